@@ -1,0 +1,10 @@
+// npm links the commands of dependencies but not a package's own: this makes `npx sallyport` work inside a clone.
+import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const bin = `${root}node_modules/.bin`
+mkdirSync(bin, { recursive: true })
+rmSync(`${bin}/sallyport`, { force: true })
+symlinkSync('../../gateway/main.ts', `${bin}/sallyport`)
+chmodSync(`${root}gateway/main.ts`, 0o755)

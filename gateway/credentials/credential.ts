@@ -1,0 +1,14 @@
+/** How the gateway itself logs in upstream. Never the same type as a Knock, so that one cannot be handed to the other's place. */
+export interface Credential {
+  readonly user: string
+  readonly password?: string
+  /** PEM, for targets that ask for a client certificate. */
+  readonly certificate?: { readonly cert: string; readonly key: string }
+  readonly tls: UpstreamTls
+}
+
+export type UpstreamTls =
+  | { readonly mode: 'off' }
+  /** Encrypted, the server's certificate not checked: for loopback and tests only; lint of the configuration says so. */
+  | { readonly mode: 'unverified' }
+  | { readonly mode: 'verify'; readonly ca?: string; readonly serverName?: string }

@@ -1,0 +1,110 @@
+import type { Facts, Masks } from '../schemas/frame.ts'
+import type { Notice, Refusal } from '../schemas/verdict.ts'
+
+export type Side = 'client' | 'server'
+
+/** A message's bytes after masking. `bytes` is the very same array where nothing changed. */
+export interface Redacted {
+  readonly bytes: Uint8Array
+  readonly masks: Masks | null
+}
+
+/** One message of a protocol, still in its own bytes. A run of like messages read together (result rows) may be one. */
+export interface Message {
+  readonly from: Side
+  /** `query`, `execute`, `reply`, `copy-data` ... */
+  readonly kind: string
+  readonly channel: number
+  /** A message too large to hold is streamed in parts; all but `whole` and `first` are judged by what the first said. */
+  readonly part: 'whole' | 'first' | 'middle' | 'last'
+  /** As it came; nobody writes to it. */
+  readonly bytes: Uint8Array
+  /** Countable units inside: result rows, COPY lines. 0 where counting means nothing. */
+  readonly units: number
+  /** What policy and search may look at. Decoded on the first call, then kept. May hold unmasked text: the masker cleans what is recorded. */
+  facts(): Facts
+  /**
+   * The message with its fields put through the masker.
+   * From the server: what both client and tape get. From the client: what the tape gets; the target gets `bytes`.
+   */
+  redacted(redactor: Redactor): Redacted
+  /** The first `units` units, and the rest; either may be undefined when empty. Only on messages with `units` > 0. */
+  split?(units: number): readonly [head: Message | undefined, tail: Message | undefined]
+  /** Everything an approval must be bound to beside identity, target and policy: exact bytes, parameters, role, settings. */
+  binding?(): readonly Uint8Array[]
+  /** What an approver reads: the whole command as text (unredacted; the masker redacts it before it is stored). */
+  command?(): string
+}
+
+/** How one field is to be treated; made once per column or path, not per value. */
+export interface Field {
+  /** `row.email`, `sql`, `error.message` ...: for the mask's explanation. */
+  readonly path: string
+  /** `scan`: detectors decide. `mask`: masked whole, whatever it holds. `skip`: cannot carry what detectors find (numbers, timestamps). */
+  readonly action: 'scan' | 'mask' | 'skip'
+  /** For `mask`: the label's id, e.g. `pii.email`, and the entity shown. */
+  readonly label?: string
+  readonly entity?: string
+  /** Where replacement text would not be valid (numbers, dates, binary structures): a mask is NULL, said by `masked.nulled`. */
+  readonly nullOnly?: boolean
+}
+
+/** What a protocol calls to clean a field. Made by the masker, one per session; synchronous; linear in the input. */
+export interface Redactor {
+  /** Whether source[from,to) may pass as it is. Never true for `action: 'mask'` with from < to. The quick way on clean data. */
+  clean(source: Uint8Array, from: number, to: number, field: Field): boolean
+  /**
+   * Appends source[from,to), masked, to `sink`. Returns the bytes appended, or -1 where the field must become NULL
+   * (then nothing was appended, and the span is noted by the next `sink.noteNull`).
+   */
+  write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number
+  /** An empty sink for one message; `sizeHint` is the size of the message in bytes. */
+  sink(sizeHint: number): RedactionSink
+  /** A redactor for one field too large to hold: every byte in comes out as exactly one byte, later by at most the hold-back. */
+  stream(field: Field): StreamRedactor
+}
+
+/** Same-length masking of a field that arrives in pieces. */
+export interface StreamRedactor {
+  /** Appends what may go on by now to `sink`; keeps back what may be the beginning of something to mask. */
+  push(sink: RedactionSink, source: Uint8Array, from: number, to: number): void
+  /** Appends the rest; the field is over. */
+  end(sink: RedactionSink): void
+}
+
+/** Where redacted bytes are put together with their mask spans; implemented in masking/sink.ts. */
+export interface RedactionSink {
+  /** Bytes so far. */
+  readonly size: number
+  copy(source: Uint8Array, from: number, to: number): void
+  /** Writes a big-endian 32-bit integer at the end, or over bytes already there (a length known only now). */
+  int32(value: number): void
+  setInt32(at: number, value: number): void
+  /** Notes that the field whose 4-byte NULL length starts at `at` was masked to NULL. */
+  noteNull(at: number, field: Field): void
+  finish(): Redacted
+}
+
+/** Bytes for one end. `own`: said by the gateway itself, so recorded as a frame of its own before it is written. */
+export interface Output {
+  readonly to: Side
+  readonly bytes: Uint8Array
+  readonly own?: { readonly kind: string; readonly facts: Facts; readonly redacted?: Redacted }
+}
+
+/**
+ * A protocol's bytes to messages and back, both directions of one session. No I/O, no clock, no promises.
+ * `release`, `refuse` and `notify` are called in the order in which their outputs are written.
+ */
+export interface Wire {
+  /** The messages now complete. Throws ApplianceError PROTOCOL_*, and is dead after that. */
+  receive(from: Side, chunk: Uint8Array): readonly Message[]
+  /** What to write so that the message goes on its way: as it came, or with `bytes` in its place. Empty: swallowed. */
+  release(message: Message, bytes?: Uint8Array): readonly Output[]
+  /** What to write instead, keeping both ends in step; may be owed until a later `release`. */
+  refuse(message: Message, refusal: Refusal): readonly Output[]
+  /** Tells the asker that its message waits; empty where that cannot be said right now. */
+  notify(message: Message, notice: Notice): readonly Output[]
+  /** The last words to the client when the session is ended from outside; empty where nothing can be said. */
+  farewell(refusal: Refusal): readonly Output[]
+}

@@ -1,0 +1,57 @@
+import type { Duplex } from 'node:stream'
+import type { Entry, Masked } from '../schemas/frame.ts'
+import type { Identity, ProtocolName, SessionId, SessionInfo, Target } from '../schemas/session.ts'
+import type { Refusal } from '../schemas/verdict.ts'
+import type { Credential } from './credentials/credential.ts'
+import type { Gate } from './gate.ts'
+import type { Wire } from './message.ts'
+
+/** A protocol the gateway speaks: one folder under protocols/, one of these from its index.ts. */
+export interface Protocol {
+  readonly name: ProtocolName
+  /** Serves one accepted connection to its end. Resolves when both ends are closed; rejects only on our own bugs. */
+  serve(client: Duplex, sessions: Sessions, signal: AbortSignal): Promise<void>
+}
+
+/** What a client shows at the door. Its secret is compared and forgotten: it never goes upstream, to the tape or to a log. */
+export interface Knock {
+  readonly protocol: ProtocolName
+  /** `address:port` */
+  readonly client: string
+  readonly secret: string
+  /** The target's name, and the part behind the slash where the client chose one (a database). */
+  readonly target: string
+  readonly database?: string
+  readonly claims: Readonly<Record<string, string>>
+}
+
+export interface Sessions {
+  /** Proves who knocks, finds the target, opens the tape (durable when it resolves). Rejects AUTH_*, TARGET_*, LIMIT_REACHED or RECORDER_FAILED. */
+  open(knock: Knock, signal: AbortSignal): Promise<Session>
+  /** The TLS identity of the listeners. */
+  readonly tls: { readonly key: string; readonly cert: string; readonly required: boolean }
+  /** Delivers a cancel to whichever process holds the session that `key` names. Resolves when delivered or found unknown. */
+  cancel(key: Uint8Array): Promise<void>
+  /** Makes a session cancellable: the key names this process, so that `cancel` finds it from any other. */
+  cancellable(size: number, onCancel: () => void): { readonly key: Uint8Array } & Disposable
+}
+
+/** One recorded visit. Disposing it seals the tape. */
+export interface Session extends AsyncDisposable {
+  readonly id: SessionId
+  readonly info: SessionInfo
+  readonly identity: Identity
+  readonly target: Target
+  /** Aborted, with a Refusal as its reason, when an operator ends the session, a limit is met or the recorder fails. */
+  readonly signal: AbortSignal
+  /** The gate of this session, with the protocol's wire to speak through. Call once. */
+  gate(wire: Wire): Gate
+  /** The gateway's own credential for the target. */
+  credential(): Promise<Credential>
+  /** Records something about the session that is sent to nobody. */
+  note(kind: string, facts: Masked<Entry>['facts']): Promise<void>
+  /** Ends the session from outside: its signal aborts with this refusal. The first reason stays. */
+  end(refusal: Refusal): void
+  /** Why the session is over, for the seal; the first word stays. */
+  closing(reason: string): void
+}

@@ -1,0 +1,43 @@
+/**
+ * Every code an ApplianceError may carry. The prefix says whose fault it is: `PROTOCOL_` the peer on the wire,
+ * `AUTH_` the person, `TARGET_` the upstream, `POLICY_` a rule, `CONFIG_` whoever wrote the configuration,
+ * `RECORDER_`/`STORE_`/`TAPE_` us. Listed with causes and cures in docs/errors.md; never renamed.
+ */
+export const ERROR_CODES = [
+  'PROTOCOL_MALFORMED',
+  'PROTOCOL_OVERSIZE',
+  'PROTOCOL_UNSUPPORTED',
+  'PROTOCOL_TIMEOUT',
+  'AUTH_REQUIRED',
+  'AUTH_DENIED',
+  'AUTH_INSECURE',
+  'TARGET_UNKNOWN',
+  'TARGET_DENIED',
+  'TARGET_UNREACHABLE',
+  'TARGET_REFUSED',
+  'POLICY_INVALID',
+  'POLICY_BLOCKED',
+  'APPROVAL_UNKNOWN',
+  'APPROVAL_CONFLICT',
+  'APPROVAL_FORBIDDEN',
+  'CONFIG_INVALID',
+  'LIMIT_REACHED',
+  'RECORDER_FAILED',
+  'STORE_CONFLICT',
+  'STORE_MISSING',
+  'STORE_FAILED',
+  'TAPE_MALFORMED',
+] as const
+
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+/** The one error this product throws on purpose. The message names what happened, the value, the limit and what to do; never a secret. */
+export class ApplianceError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ApplianceError'
+    this.code = code
+  }
+}

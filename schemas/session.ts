@@ -1,0 +1,49 @@
+declare const sessionId: unique symbol
+/** `<UTC start>-<gateway>-<number>`, e.g. `20261120T105150Z-gw1-00000042`: sorts by time, embeds the gateway's gapless number. */
+export type SessionId = string & { readonly [sessionId]: true }
+
+export const PROTOCOL_NAMES = ['echo', 'postgres'] as const
+export type ProtocolName = (typeof PROTOCOL_NAMES)[number]
+
+/** Who knocks, as proved. */
+export interface Identity {
+  readonly subject: string
+  readonly kind: 'human' | 'agent' | 'service'
+  readonly groups: readonly string[]
+  /** The human behind an agent, where the proof names one: never allowed to approve what the agent asks. */
+  readonly principal?: string
+  /** How it was proved: `key:<id>` or `jwt:<issuer>`. */
+  readonly proof: string
+}
+
+/** A configured upstream, without its credential. */
+export interface Target {
+  readonly name: string
+  readonly protocol: ProtocolName
+  readonly host: string
+  readonly port: number
+  readonly database?: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export const DURABILITY_LEVELS = ['process', 'disk'] as const
+/** When an entry may be released: `process` written to the spool (survives SIGKILL), `disk` also fdatasync'ed (survives power loss). */
+export type Durability = (typeof DURABILITY_LEVELS)[number]
+
+/** What the tape's header says of its session. */
+export interface SessionInfo {
+  readonly id: SessionId
+  readonly gateway: string
+  readonly number: number
+  readonly identity: Identity
+  readonly target: Target
+  /** Where the client came from, `address:port`. */
+  readonly client: string
+  /** Full SHA-256 (hex) of the policy in force at the start. */
+  readonly policy: string
+  readonly durability: Durability
+  /** What the client said of itself: application_name, user asked for, protocol version. Unproved. */
+  readonly claims: Readonly<Record<string, string>>
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+}
