@@ -1,0 +1,164 @@
+import { type Static, Type } from 'typebox'
+import { DURABILITY_LEVELS, PROTOCOL_NAMES } from './session.ts'
+
+const closed = { additionalProperties: false } as const
+const Name = (description: string) => Type.String({ pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$', description })
+const Path = (description: string) => Type.String({ minLength: 1, description: `${description}; relative to this file` })
+const Group = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$' })
+const Groups = Type.Array(Group, { uniqueItems: true })
+const Subject = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s\\x00-\\x1f\\x7f]+$' })
+const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
+const oneOf = <T extends string>(names: readonly T[]) => Type.Union(names.map((name) => Type.Literal(name)))
+
+/** A secret is named, never written here: the environment variable or the file that holds it. */
+export const SecretSource = Type.Union([
+  Type.Object({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }) }, closed),
+  Type.Object({ file: Path('A file that holds the secret; a trailing newline is ignored') }, closed),
+])
+export type SecretSource = Static<typeof SecretSource>
+
+export const Listener = Type.Object(
+  {
+    address: Type.String({
+      pattern: '^(\\[[0-9A-Fa-f:.%]+\\]|[A-Za-z0-9_.-]+|\\*):[0-9]{1,5}$',
+      description: '`host:port`, `[v6]:port` or `*:port`; port 0 takes a free one',
+    }),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          mode: Type.Optional(
+            Type.Union([Type.Literal('required'), Type.Literal('optional')], {
+              default: 'required',
+              description: '`optional` lets a client send its proof in clear: only for loopback',
+            }),
+          ),
+          cert: Type.Optional(Path('PEM certificate chain')),
+          key: Type.Optional(Path('PEM private key')),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+)
+export type Listener = Static<typeof Listener>
+
+export const UpstreamTls = Type.Object(
+  {
+    mode: Type.Union([Type.Literal('off'), Type.Literal('unverified'), Type.Literal('verify')]),
+    ca: Type.Optional(Path('PEM certificates to trust instead of the system ones')),
+    serverName: Type.Optional(Type.String({ minLength: 1 })),
+  },
+  closed,
+)
+
+export const Target = Type.Object(
+  {
+    name: Name('What clients ask for'),
+    protocol: oneOf(PROTOCOL_NAMES),
+    host: Type.String({ minLength: 1 }),
+    port: Port,
+    database: Type.Optional(Type.String({ minLength: 1, description: 'Where clients name none' })),
+    labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+    groups: Type.Array(Group, { minItems: 1, uniqueItems: true, description: 'Who may reach it' }),
+    tls: Type.Optional(UpstreamTls),
+    credential: Type.Object(
+      {
+        user: Type.String({ minLength: 1 }),
+        password: Type.Optional(SecretSource),
+        certificate: Type.Optional(Type.Object({ cert: Path('PEM client certificate'), key: SecretSource }, closed)),
+      },
+      closed,
+    ),
+  },
+  closed,
+)
+
+export const IdentityKey = Type.Object(
+  {
+    id: Name('Shown in logs and tapes'),
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the access key, hex' }),
+    expires: Type.Optional(Type.String({ format: 'date-time' })),
+  },
+  closed,
+)
+
+export const ConfiguredIdentity = Type.Object(
+  {
+    subject: Subject,
+    kind: Type.Union([Type.Literal('human'), Type.Literal('agent'), Type.Literal('service')]),
+    groups: Type.Optional(Groups),
+    principal: Type.Optional(Type.String({ ...Subject, description: 'The human behind an agent: never its approver' })),
+    keys: Type.Optional(Type.Array(IdentityKey)),
+  },
+  closed,
+)
+export type ConfiguredIdentity = Static<typeof ConfiguredIdentity>
+
+/** Asymmetric signatures only: with a shared secret every verifier could also issue. */
+export const JWT_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const
+
+export const JwtIssuer = Type.Object(
+  {
+    issuer: Type.String({ minLength: 1 }),
+    audience: Type.String({ minLength: 1, description: 'Names this gateway; tokens for anybody else are refused' }),
+    jwks: Type.Union([
+      Type.Object({ file: Path('A JSON Web Key Set') }, closed),
+      Type.Object({ uri: Type.String({ pattern: '^https://|^http://(localhost|127\\.0\\.0\\.1|\\[::1\\])[:/]' }) }, closed),
+    ]),
+    algorithms: Type.Optional(Type.Array(oneOf(JWT_ALGORITHMS), { minItems: 1, uniqueItems: true })),
+    clockToleranceS: Type.Optional(Type.Integer({ minimum: 0, maximum: 300, default: 30 })),
+    kind: Type.Union([Type.Literal('human'), Type.Literal('agent'), Type.Literal('service')], {
+      description: 'What the identities of this issuer are',
+    }),
+    claims: Type.Optional(
+      Type.Object(
+        {
+          subject: Type.Optional(Type.String({ minLength: 1, default: 'sub' })),
+          groups: Type.Optional(Type.String({ minLength: 1, default: 'groups' })),
+          principal: Type.Optional(Type.String({ minLength: 1, description: 'Claim that names the human behind; dots go inside, as in `act.sub`' })),
+        },
+        closed,
+      ),
+    ),
+    groups: Type.Optional(Type.Array(Group, { uniqueItems: true, description: 'The groups a token of this issuer may confer; others are ignored' })),
+    subjectPrefix: Type.Optional(Type.String({ description: 'Put before the subject, so that two issuers cannot name the same person' })),
+  },
+  closed,
+)
+export type JwtIssuer = Static<typeof JwtIssuer>
+
+export const Limits = Type.Object(
+  {
+    sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
+    sessionsPerIdentity: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one subject in one process' })),
+    connectionsUnproved: Type.Optional(Type.Integer({ minimum: 1, description: 'Connections of one process that have not proved who they are' })),
+    connectionsUnprovedPerAddress: Type.Optional(Type.Integer({ minimum: 1 })),
+    handshakeTimeoutMs: Type.Optional(Type.Integer({ minimum: 100, description: 'From accept to proof' })),
+    idleTimeoutMs: Type.Optional(Type.Integer({ minimum: 1_000, description: 'Without a recorded message in either direction' })),
+    approvalTtlMs: Type.Optional(Type.Integer({ minimum: 1_000, description: 'How long a request may be decided, and an approval be used' })),
+    shutdownTimeoutMs: Type.Optional(Type.Integer({ minimum: 100 })),
+  },
+  closed,
+)
+export type Limits = Static<typeof Limits>
+
+/** sallyport.yaml. Environment variables carry only secrets and deployment facts; everything else stands here. */
+export const Config = Type.Object(
+  {
+    gateway: Type.String({ pattern: '^[a-z0-9]{1,32}$', description: 'Names this gateway in session ids and certificates' }),
+    dataDir: Path('Tapes, spool, keys and approvals'),
+    policy: Path('The policy file'),
+    recording: Type.Optional(Type.Object({ durability: Type.Optional(oneOf(DURABILITY_LEVELS)) }, closed)),
+    listeners: Type.Object(
+      { postgres: Type.Optional(Listener), echo: Type.Optional(Listener) },
+      { ...closed, minProperties: 1 },
+    ),
+    targets: Type.Array(Target, { minItems: 1 }),
+    identities: Type.Optional(Type.Array(ConfiguredIdentity)),
+    jwt: Type.Optional(Type.Array(JwtIssuer)),
+    limits: Type.Optional(Limits),
+  },
+  closed,
+)
+export type Config = Static<typeof Config>
