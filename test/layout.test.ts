@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { ERROR_CODES } from '../schemas/errors.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const ROOMS = ['schemas', 'recorder', 'gateway', 'replay-ui']
+
+/** Longer than this is a connection object that became the whole protocol. */
+const MAX_LINES = 400
+
+/** Files that may be longer, each with its reason. */
+const LONG_FILES: Readonly<Record<string, string>> = {}
+
+/** Source files without a test of their own, each with what exercises them instead. Files of types alone need no line here. */
+const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {}
+
+function files(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return []
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length))
+    .sort()
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
+}
+
+const sources = ROOMS.flatMap(files).filter((path) => path.endsWith('.ts'))
+const tests = files('test').filter((path) => path.endsWith('.ts'))
+const prose = [
+  ...files('docs'),
+  ...files('deploy'),
+  ...files('.ci'),
+  'README.md',
+  'package.json',
+  'package-lock.json',
+  'biome.json',
+]
+
+/** What the file still says once its types and comments are gone: nothing, for a file of types alone. */
+function runtime(path: string): string {
+  const stripped = stripTypeScriptTypes(read(path))
+  return stripped.replaceAll(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, '').replaceAll(/^\s*(import|export) ['{][^\n]*|[\s;]/gm, '')
+}
+
+/** The outside packages a file imports: `jose`, `@scope/name`; node: and relative imports are not outside. */
+function packagesOf(path: string): string[] {
+  const specifiers = [...read(path).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^'\n]+)'/g)].map(([, specifier = '']) => specifier)
+  return specifiers
+    .filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:'))
+    .map((specifier) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier)
+}
+
+test('every source file with something to run has its test at the mirrored path', () => {
+  const missing = sources
+    .filter((path) => runtime(path) !== '' && !(path in TESTED_ELSEWHERE))
+    .filter((path) => !existsSync(join(ROOT, 'test', path.replace(/\.ts$/, '.test.ts'))))
+  assert.deepEqual(missing, [])
+})
+
+test('every mirrored test still has its source', () => {
+  const orphans = tests
+    .filter((path) => path.endsWith('.test.ts') && ROOMS.some((room) => path.startsWith(`test/${room}/`)))
+    .filter((path) => !existsSync(join(ROOT, path.slice('test/'.length).replace(/\.test\.ts$/, '.ts'))))
+  assert.deepEqual(orphans, [])
+})
+
+test('the exceptions of this file name files that exist', () => {
+  const stale = [...Object.keys(LONG_FILES), ...Object.keys(TESTED_ELSEWHERE)].filter((path) => !existsSync(join(ROOT, path)))
+  assert.deepEqual(stale, [])
+})
+
+test('every protocol folder has the same shape', () => {
+  const folders = readdirSync(join(ROOT, 'gateway/protocols'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  assert.ok(folders.length >= 2, 'a gate shaped by one protocol alone is not proved to be general')
+  for (const { name } of folders) {
+    const has = (file: string): boolean => existsSync(join(ROOT, 'gateway/protocols', name, file))
+    assert.ok(has('index.ts'), `${name}/index.ts: the face of the protocol`)
+    assert.ok(has('README.md'), `${name}/README.md: what is inspected, what is refused, the states`)
+    assert.ok(['wire.ts', 'channels.ts', 'exchange.ts', 'streams.ts'].some(has), `${name}: where bytes become messages`)
+  }
+})
+
+test('no file is longer than a reader can hold without an argued exception', () => {
+  const long = [...sources, ...tests].filter((path) => read(path).split('\n').length > MAX_LINES && !(path in LONG_FILES))
+  assert.deepEqual(long, [])
+})
+
+test('every error code is explained in docs/errors.md, and nothing else is', () => {
+  const explained = new Set(read('docs/errors.md').match(/\b[A-Z]+_[A-Z_]*[A-Z]\b/g))
+  assert.deepEqual(
+    ERROR_CODES.filter((code) => !explained.has(code)),
+    [],
+  )
+  const prefixes = new Set(ERROR_CODES.map((code) => code.split('_')[0]))
+  const known = new Set<string>(ERROR_CODES)
+  const unknown = [...explained].filter((word) => prefixes.has(word.split('_')[0]) && !known.has(word))
+  assert.deepEqual(unknown, [])
+})
+
+test('only the masker makes a Masked value (P2)', () => {
+  const makers = sources.filter((path) => /\bas\s+(unknown\s+as\s+)?Masked\b/.test(read(path)))
+  assert.deepEqual(makers, ['gateway/masking/masker.ts'])
+  const pretenders = tests.filter((path) => /\bas\s+(unknown\s+as\s+)?Masked</.test(read(path)))
+  const elsewhere = pretenders.filter((path) => !path.startsWith('test/support/') && !path.startsWith('test/recorder/'))
+  assert.deepEqual(elsewhere, [], 'tests that need a Masked value without a masker get it from test/support/')
+})
+
+test('each outside package is imported where docs/decisions/0001-dependencies.md says, and nowhere else', () => {
+  const rows = [...read('docs/decisions/0001-dependencies.md').matchAll(/^\| ([^|]+) \|[^|]+\| ([^|]+) \|$/gm)]
+  const table = new Map(rows.map(([, name = '', where = '']) => [name.trim(), where]))
+  table.delete('package')
+  const manifest: { dependencies: Record<string, string> } = JSON.parse(read('package.json'))
+  assert.deepEqual([...table.keys()].sort(), Object.keys(manifest.dependencies).sort(), 'the table and package.json differ')
+  const strays = sources.flatMap((path) =>
+    packagesOf(path)
+      .filter((name) => !allowed(table.get(name) ?? '', path))
+      .map((name) => `${path} imports ${name}`),
+  )
+  assert.deepEqual(strays, [])
+})
+
+/** Whether the table's last cell lets the file import: a path, a folder ending in a slash, or `anywhere`. */
+function allowed(where: string, path: string): boolean {
+  if (where.startsWith('anywhere')) return true
+  const places = where.match(/[\w.-]+\/[\w./-]*/g) ?? []
+  return places.some((place) => (place.endsWith('/') ? path.startsWith(place) : path === place))
+}
+
+test('what understands bytes does no I/O', () => {
+  const pure = sources.filter((path) => /(^|\/)(wire|messages|view)\.ts$/.test(path) || /^(gateway\/policy\/sql)\//.test(path))
+  const impure = pure.filter((path) => /from 'node:(net|tls|fs|http|dgram|child_process)/.test(read(path)))
+  assert.deepEqual(impure, [])
+})
+
+test('no test is skipped, left to do, or run alone', () => {
+  // The words are put together here so that this file does not find itself.
+  const words = ['skip', 'todo', 'only'].map(
+    (word) => new RegExp(`\\b(test|describe|it|t)\\.${word}\\b|\\b${word}: (true|'|\`|!)`),
+  )
+  const found = tests.filter((path) => words.some((word) => word.test(read(path))))
+  assert.deepEqual(found, [])
+})
+
+test('nothing names the place it was made in', () => {
+  // Put together here so that this file does not find itself.
+  const places = [['', 'work', ''].join('/'), ['..', 'shared', ''].join('/'), ['TO', 'DO'].join(''), ['FIX', 'ME'].join('')]
+  const words = places.map((place) => new RegExp(`(^|[^\\w.~-])${place.replaceAll('.', '\\.')}`, 'm'))
+  const found = [...sources, ...tests, ...prose]
+    .filter((path) => existsSync(join(ROOT, path)))
+    .filter((path) => words.some((word) => word.test(read(path))))
+  assert.deepEqual(found, [])
+  const hosts = [...read('package-lock.json').matchAll(/"resolved": "https?:\/\/([^/"]+)/g)].map(([, host]) => host)
+  assert.deepEqual(
+    hosts.filter((host) => host !== 'registry.npmjs.org'),
+    [],
+  )
+})
