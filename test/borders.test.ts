@@ -49,7 +49,7 @@ const FINE = {
   'gateway/fine.ts': "import { open } from '../recorder/fine.ts'\nexport const gate = open\n",
   'gateway/types.ts': 'export interface T {\n  readonly t: number\n}\n',
   'replay-ui/fine.ts': "import { word } from '../schemas/fine.ts'\nexport const page = word\n",
-  'test/fine.ts': "import { gate } from '../gateway/fine.ts'\nexport const fake = gate\n",
+  'test/fine.ts': "import fc from 'fast-check'\nimport { gate } from '../gateway/fine.ts'\nexport const fake = [gate, fc]\n",
 }
 
 test('lint names every offender against a room border or house rule, and lets the allowed directions pass', () => {
