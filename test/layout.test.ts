@@ -52,7 +52,8 @@ function runtime(path: string): string {
 
 /** The outside packages a file imports: `jose`, `@scope/name`; node: and relative imports are not outside. */
 function packagesOf(path: string): string[] {
-  const specifiers = [...read(path).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'([^'\n]+)'/g)].map(([, specifier = '']) => specifier)
+  const statements = /^(?:import|export)\b[^'";]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm
+  const specifiers = [...read(path).matchAll(statements)].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '')
   return specifiers
     .filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:'))
     .map((specifier) => /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier)
