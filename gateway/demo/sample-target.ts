@@ -26,7 +26,8 @@ export interface SampleTarget extends AsyncDisposable {
   readonly port: number
   readonly database: string
   readonly user: string
-  readonly password: string
+  /** Written last when the target is made: as long as it is missing, nothing else there counts. */
+  readonly passwordFile: string
   /** Folders outside the one asked for that hold its files; empty but for root in a private folder. */
   readonly elsewhere: readonly string[]
 }
@@ -40,10 +41,10 @@ export async function startSampleTarget(folder: string, progress: (line: string)
   const native = postgresFor(user)
   const home = homeFor(folder, user)
   const data = join(home, 'data')
-  const seeded = join(home, 'seeded.json')
+  const passwordFile = join(home, 'password')
   await stopOrphan(data)
   // Anything less than seeded is an earlier start cut short: begin again.
-  if (!existsSync(seeded)) {
+  if (!existsSync(passwordFile)) {
     rmSync(data, { recursive: true, force: true })
     progress('making a PostgreSQL 18 cluster for the sample target (once) ...')
     await initialise(native, home, data, user)
@@ -51,21 +52,20 @@ export async function startSampleTarget(folder: string, progress: (line: string)
   const port = await freePort(home)
   const server = await start(native, data, port, user)
   try {
-    if (!existsSync(seeded)) {
+    if (!existsSync(passwordFile)) {
       progress('seeding customers and orders (once) ...')
-      await seed(home, port, seeded)
+      await seed(home, port, passwordFile)
     }
   } catch (error) {
     await stop(server)
     throw error
   }
-  const { password }: { password: string } = JSON.parse(readFileSync(seeded, 'utf8'))
   return {
     host: '127.0.0.1',
     port,
     database: SAMPLE_DATABASE,
     user: SAMPLE_ROLE,
-    password,
+    passwordFile,
     elsewhere: home === folder ? [] : [home],
     [Symbol.asyncDispose]: () => stop(server),
   }
@@ -121,7 +121,7 @@ async function start(native: string, data: string, port: number, user: RunAs | u
   return child
 }
 
-async function seed(home: string, port: number, seeded: string): Promise<void> {
+async function seed(home: string, port: number, passwordFile: string): Promise<void> {
   const superuser = readFileSync(join(home, 'superuser'), 'utf8').trim()
   const password = randomBytes(24).toString('base64url')
   const common = { host: '127.0.0.1', port, user: 'postgres', password: superuser }
@@ -136,7 +136,7 @@ async function seed(home: string, port: number, seeded: string): Promise<void> {
       `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${SAMPLE_ROLE}; GRANT USAGE, CREATE ON SCHEMA public TO ${SAMPLE_ROLE}`,
     )
   })
-  writeFileSync(seeded, JSON.stringify({ password }), { mode: 0o600 })
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
 }
 
 async function withClient(config: pg.ClientConfig, work: (client: pg.Client) => Promise<void>): Promise<void> {

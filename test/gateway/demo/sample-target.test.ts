@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -13,8 +13,8 @@ after(() => rmSync(temp, { recursive: true, force: true }))
 const quiet = (): void => {}
 
 async function rows(target: SampleTarget, sql: string): Promise<Record<string, unknown>[]> {
-  const { host, port, database, user, password } = target
-  const client = new pg.Client({ host, port, database, user, password })
+  const { host, port, database, user, passwordFile } = target
+  const client = new pg.Client({ host, port, database, user, password: readFileSync(passwordFile, 'utf8').trim() })
   await client.connect()
   try {
     return (await client.query(sql)).rows
