@@ -1,0 +1,76 @@
+/** A set of byte values: 1 at each member. */
+export type ByteSet = Uint8Array
+
+/** A set from a class such as `A-Za-z0-9_-`; a `-` at the end stands for itself. ASCII only. */
+export function byteSet(description: string, options?: { readonly high?: boolean }): ByteSet {
+  const set = new Uint8Array(256)
+  for (let i = 0; i < description.length; i++) {
+    const first = description.charCodeAt(i)
+    const isRange = description[i + 1] === '-' && i + 2 < description.length
+    const last = isRange ? description.charCodeAt(i + 2) : first
+    set.fill(1, first, last + 1)
+    if (isRange) i += 2
+  }
+  // Bytes of multi-byte UTF-8 characters, where a set takes "any letter".
+  if (options?.high) set.fill(1, 0x80)
+  return set
+}
+
+export const DIGIT = byteSet('0-9')
+export const ALNUM = byteSet('A-Za-z0-9')
+export const WORD = byteSet('A-Za-z0-9_')
+export const BASE64 = byteSet('A-Za-z0-9+/=')
+export const BASE64URL = byteSet('A-Za-z0-9_-')
+
+/** One byte of a view. `index` is inside it: every walk in this folder is bounded by the field it was given. */
+export function byteAt(bytes: Uint8Array, index: number): number {
+  return bytes[index] as number
+}
+
+export function within(set: ByteSet, bytes: Uint8Array, index: number): boolean {
+  return set[byteAt(bytes, index)] === 1
+}
+
+/** The end of the run of `set` that begins at `index`, at most `end`. */
+export function runEnd(set: ByteSet, bytes: Uint8Array, index: number, end: number): number {
+  let i = index
+  while (i < end && set[byteAt(bytes, i)] === 1) i++
+  return i
+}
+
+/** The start of the run of `set` that ends before `index`, at least `start`. */
+export function runStart(set: ByteSet, bytes: Uint8Array, index: number, start: number): number {
+  let i = index
+  while (i > start && set[byteAt(bytes, i - 1)] === 1) i--
+  return i
+}
+
+/** Whether `index` is outside [start, end) or its byte is not in `set`: a boundary for a run of `set`. */
+export function bounds(set: ByteSet, bytes: Uint8Array, index: number, start: number, end: number): boolean {
+  return index < start || index >= end || set[byteAt(bytes, index)] !== 1
+}
+
+/** Whether the bytes from `index` are `text` (ASCII). */
+export function startsWith(bytes: Uint8Array, index: number, end: number, text: string): boolean {
+  if (index + text.length > end) return false
+  for (let i = 0; i < text.length; i++) {
+    if (byteAt(bytes, index + i) !== text.charCodeAt(i)) return false
+  }
+  return true
+}
+
+/** The first place of `text` (ASCII) in [start, end), or -1. */
+export function indexOf(bytes: Uint8Array, start: number, end: number, text: string): number {
+  const first = text.charCodeAt(0)
+  for (let i = start; i + text.length <= end; i++) {
+    if (byteAt(bytes, i) === first && startsWith(bytes, i, end, text)) return i
+  }
+  return -1
+}
+
+/** A short range as text, one character per byte. Only on candidates: never on the scanning path. */
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = ''
+  for (let i = start; i < end; i++) text += String.fromCharCode(byteAt(bytes, i))
+  return text
+}

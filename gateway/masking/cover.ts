@@ -1,0 +1,132 @@
+import type { Field } from '../message.ts'
+import { ALNUM, byteAt } from './bytes.ts'
+import type { HitEntity } from './engine.ts'
+import type { MaskForm, MaskingRules } from './rules.ts'
+import { type Label, labelOf, type Sink } from './sink.ts'
+import { fingerprintHash, SipHash } from './siphash.ts'
+
+const STAR = 0x2a
+const CLOSE = 0x5d
+/** Letters and digits a `partial` mask leaves at the end; values with fewer than twice as many show none. */
+const PARTIAL_KEPT_COUNT = 4
+
+/** One way of covering values: made once per entity and rule, used for every value. */
+interface Cover {
+  readonly label: Label
+  readonly form: MaskForm
+  /** `[MASKED:email:` with a tag to follow, or the whole `[MASKED:card]`. */
+  readonly text: Uint8Array
+  /** Keyed for this session and this rule only, so that equal values under different rules have different tags. */
+  readonly tag: SipHash | null
+}
+
+/** Writes masks in the place of values. One per session. */
+export class Covers {
+  readonly #rules: MaskingRules
+  readonly #tagKey: Uint8Array
+  readonly #fingerprint: SipHash
+  readonly #byEntity = new Map<string, Cover>()
+  readonly #byLabel = new Map<string, Cover>()
+
+  constructor(rules: MaskingRules, tagKey: Uint8Array, fingerprintKey: Uint8Array) {
+    this.#rules = rules
+    this.#tagKey = tagKey
+    this.#fingerprint = fingerprintHash(fingerprintKey)
+  }
+
+  ofEntity(entity: HitEntity): Cover {
+    const known = this.#byEntity.get(entity)
+    if (known !== undefined) return known
+    const cover = this.#make([entity, `detector:${entity}`])
+    this.#byEntity.set(entity, cover)
+    return cover
+  }
+
+  ofField(field: Field): Cover {
+    const label = labelOf(field)
+    const key = `${label[0]} ${label[1]}`
+    const known = this.#byLabel.get(key)
+    if (known !== undefined) return known
+    const cover = this.#make(label)
+    this.#byLabel.set(key, cover)
+    return cover
+  }
+
+  /** Appends the mask of source[from, to) to `sink`, with its span. */
+  write(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
+    const fingerprint = this.#fingerprint
+    fingerprint.hash(source, from, to)
+    const start = sink.size
+    switch (cover.form) {
+      case 'length':
+        sink.fill(STAR, to - from)
+        break
+      case 'partial':
+        writePartial(sink, cover.label[0], source, from, to)
+        break
+      case 'tag':
+      case 'plain':
+      case 'null':
+        sink.copy(cover.text, 0, cover.text.length)
+        if (cover.tag !== null) {
+          cover.tag.hash(source, from, to)
+          sink.hex48(cover.tag.high, cover.tag.low)
+          sink.byte(CLOSE)
+        }
+        break
+      default:
+        cover.form satisfies never
+    }
+    sink.span(start, sink.size - start, cover.label, fingerprint.high, fingerprint.low)
+  }
+
+  /** Appends one `*` for every byte of source[from, to), with its span: the mask of streams and of framed bytes. */
+  writeStars(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
+    this.#fingerprint.hash(source, from, to)
+    const start = sink.size
+    sink.fill(STAR, to - from)
+    sink.span(start, to - from, cover.label, this.#fingerprint.high, this.#fingerprint.low)
+  }
+
+  /** Leaves word in `sink` that source[from, to) became NULL. */
+  nulled(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
+    this.#fingerprint.hash(source, from, to)
+    sink.nulled(cover.label, this.#fingerprint.high, this.#fingerprint.low)
+  }
+
+  #make(label: Label): Cover {
+    const [entity, rule] = label
+    const form = this.#rules.forms[entity] ?? 'tag'
+    return {
+      label,
+      form,
+      text: Buffer.from(form === 'tag' ? `[MASKED:${entity}:` : `[MASKED:${entity}]`),
+      tag: form === 'tag' ? SipHash.forDomain(this.#tagKey, rule) : null,
+    }
+  }
+}
+
+/** An e-mail address keeps its domain, anything else its last four letters or digits and what separates the others. */
+function writePartial(sink: Sink, entity: string, source: Uint8Array, from: number, to: number): void {
+  let keepFrom = to
+  if (entity === 'email') {
+    while (keepFrom > from && byteAt(source, keepFrom) !== 0x40) keepFrom--
+  } else {
+    let kept = 0
+    let count = 0
+    for (let i = to - 1; i >= from; i--) {
+      if (ALNUM[byteAt(source, i)] !== 1) continue
+      count++
+      if (kept < PARTIAL_KEPT_COUNT) {
+        kept++
+        keepFrom = i
+      }
+    }
+    if (count < 2 * PARTIAL_KEPT_COUNT) keepFrom = to
+  }
+  for (let i = from; i < keepFrom; i++) {
+    const byte = byteAt(source, i)
+    sink.byte(ALNUM[byte] === 1 || byte >= 0x80 || entity === 'email' ? STAR : byte)
+  }
+  sink.copy(source, keepFrom, to)
+}

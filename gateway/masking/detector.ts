@@ -1,0 +1,42 @@
+import type { ByteSet } from './bytes.ts'
+import type { EntityName } from './rules.ts'
+
+/** How far before a trigger's end a detector may look. Longest use: an e-mail address's local part (64) or a key's name. */
+export const MAX_LOOK_BACK = 128
+/** How far behind a trigger's end a detector may look; longer values go on as a `Tail`. Longest use: a JWT header with certificates. */
+export const MAX_LOOK_AHEAD = 2560
+
+/**
+ * What follows a recognised head, of any length: masked on and on while bytes are in `set`, through the `stops`-th run
+ * of `stopRun` stop bytes (that run included when `takeStop`, else it ends before it).
+ */
+export interface Tail {
+  readonly set: ByteSet
+  readonly stop?: number
+  readonly stopRun?: number
+  readonly stops?: number
+  readonly takeStop?: boolean
+}
+
+/** Where a detector leaves what it found. One per scanner, used over and over: nothing is allocated per candidate. */
+export interface Probe {
+  start: number
+  end: number
+  tail: Tail | null
+  /** More precise than the detector's own, where it can tell; null otherwise. */
+  entity: EntityName | null
+  /** The furthest byte looked at: what the candidate cost. Set before a long walk ends in `false`. */
+  seen: number
+}
+
+export interface Detector {
+  readonly entity: EntityName
+  /** Short fixed-length patterns (see `Pattern.text`) of which any value of this entity contains one. */
+  readonly triggers: readonly string[]
+  readonly ignoreCase?: boolean
+  /**
+   * Whether a value stands around `at`, the byte after a trigger. Looks at bytes[from, to) only (already cut to the two
+   * limits above; a field's own ends look like boundaries), and sets `start` and `end` of the probe when it says yes.
+   */
+  verify(bytes: Uint8Array, from: number, at: number, to: number, probe: Probe): boolean
+}

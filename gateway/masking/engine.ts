@@ -1,0 +1,214 @@
+import { type Detector, MAX_LOOK_AHEAD, MAX_LOOK_BACK, type Probe, type Tail } from './detector.ts'
+import { AUTOMATON, DETECTORS } from './detectors.ts'
+import type { EntityName, MaskingRules } from './rules.ts'
+import { TailRun } from './tail.ts'
+
+/** The shortest thing any detector finds is `a@b.co`, or `pwd=` and a value of four. */
+export const MIN_FIELD_SIZE = 6
+
+/**
+ * Work allowed per field, in bytes looked at by candidates that came to nothing: so much to begin with, and so much per
+ * byte of the field. Spent, the whole field is masked as `overload`: hostile input costs linear time and never passes.
+ */
+const WORK_ALLOWANCE = 65_536
+const WORK_PER_BYTE = 8
+/** What calling a detector costs, in bytes looked at. */
+const WORK_PER_CANDIDATE = 8
+
+export type HitEntity = EntityName | 'overload'
+
+/** Finds what the detectors know in one field. Holds where it stands, so that a field may come in pieces. */
+export class Scanner {
+  /** Found by the last `next`: bytes [start, end), and the tail that goes on behind `end`, if any. */
+  start = 0
+  end = 0
+  tail: Tail | null = null
+  entity: HitEntity = 'overload'
+  /** Candidates tried since the scanner was made, and fields given up as `overload`: for counters. */
+  candidateCount = 0
+  overloadCount = 0
+
+  #position = 0
+  #state = 0
+  #allowance = 0
+  readonly #accepts: readonly (readonly Detector[])[]
+  readonly #probe: Probe = { start: 0, end: 0, tail: null, entity: null, seen: 0 }
+  readonly #tailRun = new TailRun()
+
+  constructor(rules: MaskingRules) {
+    const active = DETECTORS.map((detector) => (rules.detectors[detector.entity] === 'mask' ? detector : undefined))
+    this.#accepts = AUTOMATON.accepts.map((owners) =>
+      owners.map((owner) => active[owner]).filter((detector) => detector !== undefined),
+    )
+  }
+
+  /** Whether source[from, to) holds nothing a detector knows. */
+  clean(source: Uint8Array, from: number, to: number): boolean {
+    if (to - from < MIN_FIELD_SIZE) return true
+    this.begin(from)
+    this.feed(to - from)
+    return !this.next(source, from, to, to)
+  }
+
+  /** Starts a field at `position`. */
+  begin(position: number): void {
+    this.#position = position
+    this.#state = AUTOMATON.start
+    this.#allowance = WORK_ALLOWANCE
+  }
+
+  /** Tells that `size` more bytes of the field have come. */
+  feed(size: number): void {
+    this.#allowance += size * WORK_PER_BYTE
+  }
+
+  /** The next byte to scan; `shift` keeps it right when the bytes are moved. */
+  get position(): number {
+    return this.#position
+  }
+
+  shift(by: number): void {
+    this.#position -= by
+  }
+
+  /** Goes on scanning at `position`, as after a boundary: behind something that was masked. */
+  resume(position: number): void {
+    this.#position = position
+    this.#state = AUTOMATON.start
+  }
+
+  /**
+   * Scans on up to `until`; true with start, end and entity set at the next hit, false when there is none before `until`.
+   * Detectors see source[from, to). Hits come in the order of their triggers: one may begin before the end of the last,
+   * see `collect`.
+   */
+  next(source: Uint8Array, from: number, to: number, until: number): boolean {
+    const { classes, table, acceptFrom } = AUTOMATON
+    let state = this.#state
+    for (let i = this.#position; i < until; i++) {
+      // Both indices are bounded by construction: classes has 256 entries, table a row for every state.
+      state = table[state + (classes[source[i] as number] as number)] as number
+      if (state >= acceptFrom && this.#candidate(source, from, i + 1, to, state)) return true
+    }
+    this.#state = state
+    if (until > this.#position) this.#position = until
+    return false
+  }
+
+  /** All hits of one whole field, in order, apart from each other, tails included: [start, end, entity] into `hits`. */
+  collect(source: Uint8Array, from: number, to: number, hits: Hits): void {
+    hits.clear()
+    if (to - from < MIN_FIELD_SIZE) return
+    this.begin(from)
+    this.feed(to - from)
+    while (this.next(source, from, to, to)) {
+      if (this.entity === 'overload') {
+        hits.clear()
+        hits.add(from, to, 'overload')
+        return
+      }
+      if (this.tail !== null) {
+        this.end = this.#tailRun.begin(this.tail).run(source, this.end, to)
+        this.resume(this.end)
+      }
+      hits.add(this.start, this.end, this.entity)
+    }
+  }
+
+  #candidate(source: Uint8Array, from: number, at: number, to: number, state: number): boolean {
+    const owners = this.#accepts[(state - AUTOMATON.acceptFrom) / AUTOMATON.classCount]
+    if (owners === undefined) return false
+    const probe = this.#probe
+    const low = Math.max(from, at - MAX_LOOK_BACK)
+    const high = Math.min(to, at + MAX_LOOK_AHEAD)
+    for (const detector of owners) {
+      this.candidateCount++
+      probe.tail = null
+      probe.entity = null
+      probe.seen = at
+      const found = detector.verify(source, low, at, high, probe)
+      this.#allowance -= WORK_PER_CANDIDATE + (found ? Math.max(0, at - probe.start) : probe.seen - at)
+      if (this.#allowance < 0) {
+        this.overloadCount++
+        this.start = at
+        this.end = at
+        this.tail = null
+        this.entity = 'overload'
+        return true
+      }
+      if (!found) continue
+      this.start = probe.start
+      this.end = probe.end
+      this.tail = probe.tail
+      this.entity = probe.entity ?? detector.entity
+      if (probe.end > at) {
+        // Nothing inside a hit matters any more. Its last byte is read again: it may be what a trigger begins with.
+        this.resume(probe.end - 1)
+      } else {
+        this.#position = at
+        this.#state = state
+      }
+      return true
+    }
+    return false
+  }
+}
+
+/** Hits of one field: three growing columns, emptied and used again. */
+export class Hits {
+  readonly starts: number[] = []
+  readonly ends: number[] = []
+  readonly entities: HitEntity[] = []
+
+  get count(): number {
+    return this.starts.length
+  }
+
+  clear(): void {
+    this.truncate(0)
+  }
+
+  /** Adds a hit. What it overlaps becomes one with it, under the name of the longer. */
+  add(start: number, end: number, entity: HitEntity): void {
+    let first = start
+    let last = end
+    let name = entity
+    let longest = end - start
+    for (let i = this.count - 1; i >= 0; i--) {
+      const s = this.starts[i] as number // i < count
+      const e = this.ends[i] as number
+      if (e <= first) break
+      if (e - s > longest) {
+        longest = e - s
+        name = this.entities[i] as HitEntity
+      }
+      first = Math.min(first, s)
+      last = Math.max(last, e)
+      this.truncate(i)
+    }
+    this.starts.push(first)
+    this.ends.push(last)
+    this.entities.push(name)
+  }
+
+  /** Forgets the first `count`. */
+  drop(count: number): void {
+    this.starts.splice(0, count)
+    this.ends.splice(0, count)
+    this.entities.splice(0, count)
+  }
+
+  /** Moves all hits `by` bytes towards the beginning. */
+  shift(by: number): void {
+    for (let i = 0; i < this.count; i++) {
+      this.starts[i] = (this.starts[i] as number) - by // i < count
+      this.ends[i] = (this.ends[i] as number) - by
+    }
+  }
+
+  truncate(count: number): void {
+    this.starts.length = count
+    this.ends.length = count
+    this.entities.length = count
+  }
+}

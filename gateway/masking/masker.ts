@@ -1,0 +1,220 @@
+import type { Entry, Fact, Facts, Masked } from '../../schemas/frame.ts'
+import type { VerdictNote } from '../../schemas/verdict.ts'
+import type { Field, Message, Output, Redacted, RedactionSink, Redactor, StreamRedactor } from '../message.ts'
+import { Covers } from './cover.ts'
+import { type HitEntity, Hits, MIN_FIELD_SIZE, Scanner } from './engine.ts'
+import type { MaskingRules } from './rules.ts'
+import { Sink } from './sink.ts'
+import { Stream } from './stream.ts'
+
+export interface MaskerOptions {
+  readonly rules: MaskingRules
+  /** Of one session: 16 random bytes or more. Tags of different sessions cannot be compared. */
+  readonly tagKey: Uint8Array
+  /** Of the whole gateway: 16 random bytes or more. Fingerprints of all sessions can be compared by whoever holds it. */
+  readonly fingerprintKey: Uint8Array
+}
+
+const MIN_KEY_SIZE = 16
+/** Strings up to this size are copied here to be scanned; longer ones get a buffer of their own. */
+const SCRATCH_SIZE = 4096
+const scratch = Buffer.alloc(SCRATCH_SIZE)
+
+/**
+ * Finds secrets and personal data in fields and covers them; the only maker of `Masked` values.
+ * One per session; synchronous; linear in its input; never calls back.
+ */
+export class Masker implements Redactor {
+  readonly #rules: MaskingRules
+  readonly #scanner: Scanner
+  readonly #covers: Covers
+  readonly #hits = new Hits()
+
+  constructor(options: MaskerOptions) {
+    if (options.tagKey.length < MIN_KEY_SIZE || options.fingerprintKey.length < MIN_KEY_SIZE) {
+      throw new RangeError(`masking keys need ${MIN_KEY_SIZE} bytes or more`)
+    }
+    this.#rules = options.rules
+    this.#scanner = new Scanner(options.rules)
+    this.#covers = new Covers(options.rules, options.tagKey, options.fingerprintKey)
+  }
+
+  /** What scanning did so far: candidates tried, fields masked as `overload`. */
+  get counters(): { readonly candidateCount: number; readonly overloadCount: number } {
+    return { candidateCount: this.#scanner.candidateCount, overloadCount: this.#scanner.overloadCount }
+  }
+
+  clean(source: Uint8Array, from: number, to: number, field: Field): boolean {
+    if (from >= to) return true
+    switch (field.action) {
+      case 'scan':
+        return this.#scanner.clean(source, from, to)
+      case 'skip':
+        return true
+      case 'mask':
+        return false
+      default:
+        return field.action satisfies never
+    }
+  }
+
+  write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number {
+    const own = ownSink(sink)
+    const before = own.size
+    if (from >= to) return 0
+    switch (field.action) {
+      case 'skip':
+        own.copy(source, from, to)
+        break
+      case 'mask': {
+        const cover = this.#covers.ofField(field)
+        if (field.nullOnly || cover.form === 'null') {
+          this.#covers.nulled(own, cover, source, from, to)
+          return -1
+        }
+        this.#covers.write(own, cover, source, from, to)
+        break
+      }
+      case 'scan': {
+        const hits = this.#hits
+        this.#scanner.collect(source, from, to, hits)
+        if (hits.count > 0 && field.nullOnly) {
+          this.#covers.nulled(own, this.#covers.ofEntity(hits.entities[0] as HitEntity), source, from, to) // count > 0
+          return -1
+        }
+        this.#cover(own, source, from, to, false)
+        break
+      }
+      default:
+        field.action satisfies never
+    }
+    return own.size - before
+  }
+
+  sink(sizeHint: number): Sink {
+    return new Sink(sizeHint)
+  }
+
+  stream(field: Field): StreamRedactor {
+    return new Stream(field, new Scanner(this.#rules), this.#covers)
+  }
+
+  /** The text with what the detectors find masked; the same string when clean. */
+  text(value: string): string {
+    if (this.#cleanText(value)) return value
+    const source = Buffer.from(value)
+    const sink = new Sink(source.length)
+    this.#scanner.collect(source, 0, source.length, this.#hits)
+    this.#cover(sink, source, 0, source.length, false)
+    return Buffer.from(sink.finish().bytes).toString()
+  }
+
+  /** The facts with their texts masked; the same object when clean. Keys are the protocol's own words. */
+  facts(facts: Facts): Facts {
+    let changed: Record<string, Fact> | undefined
+    for (const key in facts) {
+      const value = facts[key]
+      let masked: Fact | undefined
+      if (typeof value === 'string') {
+        if (!this.#cleanText(value)) masked = this.text(value)
+      } else if (typeof value === 'object' && value !== null && value.some((item) => !this.#cleanText(item))) {
+        masked = value.map((item) => this.text(item))
+      }
+      if (masked === undefined) continue
+      changed ??= { ...facts }
+      changed[key] = masked
+    }
+    return changed ?? facts
+  }
+
+  /** The entry of a message: `redacted` is its own, or null where its bytes are not kept. */
+  entry(message: Message, redacted: Redacted | null, verdict: VerdictNote | null): Masked<Entry> {
+    const facts = this.facts(message.facts())
+    return brand({
+      dir: message.from === 'client' ? 'in' : 'out',
+      channel: message.channel,
+      kind: message.kind,
+      facts: message.part === 'whole' ? facts : { ...facts, part: message.part },
+      body: redacted === null ? null : redacted.bytes,
+      masks: redacted === null ? null : redacted.masks,
+      verdict,
+    })
+  }
+
+  /** An entry about the session, sent to nobody. */
+  note(kind: string, facts: Facts, verdict: VerdictNote | null): Masked<Entry> {
+    return brand({ dir: 'note', channel: 0, kind, facts: this.facts(facts), body: null, masks: null, verdict })
+  }
+
+  /**
+   * The entry of something the gateway itself says. Its recorded bytes are the protocol's `redacted` where given, else the
+   * bytes as said; should a detector still find something in them, that is starred out in place, byte for byte, so that
+   * the recorded message keeps its framing.
+   */
+  own(output: Output): Masked<Entry> {
+    const said = output.own
+    if (said === undefined) throw new TypeError('only what the gateway itself says has an entry of its own')
+    const redacted = this.#starred(said.redacted ?? { bytes: output.bytes, masks: null })
+    return brand({
+      dir: output.to === 'client' ? 'out' : 'in',
+      channel: 0,
+      kind: said.kind,
+      facts: { ...this.facts(said.facts), origin: 'gateway' },
+      body: redacted.bytes,
+      masks: redacted.masks,
+      verdict: null,
+    })
+  }
+
+  #starred(redacted: Redacted): Redacted {
+    const { bytes, masks } = redacted
+    if (this.#scanner.clean(bytes, 0, bytes.length)) return redacted
+    const sink = new Sink(bytes.length)
+    this.#scanner.collect(bytes, 0, bytes.length, this.#hits)
+    this.#cover(sink, bytes, 0, bytes.length, true)
+    if (masks !== null) sink.adopt(masks)
+    return sink.finish()
+  }
+
+  /** Appends source[from, to) with the hits just collected covered. */
+  #cover(sink: Sink, source: Uint8Array, from: number, to: number, stars: boolean): void {
+    const hits = this.#hits
+    let at = from
+    for (let i = 0; i < hits.count; i++) {
+      const start = hits.starts[i] as number // i < count, the same for all columns
+      const end = hits.ends[i] as number
+      const cover = this.#covers.ofEntity(hits.entities[i] as HitEntity)
+      sink.copy(source, at, start)
+      if (stars) this.#covers.writeStars(sink, cover, source, start, end)
+      else this.#covers.write(sink, cover, source, start, end)
+      at = end
+    }
+    sink.copy(source, at, to)
+  }
+
+  #cleanText(value: string): boolean {
+    const length = value.length
+    if (length < MIN_FIELD_SIZE) return true
+    // A character is at most three bytes of UTF-8 here; short ASCII is copied without leaving JavaScript.
+    if (length > SCRATCH_SIZE / 3) {
+      const bytes = Buffer.from(value)
+      return this.#scanner.clean(bytes, 0, bytes.length)
+    }
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > 0x7f) return this.#scanner.clean(scratch, 0, scratch.write(value, 0))
+      scratch[i] = code
+    }
+    return this.#scanner.clean(scratch, 0, length)
+  }
+}
+
+function ownSink(sink: RedactionSink): Sink {
+  if (!(sink instanceof Sink)) throw new TypeError('fields are written to a sink made by this masker')
+  return sink
+}
+
+/** The one place where an entry becomes a masked one: everything in it has been over a scanner, or is a word of the code. */
+function brand(entry: Entry): Masked<Entry> {
+  return entry as Masked<Entry>
+}
