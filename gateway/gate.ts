@@ -4,7 +4,7 @@ import type { Recorder } from '../recorder/recorder.ts'
 import type { Entry, Facts, Masked } from '../schemas/frame.ts'
 import type { Notice, Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
 import type { Masker } from './masking/masker.ts'
-import type { Message, Output, Wire } from './message.ts'
+import type { Message, Output, Redactor, Wire } from './message.ts'
 import type { Judge } from './policy/judge.ts'
 
 /** How often the asker is told that its message still waits. Tools that show nothing for long are taken for hung. */
@@ -31,6 +31,8 @@ export interface GateParts {
   }
   /** Key of the approval binding; the same in every process that may see the request again. */
   readonly bindingKey: Uint8Array
+  /** Told when not even the seal could be written: the operator must know, the client cannot be helped. */
+  readonly onUnsealed: (error: unknown) => void
   /** How long an approval request lives, ms. */
   readonly approvalTtlMs: number
 }
@@ -44,6 +46,7 @@ export class Gate {
   readonly #parts: GateParts
   readonly #wire: Wire
   readonly #holds = new Set<AbortController>()
+  readonly #inParts = new Map<string, Verdict>()
 
   constructor(parts: GateParts, wire: Wire) {
     this.#parts = parts
@@ -58,7 +61,7 @@ export class Gate {
   async *pass(messages: readonly Message[], signal: AbortSignal): AsyncGenerator<readonly Output[]> {
     let batch = new Batch(this.#parts, this.#wire)
     for (const message of messages) {
-      const verdict = this.#judge(message)
+      const verdict = this.#rule(message)
       let rest: Message | undefined = message
       if ('keep' in verdict && verdict.keep !== undefined && message.split !== undefined) {
         const [head, tail] = message.split(verdict.keep)
@@ -69,7 +72,7 @@ export class Gate {
       if (verdict.act === 'block') {
         batch.refuse(rest, verdict, blocked(verdict))
       } else if (verdict.act === 'hold') {
-        if (!batch.empty) yield await batch.record()       // what came before must not wait with it
+        if (!batch.empty) yield await batch.record() // what came before must not wait with it
         yield* this.#hold(rest, verdict, signal)
         batch = new Batch(this.#parts, this.#wire)
       } else {
@@ -86,6 +89,33 @@ export class Gate {
     return batch.record()
   }
 
+  /** As `say`, for words that hide something of themselves from the tape. */
+  sayWith(words: (redactor: Redactor) => readonly Output[]): Promise<readonly Output[]> {
+    return this.say(words(this.#parts.masker))
+  }
+
+  /**
+   * The last words to the client. When the recorder has already failed they are put on the tape with the seal, from the
+   * bytes it reserved; when even that fails they are still yielded: they are ours alone and carry nothing of the traffic.
+   */
+  async farewell(refusal: Refusal): Promise<readonly Output[]> {
+    const outputs = this.#wire.farewell(refusal)
+    try {
+      return await this.say(outputs)
+    } catch (failure) {
+      const last = outputs.map((output) => this.#parts.masker.own(output))
+      const said = this.#parts.masker.note(
+        'recording.failed',
+        { error: failure instanceof Error ? failure.name : 'unknown' },
+        null,
+      )
+      await this.#parts.recorder
+        .seal('recording.failed', [said, ...last])
+        .catch((error: unknown) => this.#parts.onUnsealed(error))
+      return outputs
+    }
+  }
+
   /** Records messages the gateway itself consumed (a start-up packet, a password); nothing is released. */
   async take(messages: readonly Message[]): Promise<void> {
     const batch = new Batch(this.#parts, this.#wire)
@@ -100,6 +130,17 @@ export class Gate {
     return held
   }
 
+  /** A message in parts has one verdict, its first part's: what began to pass cannot be stopped between two of its bytes. All parts count. */
+  #rule(message: Message): Verdict {
+    const verdict = this.#judge(message)
+    if (message.part === 'whole') return verdict
+    const key = `${message.from}${message.channel}`
+    if (message.part === 'first') this.#inParts.set(key, verdict)
+    const first = this.#inParts.get(key) ?? verdict
+    // A hold was served on the first part; had it been refused, the protocol swallows the rest.
+    return message.part === 'first' || first.act !== 'hold' ? first : { act: 'allow', rules: first.rules }
+  }
+
   #judge(message: Message, how: 'judge' | 'review' = 'judge'): Verdict {
     try {
       return this.#parts.judge[how](message)
@@ -111,6 +152,7 @@ export class Gate {
 
   async *#hold(message: Message, verdict: HoldVerdict, signal: AbortSignal): AsyncGenerator<readonly Output[]> {
     const { approvals, asker, masker } = this.#parts
+    const timeoutMs = Math.min(verdict.timeoutMs, message.holdLimitMs ?? Number.POSITIVE_INFINITY)
     const binding = this.#binding(message)
     const refuse = async (refusal: Refusal): Promise<readonly Output[]> => {
       const batch = new Batch(this.#parts, this.#wire)
@@ -146,16 +188,16 @@ export class Gate {
     try {
       const started = new Batch(this.#parts, this.#wire)
       started.hold(message, verdict, request.id)
-      started.say(this.#wire.notify(message, noticeOf(verdict, request.id, 0)))
+      started.say(this.#wire.notify(message, noticeOf(verdict, request.id, 0, timeoutMs)))
       yield await started.record({ durable: true })
 
-      const waiting = this.#wait(request.id, verdict.timeoutMs, stop)
+      const waiting = this.#wait(request.id, timeoutMs, stop)
       let waited = 0
       for (;;) {
         const outcome = await Promise.race([waiting, tick(NOTICE_EVERY_MS, stop)])
         if (outcome === 'tick') {
           waited += NOTICE_EVERY_MS
-          const outputs = this.#wire.notify(message, noticeOf(verdict, request.id, waited))
+          const outputs = this.#wire.notify(message, noticeOf(verdict, request.id, waited, timeoutMs))
           if (outputs.length > 0) yield await this.say(outputs)
           continue
         }
@@ -194,7 +236,9 @@ export class Gate {
   #binding(message: Message): string {
     const { asker, bindingKey, policy } = this.#parts
     const hmac = createHmac('sha256', bindingKey)
-    const fields = [asker.requester, asker.principal ?? '', asker.target, asker.protocol, policy, message.kind].map((text) => Buffer.from(text))
+    const fields = [asker.requester, asker.principal ?? '', asker.target, asker.protocol, policy, message.kind].map((text) =>
+      Buffer.from(text),
+    )
     for (const field of [...fields, ...(message.binding?.() ?? [message.bytes])]) {
       const length = Buffer.alloc(8)
       length.writeBigUInt64BE(BigInt(field.length))
@@ -225,7 +269,7 @@ class Batch {
     // Client to target: the target gets the received bytes, only the recorded copy is redacted.
     const rewrite = message.from === 'server' && redacted.bytes !== message.bytes ? redacted.bytes : undefined
     const outputs = this.#wire.release(message, rewrite)
-    const swallowed = outputs.length === 0
+    const swallowed = !outputs.some((output) => output.own === undefined)
     const act = swallowed ? 'block' : redacted.masks !== null && message.from === 'server' ? 'mask' : verdict.act
     const rules = act === 'mask' ? [...verdict.rules, ...(redacted.masks?.labels.map(([, rule]) => rule) ?? [])] : verdict.rules
     const note = act === 'allow' && rules.length === 0 && approval === undefined ? null : this.#note(act, rules, approval)
@@ -300,8 +344,8 @@ function blocked(verdict: BlockVerdict): Refusal {
   }
 }
 
-function noticeOf(verdict: HoldVerdict, approval: string, waitedMs: number): Notice {
-  const left = Math.max(0, Math.ceil((verdict.timeoutMs - waitedMs) / 1000))
+function noticeOf(verdict: HoldVerdict, approval: string, waitedMs: number, timeoutMs: number): Notice {
+  const left = Math.max(0, Math.ceil((timeoutMs - waitedMs) / 1000))
   return {
     approval,
     message: `held for approval: request ${approval}${waitedMs === 0 ? ` (${verdict.reason})` : `, still waiting (${left} s left)`}`,

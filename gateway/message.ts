@@ -23,6 +23,10 @@ export interface Message {
   readonly units: number
   /** What policy and search may look at. Decoded on the first call, then kept. May hold unmasked text: the masker cleans what is recorded. */
   facts(): Facts
+  /** The few facts that stand on the tape with the message; `facts()` where absent. */
+  recorded?(): Facts
+  /** The longest this message may wait for a person without harming the target (locks of an open transaction), ms. */
+  readonly holdLimitMs?: number
   /**
    * The message with its fields put through the masker.
    * From the server: what both client and tape get. From the client: what the tape gets; the target gets `bytes`.
@@ -99,7 +103,7 @@ export interface Output {
 export interface Wire {
   /** The messages now complete. Throws ApplianceError PROTOCOL_*, and is dead after that. */
   receive(from: Side, chunk: Uint8Array): readonly Message[]
-  /** What to write so that the message goes on its way: as it came, or with `bytes` in its place. Empty: swallowed. */
+  /** What to write so that the message goes on its way: as it came, or with `bytes` in its place. No output but `own` ones: swallowed. */
   release(message: Message, bytes?: Uint8Array): readonly Output[]
   /** What to write instead, keeping both ends in step; may be owed until a later `release`. */
   refuse(message: Message, refusal: Refusal): readonly Output[]

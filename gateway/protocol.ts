@@ -5,6 +5,7 @@ import type { Refusal } from '../schemas/verdict.ts'
 import type { Credential } from './credentials/credential.ts'
 import type { Gate } from './gate.ts'
 import type { Wire } from './message.ts'
+import type { ColumnLabels } from './policy/policy.ts'
 
 /** A protocol the gateway speaks: one folder under protocols/, one of these from its index.ts. */
 export interface Protocol {
@@ -48,6 +49,8 @@ export interface Session extends AsyncDisposable {
   gate(wire: Wire): Gate
   /** The gateway's own credential for the target. */
   credential(): Promise<Credential>
+  /** Which columns carry labelled data, as the policy in force says for this identity. */
+  readonly labels: ColumnLabels
   /** Records something about the session that is sent to nobody. */
   note(kind: string, facts: Masked<Entry>['facts']): Promise<void>
   /** Ends the session from outside: its signal aborts with this refusal. The first reason stays. */

@@ -20,7 +20,8 @@ export interface Recorder {
   append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void>
   /**
    * Writes the last entries (from bytes reserved at the start, so that a full disk can still be told about), the end
-   * marker, index and footer, and waits until the store has them. Call once; also after `append` rejected.
+   * marker, index and footer, and waits until the store has them. Also after `append` rejected. A second call answers like
+   * the first and writes nothing.
    */
   seal(reason: string, last?: readonly Masked<Entry>[]): Promise<Seal>
 }

@@ -129,7 +129,7 @@ export class Masker implements Redactor {
 
   /** The entry of a message: `redacted` is its own, or null where its bytes are not kept. */
   entry(message: Message, redacted: Redacted | null, verdict: VerdictNote | null): Masked<Entry> {
-    const facts = this.facts(message.facts())
+    const facts = this.facts(message.recorded?.() ?? message.facts())
     return brand({
       dir: message.from === 'client' ? 'in' : 'out',
       channel: message.channel,

@@ -10,7 +10,14 @@ import { pull, pullPacket, push, tolerateErrors } from './startup-pull.ts'
 
 /** Who came. After `startup` the client waits for AuthenticationOk or an ErrorResponse; every byte it sent beyond its password is still in `client`. */
 export type Greeting =
-  | (Startup & { readonly kind: 'startup'; readonly client: Duplex; readonly knock: Knock; readonly tls: ClientTls | undefined })
+  | (Startup & {
+      readonly kind: 'startup'
+      readonly client: Duplex
+      readonly knock: Knock
+      readonly tls: ClientTls | undefined
+      /** What the client was asked (behind the TLS answer), for the tape that did not exist yet. */
+      readonly sent: Uint8Array
+    })
   | { readonly kind: 'cancel'; readonly client: Duplex; readonly key: Uint8Array }
   /** Nobody to serve: left, or was refused (`error`) and told so. The connection is closed. */
   | { readonly kind: 'closed'; readonly error?: ApplianceError }
@@ -63,8 +70,8 @@ export async function greet(client: Duplex, options: GreetOptions, signal: Abort
       throw signal.reason
     }
     const refused = error instanceof ApplianceError ? error : undefined
-    // A peer in the middle of a handshake cannot read plain bytes.
-    await dismiss(visitor.stream, shaking(visitor) ? undefined : reportError(error))
+    // A peer in the middle of a handshake cannot read plain bytes; OpenSSL has sent its alert.
+    if (!shaking(visitor)) await dismiss(visitor.stream, reportError(error))
     client.destroy()
     if (refused === undefined) throw error
     return { kind: 'closed', error: refused }
@@ -162,7 +169,8 @@ async function admit(
     throw new ApplianceError('AUTH_INSECURE', 'this gateway takes connections over TLS only')
   }
   const negotiated = negotiation(packet)
-  await push(visitor.stream, negotiated === undefined ? CLEARTEXT_PASSWORD : Buffer.concat([negotiated, CLEARTEXT_PASSWORD]))
+  const sent = negotiated === undefined ? CLEARTEXT_PASSWORD : Buffer.concat([negotiated, CLEARTEXT_PASSWORD])
+  await push(visitor.stream, sent)
   const secret = await pullPassword(visitor.stream, stop)
   if (secret === undefined) return undefined
   const knock: Knock = {
@@ -173,7 +181,7 @@ async function admit(
     ...(database === undefined ? {} : { database }),
     claims: { ...startup.claims, tls: visitor.tls?.protocol ?? 'none' },
   }
-  return { kind: 'startup', client: visitor.stream, ...startup, knock, tls: visitor.tls }
+  return { kind: 'startup', client: visitor.stream, ...startup, knock, tls: visitor.tls, sent }
 }
 
 async function pullPassword(stream: Duplex, stop: AbortSignal): Promise<string | undefined> {

@@ -6,15 +6,41 @@ import { ApplianceError } from '../../../schemas/errors.ts'
  * undefined: the stream was over before that many came. Never destroys the stream. Rejects with the signal's reason.
  */
 export async function pull(stream: Duplex, size: number, signal: AbortSignal): Promise<Buffer | undefined> {
-  for (;;) {
-    signal.throwIfAborted()
-    if (size === 0) return Buffer.alloc(0)
-    if (stream.destroyed || stream.readableEnded) return undefined
-    const bytes: unknown = stream.read(size)
-    // At its end a stream gives what it has, however little.
-    if (bytes instanceof Uint8Array) return bytes.length === size ? Buffer.from(bytes.buffer, bytes.byteOffset, size) : undefined
-    await stirs(stream, signal)
-  }
+  signal.throwIfAborted()
+  if (size === 0) return Buffer.alloc(0)
+  const taken = take(stream, size)
+  return taken === 'not yet' ? wait(stream, size, signal) : taken
+}
+
+function take(stream: Duplex, size: number): Buffer | 'not yet' | undefined {
+  if (stream.destroyed || stream.readableEnded) return undefined
+  const bytes: unknown = stream.read(size)
+  if (!(bytes instanceof Uint8Array)) return 'not yet'
+  // At its end a stream gives what it has, however little.
+  return bytes.length === size ? Buffer.from(bytes.buffer, bytes.byteOffset, size) : undefined
+}
+
+/** Listens once for the whole wait: each new `readable` listener is told at once of what lies there already, however little. */
+function wait(stream: Duplex, size: number, signal: AbortSignal): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const events = ['readable', 'end', 'close', 'error'] as const
+    const leave = (): void => {
+      for (const event of events) stream.off(event, look)
+      signal.removeEventListener('abort', aborted)
+    }
+    const look = (): void => {
+      const taken = take(stream, size)
+      if (taken === 'not yet') return
+      leave()
+      resolve(taken)
+    }
+    const aborted = (): void => {
+      leave()
+      reject(signal.reason)
+    }
+    for (const event of events) stream.on(event, look)
+    signal.addEventListener('abort', aborted, { once: true })
+  })
 }
 
 /** One message of the regular protocol: type byte, length, body. */
@@ -42,24 +68,6 @@ export async function pullPacket(stream: Duplex, maxBytes: number, signal: Abort
   }
   const body = await pull(stream, size, signal)
   return body === undefined ? undefined : { type, body }
-}
-
-/** Resolves when more can be read or the stream is over; rejects with the signal's reason. */
-function stirs(stream: Duplex, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const events = ['readable', 'end', 'close', 'error'] as const
-    const done = (): void => {
-      for (const event of events) stream.off(event, done)
-      signal.removeEventListener('abort', aborted)
-      resolve()
-    }
-    const aborted = (): void => {
-      for (const event of events) stream.off(event, done)
-      reject(signal.reason)
-    }
-    for (const event of events) stream.on(event, done)
-    signal.addEventListener('abort', aborted, { once: true })
-  })
 }
 
 /** Writes, and resolves when the bytes are on their way or the stream is over. */

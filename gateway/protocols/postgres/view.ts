@@ -21,7 +21,7 @@ const NOTHING: Unfinished = { bytes: new Uint8Array(0), spans: [], skip: 0 }
 
 /** Shows the frames of a PostgreSQL session: statements, parameters, rows, errors. Never throws: what it cannot read it names. */
 export class PostgresView implements View {
-  readonly #unfinished = new Map<Side, Unfinished>()
+  readonly #unfinished = new Map<string, Unfinished>()
   #columns: readonly ViewColumn[] = []
 
   read(frame: Frame): readonly Shown[] {
@@ -29,10 +29,10 @@ export class PostgresView implements View {
     if (dir === 'note' || body === null || body.length === 0) return []
     const side = dir === 'in' ? 'client' : 'server'
     if (UNTYPED.has(frame.kind)) return [{ show: 'bytes', label: frame.kind, size: body.length }]
-    // What was not released comes again when it is: it stands alone and leaves no trace in the stream.
-    const before = isReleased(frame) ? (this.#unfinished.get(side) ?? NOTHING) : NOTHING
-    const { shown, rest } = this.#messages(side, before, body, spansOf(frame.masks))
-    if (isReleased(frame)) this.#unfinished.set(side, rest)
+    // What was not released comes again when it is, so it must leave no trace in the stream that went on.
+    const stream = `${side} ${isReleased(frame) ? 'released' : 'kept'}`
+    const { shown, rest } = this.#messages(side, this.#unfinished.get(stream) ?? NOTHING, body, spansOf(frame.masks))
+    this.#unfinished.set(stream, rest)
     return shown
   }
 

@@ -1,0 +1,119 @@
+import type { Gate } from './gate.ts'
+import type { Message, Output } from './message.ts'
+
+/** A lane this full stops its socket from being read. One incomplete large message may stand beside it in the wire. */
+const MAX_LANE_BYTES = 256 * 1024
+
+/**
+ * The messages of one direction and one channel on their way through the gate, in order. Lanes run independently:
+ * while one is held, the others go on. What arrives while a lane is busy passes together in the next batch.
+ */
+class Lane {
+  readonly #lanes: Lanes
+  #waiting: Message[] = []
+  running = false
+
+  constructor(lanes: Lanes) {
+    this.#lanes = lanes
+  }
+
+  push(message: Message): void {
+    this.#waiting.push(message)
+    if (!this.running) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.running = true
+    try {
+      // Let the whole chunk that brought the first message arrive, so that it is recorded in one append.
+      await undefined
+      while (this.#waiting.length > 0) {
+        const messages = this.#waiting
+        this.#waiting = []
+        await this.#lanes.pass(messages)
+      }
+    } catch (error) {
+      this.#lanes.fail(error)
+    } finally {
+      this.running = false
+      this.#lanes.settle()
+    }
+  }
+}
+
+export interface LanesParts {
+  readonly gate: Gate
+  readonly deliver: (outputs: readonly Output[]) => Promise<void>
+  /** Aborted when the one who asks has left: what is held is withdrawn. */
+  readonly asker: AbortSignal
+  /** Aborted when the session is over. */
+  readonly stop: AbortSignal
+  readonly onFail: (error: unknown) => void
+}
+
+/** All lanes of one direction. */
+export class Lanes {
+  readonly #gate: Gate
+  readonly #deliver: (outputs: readonly Output[]) => Promise<void>
+  readonly #asker: AbortSignal
+  readonly #stop: AbortSignal
+  readonly #lanes = new Map<number, Lane>()
+  readonly #onFail: (error: unknown) => void
+  #bytes = 0
+  #wakes: (() => void)[] = []
+
+  constructor(parts: LanesParts) {
+    this.#gate = parts.gate
+    this.#deliver = parts.deliver
+    this.#asker = parts.asker
+    this.#stop = parts.stop
+    this.#onFail = parts.onFail
+  }
+
+  push(messages: readonly Message[]): void {
+    for (const message of messages) {
+      let lane = this.#lanes.get(message.channel)
+      if (lane === undefined) {
+        lane = new Lane(this)
+        this.#lanes.set(message.channel, lane)
+      }
+      this.#bytes += message.bytes.length
+      lane.push(message)
+    }
+  }
+
+  /** Resolves when there is room for another chunk. */
+  async room(): Promise<void> {
+    while (this.#bytes > MAX_LANE_BYTES && !this.#stop.aborted) await this.#change()
+  }
+
+  /** Resolves when every lane has delivered all it had. */
+  async drained(): Promise<void> {
+    while ([...this.#lanes.values()].some((lane) => lane.running)) await this.#change()
+  }
+
+  async pass(messages: readonly Message[]): Promise<void> {
+    try {
+      for await (const outputs of this.#gate.pass(messages, this.#asker)) await this.#deliver(outputs)
+    } finally {
+      for (const message of messages) this.#bytes -= message.bytes.length
+      this.settle()
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#onFail(error)
+  }
+
+  settle(): void {
+    const wakes = this.#wakes
+    this.#wakes = []
+    for (const wake of wakes) wake()
+  }
+
+  #change(): Promise<void> {
+    return new Promise((wake) => {
+      this.#wakes.push(wake)
+    })
+  }
+}

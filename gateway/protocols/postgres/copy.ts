@@ -1,0 +1,106 @@
+import type { Field } from '../../message.ts'
+import { HEADER_SIZE, int32 } from './messages.ts'
+import { MessageLength, type Rewrite } from './rewrite.ts'
+
+/** How the lines of a COPY ... TO STDOUT are cut into fields. */
+export interface CopyShape {
+  readonly format: 'text' | 'csv' | 'binary'
+  readonly delimiter: number
+  readonly quote: number
+  /** Per column in file order; empty: unknown, each field is scanned. */
+  readonly columns: readonly Field[]
+}
+
+const LINE: Field = { path: 'copy', action: 'scan' }
+const NEWLINE = 0x0a
+const BACKSLASH = 0x5c
+const RETURN = 0x0d
+/** First bytes of a binary COPY: "PGCOPY\n\377\r\n\0", then flags and an extension length (manual, COPY, "Binary Format"). */
+const BINARY_SIGNATURE_SIZE = 11
+
+/** Redacts a run of CopyData messages; each holds one row (PostgreSQL's server sends it so). */
+export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: CopyShape | undefined): void {
+  const { source } = rewrite
+  for (let at = from; at < to; ) {
+    const size = int32(source, at + 1)
+    const end = at + 1 + size
+    const length = new MessageLength(at + 1, size)
+    const body = at + HEADER_SIZE
+    if (shape === undefined || shape.columns.length === 0) rewrite.field(body, end, LINE, length)
+    else if (shape.format === 'binary') binaryRow(rewrite, body, end, shape.columns, length)
+    else textRow(rewrite, body, end, shape, length)
+    length.settle()
+    at = end
+  }
+}
+
+function textRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape, length: MessageLength): void {
+  const { source } = rewrite
+  let end = to
+  if (end > from && source[end - 1] === NEWLINE) end--
+  if (end > from && source[end - 1] === RETURN) end--
+  let start = from
+  let index = 0
+  let quoted = false
+  for (let at = from; at <= end; at++) {
+    const byte = source[at]
+    if (at < end && shape.format === 'csv' && byte === shape.quote) quoted = !quoted
+    if (at < end && shape.format === 'text' && byte === BACKSLASH) {
+      at++
+      continue
+    }
+    if (at >= end || (byte === shape.delimiter && !quoted)) {
+      copyField(rewrite, start, Math.min(at, end), shape, index, length)
+      start = at + 1
+      index++
+    }
+  }
+}
+
+function copyField(rewrite: Rewrite, from: number, to: number, shape: CopyShape, index: number, length: MessageLength): void {
+  const { source } = rewrite
+  const field = shape.columns[index] ?? LINE
+  // \N is NULL in text format; an empty field is NULL in CSV.
+  if (from >= to || (shape.format === 'text' && to - from === 2 && source[from] === BACKSLASH && source[from + 1] === 0x4e))
+    return
+  const quotes = shape.format === 'csv' && source[from] === shape.quote && to - from >= 2 ? 1 : 0
+  if (field.nullOnly !== true) {
+    rewrite.field(from + quotes, to - quotes, field, length)
+    return
+  }
+  if (rewrite.redactor.clean(source, from, to, field)) return
+  // A typed column (number, date, JSON): only NULL is valid in its place. `masked` stays visible on the tape as a NULL span.
+  const sink = rewrite.upTo(from)
+  length.found(sink, from)
+  const nullText = shape.format === 'text' ? Buffer.from('\\N') : new Uint8Array()
+  sink.copy(nullText, 0, nullText.length)
+  rewrite.replaced(to)
+  length.change(nullText.length - (to - from))
+}
+
+function binaryRow(rewrite: Rewrite, from: number, to: number, columns: readonly Field[], length: MessageLength): void {
+  const { source, redactor } = rewrite
+  let at = from
+  // The first row comes behind the file header, in the same message.
+  if (to - from >= BINARY_SIGNATURE_SIZE + 8 && source[from] === 0x50 && source[from + 6] === 0x0a && source[from + 7] === 0xff) {
+    at += BINARY_SIGNATURE_SIZE + 8 + int32(source, from + BINARY_SIGNATURE_SIZE + 4)
+  }
+  at += 2
+  for (let index = 0; at + 4 <= to; index++) {
+    const size = int32(source, at)
+    const cell = at + 4
+    const field = columns[index] ?? LINE
+    if (size > 0 && cell + size <= to && !redactor.clean(source, cell, cell + size, field)) {
+      const sink = rewrite.upTo(at)
+      length.found(sink, at)
+      const lengthAt = sink.size
+      sink.int32(0)
+      const written = redactor.write(sink, source, cell, cell + size, { ...field, nullOnly: field.nullOnly ?? false })
+      sink.setInt32(lengthAt, written)
+      if (written === -1) sink.noteNull(lengthAt, field)
+      rewrite.replaced(cell + size)
+      length.change(Math.max(written, 0) - size)
+    }
+    at = cell + Math.max(size, 0)
+  }
+}

@@ -1,0 +1,99 @@
+import type { Message } from '../../message.ts'
+import { cstring, FRONTEND, HEADER_SIZE } from './messages.ts'
+import { bindNames, Request, type RequestContext, type RequestKind } from './request.ts'
+import { PartSource } from './row-stream.ts'
+import type { Cut, Piece } from './splitter.ts'
+
+const EXTENDED: ReadonlySet<number> = new Set<number>([
+  FRONTEND.parse,
+  FRONTEND.bind,
+  FRONTEND.describe,
+  FRONTEND.execute,
+  FRONTEND.close,
+  FRONTEND.sync,
+  FRONTEND.flush,
+])
+
+const SINGLE: Readonly<Record<number, RequestKind>> = {
+  [FRONTEND.query]: 'query',
+  [FRONTEND.functionCall]: 'function-call',
+  [FRONTEND.copyDone]: 'copy-end',
+  [FRONTEND.copyFail]: 'copy-end',
+  [FRONTEND.terminate]: 'terminate',
+}
+
+/** Groups the client's messages into requests: one decision each. Purely by shape; what names stand for is asked later. */
+export class RequestReader {
+  readonly #context: RequestContext
+  #parts: PartSource | undefined
+
+  constructor(context: RequestContext) {
+    this.#context = context
+  }
+
+  read({ bytes, pieces }: Cut): readonly Message[] {
+    const messages: Message[] = []
+    let run: Piece[] = []
+    const close = (): void => {
+      if (run.length === 0) return
+      messages.push(this.#request(kindOfRun(run), bytes, run))
+      run = []
+    }
+    for (const piece of pieces) {
+      if (piece.part !== 'whole') {
+        close()
+        this.#parts = piece.part === 'first' ? new PartSource('client', piece.type, [], undefined) : this.#parts
+        const part = this.#parts?.next(bytes.subarray(piece.from, piece.to), piece.part)
+        if (part !== undefined) messages.push(part)
+        continue
+      }
+      const single = SINGLE[piece.type]
+      if (single !== undefined) {
+        close()
+        messages.push(this.#request(single, bytes, [piece]))
+        continue
+      }
+      if (run.length > 0 && !joins(bytes, run, piece)) close()
+      run.push(piece)
+      if (piece.type === FRONTEND.sync) close()
+    }
+    close()
+    return messages
+  }
+
+  #request(kind: RequestKind, bytes: Uint8Array, pieces: readonly Piece[]): Request {
+    const from = pieces[0]?.from ?? 0
+    const to = pieces.at(-1)?.to ?? from
+    const inside = from === 0 ? pieces : pieces.map((piece) => ({ ...piece, from: piece.from - from, to: piece.to - from }))
+    return new Request(kind, bytes.subarray(from, to), inside, this.#context)
+  }
+}
+
+function kindOfRun(run: readonly Piece[]): RequestKind {
+  if (run[0]?.type === FRONTEND.copyData) return 'copy-data'
+  if (run.some((piece) => piece.type === FRONTEND.execute)) return 'execute'
+  if (run.some((piece) => piece.type === FRONTEND.parse)) return 'parse'
+  return 'extended'
+}
+
+/** Whether `piece` may be decided together with `run`: never two texts, two bindings or two executions in one decision. */
+function joins(bytes: Uint8Array, run: readonly Piece[], piece: Piece): boolean {
+  if (piece.type === FRONTEND.copyData || run[0]?.type === FRONTEND.copyData) return piece.type === run[0]?.type
+  if (!EXTENDED.has(piece.type)) return false
+  const has = (type: number): Piece | undefined => run.find((other) => other.type === type)
+  if (piece.type === FRONTEND.parse)
+    return has(FRONTEND.parse) === undefined && has(FRONTEND.bind) === undefined && has(FRONTEND.execute) === undefined
+  if (piece.type === FRONTEND.bind) {
+    if (has(FRONTEND.bind) !== undefined || has(FRONTEND.execute) !== undefined) return false
+    const parse = has(FRONTEND.parse)
+    return parse === undefined || cstring(bytes, parse.from + HEADER_SIZE, parse.to) === bindNames(bytes, piece).statement
+  }
+  if (piece.type === FRONTEND.execute) {
+    if (has(FRONTEND.execute) !== undefined) return false
+    const bind = has(FRONTEND.bind)
+    if (bind === undefined) return has(FRONTEND.parse) === undefined
+    return bindNames(bytes, bind).portal === cstring(bytes, piece.from + HEADER_SIZE, piece.to)
+  }
+  // A Close may take away the very name this decision is about.
+  return piece.type !== FRONTEND.close || (has(FRONTEND.parse) === undefined && has(FRONTEND.bind) === undefined)
+}

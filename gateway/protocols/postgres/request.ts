@@ -1,0 +1,195 @@
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Field, Message, Redacted, Redactor } from '../../message.ts'
+import { cstringEnd, FRONTEND, HEADER_SIZE, int32, uint16 } from './messages.ts'
+import { passwordLiterals } from './password-literals.ts'
+import { MessageLength, Rewrite } from './rewrite.ts'
+import type { Piece } from './splitter.ts'
+
+const SQL: Field = { path: 'sql', action: 'scan' }
+const PASSWORD: Field = { path: 'sql.password', action: 'mask', label: 'sql.password', entity: 'password' }
+const PARAMETER: Field = { path: 'parameter', action: 'scan' }
+/** A value in binary format inside which nothing may change length: it is recorded as NULL when something is found. */
+const BINARY_PARAMETER: Field = { path: 'parameter', action: 'scan', nullOnly: true }
+const COPY_LINE: Field = { path: 'copy', action: 'scan' }
+const FAIL_REASON: Field = { path: 'copy.fail', action: 'scan' }
+
+export type RequestKind = 'query' | 'parse' | 'execute' | 'extended' | 'function-call' | 'copy-data' | 'copy-end' | 'terminate'
+
+/** What the wire knows of a request when it is judged: after everything before it was released. */
+export interface RequestContext {
+  facts(request: Request): Facts
+  recorded(request: Request): Facts
+  command(request: Request): string
+  binding(request: Request): readonly Uint8Array[]
+  holdLimitMs(): number | undefined
+  skipping(): boolean
+}
+
+/**
+ * One decision's worth of client messages: a simple Query, or a stretch of the extended protocol with at most one Parse,
+ * one Bind and one Execute, up to and including the Sync behind it, or a run of COPY data.
+ */
+export class Request implements Message {
+  readonly from = 'client'
+  readonly channel = 0
+  readonly part = 'whole'
+  readonly bytes: Uint8Array
+  readonly units: number
+  /** The messages inside, offsets into `bytes`. */
+  readonly pieces: readonly Piece[]
+  readonly #kind: RequestKind
+  readonly #context: RequestContext
+  #facts: Facts | undefined
+  #redacted: Redacted | undefined
+
+  constructor(kind: RequestKind, bytes: Uint8Array, pieces: readonly Piece[], context: RequestContext) {
+    this.#kind = kind
+    this.bytes = bytes
+    this.pieces = pieces
+    this.units = kind === 'copy-data' ? pieces.length : 0
+    this.#context = context
+  }
+
+  /** Behind a refused request the server skips to the Sync: nothing of the extended protocol can execute until then. */
+  get kind(): RequestKind {
+    const executes = this.#kind === 'execute' || this.#kind === 'parse'
+    return executes && this.#context.skipping() ? 'extended' : this.#kind
+  }
+
+  piece(type: number): Piece | undefined {
+    return this.pieces.find((piece) => piece.type === type)
+  }
+
+  facts(): Facts {
+    this.#facts ??= this.#context.facts(this)
+    return this.#facts
+  }
+
+  recorded(): Facts {
+    return this.#context.recorded(this)
+  }
+
+  command(): string {
+    return this.#context.command(this)
+  }
+
+  binding(): readonly Uint8Array[] {
+    return this.#context.binding(this)
+  }
+
+  get holdLimitMs(): number {
+    return this.#context.holdLimitMs() ?? Number.POSITIVE_INFINITY
+  }
+
+  redacted(redactor: Redactor): Redacted {
+    if (this.#redacted === undefined) {
+      const rewrite = new Rewrite(this.bytes, 0, this.bytes.length, redactor)
+      for (const piece of this.pieces) redactPiece(rewrite, piece)
+      this.#redacted = rewrite.finish(this.bytes)
+    }
+    return this.#redacted
+  }
+}
+
+function redactPiece(rewrite: Rewrite, piece: Piece): void {
+  const { source } = rewrite
+  const length = new MessageLength(piece.from + 1, int32(source, piece.from + 1))
+  const body = piece.from + HEADER_SIZE
+  if (piece.type === FRONTEND.query) redactSql(rewrite, body, piece.to - 1, length)
+  if (piece.type === FRONTEND.parse) {
+    const sql = cstringEnd(source, body, piece.to) + 1
+    const end = cstringEnd(source, sql, piece.to)
+    if (sql > 0 && end !== -1) redactSql(rewrite, sql, end, length)
+  }
+  if (piece.type === FRONTEND.bind) {
+    for (const { from, to, binary } of bindValues(source, piece)) redactValue(rewrite, from, to, binary, length)
+  }
+  if (piece.type === FRONTEND.copyData) rewrite.field(body, piece.to, COPY_LINE, length)
+  if (piece.type === FRONTEND.copyFail) rewrite.field(body, piece.to - 1, FAIL_REASON, length)
+  if (piece.type === FRONTEND.functionCall) {
+    for (const { from, to, binary } of formattedValues(source, body + 4, piece.to).values)
+      redactValue(rewrite, from, to, binary, length)
+  }
+  length.settle()
+}
+
+function redactSql(rewrite: Rewrite, from: number, to: number, length: MessageLength): void {
+  let at = from
+  for (const literal of passwordLiterals(rewrite.source, from, to)) {
+    rewrite.field(at, literal.from, SQL, length)
+    rewrite.field(literal.from, literal.to, PASSWORD, length)
+    at = literal.to
+  }
+  rewrite.field(at, to, SQL, length)
+}
+
+function redactValue(rewrite: Rewrite, from: number, to: number, binary: boolean, length: MessageLength): void {
+  const field = binary ? BINARY_PARAMETER : PARAMETER
+  const { source, redactor } = rewrite
+  if (from >= to || redactor.clean(source, from, to, field)) return
+  const sink = rewrite.upTo(from - 4)
+  length.found(sink, from - 4)
+  const lengthAt = sink.size
+  sink.int32(0)
+  const written = redactor.write(sink, source, from, to, field)
+  sink.setInt32(lengthAt, written)
+  if (written === -1) sink.noteNull(lengthAt, field)
+  rewrite.replaced(to)
+  length.change(Math.max(written, 0) - (to - from))
+}
+
+interface Value {
+  readonly from: number
+  readonly to: number
+  readonly binary: boolean
+  readonly isNull: boolean
+}
+
+/** The two names in front of a Bind, and where its formats begin. */
+export function bindNames(
+  bytes: Uint8Array,
+  piece: Piece,
+): { readonly portal: string; readonly statement: string; readonly at: number } {
+  const portalEnd = cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to)
+  const statementEnd = portalEnd === -1 ? -1 : cstringEnd(bytes, portalEnd + 1, piece.to)
+  const name = (from: number, end: number): string => (end === -1 ? '' : Buffer.from(bytes.subarray(from, end)).toString())
+  return {
+    portal: name(piece.from + HEADER_SIZE, portalEnd),
+    statement: name(portalEnd + 1, statementEnd),
+    at: statementEnd === -1 ? piece.to : statementEnd + 1,
+  }
+}
+
+export function bindValues(bytes: Uint8Array, piece: Piece): readonly Value[] {
+  return formattedValues(bytes, bindNames(bytes, piece).at, piece.to).values
+}
+
+/** Result column formats at the end of a Bind. */
+export function bindResultFormats(bytes: Uint8Array, piece: Piece): readonly number[] {
+  const { at } = formattedValues(bytes, bindNames(bytes, piece).at, piece.to)
+  const count = Math.min(uint16(bytes, at), (piece.to - at - 2) >> 1)
+  return Array.from({ length: Math.max(count, 0) }, (_, index) => uint16(bytes, at + 2 + 2 * index))
+}
+
+/** `int16 n, n formats, int16 m, m values (int32 length or -1, bytes)`: the shape Bind and FunctionCall share. Stops where it does not fit. */
+function formattedValues(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): { readonly values: readonly Value[]; readonly at: number } {
+  const formatCount = uint16(bytes, from)
+  const formats = from + 2
+  let at = formats + 2 * formatCount
+  const count = at + 2 <= to ? uint16(bytes, at) : 0
+  at += 2
+  const values: Value[] = []
+  for (let index = 0; index < count && at + 4 <= to; index++) {
+    const size = int32(bytes, at)
+    const start = at + 4
+    if (start + Math.max(size, 0) > to) break
+    const format = formatCount === 0 ? 0 : uint16(bytes, formats + 2 * (formatCount === 1 ? 0 : index))
+    values.push({ from: start, to: start + Math.max(size, 0), binary: format === 1, isNull: size < 0 })
+    at = start + Math.max(size, 0)
+  }
+  return { values, at }
+}

@@ -1,0 +1,117 @@
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Field, Message, Redacted, RedactionSink, Redactor, Side, StreamRedactor } from '../../message.ts'
+import { BACKEND, HEADER_SIZE } from './messages.ts'
+import type { Turn } from './turns.ts'
+
+const UNKNOWN: Field = { path: 'row', action: 'scan' }
+
+/**
+ * The redaction of one message too large to hold: a single row, or one CopyData. Its length word went out with the first
+ * part, so every mask keeps the length of what it covers, and what may be the start of a secret is held back until the
+ * next part. States: header (fixed bytes), length (of the next cell), cell; a CopyData is one cell without length.
+ */
+class PartStream {
+  readonly #columns: readonly Field[]
+  readonly #counted: boolean
+  #header: number
+  #index = 0
+  #length: number[] = []
+  #left = 0
+  #cell: StreamRedactor | undefined
+
+  constructor(type: number, columns: readonly Field[]) {
+    this.#columns = columns
+    this.#counted = type === BACKEND.dataRow
+    this.#header = HEADER_SIZE + (this.#counted ? 2 : 0)
+    if (!this.#counted) this.#left = Number.POSITIVE_INFINITY
+  }
+
+  push(sink: RedactionSink, redactor: Redactor, bytes: Uint8Array): void {
+    let at = Math.min(this.#header, bytes.length)
+    sink.copy(bytes, 0, at)
+    this.#header -= at
+    while (at < bytes.length) {
+      if (this.#counted && this.#left === 0) {
+        this.#length.push(bytes[at] ?? 0)
+        sink.copy(bytes, at, at + 1)
+        at++
+        if (this.#length.length < 4) continue
+        const size = this.#length.reduce((sum, byte) => (sum << 8) | byte, 0)
+        this.#length = []
+        this.#left = Math.max(size, 0)
+        this.#index++
+        continue
+      }
+      const take = Math.min(this.#left, bytes.length - at)
+      this.#cell ??= redactor.stream(this.#columns[this.#index - 1] ?? UNKNOWN)
+      this.#cell.push(sink, bytes, at, at + take)
+      at += take
+      this.#left -= take
+      if (this.#left === 0) this.#endCell(sink)
+    }
+  }
+
+  end(sink: RedactionSink): void {
+    this.#endCell(sink)
+  }
+
+  #endCell(sink: RedactionSink): void {
+    this.#cell?.end(sink)
+    this.#cell = undefined
+  }
+}
+
+/** Hands out the parts of one oversized message. */
+export class PartSource {
+  readonly #from: Side
+  readonly #stream: PartStream
+  readonly turn: Turn | undefined
+
+  constructor(from: Side, type: number, columns: readonly Field[], turn: Turn | undefined) {
+    this.#from = from
+    this.#stream = new PartStream(type, columns)
+    this.turn = turn
+  }
+
+  next(bytes: Uint8Array, part: 'first' | 'middle' | 'last'): Part {
+    return new Part(this.#from, this.#stream, bytes, part, this.turn)
+  }
+}
+
+/** One part of a message too large to hold. Its bytes after redaction may lag behind the ones that came. */
+export class Part implements Message {
+  readonly from: Side
+  readonly kind: string
+  readonly channel = 0
+  readonly part: 'first' | 'middle' | 'last'
+  readonly bytes: Uint8Array
+  readonly units: number
+  readonly turn: Turn | undefined
+  readonly #stream: PartStream
+  #redacted: Redacted | undefined
+
+  constructor(from: Side, stream: PartStream, bytes: Uint8Array, part: 'first' | 'middle' | 'last', turn: Turn | undefined) {
+    this.from = from
+    this.kind = from === 'server' ? 'reply' : 'copy-data'
+    this.bytes = bytes
+    this.part = part
+    this.units = part === 'first' ? 1 : 0
+    this.turn = turn
+    this.#stream = stream
+  }
+
+  facts(): Facts {
+    return this.turn === undefined ? {} : { statement: this.turn.statement, ...(this.units > 0 ? { rows: 1 } : {}) }
+  }
+
+  /** Moves the message's one stream on, so it is done once per part, in order, whoever asks how often. */
+  redacted(redactor: Redactor): Redacted {
+    if (this.#redacted === undefined) {
+      const sink = redactor.sink(this.bytes.length)
+      this.#stream.push(sink, redactor, this.bytes)
+      if (this.part === 'last') this.#stream.end(sink)
+      this.#redacted = sink.finish()
+    }
+    return this.#redacted
+  }
+}

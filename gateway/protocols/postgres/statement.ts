@@ -1,0 +1,36 @@
+import type { Field } from '../../message.ts'
+
+/** A prepared statement as the client defined it, and how its rows are treated once the server has described them. */
+export interface Statement {
+  readonly sql: string
+  /** Per result column, for text format and for binary; undefined until described, null when it returns no rows. */
+  columns?: { readonly text: readonly Field[]; readonly binary: readonly Field[] } | null
+}
+
+/** A bound statement: all that its name may have stood for, usually one; none where nobody defined it here. */
+export interface Portal {
+  readonly statements: readonly Statement[]
+  /** Per result column 0 text or 1 binary; one entry means all, none means text. */
+  readonly resultFormats: readonly number[]
+  /** What an approval is bound to: formats and values as they came. */
+  readonly parameters: Uint8Array
+  /** The parameters as an approver reads them. */
+  readonly shown: readonly string[]
+}
+
+/** The statement a portal runs, where only one comes into question. */
+export function certain(portals: readonly Portal[]): Statement | undefined {
+  const [portal] = portals
+  return portals.length === 1 && portal?.statements.length === 1 ? portal.statements[0] : undefined
+}
+
+/** How the rows of a portal are treated: the statement's columns, each in the format this portal asked for. */
+export function portalColumns(portal: Portal): readonly Field[] | undefined {
+  const columns = certain([portal])?.columns
+  if (columns === undefined) return undefined
+  if (columns === null) return []
+  const { resultFormats } = portal
+  if (resultFormats.every((format) => format === 0)) return columns.text
+  if (resultFormats.length === 1) return columns.binary
+  return columns.text.map((field, index) => (resultFormats[index] === 1 ? (columns.binary[index] ?? field) : field))
+}

@@ -1,0 +1,127 @@
+import type { Duplex } from 'node:stream'
+import { ApplianceError } from '../schemas/errors.ts'
+import type { Refusal } from '../schemas/verdict.ts'
+import type { Gate } from './gate.ts'
+import { Intake } from './intake.ts'
+import { Lanes } from './lane.ts'
+import type { Output, Side, Wire } from './message.ts'
+
+/** An end that takes no bytes for this long is given up: a session must not pin its upstream for ever. */
+const MAX_STALL_MS = 15 * 60_000
+
+/** How long the last words may take to be recorded and written before the sockets are destroyed. */
+const FAREWELL_MS = 5_000
+
+export type Ends = Readonly<Record<Side, Duplex>>
+
+/**
+ * Runs a byte protocol between two sockets until both directions end, `signal` aborts (its reason: a Refusal) or anything
+ * fails; the client is then told why in its own protocol. Destroys both sockets. Resolves with why it ended; never rejects
+ * for what peers do.
+ */
+export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSignal): Promise<string> {
+  const failed = new AbortController()
+  const stop = AbortSignal.any([signal, failed.signal])
+  const deliver = (outputs: readonly Output[]): Promise<void> => send(ends, outputs, stop)
+
+  const intakes = { client: new Intake(ends.client), server: new Intake(ends.server) }
+  const pump = async (from: Side, to: Side): Promise<void> => {
+    const intake = intakes[from]
+    const asker = AbortSignal.any([stop, intakes.client.left])
+    const lanes = new Lanes({ gate, deliver, asker, stop, onFail: (error) => failed.abort(error) })
+    for (let chunk = await intake.next(); chunk !== null; chunk = await intake.next()) {
+      lanes.push(wire.receive(from, chunk))
+      await lanes.room()
+    }
+    await lanes.drained()
+    ends[to].end()
+  }
+  const aborted = new Promise<never>((_, reject) => {
+    stop.addEventListener('abort', () => reject(stop.reason), { once: true })
+    if (stop.aborted) reject(stop.reason)
+  })
+  try {
+    await Promise.race([bothWays(pump), aborted])
+    return 'closed'
+  } catch (reason) {
+    failed.abort(reason)
+    const refusal = refusalOf(reason)
+    if (refusal === undefined) return `peer: ${reason instanceof Error ? reason.message : String(reason)}`
+    await within(FAREWELL_MS, async () => {
+      const outputs = await gate.farewell(refusal)
+      for (const { to, bytes } of outputs) ends[to].write(bytes)
+      await new Promise<void>((resolve) => ends.client.end(resolve))
+    })
+    return `${refusal.why}: ${refusal.message}`
+  } finally {
+    for (const side of ['client', 'server'] as const) {
+      intakes[side].close()
+      ends[side].destroy()
+    }
+  }
+}
+
+/** A server that ends ends the session; a client that ends may still be owed answers. */
+async function bothWays(pump: (from: Side, to: Side) => Promise<void>): Promise<void> {
+  await Promise.all([pump('client', 'server'), pump('server', 'client')])
+}
+
+/** Writes everything in one go per socket, then waits while an end is slow. The writes themselves are synchronous: order is the caller's. */
+export async function send(ends: Ends, outputs: readonly Output[], signal: AbortSignal): Promise<void> {
+  if (outputs.length === 1 && outputs[0] !== undefined) {
+    ends[outputs[0].to].write(outputs[0].bytes)
+  } else {
+    ends.client.cork()
+    ends.server.cork()
+    for (const { to, bytes } of outputs) ends[to].write(bytes)
+    ends.client.uncork()
+    ends.server.uncork()
+  }
+  if (ends.client.writableNeedDrain) await drained(ends.client, signal)
+  if (ends.server.writableNeedDrain) await drained(ends.server, signal)
+}
+
+function drained(end: Duplex, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      done()
+      reject(
+        new ApplianceError('PROTOCOL_TIMEOUT', `an end took no bytes for ${MAX_STALL_MS / 60_000} minutes; the session ends`),
+      )
+    }, MAX_STALL_MS)
+    const done = (): void => {
+      clearTimeout(timer)
+      end.off('drain', done)
+      end.off('close', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    end.on('drain', done)
+    end.on('close', done)
+    signal.addEventListener('abort', done)
+    if (signal.aborted || end.destroyed) done()
+  })
+}
+
+/** What the client can be told of an ending; undefined where a peer simply vanished. */
+function refusalOf(reason: unknown): Refusal | undefined {
+  if (isRefusal(reason)) return reason
+  if (reason instanceof ApplianceError) return { why: 'failed', message: `${reason.code}: ${reason.message}`, rules: [] }
+  return undefined
+}
+
+function isRefusal(reason: unknown): reason is Refusal {
+  return typeof reason === 'object' && reason !== null && 'why' in reason && 'message' in reason && 'rules' in reason
+}
+
+async function within(ms: number, work: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  try {
+    await Promise.race([work(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
