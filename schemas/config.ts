@@ -116,13 +116,19 @@ export const JwtIssuer = Type.Object(
         {
           subject: Type.Optional(Type.String({ minLength: 1, default: 'sub' })),
           groups: Type.Optional(Type.String({ minLength: 1, default: 'groups' })),
-          principal: Type.Optional(Type.String({ minLength: 1, description: 'Claim that names the human behind; dots go inside, as in `act.sub`' })),
+          principal: Type.Optional(
+            Type.String({ minLength: 1, description: 'Claim that names the human behind; dots go inside, as in `act.sub`' }),
+          ),
         },
         closed,
       ),
     ),
-    groups: Type.Optional(Type.Array(Group, { uniqueItems: true, description: 'The groups a token of this issuer may confer; others are ignored' })),
-    subjectPrefix: Type.Optional(Type.String({ description: 'Put before the subject, so that two issuers cannot name the same person' })),
+    groups: Type.Optional(
+      Type.Array(Group, { uniqueItems: true, description: 'The groups a token of this issuer may confer; others are ignored' }),
+    ),
+    subjectPrefix: Type.Optional(
+      Type.String({ description: 'Put before the subject, so that two issuers cannot name the same person' }),
+    ),
   },
   closed,
 )
@@ -132,11 +138,15 @@ export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
     sessionsPerIdentity: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one subject in one process' })),
-    connectionsUnproved: Type.Optional(Type.Integer({ minimum: 1, description: 'Connections of one process that have not proved who they are' })),
+    connectionsUnproved: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Connections of one process that have not proved who they are' }),
+    ),
     connectionsUnprovedPerAddress: Type.Optional(Type.Integer({ minimum: 1 })),
     handshakeTimeoutMs: Type.Optional(Type.Integer({ minimum: 100, description: 'From accept to proof' })),
     idleTimeoutMs: Type.Optional(Type.Integer({ minimum: 1_000, description: 'Without a recorded message in either direction' })),
-    approvalTtlMs: Type.Optional(Type.Integer({ minimum: 1_000, description: 'How long a request may be decided, and an approval be used' })),
+    approvalTtlMs: Type.Optional(
+      Type.Integer({ minimum: 1_000, description: 'How long a request may be decided, and an approval be used' }),
+    ),
     shutdownTimeoutMs: Type.Optional(Type.Integer({ minimum: 100 })),
   },
   closed,
@@ -150,10 +160,7 @@ export const Config = Type.Object(
     dataDir: Path('Tapes, spool, keys and approvals'),
     policy: Path('The policy file'),
     recording: Type.Optional(Type.Object({ durability: Type.Optional(oneOf(DURABILITY_LEVELS)) }, closed)),
-    listeners: Type.Object(
-      { postgres: Type.Optional(Listener), echo: Type.Optional(Listener) },
-      { ...closed, minProperties: 1 },
-    ),
+    listeners: Type.Object({ postgres: Type.Optional(Listener), echo: Type.Optional(Listener) }, { ...closed, minProperties: 1 }),
     targets: Type.Array(Target, { minItems: 1 }),
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),
     jwt: Type.Optional(Type.Array(JwtIssuer)),

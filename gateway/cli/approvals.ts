@@ -1,0 +1,157 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Identity } from '../../schemas/session.ts'
+import { loadConfig, type Settings } from '../config.ts'
+import { Doorkeeper } from '../identity/doorkeeper.ts'
+import { JwtProver } from '../identity/jwt.ts'
+import { KeyFolder } from '../identity/key-folder.ts'
+import { placesIn } from '../places.ts'
+import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
+import { safeBlock, safeText } from './safe-text.ts'
+
+interface Options {
+  readonly config?: string
+  readonly json?: true
+}
+
+/** Of a command, in a list; `show` and `watch` have all of it. */
+const LISTED_CHARS = 60
+
+export async function listApprovals(
+  options: Options & { readonly state?: ApprovalState; readonly all?: true },
+  cli: Cli,
+): Promise<number> {
+  const { settings } = await configured(options, cli)
+  using desk = await openDesk(settings)
+  const found = await desk.list(options.state === undefined ? {} : { state: options.state })
+  const shown =
+    options.state !== undefined || options.all ? found : found.filter(({ state }) => state === 'pending' || state === 'approved')
+  if (options.json) printJson(cli, shown)
+  else if (shown.length === 0) cli.err('nothing is waiting\n')
+  else cli.out(table([['ID', 'STATE', 'REQUESTER', 'TARGET', 'EXPIRES', 'COMMAND'], ...shown.map(rowOf)]))
+  return EXIT.ok
+}
+
+export async function showApproval(id: string, options: Options, cli: Cli): Promise<number> {
+  const { settings } = await configured(options, cli)
+  using desk = await openDesk(settings)
+  const approval = await desk.get(id)
+  if (options.json) printJson(cli, approval)
+  else cli.out(described(approval))
+  return EXIT.ok
+}
+
+export async function decideApproval(
+  id: string,
+  act: Decision['act'],
+  options: Options & { readonly reason?: string; readonly keyFile?: string },
+  cli: Cli,
+): Promise<number> {
+  const { settings } = await configured(options, cli)
+  const approver = await proveApprover(settings, options.keyFile, cli)
+  using desk = await openDesk(settings)
+  const approval = await desk.decide(id, { act, ...(options.reason === undefined ? {} : { reason: options.reason }) }, approver)
+  if (options.json) printJson(cli, approval)
+  else cli.err(`${id} is ${approval.state}${missing(approval)}, decided by ${safeText(approver.subject)}\n`)
+  return EXIT.ok
+}
+
+export async function watchApprovals(options: Options, cli: Cli, signal: AbortSignal = interrupted()): Promise<number> {
+  const { settings } = await configured(options, cli)
+  using desk = await openDesk(settings)
+  for await (const approval of desk.watch(signal)) {
+    if (options.json) printJson(cli, approval)
+    else cli.out(`${described(approval)}\n`)
+  }
+  return EXIT.ok
+}
+
+/** Everything of a request a person needs to decide it; text of others is escaped, the command is whole. */
+export function described(approval: Approval): string {
+  const {
+    id,
+    state,
+    requester,
+    requesterKind,
+    principal,
+    target,
+    protocol,
+    session,
+    reason,
+    rules,
+    approvers,
+    expiresAt,
+    command,
+    facts,
+    decisions,
+  } = approval
+  const rows = [
+    ['requester', `${requester} (${requesterKind}${principal === undefined ? '' : `, for ${principal}`})`],
+    ['target', `${target} (${protocol})`],
+    ['session', session],
+    ['reason', reason],
+    ['rules', rules.join(', ')],
+    ['approvers', `${approvers.count} of ${approvers.groups.join(', ')}`],
+    ['expires', expiresAt],
+    ...Object.entries(facts).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+    ...decisions.map(({ act, by, at, reason: why }) => [act, `${by} at ${at}${why === undefined ? '' : `: ${why}`}`]),
+  ]
+  const block = safeBlock(command)
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n')
+  const lines = rows.map(([name = '', value = '']) => `  ${safeText(name).padEnd(10)} ${safeText(value)}\n`).join('')
+  return `${id}  ${state}${missing(approval)}\n${lines}  command (redacted, ${command.length} characters):\n${block}\n`
+}
+
+function missing({ state, approvers, decisions }: Approval): string {
+  return state === 'pending' && decisions.length > 0 ? ` (${decisions.length} of ${approvers.count} approvals)` : ''
+}
+
+function rowOf({ id, state, requester, target, expiresAt, command }: Approval): string[] {
+  const line = command.replace(/\s+/g, ' ').trim()
+  const rest = line.length - LISTED_CHARS
+  return [
+    id,
+    state,
+    requester,
+    target,
+    expiresAt,
+    rest > 0 ? `${line.slice(0, LISTED_CHARS)}... (${rest} more characters)` : line,
+  ]
+}
+
+/** Approvers prove themselves like everybody else: nobody decides under a name they typed. */
+async function proveApprover(settings: Settings, keyFile: string | undefined, cli: Cli): Promise<Identity> {
+  const shown = keyFile === undefined ? cli.env['SALLYPORT_KEY'] : await readFile(resolve(cli.cwd, keyFile), 'utf8')
+  if (shown === undefined || shown.trim() === '') {
+    throw new ApplianceError(
+      'AUTH_REQUIRED',
+      'who decides? Put your own access key into SALLYPORT_KEY, or name its file with --key-file',
+    )
+  }
+  const doorkeeper = new Doorkeeper({
+    identities: settings.identities,
+    folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys),
+    jwt: await JwtProver.open(settings.jwt),
+    onDenied: () => undefined,
+  })
+  return doorkeeper.prove({ secret: shown.trim(), client: 'cli' }, new AbortController().signal)
+}
+
+async function configured(options: Options, cli: Cli): Promise<{ readonly settings: Settings }> {
+  return { settings: await loadConfig(findConfig(options.config, cli)) }
+}
+
+function openDesk(settings: Settings): Promise<FolderDesk> {
+  return FolderDesk.open(placesIn(settings.dataDir).approvals)
+}
+
+function interrupted(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
+  return controller.signal
+}

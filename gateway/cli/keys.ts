@@ -1,0 +1,89 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import { loadConfig, type Settings } from '../config.ts'
+import type { AccessKey } from '../identity/access-key.ts'
+import { KeyFolder } from '../identity/key-folder.ts'
+import { placesIn } from '../places.ts'
+import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
+import { safeText } from './safe-text.ts'
+
+interface Options {
+  readonly config?: string
+  readonly json?: true
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+export async function createKey(subject: string, options: Options & { readonly expires?: string }, cli: Cli): Promise<number> {
+  const { settings, folder } = await openKeys(options, cli)
+  if (!settings.identities.some((identity) => identity.subject === subject)) {
+    const known = settings.identities.map((identity) => identity.subject).join(', ')
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `no identity ${JSON.stringify(subject)} is configured, so its key could open nothing; known: ${known}`,
+    )
+  }
+  const expiresAt = options.expires === undefined ? undefined : expiryOf(options.expires, Date.now())
+  const { key, secret } = await folder.create(subject, expiresAt)
+  if (options.json) {
+    printJson(cli, { id: key.id, subject, key: secret, createdAt: key.createdAt, expiresAt: key.expiresAt ?? null })
+  } else {
+    cli.err(
+      `access key ${key.id} for ${safeText(subject)}${key.expiresAt === undefined ? '' : `, until ${key.expiresAt}`}; it is shown only now:\n`,
+    )
+    cli.out(`${secret}\n`)
+  }
+  return EXIT.ok
+}
+
+export async function listKeys(options: Options, cli: Cli): Promise<number> {
+  const { settings, folder } = await openKeys(options, cli)
+  const configured = settings.identities.flatMap(({ subject, keys = [] }) =>
+    keys.map(({ id, expires }) => ({ id, subject, where: 'config', ...(expires ? { expiresAt: expires } : {}) })),
+  )
+  const kept = (await folder.list()).map(({ sha256: _, ...key }) => ({ ...key, where: 'keys' }))
+  const now = Date.now()
+  const rows = [...configured, ...kept].map((key) => ({ ...key, state: stateOf(key, now) }))
+  if (options.json) printJson(cli, rows)
+  else
+    cli.out(
+      table([
+        ['ID', 'SUBJECT', 'STATE', 'EXPIRES', 'FROM'],
+        ...rows.map(({ id, subject, state, where, ...key }) => [id, subject, state, key.expiresAt ?? '-', where]),
+      ]),
+    )
+  return EXIT.ok
+}
+
+export async function revokeKey(id: string, options: Options, cli: Cli): Promise<number> {
+  const { settings, folder } = await openKeys(options, cli)
+  if (settings.identities.some(({ keys = [] }) => keys.some((key) => key.id === id))) {
+    throw new ApplianceError('CONFIG_INVALID', `key ${id} stands in ${settings.file}: remove it there and restart`)
+  }
+  await folder.revoke(id)
+  if (options.json) printJson(cli, { id, state: 'revoked' })
+  else cli.err(`access key ${id} is revoked; its open sessions go on until they end\n`)
+  return EXIT.ok
+}
+
+/** `90d`, `12h`, `30m` from now, or an ISO date; always in the future. Throws CONFIG_INVALID. */
+export function expiryOf(text: string, nowMs: number): Date {
+  const [, count, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
+  const atMs = count === undefined ? Date.parse(text) : nowMs + Number(count) * (UNITS_MS[unit] ?? Number.NaN)
+  if (!Number.isFinite(atMs) || atMs <= nowMs) {
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `--expires ${JSON.stringify(text)}: neither a time from now (90d, 12h, 30m) nor an ISO date in the future`,
+    )
+  }
+  return new Date(atMs)
+}
+
+async function openKeys(options: Options, cli: Cli): Promise<{ readonly settings: Settings; readonly folder: KeyFolder }> {
+  const settings = await loadConfig(findConfig(options.config, cli))
+  return { settings, folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys) }
+}
+
+function stateOf(key: Pick<AccessKey, 'expiresAt' | 'revokedAt'>, nowMs: number): 'active' | 'revoked' | 'expired' {
+  if (key.revokedAt !== undefined) return 'revoked'
+  return key.expiresAt !== undefined && Date.parse(key.expiresAt) <= nowMs ? 'expired' : 'active'
+}

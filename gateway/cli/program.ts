@@ -1,0 +1,163 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import packageJson from '../../package.json' with { type: 'json' }
+import { type Cli, EXIT, processCli, tell } from './context.ts'
+
+/** More processes than cores only wait for each other; more than this needs several machines. */
+const MAX_WORKERS = 127
+
+const EXIT_HELP = '\nExit codes: 0 done, 1 failed, 2 wrong usage.'
+const CONFIG_HELP =
+  "\nConfiguration: --config, else SALLYPORT_CONFIG, else ./sallyport.yaml, else the demo's .sallyport/sallyport.yaml."
+const KEY_HELP =
+  '\nWho decides proves it with their own access key or token: in SALLYPORT_KEY, or in the file named by --key-file.'
+
+interface Common {
+  readonly config?: string
+  readonly json?: true
+}
+type Decide = Common & { readonly reason?: string; readonly keyFile?: string }
+
+/**
+ * Runs one command line (without node and script) and resolves with its exit code. Each command's code is loaded when it
+ * runs, so that `--help` and completion are instant.
+ */
+export async function run(args: readonly string[], cli: Cli = processCli): Promise<number> {
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure))
+  let code: number = EXIT.ok
+  const json = args.includes('--json')
+  const program = programOf(cli, (result) => {
+    code = result
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    return tell(error, cli, json)
+  }
+}
+
+function programOf(cli: Cli, exit: (code: number) => void): Command {
+  const program = new Command('sallyport')
+    .description('Recording-first gateway between AI coding agents and infrastructure')
+    .version(packageJson.version)
+    .configureOutput({ writeOut: (text) => cli.out(text), writeErr: (text) => cli.err(text) })
+    .showHelpAfterError('(add --help for what is possible)')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .exitOverride()
+
+  const command = (parent: Command, usage: string, description: string): Command =>
+    parent
+      .command(usage)
+      .description(description)
+      .option('--config <file>', 'the configuration')
+      .option('--json', 'machine-readable output')
+  const group = (name: string, description: string): Command => program.command(name).description(description)
+  const runs = async (work: Promise<number>): Promise<void> => exit(await work)
+
+  command(program, 'serve', 'run the gateway')
+    .addOption(new Option('--workers <count>', 'processes behind one port').default(1).argParser(workerCount))
+    .addHelpText(
+      'after',
+      `\nLogs JSON lines on stderr; SALLYPORT_LOG sets the level (error, warn, info, debug, silent).\nSIGTERM or SIGINT ends every session with a farewell and seals its tape; a second one ends at once.${EXIT_HELP}${CONFIG_HELP}`,
+    )
+    .action(async (options: Common & { workers: number }) => runs((await import('./serve.ts')).serve(options, cli)))
+
+  program
+    .command('demo')
+    .description('run the gateway with a sample PostgreSQL, a sample policy and a sample agent session')
+    .option('--once', 'drive the session, approve its hold, verify, and end')
+    .option('--json', 'with --once: one JSON object as the last thing on stdout')
+    .option('--keep', 'with --once: leave the tapes')
+    .addHelpText('after', EXIT_HELP)
+    .action(async (options: { once?: true; json?: true; keep?: true }) => {
+      const { runDemo } = await import('../demo/demo.ts')
+      await runs(runDemo({ once: options.once === true, json: options.json === true, keep: options.keep === true }))
+    })
+
+  command(program, 'verify <path>', "check tapes: a file, a session's folder or a whole store; offline")
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY, 2 wrong usage.',
+    )
+    .action(async (path: string, options: Common) => runs((await import('./verify.ts')).verify(path, options, cli)))
+
+  command(program, 'sessions', 'list recorded sessions, newest first')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (options: Common) => runs((await import('./sessions.ts')).sessions(options, cli)))
+
+  command(program, 'replay <session>', 'replay a session in the terminal')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (session: string, options: Common) => runs((await import('./replay.ts')).replay(session, options, cli)))
+
+  approvals(group('approvals', 'see and decide what is held'), command, runs, cli)
+  keys(group('keys', 'access keys of identities'), command, runs, cli)
+  policy(group('policy', 'try a policy'), command, runs, cli)
+  return program
+}
+
+type Make = (parent: Command, usage: string, description: string) => Command
+type Runs = (work: Promise<number>) => Promise<void>
+
+function approvals(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./approvals.ts')
+  const decide = (usage: string, description: string): Command =>
+    command(group, usage, description)
+      .option('--key-file <file>', 'file with your access key')
+      .addHelpText('after', `${KEY_HELP}${EXIT_HELP}`)
+  const STATES = ['pending', 'approved', 'rejected', 'expired', 'withdrawn', 'consumed'] as const
+
+  command(group, 'list', 'requests, oldest first')
+    .addOption(new Option('--state <state>', 'only these').choices([...STATES]))
+    .option('--all', 'closed ones too (default: pending and approved)')
+    .action(async (options: Common & { state?: (typeof STATES)[number]; all?: true }) =>
+      runs((await load()).listApprovals(options, cli)),
+    )
+  command(group, 'show <id>', 'one request, its whole command').action(async (id: string, options: Common) =>
+    runs((await load()).showApproval(id, options, cli)),
+  )
+  decide('approve <id>', 'let it run, once')
+    .option('--reason <text>', 'for the record')
+    .action(async (id: string, options: Decide) => runs((await load()).decideApproval(id, 'approve', options, cli)))
+  decide('reject <id>', 'refuse it; the requester is shown the reason')
+    .requiredOption('--reason <text>', 'shown to the requester')
+    .action(async (id: string, options: Decide) => runs((await load()).decideApproval(id, 'reject', options, cli)))
+  command(group, 'watch', 'print requests as they come and change, until interrupted').action(async (options: Common) =>
+    runs((await load()).watchApprovals(options, cli)),
+  )
+}
+
+function keys(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./keys.ts')
+  command(group, 'create <subject>', 'make an access key for a configured identity; it is shown once')
+    .option('--expires <time>', 'when it ends: 90d, 12h, 30m, or an ISO date')
+    .action(async (subject: string, options: Common & { expires?: string }) =>
+      runs((await load()).createKey(subject, options, cli)),
+    )
+  command(group, 'list', 'keys by id; never the keys themselves').action(async (options: Common) =>
+    runs((await load()).listKeys(options, cli)),
+  )
+  command(group, 'revoke <id>', 'end a key; new sessions are refused at once').action(async (id: string, options: Common) =>
+    runs((await load()).revokeKey(id, options, cli)),
+  )
+}
+
+function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./policy.ts')
+  command(group, 'test [file]', 'run the tests written in a policy file').action(
+    async (file: string | undefined, options: Common) => runs((await load()).testPolicy(file, options, cli)),
+  )
+  command(group, 'explain <command>', 'what the policy says of a command, and why')
+    .option('--as <subject>', 'as this configured identity')
+    .option('--target <name>', 'against this target')
+    .action(async (text: string, options: Common & { as?: string; target?: string }) =>
+      runs((await load()).explainPolicy(text, options, cli)),
+    )
+}
+
+function workerCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1 || count > MAX_WORKERS) throw new InvalidArgumentError(`from 1 to ${MAX_WORKERS}`)
+  return count
+}

@@ -1,0 +1,92 @@
+import cluster from 'node:cluster'
+import { loadConfig, type Settings } from '../config.ts'
+import { type Log, openLog } from '../log.ts'
+import { loadPolicy, Service, warnOf } from '../service.ts'
+import { CANCEL_TIMEOUT_MS, recoverTapes, WORKER_ENV, Workers } from '../workers.ts'
+import { Questions, type WorkerMessage, workerMessage } from '../workers-messages.ts'
+import { type Cli, EXIT, findConfig } from './context.ts'
+
+/** Serves until a signal ends it. A second signal ends it at once. */
+export async function serve(options: { readonly config?: string; readonly workers: number }, cli: Cli): Promise<number> {
+  const settings = await loadConfig(findConfig(options.config, cli), cli.env)
+  const workerIndex = cluster.isWorker ? Number(cli.env[WORKER_ENV]) : undefined
+  const log = openLog(cli.env, workerIndex)
+  surviveStrays(log)
+  if (workerIndex !== undefined) return serveAsWorker(workerIndex, settings, log, cli)
+
+  const policy = await loadPolicy(settings)
+  await recoverTapes(settings, log)
+  warnOf(settings, log)
+  log.started({
+    gateway: settings.gateway,
+    policy: policy.hash.slice(0, 12),
+    targets: settings.targets.size,
+    workers: options.workers,
+  })
+  if (options.workers > 1) {
+    const workers = await Workers.start(options.workers, settings, log)
+    onSignals((why) => workers.stop(why))
+    await workers.finished
+    return EXIT.ok
+  }
+  const service = await Service.open(settings, { log, env: cli.env })
+  const stopped = Promise.withResolvers<boolean>()
+  onSignals(async (why) => stopped.resolve(await service.stop(why)))
+  return (await stopped.promise) ? EXIT.ok : EXIT.failure
+}
+
+async function serveAsWorker(worker: number, settings: Settings, log: Log, cli: Cli): Promise<number> {
+  const questions = new Questions(CANCEL_TIMEOUT_MS)
+  const send = (message: WorkerMessage): void => void process.send?.(message, undefined, undefined, () => undefined)
+  const service = await Service.open(settings, {
+    log,
+    env: cli.env,
+    worker,
+    forwardCancel: (key) => questions.ask((id) => send({ sallyport: 'cancel', id, key: Buffer.from(key).toString('base64') })),
+  })
+  const stopped = Promise.withResolvers<boolean>()
+  const stop = async (why: string): Promise<void> => stopped.resolve(await service.stop(why))
+  process.on('message', (value: unknown) => {
+    const message = workerMessage(value)
+    switch (message?.sallyport) {
+      case 'cancel':
+        service.cancels.deliver(Buffer.from(message.key, 'base64'))
+        send({ sallyport: 'cancelled', id: message.id })
+        return
+      case 'cancelled':
+        questions.answered(message.id)
+        return
+      case 'stop':
+        void stop(message.why)
+        return
+      case 'ready':
+      case undefined:
+        return
+      default:
+        message satisfies never
+    }
+  })
+  // A terminal sends Ctrl-C to the workers too; when to stop is the primary's word.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
+  send({ sallyport: 'ready', ports: service.listeners.map(({ address }) => address.port) })
+  const clean = await stopped.promise
+  process.disconnect()
+  return clean ? EXIT.ok : EXIT.failure
+}
+
+function onSignals(stop: (why: string) => Promise<void>): void {
+  let first = true
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (!first) process.exit(EXIT.failure)
+      first = false
+      void stop(signal)
+    })
+  }
+}
+
+/** An error that reached no handler belongs to one connection, whose bytes stay unreleased; the others must not go down with it. */
+function surviveStrays(log: Log): void {
+  process.on('uncaughtException', (error) => log.stray(error))
+  process.on('unhandledRejection', (reason) => log.stray(reason))
+}

@@ -1,0 +1,182 @@
+import { readFile } from 'node:fs/promises'
+import type { Config } from '../schemas/config.ts'
+import { PROTOCOL_NAMES } from '../schemas/session.ts'
+import { readSecret } from './credentials/upstream.ts'
+
+/** A mistake and where it stands, as a path of keys and indexes. */
+export interface Problem {
+  readonly at: readonly (string | number)[]
+  readonly message: string
+}
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):/
+
+/** Everything in a well-formed configuration that could not be enforced as it stands. */
+export async function problemsOf(
+  config: Config,
+  from: (path: string) => string,
+  env: NodeJS.ProcessEnv | undefined,
+): Promise<readonly Problem[]> {
+  return [
+    ...listenerProblems(config),
+    ...identityProblems(config),
+    ...targetProblems(config),
+    ...duplicates(
+      config.targets.map(({ name }) => name),
+      'targets',
+      'name',
+    ),
+    ...duplicates(
+      (config.identities ?? []).map(({ subject }) => subject),
+      'identities',
+      'subject',
+    ),
+    ...duplicates(
+      (config.jwt ?? []).map(({ issuer }) => issuer),
+      'jwt',
+      'issuer',
+    ),
+    ...(env === undefined ? [] : await unreadable(config, from, env)),
+  ]
+}
+
+/** The groups somebody can be in: those of identities, and those a token may confer. */
+export function knownGroups(config: Pick<Config, 'identities' | 'jwt'>): ReadonlySet<string> {
+  return new Set([
+    ...(config.identities ?? []).flatMap(({ groups = [] }) => groups),
+    ...(config.jwt ?? []).flatMap(({ groups = [] }) => groups),
+  ])
+}
+
+function listenerProblems({ listeners, targets }: Config): Problem[] {
+  return PROTOCOL_NAMES.flatMap((protocol) => {
+    const listener = listeners[protocol]
+    if (listener === undefined) return []
+    const at = ['listeners', protocol]
+    const problems: Problem[] = []
+    const { mode = 'required', cert, key } = listener.tls ?? {}
+    if ((cert === undefined) !== (key === undefined))
+      problems.push({ at: [...at, 'tls'], message: 'cert and key belong together: give both or neither' })
+    if (mode === 'optional' && !LOOPBACK.test(listener.address)) {
+      problems.push({
+        at: [...at, 'tls', 'mode'],
+        message: `optional sends access keys in clear; only on loopback, not on ${listener.address}`,
+      })
+    }
+    if (Number(listener.address.slice(listener.address.lastIndexOf(':') + 1)) > 65_535) {
+      problems.push({ at: [...at, 'address'], message: 'the port is above 65535' })
+    }
+    if (!targets.some((target) => target.protocol === protocol))
+      problems.push({ at, message: `no target speaks ${protocol}, so nothing can be reached here` })
+    return problems
+  })
+}
+
+function targetProblems({ targets, listeners, identities, jwt }: Config): Problem[] {
+  const known = knownGroups({ ...(identities ? { identities } : {}), ...(jwt ? { jwt } : {}) })
+  return targets.flatMap((target, index) => {
+    const at = ['targets', index]
+    const problems: Problem[] = target.groups.flatMap((group, position) =>
+      known.has(group)
+        ? []
+        : [
+            {
+              at: [...at, 'groups', position],
+              message: `nobody can be in the group ${group}: no identity has it and no issuer confers it`,
+            },
+          ],
+    )
+    if (listeners[target.protocol] === undefined) {
+      problems.push({
+        at: [...at, 'protocol'],
+        message: `no listener speaks ${target.protocol}, so this target cannot be reached`,
+      })
+    }
+    if (target.tls !== undefined && target.tls.mode !== 'verify' && (target.tls.ca ?? target.tls.serverName) !== undefined) {
+      problems.push({
+        at: [...at, 'tls'],
+        message: `ca and serverName mean nothing with mode ${target.tls.mode}: nothing is verified`,
+      })
+    }
+    return problems
+  })
+}
+
+/** What works, but is told at every start: connections to targets that anybody on the way could read or take over. */
+export function warningsOf(
+  targets: Iterable<{ readonly name: string; readonly host: string; readonly tls: 'off' | 'unverified' | 'verify' }>,
+): readonly string[] {
+  return [...targets].flatMap(({ name, host, tls }) =>
+    tls === 'verify' || LOOPBACK.test(`${host}:`)
+      ? []
+      : [`target ${name}: tls.mode ${tls} to ${host} can be listened to or taken over on the way; use verify`],
+  )
+}
+
+function identityProblems({ identities = [], jwt = [] }: Config): Problem[] {
+  const problems: Problem[] = identities.flatMap(({ kind, principal, subject }, index) =>
+    principal !== undefined && (kind === 'human' || principal === subject)
+      ? [
+          {
+            at: ['identities', index, 'principal'],
+            message: 'a principal is the human behind an agent or service, and somebody else',
+          },
+        ]
+      : [],
+  )
+  const keys = identities.flatMap(({ keys: own = [] }, index) =>
+    own.map((key, position) => ({ key, at: ['identities', index, 'keys', position] })),
+  )
+  for (const field of ['id', 'sha256'] as const) {
+    const seen = new Set<string>()
+    for (const { key, at } of keys) {
+      if (seen.has(key[field])) problems.push({ at: [...at, field], message: 'stands here twice: every key is its own' })
+      seen.add(key[field])
+    }
+  }
+  if (identities.length === 0 && jwt.length === 0)
+    problems.push({ at: [], message: 'nobody can knock: neither identities nor jwt is given' })
+  return problems
+}
+
+function duplicates(names: readonly string[], list: string, field: string): Problem[] {
+  return names.flatMap((name, index) =>
+    names.indexOf(name) < index ? [{ at: [list, index, field], message: `${name} stands here twice` }] : [],
+  )
+}
+
+async function unreadable(config: Config, from: (path: string) => string, env: NodeJS.ProcessEnv): Promise<Problem[]> {
+  const checks: { readonly at: Problem['at']; readonly work: Promise<unknown> }[] = []
+  const file = (at: Problem['at'], path: string | undefined): void => {
+    if (path !== undefined) checks.push({ at, work: readSecret({ file: path }, from, env) })
+  }
+  file(['policy'], config.policy)
+  for (const protocol of PROTOCOL_NAMES) {
+    file(['listeners', protocol, 'tls', 'cert'], config.listeners[protocol]?.tls?.cert)
+    file(['listeners', protocol, 'tls', 'key'], config.listeners[protocol]?.tls?.key)
+  }
+  for (const [index, { credential, tls }] of config.targets.entries()) {
+    const at = ['targets', index]
+    const { password, certificate } = credential
+    if (password !== undefined) checks.push({ at: [...at, 'credential', 'password'], work: readSecret(password, from, env) })
+    if (certificate !== undefined) {
+      file([...at, 'credential', 'certificate', 'cert'], certificate.cert)
+      checks.push({ at: [...at, 'credential', 'certificate', 'key'], work: readSecret(certificate.key, from, env) })
+    }
+    file([...at, 'tls', 'ca'], tls?.ca)
+  }
+  for (const [index, { jwks }] of (config.jwt ?? []).entries()) {
+    if ('file' in jwks) checks.push({ at: ['jwt', index, 'jwks', 'file'], work: jsonFile(from(jwks.file)) })
+  }
+  const results = await Promise.allSettled(checks.map(({ work }) => work))
+  return results.flatMap((result, index) => {
+    const at = checks[index]?.at ?? []
+    return result.status === 'fulfilled'
+      ? []
+      : [{ at, message: result.reason instanceof Error ? result.reason.message : String(result.reason) }]
+  })
+}
+
+async function jsonFile(path: string): Promise<void> {
+  JSON.parse(await readFile(path, 'utf8'))
+}

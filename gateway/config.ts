@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { type Config, Config as ConfigSchema, type ConfiguredIdentity, type JwtIssuer, type Limits } from '../schemas/config.ts'
+import { ApplianceError } from '../schemas/errors.ts'
+import { type Durability, PROTOCOL_NAMES, type ProtocolName, type Target } from '../schemas/session.ts'
+import { problemsOf } from './config-check.ts'
+import type { CredentialSource } from './credentials/upstream.ts'
+import { openYaml } from './yaml.ts'
+
+/** How a listener of one protocol is to be opened. */
+export interface ListenerSettings {
+  readonly protocol: ProtocolName
+  readonly host: string
+  readonly port: number
+  readonly tls: { readonly required: boolean; readonly certFile?: string; readonly keyFile?: string }
+}
+
+/** A target with what only the gateway may know of it. */
+export interface TargetSettings {
+  readonly target: Target
+  /** Who may reach it. */
+  readonly groups: readonly string[]
+  readonly credential: CredentialSource
+}
+
+/** A checked configuration with every path absolute and every default filled in. */
+export interface Settings {
+  /** The file itself. */
+  readonly file: string
+  readonly gateway: string
+  readonly dataDir: string
+  readonly policyFile: string
+  readonly durability: Durability
+  readonly listeners: readonly ListenerSettings[]
+  readonly targets: ReadonlyMap<string, TargetSettings>
+  readonly identities: readonly ConfiguredIdentity[]
+  readonly jwt: readonly JwtIssuer[]
+  readonly limits: Required<Limits>
+}
+
+export const DEFAULT_LIMITS: Required<Limits> = {
+  // Measured at 32-64 KiB each when idle; a thousand fit beside everything else in a small container.
+  sessions: 1_000,
+  // A pool of a hundred connections is the usual largest of one application; an agent has one.
+  sessionsPerIdentity: 100,
+  // Each costs a socket and a timer; more than this at once, unproved, is a flood or a broken health check.
+  connectionsUnproved: 400,
+  connectionsUnprovedPerAddress: 100,
+  // The last resort: protocols have deadlines of their own (PostgreSQL 30 s) and say so in their own words first.
+  handshakeTimeoutMs: 35_000,
+  // A working day: long statements record nothing while they run and must not be cut.
+  idleTimeoutMs: 8 * 3_600_000,
+  approvalTtlMs: 3_600_000,
+  shutdownTimeoutMs: 10_000,
+}
+
+/** The absolute paths a configuration names, seen from its file. */
+export function pathFrom(file: string): (path: string) => string {
+  return (path) => resolve(dirname(file), path)
+}
+
+/**
+ * Reads and checks sallyport.yaml. Rejects CONFIG_INVALID with every mistake by line: what the schema refuses first, and once
+ * that is clean, what cannot be enforced as it stands (unknown groups, missing secrets, unreadable files). Without `env` the
+ * secrets and files it names are left alone: for commands that serve nobody and whose user may have none of them.
+ */
+export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise<Settings> {
+  const path = resolve(file)
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  })
+  const yaml = openYaml(text, path, ConfigSchema, 'CONFIG_INVALID')
+  for (const { at, message } of await problemsOf(yaml.value, pathFrom(path), env)) yaml.mistake(at, message)
+  yaml.finish()
+  return settingsOf(yaml.value, path)
+}
+
+function settingsOf(config: Config, file: string): Settings {
+  const from = pathFrom(file)
+  return {
+    file,
+    gateway: config.gateway,
+    dataDir: from(config.dataDir),
+    policyFile: from(config.policy),
+    durability: config.recording?.durability ?? 'process',
+    listeners: PROTOCOL_NAMES.flatMap((protocol) => listenerOf(config, protocol, from)),
+    targets: new Map(config.targets.map((target) => [target.name, targetOf(target, from)])),
+    identities: config.identities ?? [],
+    jwt: (config.jwt ?? []).map((issuer) =>
+      'file' in issuer.jwks ? { ...issuer, jwks: { file: from(issuer.jwks.file) } } : issuer,
+    ),
+    limits: { ...DEFAULT_LIMITS, ...config.limits },
+  }
+}
+
+function listenerOf(config: Config, protocol: ProtocolName, from: (path: string) => string): ListenerSettings[] {
+  const listener = config.listeners[protocol]
+  if (listener === undefined) return []
+  const { host, port } = addressOf(listener.address)
+  const { mode = 'required', cert, key } = listener.tls ?? {}
+  const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
+  return [{ protocol, host, port, tls: { required: mode === 'required', ...files } }]
+}
+
+/** `host:port`, `[v6]:port`, `*:port` in parts; `*` listens on every address of both families. */
+export function addressOf(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
+  return { host: host === '*' ? '::' : host, port: Number(address.slice(colon + 1)) }
+}
+
+function targetOf(configured: Config['targets'][number], from: (path: string) => string): TargetSettings {
+  const { name, protocol, host, port, database, labels = {}, groups, credential, tls } = configured
+  return {
+    target: { name, protocol, host, port, labels, ...(database === undefined ? {} : { database }) },
+    groups,
+    credential: { ...credential, tls: tls ?? { mode: 'verify' }, from },
+  }
+}

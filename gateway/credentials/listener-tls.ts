@@ -1,0 +1,78 @@
+import { X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
+import { generate } from 'selfsigned'
+import { createFile, isErrno, makeFolder } from '../../recorder/desk/exclusive-file.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+
+/** Long, because clients pin a self-signed certificate by hand; whoever wants rotation brings certificates of their own. */
+const VALID_YEARS = 10
+
+export interface ListenerIdentity {
+  /** PEM. */
+  readonly key: string
+  readonly cert: string
+}
+
+/** The configured certificate, or else one of our own, made on the first start and kept as `listener.pem` in `keysDir`. */
+export async function listenerIdentity(
+  files: { readonly certFile?: string; readonly keyFile?: string },
+  own: { readonly keysDir: string; readonly gateway: string },
+): Promise<ListenerIdentity> {
+  const identity =
+    files.certFile !== undefined && files.keyFile !== undefined
+      ? { cert: await readFile(files.certFile, 'utf8'), key: await readFile(files.keyFile, 'utf8') }
+      : await ownIdentity(own.keysDir, own.gateway)
+  try {
+    createSecureContext(identity)
+    if (Date.parse(new X509Certificate(identity.cert).validTo) <= Date.now()) throw new Error('the certificate has expired')
+  } catch (error) {
+    const where = files.certFile ?? join(own.keysDir, 'listener.pem')
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `${where}: certificate and key cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+  return identity
+}
+
+/** One file holds both, so that two processes starting at once cannot end up with halves of different pairs. */
+async function ownIdentity(keysDir: string, gateway: string): Promise<ListenerIdentity> {
+  const path = join(keysDir, 'listener.pem')
+  await makeFolder(keysDir)
+  const kept = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return undefined
+    throw error
+  })
+  const pem = kept ?? (await made(path, gateway))
+  const blocks = pem.match(/-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----\n?/g) ?? []
+  return {
+    cert: blocks.filter((block) => block.includes('CERTIFICATE')).join(''),
+    key: blocks.filter((block) => block.includes('KEY')).join(''),
+  }
+}
+
+async function made(path: string, gateway: string): Promise<string> {
+  const notAfterDate = new Date()
+  notAfterDate.setFullYear(notAfterDate.getFullYear() + VALID_YEARS)
+  const names = [...new Set([gateway, hostname(), 'localhost'])]
+  const pair = await generate([{ name: 'commonName', value: `sallyport ${gateway}` }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    notAfterDate,
+    extensions: [
+      { name: 'basicConstraints', cA: false },
+      { name: 'keyUsage', digitalSignature: true },
+      { name: 'extKeyUsage', serverAuth: true },
+      {
+        name: 'subjectAltName',
+        altNames: [...names.map((value) => ({ type: 2, value }) as const), { type: 7, ip: '127.0.0.1' }, { type: 7, ip: '::1' }],
+      },
+    ],
+  })
+  await createFile(path, `${pair.cert.trim()}\n${pair.private.trim()}\n`)
+  return readFile(path, 'utf8')
+}

@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises'
+import type { Config, SecretSource } from '../../schemas/config.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Credential, UpstreamTls } from './credential.ts'
+
+type ConfiguredTarget = Config['targets'][number]
+
+/** Where a target's credential comes from; never the credential itself. */
+export type CredentialSource = ConfiguredTarget['credential'] & {
+  readonly tls: NonNullable<ConfiguredTarget['tls']>
+  readonly from: (path: string) => string
+}
+
+/**
+ * Reads the credential anew, so that a rotated file counts from the next session on. Rejects TARGET_REFUSED where a source
+ * is gone since the start; the message names the source, never its content.
+ */
+export async function readCredential(source: CredentialSource, env: NodeJS.ProcessEnv): Promise<Credential> {
+  const { user, password, certificate, from } = source
+  try {
+    return {
+      user,
+      tls: await tlsOf(source),
+      ...(password === undefined ? {} : { password: await readSecret(password, from, env) }),
+      ...(certificate === undefined
+        ? {}
+        : {
+            certificate: {
+              cert: await readFile(from(certificate.cert), 'utf8'),
+              key: await readSecret(certificate.key, from, env),
+            },
+          }),
+    }
+  } catch (error) {
+    throw new ApplianceError('TARGET_REFUSED', 'the gateway cannot read its own credential for this target', { cause: error })
+  }
+}
+
+/** The secret itself, without a trailing newline. Rejects CONFIG_INVALID naming the source when it is missing or empty. */
+export async function readSecret(source: SecretSource, from: (path: string) => string, env: NodeJS.ProcessEnv): Promise<string> {
+  if ('env' in source) {
+    const value = env[source.env]
+    if (value === undefined || value === '')
+      throw new ApplianceError('CONFIG_INVALID', `the environment variable ${source.env} is not set`)
+    return value
+  }
+  const path = from(source.file)
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new ApplianceError('CONFIG_INVALID', `${path} cannot be read (${codeOf(error)})`)
+  })
+  const value = text.replace(/\r?\n$/, '')
+  if (value === '') throw new ApplianceError('CONFIG_INVALID', `${path} is empty`)
+  return value
+}
+
+async function tlsOf({ tls, from }: CredentialSource): Promise<UpstreamTls> {
+  if (tls.mode !== 'verify') return { mode: tls.mode }
+  return {
+    mode: 'verify',
+    ...(tls.ca === undefined ? {} : { ca: await readFile(from(tls.ca), 'utf8') }),
+    ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+}

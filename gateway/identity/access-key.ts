@@ -1,0 +1,43 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** `sp_` and 32 random bytes in base64url: 256 bits, so a plain SHA-256 is all the hashing it needs. */
+const PREFIX = 'sp_'
+const SECRET_BYTES = 32
+const PATTERN = /^sp_[A-Za-z0-9_-]{43}$/
+
+/** What the gateway keeps of an access key. */
+export interface AccessKey {
+  readonly id: string
+  readonly subject: string
+  /** SHA-256 of the whole key, hex. */
+  readonly sha256: string
+  /** ISO 8601, UTC. */
+  readonly createdAt?: string
+  readonly expiresAt?: string
+  readonly revokedAt?: string
+}
+
+export function newAccessKey(): string {
+  return PREFIX + randomBytes(SECRET_BYTES).toString('base64url')
+}
+
+export function isAccessKey(text: string): boolean {
+  return PATTERN.test(text)
+}
+
+export function hashAccessKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
+}
+
+/**
+ * The key whose hash this is. Every key is compared, in constant time each, so that neither a near miss nor the place of
+ * a hit can be measured.
+ */
+export function findAccessKey<T extends Pick<AccessKey, 'sha256'>>(keys: readonly T[], secret: string): T | undefined {
+  const shown = Buffer.from(hashAccessKey(secret), 'hex')
+  let found: T | undefined
+  for (const key of keys) {
+    if (timingSafeEqual(Buffer.from(key.sha256, 'hex'), shown)) found = key
+  }
+  return found
+}

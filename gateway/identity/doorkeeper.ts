@@ -1,0 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ConfiguredIdentity } from '../../schemas/config.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Identity } from '../../schemas/session.ts'
+import { type AccessKey, findAccessKey, isAccessKey } from './access-key.ts'
+import { Failures } from './failures.ts'
+import { isJwt, type JwtProver } from './jwt.ts'
+import type { KeyFolder } from './key-folder.ts'
+
+/** What every failed proof hears, whatever was wrong: no oracle for subjects, keys or issuers. */
+const DENIED = 'access denied: the key or token is unknown, expired or revoked; ask for a new one with `sallyport keys create`'
+
+export interface Proving {
+  readonly secret: string
+  /** `address:port`; failures are counted by address. */
+  readonly client: string
+}
+
+export type OnDenied = (client: string, why: string) => void
+
+/** Proves who knocks, by access key or token. */
+export class Doorkeeper {
+  readonly #identities: ReadonlyMap<string, ConfiguredIdentity>
+  readonly #configuredKeys: readonly AccessKey[]
+  readonly #folder: KeyFolder
+  readonly #jwt: JwtProver
+  readonly #failures = new Failures()
+  readonly #onDenied: OnDenied
+
+  constructor(parts: {
+    readonly identities: readonly ConfiguredIdentity[]
+    readonly folder: KeyFolder
+    readonly jwt: JwtProver
+    /** Told why, for our own log. */
+    readonly onDenied: OnDenied
+  }) {
+    this.#identities = new Map(parts.identities.map((identity) => [identity.subject, identity]))
+    this.#configuredKeys = parts.identities.flatMap(({ subject, keys = [] }) =>
+      keys.map(({ id, sha256, expires }) => ({ id, subject, sha256, ...(expires === undefined ? {} : { expiresAt: expires }) })),
+    )
+    this.#folder = parts.folder
+    this.#jwt = parts.jwt
+    this.#onDenied = parts.onDenied
+  }
+
+  /** Rejects AUTH_DENIED, always with the same words and after a delay that grows with the failures of the address. */
+  async prove({ secret, client }: Proving, signal: AbortSignal): Promise<Identity> {
+    const proof = await this.#prove(secret)
+    if ('identity' in proof) return proof.identity
+    const delayMs = this.#failures.note(client)
+    this.#onDenied(client, proof.why)
+    await delay(delayMs, undefined, { signal }).catch(() => undefined)
+    throw new ApplianceError('AUTH_DENIED', DENIED)
+  }
+
+  async #prove(secret: string): Promise<{ readonly identity: Identity } | { readonly why: string }> {
+    if (isAccessKey(secret)) return this.#proveKey(secret)
+    if (isJwt(secret)) return this.#jwt.prove(secret)
+    return { why: secret === '' ? 'nothing shown' : 'neither key nor token' }
+  }
+
+  async #proveKey(secret: string): Promise<{ readonly identity: Identity } | { readonly why: string }> {
+    const key = findAccessKey([...this.#configuredKeys, ...(await this.#folder.list())], secret)
+    if (key === undefined) return { why: 'unknown key' }
+    if (key.revokedAt !== undefined) return { why: `key ${key.id} is revoked` }
+    if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= Date.now()) return { why: `key ${key.id} has expired` }
+    const configured = this.#identities.get(key.subject)
+    if (configured === undefined) return { why: `key ${key.id} is of a subject that is not configured` }
+    const { subject, kind, groups = [], principal } = configured
+    return { identity: { subject, kind, groups, proof: `key:${key.id}`, ...(principal === undefined ? {} : { principal }) } }
+  }
+}

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises'
+import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { JWT_ALGORITHMS, type JwtIssuer } from '../../schemas/config.ts'
+import type { Identity } from '../../schemas/session.ts'
+
+/** Longer than any token an issuer makes; keeps a flood of text from costing signature work. */
+const MAX_TOKEN_BYTES = 16 * 1024
+/** An issuer that does not answer must not keep the door busy. */
+const JWKS_TIMEOUT_MS = 5_000
+/** Keys are fetched anew at most this often for unknown key ids, so that invented ids cannot make us hammer the issuer. */
+const JWKS_COOLDOWN_MS = 30_000
+const CLOCK_TOLERANCE_S = 30
+
+type Proof = { readonly identity: Identity } | { readonly why: string }
+
+interface Issuer {
+  readonly settings: JwtIssuer
+  readonly keys: JWTVerifyGetKey
+}
+
+/** Proves tokens of the configured issuers (RFC 7519, RFC 8725): known issuer, listed algorithm, this audience, not expired. */
+export class JwtProver {
+  readonly #issuers: ReadonlyMap<string, Issuer>
+
+  private constructor(issuers: ReadonlyMap<string, Issuer>) {
+    this.#issuers = issuers
+  }
+
+  static async open(issuers: readonly JwtIssuer[]): Promise<JwtProver> {
+    const opened = await Promise.all(
+      issuers.map(async (settings) => [settings.issuer, { settings, keys: await keysOf(settings) }] as const),
+    )
+    return new JwtProver(new Map(opened))
+  }
+
+  /** Never rejects: `why` is for our log only. */
+  async prove(token: string): Promise<Proof> {
+    if (Buffer.byteLength(token) > MAX_TOKEN_BYTES) return { why: 'token too long' }
+    try {
+      // The unproved issuer only chooses the keys; jwtVerify then requires the proved one to be the same.
+      const issuer = this.#issuers.get(decodeJwt(token).iss ?? '')
+      if (issuer === undefined) return { why: 'unknown issuer' }
+      const { settings, keys } = issuer
+      const { payload } = await jwtVerify(token, keys, {
+        issuer: settings.issuer,
+        audience: settings.audience,
+        algorithms: [...(settings.algorithms ?? JWT_ALGORITHMS)],
+        clockTolerance: settings.clockToleranceS ?? CLOCK_TOLERANCE_S,
+        requiredClaims: ['exp', settings.claims?.subject ?? 'sub'],
+      })
+      return identityOf(payload, settings)
+    } catch (error) {
+      return { why: error instanceof errors.JOSEError ? error.code : 'not a token' }
+    }
+  }
+}
+
+/** Whether the text has the shape of a signed token, so that it is worth trying. */
+export function isJwt(text: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text)
+}
+
+async function keysOf({ jwks }: JwtIssuer): Promise<JWTVerifyGetKey> {
+  if ('file' in jwks) return createLocalJWKSet(JSON.parse(await readFile(jwks.file, 'utf8')))
+  return createRemoteJWKSet(new URL(jwks.uri), { timeoutDuration: JWKS_TIMEOUT_MS, cooldownDuration: JWKS_COOLDOWN_MS })
+}
+
+function identityOf(payload: JWTPayload, settings: JwtIssuer): Proof {
+  const { claims = {}, groups: conferred = [], kind, issuer, subjectPrefix = '' } = settings
+  const subject = claimOf(payload, claims.subject ?? 'sub')
+  if (typeof subject !== 'string' || subject === '' || subject.length > 256) return { why: 'subject claim is no usable text' }
+  const listed = claimOf(payload, claims.groups ?? 'groups')
+  const principal = claims.principal === undefined ? undefined : claimOf(payload, claims.principal)
+  // An issuer that names a principal always must: without it the human behind could approve their own agent.
+  if (claims.principal !== undefined && (typeof principal !== 'string' || principal === ''))
+    return { why: 'principal claim is missing' }
+  return {
+    identity: {
+      subject: subjectPrefix + subject,
+      kind,
+      groups: Array.isArray(listed) ? conferred.filter((group) => listed.includes(group)) : [],
+      proof: `jwt:${issuer}`,
+      ...(typeof principal === 'string' ? { principal } : {}),
+    },
+  }
+}
+
+/** The claim of this very name, or the one inside where dots lead (`act.sub`). */
+function claimOf(payload: JWTPayload, path: string): unknown {
+  if (Object.hasOwn(payload, path)) return payload[path]
+  let value: unknown = payload
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = Reflect.get(value, name)
+  }
+  return value
+}

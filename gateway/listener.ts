@@ -1,0 +1,197 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { ApplianceError } from '../schemas/errors.ts'
+import type { ListenerSettings, Settings } from './config.ts'
+import type { ListenerIdentity } from './credentials/listener-tls.ts'
+import { networkOf } from './identity/failures.ts'
+import type { Log } from './log.ts'
+import type { Protocol } from './protocol.ts'
+import type { GatewaySessions } from './sessions.ts'
+
+/** Dead peers are noticed by the kernel's probes from here on, not only by the idle limit. */
+const KEEP_ALIVE_AFTER_MS = 60_000
+/** How long a connection may take to say its last words and close once it was told to go. */
+const GRACE_MS = 2_000
+/** Connections told to go may still be there: with them, unproved connections are at most this many times the cap. */
+const WORDLESS_FACTOR = 2
+
+export interface ListenerParts {
+  readonly settings: ListenerSettings
+  readonly limits: Settings['limits']
+  readonly identity: ListenerIdentity
+  readonly protocol: Protocol
+  readonly sessions: GatewaySessions
+  readonly log: Log
+}
+
+/** One open door of one protocol. Every connection is its own: what one does or throws ends that one only. */
+export class Listener {
+  readonly #parts: ListenerParts
+  readonly #server: Server
+  readonly #connections = new Map<Socket, { readonly leave: AbortController; readonly served: Promise<void> }>()
+  readonly #unproved: Unproved
+  #provedCount = 0
+
+  private constructor(parts: ListenerParts) {
+    this.#parts = parts
+    this.#unproved = new Unproved(parts.limits)
+    this.#server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS,
+      allowHalfOpen: true,
+    })
+    this.#server.on('connection', (socket) => this.#accept(socket))
+  }
+
+  /** Resolves once connections are accepted. Rejects CONFIG_INVALID when the address cannot be had. */
+  static async open(parts: ListenerParts): Promise<Listener> {
+    const listener = new Listener(parts)
+    const { host, port, protocol } = parts.settings
+    try {
+      await once(listener.#server.listen({ host, port }), 'listening')
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new ApplianceError('CONFIG_INVALID', `listeners.${protocol}: cannot listen on ${host}:${port}: ${why}`)
+    }
+    // From here on errors are about single accepts (out of file descriptors); the door stays open.
+    listener.#server.on('error', (error) => parts.log.stray(error))
+    const at = listener.address
+    parts.log.listening({
+      protocol,
+      address: at.address,
+      port: at.port,
+      tls: parts.settings.tls.required ? 'required' : 'optional',
+    })
+    return listener
+  }
+
+  get protocol(): ListenerSettings['protocol'] {
+    return this.#parts.settings.protocol
+  }
+
+  get address(): AddressInfo {
+    const address = this.#server.address()
+    if (address === null || typeof address === 'string') throw new Error('the listener is closed')
+    return address
+  }
+
+  /** Accepts nothing more, and asks those who have not proved themselves to leave. Sessions are ended by their owner. */
+  close(): void {
+    this.#server.close()
+    for (const { leave } of this.#connections.values())
+      leave.abort(new ApplianceError('LIMIT_REACHED', 'the gateway is shutting down'))
+  }
+
+  /** Resolves when the last connection is gone. */
+  async drained(): Promise<void> {
+    while (this.#connections.size > 0) await Promise.all([...this.#connections.values()].map(({ served }) => served))
+  }
+
+  /** Ends what is left, without a word. */
+  destroy(): void {
+    for (const socket of this.#connections.keys()) socket.destroy()
+  }
+
+  #accept(socket: Socket): void {
+    const { limits } = this.#parts
+    const client = clientOf(socket)
+    // A socket without an error listener would take the process with it; the protocol learns of errors from the stream.
+    socket.on('error', () => undefined)
+    const unproved = this.#connections.size - this.#provedCount
+    if (client === '' || unproved >= limits.connectionsUnproved * WORDLESS_FACTOR) {
+      socket.destroy()
+      return
+    }
+    const leave = new AbortController()
+    const served = this.#serve(socket, client, leave).finally(() => this.#connections.delete(socket))
+    this.#connections.set(socket, { leave, served })
+  }
+
+  /** Never rejects. */
+  async #serve(socket: Socket, client: string, leave: AbortController): Promise<void> {
+    const { protocol, limits, log, identity, settings, sessions } = this.#parts
+    let destroying: NodeJS.Timeout | undefined
+    leave.signal.addEventListener('abort', () => {
+      destroying = setTimeout(() => socket.destroy(), GRACE_MS)
+    })
+    const turnAway = (code: 'PROTOCOL_TIMEOUT' | 'LIMIT_REACHED', message: string): void => {
+      log.turnedAway(client, code)
+      leave.abort(new ApplianceError(code, message))
+    }
+    const deadline = setTimeout(() => {
+      turnAway('PROTOCOL_TIMEOUT', `the connection did not say who it is within ${limits.handshakeTimeoutMs} ms`)
+    }, limits.handshakeTimeoutMs)
+    const forget = this.#unproved.add(networkOf(client), () => {
+      turnAway('LIMIT_REACHED', 'too many connections have not yet said who they are, and this is the oldest; connect again')
+    })
+    let proved = false
+    const onProved = (): void => {
+      clearTimeout(deadline)
+      forget()
+      proved = true
+      this.#provedCount += 1
+    }
+    try {
+      const tls = { ...identity, required: settings.tls.required }
+      await protocol.serve(socket, sessions.at({ tls, client, onProved }), leave.signal)
+    } catch (error) {
+      // A protocol may end by the very reason it was told to leave for; anything else is a bug.
+      if (error !== leave.signal.reason) log.connectionFailed(client, error)
+    } finally {
+      clearTimeout(deadline)
+      clearTimeout(destroying)
+      forget()
+      if (proved) this.#provedCount -= 1
+      socket.destroy()
+    }
+  }
+}
+
+/**
+ * Connections that have not proved who they are. Where there are too many the oldest must go: an honest client is through
+ * in milliseconds, so the oldest are those that never speak, and however many of them there are, the next one gets in.
+ */
+class Unproved {
+  readonly #limits: Pick<Settings['limits'], 'connectionsUnproved' | 'connectionsUnprovedPerAddress'>
+  readonly #waiting = new Set<{ readonly network: string; readonly turnAway: () => void }>()
+  readonly #byNetwork = new Map<string, number>()
+
+  constructor(limits: Settings['limits']) {
+    this.#limits = limits
+  }
+
+  /** Returns what takes it out again; calling that twice is harmless. */
+  add(network: string, turnAway: () => void): () => void {
+    const { connectionsUnproved, connectionsUnprovedPerAddress } = this.#limits
+    if ((this.#byNetwork.get(network) ?? 0) >= connectionsUnprovedPerAddress) this.#evict((each) => each.network === network)
+    else if (this.#waiting.size >= connectionsUnproved) this.#evict(() => true)
+    const entry = { network, turnAway }
+    this.#waiting.add(entry)
+    this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1)
+    return () => this.#remove(entry)
+  }
+
+  #evict(which: (entry: { readonly network: string }) => boolean): void {
+    for (const entry of this.#waiting) {
+      if (!which(entry)) continue
+      this.#remove(entry)
+      entry.turnAway()
+      return
+    }
+  }
+
+  #remove(entry: { readonly network: string; readonly turnAway: () => void }): void {
+    if (!this.#waiting.delete(entry)) return
+    const left = (this.#byNetwork.get(entry.network) ?? 1) - 1
+    if (left > 0) this.#byNetwork.set(entry.network, left)
+    else this.#byNetwork.delete(entry.network)
+  }
+}
+
+/** `address:port`, `[v6]:port`; empty where the peer is gone already. */
+function clientOf(socket: Socket): string {
+  const { remoteAddress, remotePort, remoteFamily } = socket
+  if (remoteAddress === undefined) return ''
+  return remoteFamily === 'IPv6' ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
+}

@@ -1,0 +1,128 @@
+import { type Logger, pino } from 'pino'
+import type { SessionId } from '../schemas/session.ts'
+
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
+type Level = (typeof LEVELS)[number]
+
+/**
+ * What may be known of an error without its text: messages of databases, parsers and sockets can quote traffic.
+ * Our own errors are told by code; others by class, system code and the place in our sources.
+ */
+interface ErrorFacts {
+  readonly error: string
+  readonly code?: string
+  readonly at?: string
+}
+
+/** The gateway's log: one line of JSON per event on stderr, one function per event, ids and numbers only, never payloads. */
+export class Log {
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  started(facts: {
+    readonly gateway: string
+    readonly policy: string
+    readonly targets: number
+    readonly workers: number
+  }): void {
+    this.#logger.info(facts, 'gateway started')
+  }
+
+  warned(warning: string): void {
+    this.#logger.warn({ warning }, 'configuration warning')
+  }
+
+  recovered(tapes: number): void {
+    this.#logger.warn({ tapes }, 'tapes of an earlier process sealed as recovered')
+  }
+
+  listening(facts: { readonly protocol: string; readonly address: string; readonly port: number; readonly tls: string }): void {
+    this.#logger.info(facts, 'listening')
+  }
+
+  /** A connection that never became a session. */
+  turnedAway(client: string, code: string): void {
+    this.#logger.warn({ client, code }, 'connection turned away')
+  }
+
+  denied(client: string, why: string): void {
+    this.#logger.warn({ client, why }, 'proof denied')
+  }
+
+  targetDenied(facts: { readonly subject: string; readonly client: string; readonly known: boolean }): void {
+    this.#logger.warn(facts, 'target denied')
+  }
+
+  opened(facts: {
+    readonly session: SessionId
+    readonly subject: string
+    readonly target: string
+    readonly client: string
+    readonly proof: string
+  }): void {
+    this.#logger.info(facts, 'session opened')
+  }
+
+  sealed(facts: { readonly session: SessionId; readonly frames: number; readonly seconds: number }): void {
+    this.#logger.info(facts, 'session sealed')
+  }
+
+  recordingFailed(session: SessionId, error: unknown): void {
+    this.#logger.error({ session, ...errorFacts(error) }, 'recording failed; the session is ended')
+  }
+
+  /** A bug of ours, or of a library, that ended one connection and no other. */
+  connectionFailed(client: string, error: unknown): void {
+    this.#logger.error({ client, ...errorFacts(error) }, 'connection failed unexpectedly')
+  }
+
+  stray(error: unknown): void {
+    this.#logger.error(errorFacts(error), 'unexpected error outside any connection')
+  }
+
+  stopping(signal: string, sessions: number): void {
+    this.#logger.info({ signal, sessions }, 'stopping: no new connections, open sessions are ended and sealed')
+  }
+
+  stopped(clean: boolean): void {
+    if (clean) this.#logger.info('stopped')
+    else this.#logger.error('stopped with sessions unsealed; they are sealed as recovered at the next start')
+  }
+
+  workerStarted(worker: number, pid: number): void {
+    this.#logger.info({ worker, pid }, 'worker started')
+  }
+
+  workerDied(facts: {
+    readonly worker: number
+    readonly code: number | null
+    readonly signal: string | null
+    readonly backOffMs: number
+  }): void {
+    this.#logger.error(facts, 'worker died; it is started again')
+  }
+}
+
+/** `SALLYPORT_LOG` sets the level; anything else than a level counts as info. `worker` marks the lines of one process of several. */
+export function openLog(env: NodeJS.ProcessEnv, worker?: number): Log {
+  const level: Level = LEVELS.find((each) => each === env['SALLYPORT_LOG']) ?? 'info'
+  // Synchronous: the last lines before a crash are the ones that matter, and there are few lines.
+  const destination = pino.destination({ dest: 2, sync: true })
+  return new Log(pino({ level, base: worker === undefined ? {} : { worker } }, destination))
+}
+
+/** A log that keeps nothing, for tests and for commands that serve nobody. */
+export function silentLog(): Log {
+  return new Log(pino({ level: 'silent' }))
+}
+
+function errorFacts(error: unknown): ErrorFacts {
+  if (!(error instanceof Error)) return { error: typeof error }
+  const code = 'code' in error ? { code: String(error.code) } : {}
+  const place = error.stack?.split('\n').find((line) => /^\s+at .*\/(gateway|recorder|schemas)\//.test(line))
+  const at = /\/((?:gateway|recorder|schemas)\/[^\s)]+)/.exec(place ?? '')?.[1]
+  return { error: error.name, ...code, ...(at === undefined ? {} : { at }) }
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// Only dynamic imports here: an older Node must get as far as the message below. (Node before 22.18 cannot read .ts at all.)
+const NODE_MAJOR = 24
+
+const [major = 0] = process.versions.node.split('.').map(Number)
+if (major < NODE_MAJOR) {
+  process.stderr.write(
+    `sallyport needs Node ${NODE_MAJOR} or newer; this is ${process.versions.node}.\n` +
+      'Inside a clone the right one is installed with the packages: run `npx sallyport ...` or `npm start`.\n',
+  )
+  process.exitCode = 1
+} else {
+  const { run } = await import('./cli/program.ts')
+  process.exitCode = await run(process.argv.slice(2))
+}

@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises'
+import { FolderDesk } from '../recorder/desk/desk-folder.ts'
+import { openRecorder, type RecorderRoom } from '../recorder/index.ts'
+import type { ProtocolName } from '../schemas/session.ts'
+import type { Settings } from './config.ts'
+import { warningsOf } from './config-check.ts'
+import { listenerIdentity } from './credentials/listener-tls.ts'
+import { localKey } from './credentials/local-key.ts'
+import { Doorkeeper } from './identity/doorkeeper.ts'
+import { JwtProver } from './identity/jwt.ts'
+import { KeyFolder } from './identity/key-folder.ts'
+import { Listener } from './listener.ts'
+import type { Log } from './log.ts'
+import { placesIn } from './places.ts'
+import { compilePolicy, type Policy } from './policy/policy.ts'
+import type { Protocol } from './protocol.ts'
+import { GatewaySessions } from './sessions.ts'
+import { Cancels } from './sessions-cancel.ts'
+
+/** Loaded for the listeners there are: each brings its grammar and codecs along. */
+const PROTOCOLS: Readonly<Record<ProtocolName, () => Promise<Protocol>>> = {
+  echo: async () => (await import('./protocols/echo/index.ts')).echo,
+  postgres: async () => (await import('./protocols/postgres/index.ts')).postgres,
+}
+/** After the sockets were destroyed nothing waits for peers any more, only for our own disk. */
+const SEAL_GRACE_MS = 5_000
+
+export interface ServiceOptions {
+  readonly log: Log
+  readonly env: NodeJS.ProcessEnv
+  /** 0: the only process. */
+  readonly worker?: number
+  /** Delivers cancel keys of other workers. */
+  readonly forwardCancel?: (key: Uint8Array) => Promise<void>
+}
+
+/** The gateway of one process, from open doors to sealed tapes. */
+export class Service {
+  readonly cancels: Cancels
+  readonly listeners: readonly Listener[]
+  readonly sessions: GatewaySessions
+  readonly #room: RecorderRoom
+  readonly #desk: FolderDesk
+  readonly #settings: Settings
+  readonly #log: Log
+  #stopped: Promise<boolean> | undefined
+
+  private constructor(parts: {
+    readonly cancels: Cancels
+    readonly listeners: readonly Listener[]
+    readonly sessions: GatewaySessions
+    readonly room: RecorderRoom
+    readonly desk: FolderDesk
+    readonly settings: Settings
+    readonly log: Log
+  }) {
+    this.cancels = parts.cancels
+    this.listeners = parts.listeners
+    this.sessions = parts.sessions
+    this.#room = parts.room
+    this.#desk = parts.desk
+    this.#settings = parts.settings
+    this.#log = parts.log
+  }
+
+  /** Opens every listener. Rejects CONFIG_INVALID or POLICY_INVALID where something cannot be enforced; nothing is left open then. */
+  static async open(settings: Settings, options: ServiceOptions): Promise<Service> {
+    const { log, env, worker = 0, forwardCancel } = options
+    const places = placesIn(settings.dataDir)
+    const policy = await loadPolicy(settings)
+    const doorkeeper = new Doorkeeper({
+      identities: settings.identities,
+      folder: await KeyFolder.open(places.accessKeys),
+      jwt: await JwtProver.open(settings.jwt),
+      onDenied: (client, why) => log.denied(client, why),
+    })
+    const keys = {
+      binding: await localKey(places.keys, 'approval-binding'),
+      fingerprint: await localKey(places.keys, 'mask-fingerprint'),
+    }
+    const identities = new Map(
+      await Promise.all(
+        settings.listeners.map(
+          async ({ protocol, tls }) =>
+            [protocol, await listenerIdentity(tls, { keysDir: places.keys, gateway: settings.gateway })] as const,
+        ),
+      ),
+    )
+    const room = await openRoom(settings)
+    const desk = await FolderDesk.open(places.approvals)
+    const cancels = new Cancels(worker, forwardCancel)
+    const sessions = new GatewaySessions({ settings, policy, doorkeeper, room, approvals: desk, keys, cancels, log, env })
+    const listeners: Listener[] = []
+    const service = new Service({ cancels, listeners, sessions, room, desk, settings, log })
+    try {
+      for (const each of settings.listeners) {
+        const identity = identities.get(each.protocol)
+        if (identity === undefined) throw new Error('every listener has its identity')
+        const protocol = await PROTOCOLS[each.protocol]()
+        listeners.push(await Listener.open({ settings: each, limits: settings.limits, identity, protocol, sessions, log }))
+      }
+    } catch (error) {
+      await service.stop('start-up failed')
+      throw error
+    }
+    return service
+  }
+
+  /**
+   * Accepts nothing more, ends every session with a farewell and seals its tape; at the configured bound the sockets are
+   * destroyed. True when everything was sealed. Calling it again waits for the first call.
+   */
+  stop(why: string): Promise<boolean> {
+    this.#stopped ??= this.#stop(why)
+    return this.#stopped
+  }
+
+  async #stop(why: string): Promise<boolean> {
+    this.#log.stopping(why, this.sessions.size)
+    for (const listener of this.listeners) listener.close()
+    this.sessions.endAll({ why: 'failed', message: 'the gateway is shutting down', hint: 'connect again in a moment', rules: [] })
+    const drained = Promise.all(this.listeners.map((listener) => listener.drained()))
+    if (!(await within(this.#settings.limits.shutdownTimeoutMs, drained))) {
+      for (const listener of this.listeners) listener.destroy()
+      await within(SEAL_GRACE_MS, drained)
+    }
+    const clean = this.sessions.size === 0
+    this.#desk[Symbol.dispose]()
+    await this.#room.close()
+    this.#log.stopped(clean)
+    return clean
+  }
+}
+
+/** The tapes, spool and session numbers of this gateway; also opened by the primary of several workers, to recover. */
+export function openRoom(settings: Settings): Promise<RecorderRoom> {
+  return openRecorder({ dataDir: settings.dataDir, gateway: settings.gateway, durability: settings.durability })
+}
+
+/** Rejects POLICY_INVALID with every mistake by line. */
+export async function loadPolicy(settings: Pick<Settings, 'policyFile'>): Promise<Policy> {
+  return compilePolicy(await readFile(settings.policyFile, 'utf8'), settings.policyFile)
+}
+
+/** Tells what works but should not stay so. */
+export function warnOf(settings: Settings, log: Log): void {
+  const targets = [...settings.targets.values()].map(({ target, credential }) => ({ ...target, tls: credential.tls.mode }))
+  for (const warning of warningsOf(targets)) log.warned(warning)
+}
+
+/** Whether the work ended in time. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms)
+  })
+  try {
+    return await Promise.race([work.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,151 @@
+import type { Approvals } from '../recorder/desk/approvals.ts'
+import type { Recorder, Seal } from '../recorder/recorder.ts'
+import type { Entry, Facts, Masked } from '../schemas/frame.ts'
+import type { Identity, SessionId, SessionInfo, Target } from '../schemas/session.ts'
+import type { Refusal } from '../schemas/verdict.ts'
+import type { Credential } from './credentials/credential.ts'
+import { Gate } from './gate.ts'
+import type { Masker } from './masking/masker.ts'
+import type { Wire } from './message.ts'
+import type { Judge } from './policy/judge.ts'
+import type { ColumnLabels } from './policy/policy.ts'
+import type { Session } from './protocol.ts'
+
+/** As much of a policy hash as a verdict on the tape carries. */
+const POLICY_HASH_CHARS = 12
+
+export interface VisitParts {
+  readonly info: SessionInfo
+  /** Where the gateway connects to: as in `info`, but never masked. */
+  readonly target: Target
+  readonly recorder: Recorder
+  readonly judge: Judge
+  readonly masker: Masker
+  readonly labels: ColumnLabels
+  readonly approvals: Approvals
+  readonly bindingKey: Uint8Array
+  readonly approvalTtlMs: number
+  readonly credential: () => Promise<Credential>
+  readonly onRecordingFailed: (error: unknown) => void
+  /** Called once the tape is sealed, or could not be. */
+  readonly onClosed: (seal: Seal | undefined, error?: unknown) => void
+}
+
+/** One recorded visit of one identity to one target. */
+export class Visit implements Session, Recorder {
+  readonly #parts: VisitParts
+  readonly #ended = new AbortController()
+  #activeMs = performance.now()
+  #reason: string | undefined
+  #gate: Gate | undefined
+  #sealed: Promise<Seal> | undefined
+
+  constructor(parts: VisitParts) {
+    this.#parts = parts
+  }
+
+  get id(): SessionId {
+    return this.#parts.info.id
+  }
+
+  get info(): SessionInfo {
+    return this.#parts.info
+  }
+
+  get identity(): Identity {
+    return this.#parts.info.identity
+  }
+
+  get target(): Target {
+    return this.#parts.target
+  }
+
+  get labels(): ColumnLabels {
+    return this.#parts.labels
+  }
+
+  get signal(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  /** Since the last message of either direction was recorded. */
+  get idleMs(): number {
+    return performance.now() - this.#activeMs
+  }
+
+  gate(wire: Wire): Gate {
+    if (this.#gate !== undefined) throw new Error('a session has one gate')
+    const { info, judge, masker, approvals, bindingKey, approvalTtlMs } = this.#parts
+    const { identity, target } = info
+    this.#gate = new Gate(
+      {
+        judge,
+        masker,
+        approvals,
+        recorder: this,
+        policy: info.policy.slice(0, POLICY_HASH_CHARS),
+        asker: {
+          session: info.id,
+          requester: identity.subject,
+          requesterKind: identity.kind,
+          target: target.name,
+          protocol: target.protocol,
+          ...(identity.principal === undefined ? {} : { principal: identity.principal }),
+        },
+        bindingKey,
+        approvalTtlMs,
+        // Told once, by the dispose that always follows.
+        onUnsealed: () => undefined,
+      },
+      wire,
+    )
+    return this.#gate
+  }
+
+  credential(): Promise<Credential> {
+    return this.#parts.credential()
+  }
+
+  async note(kind: string, facts: Facts): Promise<void> {
+    await this.append([this.#parts.masker.note(kind, facts, null)])
+  }
+
+  end(refusal: Refusal): void {
+    if (this.#ended.signal.aborted) return
+    this.closing(`${refusal.why}: ${refusal.message}`)
+    this.#ended.abort(refusal)
+  }
+
+  closing(reason: string): void {
+    this.#reason ??= reason
+  }
+
+  /** The recorder as the gate sees it: watched, because a session whose recording fails must not go on (P4). */
+  async append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
+    this.#activeMs = performance.now()
+    try {
+      await this.#parts.recorder.append(entries, options)
+    } catch (error) {
+      this.#parts.onRecordingFailed(error)
+      this.end({ why: 'failed', message: 'the session can no longer be recorded, so it ends here', rules: [] })
+      throw error
+    }
+  }
+
+  seal(reason: string, last?: readonly Masked<Entry>[]): Promise<Seal> {
+    this.#sealed ??= this.#parts.recorder.seal(reason, last)
+    return this.#sealed
+  }
+
+  /** Seals the tape. Never rejects: a tape that cannot be sealed is told to the log and sealed as recovered at the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Whatever still runs for this session must not outlive it.
+    this.closing('closed')
+    this.end({ why: 'failed', message: 'the session is over', rules: [] })
+    try {
+      this.#parts.onClosed(await this.seal(this.#reason ?? 'closed'))
+    } catch (error) {
+      this.#parts.onClosed(undefined, error)
+    }
+  }
+}

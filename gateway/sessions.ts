@@ -1,0 +1,228 @@
+import { randomBytes } from 'node:crypto'
+import type { Approvals } from '../recorder/desk/approvals.ts'
+import type { Recorder, Seal } from '../recorder/recorder.ts'
+import { ApplianceError } from '../schemas/errors.ts'
+import type { Identity, SessionId, SessionInfo, Target } from '../schemas/session.ts'
+import type { Refusal } from '../schemas/verdict.ts'
+import type { Settings, TargetSettings } from './config.ts'
+import { readCredential } from './credentials/upstream.ts'
+import type { Doorkeeper } from './identity/doorkeeper.ts'
+import type { Log } from './log.ts'
+import { Masker } from './masking/masker.ts'
+import type { Policy } from './policy/policy.ts'
+import type { Knock, Session, Sessions } from './protocol.ts'
+import type { Cancels } from './sessions-cancel.ts'
+import { Visit } from './sessions-visit.ts'
+
+const TAG_KEY_BYTES = 32
+/** Idle sessions are looked for this often at most; each look is a subtraction per session. */
+const MAX_SWEEP_MS = 60_000
+
+/** As much of the recorder's room as sessions need. */
+export interface TapeRoom {
+  /** The next of this gateway's gapless session numbers; shared by all its processes. */
+  nextNumber(): Promise<number>
+  open(info: SessionInfo): Promise<Recorder>
+}
+
+export interface SessionsParts {
+  readonly settings: Settings
+  readonly policy: Policy
+  readonly doorkeeper: Doorkeeper
+  readonly room: TapeRoom
+  readonly approvals: Approvals
+  readonly keys: { readonly binding: Uint8Array; readonly fingerprint: Uint8Array }
+  readonly cancels: Cancels
+  readonly log: Log
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** What a listener knows of one connection that its protocol does not. */
+export interface Door {
+  readonly tls: Sessions['tls']
+  /** `address:port`; what the protocol says of it in a Knock is not relied on. */
+  readonly client: string
+  /** Called once it is proved who knocks. */
+  readonly onProved: () => void
+}
+
+/** All sessions of this process. */
+export class GatewaySessions {
+  readonly #parts: SessionsParts
+  readonly #open = new Set<Visit>()
+  readonly #bySubject = new Map<string, number>()
+  readonly #sweep: NodeJS.Timeout
+  #reserved = 0
+  #closed: Refusal | undefined
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts
+    const { idleTimeoutMs } = parts.settings.limits
+    this.#sweep = setInterval(() => this.#endIdle(idleTimeoutMs), Math.min(MAX_SWEEP_MS, idleTimeoutMs / 4)).unref()
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** The sessions as one connection sees them. */
+  at(door: Door): Sessions {
+    return {
+      tls: door.tls,
+      open: (knock, signal) => this.#enter({ ...knock, client: door.client }, signal, door.onProved),
+      cancel: (key) => this.#parts.cancels.cancel(key),
+      cancellable: (size, onCancel) => this.#parts.cancels.cancellable(size, onCancel),
+    }
+  }
+
+  /** Ends every session, and refuses new ones, with this refusal. */
+  endAll(refusal: Refusal): void {
+    this.#closed = refusal
+    clearInterval(this.#sweep)
+    for (const visit of this.#open) visit.end(refusal)
+  }
+
+  async #enter(knock: Knock, signal: AbortSignal, onProved: () => void): Promise<Session> {
+    const { doorkeeper, settings } = this.#parts
+    if (this.#closed !== undefined) throw new ApplianceError('LIMIT_REACHED', this.#closed.message)
+    const identity = await doorkeeper.prove(knock, signal)
+    const found = this.#find(knock, identity)
+    using reservation = this.#reserve(identity.subject, settings.limits)
+    const visit = await this.#record(knock, identity, found, reservation)
+    if (signal.aborted) {
+      visit.closing('the client left before the session began')
+      await visit[Symbol.asyncDispose]()
+      throw new ApplianceError('PROTOCOL_TIMEOUT', 'the connection was given up before the session began')
+    }
+    if (this.#closed !== undefined) visit.end(this.#closed)
+    onProved()
+    return visit
+  }
+
+  /** One answer for targets that do not exist and targets this identity may not reach: names are nobody's to probe. */
+  #find(knock: Knock, identity: Identity): TargetSettings {
+    const found = this.#parts.settings.targets.get(knock.target)
+    if (found?.target.protocol === knock.protocol && found.groups.some((group) => identity.groups.includes(group))) return found
+    this.#parts.log.targetDenied({ subject: identity.subject, client: knock.client, known: found !== undefined })
+    throw new ApplianceError(
+      'TARGET_UNKNOWN',
+      `there is no target ${JSON.stringify(knock.target.slice(0, 64))} that ${identity.subject} may reach here`,
+    )
+  }
+
+  #reserve(subject: string, limits: Settings['limits']): Reservation {
+    const own = this.#bySubject.get(subject) ?? 0
+    if (this.#reserved >= limits.sessions) {
+      throw new ApplianceError(
+        'LIMIT_REACHED',
+        `this gateway has its ${limits.sessions} sessions open; try again when one has ended`,
+      )
+    }
+    if (own >= limits.sessionsPerIdentity) {
+      throw new ApplianceError(
+        'LIMIT_REACHED',
+        `${subject} has ${limits.sessionsPerIdentity} sessions open, the most for one identity; close one first`,
+      )
+    }
+    this.#reserved += 1
+    this.#bySubject.set(subject, own + 1)
+    return new Reservation(() => {
+      this.#reserved -= 1
+      const left = (this.#bySubject.get(subject) ?? 1) - 1
+      if (left > 0) this.#bySubject.set(subject, left)
+      else this.#bySubject.delete(subject)
+    })
+  }
+
+  async #record(knock: Knock, identity: Identity, found: TargetSettings, reservation: Reservation): Promise<Visit> {
+    const { settings, policy, room, approvals, keys, log, env } = this.#parts
+    const masker = new Masker({
+      rules: policy.masking(identity),
+      tagKey: randomBytes(TAG_KEY_BYTES),
+      fingerprintKey: keys.fingerprint,
+    })
+    const target: Target = knock.database === undefined ? found.target : { ...found.target, database: knock.database }
+    const number = await room.nextNumber()
+    const startedAt = new Date()
+    const info: SessionInfo = {
+      id: sessionIdOf(startedAt, settings.gateway, number),
+      gateway: settings.gateway,
+      number,
+      identity,
+      // What the client chose is its text, so it is cleaned like everything else that is recorded.
+      target: target.database === undefined ? target : { ...target, database: masker.text(target.database) },
+      client: knock.client,
+      policy: policy.hash,
+      durability: settings.durability,
+      claims: Object.fromEntries(Object.entries(knock.claims).map(([name, value]) => [masker.text(name), masker.text(value)])),
+      startedAt: startedAt.toISOString(),
+    }
+    const recorder = await room.open(info)
+    const release = reservation.keep()
+    const visit: Visit = new Visit({
+      info,
+      target,
+      recorder,
+      judge: policy.judge(identity, target),
+      masker,
+      labels: policy.columns(identity),
+      approvals,
+      bindingKey: keys.binding,
+      approvalTtlMs: settings.limits.approvalTtlMs,
+      credential: () => readCredential(found.credential, env),
+      onRecordingFailed: (error) => log.recordingFailed(info.id, error),
+      onClosed: (seal, error) => {
+        this.#open.delete(visit)
+        release()
+        this.#told(info.id, startedAt, seal, error)
+      },
+    })
+    this.#open.add(visit)
+    log.opened({ session: info.id, subject: identity.subject, target: target.name, client: knock.client, proof: identity.proof })
+    return visit
+  }
+
+  #told(session: SessionId, startedAt: Date, seal: Seal | undefined, error: unknown): void {
+    if (seal === undefined) this.#parts.log.recordingFailed(session, error)
+    else
+      this.#parts.log.sealed({ session, frames: seal.frameCount, seconds: Math.round((Date.now() - startedAt.getTime()) / 1000) })
+  }
+
+  #endIdle(idleTimeoutMs: number): void {
+    for (const visit of this.#open) {
+      if (visit.idleMs >= idleTimeoutMs) {
+        visit.end({
+          why: 'expired',
+          message: `nothing was sent for ${Math.round(idleTimeoutMs / 1000)} s, the most a session may idle`,
+          rules: [],
+        })
+      }
+    }
+  }
+}
+
+/** A place among the sessions: given back on dispose, unless kept for as long as the session lives. */
+class Reservation implements Disposable {
+  #release: (() => void) | undefined
+
+  constructor(release: () => void) {
+    this.#release = release
+  }
+
+  /** Hands over what gives the place back. */
+  keep(): () => void {
+    const release = this.#release
+    if (release === undefined) throw new Error('a reservation is kept once')
+    this.#release = undefined
+    return release
+  }
+
+  [Symbol.dispose](): void {
+    this.#release?.()
+  }
+}
+
+function sessionIdOf(startedAt: Date, gateway: string, number: number): SessionId {
+  const stamp = startedAt.toISOString().replace(/[-:]|\.\d+/g, '')
+  return `${stamp}-${gateway}-${String(number).padStart(8, '0')}` as SessionId // made exactly here
+}

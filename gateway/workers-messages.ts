@@ -1,0 +1,49 @@
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+
+/** What primary and workers say to each other. Checked on arrival: the channel also carries messages of Node itself. */
+const WorkerMessage = Type.Union([
+  /** Worker to primary: serving; `ports` in the order of the listeners. */
+  Type.Object({ sallyport: Type.Literal('ready'), ports: Type.Array(Type.Integer()) }),
+  /** Both ways: deliver this cancel key (base64) to the worker it names, then answer. */
+  Type.Object({ sallyport: Type.Literal('cancel'), id: Type.Integer(), key: Type.String() }),
+  Type.Object({ sallyport: Type.Literal('cancelled'), id: Type.Integer() }),
+  /** Primary to worker: end every session, seal, exit. */
+  Type.Object({ sallyport: Type.Literal('stop'), why: Type.String() }),
+])
+export type WorkerMessage = Static<typeof WorkerMessage>
+const checker = Compile(WorkerMessage)
+
+export function workerMessage(value: unknown): WorkerMessage | undefined {
+  return checker.Check(value) ? value : undefined
+}
+
+/** Questions sent over the channel that wait for their answer; one that never comes is given up. */
+export class Questions {
+  readonly #open = new Map<number, () => void>()
+  readonly #timeoutMs: number
+  #last = 0
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  ask(send: (id: number) => void): Promise<void> {
+    this.#last += 1
+    const id = this.#last
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.answered(id), this.#timeoutMs)
+      this.#open.set(id, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      send(id)
+    })
+  }
+
+  answered(id: number): void {
+    const resolve = this.#open.get(id)
+    this.#open.delete(id)
+    resolve?.()
+  }
+}

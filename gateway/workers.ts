@@ -1,0 +1,178 @@
+import cluster, { type Worker } from 'node:cluster'
+import { ApplianceError } from '../schemas/errors.ts'
+import type { Settings } from './config.ts'
+import type { Log } from './log.ts'
+import { openRoom } from './service.ts'
+import { MAX_WORKER } from './sessions-cancel.ts'
+import { Questions, type WorkerMessage, workerMessage } from './workers-messages.ts'
+
+/** A worker that dies at once must not be restarted in a hot loop; one that dies once a day is back before anybody notices. */
+const FIRST_BACK_OFF_MS = 100
+const MAX_BACK_OFF_MS = 10_000
+/** A worker that lived this long starts again without back-off. */
+const STEADY_AFTER_MS = 60_000
+/** A cancel that was not delivered by then has nothing left to cancel. */
+export const CANCEL_TIMEOUT_MS = 2_000
+/** Workers get their own bound and this much more before they are killed. */
+const KILL_AFTER_MS = 7_000
+
+/** Which worker this process is; set by the primary. */
+export const WORKER_ENV = 'SALLYPORT_WORKER'
+
+interface Slot {
+  readonly index: number
+  worker: Worker | undefined
+  startedMs: number
+  backOffMs: number
+  ready: boolean
+}
+
+/** The primary of several workers: serves nobody itself, starts and restarts those who do, carries cancels between them. */
+export class Workers {
+  readonly #settings: Settings
+  readonly #log: Log
+  readonly #slots: readonly Slot[]
+  readonly #cancels = new Questions(CANCEL_TIMEOUT_MS)
+  readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
+  readonly #started: PromiseWithResolvers<readonly number[]> = Promise.withResolvers()
+  #everReady = false
+  #stopping: string | undefined
+
+  private constructor(count: number, settings: Settings, log: Log) {
+    this.#settings = settings
+    this.#log = log
+    this.#slots = Array.from({ length: count }, (_, index) => ({
+      index: index + 1,
+      worker: undefined,
+      startedMs: 0,
+      backOffMs: FIRST_BACK_OFF_MS,
+      ready: false,
+    }))
+  }
+
+  /** Resolves once every worker serves. Rejects CONFIG_INVALID when the first ones cannot even start (they said why themselves). */
+  static async start(count: number, settings: Settings, log: Log): Promise<Workers> {
+    if (count < 1 || count > MAX_WORKER) throw new ApplianceError('CONFIG_INVALID', `--workers ${count}: from 1 to ${MAX_WORKER}`)
+    const workers = new Workers(count, settings, log)
+    for (const slot of workers.#slots) workers.#fork(slot)
+    await workers.#started.promise
+    return workers
+  }
+
+  /** The ports of the listeners, in their order; the same for every worker. */
+  get ports(): Promise<readonly number[]> {
+    return this.#started.promise
+  }
+
+  /** Resolves when the last worker is gone after `stop`. */
+  get finished(): Promise<void> {
+    return this.#finished.promise
+  }
+
+  stop(why: string): Promise<void> {
+    if (this.#stopping === undefined) {
+      this.#stopping = why
+      for (const { worker } of this.#slots) this.#send(worker, { sallyport: 'stop', why })
+      const kill = setTimeout(() => {
+        for (const { worker } of this.#slots) worker?.process.kill('SIGKILL')
+      }, this.#settings.limits.shutdownTimeoutMs + KILL_AFTER_MS)
+      this.finished.finally(() => clearTimeout(kill)).catch(() => undefined)
+      this.#checkFinished()
+    }
+    return this.finished
+  }
+
+  #fork(slot: Slot): void {
+    const worker = cluster.fork({ [WORKER_ENV]: String(slot.index) })
+    slot.worker = worker
+    slot.ready = false
+    slot.startedMs = Date.now()
+    this.#log.workerStarted(slot.index, worker.process.pid ?? 0)
+    worker.on('message', (value: unknown) => {
+      const message = workerMessage(value)
+      if (message !== undefined) this.#heard(slot, message)
+    })
+    // A channel that breaks while it is written to is followed by 'exit', which is where it is dealt with.
+    worker.on('error', () => undefined)
+    worker.once('exit', (code: number | null, signal: string | null) => this.#died(slot, code, signal))
+  }
+
+  #heard(slot: Slot, message: WorkerMessage): void {
+    switch (message.sallyport) {
+      case 'ready':
+        slot.ready = true
+        this.#everReady = true
+        if (this.#slots.every(({ ready }) => ready)) this.#started.resolve(message.ports)
+        return
+      case 'cancel':
+        void this.#carry(slot, message)
+        return
+      case 'cancelled':
+        this.#cancels.answered(message.id)
+        return
+      case 'stop':
+        return
+      default:
+        message satisfies never
+    }
+  }
+
+  async #carry(from: Slot, { id, key }: Extract<WorkerMessage, { sallyport: 'cancel' }>): Promise<void> {
+    const [index] = Buffer.from(key, 'base64')
+    const to = this.#slots.find((slot) => slot.index === index && slot.ready)?.worker
+    if (to !== undefined) await this.#cancels.ask((own) => this.#send(to, { sallyport: 'cancel', id: own, key }))
+    this.#send(from.worker, { sallyport: 'cancelled', id })
+  }
+
+  #died(slot: Slot, code: number | null, signal: string | null): void {
+    slot.worker = undefined
+    slot.ready = false
+    if (this.#stopping !== undefined) {
+      this.#checkFinished()
+      return
+    }
+    if (!this.#everReady) {
+      this.#started.reject(
+        new ApplianceError('CONFIG_INVALID', `worker ${slot.index} could not start; its own messages stand above`),
+      )
+      void this.stop('start-up failed')
+      return
+    }
+    slot.backOffMs =
+      Date.now() - slot.startedMs >= STEADY_AFTER_MS ? FIRST_BACK_OFF_MS : Math.min(MAX_BACK_OFF_MS, slot.backOffMs * 2)
+    this.#log.workerDied({ worker: slot.index, code, signal, backOffMs: slot.backOffMs })
+    void this.#recover()
+    setTimeout(() => {
+      if (this.#stopping === undefined) this.#fork(slot)
+    }, slot.backOffMs)
+  }
+
+  /** Seals what the dead worker left open; tapes of the living are told apart by their owners' marks. */
+  async #recover(): Promise<void> {
+    try {
+      await recoverTapes(this.#settings, this.#log)
+    } catch (error) {
+      this.#log.stray(error)
+    }
+  }
+
+  #checkFinished(): void {
+    if (this.#slots.every(({ worker }) => worker === undefined)) this.#finished.resolve()
+  }
+
+  #send(worker: Worker | undefined, message: WorkerMessage): void {
+    if (worker?.isConnected() !== true) return
+    worker.send(message, () => undefined) // a worker that dies meanwhile is dealt with at its exit
+  }
+}
+
+/** Seals as recovered what earlier processes left open. */
+export async function recoverTapes(settings: Settings, log: Log): Promise<void> {
+  const room = await openRoom(settings)
+  try {
+    const recovered = await room.recover()
+    if (recovered.length > 0) log.recovered(recovered.length)
+  } finally {
+    await room.close()
+  }
+}

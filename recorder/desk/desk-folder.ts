@@ -1,0 +1,303 @@
+import { randomBytes } from 'node:crypto'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Compile } from 'typebox/compile'
+import type { Approval, ApprovalState } from '../../schemas/approval.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import {
+  type ApprovalEvent,
+  ApprovalEvent as ApprovalEventSchema,
+  ApprovalRequest,
+  approvalAfter,
+  checkRuling,
+} from './approval-log.ts'
+import type { ApprovalAsk, Outcome } from './approvals.ts'
+import type { Approver, Desk, Ruling } from './desk.ts'
+import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
+import { FolderChanges } from './folder-changes.ts'
+
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const ID_PATTERN = /^A-[0-9A-HJKMNP-TV-Z]{8}$/
+const REQUEST_NAME = /^(A-[0-9A-HJKMNP-TV-Z]{8})\.0000\.json$/
+const SLOT_DIGITS = 4
+const GENERATION_DIGITS = 8
+
+const requestChecker = Compile(ApprovalRequest)
+const eventChecker = Compile(ApprovalEventSchema)
+
+/**
+ * The desk as a folder shared by any number of processes of one machine.
+ *
+ *   <id>.0000.json                         the request
+ *   <id>.0001.json, <id>.0002.json ...     its events in order; creating the next one is the compare-and-swap
+ *   by-binding/<binding>/<number>.json     the requests ever made with this binding (same bytes as 0000); the newest may be open
+ *   askers/<id>.<random>                   one per wire that waits for it; the last to leave withdraws the request
+ *
+ * Nothing is ever rewritten. Whoever may write here may approve: the folder belongs to the gateway's user alone (0700).
+ */
+export class FolderDesk implements Desk {
+  readonly #folder: string
+  readonly #now: () => number
+  readonly #changes: FolderChanges
+  readonly #askers = new Map<string, string[]>()
+
+  private constructor(folder: string, now: () => number) {
+    this.#folder = folder
+    this.#now = now
+    this.#changes = new FolderChanges(folder)
+  }
+
+  static async open(folder: string, now: () => number = Date.now): Promise<FolderDesk> {
+    await makeFolder(join(folder, 'by-binding'))
+    await makeFolder(join(folder, 'askers'))
+    return new FolderDesk(folder, now)
+  }
+
+  async request(ask: ApprovalAsk): Promise<Approval> {
+    for (;;) {
+      const { newest, number } = await this.#newest(ask.binding)
+      if (newest !== undefined && isOpen(newest)) {
+        await this.#join(newest.id)
+        // It may have been withdrawn by its last asker before this one was counted.
+        const joined = await this.get(newest.id)
+        if (isOpen(joined)) return joined
+        await this.#leave(newest.id)
+      }
+      const id = newId()
+      const request = requestOf(ask, id, this.#now())
+      await this.#join(id)
+      const bytes = JSON.stringify(request)
+      const folder = join(this.#folder, 'by-binding', ask.binding)
+      await makeFolder(folder)
+      // Claimed first: of two processes asking the same at once, one makes the request and the other joins it.
+      if (
+        (await createFile(join(folder, `${padded(number + 1, GENERATION_DIGITS)}.json`), bytes)) &&
+        (await this.#put(id, 0, bytes))
+      ) {
+        return approvalAfter(request, [], this.#now())
+      }
+      await this.#leave(id)
+    }
+  }
+
+  async outcome(id: string, signal: AbortSignal): Promise<Outcome> {
+    for (;;) {
+      signal.throwIfAborted()
+      const waiting = new AbortController()
+      const change = this.#changes.next(id, AbortSignal.any([signal, waiting.signal]))
+      try {
+        const approval = await this.get(id)
+        const outcome = outcomeOf(approval)
+        if (outcome !== undefined) {
+          await this.#leave(id)
+          return outcome
+        }
+        await change
+      } finally {
+        waiting.abort()
+      }
+    }
+  }
+
+  async consume(id: string): Promise<boolean> {
+    return (
+      (await this.#step(id, ({ state }) => (state === 'approved' ? { kind: 'consumed', at: this.#at() } : undefined))) !==
+      undefined
+    )
+  }
+
+  async granted(binding: string): Promise<Approval | undefined> {
+    const { newest } = await this.#newest(binding)
+    return newest?.state === 'approved' ? newest : undefined
+  }
+
+  async withdraw(id: string): Promise<void> {
+    await this.#leave(id)
+    const askers = await readdir(join(this.#folder, 'askers'))
+    if (askers.some((name) => name.startsWith(`${id}.`))) return
+    await this.#step(id, ({ state }) => (state === 'pending' ? { kind: 'withdrawn', at: this.#at() } : undefined))
+  }
+
+  async list(filter: { readonly state?: ApprovalState } = {}): Promise<readonly Approval[]> {
+    const approvals = await this.#all(new Set())
+    return filter.state === undefined ? approvals : approvals.filter(({ state }) => state === filter.state)
+  }
+
+  async get(id: string): Promise<Approval> {
+    const { request, events } = await this.#read(id)
+    return approvalAfter(request, events, this.#now())
+  }
+
+  async decide(id: string, ruling: Ruling, approver: Approver): Promise<Approval> {
+    const after = await this.#step(id, (approval) => {
+      checkRuling(approval, ruling, approver)
+      const reason = ruling.reason?.trim()
+      const told = reason === undefined || reason === '' ? {} : { reason }
+      return { kind: 'decision', decision: { act: ruling.act, by: approver.subject, at: this.#at(), ...told } }
+    })
+    if (after === undefined) throw new ApplianceError('APPROVAL_CONFLICT', `request ${id} could not be decided`)
+    return after
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<Approval> {
+    const seen = new Map<string, string>()
+    const closed = new Set<string>()
+    for (let first = true; !signal.aborted; first = false) {
+      const change = this.#changes.next('A-', signal)
+      for (const approval of await this.#all(closed)) {
+        const { id, state, decisions } = approval
+        if (!isOpen(approval)) closed.add(id)
+        const version = `${state} ${decisions.length}`
+        if (seen.get(id) === version) continue
+        seen.set(id, version)
+        if (!first || isOpen(approval)) yield approval
+      }
+      await change
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#changes[Symbol.dispose]()
+  }
+
+  /** Adds the event `next` makes of the present state; undefined when it makes none. Tried again whenever another process was quicker. */
+  async #step(id: string, next: (approval: Approval) => ApprovalEvent | undefined): Promise<Approval | undefined> {
+    for (;;) {
+      const { request, events } = await this.#read(id)
+      const event = next(approvalAfter(request, events, this.#now()))
+      if (event === undefined) return undefined
+      if (await this.#put(id, events.length + 1, JSON.stringify(event)))
+        return approvalAfter(request, [...events, event], this.#now())
+    }
+  }
+
+  async #read(id: string): Promise<{ readonly request: ApprovalRequest; readonly events: readonly ApprovalEvent[] }> {
+    const first = ID_PATTERN.test(id) ? await this.#slot(id, 0) : undefined
+    if (first === undefined)
+      throw new ApplianceError('APPROVAL_UNKNOWN', `there is no approval request ${JSON.stringify(id.slice(0, 40))}`)
+    if (!requestChecker.Check(first)) throw damaged(slotName(id, 0))
+    const events: ApprovalEvent[] = []
+    for (let slot = 1; ; slot += 1) {
+      const event = await this.#slot(id, slot)
+      if (event === undefined) return { request: first, events }
+      if (!eventChecker.Check(event)) throw damaged(slotName(id, slot))
+      events.push(event)
+    }
+  }
+
+  /** The last request made with this binding, and its number (0: none yet). */
+  async #newest(binding: string): Promise<{ readonly newest?: Approval; readonly number: number }> {
+    const folder = join(this.#folder, 'by-binding', binding)
+    const names = await readdir(folder).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return []
+      throw error
+    })
+    const name = names
+      .filter((each) => /^\d+\.json$/.test(each))
+      .sort()
+      .at(-1)
+    if (name === undefined) return { number: 0 }
+    const bytes = await readFile(join(folder, name), 'utf8')
+    const request = parsed(bytes, name)
+    if (!requestChecker.Check(request)) throw damaged(name)
+    // A process may have died between claiming the binding and writing the request: finish its work.
+    await this.#put(request.id, 0, bytes)
+    return { newest: await this.get(request.id), number: Number.parseInt(name, 10) }
+  }
+
+  async #all(skip: ReadonlySet<string>): Promise<Approval[]> {
+    const approvals: Approval[] = []
+    for (const name of await readdir(this.#folder)) {
+      const id = REQUEST_NAME.exec(name)?.[1]
+      if (id !== undefined && !skip.has(id)) approvals.push(await this.get(id))
+    }
+    return approvals.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id))
+  }
+
+  async #slot(id: string, slot: number): Promise<unknown> {
+    const name = slotName(id, slot)
+    try {
+      return parsed(await readFile(join(this.#folder, name), 'utf8'), name)
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
+  #put(id: string, slot: number, bytes: string): Promise<boolean> {
+    return createFile(join(this.#folder, slotName(id, slot)), bytes)
+  }
+
+  async #join(id: string): Promise<void> {
+    const path = join(this.#folder, 'askers', `${id}.${randomBytes(8).toString('hex')}`)
+    await writeFile(path, '', { flag: 'wx', mode: 0o600 })
+    this.#askers.set(id, [...(this.#askers.get(id) ?? []), path])
+  }
+
+  async #leave(id: string): Promise<void> {
+    const [path, ...others] = this.#askers.get(id) ?? []
+    if (others.length > 0) this.#askers.set(id, others)
+    else this.#askers.delete(id)
+    if (path !== undefined) await rm(path, { force: true })
+  }
+
+  #at(): string {
+    return new Date(this.#now()).toISOString()
+  }
+}
+
+function requestOf({ ttlMs, ...ask }: ApprovalAsk, id: string, nowMs: number): ApprovalRequest {
+  return { ...ask, id, createdAt: new Date(nowMs).toISOString(), expiresAt: new Date(nowMs + ttlMs).toISOString() }
+}
+
+function outcomeOf({ state, decisions }: Approval): Outcome | undefined {
+  switch (state) {
+    case 'pending':
+      return undefined
+    case 'approved':
+    // Used by another wire that asked the same: consume() will say so.
+    case 'consumed':
+      return { act: 'approved', decisions }
+    case 'rejected':
+      return { act: 'rejected', decisions }
+    // Withdrawn under a second asker, in the instant of its joining: nobody will decide it any more.
+    case 'withdrawn':
+    case 'expired':
+      return { act: 'expired' }
+    default:
+      return state satisfies never
+  }
+}
+
+function isOpen({ state }: Approval): boolean {
+  return state === 'pending' || state === 'approved'
+}
+
+/** Forty random bits, in letters that cannot be misread aloud. */
+function newId(): string {
+  return `A-${Array.from(randomBytes(8), (byte) => CROCKFORD[byte % CROCKFORD.length]).join('')}`
+}
+
+function slotName(id: string, slot: number): string {
+  return `${id}.${padded(slot, SLOT_DIGITS)}.json`
+}
+
+function padded(number: number, digits: number): string {
+  return String(number).padStart(digits, '0')
+}
+
+function parsed(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw damaged(name, error)
+  }
+}
+
+function damaged(name: string, cause?: unknown): ApplianceError {
+  return new ApplianceError(
+    'STORE_FAILED',
+    `the approval file ${name} is damaged; restore it from a backup or remove its request`,
+    { cause },
+  )
+}

@@ -1,0 +1,32 @@
+import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
+import type { Approvals } from './approvals.ts'
+
+/** Who decides: proved by their own access key or token, never by a name they type. */
+export interface Approver {
+  readonly subject: string
+  readonly groups: readonly string[]
+  /** The human behind, where the approver is an agent. */
+  readonly principal?: string
+}
+
+export interface Ruling {
+  readonly act: Decision['act']
+  /** Shown to the requester; required for a rejection. */
+  readonly reason?: string
+}
+
+/** The whole desk: what the gate uses, and the side of the people who decide. */
+export interface Desk extends Approvals, Disposable {
+  /** Oldest first. */
+  list(filter?: { readonly state?: ApprovalState }): Promise<readonly Approval[]>
+  /** Rejects APPROVAL_UNKNOWN. */
+  get(id: string): Promise<Approval>
+  /**
+   * Adds one person's decision; the request ends with the first rejection or the last approval it needs. Atomic and
+   * durable when it resolves. Rejects APPROVAL_UNKNOWN, APPROVAL_FORBIDDEN (the requester, the human behind them, nobody of
+   * the approver groups) or APPROVAL_CONFLICT (no longer pending, decided by this person already, reason missing).
+   */
+  decide(id: string, ruling: Ruling, approver: Approver): Promise<Approval>
+  /** Every open request, then each request again whenever its state or decisions change, until the signal aborts. */
+  watch(signal: AbortSignal): AsyncIterable<Approval>
+}
