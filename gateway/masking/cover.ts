@@ -1,12 +1,11 @@
 import type { Field } from '../message.ts'
+import { AT_SIGN, CLOSE_BRACKET, STAR } from './ascii.ts'
 import { ALNUM, byteAt } from './bytes.ts'
 import type { HitEntity } from './engine.ts'
 import type { MaskForm, MaskingRules } from './rules.ts'
 import { type Label, labelOf, type Sink } from './sink.ts'
 import { fingerprintHash, SipHash } from './siphash.ts'
 
-const STAR = 0x2a
-const CLOSE = 0x5d
 /** Letters and digits a `partial` mask leaves at the end; values with fewer than twice as many show none. */
 const PARTIAL_KEPT_COUNT = 4
 
@@ -71,7 +70,7 @@ export class Covers {
         if (cover.tag !== null) {
           cover.tag.hash(source, from, to)
           sink.hex48(cover.tag.high, cover.tag.low)
-          sink.byte(CLOSE)
+          sink.byte(CLOSE_BRACKET)
         }
         break
       default:
@@ -110,7 +109,7 @@ export class Covers {
 function writePartial(sink: Sink, entity: string, source: Uint8Array, from: number, to: number): void {
   let keepFrom = to
   if (entity === 'email') {
-    while (keepFrom > from && byteAt(source, keepFrom) !== 0x40) keepFrom--
+    while (keepFrom > from && byteAt(source, keepFrom) !== AT_SIGN) keepFrom--
   } else {
     let kept = 0
     let count = 0

@@ -1,152 +1,258 @@
-import { byteAt, byteSet, latin1, runEnd, runStart } from './bytes.ts'
+import {
+  AMPERSAND,
+  BACKSLASH,
+  CARRIAGE_RETURN,
+  CLOSE,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  EQUALS,
+  GREATER,
+  HASH,
+  HYPHEN,
+  NEWLINE,
+  OPEN,
+  SEMICOLON,
+  SINGLE_QUOTE,
+} from './ascii.ts'
+import { isSecretName, isSecretValue } from './assignment-rules.ts'
+import { bounds, byteAt, byteSet, latin1, runEnd, runStart, WORD, within } from './bytes.ts'
 import type { Detector, Probe } from './detector.ts'
-import type { EntityName } from './rules.ts'
 
 /** The longest name looked at, to each side of the word that gave it away. */
 const MAX_NAME_SIZE = 48
 /** A value's head; what is longer goes on as a tail to its closing quote or the end of its word. */
 const MAX_VALUE_SIZE = 512
+/** How much of a value its judgement looks at. */
+const MAX_JUDGED_SIZE = 128
 const MAX_SPACES = 8
+const MAX_SEPARATOR_SIZE = 5
 
 const NAME = byteSet('A-Za-z0-9_.-')
 const SPACES = byteSet(' \t')
-/** Where an unquoted value ends. */
-const UNQUOTED = byteSet('!#-%*-:<-Z^-z|~?@=+/', { high: true })
-const DOUBLE_QUOTED = anythingBut(0x22)
-const SINGLE_QUOTED = anythingBut(0x27)
-const BACK_QUOTED = anythingBut(0x60)
+const BLANKS = byteSet(' \t\r\n')
+const SEPARATOR = byteSet(':=>|?.,(')
+const LINE_START = byteSet(' \t"\'#*/-')
+/** Where an unquoted value ends: at blanks, quotes, `,` `;` `<` `>` `\` and control bytes. */
+const BARE = byteSet('!#-&(-+--:=?-[]-_a-~', { high: true })
+const QUOTED: Readonly<Record<number, Uint8Array>> = { 34: lineBut(0x22), 39: lineBut(0x27), 96: lineBut(0x60) }
 
-/** `name = value`, `name: value`, `"name": "value"`, `name => 'value'`, `NAME=value`, `<name>value<`, `--name value`. */
-function assignment(entity: EntityName, words: readonly string[]): Detector {
+/** Where the value of `name` begins, and how it is separated; one for all candidates. */
+const found = { value: 0, isTight: false, isArgument: false }
+
+/**
+ * `word` within a name gives an assignment away; with `follow`, a set, only where the name ends there.
+ * `name = value`, `name: value`, `"name": "value"`, `name => 'value'`, `NAME=value`, `<name>value<`, `setName("value")`, `--name value`.
+ */
+function assignment(entity: 'password' | 'secret', word: string, follow = ''): Detector {
   return {
     entity,
-    triggers: words,
+    triggers: [word + follow],
     ignoreCase: true,
     verify(bytes, from, at, to, probe) {
-      const nameEnd = runEnd(NAME, bytes, at, Math.min(to, at + MAX_NAME_SIZE))
-      const value = valueStart(bytes, nameEnd, to)
-      probe.seen = value < 0 ? nameEnd : value
-      if (value < 0) return false
-      const nameStart = runStart(NAME, bytes, at, Math.max(from, at - MAX_NAME_SIZE))
-      return verifyValue(bytes, nameStart, at, nameEnd, value, to, probe)
+      const wordEnd = follow === '' ? at : at - 1
+      const nameEnd = runEnd(NAME, bytes, wordEnd, Math.min(to, wordEnd + MAX_NAME_SIZE))
+      probe.seen = nameEnd
+      if (nameEnd >= to) return false
+      const nameStart = runStart(NAME, bytes, wordEnd, Math.max(from, wordEnd - MAX_NAME_SIZE))
+      if (!separated(bytes, nameStart, nameEnd, to)) return false
+      return verifyValue(bytes, entity, word, from, nameStart, wordEnd, nameEnd, to, probe)
     },
   }
 }
 
-/** The index behind the separator and its spaces, or -1 where no value is given. */
-function valueStart(bytes: Uint8Array, nameEnd: number, to: number): number {
+function separated(bytes: Uint8Array, nameStart: number, nameEnd: number, to: number): boolean {
   let i = nameEnd
   // A quoted or subscripted name: `"password"`, `\"password\"`, `['password']`.
-  if (i < to && byteAt(bytes, i) === BACKSLASH) i++
-  if (i < to && isQuote(byteAt(bytes, i))) i++
+  while (i < to && byteAt(bytes, i) === BACKSLASH && i - nameEnd < 4) i++
+  const isQuotedName = i < to && QUOTED[byteAt(bytes, i)] !== undefined
+  if (isQuotedName) i++
   if (i < to && byteAt(bytes, i) === CLOSE_BRACKET) i++
-  i = runEnd(SPACES, bytes, i, Math.min(to, i + MAX_SPACES))
-  if (i >= to) return -1
-  const first = byteAt(bytes, i)
-  if (first === COLON) {
-    i++
-    while (i < to && (byteAt(bytes, i) === COLON || byteAt(bytes, i) === EQUALS)) i++
-  } else if (first === EQUALS) {
-    i++
-    if (i < to && byteAt(bytes, i) === EQUALS) return -1
-    if (i < to && byteAt(bytes, i) === GREATER) i++
-  } else if (first === GREATER && i === nameEnd) {
-    i++
-  } else {
-    return -1
+  const spaced = runEnd(SPACES, bytes, i, Math.min(to, i + MAX_SPACES))
+  const end = runEnd(SEPARATOR, bytes, spaced, Math.min(to, spaced + MAX_SEPARATOR_SIZE))
+  if (end >= to) return false
+  const first = byteAt(bytes, spaced)
+  found.isArgument = false
+  found.isTight = false
+  if (end === spaced) {
+    // `--password x`; `PASSWORD 'x'` in SQL.
+    const isFlag = nameEnd - nameStart > 2 && byteAt(bytes, nameStart) === HYPHEN && byteAt(bytes, nameStart + 1) === HYPHEN
+    if (spaced === i || (!isFlag && byteAt(bytes, end) !== SINGLE_QUOTE)) return false
+    found.isTight = isFlag
+    found.value = end
+    return true
   }
-  return runEnd(SPACES, bytes, i, Math.min(to, i + MAX_SPACES))
+  let hasMark = false
+  for (let k = spaced; k < end; k++) {
+    const byte = byteAt(bytes, k)
+    if (byte === COLON || byte === EQUALS) hasMark = true
+  }
+  if (!hasMark) {
+    if (first === GREATER && end === spaced + 1 && i === nameEnd && spaced === i) {
+      found.value = runEnd(BLANKS, bytes, end, Math.min(to, end + 4 * MAX_SPACES))
+      found.isTight = true
+      return found.value < to
+    }
+    if (end !== spaced + 1 || !(first === OPEN || (first === COMMA && isQuotedName))) return false
+    found.isArgument = true
+  }
+  found.value = runEnd(SPACES, bytes, end, Math.min(to, end + MAX_SPACES))
+  found.isTight = hasMark && spaced === nameEnd && found.value === end && first === EQUALS && end === spaced + 1
+  return found.value < to
 }
 
 function verifyValue(
   bytes: Uint8Array,
+  entity: 'password' | 'secret',
+  word: string,
+  from: number,
   nameStart: number,
-  at: number,
+  wordEnd: number,
   nameEnd: number,
-  value: number,
   to: number,
   probe: Probe,
 ): boolean {
-  let start = value
-  let isEscaped = false
-  if (start < to && byteAt(bytes, start) === BACKSLASH) {
-    isEscaped = true
-    start++
-  }
+  const { isTight, isArgument } = found
+  let start = found.value
+  const slashes = start
+  while (start < to && byteAt(bytes, start) === BACKSLASH && start - slashes < 4) start++
+  const escapes = start - slashes
   const quote = start < to ? byteAt(bytes, start) : 0
-  const isQuoted = isQuote(quote)
-  if (isQuoted) start++
-  else if (isEscaped) return false
-  const set = quote === 0x22 ? DOUBLE_QUOTED : quote === 0x27 ? SINGLE_QUOTED : quote === 0x60 ? BACK_QUOTED : UNQUOTED
-  let end = runEnd(set, bytes, start, Math.min(to, start + MAX_VALUE_SIZE))
-  probe.seen = end
-  const isCut = end - start === MAX_VALUE_SIZE
-  // `\"` closes a value whose opening quote was escaped, and does not close one whose quote was not.
-  if (isEscaped) while (end > start && byteAt(bytes, end - 1) === BACKSLASH) end--
-  else if (!isCut)
+  const quoted = QUOTED[quote]
+  if (quoted === undefined && (escapes > 0 || isArgument)) return false
+  const set = quoted ?? BARE
+  if (quoted !== undefined) start++
+  const limit = Math.min(to, start + MAX_VALUE_SIZE)
+  let end = runEnd(set, bytes, start, limit)
+  if (quoted === undefined) {
+    if (isTight) end = beforeNextParameter(bytes, start, end)
+    // A closing bracket belongs to the code around a bare word, unless it was opened inside.
     while (
-      isQuoted &&
       end > start &&
-      end + 1 < to &&
-      byteAt(bytes, end - 1) === BACKSLASH &&
-      byteAt(bytes, end) === quote &&
-      end - start < MAX_VALUE_SIZE
-    ) {
-      end = runEnd(set, bytes, end + 1, Math.min(to, start + MAX_VALUE_SIZE))
-    }
-  if (!isQuoted) while (end > start && (byteAt(bytes, end - 1) === COMMA || byteAt(bytes, end - 1) === SEMICOLON)) end--
-  probe.seen = Math.max(probe.seen, end)
-  if (!isSecretName(latin1(bytes, nameStart, nameEnd), at - nameStart)) return false
+      (byteAt(bytes, end - 1) === CLOSE || byteAt(bytes, end - 1) === CLOSE_BRACE || byteAt(bytes, end - 1) === CLOSE_BRACKET)
+    )
+      end--
+  } else if (escapes === 0) {
+    // An escaped quote does not close the value.
+    while (end > start && end + 1 < limit && byteAt(bytes, end) === quote && byteAt(bytes, end - 1) === BACKSLASH)
+      end = runEnd(set, bytes, end + 1, limit)
+  }
+  const isCut = end - start === MAX_VALUE_SIZE
+  if (escapes > 0 && !isCut) while (end > start && byteAt(bytes, end - 1) === BACKSLASH) end--
+  probe.seen = end
+  const context = {
+    name: latin1(bytes, nameStart, nameEnd),
+    wordEnd: wordEnd - nameStart,
+    value: latin1(bytes, start, Math.min(end, start + MAX_JUDGED_SIZE)),
+    isQuoted: quoted !== undefined,
+    isTight,
+    isArgument,
+    isLine: quoted === undefined && isLineStart(bytes, nameStart, from) && isLineEnd(bytes, end, to),
+    isInCode:
+      end < to &&
+      (byteAt(bytes, end) === CLOSE ||
+        byteAt(bytes, end) === SEMICOLON ||
+        byteAt(bytes, end) === COMMA ||
+        byteAt(bytes, end) === CLOSE_BRACKET),
+  }
+  if (!isSecretName(context, word) || !isSecretValue(context, entity)) return false
+  if (isAwsSecret(context.name, context.value)) probe.entity = 'aws-secret-access-key'
   probe.start = start
   probe.end = end
   if (isCut) probe.tail = { set }
-  return isSecretValue(latin1(bytes, start, Math.min(end, start + 128)), isQuoted)
+  return true
 }
 
-function isSecretName(name: string, wordEnd: number): boolean {
-  return wordEnd > 0 && !NOT_SECRET.test(name.slice(wordEnd))
-}
-const NOT_SECRET = /(?:file|path|url|uri|name|field|type|id|length|len|count|policy|reset|expir\w*|ttl|age|timeout)s?$/i
-
-function isSecretValue(value: string, isQuoted: boolean): boolean {
-  if (value.length < 4) return false
-  if (/^(?:\[MASKED|\$|\{\{|<|%|\*+$|x+$|\.+$)/i.test(value)) return false
-  if (/^(?:null|none|nil|true|false|undefined|string|required|optional)$/i.test(value)) return false
-  return isQuoted || !/^[A-Za-z_.]+[([]?/.test(value) || /\d/.test(value)
+/** In `a=value&b=...` the value ends at the ampersand. */
+function beforeNextParameter(bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start; i < end; i++) {
+    if (byteAt(bytes, i) !== AMPERSAND) continue
+    const name = runEnd(NAME, bytes, i + 1, end)
+    if (name > i + 1 && name < end && byteAt(bytes, name) === EQUALS) return i
+  }
+  return end
 }
 
-function anythingBut(quote: number): Uint8Array {
+/** AWS secret access keys have no prefix: 40 characters of base64 under a name that says what they are. */
+function isAwsSecret(name: string, value: string): boolean {
+  return /(?:aws|secret_?access)/i.test(name) && /^[A-Za-z0-9+/=]{40}$/.test(value)
+}
+
+function isLineStart(bytes: Uint8Array, nameStart: number, from: number): boolean {
+  const start = runStart(LINE_START, bytes, nameStart, Math.max(from, nameStart - 4 * MAX_SPACES))
+  return start === from || byteAt(bytes, start - 1) === NEWLINE
+}
+
+function isLineEnd(bytes: Uint8Array, end: number, to: number): boolean {
+  const after = runEnd(SPACES, bytes, end, Math.min(to, end + MAX_SPACES))
+  return (
+    after >= to ||
+    byteAt(bytes, after) === NEWLINE ||
+    byteAt(bytes, after) === CARRIAGE_RETURN ||
+    (after > end && byteAt(bytes, after) === HASH)
+  )
+}
+
+/** `IDENTIFIED BY 'value'` and its variants in MySQL, MariaDB and Oracle. */
+const identifiedBy: Detector = {
+  entity: 'password',
+  triggers: [" by '"],
+  ignoreCase: true,
+  verify(bytes, from, at, to, probe) {
+    if (!/identified\s/i.test(latin1(bytes, Math.max(from, at - 64), at))) return false
+    const end = runEnd(QUOTED[SINGLE_QUOTE] ?? BARE, bytes, at, Math.min(to, at + MAX_VALUE_SIZE))
+    probe.seen = end
+    if (end === at || startsMasked(bytes, at, end)) return false
+    probe.start = at
+    probe.end = end
+    return true
+  },
+}
+
+const USER = byteSet('A-Za-z0-9._@%+-')
+
+/** `curl -u user:password`. */
+const curlUser: Detector = {
+  entity: 'password',
+  triggers: [' -u ', '--user '],
+  verify(bytes, from, at, to, probe) {
+    if (!/curl/.test(latin1(bytes, Math.max(from, at - 100), at))) return false
+    const quote = at < to ? QUOTED[byteAt(bytes, at)] : undefined
+    const user = quote === undefined ? at : at + 1
+    const colon = runEnd(USER, bytes, user, Math.min(to, user + MAX_NAME_SIZE))
+    probe.seen = colon
+    if (colon >= to || byteAt(bytes, colon) !== COLON) return false
+    const start = colon + 1
+    const end = runEnd(quote ?? BARE, bytes, start, Math.min(to, start + MAX_VALUE_SIZE))
+    probe.seen = end
+    if (end - start < 3 || !within(WORD, bytes, start) || !bounds(NAME, bytes, end, from, to)) return false
+    probe.start = start
+    probe.end = end
+    return true
+  },
+}
+
+function startsMasked(bytes: Uint8Array, start: number, end: number): boolean {
+  return latin1(bytes, start, Math.min(end, start + 8)) === '[MASKED:'
+}
+
+function lineBut(quote: number): Uint8Array {
   const set = new Uint8Array(256).fill(1)
   set[quote] = 0
-  set[0x0a] = 0
-  set[0x0d] = 0
+  set[NEWLINE] = 0
+  set[CARRIAGE_RETURN] = 0
   return set
 }
 
-function isQuote(byte: number): boolean {
-  return byte === 0x22 || byte === 0x27 || byte === 0x60
-}
-
-const BACKSLASH = 0x5c
-const CLOSE_BRACKET = 0x5d
-const COLON = 0x3a
-const EQUALS = 0x3d
-const GREATER = 0x3e
-const COMMA = 0x2c
-const SEMICOLON = 0x3b
-
 export const ASSIGNMENT_DETECTORS: readonly Detector[] = [
-  assignment('password', ['pass', 'pwd']),
-  assignment('secret', [
-    'secret',
-    'token',
-    'credential',
-    'api_key',
-    'api-key',
-    'apikey',
-    'access_key',
-    'accesskey',
-    'private_key',
-    'auth',
-  ]),
+  assignment('password', 'pass'),
+  assignment('password', 'pwd'),
+  assignment('secret', 'secret'),
+  assignment('secret', 'token'),
+  assignment('secret', 'credential'),
+  assignment('secret', 'auth'),
+  assignment('secret', 'key', '[ :="\'`>|,(?\\]'),
+  identifiedBy,
+  curlUser,
 ]

@@ -1,3 +1,4 @@
+import { AT_SIGN, CLOSE_BRACE, COLON, DOLLAR, DOT, OPEN_BRACE, SLASH, STAR } from './ascii.ts'
 import { BASE64, bounds, byteAt, byteSet, DIGIT, runEnd, runStart, WORD } from './bytes.ts'
 import type { Detector } from './detector.ts'
 
@@ -42,7 +43,7 @@ function isReference(bytes: Uint8Array, start: number, end: number): boolean {
   if ((first === DOLLAR || first === OPEN_BRACE) && last === CLOSE_BRACE) return true
   if (first === DOLLAR && runEnd(WORD, bytes, start + 1, end) === end) return true
   for (let i = start; i < end; i++) if (byteAt(bytes, i) !== first) return false
-  return first === ASTERISK || first === 0x78 || first === DOT
+  return first === STAR || first === 0x78 || first === DOT
 }
 
 const BEARER = byteSet('A-Za-z0-9._~+/=-')
@@ -112,14 +113,5 @@ function runDigits(bytes: Uint8Array, start: number, end: number): number {
   for (let i = start; i < end; i++) count += DIGIT[byteAt(bytes, i)] ?? 0
   return count
 }
-
-const COLON = 0x3a
-const SLASH = 0x2f
-const AT_SIGN = 0x40
-const DOLLAR = 0x24
-const ASTERISK = 0x2a
-const DOT = 0x2e
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
 
 export const HEADER_DETECTORS: readonly Detector[] = [urlCredentials, bearer, basic]

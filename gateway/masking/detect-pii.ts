@@ -1,3 +1,4 @@
+import { A, DOT, HYPHEN, NINE, SPACE, UNDERSCORE, ZERO } from './ascii.ts'
 import { ALNUM, bounds, byteAt, byteSet, DIGIT, runEnd, runStart, WORD, within } from './bytes.ts'
 import type { Detector } from './detector.ts'
 
@@ -104,7 +105,7 @@ function isIssued(count: number): boolean {
   if (two === 34 || two === 37) return count === 15 // American Express
   if ((four >= 3000 && four <= 3059) || two === 36 || two === 38 || two === 39) return count >= 14 && count <= 19 // Diners Club
   if (four === 2131 || four === 1800) return count === 15 // JCB, old
-  if (four >= 3528 && four <= 3589) return count >= 16 // JCB
+  if (two === 35) return count >= 16 // JCB
   if (four >= 2200 && four <= 2204) return count >= 16 // Mir
   if (four === 6011 || two === 64 || two === 65) return count >= 16 // Discover
   if (two === 62) return count >= 16 // UnionPay
@@ -201,13 +202,5 @@ function digits(bytes: Uint8Array, index: number, count: number): number {
   for (let i = 0; i < count; i++) value = value * 10 + byteAt(bytes, index + i) - ZERO
   return value
 }
-
-const ZERO = 0x30
-const NINE = 0x39
-const A = 0x41
-const SPACE = 0x20
-const HYPHEN = 0x2d
-const DOT = 0x2e
-const UNDERSCORE = 0x5f
 
 export const PII_DETECTORS: readonly Detector[] = [email, usSsn, card, iban]

@@ -1,0 +1,112 @@
+/**
+ * What tells a secret given a name from everything else that looks like `name = value`. Judged on short texts, after the
+ * bytes have shown a name, a separator and a value. The regular expressions are anchored or alternate literals only.
+ */
+
+/** How a value stands in its text. */
+export interface ValueContext {
+  /** The whole identifier, e.g. `DB_PASSWORD`, and how much of it stands before the end of the word that triggered. */
+  readonly name: string
+  readonly wordEnd: number
+  readonly value: string
+  readonly isQuoted: boolean
+  /** `=` with nothing around it, as in environment files and connection strings. */
+  readonly isTight: boolean
+  /** Nothing else on its line: `name: value` as in YAML. */
+  readonly isLine: boolean
+  /** Separated by a call or a comma: `setToken("...")`, `getenv("TOKEN", "...")`. Only a value that looks random counts. */
+  readonly isArgument: boolean
+  /** The value is followed by what closes or continues an expression in code. */
+  readonly isInCode: boolean
+}
+
+/** Parts of a name behind the word that make it a name for something about the secret. */
+const ABOUT = new RegExp(
+  `(?:^|[_.-]|s)(?:${[
+    'file|path|dir|folder|url|uri|link|endpoint|host|server|domain|port|page|route|prefix|suffix|source|store|storage|manager|provider|service',
+    'name|field|label|title|prompt|hint|placeholder|help|description|comment|message|msg|error|type|kind|class|mode|format|scheme|version|algorithm|alg',
+    'id|ids|index|len|length|size|count|limit|num|min|max|age|ttl|expir(?:y|es|ed|ation|esin|esat)|expire|timeout|duration|interval|at|time|date|policy|rules?',
+    'reset|required|enabled|disabled|valid|invalid|status|state|strength|history|regexp?|pattern|validator|generator|factory|handler|helper|header|param|params',
+    'var|variable|env|column|ref|reference|arn|issuer|audience|scope|scopes|usage|usages|ring|board|word_?count|bucket|table|list|map|set|array|vault',
+  ].join('|')})$`,
+  'i',
+)
+/** Words that only begin like one of ours: `tokenizer`, `passenger`, `author`, `authority`. */
+const OTHER_WORD = /^(?:iz|is(?:e|at)|en|ed|ing|es|ive|ion|port|through|thru|able|age|ages|or(?!iz)|ors|enticat|ority|s$)/i
+const AUTH_NAME = /^(?:$|_$|orization$)/i
+const OTHER_PREFIX =
+  /(?:by|com|tres|sur|over|under|encom|is_?|has_?|no_?|show_?|hide_?|forgot_?|reset_?|change_?|num_?|max_?|min_?)$/i
+/** A `key` is one of these, or nothing to us. */
+const KEY_QUALIFIER =
+  /(?:api|app|application|access|secret|private|auth|oauth|encrypt(?:ion)?|signing|client|account|master|shared|integration|consumer|license|service|admin|deploy|hmac|jwt|session|storage|webhook|write|server)[_.-]?key$/i
+
+export function isSecretName(context: ValueContext, word: string): boolean {
+  const before = context.name.slice(0, context.wordEnd - word.length)
+  const after = context.name.slice(context.wordEnd)
+  if (word === 'auth') return AUTH_NAME.test(after)
+  if (word === 'key') return KEY_QUALIFIER.test(context.name.slice(0, context.wordEnd))
+  if (OTHER_WORD.test(after) || OTHER_PREFIX.test(before)) return false
+  return after === '' || !ABOUT.test(snake(after))
+}
+
+function snake(name: string): string {
+  return name.replace(/([a-z])([A-Z])/g, '$1_$2')
+}
+
+const REFERENCE =
+  /^(?:\[MASKED|\[?(?:redacted|filtered|hidden|secret)\]|\$[A-Z_({]|\$\(|#\{|\{[A-Za-z_{%]|<|%[A-Z_{(]|@[a-z]+@?$|:[a-z_]+$|&[a-z]|\s*\+\s)/i
+const UNIFORM = /^(.)\1*$/
+const NOTHING =
+  /^(?:null|none|nil|true|false|yes|no|undefined|nan|empty|n\/a|string|str|text|bytes?|bool(?:ean)?|int(?:eger)?|number|object|any|unknown|void|char|optional|required|default|self|this|auto|disabled?|enabled?|not[ _-]set|unset)$/i
+const PLACEHOLDER =
+  /(?:your[_ -]|your[A-Z]|YOUR|my[_ -]?(?:pass|secret|token|key)|change[_-]?(?:me|this|it)|place[_-]?holder|example|insert[_ -]|replace[_ -]|redacted|put[_-]your|-here$|_here$|xxxx|\*\*\*\*|\.\.\.)/i
+const LOCATION =
+  /^(?:[.~]{0,2}\/[\w.$-]*(?:\/|$)|[a-z][a-z+]*:\/\/)|\.(?:xml|json|ya?ml|txt|pem|key|crt|properties|html?|js|ts|py|rb|go|java|php|conf|ini)$/i
+/** A value made of the words for secrets names one, or is the name of a variable. */
+const SECRET_WORDS = /pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credential|api|key|auth|user/i
+
+/** Whether the value may be the secret its name promises. */
+export function isSecretValue(context: ValueContext, entity: 'password' | 'secret'): boolean {
+  const { value, isQuoted } = context
+  if (value.length < 4 || REFERENCE.test(value) || UNIFORM.test(value) || NOTHING.test(value) || PLACEHOLDER.test(value))
+    return false
+  if (LOCATION.test(value)) return false
+  const isRandom = looksRandom(value)
+  if (context.isArgument) return isRandom && value.length >= 8
+  if (isQuoted) {
+    if (entity === 'password') return !/^[A-Z_]+$/.test(value) || !SECRET_WORDS.test(value)
+    // What programs hand each other has no spaces; a single plain word is a name more often than a key.
+    if (/\s/.test(value) && !/^[{[]\\*"/.test(value)) return false
+    return (
+      isRandom ||
+      (!SECRET_WORDS.test(value) &&
+        !/^[A-Z_]+$/.test(value) &&
+        (value.length >= 16 || !/^[A-Za-z]+(?:[_.-][A-Za-z]+)*$/.test(value) || isSecretWord(context)))
+    )
+  }
+  return isSecretBareword(context, isRandom)
+}
+
+function isSecretWord(context: ValueContext): boolean {
+  return /secret$/i.test(context.name)
+}
+
+/** An unquoted value: in code it is an expression, in configuration it is the value itself. */
+function isSecretBareword(context: ValueContext, isRandom: boolean): boolean {
+  const { value } = context
+  if (/[([{]/.test(value) || /^[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+$/.test(value))
+    return context.isTight && isRandom && !/[([]/.test(value)
+  if (/^[+-]?\d+(?:\.\d+)?$/.test(value)) return value.length >= 6
+  if (/^[\w$]+$/.test(value) && context.isInCode) return isRandom && value.length >= 16
+  if (/^[A-Za-z_-]+$/.test(value)) {
+    if (SECRET_WORDS.test(value)) return false
+    if (context.isTight) return true
+    return context.isLine && !/[a-z][A-Z]|^[A-Z][a-z]+$/.test(value)
+  }
+  return isRandom || context.isTight || context.isLine
+}
+
+/** Letters and digits mixed, or letters with signs no identifier has. */
+function looksRandom(value: string): boolean {
+  return (/\d/.test(value) && /[A-Za-z]/.test(value)) || /[A-Za-z0-9][!@#$%^&*+=~?]/.test(value)
+}

@@ -1,0 +1,26 @@
+import { Hits, Scanner } from './engine.ts'
+import { DEFAULT_RULES, type MaskingRules } from './rules.ts'
+
+/** What would be masked in a text, and by which rule. */
+export interface Explanation {
+  readonly entity: string
+  /** UTF-16 indices into the text: `text.slice(start, end)` is the value. */
+  readonly start: number
+  readonly end: number
+  readonly rule: string
+}
+
+/** Everything the detectors find in `text`, in order. For people: `sallyport policy explain`, tests, measurements. */
+export function explain(text: string, rules: MaskingRules = DEFAULT_RULES): readonly Explanation[] {
+  const source = Buffer.from(text)
+  const hits = new Hits()
+  new Scanner(rules).collect(source, 0, source.length, hits)
+  const isAscii = source.length === text.length
+  const indexOf = (byte: number): number => (isAscii ? byte : source.toString('utf8', 0, byte).length)
+  return hits.entities.map((entity, i) => ({
+    entity,
+    start: indexOf(hits.starts[i] ?? 0),
+    end: indexOf(hits.ends[i] ?? 0),
+    rule: `detector:${entity}`,
+  }))
+}
