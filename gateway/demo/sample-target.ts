@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { steadyPort } from './free-port.ts'
 import { homeFor, postgresFor, type RunAs, runAs } from './sample-binaries.ts'
-import { SEED_SQL } from './sample-seed.ts'
+import { REFILL_SQL, SEED_SQL } from './sample-seed.ts'
 
 /** A first start runs initdb on a slow disk in 10 s; recovery after a kill takes less. */
 const MAX_START_MS = 60_000
@@ -49,13 +49,14 @@ export async function startSampleTarget(folder: string, progress: (line: string)
     progress('making a PostgreSQL 18 cluster for the sample target (once) ...')
     await initialise(native, home, data, user)
   }
-  const port = await freePort(home)
+  const port = await steadyPort(join(home, 'port'))
   const server = await start(native, data, port, user)
   try {
     if (!existsSync(passwordFile)) {
       progress('seeding customers and orders (once) ...')
       await seed(home, port, passwordFile)
     }
+    await withClient(superuser(home, port, SAMPLE_DATABASE), async (client) => void (await client.query(REFILL_SQL)))
   } catch (error) {
     await stop(server)
     throw error
@@ -122,21 +123,23 @@ async function start(native: string, data: string, port: number, user: RunAs | u
 }
 
 async function seed(home: string, port: number, passwordFile: string): Promise<void> {
-  const superuser = readFileSync(join(home, 'superuser'), 'utf8').trim()
   const password = randomBytes(24).toString('base64url')
-  const common = { host: '127.0.0.1', port, user: 'postgres', password: superuser }
-  await withClient({ ...common, database: 'postgres' }, async (client) => {
+  await withClient(superuser(home, port, 'postgres'), async (client) => {
     await client.query(`CREATE DATABASE ${SAMPLE_DATABASE}`)
     await client.query(`CREATE ROLE ${SAMPLE_ROLE} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
     await client.query(`GRANT pg_execute_server_program, pg_read_server_files, pg_write_server_files TO ${SAMPLE_ROLE}`)
   })
-  await withClient({ ...common, database: SAMPLE_DATABASE }, async (client) => {
+  await withClient(superuser(home, port, SAMPLE_DATABASE), async (client) => {
     await client.query(SEED_SQL)
     await client.query(
       `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${SAMPLE_ROLE}; GRANT USAGE, CREATE ON SCHEMA public TO ${SAMPLE_ROLE}`,
     )
   })
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
+}
+
+function superuser(home: string, port: number, database: string): pg.ClientConfig {
+  return { host: '127.0.0.1', port, user: 'postgres', database, password: readFileSync(join(home, 'superuser'), 'utf8').trim() }
 }
 
 async function withClient(config: pg.ClientConfig, work: (client: pg.Client) => Promise<void>): Promise<void> {
@@ -203,24 +206,4 @@ function isServerOf(pid: number, data: string): boolean {
   } catch {
     return false
   }
-}
-
-/** The port of the last start if it is still free, so that a configuration written then stays true; else any. */
-async function freePort(home: string): Promise<number> {
-  const noted = join(home, 'port')
-  const last = existsSync(noted) ? Number(readFileSync(noted, 'utf8')) : 0
-  const port = await bindable(last).catch(() => bindable(0))
-  writeFileSync(noted, String(port))
-  return port
-}
-
-function bindable(port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(port, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : port))
-    })
-  })
 }
