@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { hashAccessKey, newAccessKey } from '../../../gateway/identity/access-key.ts'
+import { Doorkeeper } from '../../../gateway/identity/doorkeeper.ts'
+import { JwtProver } from '../../../gateway/identity/jwt.ts'
+import { KeyFolder } from '../../../gateway/identity/key-folder.ts'
+
+const client = '192.0.2.1:1000'
+const signal = AbortSignal.abort() // nobody waits for the delays of failures here
+
+async function door() {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-door-'))
+  const folder = await KeyFolder.open(path)
+  const whys: string[] = []
+  const configured = newAccessKey()
+  const keeper = new Doorkeeper({
+    identities: [
+      { subject: 'agent:claude', kind: 'agent', groups: ['agents'], principal: 'ana@example.org' },
+      { subject: 'ana@example.org', kind: 'human', keys: [{ id: 'ana-1', sha256: hashAccessKey(configured) }] },
+    ],
+    folder,
+    jwt: await JwtProver.open([]),
+    onDenied: (_client, why) => whys.push(why),
+  })
+  return { keeper, folder, whys, configured, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+test('an access key proves the configured identity, with the human behind it', async () => {
+  await using made = await door()
+  const { key, secret } = await made.folder.create('agent:claude')
+  assert.deepEqual(await made.keeper.prove({ secret, client }, signal), {
+    subject: 'agent:claude',
+    kind: 'agent',
+    groups: ['agents'],
+    principal: 'ana@example.org',
+    proof: `key:${key.id}`,
+  })
+  assert.equal((await made.keeper.prove({ secret: made.configured, client }, signal)).proof, 'key:ana-1')
+})
+
+test('whatever is wrong, the answer is the same; only our log knows more', async () => {
+  await using made = await door()
+  const { folder, keeper, whys } = made
+  const expired = await folder.create('agent:claude', new Date(Date.now() - 1))
+  const revoked = await folder.create('agent:claude')
+  await folder.revoke(revoked.key.id)
+  const stranger = await folder.create('somebody else')
+  const secrets = ['', 'hunter2', newAccessKey(), expired.secret, revoked.secret, stranger.secret, 'a.b.c']
+  const messages = new Set<string>()
+  for (const secret of secrets) {
+    await assert.rejects(keeper.prove({ secret, client }, signal), (error: Error & { code?: string }) => {
+      messages.add(`${error.code} ${error.message}`)
+      return true
+    })
+  }
+  assert.equal(messages.size, 1)
+  assert.match([...messages][0] ?? '', /^AUTH_DENIED /)
+  assert.equal(new Set(whys).size, secrets.length, 'each has its own reason in the log')
+  for (const secret of secrets.slice(1))
+    assert.equal(
+      whys.some((why) => why.includes(secret)),
+      false,
+    )
+})

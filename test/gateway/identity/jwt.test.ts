@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { JwtProver } from '../../../gateway/identity/jwt.ts'
+import type { JwtIssuer } from '../../../schemas/config.ts'
+
+const ISSUER = 'https://login.example.org/'
+const AUDIENCE = 'sallyport-gw1'
+let folder = ''
+let jwks = ''
+let keys: CryptoKeyPair
+let others: CryptoKeyPair
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sallyport-jwt-'))
+  jwks = join(folder, 'jwks.json')
+  keys = await generateKeyPair('ES256')
+  others = await generateKeyPair('ES256')
+  await writeFile(jwks, JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }] }))
+})
+after(() => rm(folder, { recursive: true, force: true }))
+
+const issuer = (changes: Partial<JwtIssuer> = {}): JwtIssuer => ({
+  issuer: ISSUER,
+  audience: AUDIENCE,
+  jwks: { file: jwks },
+  kind: 'agent',
+  groups: ['agents'],
+  ...changes,
+})
+
+interface Making {
+  readonly claims?: JWTPayload
+  readonly key?: CryptoKey
+  readonly alg?: string
+  readonly iss?: string
+  readonly aud?: string
+  readonly exp?: string | null
+}
+
+async function token({
+  claims = {},
+  key = keys.privateKey,
+  alg = 'ES256',
+  iss = ISSUER,
+  aud = AUDIENCE,
+  exp = '5m',
+}: Making = {}): Promise<string> {
+  const jwt = new SignJWT({ sub: 'agent-7', groups: ['agents', 'admins'], ...claims })
+    .setProtectedHeader({ alg, kid: 'one' })
+    .setIssuer(iss)
+    .setAudience(aud)
+  if (exp !== null) jwt.setExpirationTime(exp)
+  return jwt.sign(key)
+}
+
+async function prove(text: string, settings = issuer()) {
+  return (await JwtProver.open([settings])).prove(text)
+}
+
+test('a good token proves its subject, with only the groups its issuer may confer', async () => {
+  assert.deepEqual(await prove(await token(), issuer({ subjectPrefix: 'ci:' })), {
+    identity: { subject: 'ci:agent-7', kind: 'agent', groups: ['agents'], proof: `jwt:${ISSUER}` },
+  })
+})
+
+test('the human behind is taken from the named claim, and must then be there', async () => {
+  const settings = issuer({ claims: { principal: 'act.sub' } })
+  const good = await prove(await token({ claims: { act: { sub: 'ana@example.org' } } }), settings)
+  assert.equal('identity' in good && good.identity.principal, 'ana@example.org')
+  assert.deepEqual(await prove(await token(), settings), { why: 'principal claim is missing' })
+})
+
+test('claims are mapped by name, also names with dots and slashes', async () => {
+  const claims = { 'https://example.org/groups': ['agents'], upn: 'bot@example.org' }
+  const proved = await prove(
+    await token({ claims }),
+    issuer({ claims: { subject: 'upn', groups: 'https://example.org/groups' } }),
+  )
+  assert.deepEqual('identity' in proved && [proved.identity.subject, proved.identity.groups], ['bot@example.org', ['agents']])
+})
+
+const REFUSED: readonly (readonly [title: string, making: () => Promise<string>])[] = [
+  ['signed by somebody else', () => token({ key: others.privateKey })],
+  ['for another audience', () => token({ aud: 'somewhere-else' })],
+  ['from an issuer nobody configured', () => token({ iss: 'https://evil.example.org/' })],
+  ['expired', () => token({ exp: '-5m' })],
+  ['without an expiry', () => token({ exp: null })],
+  ['unsigned', async () => `${part({ alg: 'none' })}.${part({ iss: ISSUER, aud: AUDIENCE, sub: 'x', exp: 9e9 })}.`],
+  ['signed with a shared secret', async () => hmacToken()],
+  ['with a subject that is no text', () => token({ claims: { sub: 7 as unknown as string } })],
+  ['absurdly long', async () => `${'a'.repeat(20_000)}.b.c`],
+  ['no token at all', async () => 'a.b.c'],
+]
+for (const [title, making] of REFUSED) {
+  test(`refused: a token ${title}`, async () => {
+    const proof = await prove(await making())
+    assert.ok('why' in proof)
+  })
+}
+
+test('an algorithm off the list is refused even when the signature is good', async () => {
+  assert.ok('why' in (await prove(await token(), issuer({ algorithms: ['RS256'] }))))
+})
+
+test('a clock that differs a little is tolerated, by as much as configured', async () => {
+  const late = await token({ exp: '-10s' })
+  assert.ok('identity' in (await prove(late)))
+  assert.ok('why' in (await prove(late, issuer({ clockToleranceS: 0 }))))
+})
+
+function part(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}
+
+async function hmacToken(): Promise<string> {
+  return new SignJWT({ sub: 'x' })
+    .setProtectedHeader({ alg: 'HS256', kid: 'one' })
+    .setIssuer(ISSUER)
+    .setAudience(AUDIENCE)
+    .setExpirationTime('5m')
+    .sign(Buffer.alloc(32, 7))
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { ask, type DeskFixture, deskContract, newClock } from './contract.ts'
+
+deskContract('folder desk', fixture)
+
+async function fixture(): Promise<DeskFixture & { readonly folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-desk-'))
+  const clock = newClock()
+  return {
+    folder,
+    clock,
+    open: () => FolderDesk.open(folder, () => clock.now),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+test('folder desk: nobody else may read what it keeps', async () => {
+  await using made = await fixture()
+  using desk = await made.open()
+  const { id } = await desk.request(ask())
+  assert.equal((await stat(join(made.folder, `${id}.0000.json`))).mode & 0o777, 0o600)
+  assert.equal((await stat(join(made.folder, 'by-binding'))).mode & 0o777, 0o700)
+})
+
+test('folder desk: a process that died between claiming and writing a request is finished by the next to ask', async () => {
+  await using made = await fixture()
+  using desk = await made.open()
+  const { id } = await desk.request(ask())
+  await rm(join(made.folder, `${id}.0000.json`))
+  assert.equal((await desk.request(ask())).id, id)
+  assert.equal((await desk.get(id)).state, 'pending')
+})
+
+test('folder desk: a damaged file is named, never taken for a decision', async () => {
+  await using made = await fixture()
+  using desk = await made.open()
+  const { id } = await desk.request(ask())
+  await writeFile(join(made.folder, `${id}.0001.json`), '{"kind":"decision","decision":{"act":"approve"}}')
+  await assert.rejects(desk.consume(id), { code: 'STORE_FAILED', message: new RegExp(`${id}.0001.json`) })
+})
+
+test('folder desk: drafts and askers are cleaned up', async () => {
+  await using made = await fixture()
+  using desk = await made.open()
+  const { id } = await desk.request(ask())
+  const outcome = desk.outcome(id, AbortSignal.timeout(2_000))
+  await desk.decide(id, { act: 'approve' }, { subject: 'ana@example.org', groups: ['dba'] })
+  await outcome
+  assert.deepEqual(await readdir(join(made.folder, 'askers')), [])
+  assert.equal(
+    (await readdir(made.folder)).some((name) => name.endsWith('.draft')),
+    false,
+  )
+})
