@@ -58,7 +58,8 @@ export async function untilReady(socket: Duplex, signal: AbortSignal, each: (pac
   if (failure !== undefined) throw failure
 }
 
-function readRow(body: Buffer): Row {
+/** Values of a DataRow body in text format. Throws TARGET_REFUSED where they do not fit in it. */
+export function readRow(body: Buffer): Row {
   if (body.length < 2) throw broken()
   const row: (string | null)[] = []
   let at = 2

@@ -1,0 +1,180 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Target } from '../../../schemas/session.ts'
+import type { Credential } from '../../credentials/credential.ts'
+import { type Origin, originOf } from './catalog-origin.ts'
+import { type Relation, type Snapshot, takeSnapshot } from './catalog-snapshot.ts'
+import { loginUpstream } from './login.ts'
+import { push } from './startup-pull.ts'
+import { binaryMessage } from './upstream-query.ts'
+
+/** How old a snapshot may be when it is asked before a new one is taken behind it: a view redefined elsewhere is wrong so long. */
+const FRESH_MS = 60_000
+/** A statement that makes a table and reads it must not make us read the catalog for every row. */
+const REFRESH_EVERY_MS = 1_000
+/** With refreshes failing so long, nothing is known any more. */
+const MAX_AGE_MS = 15 * 60_000
+/** For a refresh, login included. */
+const SNAPSHOT_TIMEOUT_MS = 60_000
+/** Databases with a snapshot in memory; beyond, the one that was opened first is read anew when it comes back. */
+const MAX_CATALOGS = 256
+
+/** Reads the catalog anew. Replaced in tests. */
+export type TakeSnapshot = (signal: AbortSignal) => Promise<Snapshot>
+
+/** Monotonic. Replaced in tests. */
+export interface Clock {
+  now(): number
+  pause(ms: number): Promise<unknown>
+}
+const CLOCK: Clock = { now: () => performance.now(), pause: (ms) => setTimeout(ms) }
+
+/** Where result columns of one database come from. Answers at once, from a snapshot renewed in the background. */
+export class Catalog {
+  #take: TakeSnapshot
+  readonly #onFailure: (error: unknown) => void
+  readonly #clock: Clock
+  #snapshot: Snapshot
+  /** When the snapshot in force was begun, and when one was last tried, ms on the clock. */
+  #takenAt: number
+  #triedAt: number
+  #origins = new Map<string, Origin | 'system'>()
+  #byName: Map<string, Relation[]> | undefined
+  #running: Promise<void> = Promise.resolve()
+  #queued: Promise<void> | undefined
+
+  private constructor(
+    take: TakeSnapshot,
+    snapshot: Snapshot,
+    takenAt: number,
+    onFailure: (error: unknown) => void,
+    clock: Clock,
+  ) {
+    this.#take = take
+    this.#snapshot = snapshot
+    this.#takenAt = takenAt
+    this.#triedAt = takenAt
+    this.#onFailure = onFailure
+    this.#clock = clock
+  }
+
+  /** Rejects with what the first snapshot failed by. `onFailure` hears of later ones, which leave the snapshot as it is. */
+  static async open(take: TakeSnapshot, onFailure: (error: unknown) => void, clock: Clock = CLOCK): Promise<Catalog> {
+    const began = clock.now()
+    return new Catalog(take, await take(AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS)), began, onFailure, clock)
+  }
+
+  /**
+   * Where (oid, attnum) of a RowDescription comes from. undefined: not known (yet); take it for labelled. An unknown one and an
+   * old snapshot start a refresh in the background. Origin 0/0, an expression, is not for the catalog to explain: undefined.
+   */
+  lookup(oid: number, attnum: number): Origin | 'system' | undefined {
+    if (oid === 0) return undefined
+    const age = this.#clock.now() - this.#takenAt
+    if (age > FRESH_MS) this.#refreshBehind()
+    if (age > MAX_AGE_MS) return undefined
+    const key = `${oid} ${attnum}`
+    const known = this.#origins.get(key) ?? originOf(this.#snapshot, oid, attnum)
+    if (known === undefined) this.#refreshBehind()
+    else this.#origins.set(key, known)
+    return known
+  }
+
+  /** Relations of this name, in every schema where none is given: what a name in a statement may mean, whatever the search_path. */
+  named(table: string, schema?: string): readonly Relation[] {
+    if (this.#byName === undefined) {
+      this.#byName = new Map()
+      for (const relation of this.#snapshot.values()) {
+        const known = this.#byName.get(relation.table)
+        if (known === undefined) this.#byName.set(relation.table, [relation])
+        else known.push(relation)
+      }
+    }
+    const found = this.#byName.get(table) ?? []
+    return schema === undefined ? found : found.filter((relation) => relation.schema === schema)
+  }
+
+  /**
+   * Resolves when a snapshot that began after this call is in force; call it after DDL. Calls made together share one, and one
+   * begins at most every second. Rejects with what it failed by.
+   */
+  refresh(): Promise<void> {
+    this.#queued ??= this.#next()
+    return this.#queued
+  }
+
+  /** From now on read by `take`: the newest session's credential, for one. */
+  renew(take: TakeSnapshot): void {
+    this.#take = take
+  }
+
+  #refreshBehind(): void {
+    if (this.#queued === undefined) this.refresh().catch(this.#onFailure)
+  }
+
+  async #next(): Promise<void> {
+    await this.#running.catch(() => {}) // whoever asked for that one has been told
+    const waitMs = this.#triedAt + REFRESH_EVERY_MS - this.#clock.now()
+    if (waitMs > 0) await this.#clock.pause(waitMs)
+    this.#queued = undefined
+    this.#running = this.#refreshNow()
+    return this.#running
+  }
+
+  async #refreshNow(): Promise<void> {
+    const began = this.#clock.now()
+    this.#triedAt = began
+    const snapshot = await this.#take(AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS))
+    this.#snapshot = snapshot
+    this.#takenAt = began
+    this.#origins = new Map()
+    this.#byName = undefined
+  }
+}
+
+/** The catalogs of a process, one per target and database, shared by all its sessions. */
+export class Catalogs {
+  readonly #open = new Map<string, Promise<Catalog>>()
+  readonly #onFailure: (error: unknown) => void
+
+  /** `onFailure` hears why a background refresh failed; the text may name our own user, so it is for the log. */
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure
+  }
+
+  /**
+   * The catalog of a database, read with the gateway's own credential over a connection of its own: awaited the first time,
+   * there at once afterwards. Rejects like `loginUpstream`, or LIMIT_REACHED; the next call tries again.
+   */
+  async of(target: Target, database: string, credential: () => Promise<Credential>): Promise<Catalog> {
+    const key = `${target.name}\0${database}`
+    const take: TakeSnapshot = async (signal) => readCatalog(target, database, await credential(), signal)
+    const known = this.#open.get(key)
+    if (known !== undefined) {
+      const catalog = await known
+      catalog.renew(take)
+      return catalog
+    }
+    const opening = Catalog.open(take, this.#onFailure)
+    this.#open.set(key, opening)
+    const oldest = this.#open.keys().next().value
+    if (this.#open.size > MAX_CATALOGS && oldest !== undefined) this.#open.delete(oldest)
+    try {
+      return await opening
+    } catch (error) {
+      if (this.#open.get(key) === opening) this.#open.delete(key)
+      throw error
+    }
+  }
+}
+
+async function readCatalog(target: Target, database: string, credential: Credential, signal: AbortSignal): Promise<Snapshot> {
+  const request = { database, parameters: new Map([['application_name', 'sallyport catalog']]), version: { major: 3, minor: 0 } }
+  const { socket } = await loginUpstream(target, credential, request, signal)
+  try {
+    const snapshot = await takeSnapshot(socket, signal)
+    await push(socket, binaryMessage('X', new Uint8Array(0))) // Terminate
+    return snapshot
+  } finally {
+    socket.destroy()
+  }
+}
