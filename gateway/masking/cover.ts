@@ -1,7 +1,7 @@
 import type { Field } from '../message.ts'
 import { AT_SIGN, CLOSE_BRACKET, STAR } from './ascii.ts'
 import { ALNUM, byteAt } from './bytes.ts'
-import type { HitEntity } from './engine.ts'
+import type { HitEntity } from './hits.ts'
 import type { MaskForm, MaskingRules } from './rules.ts'
 import { type Label, labelOf, type Sink } from './sink.ts'
 import { fingerprintHash, SipHash } from './siphash.ts'

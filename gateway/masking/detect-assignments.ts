@@ -26,6 +26,8 @@ const MAX_NAME_SIZE = 48
 const MAX_VALUE_SIZE = 512
 /** How much of a value its judgement looks at. */
 const MAX_JUDGED_SIZE = 128
+/** What judging a name and a value by their words costs, in bytes looked at. */
+const JUDGEMENT_COST = 320
 const MAX_SPACES = 8
 const MAX_SEPARATOR_SIZE = 5
 
@@ -140,7 +142,7 @@ function verifyValue(
   }
   const isCut = end - start === MAX_VALUE_SIZE
   if (escapes > 0 && !isCut) while (end > start && byteAt(bytes, end - 1) === BACKSLASH) end--
-  probe.seen = end
+  probe.seen = end + JUDGEMENT_COST
   const context = {
     name: latin1(bytes, nameStart, nameEnd),
     wordEnd: wordEnd - nameStart,
@@ -200,7 +202,7 @@ const identifiedBy: Detector = {
   triggers: [" by '"],
   ignoreCase: true,
   verify(bytes, from, at, to, probe) {
-    if (!/identified\s/i.test(latin1(bytes, Math.max(from, at - 64), at))) return false
+    if (!follows(bytes, from, at, 'identified')) return false
     const end = runEnd(QUOTED[SINGLE_QUOTE] ?? BARE, bytes, at, Math.min(to, at + MAX_VALUE_SIZE))
     probe.seen = end
     if (end === at || startsMasked(bytes, at, end)) return false
@@ -217,7 +219,7 @@ const curlUser: Detector = {
   entity: 'password',
   triggers: [' -u ', '--user '],
   verify(bytes, from, at, to, probe) {
-    if (!/curl/.test(latin1(bytes, Math.max(from, at - 100), at))) return false
+    if (!follows(bytes, from, at, 'curl')) return false
     const quote = at < to ? QUOTED[byteAt(bytes, at)] : undefined
     const user = quote === undefined ? at : at + 1
     const colon = runEnd(USER, bytes, user, Math.min(to, user + MAX_NAME_SIZE))
@@ -231,6 +233,15 @@ const curlUser: Detector = {
     probe.end = end
     return true
   },
+}
+
+/** Whether `word` (lower case) stands before `at`, in any case. */
+function follows(bytes: Uint8Array, from: number, at: number, word: string): boolean {
+  const first = word.charCodeAt(0)
+  for (let i = at - word.length; i >= from; i--) {
+    if ((byteAt(bytes, i) | 0x20) === first && latin1(bytes, i, i + word.length).toLowerCase() === word) return true
+  }
+  return false
 }
 
 function startsMasked(bytes: Uint8Array, start: number, end: number): boolean {

@@ -1,3 +1,4 @@
+import { HYPHEN } from './ascii.ts'
 import { ALNUM, BASE64URL, type ByteSet, bounds, byteAt, byteSet, runEnd, startsWith, WORD } from './bytes.ts'
 import type { Detector } from './detector.ts'
 import type { EntityName } from './rules.ts'
@@ -162,7 +163,7 @@ const pemPrivateKey: Detector = {
         probe.tail = PEM_TAIL
         return true
       }
-      if (startsWith(bytes, end, to, '-----END')) break
+      if (end < to && byteAt(bytes, end) === HYPHEN && startsWith(bytes, end, to, '-----')) break
       i = end + 1
     }
     probe.seen = limit

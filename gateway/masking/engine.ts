@@ -1,6 +1,7 @@
 import { type Detector, MAX_LOOK_AHEAD, MAX_LOOK_BACK, type Probe, type Tail } from './detector.ts'
 import { AUTOMATON, DETECTORS } from './detectors.ts'
-import type { EntityName, MaskingRules } from './rules.ts'
+import type { HitEntity, Hits } from './hits.ts'
+import type { MaskingRules } from './rules.ts'
 import { TailRun } from './tail.ts'
 
 /** The shortest thing any detector finds is `a@b.co`, or `pwd=` and a value of four. */
@@ -12,10 +13,11 @@ export const MIN_FIELD_SIZE = 6
  */
 const WORK_ALLOWANCE = 65_536
 const WORK_PER_BYTE = 8
-/** What calling a detector costs, in bytes looked at. */
+/** What calling a detector costs, in bytes looked at; and what a hit costs, which is to be hashed and written. */
 const WORK_PER_CANDIDATE = 8
+const WORK_PER_HIT = 64
 
-export type HitEntity = EntityName | 'overload'
+const { classes: CLASSES, table: TABLE, acceptFrom: ACCEPT_FROM } = AUTOMATON
 
 /** Finds what the detectors know in one field. Holds where it stands, so that a field may come in pieces. */
 export class Scanner {
@@ -83,16 +85,33 @@ export class Scanner {
    * see `collect`.
    */
   next(source: Uint8Array, from: number, to: number, until: number): boolean {
-    const { classes, table, acceptFrom } = AUTOMATON
+    for (;;) {
+      const reached = this.#advance(source, this.#position, until)
+      if (reached >= 0) {
+        this.#position = reached
+        return false
+      }
+      this.#position = -reached
+      if (this.#candidate(source, from, -reached, to)) return true
+    }
+  }
+
+  /**
+   * The scanning loop, alone in its function so that it stays in registers: to `until`, or to the
+   * byte behind the next trigger, which is then returned negative. */
+  #advance(source: Uint8Array, index: number, until: number): number {
     let state = this.#state
-    for (let i = this.#position; i < until; i++) {
-      // Both indices are bounded by construction: classes has 256 entries, table a row for every state.
-      state = table[state + (classes[source[i] as number] as number)] as number
-      if (state >= acceptFrom && this.#candidate(source, from, i + 1, to, state)) return true
+    let i = index
+    while (i < until) {
+      // In bounds by construction: CLASSES has 256 entries, TABLE a row for every state.
+      state = TABLE[state + (CLASSES[source[i++] as number] as number)] as number
+      if (state >= ACCEPT_FROM) {
+        this.#state = state
+        return -i
+      }
     }
     this.#state = state
-    if (until > this.#position) this.#position = until
-    return false
+    return i
   }
 
   /** All hits of one whole field, in order, apart from each other, tails included: [start, end, entity] into `hits`. */
@@ -115,8 +134,8 @@ export class Scanner {
     }
   }
 
-  #candidate(source: Uint8Array, from: number, at: number, to: number, state: number): boolean {
-    const owners = this.#accepts[(state - AUTOMATON.acceptFrom) / AUTOMATON.classCount]
+  #candidate(source: Uint8Array, from: number, at: number, to: number): boolean {
+    const owners = this.#accepts[(this.#state - ACCEPT_FROM) / AUTOMATON.classCount]
     if (owners === undefined) return false
     const probe = this.#probe
     const low = Math.max(from, at - MAX_LOOK_BACK)
@@ -127,7 +146,7 @@ export class Scanner {
       probe.entity = null
       probe.seen = at
       const found = detector.verify(source, low, at, high, probe)
-      this.#allowance -= WORK_PER_CANDIDATE + (found ? Math.max(0, at - probe.start) : probe.seen - at)
+      this.#allowance -= found ? WORK_PER_HIT + Math.max(0, at - probe.start) : WORK_PER_CANDIDATE + probe.seen - at
       if (this.#allowance < 0) {
         this.overloadCount++
         this.start = at
@@ -144,71 +163,9 @@ export class Scanner {
       if (probe.end > at) {
         // Nothing inside a hit matters any more. Its last byte is read again: it may be what a trigger begins with.
         this.resume(probe.end - 1)
-      } else {
-        this.#position = at
-        this.#state = state
       }
       return true
     }
     return false
-  }
-}
-
-/** Hits of one field: three growing columns, emptied and used again. */
-export class Hits {
-  readonly starts: number[] = []
-  readonly ends: number[] = []
-  readonly entities: HitEntity[] = []
-
-  get count(): number {
-    return this.starts.length
-  }
-
-  clear(): void {
-    this.truncate(0)
-  }
-
-  /** Adds a hit. What it overlaps becomes one with it, under the name of the longer. */
-  add(start: number, end: number, entity: HitEntity): void {
-    let first = start
-    let last = end
-    let name = entity
-    let longest = end - start
-    for (let i = this.count - 1; i >= 0; i--) {
-      const s = this.starts[i] as number // i < count
-      const e = this.ends[i] as number
-      if (e <= first) break
-      if (e - s > longest) {
-        longest = e - s
-        name = this.entities[i] as HitEntity
-      }
-      first = Math.min(first, s)
-      last = Math.max(last, e)
-      this.truncate(i)
-    }
-    this.starts.push(first)
-    this.ends.push(last)
-    this.entities.push(name)
-  }
-
-  /** Forgets the first `count`. */
-  drop(count: number): void {
-    this.starts.splice(0, count)
-    this.ends.splice(0, count)
-    this.entities.splice(0, count)
-  }
-
-  /** Moves all hits `by` bytes towards the beginning. */
-  shift(by: number): void {
-    for (let i = 0; i < this.count; i++) {
-      this.starts[i] = (this.starts[i] as number) - by // i < count
-      this.ends[i] = (this.ends[i] as number) - by
-    }
-  }
-
-  truncate(count: number): void {
-    this.starts.length = count
-    this.ends.length = count
-    this.entities.length = count
   }
 }

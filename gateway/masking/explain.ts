@@ -1,4 +1,5 @@
-import { Hits, Scanner } from './engine.ts'
+import { Scanner } from './engine.ts'
+import { Hits } from './hits.ts'
 import { DEFAULT_RULES, type MaskingRules } from './rules.ts'
 
 /** What would be masked in a text, and by which rule. */
@@ -17,10 +18,10 @@ export function explain(text: string, rules: MaskingRules = DEFAULT_RULES): read
   new Scanner(rules).collect(source, 0, source.length, hits)
   const isAscii = source.length === text.length
   const indexOf = (byte: number): number => (isAscii ? byte : source.toString('utf8', 0, byte).length)
-  return hits.entities.map((entity, i) => ({
-    entity,
-    start: indexOf(hits.starts[i] ?? 0),
-    end: indexOf(hits.ends[i] ?? 0),
-    rule: `detector:${entity}`,
+  return Array.from({ length: hits.count }, (_, i) => ({
+    entity: hits.entityOf(i),
+    start: indexOf(hits.startOf(i)),
+    end: indexOf(hits.endOf(i)),
+    rule: `detector:${hits.entityOf(i)}`,
   }))
 }

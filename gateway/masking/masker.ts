@@ -2,7 +2,8 @@ import type { Entry, Fact, Facts, Masked } from '../../schemas/frame.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
 import type { Field, Message, Output, Redacted, RedactionSink, Redactor, StreamRedactor } from '../message.ts'
 import { Covers } from './cover.ts'
-import { type HitEntity, Hits, MIN_FIELD_SIZE, Scanner } from './engine.ts'
+import { MIN_FIELD_SIZE, Scanner } from './engine.ts'
+import { Hits } from './hits.ts'
 import type { MaskingRules } from './rules.ts'
 import { Sink } from './sink.ts'
 import { Stream } from './stream.ts'
@@ -79,7 +80,7 @@ export class Masker implements Redactor {
         const hits = this.#hits
         this.#scanner.collect(source, from, to, hits)
         if (hits.count > 0 && field.nullOnly) {
-          this.#covers.nulled(own, this.#covers.ofEntity(hits.entities[0] as HitEntity), source, from, to) // count > 0
+          this.#covers.nulled(own, this.#covers.ofEntity(hits.entityOf(0)), source, from, to)
           return -1
         }
         this.#cover(own, source, from, to, false)
@@ -181,9 +182,9 @@ export class Masker implements Redactor {
     const hits = this.#hits
     let at = from
     for (let i = 0; i < hits.count; i++) {
-      const start = hits.starts[i] as number // i < count, the same for all columns
-      const end = hits.ends[i] as number
-      const cover = this.#covers.ofEntity(hits.entities[i] as HitEntity)
+      const start = hits.startOf(i)
+      const end = hits.endOf(i)
+      const cover = this.#covers.ofEntity(hits.entityOf(i))
       sink.copy(source, at, start)
       if (stars) this.#covers.writeStars(sink, cover, source, start, end)
       else this.#covers.write(sink, cover, source, start, end)

@@ -61,20 +61,20 @@ export class Sink implements RedactionSink {
     this.#reserve(12)
     const bytes = this.#bytes
     let at = this.#size
-    for (let shift = 28; shift >= 0; shift -= 4) bytes[at++] = HEX.charCodeAt((high >>> shift) & 15)
-    for (let shift = 28; shift >= 16; shift -= 4) bytes[at++] = HEX.charCodeAt((low >>> shift) & 15)
+    for (let shift = 28; shift >= 0; shift -= 4) bytes[at++] = HEX[(high >>> shift) & 15] as number // four bits
+    for (let shift = 28; shift >= 16; shift -= 4) bytes[at++] = HEX[(low >>> shift) & 15] as number
     this.#size = at
   }
 
   int32(value: number): void {
     this.#reserve(4)
-    this.#bytes.writeInt32BE(value | 0, this.#size)
+    putInt32(this.#bytes, this.#size, value)
     this.#size += 4
   }
 
   setInt32(at: number, value: number): void {
     if (at + 4 > this.#size) throw new RangeError(`no 32-bit integer at ${at} of ${this.#size} bytes`)
-    this.#bytes.writeInt32BE(value | 0, at)
+    putInt32(this.#bytes, at, value)
   }
 
   /** Notes that body[start, start + length) stands for a masked value with this fingerprint. */
@@ -83,10 +83,10 @@ export class Sink implements RedactionSink {
     for (let done = 0; done < length; done += MAX_SPAN_LENGTH) {
       const spans = this.#spansRoom()
       const at = this.#spansSize
-      spans.writeUInt32BE(start + done, at)
-      spans.writeUInt32BE(((Math.min(length - done, MAX_SPAN_LENGTH) << 8) | index) >>> 0, at + 4)
-      spans.writeUInt32BE(high, at + 8)
-      spans.writeUInt32BE(low, at + 12)
+      putInt32(spans, at, start + done)
+      putInt32(spans, at + 4, (Math.min(length - done, MAX_SPAN_LENGTH) << 8) | index)
+      putInt32(spans, at + 8, high)
+      putInt32(spans, at + 12, low)
       this.#spansSize = at + MASK_SPAN_SIZE
     }
   }
@@ -129,8 +129,10 @@ export class Sink implements RedactionSink {
   }
 
   #labelIndex(label: Label): number {
-    const index = this.#labels.findIndex((known) => known === label || (known[0] === label[0] && known[1] === label[1]))
-    if (index >= 0) return index
+    for (let i = 0; i < this.#labels.length; i++) {
+      const known = this.#labels[i] ?? OTHER_LABEL
+      if (known === label || (known[0] === label[0] && known[1] === label[1])) return i
+    }
     if (this.#labels.length > MAX_LABEL_COUNT) return MAX_LABEL_COUNT
     return this.#labels.push(this.#labels.length < MAX_LABEL_COUNT ? label : OTHER_LABEL) - 1
   }
@@ -154,7 +156,15 @@ export function labelOf(field: Field): Label {
   return [field.entity ?? label, `label:${label}`]
 }
 
-const HEX = '0123456789abcdef'
+const HEX = Buffer.from('0123456789abcdef')
+
+/** Big endian, modulo 2^32: Buffer's own way checks and converts more than it writes. */
+function putInt32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}
 
 function grown(bytes: Buffer, used: number, size: number): Buffer {
   const larger = Buffer.allocUnsafeSlow(size)

@@ -1,7 +1,8 @@
 import type { Field, RedactionSink, StreamRedactor } from '../message.ts'
 import type { Covers } from './cover.ts'
 import { MAX_LOOK_AHEAD, MAX_LOOK_BACK } from './detector.ts'
-import { type HitEntity, Hits, type Scanner } from './engine.ts'
+import type { Scanner } from './engine.ts'
+import { type HitEntity, Hits } from './hits.ts'
 import { Sink } from './sink.ts'
 import { TailRun } from './tail.ts'
 
@@ -115,8 +116,8 @@ export class Stream implements StreamRedactor {
   #boundary(limit: number): number {
     let boundary = Math.max(limit, this.#released)
     for (let i = 0; i < this.#hits.count; i++) {
-      const start = this.#hits.starts[i] as number // i < count
-      if (start < boundary && boundary < (this.#hits.ends[i] as number)) boundary = start
+      const start = this.#hits.startOf(i)
+      if (start < boundary && boundary < this.#hits.endOf(i)) boundary = start
     }
     return Math.max(boundary, this.#released)
   }
@@ -125,11 +126,11 @@ export class Stream implements StreamRedactor {
     const hits = this.#hits
     let done = 0
     for (; done < hits.count; done++) {
-      const start = Math.max(hits.starts[done] as number, this.#released) // done < count
-      const end = hits.ends[done] as number
+      const start = Math.max(hits.startOf(done), this.#released)
+      const end = hits.endOf(done)
       if (start >= to) break
       sink.copy(this.#buffer, this.#released, start)
-      this.#covers.writeStars(sink, this.#covers.ofEntity(hits.entities[done] as HitEntity), this.#buffer, start, end)
+      this.#covers.writeStars(sink, this.#covers.ofEntity(hits.entityOf(done)), this.#buffer, start, end)
       this.#released = end
     }
     hits.drop(done)
