@@ -7,8 +7,10 @@ export interface CopyShape {
   readonly format: 'text' | 'csv' | 'binary'
   readonly delimiter: number
   readonly quote: number
-  /** Per column in file order; empty: unknown, each field is scanned. */
+  /** Per column in file order, as far as known. */
   readonly columns: readonly Field[]
+  /** For fields without a column here; scanned where absent. */
+  readonly rest?: Field
 }
 
 const LINE: Field = { path: 'copy', action: 'scan' }
@@ -26,8 +28,8 @@ export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: Co
     const end = at + 1 + size
     const length = new MessageLength(at + 1, size)
     const body = at + HEADER_SIZE
-    if (shape === undefined || shape.columns.length === 0) rewrite.field(body, end, LINE, length)
-    else if (shape.format === 'binary') binaryRow(rewrite, body, end, shape.columns, length)
+    if (shape === undefined) rewrite.field(body, end, LINE, length)
+    else if (shape.format === 'binary') binaryRow(rewrite, body, end, shape, length)
     else textRow(rewrite, body, end, shape, length)
     length.settle()
     at = end
@@ -59,7 +61,7 @@ function textRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape, l
 
 function copyField(rewrite: Rewrite, from: number, to: number, shape: CopyShape, index: number, length: MessageLength): void {
   const { source } = rewrite
-  const field = shape.columns[index] ?? LINE
+  const field = shape.columns[index] ?? shape.rest ?? LINE
   // \N is NULL in text format; an empty field is NULL in CSV.
   if (from >= to || (shape.format === 'text' && to - from === 2 && source[from] === BACKSLASH && source[from + 1] === 0x4e))
     return
@@ -78,7 +80,7 @@ function copyField(rewrite: Rewrite, from: number, to: number, shape: CopyShape,
   length.change(nullText.length - (to - from))
 }
 
-function binaryRow(rewrite: Rewrite, from: number, to: number, columns: readonly Field[], length: MessageLength): void {
+function binaryRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape, length: MessageLength): void {
   const { source, redactor } = rewrite
   let at = from
   // The first row comes behind the file header, in the same message.
@@ -89,13 +91,13 @@ function binaryRow(rewrite: Rewrite, from: number, to: number, columns: readonly
   for (let index = 0; at + 4 <= to; index++) {
     const size = int32(source, at)
     const cell = at + 4
-    const field = columns[index] ?? LINE
+    const field = shape.columns[index] ?? shape.rest ?? LINE
     if (size > 0 && cell + size <= to && !redactor.clean(source, cell, cell + size, field)) {
       const sink = rewrite.upTo(at)
       length.found(sink, at)
       const lengthAt = sink.size
       sink.int32(0)
-      const written = redactor.write(sink, source, cell, cell + size, { ...field, nullOnly: field.nullOnly ?? false })
+      const written = redactor.write(sink, source, cell, cell + size, { ...field, nullOnly: true })
       sink.setInt32(lengthAt, written)
       if (written === -1) sink.noteNull(lengthAt, field)
       rewrite.replaced(cell + size)

@@ -51,7 +51,7 @@ async function converse(greeting: Startup, session: Session, sessions: Sessions)
         .catch(() => session.closing('recording failed'))
     })
   }
-  const columns = new Columns(session, credential, database)
+  const columns = new Columns(session, database)
   const wire = new PostgresWire({ reader: sqlReader, columns, place: [credential.user, database], cancelUpstream: cancel })
   const gate = session.gate(wire)
   await gate.take(opening(greeting))
@@ -63,7 +63,7 @@ async function converse(greeting: Startup, session: Session, sessions: Sessions)
       { database, parameters: greeting.parameters, version: greeting.version },
       session.signal,
     )
-    await columns.ready(session.signal)
+    await columns.ready()
   } catch (error) {
     upstream?.socket.destroy()
     session.closing(error instanceof ApplianceError ? `${error.code}: ${error.message}` : 'the login upstream failed')

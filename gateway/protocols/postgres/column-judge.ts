@@ -1,0 +1,144 @@
+import type { Target } from '../../../schemas/session.ts'
+import type { Credential } from '../../credentials/credential.ts'
+import type { Field } from '../../message.ts'
+import type { ColumnLabels } from '../../policy/policy.ts'
+import { sqlFacts } from '../../policy/sql/facts.ts'
+import type { Session } from '../../protocol.ts'
+import type { Catalog } from './catalog.ts'
+import { Catalogs } from './catalog.ts'
+import type { RelationName } from './catalog-origin.ts'
+import { type ColumnOrigin, columnField, type Labelled } from './columns.ts'
+import type { CopyShape } from './copy.ts'
+import { copyPlan } from './copy-plan.ts'
+import type { ColumnJudge } from './reply-reader.ts'
+
+/** Where nothing is known of a column's origin, a value is masked until the catalog has been read anew. */
+const UNKNOWN_ORIGIN: Labelled = { label: 'unknown-origin', entity: 'unverified' }
+/** In text format every type is text on the wire; in COPY there is nothing else to go by. */
+const TEXT_TYPE = 25
+
+const catalogs = new Catalogs(() => {
+  // A failed refresh leaves the old snapshot in force until it is too old, then everything unknown is masked: nothing to tell a session.
+})
+
+/**
+ * Decides how result columns are treated: by the label of their origin (through views and partitions), by the label of
+ * their name, and, for what the statement computes, by whether it touches a labelled column at all. Errs on the masked side.
+ */
+export class Columns implements ColumnJudge {
+  readonly #labels: ColumnLabels
+  readonly #target: Target
+  readonly #credential: () => Promise<Credential>
+  readonly #database: string
+  #catalog: Catalog | undefined
+
+  constructor(session: Pick<Session, 'labels' | 'target' | 'credential'>, database: string) {
+    this.#labels = session.labels
+    this.#target = session.target
+    this.#credential = () => session.credential()
+    this.#database = database
+  }
+
+  /** Resolves when origins can be looked up; rejects like the login upstream. Without any label there is nothing to look up. */
+  async ready(): Promise<void> {
+    if (this.#labels.empty) return
+    this.#catalog = await catalogs.of(this.#target, this.#database, this.#credential)
+  }
+
+  fields(origins: readonly ColumnOrigin[], sql: string): { readonly text: readonly Field[]; readonly binary: readonly Field[] } {
+    const labelled = origins.map((origin) => this.#labelOf(origin, sql))
+    return {
+      text: origins.map((origin, index) => columnField(origin, 0, labelled[index])),
+      binary: origins.map((origin, index) => columnField(origin, 1, labelled[index])),
+    }
+  }
+
+  copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined {
+    const plan = copyPlan(sql)
+    if (plan === undefined) return undefined
+    const { relation } = plan
+    const known = relation === undefined ? [] : (this.#catalog?.named(relation.table, relation.schema) ?? [])
+    const names = plan.columns ?? (known.length === 1 && known[0] !== undefined ? [...known[0].columns.values()] : [])
+    const columns = names.map((name): Field => {
+      const origin = { name, table: 0, attribute: 0, type: TEXT_TYPE, format: 0 }
+      const labels = known.map((table) => this.#labels.labelFor({ schema: table.schema, table: table.table, column: name }))
+      const labelled = labels.find((label) => label !== undefined) ?? this.#labels.labelForName(name)
+      return columnField(origin, 0, labelled)
+    })
+    // A query's columns are computed as far as COPY tells: one treatment for every field of the line.
+    const taint = relation === undefined || known.length !== 1 ? this.#taint(sql) : undefined
+    return {
+      format: format === 'binary' ? 'binary' : plan.format,
+      delimiter: plan.delimiter,
+      quote: plan.quote,
+      columns,
+      ...(taint === undefined
+        ? {}
+        : { rest: columnField({ name: 'copy', table: 0, attribute: 0, type: TEXT_TYPE, format: 0 }, 0, taint) }),
+    }
+  }
+
+  #labelOf(origin: ColumnOrigin, sql: string): Labelled | undefined {
+    if (this.#labels.empty) return undefined
+    const byName = this.#labels.labelForName(origin.name)
+    if (byName !== undefined) return byName
+    if (origin.table === 0) return canHide(origin) ? this.#taint(sql) : undefined
+    const place = this.#catalog?.lookup(origin.table, (origin.attribute << 16) >> 16)
+    if (place === 'system') return undefined
+    if (place === undefined) return canHide(origin) ? UNKNOWN_ORIGIN : undefined
+    for (const column of [place, ...place.also]) {
+      const label = this.#labels.labelFor(column) ?? this.#labels.labelForName(column.column)
+      if (label !== undefined) return label
+    }
+    if (!canHide(origin)) return undefined
+    if (place.opaque) return UNKNOWN_ORIGIN
+    return place.computedFrom.map((relation) => this.#anyLabel(relation)).find((label) => label !== undefined)
+  }
+
+  /** The label of a labelled column that the statement names, or of any in a relation it reads whole; what it computes may carry it. */
+  #taint(sql: string): Labelled | undefined {
+    const { relations = [], columns = [], select_star: star, parse_ok: readable } = sqlFacts(sql)
+    if (!readable) return UNKNOWN_ORIGIN
+    for (const column of columns) {
+      const label = this.#labels.labelForName(column)
+      if (label !== undefined) return label
+    }
+    for (const written of relations) {
+      const dot = written.lastIndexOf('.')
+      const table = written.slice(dot + 1)
+      for (const relation of this.#catalog?.named(table, dot === -1 ? undefined : written.slice(0, dot)) ?? []) {
+        const names = star === true || relation.view !== undefined ? relation.columns.values() : columns
+        for (const column of names) {
+          const place = this.#catalog?.lookup(relation.oid, attributeOf(relation.columns, column))
+          const all =
+            place === undefined || place === 'system' ? [{ schema: relation.schema, table, column }] : [place, ...place.also]
+          for (const one of all) {
+            const label = this.#labels.labelFor(one) ?? this.#labels.labelForName(one.column)
+            if (label !== undefined) return label
+          }
+        }
+      }
+    }
+    return undefined
+  }
+
+  #anyLabel({ schema, table }: RelationName): Labelled | undefined {
+    for (const relation of this.#catalog?.named(table, schema) ?? []) {
+      for (const column of relation.columns.values()) {
+        const label = this.#labels.labelFor({ schema, table, column }) ?? this.#labels.labelForName(column)
+        if (label !== undefined) return label
+      }
+    }
+    return undefined
+  }
+}
+
+function attributeOf(columns: ReadonlyMap<number, string>, name: string): number {
+  for (const [attribute, column] of columns) if (column === name) return attribute
+  return 0
+}
+
+/** Whether a computed column of this type could carry somebody's data on: a count or a flag is let pass, whatever it was computed from. */
+function canHide(origin: ColumnOrigin): boolean {
+  return columnField(origin, 0, undefined).action !== 'skip' || origin.type === 17
+}
