@@ -1,0 +1,84 @@
+import { open, readFile, stat, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { codeOf } from '../files.ts'
+import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
+
+/** How long another process may hold the lock of one object: a write and a sync, also on a sick disk. */
+const PATIENCE_MS = 30_000
+/** Between two looks at a lock somebody holds. */
+const LOOK_EVERY_MS = 2
+/** A lock with no readable owner, or of a process on another machine, is given up for dead after this: far longer than any one write. */
+const UNKNOWN_OWNER_MS = 60_000
+
+/** One object's write lock among processes, as a file beside it; Node has no flock(2). Left behind by a dead process, it is broken. */
+export class FileLock {
+  readonly #path: string
+
+  private constructor(path: string) {
+    this.#path = path
+  }
+
+  static async take(path: string, key: string): Promise<FileLock> {
+    const lock = join(dirname(path), `.lock-${basename(path)}`)
+    const deadline = performance.now() + PATIENCE_MS
+    while (!(await create(lock))) {
+      if (await isStale(lock)) await breakLock(lock)
+      else if (performance.now() > deadline)
+        throw new ApplianceError('STORE_FAILED', `${key} was locked for more than ${PATIENCE_MS} ms`)
+      else await delay(LOOK_EVERY_MS)
+    }
+    return new FileLock(lock)
+  }
+
+  async release(): Promise<void> {
+    await unlink(this.#path)
+  }
+}
+
+async function create(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx', 0o600)
+    try {
+      await file.write(JSON.stringify(OWN_MARK))
+    } finally {
+      await file.close()
+    }
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function isStale(path: string): Promise<boolean> {
+  try {
+    const mark = parseMark(await readFile(path, 'utf8'))
+    const life = mark === undefined ? 'foreign' : lifeOf(mark)
+    if (life !== 'foreign') return life === 'dead'
+    return Date.now() - (await stat(path)).mtimeMs > UNKNOWN_OWNER_MS
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** Removes a stale lock. Only one breaker at a time looks again and removes, so that nobody removes the lock of the one who came after. */
+async function breakLock(path: string): Promise<void> {
+  const breaker = `${path}.break`
+  if (!(await create(breaker))) {
+    if (await isStale(breaker)) await unlink(breaker).catch(ignoreMissing)
+    else await delay(LOOK_EVERY_MS)
+    return
+  }
+  try {
+    if (await isStale(path)) await unlink(path)
+  } finally {
+    await unlink(breaker)
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (codeOf(error) !== 'ENOENT') throw error
+}

@@ -1,0 +1,206 @@
+import { constants } from 'node:fs'
+import { link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { codeOf, syncFolder, writeFully } from '../files.ts'
+import { FileLock } from './file-lock.ts'
+import { isKey, type Range, type Store } from './store.ts'
+
+/** Names the store keeps to itself: locks and unfinished objects begin with a dot, keys never do. */
+const OWN_PREFIX = '.'
+
+/** A store in a folder of a local file system: one file per object. */
+export class FileStore implements Store {
+  readonly #root: string
+  /** The tail of each object's queue of writes in this process; the file lock is for the others. */
+  readonly #queues = new Map<string, Promise<void>>()
+  #temporary = 0
+
+  constructor(folder: string) {
+    this.#root = resolve(folder)
+  }
+
+  async append(key: string, position: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const path = this.#path(key)
+    await this.#inTurn(path, async () => {
+      signal?.throwIfAborted()
+      try {
+        await this.#appendLocked(key, path, position, bytes)
+      } catch (error) {
+        throw failed(error, `append to ${key}`)
+      }
+    })
+  }
+
+  async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const path = this.#path(key)
+    signal?.throwIfAborted()
+    this.#temporary += 1
+    const temporary = join(dirname(path), `${OWN_PREFIX}put-${process.pid}-${this.#temporary}`)
+    try {
+      await makeFolder(dirname(path), this.#root)
+      const file = await open(temporary, 'wx', 0o600)
+      try {
+        await writeFully(file, bytes, 0)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      try {
+        await link(temporary, path)
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error
+        if (!(await readFile(path)).equals(bytes)) throw conflict(key, 'it exists with other content')
+      } finally {
+        await unlink(temporary)
+      }
+      await syncFolder(dirname(path))
+    } catch (error) {
+      throw failed(error, `put of ${key}`)
+    }
+  }
+
+  async get(key: string, range?: Range, signal?: AbortSignal): Promise<Uint8Array> {
+    const path = this.#path(key)
+    signal?.throwIfAborted()
+    try {
+      if (range === undefined) return await readFile(path)
+      const file = await open(path, 'r')
+      try {
+        const { size } = await file.stat()
+        const to = Math.min(range.to, size)
+        if (range.from >= to) return new Uint8Array(0)
+        const bytes = Buffer.allocUnsafe(to - range.from)
+        let filled = 0
+        while (filled < bytes.length) {
+          const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, range.from + filled)
+          if (bytesRead === 0) return bytes.subarray(0, filled)
+          filled += bytesRead
+        }
+        return bytes
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      throw missingOr(error, key)
+    }
+  }
+
+  async *list(prefix: string, signal?: AbortSignal): AsyncIterable<string> {
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    if (folder !== '' && !isKey(folder.slice(0, -1))) throw badKey(prefix)
+    yield* this.#walk(folder, prefix, signal)
+  }
+
+  async size(key: string, signal?: AbortSignal): Promise<number> {
+    const path = this.#path(key)
+    signal?.throwIfAborted()
+    try {
+      return (await stat(path)).size
+    } catch (error) {
+      throw missingOr(error, key)
+    }
+  }
+
+  async #appendLocked(key: string, path: string, position: number, bytes: Uint8Array): Promise<void> {
+    if (position === 0) await makeFolder(dirname(path), this.#root)
+    const lock = await FileLock.take(path, key)
+    try {
+      const file = await open(path, constants.O_RDWR | (position === 0 ? constants.O_CREAT : 0), 0o600)
+      try {
+        const { size } = await file.stat()
+        if (size !== position) throw conflict(key, `it has ${size} bytes, not ${position}`)
+        await writeFully(file, bytes, position)
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' && position > 0)
+        throw conflict(key, `it does not exist, and ${position} bytes were expected`)
+      throw error
+    } finally {
+      await lock.release()
+    }
+    if (position === 0) await syncFolder(dirname(path))
+  }
+
+  async #inTurn(path: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#queues.get(path)
+    const turn = before === undefined ? work() : before.then(work)
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#queues.set(path, settled)
+    try {
+      await turn
+    } finally {
+      if (this.#queues.get(path) === settled) this.#queues.delete(path)
+    }
+  }
+
+  async *#walk(folder: string, prefix: string, signal?: AbortSignal): AsyncIterable<string> {
+    signal?.throwIfAborted()
+    const names: string[] = []
+    try {
+      for (const entry of await readdir(join(this.#root, folder), { withFileTypes: true })) {
+        if (entry.name.startsWith(OWN_PREFIX)) continue
+        // The slash takes part in the order: `a-b` comes before `a/b`, as it does among whole keys.
+        if (entry.isDirectory()) names.push(`${entry.name}/`)
+        else if (entry.isFile()) names.push(entry.name)
+      }
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return
+      throw failed(error, `listing of ${prefix}`)
+    }
+    for (const name of names.sort(byCodeUnit)) {
+      const key = folder + name
+      if (name.endsWith('/')) {
+        if (key.startsWith(prefix) || prefix.startsWith(key)) yield* this.#walk(key, prefix, signal)
+      } else if (key.startsWith(prefix)) yield key
+    }
+  }
+
+  #path(key: string): string {
+    if (!isKey(key)) throw badKey(key)
+    return join(this.#root, key)
+  }
+}
+
+/** Makes the folders down to `folder`, durable: a file whose folder a power loss forgets is lost with it. */
+async function makeFolder(folder: string, root: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let made = folder; made.length >= first.length && made.length >= root.length; made = dirname(made))
+    await syncFolder(dirname(made))
+}
+
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function badKey(key: string): ApplianceError {
+  return new ApplianceError(
+    'STORE_FAILED',
+    `'${key.slice(0, 80)}' is not a key: parts of A-Z a-z 0-9 . _ - that do not begin with a dot`,
+  )
+}
+
+function conflict(key: string, why: string): ApplianceError {
+  return new ApplianceError('STORE_CONFLICT', `${key} was not written: ${why}`)
+}
+
+function missingOr(error: unknown, key: string): unknown {
+  const code = codeOf(error)
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new ApplianceError('STORE_MISSING', `${key} is not in the store`, { cause: error })
+  return failed(error, `reading of ${key}`)
+}
+
+function failed(error: unknown, what: string): unknown {
+  if (error instanceof ApplianceError || (error instanceof Error && error.name === 'AbortError')) return error
+  return new ApplianceError('STORE_FAILED', `${what} failed: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,37 @@
+/** Bytes [from, to); `to` beyond the end means to the end. */
+export interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Objects under keys like `tapes/<session>/0000.tape`, written once: no delete, no overwrite (removal is a separate,
+ * ledgered act of retention). A key is 1 to 1,024 characters, `/`-separated parts of `A-Z a-z 0-9 . _ -`; no part begins with a dot (those names are the stores' own).
+ *
+ * When a write rejects STORE_FAILED its outcome is open: nothing, a part (append) or all of it may have been done.
+ * Whoever retries reads back and compares. Concurrent calls are safe, from any number of processes.
+ */
+export interface Store {
+  /**
+   * Adds `bytes` to the object's end; position 0 creates it. Durable when it resolves.
+   * Rejects STORE_CONFLICT, having written nothing, when the object's size is not `position`: the compare-and-swap.
+   */
+  append(key: string, position: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** Creates the object whole: no reader ever sees a part. Durable when it resolves. The same bytes again succeed, others reject STORE_CONFLICT. */
+  put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
+  /** The object, or the part of the range it has (possibly none). Rejects STORE_MISSING where there is no such object. */
+  get(key: string, range?: Range, signal?: AbortSignal): Promise<Uint8Array>
+  /** Keys that begin with `prefix`, sorted by code unit. */
+  list(prefix: string, signal?: AbortSignal): AsyncIterable<string>
+  /** Size in bytes. Rejects STORE_MISSING. */
+  size(key: string, signal?: AbortSignal): Promise<number>
+}
+
+/** Longest key: Azure's limit for blob names. */
+const MAX_KEY_SIZE = 1024
+const KEY_PART = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/
+
+/** Whether `key` is one a store takes. */
+export function isKey(key: string): boolean {
+  return key.length <= MAX_KEY_SIZE && key.split('/').every((part) => KEY_PART.test(part))
+}

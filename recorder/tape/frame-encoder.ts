@@ -1,0 +1,209 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Entry, Facts } from '../../schemas/frame.ts'
+import { DIRS, FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
+
+/** Strings up to this many units are written by hand while they are ASCII: quicker than a call into V8. */
+const SHORT_STRING = 24
+/** Room for the array's head, seq, time, dir, channel and the heads of the rest. */
+const FIXED_ROOM = 96
+
+/**
+ * Writes frames as plain MessagePack, `[seq, atUs, dir, channel, kind, facts, body, masks, verdict]`, each behind its u32 size.
+ * By hand because it runs for every message: three times as fast as the general packer, and straight into the chunk's buffer.
+ */
+export class FrameEncoder {
+  #bytes: Buffer
+  #at = 0
+
+  /** `size`: first capacity; grows by doubling. */
+  constructor(size: number) {
+    this.#bytes = Buffer.allocUnsafeSlow(size)
+  }
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#at
+  }
+
+  /** [from, to) of what was written: a view that later growth does not move, and later frames do not touch. */
+  slice(from: number, to: number): Buffer {
+    return this.#bytes.subarray(from, to)
+  }
+
+  /** Forgets what was written from `at` on. */
+  truncate(at: number): void {
+    this.#at = at
+  }
+
+  /** Appends the frame; throws RECORDER_FAILED, with nothing appended, when it is larger than a frame may be. `body` replaces the entry's. */
+  write(seq: number, atUs: number, entry: Entry, facts: Facts, body: Uint8Array | null, spans: Uint8Array | null): void {
+    const start = this.#at
+    this.#room(FRAME_HEAD_SIZE + FIXED_ROOM + (body?.length ?? 0) + (spans?.length ?? 0))
+    this.#at += FRAME_HEAD_SIZE
+    this.#byte(0x99)
+    this.#number(seq)
+    this.#number(atUs)
+    this.#byte(DIRS.indexOf(entry.dir))
+    this.#number(entry.channel)
+    this.#text(entry.kind)
+    this.#facts(facts)
+    if (body === null) this.#byte(0xc0)
+    else this.#binary(body)
+    if (entry.masks === null || spans === null) this.#byte(0xc0)
+    else {
+      this.#byte(0x92)
+      this.#array(entry.masks.labels.length)
+      for (const [entity, rule] of entry.masks.labels) {
+        this.#byte(0x92)
+        this.#text(entity)
+        this.#text(rule)
+      }
+      this.#binary(spans)
+    }
+    if (entry.verdict === null) this.#byte(0xc0)
+    else {
+      const { act, rules, policy, approval } = entry.verdict
+      this.#byte(0x94)
+      this.#text(act)
+      this.#texts(rules)
+      this.#text(policy)
+      if (approval === undefined) this.#byte(0xc0)
+      else this.#text(approval)
+    }
+    const size = this.#at - start - FRAME_HEAD_SIZE
+    if (size > MAX_FRAME_SIZE) {
+      this.#at = start
+      throw new ApplianceError(
+        'RECORDER_FAILED',
+        `a frame of kind ${entry.kind} takes ${size} bytes beside its body, the limit is ${MAX_FRAME_SIZE}`,
+      )
+    }
+    this.#bytes.writeUInt32BE(size, start)
+  }
+
+  #facts(facts: Facts): void {
+    let count = 0
+    for (const _ in facts) count += 1
+    if (count < 16) this.#byte(0x80 | count)
+    else this.#head16(0xde, count)
+    for (const name in facts) {
+      this.#text(name)
+      const value = facts[name]
+      if (typeof value === 'string') this.#text(value)
+      else if (typeof value === 'number') this.#number(value)
+      else if (typeof value === 'boolean') this.#byte(value ? 0xc3 : 0xc2)
+      else if (value === null || value === undefined) this.#byte(0xc0)
+      else this.#texts(value)
+    }
+  }
+
+  #texts(texts: readonly string[]): void {
+    this.#array(texts.length)
+    for (const text of texts) this.#text(text)
+  }
+
+  #array(count: number): void {
+    if (count < 16) this.#byte(0x90 | count)
+    else if (count < 0x10000) this.#head16(0xdc, count)
+    else this.#head32(0xdd, count)
+  }
+
+  #number(value: number): void {
+    this.#room(9)
+    if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+      if (value >= 0) {
+        if (value < 0x80) this.#at = this.#bytes.writeUInt8(value, this.#at)
+        else if (value < 0x100) this.#at = this.#bytes.writeUInt16BE(0xcc00 | value, this.#at)
+        else if (value < 0x10000) this.#head16(0xcd, value)
+        else if (value < 0x100000000) this.#head32(0xce, value)
+        else {
+          this.#bytes[this.#at] = 0xcf
+          this.#bytes.writeUInt32BE(Math.floor(value / 0x100000000), this.#at + 1)
+          this.#at = this.#bytes.writeUInt32BE(value % 0x100000000, this.#at + 5)
+        }
+        return
+      }
+      if (value >= -0x20) {
+        this.#at = this.#bytes.writeInt8(value, this.#at)
+        return
+      }
+      if (value >= -0x80000000) {
+        this.#bytes[this.#at] = 0xd2
+        this.#at = this.#bytes.writeInt32BE(value, this.#at + 1)
+        return
+      }
+    }
+    this.#bytes[this.#at] = 0xcb
+    this.#at = this.#bytes.writeDoubleBE(value, this.#at + 1)
+  }
+
+  #text(text: string): void {
+    const length = text.length
+    if (length < SHORT_STRING) {
+      this.#room(length * 3 + 2)
+      const start = this.#at
+      let at = start + 1
+      for (let index = 0; index < length; index += 1) {
+        const code = text.charCodeAt(index)
+        if (code >= 0x80) {
+          at = 0
+          break
+        }
+        this.#bytes[at] = code
+        at += 1
+      }
+      if (at > 0) {
+        this.#bytes[start] = 0xa0 | length
+        this.#at = at
+        return
+      }
+    }
+    const size = Buffer.byteLength(text)
+    if (size < 32) this.#byte(0xa0 | size)
+    else if (size < 0x100) {
+      this.#byte(0xd9)
+      this.#byte(size)
+    } else if (size < 0x10000) this.#head16(0xda, size)
+    else this.#head32(0xdb, size)
+    this.#room(size)
+    this.#at += this.#bytes.write(text, this.#at, size, 'utf8')
+  }
+
+  #binary(bytes: Uint8Array): void {
+    const size = bytes.length
+    if (size < 0x100) {
+      this.#byte(0xc4)
+      this.#byte(size)
+    } else if (size < 0x10000) this.#head16(0xc5, size)
+    else this.#head32(0xc6, size)
+    this.#room(size)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += size
+  }
+
+  #byte(value: number): void {
+    this.#room(1)
+    this.#bytes[this.#at] = value
+    this.#at += 1
+  }
+
+  #head16(tag: number, value: number): void {
+    this.#room(3)
+    this.#bytes[this.#at] = tag
+    this.#at = this.#bytes.writeUInt16BE(value, this.#at + 1)
+  }
+
+  #head32(tag: number, value: number): void {
+    this.#room(5)
+    this.#bytes[this.#at] = tag
+    this.#at = this.#bytes.writeUInt32BE(value, this.#at + 1)
+  }
+
+  #room(size: number): void {
+    const needed = this.#at + size
+    if (needed <= this.#bytes.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2))
+    this.#bytes.copy(grown, 0, 0, this.#at)
+    this.#bytes = grown
+  }
+}

@@ -1,0 +1,37 @@
+/** Every limit of the recorder, with its reason; tests make them smaller. */
+export interface RecorderLimits {
+  /** A chunk is closed when its first frame is this old, ms. With the store's write after it, a frame is in the store within a second. */
+  readonly chunkAgeMs: number
+  /** A session's frames not yet in the store: beyond either, `append` waits. What the loss of the machine costs. */
+  readonly budgetSize: number
+  readonly budgetMs: number
+  /** How long the store may fail, or the spool be full, before a session is ended: a restart of the store, not an outage. */
+  readonly patienceMs: number
+  /** One spool file. Zeroed before use, so that its bytes are there when the disk is full. */
+  readonly walSize: number
+  /** At the end of each spool file, for last words: about 2 KiB for each of 500 sessions. */
+  readonly walReserveSize: number
+  /** Spool files of one process: 1 GiB, 250 sessions at their full budget. */
+  readonly walCount: number
+  /** A segment is one append blob: 50,000 blocks at most, of which some are left for retries. */
+  readonly segmentBlocks: number
+  readonly segmentSize: number
+  /** No segment is open for longer, so that no more than this waits for its index. */
+  readonly segmentAgeMs: number
+  /** Bytes kept as a file in the spool, given up for footers and signatures when the disk is full. */
+  readonly diskReserveSize: number
+}
+
+export const RECORDER_LIMITS: RecorderLimits = {
+  chunkAgeMs: 750,
+  budgetSize: 4 << 20,
+  budgetMs: 1000,
+  patienceMs: 30_000,
+  walSize: 64 << 20,
+  walReserveSize: 1 << 20,
+  walCount: 16,
+  segmentBlocks: 40_000,
+  segmentSize: 256 << 20,
+  segmentAgeMs: 3_600_000,
+  diskReserveSize: 8 << 20,
+}

@@ -1,0 +1,110 @@
+import { hash } from 'node:crypto'
+import { HASH_SIZE, SALT_SIZE } from '../../schemas/tape.ts'
+
+/** Salts that come out of one SHA-512. */
+const SALTS_PER_HASH = 4
+
+/** SHA-256. */
+export function sha256(bytes: Uint8Array): Buffer {
+  return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1')
+}
+
+/**
+ * The salts of one session's frames: salt i is bytes [16 (i mod 4), +16) of SHA-512(key || u64be(i div 4)).
+ * Keeps the last hash, as frames come in order.
+ */
+export class Salts {
+  readonly #input: Buffer
+  readonly #output = Buffer.alloc(SALTS_PER_HASH * SALT_SIZE)
+  #group = -1
+
+  constructor(key: Uint8Array) {
+    this.#input = Buffer.alloc(key.length + 8)
+    this.#input.set(key)
+  }
+
+  /** Writes frame `seq`'s salt into `target` at `at`. */
+  write(seq: number, target: Buffer, at: number): void {
+    const group = Math.floor(seq / SALTS_PER_HASH)
+    if (group !== this.#group) {
+      this.#input.writeUInt32BE(Math.floor(group / 0x100000000), this.#input.length - 8)
+      this.#input.writeUInt32BE(group % 0x100000000, this.#input.length - 4)
+      // As latin1 text and not as a buffer: making a Buffer costs more than the hash.
+      this.#output.write(hash('sha512', this.#input, 'binary'), 0, this.#output.length, 'latin1')
+      this.#group = group
+    }
+    const from = (seq % SALTS_PER_HASH) * SALT_SIZE
+    this.#output.copy(target, at, from, from + SALT_SIZE)
+  }
+}
+
+/** Hashes frames to leaves: SHA-256(0x00 || salt || frame). */
+export class Leaves {
+  readonly #salts: Salts
+  #scratch = Buffer.allocUnsafeSlow(4096)
+
+  constructor(saltKey: Uint8Array) {
+    this.#salts = new Salts(saltKey)
+  }
+
+  /** Writes the leaf of frame `seq`, raw[from, to), into `target` at `at`. */
+  write(seq: number, raw: Uint8Array, from: number, to: number, target: Buffer, at: number): void {
+    const size = 1 + SALT_SIZE + to - from
+    if (size > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(size * 2)
+    this.#scratch[0] = 0x00
+    this.#salts.write(seq, this.#scratch, 1)
+    this.#scratch.set(from === 0 && to === raw.length ? raw : raw.subarray(from, to), 1 + SALT_SIZE)
+    target.write(hash('sha256', this.#scratch.subarray(0, size), 'binary'), at, HASH_SIZE, 'latin1')
+  }
+}
+
+const node = Buffer.alloc(1 + 2 * HASH_SIZE, 0x01)
+
+/** Root over `count` hashes in `hashes`, as RFC 6962 section 2.1 has it; overwrites them. The root of none is SHA-256 of nothing. */
+export function merkleRoot(hashes: Buffer, count: number): Buffer {
+  if (count === 0) return sha256(new Uint8Array(0))
+  // Level by level; a hash without a sibling goes up as it is, which gives the same tree as RFC 6962's split at a power of two.
+  let width = count
+  while (width > 1) {
+    const pairs = width >> 1
+    for (let index = 0; index < pairs; index += 1) {
+      hashes.copy(node, 1, index * 2 * HASH_SIZE, (index * 2 + 2) * HASH_SIZE)
+      hashes.write(hash('sha256', node, 'binary'), index * HASH_SIZE, HASH_SIZE, 'latin1')
+    }
+    if (width % 2 === 1) hashes.copy(hashes, pairs * HASH_SIZE, (width - 1) * HASH_SIZE, width * HASH_SIZE)
+    width = pairs + (width % 2)
+  }
+  return Buffer.from(hashes.subarray(0, HASH_SIZE))
+}
+
+/** The RFC 6962 root of a growing list, in memory logarithmic in its length. */
+export class MerkleStack {
+  /** Roots of complete subtrees, largest first, with their levels. */
+  readonly #roots: { readonly level: number; readonly hash: Buffer }[] = []
+  #count = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Appends SHA-256(0x00 || data) as the next leaf. */
+  push(data: Uint8Array): void {
+    let merged = { level: 0, hash: sha256(Buffer.concat([Buffer.of(0x00), data])) }
+    for (let last = this.#roots.at(-1); last !== undefined && last.level === merged.level; last = this.#roots.at(-1)) {
+      this.#roots.pop()
+      merged = { level: merged.level + 1, hash: parent(last.hash, merged.hash) }
+    }
+    this.#roots.push(merged)
+    this.#count += 1
+  }
+
+  root(): Buffer {
+    const last = this.#roots.at(-1)
+    if (last === undefined) return sha256(new Uint8Array(0))
+    return this.#roots.slice(0, -1).reduceRight((right, left) => parent(left.hash, right), last.hash)
+  }
+}
+
+function parent(left: Uint8Array, right: Uint8Array): Buffer {
+  return sha256(Buffer.concat([Buffer.of(0x01), left, right]))
+}

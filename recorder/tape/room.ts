@@ -1,0 +1,302 @@
+import { randomBytes } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Durability, SessionId, SessionInfo } from '../../schemas/session.ts'
+import { type Codec, TAPE_VERSION, tapeKeys } from '../../schemas/tape.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Recorder } from '../recorder.ts'
+import type { Store } from '../store/store.ts'
+import { EpochKey } from './keys.ts'
+import { RECORDER_LIMITS, type RecorderLimits } from './limits.ts'
+import { sha256 } from './merkle.ts'
+import { pack } from './msgpack.ts'
+import { appendSurely, recorderFailed } from './outbox.ts'
+import { encodeRecord } from './record.ts'
+import { type RecoveryReport, recoverSpools } from './recover.ts'
+import { commitmentOf, Segment } from './segment.ts'
+import { SessionRecorder } from './session-recorder.ts'
+import { certify, type GatewaySigner } from './signer.ts'
+import { Spool, type SpoolOptions } from './spool.ts'
+import { SpoolFolder } from './spool-folder.ts'
+
+const SALT_KEY_SIZE = 32
+const GATEWAY_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
+
+export interface RecorderOptions {
+  /** This process's name: lower-case letters, digits, dashes, at most 40. No two live processes on one spool root share it. */
+  readonly gateway: string
+  readonly store: Store
+  readonly signer: GatewaySigner
+  /** Root of the spools: one folder in it per process. On a local disk. */
+  readonly spoolFolder: string
+  readonly ledger: Ledger
+  readonly codec?: Codec
+  readonly limits?: Partial<RecorderLimits>
+  /** Faults for tests. */
+  readonly spool?: Pick<SpoolOptions, 'write' | 'createFile'>
+}
+
+/** What the gateway knows of a session before it begins; the room adds number, id and start. */
+export type SessionStart = Omit<SessionInfo, 'id' | 'gateway' | 'number' | 'startedAt'>
+
+export interface OpenSession {
+  readonly info: SessionInfo
+  readonly recorder: Recorder
+}
+
+/** One process's recorder: its spool, its numbers, its open tapes. */
+export interface RecorderRoom {
+  readonly gateway: string
+  /**
+   * Numbers the session (gapless for this gateway), tells the ledger `session.open` and writes the tape's header: both durable
+   * when it resolves. Rejects RECORDER_FAILED.
+   */
+  open(start: SessionStart): Promise<OpenSession>
+  /**
+   * Brings the frames that processes now dead had accepted to their tapes, and ends those. Leaves live processes alone.
+   * Call once at start-up, before or beside sessions. Problems with one session are in the report and stay for the next time.
+   */
+  recover(): Promise<RecoveryReport>
+  /** Seals what is still open (`gateway.stop`), and gives the spool back. The ledger stays the caller's. */
+  close(): Promise<void>
+}
+
+/** Rejects CONFIG_INVALID when the name is taken by a live process, or the system's error when the spool does not fit on the disk. */
+export async function openRecorder(options: RecorderOptions): Promise<RecorderRoom> {
+  if (!GATEWAY_NAME.test(options.gateway)) {
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `gateway name '${options.gateway}': lower-case letters, digits and dashes, at most 40`,
+    )
+  }
+  const limits = { ...RECORDER_LIMITS, ...options.limits }
+  const folder = await SpoolFolder.take(options.spoolFolder, options.gateway)
+  try {
+    const reserve = join(folder.path, 'reserve')
+    await writeFile(reserve, Buffer.alloc(limits.diskReserveSize), { mode: 0o600, flush: true })
+    const spool = await Spool.open(folder.path, { limits, ...options.spool })
+    return new Room(options, limits, folder, spool, reserve)
+  } catch (error) {
+    await rm(folder.path, { recursive: true, force: true })
+    await folder.release().catch(() => undefined)
+    throw error
+  }
+}
+
+class Room implements RecorderRoom {
+  readonly gateway: string
+  readonly #options: RecorderOptions
+  readonly #limits: RecorderLimits
+  readonly #folder: SpoolFolder
+  readonly #spool: Spool
+  readonly #reserve: string
+  readonly #sessions = new Set<SessionRecorder>()
+  /** With an open chunk, in the order in which they are due. */
+  readonly #busy = new Set<SessionRecorder>()
+  #timer: NodeJS.Timeout | undefined
+  #lastNumber: number
+  /** Numbers whose `session.open` was refused: given out again, so that none is missing. */
+  readonly #returned: number[] = []
+  #closed = false
+
+  constructor(options: RecorderOptions, limits: RecorderLimits, folder: SpoolFolder, spool: Spool, reserve: string) {
+    this.gateway = options.gateway
+    this.#options = options
+    this.#limits = limits
+    this.#folder = folder
+    this.#spool = spool
+    this.#reserve = reserve
+    this.#lastNumber = options.ledger.lastSession()
+  }
+
+  async open(start: SessionStart): Promise<OpenSession> {
+    if (this.#closed) throw new ApplianceError('RECORDER_FAILED', 'the recorder is closed')
+    const saltKey = randomBytes(SALT_KEY_SIZE)
+    const key = await EpochKey.make()
+    const number = this.#returned.shift() ?? this.#nextNumber()
+    const startedAt = new Date()
+    const bornMs = performance.now()
+    const id = sessionIdOf(startedAt, this.gateway, number)
+    const info: SessionInfo = { ...start, id, gateway: this.gateway, number, startedAt: startedAt.toISOString() }
+    const statement = pack({
+      v: TAPE_VERSION,
+      segment: 0,
+      session: info,
+      epoch: key.publicKey,
+      salt: commitmentOf(saltKey),
+      monotonicUs: Math.round(bornMs * 1000),
+      lossWindow: lossWindowOf(start.durability, this.#limits),
+      checkpoint: null,
+    })
+    const { signer, store, ledger } = this.#options
+    try {
+      const head = sha256(statement)
+      const certificate = await certify(signer, 'header', statement)
+      await this.#open(number, info, head)
+      const slot = this.#spool.enrol(id) ?? (await this.#enrolLater(id))
+      const segment = new Segment(id, 0, bornMs)
+      const { gateway, algorithm, keyId, signature } = certificate
+      const header = segment.begin(encodeRecord('header', [pack([statement, [gateway, algorithm, keyId, signature]])]))
+      await Promise.all([
+        this.#spool.sync(),
+        putSurely(store, tapeKeys.salt(id), saltKey, this.#limits.patienceMs),
+        appendSurely(store, header, this.#limits.patienceMs),
+      ])
+      const recorder = new SessionRecorder({
+        info,
+        spool: this.#spool,
+        slot,
+        store,
+        limits: this.#limits,
+        codec: this.#options.codec ?? 'zstd',
+        saltKey,
+        chain: { n: 0, head, key },
+        segment,
+        bornMs,
+        onBusy: (busy) => this.#watch(busy),
+        onLastTry: () => rm(this.#reserve, { force: true }),
+        onSealed: async (sealed, seal) => {
+          this.#sessions.delete(sealed)
+          const { reason, frameCount, chunkCount, root } = seal
+          await ledger.append({
+            type: 'session.close',
+            session: id,
+            number,
+            reason,
+            frames: frameCount,
+            chunks: chunkCount,
+            root,
+          })
+        },
+      })
+      this.#sessions.add(recorder)
+      return { info, recorder }
+    } catch (error) {
+      throw recorderFailed(error)
+    }
+  }
+
+  recover(): Promise<RecoveryReport> {
+    const { store, signer, ledger, spoolFolder, codec } = this.#options
+    return recoverSpools({
+      root: spoolFolder,
+      gateway: this.gateway,
+      store,
+      signer,
+      ledger,
+      codec: codec ?? 'zstd',
+      patienceMs: this.#limits.patienceMs,
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const ended = await Promise.allSettled([...this.#sessions].map((session) => session.seal('gateway.stop')))
+    clearTimeout(this.#timer)
+    await this.#spool.close()
+    await rm(this.#reserve, { force: true })
+    await this.#folder.release()
+    const failed = ended.find((end) => end.status === 'rejected')
+    if (failed !== undefined) throw recorderFailed(failed.reason)
+  }
+
+  #nextNumber(): number {
+    this.#lastNumber += 1
+    return this.#lastNumber
+  }
+
+  /** The number is taken once this resolves. */
+  async #open(number: number, info: SessionInfo, head: Buffer): Promise<void> {
+    try {
+      await this.#options.ledger.append({
+        type: 'session.open',
+        session: info.id,
+        number,
+        header: head.toString('hex'),
+        identity: info.identity.subject,
+        target: info.target.name,
+        policy: info.policy,
+        durability: info.durability,
+      })
+    } catch (error) {
+      this.#returned.push(number)
+      throw error
+    }
+  }
+
+  async #enrolLater(id: SessionId): Promise<ReturnType<Spool['enrol']> & object> {
+    for (;;) {
+      await this.#spool.room()
+      const slot = this.#spool.enrol(id)
+      if (slot !== undefined) return slot
+    }
+  }
+
+  /** One timer for all sessions: chunks are due in the order in which they were begun. Idle sessions have none. */
+  #watch(session: SessionRecorder): void {
+    this.#busy.delete(session)
+    this.#busy.add(session)
+    this.#timer ??= this.#wakeIn(this.#limits.chunkAgeMs)
+  }
+
+  #wakeIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#closeDue(), ms)
+  }
+
+  #closeDue(): void {
+    this.#timer = undefined
+    const nowMs = performance.now()
+    for (const session of [...this.#busy]) {
+      const dueMs = session.dueMs
+      if (dueMs !== undefined && dueMs > nowMs) {
+        this.#timer = this.#wakeIn(Math.max(SHORTEST_WAIT_MS, dueMs - nowMs))
+        return
+      }
+      this.#busy.delete(session)
+      session.closeDue(nowMs)
+      // Half a frame of it is in the spool: it is due again at once.
+      if (session.dueMs !== undefined) this.#busy.add(session)
+    }
+    if (this.#busy.size > 0) this.#timer = this.#wakeIn(SHORTEST_WAIT_MS)
+  }
+}
+
+/** Chunks due within this are closed together. */
+const SHORTEST_WAIT_MS = 20
+
+function sessionIdOf(startedAt: Date, gateway: string, number: number): SessionId {
+  const stamp = startedAt.toISOString().replaceAll(/[-:]|\.\d+/g, '')
+  // The one place that makes a SessionId.
+  return `${stamp}-${gateway}-${String(number).padStart(8, '0')}` as SessionId
+}
+
+function lossWindowOf(durability: Durability, limits: RecorderLimits): string {
+  const machine = `loss of the machine: at most ${limits.budgetMs} ms or ${limits.budgetSize} bytes`
+  switch (durability) {
+    case 'process':
+      return `end of the process: nothing; loss of power: what the system had not written back; ${machine}`
+    case 'disk':
+      return `end of the process: nothing; loss of power: nothing; ${machine}`
+    default:
+      return durability satisfies never
+  }
+}
+
+/** Puts, over failures whose outcome is open: putting the same bytes again is no conflict. */
+async function putSurely(store: Store, key: string, bytes: Uint8Array, patienceMs: number): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    try {
+      await store.put(key, bytes)
+      return
+    } catch (error) {
+      const retry = error instanceof ApplianceError && error.code === 'STORE_FAILED' && performance.now() < deadline
+      if (!retry) throw error
+      await new Promise((resolve) => setTimeout(resolve, PUT_RETRY_MS))
+    }
+  }
+}
+
+const PUT_RETRY_MS = 50

@@ -1,0 +1,420 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Entry, Masked } from '../../schemas/frame.ts'
+import type { SessionId, SessionInfo } from '../../schemas/session.ts'
+import { CHUNK_RAW_SIZE, type Codec, type Summary, TAPE_VERSION } from '../../schemas/tape.ts'
+import type { Recorder, Seal } from '../recorder.ts'
+import type { Store } from '../store/store.ts'
+import { type Chain, makeChunk, OpenChunk } from './chunk.ts'
+import { Density } from './density.ts'
+import type { RecorderLimits } from './limits.ts'
+import { Leaves, MerkleStack, sha256 } from './merkle.ts'
+import { pack } from './msgpack.ts'
+import { Outbox, recorderFailed } from './outbox.ts'
+import { encodeRecord } from './record.ts'
+import { Segment } from './segment.ts'
+import { splitEntry } from './split.ts'
+import type { Spool, SpoolClaim, SpoolSlot } from './spool.ts'
+import { SPOOL_PIECE_SIZE } from './spool-record.ts'
+import { Tally } from './totals.ts'
+
+/** Up to this many bytes of bodies an append is done within the call. */
+const AT_ONCE_SIZE = SPOOL_PIECE_SIZE / 2
+/** First buffer of a chunk; a session that says little keeps little. */
+const SMALL_CHUNK = 4096
+/** A new segment is begun while the old one has this much left: the next chunk's size is not known before it is made. */
+const SEGMENT_SLACK = 9 << 20
+const RESOLVED = Promise.resolve()
+
+export interface SessionParts {
+  readonly info: SessionInfo
+  readonly spool: Spool
+  readonly slot: SpoolSlot
+  readonly store: Store
+  readonly limits: RecorderLimits
+  readonly codec: Codec
+  readonly saltKey: Uint8Array
+  readonly chain: Chain
+  /** The first segment, its header already in the store. */
+  readonly segment: Segment
+  /** performance.now() at atUs 0. */
+  readonly bornMs: number
+  /** Told when a chunk has got its first frame: somebody must call `close` on it in time. */
+  readonly onBusy: (recorder: SessionRecorder) => void
+  /** Frees reserved bytes on the disk, before the last try to seal. */
+  readonly onLastTry: () => Promise<void>
+  /** The tape is sealed and in the store. */
+  readonly onSealed: (recorder: SessionRecorder, seal: Seal, summary: Summary) => Promise<void>
+}
+
+/**
+ * One session's recorder: numbers and encodes entries, spools them before they are released, and closes chunks that are hashed, signed,
+ * compressed and stored behind the release path.
+ */
+export class SessionRecorder implements Recorder {
+  readonly #parts: SessionParts
+  readonly #leaves: Leaves
+  readonly #outbox: Outbox
+  readonly #density = new Density()
+  readonly #tree = new MerkleStack()
+  readonly #tally = new Tally()
+  #segment: Segment
+  #chunk: OpenChunk | undefined
+  #nextSeq = 0
+  #lastUs = 0
+  #sizeHint = SMALL_CHUNK
+  /** Bytes of frames spooled and not yet in the store, and the times of the closed chunks among them. */
+  #unstoredSize = 0
+  readonly #unstoredSince: number[] = []
+  #failure: ApplianceError | undefined
+  /** The last append that has not resolved yet, if there is one: the next resolves after it. */
+  #order: Promise<void> | undefined
+  /** The last of those that could not be recorded within the call. */
+  #slow: Promise<void> | undefined
+  /** A frame is in the spool in part: its chunk must not be closed now. */
+  #halfSpooled = false
+  #unmade = false
+  #making: Promise<void> = Promise.resolve()
+  #wakers: (() => void)[] = []
+  #sealing: Promise<Seal> | undefined
+  #firstDone = false
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+    this.#segment = parts.segment
+    this.#leaves = new Leaves(parts.saltKey)
+    this.#outbox = new Outbox(parts.store, parts.limits.patienceMs, (error) => this.#fail(error))
+  }
+
+  get id(): SessionId {
+    return this.#parts.info.id
+  }
+
+  get info(): SessionInfo {
+    return this.#parts.info
+  }
+
+  get slot(): SpoolSlot {
+    return this.#parts.slot
+  }
+
+  /** When the open chunk must be closed, on performance.now(); undefined while there is none. */
+  get dueMs(): number | undefined {
+    return this.#chunk === undefined ? undefined : this.#chunk.bornMs + this.#parts.limits.chunkAgeMs
+  }
+
+  append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
+    if (this.#sealing !== undefined)
+      return Promise.reject(new ApplianceError('RECORDER_FAILED', `the tape of ${this.id} is sealed`))
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const durable = options?.durable === true || !this.#firstDone
+    this.#firstDone = true
+    let recorded: Promise<void> | undefined
+    try {
+      if (!this.#recordNow(entries)) recorded = this.#recordLater(entries)
+    } catch (error) {
+      return Promise.reject(this.#fail(recorderFailed(error)))
+    }
+    if (recorded === undefined && durable) this.#close(true)
+    const sync = durable || this.#parts.info.durability === 'disk'
+    if (recorded === undefined && !sync && this.#order === undefined) return RESOLVED
+    return this.#inOrder(this.#settle(recorded, sync, durable, this.#order))
+  }
+
+  /** Closes the open chunk when it is due. */
+  closeDue(nowMs: number): void {
+    const due = this.dueMs
+    if (due !== undefined && due <= nowMs) this.#close(false)
+  }
+
+  seal(reason: string, last: readonly Masked<Entry>[] = []): Promise<Seal> {
+    this.#sealing ??= this.#seal(reason, last)
+    return this.#sealing
+  }
+
+  /** Everything in one go: true when all of it is in the spool. False, with nothing done, when it must wait or is too much for one go. */
+  #recordNow(entries: readonly Entry[]): boolean {
+    if (this.#slow !== undefined || bodySize(entries) > AT_ONCE_SIZE || this.#overBudget()) return false
+    const chunk = this.#open()
+    const mark = chunk.mark()
+    try {
+      for (const entry of entries) this.#encode(chunk, entry)
+      const size = chunk.size - mark.size
+      if (
+        size <= SPOOL_PIECE_SIZE &&
+        (size === 0 || this.#parts.spool.frames(this.#parts.slot, chunk.encoder.slice(mark.size, chunk.size), true))
+      ) {
+        this.#spooled(chunk, size)
+        return true
+      }
+    } catch (error) {
+      chunk.reset(mark)
+      throw error
+    }
+    chunk.reset(mark)
+    return false
+  }
+
+  /** Frame by frame, waiting for spool and store, giving way to others between pieces. */
+  async #recordSlowly(entries: readonly Entry[]): Promise<void> {
+    try {
+      for (const entry of entries) {
+        for (const part of splitEntry(entry)) {
+          while (this.#overBudget()) await this.#progress()
+          if (this.#failure !== undefined) throw this.#failure
+          const chunk = this.#open()
+          const mark = chunk.mark()
+          try {
+            this.#add(chunk, entry, part)
+            await this.#spool(chunk, mark.size)
+          } catch (error) {
+            chunk.reset(mark)
+            throw error
+          }
+        }
+      }
+    } catch (error) {
+      throw this.#fail(recorderFailed(error))
+    }
+  }
+
+  async #spool(chunk: OpenChunk, from: number): Promise<void> {
+    const { spool, slot } = this.#parts
+    this.#halfSpooled = true
+    try {
+      for (let at = from; at < chunk.size; ) {
+        const piece = chunk.encoder.slice(at, Math.min(at + SPOOL_PIECE_SIZE, chunk.size))
+        if (spool.frames(slot, piece, at === from)) {
+          at += piece.length
+          if (at < chunk.size) await new Promise(setImmediate)
+        } else await spool.room()
+      }
+    } finally {
+      this.#halfSpooled = false
+    }
+    this.#spooled(chunk, chunk.size - from)
+  }
+
+  #spooled(chunk: OpenChunk, size: number): void {
+    this.#unstoredSize += size
+    this.#nextSeq = chunk.nextSeq
+    if (chunk.size >= CHUNK_RAW_SIZE || chunk.urgent) this.#close(false)
+  }
+
+  #recordLater(entries: readonly Entry[]): Promise<void> {
+    const turn = (this.#slow ?? RESOLVED).then(() => this.#recordSlowly(entries))
+    this.#slow = turn
+    const done = (): void => {
+      if (this.#slow === turn) this.#slow = undefined
+    }
+    turn.then(done, done)
+    return turn
+  }
+
+  /** What is left to wait for: the recording where it is not done, the disk where the level or the caller asks for it, the append before. */
+  async #settle(
+    recorded: Promise<void> | undefined,
+    sync: boolean,
+    durable: boolean,
+    before: Promise<void> | undefined,
+  ): Promise<void> {
+    if (recorded !== undefined) {
+      await recorded
+      if (durable) this.#close(true)
+    }
+    if (sync) {
+      try {
+        await this.#parts.spool.sync()
+      } catch (error) {
+        throw this.#fail(recorderFailed(error))
+      }
+    }
+    await before
+  }
+
+  #inOrder(settled: Promise<void>): Promise<void> {
+    this.#order = settled
+    const done = (): void => {
+      if (this.#order === settled) this.#order = undefined
+    }
+    settled.then(done, done)
+    return settled
+  }
+
+  #open(): OpenChunk {
+    if (this.#chunk === undefined) {
+      this.#chunk = new OpenChunk(this.#nextSeq, performance.now(), this.#sizeHint)
+      this.#parts.onBusy(this)
+    }
+    return this.#chunk
+  }
+
+  #encode(chunk: OpenChunk, entry: Entry): void {
+    for (const part of splitEntry(entry)) this.#add(chunk, entry, part)
+  }
+
+  #add(chunk: OpenChunk, entry: Entry, part: { facts: Entry['facts']; body: Uint8Array | null; spans: Uint8Array | null }): void {
+    const atUs = Math.max(this.#lastUs, Math.round((performance.now() - this.#parts.bornMs) * 1000))
+    chunk.add(atUs, entry, part.facts, part.body, part.spans)
+    this.#lastUs = atUs
+    if (entry.verdict !== null && (entry.verdict.act === 'block' || entry.verdict.act === 'hold')) chunk.urgent = true
+  }
+
+  #overBudget(): boolean {
+    if (this.#failure !== undefined) return false
+    const { budgetSize, budgetMs } = this.#parts.limits
+    const oldest = this.#unstoredSince[0] ?? this.#chunk?.bornMs
+    const late = oldest !== undefined && performance.now() - oldest > budgetMs
+    const over = late || this.#unstoredSize > budgetSize
+    // Nothing but a close brings the open chunk to the store.
+    if (over && this.#unstoredSince.length === 0) this.#close(false)
+    return over && this.#unstoredSince.length > 0
+  }
+
+  #close(urgent: boolean): void {
+    const chunk = this.#chunk
+    if (chunk === undefined) return
+    if (urgent) chunk.urgent = true
+    if (this.#halfSpooled) return
+    this.#chunk = undefined
+    if (chunk.size === 0) return
+    this.#sizeHint = chunk.size > CHUNK_RAW_SIZE / 2 ? CHUNK_RAW_SIZE + SPOOL_PIECE_SIZE : SMALL_CHUNK
+    this.#unstoredSince.push(chunk.bornMs)
+    const claim = this.#parts.slot.take()
+    this.#making = this.#making.then(() => this.#make(chunk, claim))
+  }
+
+  async #make(chunk: OpenChunk, claim: SpoolClaim): Promise<void> {
+    if (this.#unmade) return
+    const { chain, codec } = this.#parts
+    try {
+      if (this.#segmentFull()) await this.#roll()
+      const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
+      this.#tree.push(made.header)
+      this.#tally.join(chunk.tally)
+      this.#density.add(chunk.times)
+      this.#outbox.add(this.#segment.chunk(made), () => {
+        this.#unstoredSize -= chunk.size
+        this.#unstoredSince.shift()
+        this.#parts.spool.release(claim)
+        this.#wake()
+      })
+    } catch (error) {
+      // The chain cannot go on over a chunk that was not made: the rest is left to recovery.
+      this.#unmade = true
+      this.#fail(recorderFailed(error))
+    }
+  }
+
+  #segmentFull(): boolean {
+    const { segmentBlocks, segmentSize, segmentAgeMs } = this.#parts.limits
+    const { chunkCount, size, bornMs } = this.#segment
+    if (chunkCount === 0) return false
+    return chunkCount >= segmentBlocks || size + SEGMENT_SLACK > segmentSize || performance.now() - bornMs > segmentAgeMs
+  }
+
+  async #roll(): Promise<void> {
+    const { chain, info } = this.#parts
+    this.#outbox.add(await this.#segment.end(this.#density.result(), null), nothing)
+    const number = this.#segment.number + 1
+    const statement = pack({
+      v: TAPE_VERSION,
+      segment: number,
+      id: info.id,
+      prev: chain.head,
+      chunk: chain.n,
+      seq: this.#tally.frames,
+    })
+    chain.head = sha256(statement)
+    this.#segment = new Segment(info.id, number, performance.now())
+    this.#outbox.add(this.#segment.begin(encodeRecord('header', [pack([statement])])), nothing)
+  }
+
+  async #seal(reason: string, last: readonly Masked<Entry>[]): Promise<Seal> {
+    const { chain, spool, slot, info } = this.#parts
+    // What is still on its way resolves or rejects to its own caller.
+    await this.#order?.catch(nothing)
+    await this.#lastWords(last)
+    this.#close(false)
+    await this.#making
+    if (this.#unmade) throw this.#failure ?? new ApplianceError('RECORDER_FAILED', `a chunk of ${info.id} could not be made`)
+    const { root, head } = { root: this.#tree.root(), head: chain.head }
+    const totals = this.#tally.totals()
+    const endedAt = new Date().toISOString()
+    const statement = pack({
+      v: TAPE_VERSION,
+      id: info.id,
+      reason,
+      chunks: chain.n,
+      root,
+      head,
+      atUs: this.#lastUs,
+      endedAt,
+      totals,
+    })
+    const signature = chain.key.sign('seal', statement)
+    const summary: Summary = { reason, chunks: chain.n, root: root.toString('hex'), endedAt, durationUs: this.#lastUs, totals }
+    this.#outbox.add(this.#segment.add(encodeRecord('seal', [pack([statement, signature])])), nothing)
+    this.#outbox.add(await this.#segment.end(this.#density.result(), summary), nothing)
+    const seal: Seal = { reason, frameCount: totals.frames, chunkCount: chain.n, root: summary.root }
+    try {
+      await this.#outbox.flushed()
+    } catch {
+      // One more try, with the bytes kept for it. If it fails too, the spool has everything and recovery will bring it.
+      await this.#parts.onLastTry()
+      this.#outbox.retry()
+      await this.#outbox.flushed()
+    }
+    await this.#parts.onSealed(this, seal, summary)
+    spool.dismiss(slot)
+    return seal
+  }
+
+  /** Into the spool's reserve where there is no other room, and synced; where not even that works they still go to the store. */
+  async #lastWords(entries: readonly Masked<Entry>[]): Promise<void> {
+    const { spool, slot } = this.#parts
+    for (const entry of entries) {
+      for (const part of splitEntry(entry)) {
+        const chunk = this.#open()
+        const from = chunk.size
+        this.#add(chunk, entry, part)
+        try {
+          for (let at = from; at < chunk.size; at += SPOOL_PIECE_SIZE) {
+            if (!spool.frames(slot, chunk.encoder.slice(at, Math.min(at + SPOOL_PIECE_SIZE, chunk.size)), at === from, true))
+              break
+          }
+        } catch (error) {
+          this.#fail(recorderFailed(error))
+        }
+        this.#spooled(chunk, chunk.size - from)
+      }
+    }
+    if (entries.length > 0) await spool.sync().catch((error: unknown) => this.#fail(recorderFailed(error)))
+  }
+
+  /** The first failure stays. */
+  #fail(error: ApplianceError): ApplianceError {
+    this.#failure ??= error
+    this.#wake()
+    return this.#failure
+  }
+
+  #progress(): Promise<void> {
+    return new Promise((resolve) => this.#wakers.push(resolve))
+  }
+
+  #wake(): void {
+    const wakers = this.#wakers
+    this.#wakers = []
+    for (const wake of wakers) wake()
+  }
+}
+
+function bodySize(entries: readonly Entry[]): number {
+  let size = 0
+  for (const { body, masks } of entries) size += (body?.length ?? 0) + (masks?.spans.length ?? 0)
+  return size
+}
+
+function nothing(): void {
+  // For outcomes that somebody else is told.
+}

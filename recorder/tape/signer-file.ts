@@ -1,0 +1,104 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { codeOf, syncFolder } from '../files.ts'
+import type { GatewayKey, GatewaySigner } from './signer.ts'
+
+const PRIVATE_FILE = 'gateway.key'
+const PUBLIC_FILE = 'gateway.pub'
+
+/**
+ * The gateway's Ed25519 key in a folder, made on first use: `gateway.key` (PKCS #8 PEM, mode 0600) and `gateway.pub`
+ * (one line: the gateway's name, a space, SPKI in base64). Several processes may come at once: one makes it, all use it.
+ */
+export async function openFileSigner(folder: string, gateway: string): Promise<GatewaySigner> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, PRIVATE_FILE)
+  const key = (await readKey(path)) ?? (await makeKey(folder, path))
+  const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' })
+  await publish(folder, `${gateway} ${publicKey.toString('base64')}\n`)
+  return {
+    gateway,
+    algorithm: 'Ed25519',
+    publicKey,
+    sign: async (bytes) => sign(null, bytes, key),
+  }
+}
+
+/** The keys in a `gateway.pub`: one per line, name and SPKI in base64. */
+export function parseGatewayKeys(text: string): GatewayKey[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [gateway, publicKey, ...more] = line.trim().split(/\s+/)
+      if (gateway === undefined || publicKey === undefined || more.length > 0) {
+        throw new ApplianceError('CONFIG_INVALID', 'a gateway key line is a name and a public key (SPKI, base64)')
+      }
+      return { gateway, publicKey: Buffer.from(publicKey, 'base64') }
+    })
+}
+
+export async function readGatewayKeys(folder: string): Promise<GatewayKey[]> {
+  try {
+    return parseGatewayKeys(await readFile(join(folder, PUBLIC_FILE), 'utf8'))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
+    throw error
+  }
+}
+
+async function readKey(path: string): Promise<KeyObject | undefined> {
+  let pem: Buffer
+  try {
+    pem = await readFile(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+  const key = createPrivateKey(pem)
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw new ApplianceError('CONFIG_INVALID', `${path} holds a ${key.asymmetricKeyType} key, not Ed25519`)
+  return key
+}
+
+async function makeKey(folder: string, path: string): Promise<KeyObject> {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const temporary = join(folder, `.gateway.key-${process.pid}`)
+  await write(temporary, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), 'w')
+  try {
+    await link(temporary, path)
+    await syncFolder(folder)
+    return privateKey
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    const made = await readKey(path)
+    if (made === undefined) throw error
+    return made
+  } finally {
+    await unlink(temporary)
+  }
+}
+
+/** Adds the line where it is missing: a gateway's old keys stay, they vouch for old tapes. */
+async function publish(folder: string, line: string): Promise<void> {
+  const path = join(folder, PUBLIC_FILE)
+  const present = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return ''
+    throw error
+  })
+  if (present.split('\n').includes(line.trim())) return
+  await write(path, line, 'a')
+  await chmod(path, 0o644)
+}
+
+async function write(path: string, text: string, flags: 'w' | 'a'): Promise<void> {
+  const file = await open(path, flags, 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,68 @@
+import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Certificate, SIGNED } from '../../schemas/tape.ts'
+import { signedBytes } from './keys.ts'
+import { sha256 } from './merkle.ts'
+
+/** How a gateway signs the statements it answers for. The private key may be a file or stay in a vault. */
+export interface GatewaySigner {
+  /** The name that stands in certificates; workers of one gateway share it. */
+  readonly gateway: string
+  readonly algorithm: 'Ed25519' | 'ES256'
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array
+  /** Signs the bytes as they are. Rejects RECORDER_FAILED when the key cannot be reached. */
+  sign(bytes: Uint8Array): Promise<Uint8Array>
+}
+
+/** A gateway key somebody decided to trust. */
+export interface GatewayKey {
+  readonly gateway: string
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array
+}
+
+export function keyIdOf(publicKey: Uint8Array): string {
+  return sha256(publicKey).toString('hex').slice(0, 16)
+}
+
+export async function certify(signer: GatewaySigner, kind: keyof typeof SIGNED, statement: Uint8Array): Promise<Certificate> {
+  return {
+    gateway: signer.gateway,
+    algorithm: signer.algorithm,
+    keyId: keyIdOf(signer.publicKey),
+    signature: await signer.sign(signedBytes(kind, statement)),
+  }
+}
+
+/** `unknown`: none of the trusted keys is the one named; nothing can be said. `false`: the signature is wrong. */
+export function checkCertificate(
+  certificate: Certificate,
+  kind: keyof typeof SIGNED,
+  statement: Uint8Array,
+  trusted: readonly GatewayKey[],
+): boolean | 'unknown' {
+  const key = trusted.find((one) => one.gateway === certificate.gateway && keyIdOf(one.publicKey) === certificate.keyId)
+  if (key === undefined) return 'unknown'
+  return verifyGateway(publicKeyOf(key.publicKey), certificate.algorithm, signedBytes(kind, statement), certificate.signature)
+}
+
+function verifyGateway(key: KeyObject, algorithm: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  switch (algorithm) {
+    case 'Ed25519':
+      return key.asymmetricKeyType === 'ed25519' && verify(null, bytes, key, signature)
+    case 'ES256':
+      // RFC 7518 section 3.4: P-256, SHA-256, signature as r || s.
+      return key.asymmetricKeyType === 'ec' && verify('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }, signature)
+    default:
+      return false
+  }
+}
+
+function publicKeyOf(spki: Uint8Array): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+  } catch (error) {
+    throw new ApplianceError('CONFIG_INVALID', 'a trusted gateway key is not a public key (SPKI)', { cause: error })
+  }
+}

@@ -1,0 +1,66 @@
+import { closeSync, fdatasync, openSync } from 'node:fs'
+import { open, rename, unlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { writeFully } from '../files.ts'
+
+const datasync = promisify(fdatasync)
+
+/** Zeros written at once while a file is prepared: the thread pool has other guests. */
+const FILL_PIECE_SIZE = 1 << 20
+
+/** One file of the spool, filled with zeros beforehand so that its bytes are reserved on the disk and a sync need not touch its metadata. */
+export class SpoolFile {
+  number: number
+  path: string
+  readonly fd: number
+  readonly size: number
+  /** Where the next record goes. */
+  position = 0
+  /** Bytes of frames in it that are not in the store yet. */
+  pending = 0
+  /** Written since the last sync began. */
+  dirty = false
+
+  private constructor(number: number, path: string, fd: number, size: number) {
+    this.number = number
+    this.path = path
+    this.fd = fd
+    this.size = size
+  }
+
+  /** Rejects with the system's error (ENOSPC ...), having left nothing behind. */
+  static async create(number: number, path: string, size: number): Promise<SpoolFile> {
+    const file = await open(path, 'wx', 0o600)
+    try {
+      const zeros = Buffer.alloc(Math.min(FILL_PIECE_SIZE, size))
+      for (let at = 0; at < size; at += zeros.length)
+        await writeFully(file, zeros.subarray(0, Math.min(zeros.length, size - at)), at)
+      await file.sync()
+    } catch (error) {
+      await file.close()
+      await unlink(path)
+      throw error
+    }
+    await file.close()
+    return new SpoolFile(number, path, openSync(path, 'r+'), size)
+  }
+
+  /** Begins a new life under another number. */
+  async reuse(number: number, path: string): Promise<void> {
+    await rename(this.path, path)
+    this.number = number
+    this.path = path
+    this.position = 0
+    this.pending = 0
+  }
+
+  async sync(): Promise<void> {
+    this.dirty = false
+    await datasync(this.fd)
+  }
+
+  async remove(): Promise<void> {
+    closeSync(this.fd)
+    await unlink(this.path)
+  }
+}

@@ -1,0 +1,299 @@
+import { writevSync } from 'node:fs'
+import { join } from 'node:path'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { syncFolder } from '../files.ts'
+import type { RecorderLimits } from './limits.ts'
+import { SpoolFile } from './spool-file.ts'
+import { SPOOL_HEAD_SIZE, type SpoolKind, writeSpoolHead } from './spool-record.ts'
+
+/** The one system call of the release path; tests put faults here. Returns the bytes written. */
+export type WriteNow = (fd: number, buffers: readonly Uint8Array[], position: number) => number
+
+export interface SpoolOptions {
+  readonly limits: Pick<RecorderLimits, 'walSize' | 'walReserveSize' | 'walCount' | 'patienceMs'>
+  readonly write?: WriteNow
+  readonly createFile?: typeof SpoolFile.create
+}
+
+/** Where a session's frames stand in the spool. */
+export class SpoolSlot {
+  readonly number: number
+  readonly session: string
+  #written = new Map<SpoolFile, number>()
+
+  constructor(number: number, session: string) {
+    this.number = number
+    this.session = session
+  }
+
+  count(file: SpoolFile, size: number): void {
+    this.#written.set(file, (this.#written.get(file) ?? 0) + size)
+  }
+
+  /** What was written since the last call: released together, once it is in the store. */
+  take(): SpoolClaim {
+    const claim = this.#written
+    this.#written = new Map()
+    return claim
+  }
+}
+
+export type SpoolClaim = ReadonlyMap<SpoolFile, number>
+
+/**
+ * The durable local queue between gate and store: one write-ahead log per process, shared by its sessions so that one sync serves
+ * all that wait. What is written survives the process; what is synced survives the machine's power. Files whose frames are all in
+ * the store are used again.
+ */
+export class Spool {
+  readonly #folder: string
+  readonly #limits: SpoolOptions['limits']
+  readonly #write: WriteNow
+  readonly #createFile: typeof SpoolFile.create
+  readonly #head = Buffer.alloc(SPOOL_HEAD_SIZE)
+  readonly #slots = new Set<SpoolSlot>()
+  readonly #full: SpoolFile[] = []
+  #current: SpoolFile
+  #next: SpoolFile | undefined
+  #preparing: Promise<void> | undefined
+  #lastFile = 1
+  #lastSlot = 0
+  #syncing: Promise<void> = Promise.resolve()
+  #syncNext: Promise<void> | undefined
+  #broken: ApplianceError | undefined
+  #closed = false
+  #wakers: (() => void)[] = []
+
+  private constructor(folder: string, options: SpoolOptions, first: SpoolFile) {
+    this.#folder = folder
+    this.#limits = options.limits
+    this.#write = options.write ?? writevSync
+    this.#createFile = options.createFile ?? SpoolFile.create
+    this.#current = first
+  }
+
+  /** `folder` must exist and be ours alone. Rejects with the system's error when the first file does not fit on the disk. */
+  static async open(folder: string, options: SpoolOptions): Promise<Spool> {
+    const first = await (options.createFile ?? SpoolFile.create)(1, fileName(folder, 1), options.limits.walSize)
+    await syncFolder(folder)
+    const spool = new Spool(folder, options, first)
+    void spool.#prepare()
+    return spool
+  }
+
+  /** Names a session; false when there is no room right now. */
+  enrol(session: string): SpoolSlot | undefined {
+    this.#lastSlot += 1
+    const slot = new SpoolSlot(this.#lastSlot, session)
+    if (!this.#put(slot, 'enrol', Buffer.from(session), false, false)) return undefined
+    this.#slots.add(slot)
+    return slot
+  }
+
+  /**
+   * Writes at most SPOOL_PIECE_SIZE bytes of the session's stream of frames; in the file when it returns true.
+   * False: no room; wait for `room()`. `lastWords` may use the reserve. Throws RECORDER_FAILED when the disk does not take it.
+   */
+  frames(slot: SpoolSlot, piece: Uint8Array, beginsFrame: boolean, lastWords = false): boolean {
+    if (!this.#put(slot, 'frames', piece, beginsFrame, lastWords)) return false
+    slot.count(this.#current, piece.length)
+    this.#current.pending += piece.length
+    return true
+  }
+
+  /** The session is sealed and in the store. */
+  dismiss(slot: SpoolSlot): void {
+    this.#slots.delete(slot)
+    // Without room this is left out: recovery then finds a sealed tape and nothing to do.
+    this.#put(slot, 'dismiss', new Uint8Array(0), false, true)
+  }
+
+  /** Resolves when everything written before the call is on the disk. One sync serves all who wait. */
+  sync(): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
+    if (this.#syncNext === undefined) {
+      const next = this.#syncing.then(() => {
+        this.#syncNext = undefined
+        return this.#syncDirty()
+      })
+      this.#syncNext = next
+      // The chain itself goes on after a failure; whoever waits for `next` is told.
+      this.#syncing = next.catch(() => undefined)
+    }
+    return this.#syncNext
+  }
+
+  /** Resolves when there is room again; rejects RECORDER_FAILED after the limits' patience. */
+  async room(): Promise<void> {
+    const deadline = performance.now() + this.#limits.patienceMs
+    for (;;) {
+      if (this.#broken !== undefined) throw this.#broken
+      if (this.#next !== undefined) return
+      const leftMs = deadline - performance.now()
+      if (leftMs <= 0) throw this.#fullError()
+      const preparing = this.#prepare()
+      if (preparing !== undefined) await preparing
+      if (this.#next === undefined) await this.#released(leftMs)
+    }
+  }
+
+  /** These frames are in the store. */
+  release(claim: SpoolClaim): void {
+    for (const [file, size] of claim) {
+      file.pending -= size
+      if (file.pending === 0 && file !== this.#current) this.#recycle(file)
+    }
+  }
+
+  /** Closes and removes the files; only when nothing in them is needed any more. Otherwise they stay for recovery. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#preparing
+    await this.#syncing
+    const files = [...this.#full, this.#current, ...(this.#next === undefined ? [] : [this.#next])]
+    if (this.#slots.size === 0 && files.every((file) => file.pending === 0)) for (const file of files) await file.remove()
+  }
+
+  #put(slot: SpoolSlot, kind: SpoolKind, payload: Uint8Array, beginsFrame: boolean, lastWords: boolean): boolean {
+    if (this.#broken !== undefined) throw this.#broken
+    const size = SPOOL_HEAD_SIZE + payload.length
+    const limit = (): number => this.#current.size - (lastWords ? 0 : this.#limits.walReserveSize)
+    if (this.#current.position + size > limit()) {
+      if (this.#next === undefined) {
+        void this.#prepare()
+        return false
+      }
+      this.#roll(this.#next)
+      if (this.#current.position + size > limit())
+        throw new ApplianceError('RECORDER_FAILED', `a spool file of ${this.#current.size} bytes has no room for ${size}`)
+    }
+    const file = this.#current
+    writeSpoolHead(this.#head, file.number, slot.number, kind, beginsFrame, payload)
+    this.#writeFully(file, [this.#head, payload], size)
+    file.position += size
+    file.dirty = true
+    return true
+  }
+
+  /** On failure the position stays: what was half written is written over, and meanwhile does not pass its CRC. */
+  #writeFully(file: SpoolFile, buffers: readonly Uint8Array[], size: number): void {
+    try {
+      let written = this.#write(file.fd, buffers, file.position)
+      if (written === size) return
+      const rest = Buffer.concat(buffers)
+      while (written < size) {
+        const more = this.#write(file.fd, [rest.subarray(written)], file.position + written)
+        if (more <= 0) throw new Error(`only ${written} of ${size} bytes were written`)
+        written += more
+      }
+    } catch (error) {
+      throw new ApplianceError('RECORDER_FAILED', `the spool cannot be written: ${messageOf(error)}`, { cause: error })
+    }
+  }
+
+  #roll(next: SpoolFile): void {
+    const old = this.#current
+    this.#current = next
+    this.#next = undefined
+    if (old.pending === 0) this.#recycle(old)
+    else this.#full.push(old)
+    // Each file names the sessions alive, so that old files can go.
+    for (const slot of this.#slots) this.#put(slot, 'enrol', Buffer.from(slot.session), false, true)
+    void this.#prepare()
+  }
+
+  /** Makes the next file in the background; undefined when there is one, or as many as there may be. */
+  #prepare(): Promise<void> | undefined {
+    if (this.#next !== undefined || this.#closed || this.#full.length + 1 >= this.#limits.walCount) return undefined
+    this.#preparing ??= this.#createNext().finally(() => {
+      this.#preparing = undefined
+      this.#wake()
+    })
+    return this.#preparing
+  }
+
+  /** A file that cannot be made (disk full) is tried again by whoever needs it, until its patience ends. */
+  async #createNext(): Promise<void> {
+    this.#lastFile += 1
+    try {
+      const file = await this.#createFile(this.#lastFile, fileName(this.#folder, this.#lastFile), this.#limits.walSize)
+      await syncFolder(this.#folder)
+      if (this.#next === undefined) this.#next = file
+      else await file.remove()
+    } catch (error) {
+      this.#lastProblem = messageOf(error)
+    }
+  }
+
+  #lastProblem = ''
+
+  #recycle(file: SpoolFile): void {
+    const at = this.#full.indexOf(file)
+    if (at >= 0) this.#full.splice(at, 1)
+    if (this.#closed) {
+      this.#full.push(file)
+      return
+    }
+    void this.#syncing.then(async () => {
+      try {
+        if (this.#next === undefined) {
+          this.#lastFile += 1
+          const number = this.#lastFile
+          await file.reuse(number, fileName(this.#folder, number))
+          if (this.#next === undefined) {
+            this.#next = file
+            this.#wake()
+            return
+          }
+        }
+        await file.remove()
+      } catch (error) {
+        this.#lastProblem = messageOf(error)
+      }
+      this.#wake()
+    })
+  }
+
+  async #syncDirty(): Promise<void> {
+    try {
+      for (const file of [...this.#full, this.#current]) if (file.dirty) await file.sync()
+    } catch (error) {
+      // After a failed sync the kernel may have dropped the pages: nothing in this spool can be promised any more.
+      this.#broken = new ApplianceError('RECORDER_FAILED', `the spool cannot be synced: ${messageOf(error)}`, { cause: error })
+      throw this.#broken
+    }
+  }
+
+  #fullError(): ApplianceError {
+    const why = this.#lastProblem === '' ? 'the store does not take what waits' : this.#lastProblem
+    return new ApplianceError('RECORDER_FAILED', `the spool has been full for ${this.#limits.patienceMs} ms: ${why}`)
+  }
+
+  /** Resolves at the next release, or after a while. */
+  #released(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.min(withinMs, RETRY_MS))
+      this.#wakers.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  #wake(): void {
+    const wakers = this.#wakers
+    this.#wakers = []
+    for (const wake of wakers) wake()
+  }
+}
+
+/** Between two tries to make a file on a full disk. */
+const RETRY_MS = 100
+
+function fileName(folder: string, number: number): string {
+  return join(folder, `${String(number).padStart(8, '0')}.wal`)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
