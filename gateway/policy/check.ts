@@ -1,0 +1,219 @@
+import type { Match, PolicyFile, Rule } from '../../schemas/policy.ts'
+import { PROTOCOL_NAMES, type ProtocolName } from '../../schemas/session.ts'
+import { ENTITY_NAMES } from '../masking/rules.ts'
+import { nearest, type YamlFile } from '../yaml.ts'
+import { globs } from './globs.ts'
+import { isVerb } from './match.ts'
+import { listOf } from './quantities.ts'
+import { holdOf, kindsOf } from './rule.ts'
+import { categoriesOf } from './sql/functions.ts'
+import { DDL_VERBS, VERBS, WRITE_VERBS } from './sql/statements.ts'
+import { VOCABULARIES } from './vocabulary.ts'
+
+/** What a policy may be checked against beside itself. */
+export interface PolicyContext {
+  /** Groups that exist, where that is known: a hold nobody can decide is refused. */
+  readonly groups?: ReadonlySet<string>
+}
+
+type Path = readonly (string | number)[]
+type Report = (path: Path, message: string) => void
+
+/** Adds every mistake the schema cannot see: what could never fire, never be decided, or never be enforced. */
+export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext): void {
+  const file = yaml.value
+  const report: Report = (path, message) => yaml.mistake(path, message)
+  checkMasking(file, report)
+  const lines = new Map<string, number>()
+  file.rules.forEach((rule, index) => {
+    const path = ['rules', index]
+    const before = lines.get(rule.id)
+    if (before !== undefined)
+      report([...path, 'id'], `"${rule.id}" is taken by the rule in line ${before}; this one could never be told from it`)
+    else lines.set(rule.id, yaml.line([...path, 'id']))
+    if (/^(policy|shadow|label|detector)\b/.test(rule.id))
+      report([...path, 'id'], `"${rule.id}": this beginning is kept for the policy itself`)
+    checkRule(rule, path, file, context, report)
+  })
+  if (file.defaults?.unparsable === 'hold' || file.defaults?.action === 'hold') {
+    checkApprovers(holdOf(undefined, file).groups, ['defaults'], context, report)
+  }
+  checkTests(file, report)
+}
+
+function checkMasking(file: PolicyFile, report: Report): void {
+  const entities: readonly string[] = ENTITY_NAMES
+  for (const name of Object.keys(file.detectors ?? {})) {
+    if (!entities.includes(name)) report(['detectors', name], `there is no detector of this name${suggestion(name, entities)}`)
+  }
+  const labels = Object.keys(file.labels ?? {})
+  for (const [id, label] of Object.entries(file.labels ?? {})) {
+    if (label.columns === undefined && label.names === undefined)
+      report(['labels', id], 'names no column: give `columns` or `names`')
+  }
+  file.exempt?.forEach((entry, index) => {
+    if (entry.labels === undefined && entry.detectors === undefined)
+      report(['exempt', index], 'exempts from nothing: give `labels` or `detectors`')
+    for (const [field, known] of [
+      ['labels', labels],
+      ['detectors', entities],
+    ] as const) {
+      for (const pattern of listOf(entry[field])) {
+        if (!known.some(globs(pattern.replace(/^!/, ''))))
+          report(['exempt', index, field], `"${pattern}" fits none of them${suggestion(pattern, known)}`)
+      }
+    }
+  })
+}
+
+function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyContext, report: Report): void {
+  const protocols: readonly ProtocolName[] = rule.on === undefined ? PROTOCOL_NAMES : listOf(rule.on)
+  const { threshold, match } = rule
+  if (rule.action === 'hold')
+    checkApprovers(
+      holdOf(rule.approval, file).groups,
+      [...path, rule.approval === undefined ? 'action' : 'approval'],
+      context,
+      report,
+    )
+  else if (rule.approval !== undefined)
+    report([...path, 'approval'], `a rule that does not hold has nobody to ask (action is ${rule.action})`)
+  if (rule.who !== undefined && rule.except !== undefined && covers(rule.except, rule.who)) {
+    report([...path, 'except'], 'takes out everybody `who` names: the rule could never fire')
+  }
+  if (threshold !== undefined) checkThreshold(rule, protocols, path, report)
+  if (match === undefined) return
+  checkKinds(rule, protocols, path, report)
+  checkContradictions(match, [...path, 'match'], report)
+}
+
+function checkApprovers(groups: readonly string[], path: Path, context: PolicyContext, report: Report): void {
+  if (groups.length === 0)
+    report(path, 'a hold needs somebody who can decide: give `approval.groups` here or in `defaults.approval`')
+  if (context.groups !== undefined && groups.length > 0 && !groups.some((group) => context.groups?.has(group))) {
+    report(path, `nobody is in ${groups.join(', ')}: what is held could never be approved`)
+  }
+}
+
+function checkThreshold(rule: Rule, protocols: readonly ProtocolName[], path: Path, report: Report): void {
+  const { threshold } = rule
+  if (threshold?.rows === undefined && threshold?.bytes === undefined)
+    report([...path, 'threshold'], 'counts nothing: give `rows` or `bytes`')
+  if (rule.action === 'allow') report([...path, 'action'], 'a threshold that allows has no effect: use block or hold')
+  for (const kind of listOf(rule.match?.kind)) {
+    if (protocols.every((protocol) => !VOCABULARIES[protocol].counted.includes(kind))) {
+      const counted = [...new Set(protocols.flatMap((protocol) => VOCABULARIES[protocol].counted))]
+      report([...path, 'match', 'kind'], `"${kind}" has no rows to count; counted: ${counted.join(', ')}`)
+    }
+  }
+}
+
+/** Every kind must exist, and some kind of some protocol must have every fact that is asked for. */
+function checkKinds(rule: Rule, protocols: readonly ProtocolName[], path: Path, report: Report): void {
+  const { match, threshold } = rule
+  if (match === undefined) return
+  const every = [...new Set(protocols.flatMap((protocol) => Object.keys(VOCABULARIES[protocol].facts)))]
+  for (const kind of listOf(match.kind)) {
+    if (!every.includes(kind))
+      report([...path, 'match', 'kind'], `no message of ${protocols.join(', ')} is called "${kind}"${suggestion(kind, every)}`)
+  }
+  const asked = (Object.keys(match) as (keyof Match)[]).filter((fact) => fact !== 'kind')
+  const answers = protocols.map((protocol) => {
+    const vocabulary = VOCABULARIES[protocol]
+    // A threshold asks the statement whose results it counts.
+    const kinds = threshold === undefined ? kindsOf(rule, protocol) : [...vocabulary.asking]
+    return { protocol, facts: new Set(kinds.flatMap((kind) => [...(vocabulary.facts[kind] ?? [])])) }
+  })
+  for (const fact of asked) {
+    if (answers.some(({ facts }) => facts.has(fact))) continue
+    const of = match.kind === undefined || threshold !== undefined ? protocols.join(', ') : listOf(match.kind).join(', ')
+    report([...path, 'match', fact], `no message of ${of} has this fact: the rule could never fire`)
+  }
+  if (rule.on !== undefined || asked.length === 0 || answers.some(({ facts }) => asked.every((fact) => facts.has(fact)))) return
+  report([...path, 'match'], 'no protocol has all of these facts: the rule could never fire')
+}
+
+function checkContradictions(match: Match, path: Path, report: Report): void {
+  const verbs = listOf(match.verb).map((verb) => verb.toUpperCase())
+  const all = [...VERBS]
+  for (const verb of verbs) {
+    if (!all.some((known) => isVerb(known, [verb])))
+      report([...path, 'verb'], `no statement has the verb "${verb}"${suggestion(verb, all)}`)
+  }
+  const never = (fact: keyof Match, why: string): void => report([...path, fact], `${why}: the rule could never fire`)
+  const only = (...allowed: string[]): boolean =>
+    verbs.length > 0 && !verbs.some((verb) => isVerb(verb, allowed) || allowed.some((one) => isVerb(one, [verb])))
+  for (const fact of ['has_where', 'where_trivial'] as const) {
+    if (match[fact] !== undefined && only('SELECT', 'UPDATE', 'DELETE')) never(fact, `${verbs.join(', ')} has no WHERE`)
+  }
+  if (match.has_where === false && match.where_trivial === true) never('where_trivial', 'what has no WHERE has no trivial one')
+  if (match.copy !== undefined && only('COPY')) never('copy', `${verbs.join(', ')} is no COPY`)
+  if (
+    match.copy?.direction === 'in' &&
+    listOf(match.copy.target).length > 0 &&
+    listOf(match.copy.target).every((target) => target === 'stdout')
+  ) {
+    never('copy', 'nothing is copied in from stdout')
+  }
+  if (
+    match.copy?.direction === 'out' &&
+    listOf(match.copy.target).length > 0 &&
+    listOf(match.copy.target).every((target) => target === 'stdin')
+  ) {
+    never('copy', 'nothing is copied out to stdin')
+  }
+  if (match.ddl === false && verbs.length > 0 && verbs.every((verb) => DDL_VERBS.has(verb)))
+    never('ddl', `${verbs.join(', ')} is always ddl`)
+  if (match.writes === false && verbs.length > 0 && verbs.every((verb) => WRITE_VERBS.has(verb)))
+    never('writes', `${verbs.join(', ')} always writes`)
+  if (match.ddl === true && match.writes === false) never('writes', 'ddl always writes')
+  if (match.multi === true && (match.statement_count?.max ?? 2) < 2) never('multi', 'one statement is not several')
+  if (match.multi === false && (match.statement_count?.min ?? 1) > 1) never('multi', 'several statements are not one')
+  if (match.limited === false && match.limit?.max !== undefined) never('limited', 'a limit of at most so many is a limit')
+  for (const fact of ['limit', 'size', 'statement_count'] as const) {
+    const range = match[fact]
+    if (range?.min !== undefined && range.max !== undefined && range.min > range.max)
+      never(fact, `${range.min} is more than ${range.max}`)
+  }
+  if (match.parse_ok === false) {
+    const beside = (Object.keys(match) as (keyof Match)[]).filter((fact) => !['parse_ok', 'size', 'kind'].includes(fact))
+    for (const fact of beside) never(fact, 'a statement that cannot be read has no such fact')
+  }
+  checkFunctions(match, path, report)
+}
+
+function checkFunctions(match: Match, path: Path, report: Report): void {
+  const names = listOf(match.functions)
+  const categories: readonly string[] = listOf(match.function_categories)
+  if (categories.length === 0 || names.length === 0 || names.some((name) => name.includes('*') || name.startsWith('!'))) return
+  if (names.every((name) => !categoriesOf(name).some((category) => categories.includes(category)))) {
+    report([...path, 'functions'], `none of these is of category ${categories.join(', ')}: the rule could never fire`)
+  }
+}
+
+/** Whether whoever fits `who` surely fits `except` as well. */
+function covers(except: NonNullable<Rule['except']>, who: NonNullable<Rule['who']>): boolean {
+  return (['kinds', 'groups', 'subjects'] as const).every((field) => {
+    const out: readonly string[] = listOf(except[field])
+    const named: readonly string[] = listOf(who[field])
+    if (out.length === 0) return true
+    const fits = field === 'subjects' ? globs(out) : (name: string) => out.includes(name)
+    return named.length > 0 && named.every((name) => !name.startsWith('!') && fits(name))
+  })
+}
+
+function checkTests(file: PolicyFile, report: Report): void {
+  const ids = file.rules.map(({ id }) => id)
+  file.tests?.forEach((test, index) => {
+    for (const id of test.expect.rules ?? []) {
+      const bare = id.replace(/^shadow:/, '')
+      if (!bare.startsWith('policy.') && !ids.includes(bare))
+        report(['tests', index, 'expect', 'rules'], `there is no rule "${id}"${suggestion(bare, ids)}`)
+    }
+  })
+}
+
+function suggestion(word: string, known: readonly string[]): string {
+  const near = nearest(word, known)
+  return near === undefined ? '' : `; did you mean "${near}"?`
+}

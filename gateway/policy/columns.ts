@@ -1,0 +1,64 @@
+import type { MaskForm, PolicyFile } from '../../schemas/policy.ts'
+import type { Identity } from '../../schemas/session.ts'
+import { type Fits, globs } from './globs.ts'
+import { compileWho } from './rule.ts'
+
+/** What a column carries, and how it is shown. */
+export interface ColumnLabel {
+  /** The label's id, e.g. `pii.email`. */
+  readonly label: string
+  readonly entity: string
+  readonly form: MaskForm | undefined
+}
+
+/** Which columns carry labelled data for one identity. */
+export interface ColumnLabels {
+  /** No label holds for this identity: nothing needs to be looked up. */
+  readonly empty: boolean
+  /** Of a column whose origin is known; names are as the catalog has them. */
+  labelFor(column: { readonly schema: string; readonly table: string; readonly column: string }): ColumnLabel | undefined
+  /** Of a column of which only the name is known (computed, COPY, a view not looked into). */
+  labelForName(name: string): ColumnLabel | undefined
+}
+
+interface CompiledLabel {
+  readonly label: ColumnLabel
+  readonly columns: Fits
+  readonly names: Fits
+}
+
+/** Statements choose the names asked for, so what is remembered has an end. */
+const MAX_REMEMBERED = 10_000
+const never: Fits = () => false
+
+/** The labels that hold for this identity: those it is exempt from are gone. Of several that fit, the first in the file counts. */
+export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels {
+  const exempt = (file.exempt ?? []).filter(({ who, labels }) => labels !== undefined && compileWho(who)(identity))
+  const free = exempt.map(({ labels }) => globs(labels ?? []))
+  const compiled = Object.entries(file.labels ?? {}).flatMap(([id, label]): CompiledLabel[] => {
+    if (free.some((fits) => fits(id))) return []
+    return [
+      {
+        label: { label: id, entity: label.entity, form: label.mask },
+        columns: label.columns === undefined ? never : globs(label.columns),
+        names: label.names === undefined ? never : globs(label.names, { ignoreCase: true }),
+      },
+    ]
+  })
+  const remembered = new Map<string, ColumnLabel | undefined>()
+  const find = (key: string, fits: (label: CompiledLabel) => boolean): ColumnLabel | undefined => {
+    if (remembered.has(key)) return remembered.get(key)
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+    const found = compiled.find(fits)?.label
+    remembered.set(key, found)
+    return found
+  }
+  return {
+    empty: compiled.length === 0,
+    labelFor: ({ schema, table, column }) => {
+      const path = `${schema}.${table}.${column}`
+      return find(path, (label) => label.columns(path) || label.names(column))
+    },
+    labelForName: (name) => find(`\n${name}`, (label) => label.names(name)),
+  }
+}

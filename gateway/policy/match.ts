@@ -1,0 +1,142 @@
+import type { Facts } from '../../schemas/frame.ts'
+import type { Match } from '../../schemas/policy.ts'
+import { type Fits, globs } from './globs.ts'
+import { listOf } from './quantities.ts'
+import { categoriesOf } from './sql/functions.ts'
+
+/** What the session has done before that changes what names mean. */
+export interface Surroundings {
+  /** The schemas an unqualified name may be found in; undefined: any, since the session has changed its search_path. */
+  readonly searchPath: readonly string[] | undefined
+}
+
+export type Matches = (facts: Facts, around: Surroundings) => boolean
+type Flag = keyof Facts & string
+
+/** One test for all the fields of a match but `kind`, which picks the messages it is asked about. */
+export function compileMatch(match: Match): Matches {
+  const tests: Matches[] = []
+  const verbs = listOf(match.verb).map((verb) => verb.toUpperCase())
+  if (verbs.length > 0) tests.push((facts) => names(facts, 'verbs').some((verb) => isVerb(verb, verbs)))
+  if (match.relations !== undefined) tests.push(relationTest(listOf(match.relations)))
+  if (match.columns !== undefined) tests.push(listTest('columns', globs(match.columns)))
+  if (match.sets !== undefined) tests.push(setTest(globs(match.sets)))
+  if (match.text !== undefined) tests.push(textTest(globs(match.text, { ignoreCase: true })))
+  if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match))
+  if (match.copy !== undefined) tests.push(copyTest(match.copy))
+  if (match.has_where !== undefined) tests.push(whereTest('without_where', !match.has_where, verbs))
+  if (match.where_trivial !== undefined) tests.push(whereTest('trivial_where', match.where_trivial, verbs))
+  if (match.limited !== undefined)
+    tests.push((facts) => facts['limit'] !== undefined && (facts['limit'] !== null) === match.limited)
+  for (const name of FLAGS) {
+    const wanted = match[name]
+    if (wanted !== undefined) tests.push((facts) => (facts[name] === true) === wanted)
+  }
+  for (const name of RANGES) {
+    const range = match[name]
+    if (range !== undefined) tests.push(rangeTest(name, range))
+  }
+  return (facts, around) => tests.every((test) => test(facts, around))
+}
+
+const FLAGS = [
+  'select_star',
+  'ddl',
+  'writes',
+  'dynamic',
+  'multi',
+  'catalog_access',
+  'role_change',
+  'parser_change',
+  'explain_analyze',
+  'parse_ok',
+] as const satisfies readonly (keyof Match & Flag)[]
+
+const RANGES = ['limit', 'size', 'statement_count'] as const satisfies readonly (keyof Match)[]
+
+/** `DROP` is every DROP; `DROP TABLE` only that. */
+export function isVerb(verb: string, wanted: readonly string[]): boolean {
+  return wanted.some((want) => verb === want || (verb.startsWith(want) && verb[want.length] === ' '))
+}
+
+function names(facts: Facts, name: string): readonly string[] {
+  const value = facts[name]
+  return Array.isArray(value) ? value : []
+}
+
+function listTest(name: string, fits: Fits): Matches {
+  return (facts) => names(facts, name).some(fits)
+}
+
+/** A setting whose name cannot be told (`*`) may be any. */
+function setTest(fits: Fits): Matches {
+  return (facts) => names(facts, 'sets').some((set) => set === '*' || fits(set))
+}
+
+function textTest(fits: Fits): Matches {
+  return (facts) => typeof facts['text'] === 'string' && fits(facts['text'])
+}
+
+/**
+ * A name without schema may be that of any schema in the search path, so it fits a pattern when it does in one of them.
+ * System catalogs are found first, and all are called pg_ something.
+ */
+function relationTest(patterns: readonly string[]): Matches {
+  const fits = globs(
+    patterns.map((pattern) => (pattern.replace(/^!/, '').includes('.') ? pattern : pattern.replace(/^(!?)/, '$1*.'))),
+  )
+  const tables = globs(
+    patterns.filter((pattern) => !pattern.startsWith('!')).map((pattern) => pattern.slice(pattern.lastIndexOf('.') + 1)),
+  )
+  return (facts, around) =>
+    names(facts, 'relations').some((name) => {
+      if (name.includes('.')) return fits(name)
+      if (around.searchPath === undefined) return tables(name)
+      if (name.startsWith('pg_') && fits(`pg_catalog.${name}`)) return true
+      return around.searchPath.some((schema) => fits(`${schema}.${name}`))
+    })
+}
+
+/** One function must fit both, so that `!app.*` takes app's own functions out of `unknown`. */
+function functionTest(match: Match): Matches {
+  const fits = match.functions === undefined ? undefined : globs(match.functions)
+  const wanted = new Set<string>(listOf(match.function_categories))
+  return (facts) =>
+    names(facts, 'functions').some(
+      (name) =>
+        (fits === undefined || fits(name)) && (wanted.size === 0 || categoriesOf(name).some((category) => wanted.has(category))),
+    )
+}
+
+function copyTest(copy: NonNullable<Match['copy']>): Matches {
+  const targets = listOf(copy.target)
+  return (facts) =>
+    names(facts, 'copies').some((entry) => {
+      const [direction, target] = entry.split(':')
+      return (
+        (copy.direction === undefined || copy.direction === direction) &&
+        (targets.length === 0 || targets.some((name) => name === target))
+      )
+    })
+}
+
+/**
+ * Of the verbs the rule names (all, where it names none): whether one is in the list, or, asked the other way, whether one that
+ * could have a WHERE is not in it.
+ */
+function whereTest(list: 'without_where' | 'trivial_where', wanted: boolean, verbs: readonly string[]): Matches {
+  return (facts) => {
+    if (facts['has_where'] === undefined) return false
+    const found = names(facts, list).some((verb) => verbs.length === 0 || isVerb(verb, verbs))
+    return found === wanted
+  }
+}
+
+/** A number that is not there is no number, except that no limit is more than any. */
+function rangeTest(name: string, range: { readonly min?: number; readonly max?: number }): Matches {
+  const { min = 0, max = Number.POSITIVE_INFINITY } = range
+  return (facts) => {
+    const value = facts[name] === null ? Number.POSITIVE_INFINITY : facts[name]
+    return typeof value === 'number' && value >= min && value <= max
+  }
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { PolicyFile } from '../../schemas/policy.ts'
+import type { Identity, Target } from '../../schemas/session.ts'
+import { DEFAULT_RULES, ENTITY_NAMES, type EntityName, type MaskingRules } from '../masking/rules.ts'
+import { openYaml } from '../yaml.ts'
+import { checkPolicy, type PolicyContext } from './check.ts'
+import { type ColumnLabels, columnLabels } from './columns.ts'
+import { globs } from './globs.ts'
+import type { Judge } from './judge.ts'
+import { type CompiledRule, compileRule, compileWho, holdOf } from './rule.ts'
+import { SessionJudge } from './session-judge.ts'
+import { VOCABULARIES } from './vocabulary.ts'
+
+export type { ColumnLabel, ColumnLabels } from './columns.ts'
+
+/** A policy file, read, checked and ready to judge. Immutable; one per process and version of the file. */
+export interface Policy {
+  /** SHA-256 (hex) of the content, whatever its layout, order of keys and comments. */
+  readonly hash: string
+  readonly file: string
+  /** The rules' own examples, for `sallyport policy test`. */
+  readonly tests: NonNullable<PolicyFile['tests']>
+  /** A new session's judge, its counters at zero. */
+  judge(identity: Identity, target: Target): Judge
+  /** What the content detectors do for this identity. */
+  masking(identity: Identity): MaskingRules
+  /** Which columns carry labelled data for this identity. */
+  columns(identity: Identity): ColumnLabels
+}
+
+/** Reads a policy. Throws ApplianceError POLICY_INVALID naming every mistake by line, rules that could never fire among them. */
+export function compilePolicy(text: string, file: string, context: PolicyContext = {}): Policy {
+  const yaml = openYaml(text, file, PolicyFile, 'POLICY_INVALID')
+  checkPolicy(yaml, context)
+  yaml.finish()
+  const content = yaml.value
+  const rules = content.rules.map((rule) => compileRule(rule, content))
+  const defaults = content.defaults ?? {}
+  return {
+    hash: createHash('sha256').update(canonical(content)).digest('hex'),
+    file,
+    tests: content.tests ?? [],
+    judge: (identity, target) =>
+      new SessionJudge({
+        rules: rules.filter((rule) => rule.applies(identity, target)),
+        vocabulary: VOCABULARIES[target.protocol],
+        kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
+        sql: target.protocol === 'postgres',
+        shadow: content.mode === 'shadow',
+        searchPath: defaults.search_path ?? ['public'],
+        otherwise: defaults.action ?? 'allow',
+        unparsable: defaults.unparsable ?? 'block',
+        hold: holdOf(undefined, content),
+      }),
+    masking: (identity) => maskingRules(content, identity),
+    columns: (identity) => columnLabels(content, identity),
+  }
+}
+
+function maskingRules(file: PolicyFile, identity: Identity): MaskingRules {
+  const exempt = (file.exempt ?? []).filter(({ who, detectors }) => detectors !== undefined && compileWho(who)(identity))
+  const free = exempt.map(({ detectors }) => globs(detectors ?? []))
+  const actions = ENTITY_NAMES.map((entity): [EntityName, 'mask' | 'ignore'] => {
+    if (free.some((fits) => fits(entity))) return [entity, 'ignore']
+    const detector = file.detectors?.[entity]
+    return [entity, (typeof detector === 'object' ? detector.action : detector) ?? DEFAULT_RULES.detectors[entity]]
+  })
+  const forms = Object.entries(file.detectors ?? {}).flatMap(([entity, detector]) =>
+    typeof detector === 'object' && detector.form !== undefined ? [[entity, detector.form] as const] : [],
+  )
+  const labelled = Object.values(file.labels ?? {}).flatMap(({ entity, mask }) =>
+    mask === undefined ? [] : [[entity, mask] as const],
+  )
+  return {
+    detectors: Object.fromEntries(actions) as Record<EntityName, 'mask' | 'ignore'>, // every entity is in the list
+    // A detector's form was chosen for the entity wherever it is found; a label's only fills the gap.
+    forms: { ...DEFAULT_RULES.forms, ...Object.fromEntries(labelled), ...Object.fromEntries(forms) },
+  }
+}
+
+/** JSON with sorted keys. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, child: unknown) =>
+    typeof child === 'object' && child !== null && !Array.isArray(child)
+      ? Object.fromEntries(Object.entries(child).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : child,
+  )
+}

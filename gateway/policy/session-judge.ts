@@ -1,0 +1,139 @@
+import type { Facts } from '../../schemas/frame.ts'
+import type { Verdict } from '../../schemas/verdict.ts'
+import type { Message } from '../message.ts'
+import type { Judge } from './judge.ts'
+import type { Surroundings } from './match.ts'
+import { ReplyCounters } from './reply-counters.ts'
+import type { CompiledRule, Hold } from './rule.ts'
+import { ALLOW, type Matched, settle } from './settle.ts'
+import { SqlNames } from './sql/names.ts'
+import type { Vocabulary } from './vocabulary.ts'
+
+export interface JudgeParts {
+  /** Those that apply to this identity and target, in the order of the file. */
+  readonly rules: readonly CompiledRule[]
+  readonly vocabulary: Vocabulary
+  readonly kindsOf: (rule: CompiledRule) => readonly string[]
+  readonly sql: boolean
+  readonly shadow: boolean
+  readonly searchPath: readonly string[]
+  readonly otherwise: 'allow' | 'block' | 'hold'
+  readonly unparsable: 'block' | 'hold'
+  /** How a hold that no rule shaped waits. */
+  readonly hold: Hold
+}
+
+/** One session's judge. See judge.ts for the contract, docs/policy.md for the meaning. */
+export class SessionJudge implements Judge {
+  readonly #parts: JudgeParts
+  readonly #rules = new Map<string, readonly CompiledRule[]>()
+  readonly #counters: ReplyCounters
+  readonly #names = new SqlNames()
+  readonly #refusedParts = new Map<number, Verdict>()
+  #searchPathChanged = false
+
+  constructor(parts: JudgeParts) {
+    this.#parts = parts
+    for (const rule of parts.rules.filter(({ threshold }) => threshold === undefined)) {
+      for (const kind of parts.kindsOf(rule)) this.#rules.set(kind, [...(this.#rules.get(kind) ?? []), rule])
+    }
+    this.#counters = new ReplyCounters(
+      parts.rules.filter(({ threshold }) => threshold !== undefined),
+      parts.kindsOf,
+      parts.vocabulary,
+    )
+  }
+
+  judge(message: Message): Verdict {
+    if (message.from === 'server' || this.#parts.vocabulary.fromClient.has(message.kind)) return this.#passing(message)
+    if (message.part === 'middle' || message.part === 'last') return this.#refusedParts.get(message.channel) ?? ALLOW
+    const verdict = this.#asking(message, 'judge')
+    if (message.part === 'first' && verdict.act === 'block') this.#refusedParts.set(message.channel, verdict)
+    else this.#refusedParts.delete(message.channel)
+    return verdict
+  }
+
+  review(message: Message): Verdict {
+    if (message.from === 'server' || this.#parts.vocabulary.fromClient.has(message.kind)) {
+      // Reviewed means: an approver let it go on.
+      return settle(this.#counters.extend(message), message, this.#parts.hold)
+    }
+    return this.#asking(message, 'review')
+  }
+
+  /** What passes through after it was asked for: rules that name its kind, and thresholds. */
+  #passing(message: Message): Verdict {
+    const rules = this.#rules.get(message.kind)
+    const counted = this.#counters.count(message)
+    if (rules === undefined && counted.length === 0) return ALLOW
+    return settle([...(rules === undefined ? [] : this.#match(rules, message.facts())), ...counted], message, this.#parts.hold)
+  }
+
+  /** What a client asks for. */
+  #asking(message: Message, how: 'judge' | 'review'): Verdict {
+    const { vocabulary, sql, shadow, unparsable, otherwise, hold } = this.#parts
+    const rules = this.#rules.get(message.kind)
+    const asks = vocabulary.asking.has(message.kind)
+    if (rules === undefined && !asks) return ALLOW
+    const facts = sql && asks ? this.#names.resolve(message.facts()) : message.facts()
+    const matched: Matched[] = []
+    if (sql && asks && facts['parse_ok'] !== true) {
+      matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...unreadable(facts) })
+    }
+    matched.push(...this.#match(rules ?? [], facts))
+    if (asks && how === 'judge' && message.kind !== 'parse') {
+      if (!this.#counters.arm(facts, this.#around))
+        matched.push({ ...builtin('policy.too-many-statements', 'block', false, hold), reason: TOO_MANY })
+    }
+    if (asks && how === 'judge') this.#learn(facts)
+    if (asks && otherwise !== 'allow' && !matched.some(({ act }) => act !== 'note')) {
+      matched.push({ ...builtin('policy.default', otherwise, shadow, hold), reason: 'no rule of the policy allows this' })
+    }
+    return settle(matched, message, hold)
+  }
+
+  #match(rules: readonly CompiledRule[], facts: Facts): Matched[] {
+    const around = this.#around
+    const matched: Matched[] = []
+    for (const rule of rules) {
+      if (!rule.matches(facts, around)) continue
+      matched.push({
+        id: rule.shownId,
+        act: rule.shadow ? 'note' : rule.action,
+        reason: rule.reason,
+        hint: rule.hint,
+        hold: rule.hold,
+      })
+    }
+    return matched
+  }
+
+  get #around(): Surroundings {
+    return { searchPath: this.#searchPathChanged ? undefined : this.#parts.searchPath }
+  }
+
+  #learn(facts: Facts): void {
+    const { sets } = facts
+    if (Array.isArray(sets) && sets.some((name) => name === 'search_path' || name === '*')) this.#searchPathChanged = true
+  }
+}
+
+const TOO_MANY = 'too many statements wait for their results at once'
+
+function builtin(id: string, action: 'block' | 'hold', shadow: boolean, hold: Hold): Matched {
+  return { id: shadow ? `shadow:${id}` : id, act: shadow ? 'note' : action, reason: '', hint: undefined, hold }
+}
+
+function unreadable(facts: Facts): { readonly reason: string; readonly hint: string } {
+  const at = facts['parse_error_at']
+  if (typeof at === 'number') {
+    return {
+      reason: `the statement does not parse as PostgreSQL 18 at character ${at}`,
+      hint: 'what cannot be read cannot be judged: look for a typing error there',
+    }
+  }
+  return {
+    reason: 'the statement cannot be read: too large, too deep, or not known here',
+    hint: 'statements of up to 256 KiB can be judged; send larger data with COPY or in several statements',
+  }
+}

@@ -1,0 +1,137 @@
+import type { Facts } from '../../../schemas/frame.ts'
+import { GenerationCache } from './cache.ts'
+import { Collector } from './collector.ts'
+import { categoriesOf } from './functions.ts'
+import { normalise } from './normalise.ts'
+import { fingerprintOf, parseSql } from './parse.ts'
+import { walkStatement } from './walk.ts'
+
+/** Longer statements are not parsed: a megabyte holds the event loop for 300 ms. They count as unparsable. */
+export const MAX_SQL_BYTES = 262_144
+
+/**
+ * What one text says, all its statements together: lists are unions, a flag is set when any statement sets it, `limit` is the
+ * least bounded. So no statement hides behind another. Flags and lists that would be false or empty are left out.
+ */
+export interface SqlFacts extends Facts {
+  /** Read completely by PostgreSQL 18's grammar. Everything but `size` and `parse_error_at` is absent where it is false. */
+  readonly parse_ok: boolean
+  /** Bytes of the text in UTF-8. */
+  readonly size: number
+  /** 1-based character at which reading stopped. */
+  readonly parse_error_at?: number
+  readonly statement_count?: number
+  /** In the order they stand: `SELECT`, `DROP TABLE`, `CREATE TABLE AS` ... */
+  readonly verbs?: readonly string[]
+  /** As written: `orders`, `public.orders`. */
+  readonly relations?: readonly string[]
+  readonly columns?: readonly string[]
+  readonly functions?: readonly string[]
+  readonly function_categories?: readonly string[]
+  readonly sets?: readonly string[]
+  /** `in:stdin`, `in:file`, `in:program`, `out:stdout`, `out:file`, `out:program`. */
+  readonly copies?: readonly string[]
+  readonly without_where?: readonly string[]
+  readonly trivial_where?: readonly string[]
+  readonly prepares?: readonly string[]
+  readonly executes?: readonly string[]
+  readonly has_where?: boolean
+  readonly select_star?: boolean
+  readonly ddl?: boolean
+  readonly writes?: boolean
+  readonly dynamic?: boolean
+  readonly multi?: boolean
+  readonly catalog_access?: boolean
+  readonly role_change?: boolean
+  readonly parser_change?: boolean
+  readonly explain_analyze?: boolean
+  /** Rows the least bounded outermost query may return; null: no limit. Absent where nothing is read. */
+  readonly limit?: number | null
+  /** PostgreSQL's query fingerprint, 16 hex digits. */
+  readonly fingerprint?: string
+}
+
+const exact = new GenerationCache<SqlFacts>()
+const stripped = new GenerationCache<SqlFacts>()
+
+/**
+ * The facts of the text of a Query or Parse message. Never throws: what cannot be read is `parse_ok: false`.
+ * The text must come from bytes that were valid UTF-8 and held no NUL (the wire refuses others).
+ * The same object may come back for the same text; nobody writes to it.
+ */
+export function sqlFacts(sql: string): SqlFacts {
+  const known = exact.get(sql)
+  if (known !== undefined) return known
+  const size = Buffer.byteLength(sql)
+  if (size > MAX_SQL_BYTES) return { parse_ok: false, size }
+  const key = normalise(sql)
+  const like = key === undefined ? undefined : stripped.get(key)
+  if (like !== undefined) return like.size === size ? like : { ...like, size }
+  const { facts, literals } = read(sql, size)
+  // One place each: a text that shares its key needs no entry of its own.
+  if (key !== undefined && !literals) stripped.set(key, facts)
+  else exact.set(sql, facts)
+  return facts
+}
+
+function read(sql: string, size: number): { readonly facts: SqlFacts; readonly literals: boolean } {
+  const unread = (at: number | null): { readonly facts: SqlFacts; readonly literals: boolean } => ({
+    facts: { parse_ok: false, size, ...(at === null ? {} : { parse_error_at: at + 1 }) },
+    literals: true,
+  })
+  const parsed = parseSql(sql)
+  if (!parsed.ok) return unread(parsed.at)
+  const found = new Collector()
+  try {
+    for (const statement of parsed.statements) walkStatement(statement, found)
+  } catch {
+    // Too deep for the stack: as good as unread.
+    return unread(null)
+  }
+  if (found.overflowing) return unread(null)
+  const count = parsed.statements.length
+  return { facts: flatten(found, count, size, fingerprintOf(sql)), literals: found.literals || count !== 1 || !cacheable(found) }
+}
+
+type Draft = { -readonly [name in keyof SqlFacts]: SqlFacts[name] }
+
+function flatten(found: Collector, count: number, size: number, fingerprint: string): SqlFacts {
+  const facts: Draft = { parse_ok: true, size, statement_count: count }
+  const lists = {
+    verbs: found.verbs,
+    relations: found.relations,
+    columns: found.columns,
+    functions: found.functions,
+    function_categories: new Set([...found.functions].flatMap(categoriesOf)),
+    sets: found.sets,
+    copies: found.copies,
+    without_where: found.withoutWhere,
+    trivial_where: found.trivialWhere,
+    prepares: found.prepares,
+    executes: found.executes,
+  }
+  for (const [name, values] of Object.entries(lists)) if (values.size > 0) facts[name] = [...values]
+  const flags = {
+    select_star: found.selectStar || [...found.bare].some((name) => found.aliases.has(name)),
+    ddl: found.ddl,
+    writes: found.writes,
+    dynamic: found.dynamic,
+    multi: count > 1,
+    catalog_access: found.catalogAccess,
+    role_change: found.roleChange,
+    parser_change: found.parserChange,
+    explain_analyze: found.explainAnalyze,
+  }
+  for (const [name, set] of Object.entries(flags)) if (set) facts[name] = true
+  if (found.filtered || found.withoutWhere.size > 0) facts.has_where = found.withoutWhere.size === 0
+  if (found.limit !== undefined) facts.limit = found.limit
+  if (fingerprint !== '') facts.fingerprint = fingerprint
+  return facts
+}
+
+/** Verbs of statements whose literals are but values, so far as the walk did not say otherwise. */
+const PLAIN_VERBS = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE'])
+
+function cacheable(found: Collector): boolean {
+  return [...found.verbs].every((verb) => PLAIN_VERBS.has(verb)) && found.sets.size === 0
+}

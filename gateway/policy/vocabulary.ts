@@ -1,0 +1,66 @@
+import type { Match } from '../../schemas/policy.ts'
+import type { ProtocolName } from '../../schemas/session.ts'
+
+/** What the policy knows of a protocol: which messages its rules judge, which are counted, what each kind tells. */
+export interface Vocabulary {
+  /** Client messages that ask for something: what a rule without `kind` judges. */
+  readonly asking: ReadonlySet<string>
+  /** Messages whose units and bytes thresholds can count; the first is the one counted where a rule names none. */
+  readonly counted: readonly [string, ...string[]]
+  /** Of those: sent by the client. */
+  readonly fromClient: ReadonlySet<string>
+  /** Kinds of message a rule may name, and the facts each has. */
+  readonly facts: Readonly<Record<string, ReadonlySet<keyof Match>>>
+}
+
+const SQL_FACTS = new Set<keyof Match>([
+  'kind',
+  'verb',
+  'relations',
+  'columns',
+  'functions',
+  'function_categories',
+  'sets',
+  'copy',
+  'has_where',
+  'where_trivial',
+  'select_star',
+  'limited',
+  'ddl',
+  'writes',
+  'dynamic',
+  'multi',
+  'catalog_access',
+  'role_change',
+  'parser_change',
+  'explain_analyze',
+  'parse_ok',
+  'limit',
+  'size',
+  'statement_count',
+])
+
+const KIND_ONLY = new Set<keyof Match>(['kind'])
+
+/** Keep in step with the README of each protocol folder. */
+export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
+  postgres: {
+    asking: new Set(['query', 'parse', 'execute', 'function-call']),
+    counted: ['reply', 'copy-data'],
+    fromClient: new Set(['copy-data']),
+    facts: {
+      query: SQL_FACTS,
+      parse: SQL_FACTS,
+      execute: SQL_FACTS,
+      'function-call': KIND_ONLY,
+      'copy-data': KIND_ONLY,
+      reply: KIND_ONLY,
+    },
+  },
+  echo: {
+    asking: new Set(['say']),
+    counted: ['echo'],
+    fromClient: new Set(),
+    facts: { say: new Set<keyof Match>(['kind', 'text', 'size']), echo: KIND_ONLY },
+  },
+}

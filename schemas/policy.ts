@@ -1,0 +1,227 @@
+import { type Static, Type } from 'typebox'
+import { PROTOCOL_NAMES } from './session.ts'
+
+/** What a function may do beside computing its result. `unknown`: not one of PostgreSQL's own, so nobody can tell. */
+export const FUNCTION_CATEGORIES = [
+  'admin',
+  'exec',
+  'file',
+  'large-object',
+  'lock',
+  'network',
+  'notify',
+  'replication',
+  'settings',
+  'sleep',
+  'sql-in-text',
+  'statistics',
+  'unknown',
+] as const
+export type FunctionCategory = (typeof FUNCTION_CATEGORIES)[number]
+
+/** How a masked value is written. `tag` carries a keyed fingerprint, so that equal values stay equal to an agent that joins or counts. */
+export const MASK_FORMS = ['tag', 'partial', 'null', 'plain', 'length'] as const
+export type MaskForm = (typeof MASK_FORMS)[number]
+
+const strict = { additionalProperties: false } as const
+
+const words = <T extends readonly string[]>(values: T) =>
+  Type.Union(values.map((value) => Type.Literal(value as T[number]))) as ReturnType<
+    typeof Type.Union<ReturnType<typeof Type.Literal<T[number]>>[]>
+  >
+
+const Name = Type.String({ minLength: 1, maxLength: 200 })
+const Names = Type.Union([Name, Type.Array(Name, { minItems: 1, maxItems: 500 })], { description: 'a name, or a list of names' })
+const Globs = Type.Union([Name, Type.Array(Name, { minItems: 1, maxItems: 500 })], {
+  description: 'a pattern, or a list of them; `*` stands for any text, a leading `!` excludes',
+})
+const Reason = Type.String({ minLength: 1, maxLength: 500 })
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const Range = Type.Object({ min: Type.Optional(Count), max: Type.Optional(Count) }, { ...strict, minProperties: 1 })
+const Duration = Type.String({ pattern: '^[1-9][0-9]{0,5}(ms|s|m|h)$', description: 'a duration like 500ms, 45s, 10m or 1h' })
+const Form = words(MASK_FORMS)
+const Mode = words(['enforce', 'shadow'] as const)
+const Kind = words(['human', 'agent', 'service'] as const)
+const Entity = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,60}$', description: 'the name of an entity, like email' })
+const LabelId = '^[a-z0-9][a-z0-9._-]{0,99}$'
+const RuleId = Type.String({ pattern: LabelId, description: 'an id of lower-case letters, digits, `.`, `_` and `-`' })
+
+export const Label = Type.Object(
+  {
+    columns: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[^.]+\\.[^.]+\\.[^.]+$', description: 'schema.table.column; `*` allowed' }), {
+        minItems: 1,
+      }),
+    ),
+    names: Type.Optional(
+      Type.Array(Name, { minItems: 1, description: 'patterns of column names, whatever the table; case is ignored' }),
+    ),
+    entity: Entity,
+    mask: Type.Optional(Form),
+  },
+  strict,
+)
+
+export const Detector = Type.Union([
+  words(['mask', 'ignore'] as const),
+  Type.Object({ action: words(['mask', 'ignore'] as const), form: Type.Optional(Form) }, strict),
+])
+
+export const Who = Type.Object(
+  {
+    kinds: Type.Optional(Type.Union([Kind, Type.Array(Kind, { minItems: 1 })])),
+    groups: Type.Optional(Names),
+    subjects: Type.Optional(Globs),
+  },
+  { ...strict, minProperties: 1 },
+)
+
+export const Where = Type.Object(
+  {
+    names: Type.Optional(Globs),
+    labels: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z0-9._/-]{1,100}$' }), Names)),
+  },
+  { ...strict, minProperties: 1 },
+)
+
+/** Every field given must hold; of a list, one entry must. docs/policy.md says what each fact means. */
+export const Match = Type.Object(
+  {
+    kind: Type.Optional(Names),
+    verb: Type.Optional(Names),
+    relations: Type.Optional(Globs),
+    columns: Type.Optional(Globs),
+    functions: Type.Optional(Globs),
+    function_categories: Type.Optional(
+      Type.Union([words(FUNCTION_CATEGORIES), Type.Array(words(FUNCTION_CATEGORIES), { minItems: 1 })]),
+    ),
+    sets: Type.Optional(Globs),
+    copy: Type.Optional(
+      Type.Object(
+        {
+          direction: Type.Optional(words(['in', 'out'] as const)),
+          target: Type.Optional(
+            Type.Union([
+              words(['program', 'file', 'stdin', 'stdout'] as const),
+              Type.Array(words(['program', 'file', 'stdin', 'stdout'] as const), { minItems: 1 }),
+            ]),
+          ),
+        },
+        strict,
+      ),
+    ),
+    text: Type.Optional(Globs),
+    has_where: Type.Optional(Type.Boolean()),
+    where_trivial: Type.Optional(Type.Boolean()),
+    select_star: Type.Optional(Type.Boolean()),
+    limited: Type.Optional(Type.Boolean()),
+    ddl: Type.Optional(Type.Boolean()),
+    writes: Type.Optional(Type.Boolean()),
+    dynamic: Type.Optional(Type.Boolean()),
+    multi: Type.Optional(Type.Boolean()),
+    catalog_access: Type.Optional(Type.Boolean()),
+    role_change: Type.Optional(Type.Boolean()),
+    parser_change: Type.Optional(Type.Boolean()),
+    explain_analyze: Type.Optional(Type.Boolean()),
+    parse_ok: Type.Optional(Type.Boolean()),
+    limit: Type.Optional(Range),
+    size: Type.Optional(Range),
+    statement_count: Type.Optional(Range),
+  },
+  { ...strict, minProperties: 1 },
+)
+export type Match = Static<typeof Match>
+
+export const Threshold = Type.Object(
+  {
+    rows: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    bytes: Type.Optional(
+      Type.Union([
+        Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+        Type.String({ pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB)$', description: 'a size like 512KiB, 16MiB or 1GiB' }),
+      ]),
+    ),
+    per: words(['statement', 'session'] as const),
+  },
+  strict,
+)
+
+export const ApprovalRule = Type.Object(
+  {
+    groups: Type.Optional(Names),
+    count: Type.Optional(Type.Integer({ minimum: 1, maximum: 10 })),
+    timeout: Type.Optional(Duration),
+  },
+  { ...strict, minProperties: 1 },
+)
+
+export const Rule = Type.Object(
+  {
+    id: RuleId,
+    on: Type.Optional(Type.Union([words(PROTOCOL_NAMES), Type.Array(words(PROTOCOL_NAMES), { minItems: 1 })])),
+    mode: Type.Optional(Mode),
+    who: Type.Optional(Who),
+    except: Type.Optional(Who),
+    targets: Type.Optional(Where),
+    match: Type.Optional(Match),
+    threshold: Type.Optional(Threshold),
+    action: words(['block', 'hold', 'allow'] as const),
+    reason: Type.Optional(Reason),
+    hint: Type.Optional(Reason),
+    approval: Type.Optional(ApprovalRule),
+  },
+  strict,
+)
+export type Rule = Static<typeof Rule>
+
+export const PolicyTest = Type.Object(
+  {
+    name: Type.Optional(Name),
+    as: Type.Object({ subject: Type.Optional(Name), kind: Kind, groups: Type.Optional(Type.Array(Name)) }, strict),
+    on: Type.Optional(
+      Type.Object({ name: Type.Optional(Name), labels: Type.Optional(Type.Record(Type.String(), Type.String())) }, strict),
+    ),
+    sql: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
+    reply: Type.Optional(
+      Type.Object({ rows: Type.Optional(Count), bytes: Type.Optional(Count) }, { ...strict, minProperties: 1 }),
+    ),
+    expect: Type.Object(
+      {
+        action: words(['allow', 'block', 'hold'] as const),
+        rules: Type.Optional(Type.Array(Name)),
+        keep: Type.Optional(Count),
+      },
+      strict,
+    ),
+  },
+  strict,
+)
+export type PolicyTest = Static<typeof PolicyTest>
+
+/** The policy file. Precedence of what matches: block, hold, mask, allow; every matching rule is recorded. */
+export const PolicyFile = Type.Object(
+  {
+    version: Type.Literal(1),
+    mode: Type.Optional(Mode),
+    defaults: Type.Optional(
+      Type.Object(
+        {
+          action: Type.Optional(words(['allow', 'block', 'hold'] as const)),
+          unparsable: Type.Optional(words(['block', 'hold'] as const)),
+          search_path: Type.Optional(Type.Array(Name)),
+          approval: Type.Optional(ApprovalRule),
+        },
+        strict,
+      ),
+    ),
+    labels: Type.Optional(Type.Record(Type.String({ pattern: LabelId }), Label, strict)),
+    detectors: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,60}$' }), Detector, strict)),
+    exempt: Type.Optional(
+      Type.Array(Type.Object({ who: Who, labels: Type.Optional(Globs), detectors: Type.Optional(Globs) }, strict)),
+    ),
+    rules: Type.Array(Rule, { maxItems: 1_000 }),
+    tests: Type.Optional(Type.Array(PolicyTest, { maxItems: 5_000 })),
+  },
+  { ...strict, title: 'Sallyport policy' },
+)
+export type PolicyFile = Static<typeof PolicyFile>
