@@ -55,13 +55,14 @@ const COLUMNS = `
 
 const KIN = 'SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits'
 
-// A view's rule depends on every relation and function it names. Functions of extensions and users have normal oids.
+// A view's rule depends on every relation, function and operator it names. Those of extensions and users have normal oids.
 const READS = `
   SELECT DISTINCT r.ev_class, d.refobjid, d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
   FROM pg_catalog.pg_rewrite r
   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
   WHERE r.ev_type = '1' AND d.refobjid <> r.ev_class AND d.refobjid >= ${FIRST_NORMAL_OID}
-  AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)`
+  AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,
+    'pg_catalog.pg_operator'::pg_catalog.regclass)`
 
 /**
  * Reads a database's relations over an idle connection, which it leaves idle and with settings of its own.
