@@ -63,7 +63,8 @@ export function sqlFacts(sql: string): SqlFacts {
   const known = exact.get(sql)
   if (known !== undefined) return known
   const size = Buffer.byteLength(sql)
-  if (size > MAX_SQL_BYTES) return { parse_ok: false, size }
+  // The server reads up to a NUL, and so would the grammar: neither may be asked what stands behind it.
+  if (size > MAX_SQL_BYTES || sql.includes('\0')) return { parse_ok: false, size }
   const key = normalise(sql)
   const like = key === undefined ? undefined : stripped.get(key)
   if (like !== undefined) return like.size === size ? like : { ...like, size }

@@ -22,10 +22,12 @@ export class SqlNames {
       if (meanings.includes(facts) || (meanings.length === 0 && this.#known.size >= MAX_NAMES)) continue
       this.#known.set(name, [...meanings, facts])
     }
-    return executes.reduce((resolved: Facts, name) => {
+    let resolved = facts
+    for (const name of executes) {
       const meanings = this.#known.get(name)
-      return meanings === undefined ? { ...resolved, dynamic: true } : meanings.reduce(union, resolved)
-    }, facts)
+      resolved = meanings === undefined ? { ...resolved, dynamic: true } : meanings.reduce(union, resolved)
+    }
+    return resolved
   }
 }
 

@@ -27,50 +27,64 @@ function statement(tag: string, body: Node, into: Collector, scope: Scope | unde
   if (kind?.writes) into.writes = true
   switch (tag) {
     case 'SelectStmt':
-      return select(body, into, scope, place)
+      select(body, into, scope, place)
+      break
     case 'InsertStmt':
     case 'UpdateStmt':
     case 'DeleteStmt':
     case 'MergeStmt':
-      return change(tag, body, into, scope)
+      change(tag, body, into, scope)
+      break
     case 'CopyStmt':
-      return copy(body, into, scope)
+      copy(body, into, scope)
+      break
     case 'VariableSetStmt':
-      return setting(body, into)
+      setting(body, into)
+      break
     case 'AlterRoleSetStmt':
     case 'AlterDatabaseSetStmt':
     case 'AlterSystemStmt':
-      return setting(record(body['setstmt']), into)
+      setting(record(body['setstmt']), into)
+      break
     case 'ExplainStmt':
       into.explainAnalyze ||= list(body['options']).some(isAnalyze)
-      return inner(body['query'], into, scope)
+      inner(body['query'], into, scope)
+      break
     case 'PrepareStmt':
       into.prepares.add(`statement:${text(body['name'])}`)
-      return inner(body['query'], into, scope)
+      inner(body['query'], into, scope)
+      break
     case 'DeclareCursorStmt':
       into.prepares.add(`cursor:${text(body['portalname'])}`)
-      return inner(body['query'], into, scope)
+      inner(body['query'], into, scope)
+      break
     case 'ExecuteStmt':
       into.executes.add(`statement:${text(body['name'])}`)
-      return visit(body['params'], into, scope)
+      visit(body['params'], into, scope)
+      break
     case 'FetchStmt':
       into.executes.add(`cursor:${text(body['portalname'])}`)
       return
     case 'CreateTableAsStmt':
       visit(body['into'], into, scope)
-      return inner(body['query'], into, scope)
+      inner(body['query'], into, scope)
+      break
     case 'DoStmt':
       into.dynamic = true
-      return block(body, into)
+      block(body, into)
+      break
     case 'CallStmt':
       into.dynamic = true
-      return node('FuncCall', record(body['funccall']), into, scope)
+      node('FuncCall', record(body['funccall']), into, scope)
+      break
     case 'DropStmt':
       if (/TABLE|VIEW|SEQUENCE|INDEX/.test(String(body['removeType'])))
         for (const object of list(body['objects'])) dropped(object, into)
-      return visit(body, into, scope)
+      visit(body, into, scope)
+      break
     default:
-      return visit(body, into, scope)
+      visit(body, into, scope)
+      break
   }
 }
 
@@ -222,22 +236,27 @@ function node(tag: string, body: Node, into: Collector, scope: Scope | undefined
     case 'TypeName':
       return
     case 'RangeVar':
-      return relation(body, into, scope)
+      relation(body, into, scope)
+      break
     case 'ColumnRef':
-      return column(list(body['fields']), into)
+      column(list(body['fields']), into)
+      break
     case 'A_Indirection':
       for (const step of list(body['indirection'])) {
         if (step['String'] !== undefined) column([{ A_Star: {} }, step].slice(1), into, 2)
         else if (step['A_Star'] !== undefined) into.selectStar = true
         else visit(step, into, scope)
       }
-      return visit(body['arg'], into, scope)
+      visit(body['arg'], into, scope)
+      break
     case 'ResTarget':
       if (body['name'] !== undefined) into.columns.add(text(body['name']))
       visit(body['indirection'], into, scope)
-      return visit(body['val'], into, scope)
+      visit(body['val'], into, scope)
+      break
     case 'FuncCall':
-      return call(body, into, scope)
+      call(body, into, scope)
+      break
     case 'SubLink':
       // What EXISTS selects is never seen.
       if (body['subLinkType'] === 'EXISTS_SUBLINK') {
@@ -246,14 +265,17 @@ function node(tag: string, body: Node, into: Collector, scope: Scope | undefined
         into.selectStar = before
         return
       }
-      return visit(body, into, scope)
+      visit(body, into, scope)
+      break
     case 'RangeSubselect':
     case 'RangeFunction':
     case 'RangeTableFunc':
       if (body['alias'] !== undefined) into.aliases.add(text(record(body['alias'])['aliasname']))
-      return visit(body, into, scope)
+      visit(body, into, scope)
+      break
     default:
-      return tag.endsWith('Stmt') ? statement(tag, body, into, scope, 'inner') : visit(body, into, scope)
+      if (tag.endsWith('Stmt')) statement(tag, body, into, scope, 'inner')
+      else visit(body, into, scope)
   }
 }
 
