@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import type { PgServer } from '../support/pg-server.ts'
+
+/** One way to the same database. */
+export interface Subject extends AsyncDisposable {
+  readonly name: string
+  readonly port: number
+  readonly database: string
+  readonly env: Readonly<Record<string, string>>
+  /** The process between client and server; undefined where there is none. */
+  readonly pid: number | undefined
+}
+
+const NOBODY = 65_534
+
+export function direct(server: PgServer): Subject {
+  return {
+    name: 'direct',
+    port: server.port,
+    database: 'bench',
+    env: { PGUSER: 'bench', PGPASSWORD: 'bench', PGSSLMODE: 'disable' },
+    pid: undefined,
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** Session pooling, so that both keep one upstream connection per client. */
+export async function pgbouncer(server: PgServer): Promise<Subject> {
+  const folder = await mkdtemp(join(tmpdir(), 'bouncer-'))
+  const port = await freePort()
+  const config = `[databases]
+bench = host=127.0.0.1 port=${server.port} user=bench password=bench
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = session
+default_pool_size = 900
+max_client_conn = 1000
+ignore_startup_parameters = extra_float_digits
+`
+  await writeFile(join(folder, 'pgbouncer.ini'), config)
+  await chmod(folder, 0o755)
+  await chown(folder, NOBODY, NOBODY)
+  const root = process.getuid?.() === 0
+  const child = spawn('pgbouncer', ['-q', join(folder, 'pgbouncer.ini')], {
+    stdio: 'ignore',
+    ...(root ? { uid: NOBODY, gid: NOBODY } : {}),
+  })
+  await listening(port, child)
+  return {
+    name: 'pgbouncer',
+    port,
+    database: 'bench',
+    env: { PGUSER: 'bench', PGPASSWORD: 'unused', PGSSLMODE: 'disable' },
+    pid: child.pid,
+    [Symbol.asyncDispose]: () => ended(child, folder),
+  }
+}
+
+/** The gateway as a person would run it, with recording, policy, detectors and column labels on; `changes` switches parts off. */
+export async function sallyport(
+  server: PgServer,
+  changes: {
+    readonly name?: string
+    readonly durability?: 'process' | 'disk'
+    readonly policy?: string
+    readonly tls?: boolean
+  } = {},
+): Promise<Subject> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
+  const port = await freePort()
+  const key = `sp_${randomBytes(32).toString('base64url')}`
+  await mkdir(join(folder, 'data'))
+  await writeFile(join(folder, 'policy.yaml'), changes.policy ?? POLICY)
+  await writeFile(
+    join(folder, 'sallyport.yaml'),
+    `\
+gateway: bench
+dataDir: data
+policy: policy.yaml
+recording: { durability: ${changes.durability ?? 'process'} }
+listeners:
+  postgres: { address: "127.0.0.1:${port}", tls: { mode: optional } }
+targets:
+  - name: bench
+    protocol: postgres
+    host: 127.0.0.1
+    port: ${server.port}
+    database: bench
+    groups: [agents]
+    tls: { mode: "off" }
+    credential: { user: bench, password: { env: BENCH_PASSWORD } }
+identities:
+  - subject: bench-agent
+    kind: agent
+    groups: [agents]
+    keys: [{ id: bench, sha256: ${createHash('sha256').update(key).digest('hex')} }]
+limits: { sessions: 2000, sessionsPerIdentity: 2000 }
+`,
+  )
+  const main = new URL('../../gateway/main.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [main, 'serve', '--config', join(folder, 'sallyport.yaml')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, BENCH_PASSWORD: 'bench', SALLYPORT_LOG: 'error' },
+  })
+  await listening(port, child)
+  return {
+    name: changes.name ?? 'sallyport',
+    port,
+    database: 'bench',
+    env: { PGUSER: 'bench-agent', PGPASSWORD: key, PGSSLMODE: changes.tls === true ? 'require' : 'disable' },
+    pid: child.pid,
+    [Symbol.asyncDispose]: () => ended(child, folder),
+  }
+}
+
+/** Rules, thresholds, labels and all detectors, none of which fires on the benchmark's own statements. */
+const POLICY = `version: 1
+labels:
+  pii.email: { columns: ["public.people.email"], entity: email }
+  pii.ssn: { columns: ["public.people.ssn"], names: ["*ssn*"], entity: us-ssn }
+rules:
+  - { id: no-program, on: postgres, match: { copy: { target: [program, file] } }, action: block, reason: "no programs, no files" }
+  - { id: no-truncate, on: postgres, match: { verb: TRUNCATE }, action: block, reason: "no truncate" }
+  - { id: no-unbounded-delete, on: postgres, match: { verb: [DELETE, UPDATE], has_where: false }, action: block, reason: "name the rows" }
+  - { id: too-much, on: postgres, threshold: { rows: 1000000000, per: statement }, action: block, reason: "too many rows" }
+`
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+async function listening(port: number, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (child.exitCode !== null) throw new Error(`the subject ended with ${child.exitCode} before it listened`)
+    const socket = connect({ host: '127.0.0.1', port })
+    const open = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(
+      () => false,
+    )
+    socket.destroy()
+    if (open) return
+    await setTimeout(100)
+  }
+  throw new Error(`nothing listens on port ${port}`)
+}
+
+async function ended(child: ChildProcess, folder: string): Promise<void> {
+  if (child.exitCode === null) {
+    const exit = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exit
+  }
+  await rm(folder, { recursive: true, force: true })
+}
