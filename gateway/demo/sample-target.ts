@@ -4,6 +4,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { lifeOf, OWN_MARK, parseMark } from '../../recorder/process-mark.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { steadyPort } from './free-port.ts'
 import { homeFor, postgresFor, type RunAs, runAs } from './sample-binaries.ts'
@@ -42,7 +43,10 @@ export async function startSampleTarget(folder: string, progress: (line: string)
   const home = homeFor(folder, user)
   const data = join(home, 'data')
   const passwordFile = join(home, 'password')
+  const owner = join(home, 'owner')
+  checkOwner(owner)
   await stopOrphan(data)
+  writeFileSync(owner, JSON.stringify(OWN_MARK))
   // Anything less than seeded is an earlier start cut short: begin again.
   if (!existsSync(passwordFile)) {
     rmSync(data, { recursive: true, force: true })
@@ -68,7 +72,10 @@ export async function startSampleTarget(folder: string, progress: (line: string)
     user: SAMPLE_ROLE,
     passwordFile,
     elsewhere: home === folder ? [] : [home],
-    [Symbol.asyncDispose]: () => stop(server),
+    [Symbol.asyncDispose]: async () => {
+      await stop(server)
+      rmSync(owner, { force: true })
+    },
   }
 }
 
@@ -179,6 +186,16 @@ async function stop(server: ChildProcess): Promise<void> {
   const late = setTimeout(() => server.kill('SIGQUIT'), MAX_STOP_MS)
   await ended
   clearTimeout(late)
+}
+
+/** Two demos on one cluster would end each other's server. */
+function checkOwner(owner: string): void {
+  const mark = existsSync(owner) ? parseMark(readFileSync(owner, 'utf8')) : undefined
+  if (mark === undefined || mark.pid === process.pid || lifeOf(mark) !== 'alive') return
+  throw new ApplianceError(
+    'TARGET_UNREACHABLE',
+    `process ${mark.pid} runs this sample target already; stop it first (Ctrl-C there)`,
+  )
 }
 
 /** A server that outlived a killed demo still holds the cluster: end it. Also drops a lock file whose process is somebody else's. */

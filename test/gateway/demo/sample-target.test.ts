@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import pg from 'pg'
 import { CUSTOMER_COUNT, ORDER_COUNT } from '../../../gateway/demo/sample-seed.ts'
 import { SAMPLE_ROLE, type SampleTarget, startSampleTarget } from '../../../gateway/demo/sample-target.ts'
+import { OWN_MARK } from '../../../recorder/process-mark.ts'
 
 const temp = mkdtempSync(join(tmpdir(), 'sallyport-sample-target-'))
 chmodSync(temp, 0o711)
@@ -73,4 +74,14 @@ test('a server that outlived a killed demo, and a lock that names somebody else,
   writeFileSync(join(folder, 'data/postmaster.pid'), `${process.pid}\n`)
   await using last = await startSampleTarget(folder, quiet)
   assert.deepEqual(await rows(last, 'SELECT 1 AS one'), [{ one: 1 }])
+})
+
+test('a second demo on the same folder is refused while the first one lives, and told whom to stop', async () => {
+  const folder = join(temp, 'shop')
+  // Our parent lives, and is not us.
+  writeFileSync(join(folder, 'owner'), JSON.stringify({ ...OWN_MARK, pid: process.ppid, started: '' }))
+  await assert.rejects(startSampleTarget(folder, quiet), {
+    code: 'TARGET_UNREACHABLE',
+    message: new RegExp(`process ${process.ppid} runs this sample target already`),
+  })
 })

@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { decideApproval } from '../cli/approvals.ts'
+import { type Cli, EXIT, printJson, processCli } from '../cli/context.ts'
+import { safeText } from '../cli/safe-text.ts'
+import { loadConfig } from '../config.ts'
+import { listenerIdentity } from '../credentials/listener-tls.ts'
+import { openLog } from '../log.ts'
+import { placesIn } from '../places.ts'
+import { Service } from '../service.ts'
+import { recoverTapes } from '../tape-room.ts'
+import { demoCard } from './demo-card.ts'
+import { type DemoFolder, writeDemoFolder } from './demo-folder.ts'
+import { summarise } from './demo-summary.ts'
+import { steadyPort } from './free-port.ts'
+import { driveSampleSession } from './sample-session.ts'
+import { type SampleTarget, startSampleTarget } from './sample-target.ts'
+
+/** Next to PostgreSQL's own and pgbouncer's, free on nearly every machine. */
+const WANTED_PORT = 7432
+
+export interface DemoOptions {
+  /** Drive the session, verify, end; in a folder of its own, on free ports. */
+  readonly once: boolean
+  readonly json: boolean
+  /** With `once`: leave the tapes. */
+  readonly keep: boolean
+}
+
+/**
+ * The product on embedded defaults: sample target, sample identities, sample policy, one sample session through the real
+ * gateway. Then a card of what to try, until interrupted; or, with `once`, the proof of what was recorded.
+ */
+export async function runDemo({ once, json, keep }: DemoOptions, cli: Cli = processCli): Promise<number> {
+  const interrupted = interruption()
+  const progress = (line: string): void => cli.err(`${safeText(line)}\n`)
+  if (!once) return stay(resolve(cli.cwd, '.sallyport'), interrupted, progress, cli)
+
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-demo-'))
+  let elsewhere: readonly string[] = []
+  try {
+    let dataDir: string
+    {
+      await using sample = await startSampleTarget(join(folder, 'sample'), progress)
+      elsewhere = sample.elsewhere
+      await using visit = await drive(folder, sample, 0, progress, cli)
+      dataDir = visit.dataDir
+    }
+    interrupted.throwIfAborted()
+    const summary = await summarise(dataDir)
+    if (json) printJson(cli, summary)
+    else
+      cli.out(
+        `${Object.entries(summary)
+          .map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`)
+          .join('')}`,
+      )
+    return summary.verify === 'VALID' ? EXIT.ok : EXIT.failure
+  } finally {
+    const rest = keep ? [join(folder, 'sample')] : [folder]
+    for (const path of [...rest, ...elsewhere]) await rm(path, { recursive: true, force: true })
+  }
+}
+
+async function stay(folder: string, interrupted: AbortSignal, progress: (line: string) => void, cli: Cli): Promise<number> {
+  await using sample = await startSampleTarget(join(folder, 'sample'), progress)
+  const wanted = await steadyPort(join(folder, 'port'), WANTED_PORT)
+  await using visit = await drive(folder, sample, wanted, progress, cli)
+  if (!interrupted.aborted) {
+    cli.out(demoCard({ port: visit.port, keys: visit.keys, session: visit.session, command: 'npx sallyport' }))
+    await new Promise<void>((done) => interrupted.addEventListener('abort', () => done(), { once: true }))
+  }
+  progress('stopping: sessions are sealed, the sample target is shut down ...')
+  return EXIT.ok
+}
+
+interface Visit extends AsyncDisposable {
+  readonly port: number
+  readonly keys: DemoFolder['keys']
+  readonly dataDir: string
+  /** The sample session's id. */
+  readonly session: string
+}
+
+/** Opens the gateway as `serve` does and drives the sample session through it. Disposing it seals everything. */
+async function drive(
+  folder: string,
+  sample: SampleTarget,
+  port: number,
+  progress: (line: string) => void,
+  cli: Cli,
+): Promise<Visit> {
+  const { config, keys } = await writeDemoFolder(folder, sample, port)
+  const settings = await loadConfig(config, cli.env)
+  // The card is what should be seen; what goes wrong still is.
+  const log = openLog({ SALLYPORT_LOG: 'warn', ...cli.env })
+  await recoverTapes(settings, log)
+  const service = await Service.open(settings, { log, env: cli.env })
+  const stop = async (): Promise<void> => {
+    if (!(await service.stop('demo ends'))) throw new Error('a session could not be sealed; the log says why')
+  }
+  try {
+    const [listener] = service.listeners
+    if (listener === undefined) throw new Error('the demo configuration has a listener')
+    const { cert } = await listenerIdentity({}, { keysDir: placesIn(settings.dataDir).keys, gateway: settings.gateway })
+    let session = ''
+    progress('a sample agent visits the sample target through the gateway:')
+    await driveSampleSession({
+      host: '127.0.0.1',
+      port: listener.address.port,
+      key: keys.agent,
+      ca: cert,
+      progress,
+      approve: async (id) => {
+        const tell = (text: string): void => progress(`    ${text.trim()}`)
+        const approver = { ...cli, env: { ...cli.env, SALLYPORT_KEY: keys.approver }, out: tell, err: tell }
+        await decideApproval(id, 'approve', { config }, approver)
+        session = await askedBy(id, settings.dataDir)
+      },
+    })
+    return { port: listener.address.port, keys, dataDir: settings.dataDir, session, [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** The session whose message the request held. */
+async function askedBy(approval: string, dataDir: string): Promise<string> {
+  using desk = await FolderDesk.open(placesIn(dataDir).approvals)
+  return (await desk.get(approval)).session
+}
+
+/** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+function interruption(): AbortSignal {
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (interrupted.signal.aborted) process.exit(EXIT.failure)
+      interrupted.abort(new Error(`interrupted by ${signal}`))
+    })
+  }
+  return interrupted.signal
+}
