@@ -135,6 +135,7 @@ export class Listener {
     try {
       const tls = { ...identity, required: settings.tls.required }
       await protocol.serve(socket, sessions.at({ tls, client, onProved }), leave.signal)
+      await farewell(socket)
     } catch (error) {
       // A protocol may end by the very reason it was told to leave for; anything else is a bug.
       if (error !== leave.signal.reason) log.connectionFailed(client, error)
@@ -187,6 +188,21 @@ class Unproved {
     if (left > 0) this.#byNetwork.set(entry.network, left)
     else this.#byNetwork.delete(entry.network)
   }
+}
+
+/**
+ * Lets the last words arrive. What the client still sends is read and dropped meanwhile: closing over unread bytes resets the
+ * connection, and a reset overtakes what was written (RFC 1122, 4.2.2.13).
+ */
+async function farewell(socket: Socket): Promise<void> {
+  if (socket.destroyed || !socket.writableEnded) return
+  socket.resume()
+  const timer = setTimeout(() => socket.destroy(), GRACE_MS)
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => resolve())
+    if (socket.closed) resolve()
+  })
+  clearTimeout(timer)
 }
 
 /** `address:port`, `[v6]:port`; empty where the peer is gone already. */

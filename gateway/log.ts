@@ -35,8 +35,8 @@ export class Log {
     this.#logger.warn({ warning }, 'configuration warning')
   }
 
-  recovered(tapes: number): void {
-    this.#logger.warn({ tapes }, 'tapes of an earlier process sealed as recovered')
+  recovered({ sessions }: { readonly sessions: readonly { readonly id: string }[] }): void {
+    for (const { id } of sessions) this.#logger.warn({ session: id }, 'tape of a process that died sealed as recovered')
   }
 
   listening(facts: { readonly protocol: string; readonly address: string; readonly port: number; readonly tls: string }): void {

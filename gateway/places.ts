@@ -1,10 +1,25 @@
 import { join } from 'node:path'
 
-/** Where a gateway keeps its keys and what people decide; tapes and spool are the recorder's own business. */
-export function placesIn(dataDir: string): { readonly keys: string; readonly accessKeys: string; readonly approvals: string } {
+export interface Places {
+  /** The gateway's own keys, its certificate, and whose tapes to believe. */
+  readonly keys: string
+  readonly accessKeys: string
+  readonly approvals: string
+  /** Root of the store, where `tapes/` stands: what `verify` and `replay` read. */
+  readonly store: string
+  /** What is recorded and not yet in the store; a local disk. */
+  readonly spool: string
+  readonly ledger: string
+}
+
+/** Where a gateway keeps what it keeps. */
+export function placesIn(dataDir: string): Places {
   return {
     keys: join(dataDir, 'keys'),
     accessKeys: join(dataDir, 'keys', 'access'),
     approvals: join(dataDir, 'desk', 'approvals'),
+    store: dataDir,
+    spool: join(dataDir, 'spool'),
+    ledger: join(dataDir, 'ledger'),
   }
 }

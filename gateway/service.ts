@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { FolderDesk } from '../recorder/desk/desk-folder.ts'
-import { openRecorder, type RecorderRoom } from '../recorder/index.ts'
 import type { ProtocolName } from '../schemas/session.ts'
 import type { Settings } from './config.ts'
-import { warningsOf } from './config-check.ts'
+import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
@@ -16,6 +15,7 @@ import { compilePolicy, type Policy } from './policy/policy.ts'
 import type { Protocol } from './protocol.ts'
 import { GatewaySessions } from './sessions.ts'
 import { Cancels } from './sessions-cancel.ts'
+import { openTapeRoom, type TapeRoom } from './tape-room.ts'
 
 /** Loaded for the listeners there are: each brings its grammar and codecs along. */
 const PROTOCOLS: Readonly<Record<ProtocolName, () => Promise<Protocol>>> = {
@@ -39,7 +39,7 @@ export class Service {
   readonly cancels: Cancels
   readonly listeners: readonly Listener[]
   readonly sessions: GatewaySessions
-  readonly #room: RecorderRoom
+  readonly #tapes: TapeRoom
   readonly #desk: FolderDesk
   readonly #settings: Settings
   readonly #log: Log
@@ -49,7 +49,7 @@ export class Service {
     readonly cancels: Cancels
     readonly listeners: readonly Listener[]
     readonly sessions: GatewaySessions
-    readonly room: RecorderRoom
+    readonly tapes: TapeRoom
     readonly desk: FolderDesk
     readonly settings: Settings
     readonly log: Log
@@ -57,7 +57,7 @@ export class Service {
     this.cancels = parts.cancels
     this.listeners = parts.listeners
     this.sessions = parts.sessions
-    this.#room = parts.room
+    this.#tapes = parts.tapes
     this.#desk = parts.desk
     this.#settings = parts.settings
     this.#log = parts.log
@@ -86,12 +86,22 @@ export class Service {
         ),
       ),
     )
-    const room = await openRoom(settings)
+    const tapes = await openTapeRoom(settings, worker)
     const desk = await FolderDesk.open(places.approvals)
     const cancels = new Cancels(worker, forwardCancel)
-    const sessions = new GatewaySessions({ settings, policy, doorkeeper, room, approvals: desk, keys, cancels, log, env })
+    const sessions = new GatewaySessions({
+      settings,
+      policy,
+      doorkeeper,
+      room: tapes.room,
+      approvals: desk,
+      keys,
+      cancels,
+      log,
+      env,
+    })
     const listeners: Listener[] = []
-    const service = new Service({ cancels, listeners, sessions, room, desk, settings, log })
+    const service = new Service({ cancels, listeners, sessions, tapes, desk, settings, log })
     try {
       for (const each of settings.listeners) {
         const identity = identities.get(each.protocol)
@@ -124,22 +134,26 @@ export class Service {
       for (const listener of this.listeners) listener.destroy()
       await within(SEAL_GRACE_MS, drained)
     }
-    const clean = this.sessions.size === 0
     this.#desk[Symbol.dispose]()
-    await this.#room.close()
+    const clean = (await this.#giveBack()) && this.sessions.size === 0
     this.#log.stopped(clean)
     return clean
   }
-}
 
-/** The tapes, spool and session numbers of this gateway; also opened by the primary of several workers, to recover. */
-export function openRoom(settings: Settings): Promise<RecorderRoom> {
-  return openRecorder({ dataDir: settings.dataDir, gateway: settings.gateway, durability: settings.durability })
+  async #giveBack(): Promise<boolean> {
+    try {
+      await this.#tapes[Symbol.asyncDispose]()
+      return true
+    } catch (error) {
+      this.#log.stray(error)
+      return false
+    }
+  }
 }
 
 /** Rejects POLICY_INVALID with every mistake by line. */
-export async function loadPolicy(settings: Pick<Settings, 'policyFile'>): Promise<Policy> {
-  return compilePolicy(await readFile(settings.policyFile, 'utf8'), settings.policyFile)
+export async function loadPolicy(settings: Pick<Settings, 'policyFile' | 'identities' | 'jwt'>): Promise<Policy> {
+  return compilePolicy(await readFile(settings.policyFile, 'utf8'), settings.policyFile, { groups: knownGroups(settings) })
 }
 
 /** Tells what works but should not stay so. */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Approvals } from '../recorder/desk/approvals.ts'
-import type { Recorder, Seal } from '../recorder/recorder.ts'
+import type { RecorderRoom } from '../recorder/index.ts'
+import type { Seal } from '../recorder/recorder.ts'
 import { ApplianceError } from '../schemas/errors.ts'
-import type { Identity, SessionId, SessionInfo, Target } from '../schemas/session.ts'
+import type { Identity, SessionInfo, Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
 import type { Settings, TargetSettings } from './config.ts'
 import { readCredential } from './credentials/upstream.ts'
@@ -18,18 +19,11 @@ const TAG_KEY_BYTES = 32
 /** Idle sessions are looked for this often at most; each look is a subtraction per session. */
 const MAX_SWEEP_MS = 60_000
 
-/** As much of the recorder's room as sessions need. */
-export interface TapeRoom {
-  /** The next of this gateway's gapless session numbers; shared by all its processes. */
-  nextNumber(): Promise<number>
-  open(info: SessionInfo): Promise<Recorder>
-}
-
 export interface SessionsParts {
   readonly settings: Settings
   readonly policy: Policy
   readonly doorkeeper: Doorkeeper
-  readonly room: TapeRoom
+  readonly room: Pick<RecorderRoom, 'open'>
   readonly approvals: Approvals
   readonly keys: { readonly binding: Uint8Array; readonly fingerprint: Uint8Array }
   readonly cancels: Cancels
@@ -142,12 +136,7 @@ export class GatewaySessions {
       fingerprintKey: keys.fingerprint,
     })
     const target: Target = knock.database === undefined ? found.target : { ...found.target, database: knock.database }
-    const number = await room.nextNumber()
-    const startedAt = new Date()
-    const info: SessionInfo = {
-      id: sessionIdOf(startedAt, settings.gateway, number),
-      gateway: settings.gateway,
-      number,
+    const { info, recorder } = await room.open({
       identity,
       // What the client chose is its text, so it is cleaned like everything else that is recorded.
       target: target.database === undefined ? target : { ...target, database: masker.text(target.database) },
@@ -155,9 +144,7 @@ export class GatewaySessions {
       policy: policy.hash,
       durability: settings.durability,
       claims: Object.fromEntries(Object.entries(knock.claims).map(([name, value]) => [masker.text(name), masker.text(value)])),
-      startedAt: startedAt.toISOString(),
-    }
-    const recorder = await room.open(info)
+    })
     const release = reservation.keep()
     const visit: Visit = new Visit({
       info,
@@ -174,7 +161,7 @@ export class GatewaySessions {
       onClosed: (seal, error) => {
         this.#open.delete(visit)
         release()
-        this.#told(info.id, startedAt, seal, error)
+        this.#told(info, seal, error)
       },
     })
     this.#open.add(visit)
@@ -182,10 +169,14 @@ export class GatewaySessions {
     return visit
   }
 
-  #told(session: SessionId, startedAt: Date, seal: Seal | undefined, error: unknown): void {
-    if (seal === undefined) this.#parts.log.recordingFailed(session, error)
+  #told({ id, startedAt }: SessionInfo, seal: Seal | undefined, error: unknown): void {
+    if (seal === undefined) this.#parts.log.recordingFailed(id, error)
     else
-      this.#parts.log.sealed({ session, frames: seal.frameCount, seconds: Math.round((Date.now() - startedAt.getTime()) / 1000) })
+      this.#parts.log.sealed({
+        session: id,
+        frames: seal.frameCount,
+        seconds: Math.round((Date.now() - Date.parse(startedAt)) / 1000),
+      })
   }
 
   #endIdle(idleTimeoutMs: number): void {
@@ -220,9 +211,4 @@ class Reservation implements Disposable {
   [Symbol.dispose](): void {
     this.#release?.()
   }
-}
-
-function sessionIdOf(startedAt: Date, gateway: string, number: number): SessionId {
-  const stamp = startedAt.toISOString().replace(/[-:]|\.\d+/g, '')
-  return `${stamp}-${gateway}-${String(number).padStart(8, '0')}` as SessionId // made exactly here
 }

@@ -2,8 +2,8 @@ import cluster, { type Worker } from 'node:cluster'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
-import { openRoom } from './service.ts'
 import { MAX_WORKER } from './sessions-cancel.ts'
+import { recoverTapes } from './tape-room.ts'
 import { Questions, type WorkerMessage, workerMessage } from './workers-messages.ts'
 
 /** A worker that dies at once must not be restarted in a hot loop; one that dies once a day is back before anybody notices. */
@@ -163,16 +163,5 @@ export class Workers {
   #send(worker: Worker | undefined, message: WorkerMessage): void {
     if (worker?.isConnected() !== true) return
     worker.send(message, () => undefined) // a worker that dies meanwhile is dealt with at its exit
-  }
-}
-
-/** Seals as recovered what earlier processes left open. */
-export async function recoverTapes(settings: Settings, log: Log): Promise<void> {
-  const room = await openRoom(settings)
-  try {
-    const recovered = await room.recover()
-    if (recovered.length > 0) log.recovered(recovered.length)
-  } finally {
-    await room.close()
   }
 }

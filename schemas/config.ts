@@ -8,7 +8,7 @@ const Group = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$' })
 const Groups = Type.Array(Group, { uniqueItems: true })
 const Subject = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s\\x00-\\x1f\\x7f]+$' })
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
-const oneOf = <T extends string>(names: readonly T[]) => Type.Union(names.map((name) => Type.Literal(name)))
+const oneOf = <T extends string>(names: readonly T[]) => Type.Unsafe<T>(Type.Union(names.map((name) => Type.Literal(name))))
 
 /** A secret is named, never written here: the environment variable or the file that holds it. */
 export const SecretSource = Type.Union([

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { exportJWK, type GenerateKeyPairResult, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { JwtProver } from '../../../gateway/identity/jwt.ts'
 import type { JwtIssuer } from '../../../schemas/config.ts'
 
@@ -11,8 +11,8 @@ const ISSUER = 'https://login.example.org/'
 const AUDIENCE = 'sallyport-gw1'
 let folder = ''
 let jwks = ''
-let keys: CryptoKeyPair
-let others: CryptoKeyPair
+let keys: GenerateKeyPairResult
+let others: GenerateKeyPairResult
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sallyport-jwt-'))
@@ -34,7 +34,7 @@ const issuer = (changes: Partial<JwtIssuer> = {}): JwtIssuer => ({
 
 interface Making {
   readonly claims?: JWTPayload
-  readonly key?: CryptoKey
+  readonly key?: GenerateKeyPairResult['privateKey']
   readonly alg?: string
   readonly iss?: string
   readonly aud?: string
