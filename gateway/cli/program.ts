@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { type Cli, EXIT, processCli, tell } from './context.ts'
+import type { ReplayOptions } from './replay.ts'
 
 /** More processes than cores only wait for each other; more than this needs several machines. */
 const MAX_WORKERS = 127
@@ -77,19 +78,34 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     })
 
   command(program, 'verify <path>', "check tapes: a file, a session's folder or a whole store; offline")
+    .option(
+      '--trust <file>',
+      "public keys of the gateways to believe, a gateway.pub (default: the configuration's, or the one beside the tapes)",
+    )
     .addHelpText(
       'after',
       '\nExit codes: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY, 2 wrong usage.',
     )
-    .action(async (path: string, options: Common) => runs((await import('./verify.ts')).verify(path, options, cli)))
+    .action(async (path: string, options: Common & { trust?: string }) =>
+      runs((await import('./verify.ts')).verify(path, options, cli)),
+    )
 
   command(program, 'sessions', 'list recorded sessions, newest first')
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (options: Common) => runs((await import('./sessions.ts')).sessions(options, cli)))
 
   command(program, 'replay <session>', 'replay a session in the terminal')
-    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
-    .action(async (session: string, options: Common) => runs((await import('./replay.ts')).replay(session, options, cli)))
+    .addOption(new Option('--speed <factor>', 'at this multiple of the recorded speed').argParser(positive))
+    .addOption(new Option('--frame <number>', 'only this frame').argParser(whole))
+    .addOption(new Option('--rows <count>', 'rows shown per frame').argParser(whole).default(20))
+    .addOption(
+      new Option('--raw <direction>', 'the exact bytes that went on: in (to the target) or out (to the client)').choices([
+        'in',
+        'out',
+      ]),
+    )
+    .addHelpText('after', `\n--json prints one object per frame.${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (session: string, options: ReplayOptions) => runs((await import('./replay.ts')).replay(session, options, cli)))
 
   approvals(group('approvals', 'see and decide what is held'), command, runs, cli)
   keys(group('keys', 'access keys of identities'), command, runs, cli)
@@ -154,6 +170,17 @@ function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
     .action(async (text: string, options: Common & { as?: string; target?: string }) =>
       runs((await load()).explainPolicy(text, options, cli)),
     )
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!(value > 0)) throw new InvalidArgumentError('a number above 0')
+  return value
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number')
+  return Number(text)
 }
 
 function workerCount(text: string): number {
