@@ -33,11 +33,15 @@ export class Scanner {
   #position = 0
   #state = 0
   #allowance = 0
+  /** Nothing before it is looked at: where the field begins, or the end of the last hit. */
+  #floor = 0
+  readonly #rules: MaskingRules
   readonly #accepts: readonly (readonly Detector[])[]
   readonly #probe: Probe = { start: 0, end: 0, tail: null, entity: null, seen: 0 }
   readonly #tailRun = new TailRun()
 
   constructor(rules: MaskingRules) {
+    this.#rules = rules
     const active = DETECTORS.map((detector) => (rules.detectors[detector.entity] === 'mask' ? detector : undefined))
     this.#accepts = AUTOMATON.accepts.map((owners) =>
       owners.map((owner) => active[owner]).filter((detector) => detector !== undefined),
@@ -56,6 +60,7 @@ export class Scanner {
   begin(position: number): void {
     this.#position = position
     this.#state = AUTOMATON.start
+    this.#floor = position
     this.#allowance = WORK_ALLOWANCE
   }
 
@@ -71,18 +76,20 @@ export class Scanner {
 
   shift(by: number): void {
     this.#position -= by
+    this.#floor -= by
   }
 
-  /** Goes on scanning at `position`, as after a boundary: behind something that was masked. */
-  resume(position: number): void {
-    this.#position = position
+  /** Goes on behind something masked that ends at `end`. */
+  resume(end: number): void {
+    // The last masked byte is read again: it may be what a trigger begins with.
+    this.#position = end - 1
     this.#state = AUTOMATON.start
+    this.#floor = end
   }
 
   /**
    * Scans on up to `until`; true with start, end and entity set at the next hit, false when there is none before `until`.
-   * Detectors see source[from, to). Hits come in the order of their triggers: one may begin before the end of the last,
-   * see `collect`.
+   * Detectors see source[from, to) as far as it is not part of an earlier hit, so hits come in order and never overlap.
    */
   next(source: Uint8Array, from: number, to: number, until: number): boolean {
     for (;;) {
@@ -138,7 +145,7 @@ export class Scanner {
     const owners = this.#accepts[(this.#state - ACCEPT_FROM) / AUTOMATON.classCount]
     if (owners === undefined) return false
     const probe = this.#probe
-    const low = Math.max(from, at - MAX_LOOK_BACK)
+    const low = Math.max(from, this.#floor, at - MAX_LOOK_BACK)
     const high = Math.min(to, at + MAX_LOOK_AHEAD)
     for (const detector of owners) {
       this.candidateCount++
@@ -156,14 +163,13 @@ export class Scanner {
         return true
       }
       if (!found) continue
+      const entity = probe.entity ?? detector.entity
+      if (this.#rules.detectors[entity] !== 'mask') continue
       this.start = probe.start
       this.end = probe.end
       this.tail = probe.tail
-      this.entity = probe.entity ?? detector.entity
-      if (probe.end > at) {
-        // Nothing inside a hit matters any more. Its last byte is read again: it may be what a trigger begins with.
-        this.resume(probe.end - 1)
-      }
+      this.entity = entity
+      this.resume(Math.max(probe.end, at))
       return true
     }
     return false

@@ -27,45 +27,13 @@ export class Hits {
     this.count = 0
   }
 
-  /** Adds a hit. What it overlaps becomes one with it, under the name of the longer. */
+  /** Adds a hit behind those already there. */
   add(start: number, end: number, entity: HitEntity): void {
-    let first = start
-    let last = end
-    let name = entity
-    let longest = end - start
-    while (this.count > 0 && this.endOf(this.count - 1) > first) {
-      const previous = this.count - 1
-      const size = this.endOf(previous) - this.startOf(previous)
-      if (size > longest) {
-        longest = size
-        name = this.entityOf(previous)
-      }
-      first = Math.min(first, this.startOf(previous))
-      last = Math.max(last, this.endOf(previous))
-      this.count = previous
-    }
     if (this.count === this.#starts.length) this.#grow()
-    this.#starts[this.count] = first
-    this.#ends[this.count] = last
-    this.#entities[this.count] = name
+    this.#starts[this.count] = start
+    this.#ends[this.count] = end
+    this.#entities[this.count] = entity
     this.count++
-  }
-
-  /** Forgets the first `count`. */
-  drop(count: number): void {
-    if (count === 0) return
-    this.#starts.copyWithin(0, count, this.count)
-    this.#ends.copyWithin(0, count, this.count)
-    this.#entities.copyWithin(0, count, this.count)
-    this.count -= count
-  }
-
-  /** Moves all hits `by` bytes towards the beginning. */
-  shift(by: number): void {
-    for (let i = 0; i < this.count; i++) {
-      this.#starts[i] = this.startOf(i) - by
-      this.#ends[i] = this.endOf(i) - by
-    }
   }
 
   #grow(): void {

@@ -5,7 +5,7 @@ import { Covers } from './cover.ts'
 import { MIN_FIELD_SIZE, Scanner } from './engine.ts'
 import { Hits } from './hits.ts'
 import type { MaskingRules } from './rules.ts'
-import { Sink } from './sink.ts'
+import { ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
 export interface MaskerOptions {
@@ -208,11 +208,6 @@ export class Masker implements Redactor {
     }
     return this.#scanner.clean(scratch, 0, length)
   }
-}
-
-function ownSink(sink: RedactionSink): Sink {
-  if (!(sink instanceof Sink)) throw new TypeError('fields are written to a sink made by this masker')
-  return sink
 }
 
 /** The one place where an entry becomes a masked one: everything in it has been over a scanner, or is a word of the code. */

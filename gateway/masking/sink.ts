@@ -150,6 +150,12 @@ export class Sink implements RedactionSink {
   }
 }
 
+/** The sink a protocol hands back is one that `Redactor.sink` made. */
+export function ownSink(sink: RedactionSink): Sink {
+  if (!(sink instanceof Sink)) throw new TypeError('fields are written to a sink made by this masker')
+  return sink
+}
+
 /** How a field that is masked whole stands in the labels of a body. */
 export function labelOf(field: Field): Label {
   const label = field.label ?? 'field'

@@ -43,6 +43,7 @@ export class SipHash {
     const size = to - from
     const blocks = (size >>> 3) + 1
     let at = from
+    // A carry is a comparison made a number: written with ?: it would be a branch that nobody can predict.
     // The message blocks, the last one padded with the length, then four rounds to finish.
     for (let block = 0; block <= blocks; block++) {
       let ml = 0
@@ -67,7 +68,7 @@ export class SipHash {
       v3h ^= mh
       for (let round = 0; round < rounds; round++) {
         let sum = (v0l + v1l) | 0
-        v0h = (v0h + v1h + (sum >>> 0 < v0l >>> 0 ? 1 : 0)) | 0
+        v0h = (v0h + v1h + Number(sum >>> 0 < v0l >>> 0)) | 0
         v0l = sum
         let swap = v1l
         v1l = ((v1l << 13) | (v1h >>> 19)) ^ v0l
@@ -77,21 +78,21 @@ export class SipHash {
         v0h = swap
 
         sum = (v2l + v3l) | 0
-        v2h = (v2h + v3h + (sum >>> 0 < v2l >>> 0 ? 1 : 0)) | 0
+        v2h = (v2h + v3h + Number(sum >>> 0 < v2l >>> 0)) | 0
         v2l = sum
         swap = v3l
         v3l = ((v3l << 16) | (v3h >>> 16)) ^ v2l
         v3h = ((v3h << 16) | (swap >>> 16)) ^ v2h
 
         sum = (v0l + v3l) | 0
-        v0h = (v0h + v3h + (sum >>> 0 < v0l >>> 0 ? 1 : 0)) | 0
+        v0h = (v0h + v3h + Number(sum >>> 0 < v0l >>> 0)) | 0
         v0l = sum
         swap = v3l
         v3l = ((v3l << 21) | (v3h >>> 11)) ^ v0l
         v3h = ((v3h << 21) | (swap >>> 11)) ^ v0h
 
         sum = (v2l + v1l) | 0
-        v2h = (v2h + v1h + (sum >>> 0 < v2l >>> 0 ? 1 : 0)) | 0
+        v2h = (v2h + v1h + Number(sum >>> 0 < v2l >>> 0)) | 0
         v2l = sum
         swap = v1l
         v1l = ((v1l << 17) | (v1h >>> 15)) ^ v2l

@@ -2,15 +2,15 @@ import type { Field, RedactionSink, StreamRedactor } from '../message.ts'
 import type { Covers } from './cover.ts'
 import { MAX_LOOK_AHEAD, MAX_LOOK_BACK } from './detector.ts'
 import type { Scanner } from './engine.ts'
-import { type HitEntity, Hits } from './hits.ts'
-import { Sink } from './sink.ts'
+import type { HitEntity } from './hits.ts'
+import { ownSink, type Sink } from './sink.ts'
 import { TailRun } from './tail.ts'
 
 /** Bytes taken in at once; with the hold-back they fill the buffer. */
 const SLICE_SIZE = 8192
-/** At most held back: a candidate's look-ahead, a hit as long as that just before it, and what a later one may look back on. */
-export const MAX_HOLD_BACK = 2 * MAX_LOOK_AHEAD + MAX_LOOK_BACK
-/** Bytes already released that stay visible to detectors: what stands before a value decides with. */
+/** At most held back: what a candidate may look ahead at, and what a later one may look back on. */
+export const MAX_HOLD_BACK = MAX_LOOK_AHEAD + MAX_LOOK_BACK
+/** The last bytes released stay visible to detectors: what stands before a value decides with. */
 const BUFFER_SIZE = MAX_LOOK_BACK + MAX_HOLD_BACK + SLICE_SIZE
 
 /**
@@ -22,8 +22,8 @@ export class Stream implements StreamRedactor {
   readonly #scanner: Scanner
   readonly #covers: Covers
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE)
-  readonly #hits = new Hits()
   readonly #tail = new TailRun()
+  /** Of the tail on its way; after an overload, of all that follows. */
   #tailEntity: HitEntity = 'overload'
   #isOverload = false
   /** buffer[0, released) is out, kept for looking back; buffer[released, size) is held. */
@@ -70,7 +70,6 @@ export class Stream implements StreamRedactor {
       this.#released -= drop
       this.#size -= drop
       this.#scanner.shift(drop)
-      this.#hits.shift(drop)
     }
     this.#buffer.set(source.subarray(from, to), this.#size)
     this.#size += to - from
@@ -80,11 +79,11 @@ export class Stream implements StreamRedactor {
   #scan(sink: Sink, until: number): void {
     const scanner = this.#scanner
     if (this.#isOverload) {
-      this.#swallow(sink, this.#size)
+      this.#cover(sink, this.#size, this.#tailEntity)
       return
     }
     if (this.#tail.active) {
-      this.#swallow(sink, this.#tail.run(this.#buffer, this.#released, this.#size))
+      this.#cover(sink, this.#tail.run(this.#buffer, this.#released, this.#size), this.#tailEntity)
       if (this.#tail.active) return
       scanner.resume(this.#released)
     }
@@ -93,63 +92,33 @@ export class Stream implements StreamRedactor {
         // What a candidate may still have begun is hidden too.
         this.#isOverload = true
         this.#tailEntity = 'overload'
-        this.#release(sink, Math.max(this.#released, scanner.start - MAX_LOOK_BACK))
-        this.#swallow(sink, this.#size)
+        this.#release(sink, scanner.start - MAX_LOOK_BACK)
+        this.#cover(sink, this.#size, this.#tailEntity)
         return
       }
       let end = scanner.end
       if (scanner.tail !== null) {
         end = this.#tail.begin(scanner.tail).run(this.#buffer, end, this.#size)
+        this.#tailEntity = scanner.entity
         scanner.resume(end)
       }
-      this.#hits.add(scanner.start, end, scanner.entity)
-      if (this.#tail.active) {
-        this.#tailEntity = scanner.entity
-        this.#release(sink, end)
-        return
-      }
+      this.#release(sink, scanner.start)
+      this.#cover(sink, end, scanner.entity)
+      if (this.#tail.active) return
     }
-    this.#release(sink, this.#boundary(Math.min(scanner.position, this.#size) - MAX_LOOK_BACK))
-  }
-
-  /** Where the released part may end: not inside a hit, which a later one may still join. */
-  #boundary(limit: number): number {
-    let boundary = Math.max(limit, this.#released)
-    for (let i = 0; i < this.#hits.count; i++) {
-      const start = this.#hits.startOf(i)
-      if (start < boundary && boundary < this.#hits.endOf(i)) boundary = start
-    }
-    return Math.max(boundary, this.#released)
+    // Later hits begin at most so far back.
+    this.#release(sink, scanner.position - MAX_LOOK_BACK)
   }
 
   #release(sink: Sink, to: number): void {
-    const hits = this.#hits
-    let done = 0
-    for (; done < hits.count; done++) {
-      const start = Math.max(hits.startOf(done), this.#released)
-      const end = hits.endOf(done)
-      if (start >= to) break
-      sink.copy(this.#buffer, this.#released, start)
-      this.#covers.writeStars(sink, this.#covers.ofEntity(hits.entityOf(done)), this.#buffer, start, end)
-      this.#released = end
-    }
-    hits.drop(done)
-    if (this.#released < to) {
-      sink.copy(this.#buffer, this.#released, to)
-      this.#released = to
-    }
+    if (to <= this.#released) return
+    sink.copy(this.#buffer, this.#released, to)
+    this.#released = to
   }
 
-  /** Releases everything up to `to` as part of what is being masked. */
-  #swallow(sink: Sink, to: number): void {
-    if (to > this.#released) {
-      this.#covers.writeStars(sink, this.#covers.ofEntity(this.#tailEntity), this.#buffer, this.#released, to)
-      this.#released = to
-    }
+  #cover(sink: Sink, to: number, entity: HitEntity): void {
+    if (to <= this.#released) return
+    this.#covers.writeStars(sink, this.#covers.ofEntity(entity), this.#buffer, this.#released, to)
+    this.#released = to
   }
-}
-
-function ownSink(sink: RedactionSink): Sink {
-  if (!(sink instanceof Sink)) throw new TypeError('fields are written to a sink made by this masker')
-  return sink
 }

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { explain } from '../../../gateway/masking/explain.ts'
+import { DEFAULT_RULES, ENTITY_NAMES } from '../../../gateway/masking/rules.ts'
+import { INNOCENT, pemKey, SAMPLES } from './samples.ts'
+
+for (const entity of ENTITY_NAMES) {
+  test(`finds ${entity}, exactly`, () => {
+    for (const [value, frame] of SAMPLES[entity]) {
+      const text = frame.replace('{}', () => value)
+      const start = frame.indexOf('{}')
+      assert.deepEqual(
+        explain(text),
+        [{ entity, start, end: start + value.length, rule: `detector:${entity}` }],
+        `in ${JSON.stringify(text)}`,
+      )
+    }
+  })
+
+  test(`leaves ${entity} alone where it is to be ignored`, () => {
+    const rules = { ...DEFAULT_RULES, detectors: { ...DEFAULT_RULES.detectors, [entity]: 'ignore' } } as const
+    for (const [value, frame] of SAMPLES[entity]) {
+      const found = explain(
+        frame.replace('{}', () => value),
+        rules,
+      )
+      assert.ok(!found.some((hit) => hit.entity === entity))
+    }
+  })
+}
+
+test('finds nothing in what only looks like something', () => {
+  for (const text of INNOCENT) assert.deepEqual(explain(text), [], text)
+})
+
+test('a value inside a longer word or number is not a value', () => {
+  for (const entity of [
+    'us-ssn',
+    'card',
+    'iban',
+    'aws-access-key-id',
+    'github-token',
+    'npm-token',
+    'google-api-key',
+    'sallyport-key',
+  ] as const) {
+    for (const [value] of SAMPLES[entity]) {
+      assert.deepEqual(explain(`x7${value}`), [], `before ${entity}`)
+      if (!value.includes(' ') && entity !== 'github-token') assert.deepEqual(explain(`${value}Z7`), [], `after ${entity}`)
+    }
+  }
+})
+
+test('several values of several kinds are found side by side', () => {
+  const [email] = SAMPLES.email[0] ?? ['']
+  const [card] = SAMPLES.card[0] ?? ['']
+  const [jwt] = SAMPLES.jwt[0] ?? ['']
+  const text = `${email},${card},${jwt},${email}`
+  assert.deepEqual(
+    explain(text).map(({ entity, start, end }) => [entity, text.slice(start, end)]),
+    [
+      ['email', email],
+      ['card', card],
+      ['jwt', jwt],
+      ['email', email],
+    ],
+  )
+})
+
+test('a private key is hidden to its END line, whatever its length, and no further', () => {
+  for (const lineCount of [1, 40, 200, 2000]) {
+    const key = pemKey(lineCount)
+    const text = `a: 1\n${key}\nb: 2`
+    assert.deepEqual(
+      explain(text).map(({ start, end }) => [start, end]),
+      [[5, 5 + key.length]],
+    )
+  }
+})
+
+test('positions count characters of the text, not bytes', () => {
+  const [email] = SAMPLES.email[0] ?? ['']
+  const text = `Grüße 😀 ${email}`
+  assert.deepEqual(
+    explain(text).map(({ start, end }) => text.slice(start, end)),
+    [email],
+  )
+})
