@@ -37,6 +37,8 @@ const Globs = Type.Union([Name, Type.Array(Name, { minItems: 1, maxItems: 500 })
 })
 const Reason = Type.String({ minLength: 1, maxLength: 500 })
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+/** Of a test's made-up reply: it is made in memory. */
+const Trial = Type.Integer({ minimum: 0, maximum: 268_435_456 })
 const Range = Type.Object({ min: Type.Optional(Count), max: Type.Optional(Count) }, { ...strict, minProperties: 1 })
 const Duration = Type.String({ pattern: '^[1-9][0-9]{0,5}(ms|s|m|h)$', description: 'a duration like 500ms, 45s, 10m or 1h' })
 const Form = words(MASK_FORMS)
@@ -183,7 +185,7 @@ export const PolicyTest = Type.Object(
     ),
     sql: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
     reply: Type.Optional(
-      Type.Object({ rows: Type.Optional(Count), bytes: Type.Optional(Count) }, { ...strict, minProperties: 1 }),
+      Type.Object({ rows: Type.Optional(Trial), bytes: Type.Optional(Trial) }, { ...strict, minProperties: 1 }),
     ),
     expect: Type.Object(
       {

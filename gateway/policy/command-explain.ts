@@ -1,0 +1,52 @@
+import type { Facts } from '../../schemas/frame.ts'
+import type { Identity, Target } from '../../schemas/session.ts'
+import type { Verdict } from '../../schemas/verdict.ts'
+import type { Policy } from './policy.ts'
+import { askingMessage } from './trial.ts'
+
+/** What the policy says of one command, and what it saw in it. */
+export interface Explanation {
+  readonly command: string
+  readonly identity: { readonly subject: string; readonly kind: string; readonly groups: readonly string[] }
+  readonly target: { readonly name: string; readonly protocol: string; readonly labels: Readonly<Record<string, string>> }
+  readonly facts: Facts
+  readonly verdict: Verdict
+  /** First 12 hex digits of the policy's hash. */
+  readonly policy: string
+}
+
+/** Judges a command as the first of a session of this identity. Nothing is sent anywhere. */
+export function explainStatement(policy: Policy, identity: Identity, target: Target, command: string): Explanation {
+  const message = askingMessage(target.protocol, command)
+  const verdict = policy.judge(identity, target).judge(message)
+  const { subject, kind, groups } = identity
+  return {
+    command,
+    identity: { subject, kind, groups },
+    target: { name: target.name, protocol: target.protocol, labels: target.labels },
+    facts: message.facts(),
+    verdict,
+    policy: policy.hash.slice(0, 12),
+  }
+}
+
+/** The explanation for people. */
+export function renderExplanation({ identity, target, facts, verdict, policy }: Explanation): string {
+  const groups = identity.groups.length === 0 ? '' : ` in ${identity.groups.join(', ')}`
+  const lines = [
+    `${verdict.act}${verdict.rules.length === 0 ? ': no rule matches' : `: ${verdict.rules.join(', ')}`}`,
+    ...('reason' in verdict ? [`  reason   ${verdict.reason}`] : []),
+    ...('hint' in verdict && verdict.hint !== undefined ? [`  hint     ${verdict.hint}`] : []),
+    ...(verdict.act === 'hold'
+      ? [
+          `  approval ${verdict.approvers.count} of ${verdict.approvers.groups.join(', ') || 'nobody'}, waits ${verdict.timeoutMs / 1000} s`,
+        ]
+      : []),
+    `  as       ${identity.subject} (${identity.kind}${groups}) on ${target.name}, policy ${policy}`,
+    'facts',
+    ...Object.entries(facts).map(
+      ([name, value]) => `  ${name.padEnd(20)} ${Array.isArray(value) ? value.join(', ') : String(value)}`,
+    ),
+  ]
+  return lines.join('\n')
+}

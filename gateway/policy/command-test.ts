@@ -1,0 +1,83 @@
+import type { PolicyTest } from '../../schemas/policy.ts'
+import type { Identity, Target } from '../../schemas/session.ts'
+import type { Verdict } from '../../schemas/verdict.ts'
+import type { Policy } from './policy.ts'
+import { askingMessage, replyMessage } from './trial.ts'
+
+export interface TestResult {
+  readonly name: string
+  readonly sql: string
+  readonly ok: boolean
+  readonly expected: PolicyTest['expect']
+  readonly got: { readonly action: string; readonly rules: readonly string[]; readonly keep?: number }
+  /** What differs, in words; '' where nothing does. */
+  readonly why: string
+}
+
+export interface TestReport {
+  readonly ok: boolean
+  readonly passed: number
+  readonly failed: number
+  readonly results: readonly TestResult[]
+  /** The report for people. */
+  readonly text: string
+}
+
+/** Runs the tests inside a policy file; each statement of a test in a session of its own. */
+export function testPolicy(policy: Policy): TestReport {
+  const results = policy.tests.flatMap((test, index) => {
+    const statements = typeof test.sql === 'string' ? [test.sql] : test.sql
+    return statements.map((sql) => runTest(policy, test, sql, test.name ?? `test ${index + 1}`))
+  })
+  const failed = results.filter(({ ok }) => !ok)
+  const lines = failed.map(({ name, sql, why }) => `not ok  ${name}\n        ${sql}\n        ${why}`)
+  const summary = `${results.length - failed.length} of ${results.length} statements judged as expected`
+  return {
+    ok: failed.length === 0,
+    passed: results.length - failed.length,
+    failed: failed.length,
+    results,
+    text: [...lines, summary].join('\n'),
+  }
+}
+
+function runTest(policy: Policy, test: PolicyTest, sql: string, name: string): TestResult {
+  const judge = policy.judge(testIdentity(test), testTarget(test))
+  const asked = judge.judge(askingMessage('postgres', sql))
+  const passes = asked.act === 'allow' || asked.act === 'mask'
+  const { reply } = test
+  const verdict = passes && reply !== undefined ? judge.judge(replyMessage('postgres', reply.rows ?? 1, reply.bytes ?? 0)) : asked
+  const why = differences(test.expect, verdict)
+  const got = {
+    action: verdict.act,
+    rules: verdict.rules,
+    ...('keep' in verdict && verdict.keep !== undefined ? { keep: verdict.keep } : {}),
+  }
+  return { name, sql, ok: why === '', expected: test.expect, got, why }
+}
+
+function differences(expected: PolicyTest['expect'], verdict: Verdict): string {
+  const found: string[] = []
+  if (verdict.act !== expected.action) {
+    found.push(
+      `expected ${expected.action}, got ${verdict.act}${verdict.rules.length === 0 ? '' : ` by ${verdict.rules.join(', ')}`}`,
+    )
+  }
+  // An empty list means: none may match. Others may match beside those that are named.
+  const missing = (expected.rules ?? []).filter((id) => !verdict.rules.includes(id))
+  if (missing.length > 0) found.push(`did not match: ${missing.join(', ')}`)
+  if (expected.rules?.length === 0 && verdict.rules.length > 0)
+    found.push(`should match no rule, matched ${verdict.rules.join(', ')}`)
+  const keep = 'keep' in verdict ? verdict.keep : undefined
+  if (expected.keep !== undefined && keep !== expected.keep)
+    found.push(`expected to keep ${expected.keep}, kept ${keep ?? 'everything'}`)
+  return found.join('; ')
+}
+
+function testIdentity({ as }: PolicyTest): Identity {
+  return { subject: as.subject ?? `test-${as.kind}`, kind: as.kind, groups: as.groups ?? [], proof: 'test' }
+}
+
+function testTarget({ on }: PolicyTest): Target {
+  return { name: on?.name ?? 'test', protocol: 'postgres', host: 'localhost', port: 5432, labels: on?.labels ?? {} }
+}

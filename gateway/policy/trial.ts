@@ -1,0 +1,68 @@
+import type { Facts } from '../../schemas/frame.ts'
+import type { ProtocolName } from '../../schemas/session.ts'
+import type { Message, Redacted, Side } from '../message.ts'
+import { sqlFacts } from './sql/facts.ts'
+import { VOCABULARIES } from './vocabulary.ts'
+
+/** A message as a protocol would make it, for trying a policy out: nothing is sent, so nothing is redacted. */
+export class TrialMessage implements Message {
+  readonly from: Side
+  readonly kind: string
+  readonly channel = 0
+  readonly part = 'whole'
+  readonly bytes: Uint8Array
+  readonly units: number
+  readonly #facts: Facts
+
+  constructor(from: Side, kind: string, bytes: Uint8Array, units: number, facts: Facts) {
+    this.from = from
+    this.kind = kind
+    this.bytes = bytes
+    this.units = units
+    this.#facts = facts
+  }
+
+  facts(): Facts {
+    return this.#facts
+  }
+
+  redacted(): Redacted {
+    return { bytes: this.bytes, masks: null }
+  }
+}
+
+/** What a client would send to run `text` as the first statement of a session. */
+export function askingMessage(protocol: ProtocolName, text: string): TrialMessage {
+  const bytes = Buffer.from(text)
+  switch (protocol) {
+    case 'postgres':
+      return new TrialMessage('client', 'query', bytes, 0, { ...sqlFacts(text), statement: 1 })
+    case 'echo':
+      return new TrialMessage('client', 'say', bytes, 0, { text, size: bytes.length })
+    default:
+      return protocol satisfies never
+  }
+}
+
+/** Its whole result in one message; `bytes` of rows, of the same size each. */
+export function replyMessage(protocol: ProtocolName, rows: number, bytes: number): TrialMessage {
+  return new TrialReply(VOCABULARIES[protocol].counted[0], rows, Math.max(0, Math.ceil(bytes / Math.max(1, rows))))
+}
+
+class TrialReply extends TrialMessage {
+  readonly #rowSize: number
+
+  constructor(kind: string, rows: number, rowSize: number) {
+    // Only its length is looked at; a view of one shared byte would do, were there such a thing.
+    super('server', kind, new Uint8Array(rows * rowSize), rows, { statement: 1 })
+    this.#rowSize = rowSize
+  }
+
+  split(units: number): readonly [head: Message | undefined, tail: Message | undefined] {
+    const rest = this.units - units
+    return [
+      units === 0 ? undefined : new TrialReply(this.kind, units, this.#rowSize),
+      rest === 0 ? undefined : new TrialReply(this.kind, rest, this.#rowSize),
+    ]
+  }
+}
