@@ -41,7 +41,10 @@ export async function problemsOf(
 }
 
 /** The groups somebody can be in: those of identities, and those a token may confer. */
-export function knownGroups(config: Pick<Config, 'identities' | 'jwt'>): ReadonlySet<string> {
+export function knownGroups(config: {
+  readonly identities?: Readonly<Config['identities']>
+  readonly jwt?: Readonly<Config['jwt']>
+}): ReadonlySet<string> {
   return new Set([
     ...(config.identities ?? []).flatMap(({ groups = [] }) => groups),
     ...(config.jwt ?? []).flatMap(({ groups = [] }) => groups),
