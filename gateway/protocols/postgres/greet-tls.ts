@@ -37,6 +37,7 @@ export function acceptTls(
     const settle = (finish: () => void): void => {
       secured.off('secure', done)
       secured.off('error', failed)
+      secured.off('end', closed)
       secured.off('close', closed)
       signal.removeEventListener('abort', aborted)
       finish()
@@ -50,6 +51,7 @@ export function acceptTls(
     const aborted = (): void => settle(() => reject(signal.reason))
     secured.on('secure', done)
     secured.on('error', failed)
+    secured.on('end', closed) // half-open sockets do not close by themselves
     secured.on('close', closed)
     signal.addEventListener('abort', aborted, { once: true })
     if (signal.aborted) aborted()

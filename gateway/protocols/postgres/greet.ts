@@ -22,7 +22,7 @@ export type Greeting =
   /** Nobody to serve: left, or was refused (`error`) and told so. The connection is closed. */
   | { readonly kind: 'closed'; readonly error?: ApplianceError }
 
-export interface ClientTls {
+interface ClientTls {
   readonly protocol: string
   readonly how: 'request' | 'direct'
 }
@@ -34,7 +34,7 @@ export interface GreetOptions {
 }
 
 /** The server's authentication_timeout is 60 s, made for people typing; ours are agents and tools that have the password at hand. */
-export const GREETING_DEADLINE_MS = 30_000
+const GREETING_DEADLINE_MS = 30_000
 /** Room for a JWT with many groups; the server itself takes 65,535 bytes (PG_MAX_AUTH_TOKEN_LENGTH). */
 export const MAX_PASSWORD_BYTES = 64 * 1024
 

@@ -9,12 +9,13 @@ import { refusedBy } from './login-refusal.ts'
 import { type Binding, type Mechanism, Scram } from './scram.ts'
 import { readReport, ServerError } from './startup-error.ts'
 import { type Version, writeStartup } from './startup-packet.ts'
-import { type Packet, pullPacket, push } from './startup-pull.ts'
+import { type Packet, push } from './startup-pull.ts'
 import { dial, type Line } from './upstream.ts'
 import { pin } from './upstream-pins.ts'
+import { pullAnswer } from './upstream-query.ts'
 import { endPointBinding } from './upstream-tls.ts'
 
-export type Authentication = 'none' | 'cleartext' | 'md5' | Mechanism
+type Authentication = 'none' | 'cleartext' | 'md5' | Mechanism
 
 /** A target's server, logged in and idle: its next message answers whatever is written to `socket` next. */
 export interface Upstream {
@@ -116,7 +117,7 @@ class Login {
 
   async run(signal: AbortSignal): Promise<Upstream> {
     for (;;) {
-      const packet = await pullPacket(this.#line.socket, MAX_LOGIN_BYTES, signal)
+      const packet = await pullAnswer(this.#line.socket, MAX_LOGIN_BYTES, signal)
       if (packet === undefined)
         throw new ApplianceError('TARGET_UNREACHABLE', `target ${this.#target.name} left during the login`)
       if (await this.#hear(packet)) return this.#upstream()

@@ -21,6 +21,19 @@ export function binaryMessage(type: string, body: Uint8Array): Uint8Array {
   return Buffer.concat([head, body])
 }
 
+/** The server's next message; undefined when it leaves instead. Rejects TARGET_REFUSED for one that is malformed or above `maxBytes`. */
+export async function pullAnswer(socket: Duplex, maxBytes: number, signal: AbortSignal): Promise<Packet | undefined> {
+  try {
+    return await pullPacket(socket, maxBytes, signal)
+  } catch (cause) {
+    // PROTOCOL_ would blame the client.
+    if (cause instanceof ApplianceError && cause.code.startsWith('PROTOCOL_') && cause !== signal.reason) {
+      throw new ApplianceError('TARGET_REFUSED', `the target broke the protocol: ${cause.message}`, { cause })
+    }
+    throw cause
+  }
+}
+
 /**
  * Runs the gateway's own statements on an idle connection, by the simple protocol, and reads all rows. `parameters`: what the
  * server reported meanwhile. Rejects ServerError after the server is idle again, TARGET_UNREACHABLE when it leaves, or with the
@@ -48,7 +61,7 @@ export async function simpleQuery(
 export async function untilReady(socket: Duplex, signal: AbortSignal, each: (packet: Packet) => unknown): Promise<void> {
   let failure: ServerError | undefined
   for (;;) {
-    const packet = await pullPacket(socket, MAX_ANSWER_BYTES, signal)
+    const packet = await pullAnswer(socket, MAX_ANSWER_BYTES, signal)
     if (packet === undefined)
       throw failure ?? new ApplianceError('TARGET_UNREACHABLE', 'the target left in the middle of an answer')
     if (packet.type === 'Z') break

@@ -31,6 +31,7 @@ export function startTls(socket: Socket, host: string, credential: Credential, s
     const settle = (finish: () => void): void => {
       secured.off('secureConnect', done)
       secured.off('error', failed)
+      secured.off('end', closed)
       secured.off('close', closed)
       signal.removeEventListener('abort', aborted)
       finish()
@@ -45,6 +46,7 @@ export function startTls(socket: Socket, host: string, credential: Credential, s
     const aborted = (): void => settle(() => reject(signal.reason))
     secured.on('secureConnect', done)
     secured.on('error', failed)
+    secured.on('end', closed) // half-open sockets do not close by themselves
     secured.on('close', closed)
     signal.addEventListener('abort', aborted, { once: true })
     if (signal.aborted) aborted()

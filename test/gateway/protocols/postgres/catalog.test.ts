@@ -95,6 +95,15 @@ test('a refresh that fails is told, leaves what is known, is not hammered, and t
   assert.equal(catalog.lookup(20000, 1), undefined)
 })
 
+test('a name in a statement is looked for in every schema, or in the one it gives, and anew after a refresh', async () => {
+  const { catalog, source } = await opened()
+  const names = (table: string, schema?: string) => catalog.named(table, schema).map(({ oid }) => oid)
+  assert.deepEqual([names('t20000'), names('t20000', 's'), names('t20000', 'other'), names('t20001')], [[20000], [20000], [], []])
+  source.snapshot = knowing(20001)
+  await catalog.refresh()
+  assert.deepEqual([names('t20000'), names('t20001')], [[], [20001]])
+})
+
 test('a database is read once for all sessions of a process, and again after a failure', async () => {
   await using server = await startPostgres()
   await server.sql('CREATE TABLE a (x text)')

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
+import { duplexPair } from 'node:stream'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { type Greeting, type GreetOptions, greet, MAX_PASSWORD_BYTES } from '../../../../gateway/protocols/postgres/greet.ts'
 import { CANCEL_CODE, SSL_CODE, writeRequest, writeStartup } from '../../../../gateway/protocols/postgres/startup-packet.ts'
 import { binaryMessage, textMessage } from '../../../../gateway/protocols/postgres/upstream-query.ts'
@@ -280,6 +282,14 @@ test('a client that leaves before it has said anything, or within a packet, is s
   }
 })
 
+test('a client that leaves within its TLS handshake is not waited for', async () => {
+  await using visit = await door({ ...required, deadlineMs: 60_000 })
+  await visit.client.say(Buffer.from('1603010002', 'hex'))
+  visit.client.stream.end()
+  const greeting = await visit.greeting
+  assert(greeting.kind === 'closed' && greeting.error?.code === 'PROTOCOL_MALFORMED')
+})
+
 test('a client that half-closes after its password is still served', async () => {
   await using visit = await door(optional)
   await visit.client.say(writeStartup({ major: 3, minor: 0 }, Object.entries(startup)), textMessage('p', secret))
@@ -297,4 +307,31 @@ test('the shutdown signal closes whoever is being greeted', async () => {
   stop.abort(new Error('shutting down'))
   await assert.rejects(visit.greeting, /shutting down/)
   assert.equal((await visit.client.rest()).length, 0)
+})
+
+test('any bytes end in a greeting or a refusal: never a crash, never a wait', async () => {
+  const start = fc.constantFrom(
+    '',
+    '16030100',
+    '0000000804d2162f',
+    '0000000804d21630',
+    '0000001004d2162e',
+    '0000001200030000',
+    '0000001200030002',
+  )
+  await fc.assert(
+    fc.asyncProperty(start, fc.uint8Array({ maxLength: 64 }), async (head, bytes) => {
+      const [near, far] = duplexPair()
+      far.on('error', () => {})
+      far.resume()
+      const greeting = greet(near, { ...optional, deadlineMs: 5_000 }, never)
+      far.end(Buffer.concat([Buffer.from(head, 'hex'), bytes]))
+      const result = await greeting
+      if (result.kind === 'closed') {
+        assert(near.destroyed)
+        assert(result.error === undefined || /^(?:PROTOCOL|AUTH|TARGET)_/.test(result.error.code), result.error?.code)
+      } else result.client.destroy()
+    }),
+    { numRuns: 300 },
+  )
 })
