@@ -20,8 +20,20 @@ interface ChunkMark {
   readonly lastUs: number
 }
 
+/** Frames about to become a chunk. */
+export interface FrameBatch {
+  readonly firstSeq: number
+  /** Frames, each behind its u32 size. */
+  readonly raw: Uint8Array
+  /** Where each ends in `raw`. */
+  readonly ends: readonly number[]
+  readonly times: readonly number[]
+  readonly tally: Tally
+  readonly urgent: boolean
+}
+
 /** Frames of one session on their way into a chunk. */
-export class OpenChunk {
+export class OpenChunk implements FrameBatch {
   readonly firstSeq: number
   /** performance.now() of the first frame. */
   readonly bornMs: number
@@ -40,6 +52,10 @@ export class OpenChunk {
 
   get size(): number {
     return this.encoder.size
+  }
+
+  get raw(): Uint8Array {
+    return this.encoder.slice(0, this.encoder.size)
   }
 
   get nextSeq(): number {
@@ -84,8 +100,14 @@ export interface MadeChunk {
 }
 
 /** Hashes, signs and compresses; moves the chain on. Gives the loop its turn in between; the chunk is not touched by others meanwhile. */
-export async function makeChunk(chunk: OpenChunk, chain: Chain, leaves: Leaves, codec: Codec, flags: number): Promise<MadeChunk> {
-  const raw = chunk.encoder.slice(0, chunk.size)
+export async function makeChunk(
+  chunk: FrameBatch,
+  chain: Chain,
+  leaves: Leaves,
+  codec: Codec,
+  flags: number,
+): Promise<MadeChunk> {
+  const { raw } = chunk
   const count = chunk.ends.length
   const [nextKey, packed, hashes] = await Promise.all([EpochKey.make(), compress(raw, codec), hashFrames(chunk, raw, leaves)])
   const marks = Buffer.allocUnsafe(count * MARK_SIZE)
@@ -125,7 +147,7 @@ export async function makeChunk(chunk: OpenChunk, chain: Chain, leaves: Leaves, 
   }
 }
 
-async function hashFrames(chunk: OpenChunk, raw: Uint8Array, leaves: Leaves): Promise<Buffer> {
+async function hashFrames(chunk: FrameBatch, raw: Uint8Array, leaves: Leaves): Promise<Buffer> {
   const count = chunk.ends.length
   const hashes = Buffer.allocUnsafe(Math.max(count, 1) * HASH_SIZE)
   let from = 0

@@ -147,7 +147,9 @@ async function segmentIndex(store: Store, id: string, number: number, signal?: A
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
     throw error
   }
-  return (await indexFromFooter(object)) ?? (await indexByScan(object, number))
+  return (
+    (await indexFromFooter(object)) ?? (await indexFromSidecar(store, id, number, signal)) ?? (await indexByScan(object, number))
+  )
 }
 
 /** Undefined where there is no whole index at the end. */
@@ -162,6 +164,22 @@ export async function indexFromFooter(object: ObjectWindow): Promise<SegmentInde
     return unpackIndex(record.payload)
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'TAPE_MALFORMED') return undefined
+    throw error
+  }
+}
+
+/** What a recovery has put beside a segment without a footer. */
+async function indexFromSidecar(
+  store: Store,
+  id: string,
+  number: number,
+  signal?: AbortSignal,
+): Promise<SegmentIndex | undefined> {
+  try {
+    const record = await recordAt(await ObjectWindow.open(store, tapeKeys.index(id, number), signal), 0)
+    return record?.type === 'index' && record.intact ? unpackIndex(record.payload) : undefined
+  } catch (error) {
+    if (error instanceof ApplianceError && (error.code === 'STORE_MISSING' || error.code === 'TAPE_MALFORMED')) return undefined
     throw error
   }
 }

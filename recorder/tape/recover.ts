@@ -1,22 +1,273 @@
-import type { Codec } from '../../schemas/tape.ts'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ApplianceError } from '../../schemas/errors.ts'
+import {
+  CHUNK_FLAGS,
+  CHUNK_RAW_SIZE,
+  type Codec,
+  decodeRecovery,
+  decodeStatement,
+  FRAME_HEAD_SIZE,
+  type RecoveryStatement,
+  TAPE_MAGIC,
+  TAPE_VERSION,
+  tapeKeys,
+} from '../../schemas/tape.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Store } from '../store/store.ts'
-import type { GatewaySigner } from './signer.ts'
-import { claimDead } from './spool-folder.ts'
+import { type Chain, type FrameBatch, makeChunk } from './chunk.ts'
+import { Density } from './density.ts'
+import { EpochKey } from './keys.ts'
+import { Leaves, MerkleStack, sha256 } from './merkle.ts'
+import { pack } from './msgpack.ts'
+import { encodeRecord } from './record.ts'
+import { ObjectWindow, recordAt } from './scan.ts'
+import { commitmentOf, encodeIndex, Segment } from './segment.ts'
+import { certify, type GatewaySigner, keyIdOf } from './signer.ts'
+import { claimDead, type DeadSpool, LOCK_FILE } from './spool-folder.ts'
+import { readSpool, readTail, type SpooledFrame, type SpooledSession, type SpooledTail } from './spool-reader.ts'
+import { findTapeEnd, type TapeEnd } from './tape-end.ts'
+import { Tally } from './totals.ts'
 
-export interface RecoveryReport {
-  readonly sessions: readonly { readonly id: string }[]
+export interface RecoveredSession {
+  readonly id: string
+  /** Whose spool it stood in. */
+  readonly spool: string
+  /** `recovered`: ended by a recovery file. `sealed`: its seal had reached the store. `absent`: it had not begun. `already`: an earlier recovery did it. */
+  readonly outcome: 'recovered' | 'sealed' | 'absent' | 'already'
+  /** Frames on the tape, and frames brought to it. */
+  readonly frames: number
+  readonly recovered: number
+  readonly discardedBytes: number
 }
 
-export async function recoverSpools(parts: {
+export interface RecoveryReport {
+  readonly sessions: readonly RecoveredSession[]
+  /** What could not be recovered; its spool stays, for the next start or, where frames are missing in it, for a person. */
+  readonly problems: readonly { readonly spool: string; readonly session?: string; readonly message: string }[]
+}
+
+export interface RecoveryParts {
+  /** The spools' root. */
   readonly root: string
+  /** Who recovers. */
   readonly gateway: string
   readonly store: Store
   readonly signer: GatewaySigner
   readonly ledger: Ledger
   readonly codec: Codec
-  readonly patienceMs: number
-}): Promise<RecoveryReport> {
-  await claimDead(parts.root, parts.gateway)
-  return { sessions: [] }
+}
+
+/** Brings what dead processes had accepted to the store. Doing it twice, or breaking off anywhere, loses and doubles nothing. */
+export async function recoverSpools(parts: RecoveryParts): Promise<RecoveryReport> {
+  const sessions: RecoveredSession[] = []
+  const problems: { spool: string; session?: string; message: string }[] = []
+  for (const spool of await claimDead(parts.root, parts.gateway)) {
+    let failed = false
+    for (const session of await readSpool(spool.path)) {
+      try {
+        sessions.push(await recoverSession(parts, spool, session))
+      } catch (error) {
+        failed = true
+        problems.push({
+          spool: spool.gateway,
+          session: session.id,
+          message: error instanceof Error ? error.message : String(error),
+        })
+      }
+    }
+    if (!failed) await rm(spool.path, { recursive: true, force: true })
+    // Without our mark it is a dead one's again, and the next recovery tries anew.
+    else await rm(join(spool.path, LOCK_FILE), { force: true })
+  }
+  return { sessions, problems }
+}
+
+async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: SpooledSession): Promise<RecoveredSession> {
+  const { id } = session
+  const { store, ledger, signer } = parts
+  const end = await findTapeEnd(store, id)
+  const tail = await readTail(session, end?.frames ?? 0)
+  const base = {
+    id,
+    spool: spool.gateway,
+    frames: end?.frames ?? 0,
+    recovered: tail.frames.length,
+    discardedBytes: tail.discardedBytes,
+  }
+  if (end === undefined) {
+    // Frames are accepted only once the header is in the store: a spool that has some for a tape that is not there tells of a loss.
+    if (tail.frames.length > 0)
+      throw new ApplianceError(
+        'STORE_MISSING',
+        `the spool has ${tail.frames.length} frames of ${id}, the store has no tape of it`,
+      )
+    await ledger.append({
+      type: 'session.recover',
+      session: id,
+      spool: spool.gateway,
+      frames: 0,
+      recovered: 0,
+      signer: keyIdOf(signer.publicKey),
+    })
+    return { ...base, outcome: 'absent' }
+  }
+  if (end.seal !== undefined) {
+    if (!end.indexed) await putIndex(parts, end)
+    return { ...base, outcome: 'sealed' }
+  }
+  const before = await earlierRecovery(store, id)
+  if (before !== undefined) {
+    if (before.frames + before.recovered < base.frames + base.recovered) {
+      throw new ApplianceError(
+        'STORE_CONFLICT',
+        `${id} was recovered before, with ${before.recovered} frames; the spool has ${base.recovered}`,
+      )
+    }
+    return { ...base, outcome: 'already', recovered: before.recovered }
+  }
+  if (tail.gapAfter !== undefined)
+    throw new ApplianceError('RECORDER_FAILED', `the spool lacks frames of ${id} after ${tail.gapAfter}`)
+  const saltKey = await store.get(tapeKeys.salt(id))
+  if (!Buffer.from(end.header.salt).equals(commitmentOf(saltKey)))
+    throw new ApplianceError('TAPE_MALFORMED', `the salt of ${id} is not the one its header commits to`)
+  await ledger.append({
+    type: 'session.recover',
+    session: id,
+    spool: spool.gateway,
+    head: Buffer.from(end.head).toString('hex'),
+    segment: end.segment,
+    offset: end.offset,
+    chunks: end.chunks,
+    frames: end.frames,
+    recovered: tail.frames.length,
+    discardedBytes: tail.discardedBytes,
+    signer: keyIdOf(signer.publicKey),
+  })
+  await store.put(tapeKeys.recovered(id), await recoveryFile(parts, spool, end, tail, saltKey))
+  if (!end.indexed) await putIndex(parts, end)
+  return { ...base, outcome: 'recovered' }
+}
+
+/** The whole file: statement, chunks, seal, index, footer; the same layout as a segment's. */
+async function recoveryFile(
+  parts: RecoveryParts,
+  spool: DeadSpool,
+  end: TapeEnd,
+  tail: SpooledTail,
+  saltKey: Uint8Array,
+): Promise<Uint8Array> {
+  const { id } = end.header.session
+  const key = await EpochKey.make()
+  const recoveredAt = new Date().toISOString()
+  const statement = pack({
+    v: TAPE_VERSION,
+    id,
+    gateway: parts.gateway,
+    spool: spool.gateway,
+    recoveredAt,
+    head: end.head,
+    segment: end.segment,
+    offset: end.offset,
+    chunks: end.chunks,
+    frames: end.frames,
+    recovered: tail.frames.length,
+    discardedBytes: tail.discardedBytes,
+    salt: commitmentOf(saltKey),
+    epoch: key.publicKey,
+  } satisfies RecoveryStatement)
+  const { gateway, algorithm, keyId, signature } = await certify(parts.signer, 'recovery', statement)
+  const segment = new Segment(id, 0, 0)
+  const written = [segment.begin(encodeRecord('recovery', [pack([statement, [gateway, algorithm, keyId, signature]])]))]
+  const chain: Chain = { n: end.chunks, head: sha256(statement), key }
+  const [leaves, tree, tally, density] = [new Leaves(saltKey), new MerkleStack(), new Tally(), new Density()]
+  let lastUs = 0
+  for (const batch of batches(tail.frames)) {
+    const made = await makeChunk(batch, chain, leaves, parts.codec, CHUNK_FLAGS.recovered)
+    tree.push(made.header)
+    tally.join(batch.tally)
+    density.add(batch.times)
+    lastUs = batch.times.at(-1) ?? lastUs
+    written.push(segment.chunk(made))
+  }
+  const totals = tally.totals()
+  const root = tree.root()
+  const reason = 'recovered'
+  const seal = pack({
+    v: TAPE_VERSION,
+    id,
+    reason,
+    chunks: tree.count,
+    root,
+    head: chain.head,
+    atUs: lastUs,
+    endedAt: recoveredAt,
+    totals,
+  })
+  written.push(segment.add(encodeRecord('seal', [pack([seal, chain.key.sign('seal', seal)])])))
+  const summary = { reason, chunks: tree.count, root: root.toString('hex'), endedAt: recoveredAt, durationUs: lastUs, totals }
+  written.push(await segment.end(density.result(), summary))
+  return Buffer.concat(written.map(({ bytes }) => bytes))
+}
+
+function* batches(frames: readonly SpooledFrame[]): Generator<FrameBatch> {
+  for (let from = 0; from < frames.length; ) {
+    const raw: Uint8Array[] = []
+    const [ends, times, tally]: [number[], number[], Tally] = [[], [], new Tally()]
+    let size = 0
+    let next = from
+    for (let one = frames[next]; one !== undefined && size < CHUNK_RAW_SIZE; one = frames[next]) {
+      const head = Buffer.alloc(FRAME_HEAD_SIZE)
+      head.writeUInt32BE(one.bytes.length)
+      raw.push(head, one.bytes)
+      size += FRAME_HEAD_SIZE + one.bytes.length
+      ends.push(size)
+      times.push(one.frame.atUs)
+      tally.add(one.frame, one.frame.facts, one.frame.body?.length ?? 0, one.frame.masks?.spans.length ?? 0)
+      next += 1
+    }
+    yield { firstSeq: frames[from]?.frame.seq ?? 0, raw: Buffer.concat(raw), ends, times, tally, urgent: false }
+    from = next
+  }
+}
+
+/** The index a segment without a footer lacks, beside it: its bytes stay as the crash left them. */
+async function putIndex(parts: RecoveryParts, end: TapeEnd): Promise<void> {
+  const { seal, segment, rows } = end
+  const summary =
+    seal === undefined
+      ? null
+      : {
+          reason: seal.reason,
+          chunks: seal.chunks,
+          root: Buffer.from(seal.root).toString('hex'),
+          endedAt: seal.endedAt,
+          durationUs: seal.atUs,
+          totals: seal.totals,
+        }
+  const density = new Density()
+  for (const [, , , , count, firstUs, lastUs] of rows)
+    density.add(Array.from({ length: count }, (_, i) => spread(firstUs, lastUs, i, count)))
+  const record = await encodeIndex({ v: TAPE_VERSION, segment, chunks: rows, density: density.result(), summary })
+  try {
+    await parts.store.put(tapeKeys.index(end.header.session.id, segment), record)
+  } catch (error) {
+    // An earlier recovery has put it, and may have packed it otherwise: either will do.
+    if (!(error instanceof ApplianceError) || error.code !== 'STORE_CONFLICT') throw error
+  }
+}
+
+/** The time of frame `index` of `count`, were they even: the frames themselves are not read for a strip in the console. */
+function spread(firstUs: number, lastUs: number, index: number, count: number): number {
+  return count < 2 ? firstUs : Math.round(firstUs + ((lastUs - firstUs) * index) / (count - 1))
+}
+
+async function earlierRecovery(store: Store, id: string): Promise<RecoveryStatement | undefined> {
+  try {
+    const record = await recordAt(await ObjectWindow.open(store, tapeKeys.recovered(id)), TAPE_MAGIC.length)
+    return record?.type === 'recovery' && record.intact ? decodeRecovery(decodeStatement(record.payload).statement) : undefined
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
+    throw error
+  }
 }

@@ -186,7 +186,6 @@ class Room implements RecorderRoom {
       signer,
       ledger,
       codec: codec ?? 'zstd',
-      patienceMs: this.#limits.patienceMs,
     })
   }
 

@@ -4,7 +4,7 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf, syncFolder } from '../files.ts'
 import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
 
-const LOCK_FILE = 'lock'
+export const LOCK_FILE = 'lock'
 /** The owner's sign of life, for those who cannot see its process. */
 const BEAT_EVERY_MS = 15_000
 /** A lock of another machine without a beat for this long is a dead process's: twenty beats missed. */

@@ -1,0 +1,99 @@
+/** What a verification may end with, and its exit code. Worse ones win: INVALID over UNVERIFIABLE over UNTRUSTED over VALID-INCOMPLETE. */
+export const VERIFY_EXITS = {
+  /** Everything is there, unchanged, and signed by a gateway that is trusted. */
+  VALID: 0,
+  /** What is there is unchanged; the tape has no proper end: recovered after a crash, cut, or still being recorded. */
+  'VALID-INCOMPLETE': 10,
+  INVALID: 20,
+  /** Nothing can be said: no signatures, or not by a key that is known. Never a pass. */
+  UNVERIFIABLE: 30,
+  /** Valid, but the trust policy's witnesses or anchors are not met. */
+  UNTRUSTED: 40,
+  /** Removed by a ledgered act of retention. */
+  'DELETED-BY-POLICY': 50,
+} as const
+export type VerifyVerdict = keyof typeof VERIFY_EXITS
+
+/** Most problems listed of one tape; more are counted. */
+export const MAX_PROBLEMS = 100
+
+export type ProblemPart =
+  | 'magic'
+  | 'header'
+  | 'certificate'
+  | 'salt'
+  | 'record'
+  | 'chunk-header'
+  | 'signature'
+  | 'frames'
+  | 'marks'
+  | 'checksum'
+  | 'order'
+  | 'seal'
+  | 'index'
+  | 'footer'
+  | 'end'
+  | 'segment'
+  | 'recovery'
+
+export interface Problem {
+  /** Which verdict it leads to, on its own. */
+  readonly verdict: 'INVALID' | 'UNVERIFIABLE' | 'VALID-INCOMPLETE'
+  readonly part: ProblemPart
+  /** One sentence. */
+  readonly what: string
+  /** The stored object, and the byte in it where the part begins. */
+  readonly object: string
+  readonly offset?: number
+  readonly chunk?: number
+  /** The first bad frame, where it can be told. */
+  readonly frame?: number
+  /** Where it cannot: the frames among which it is, both included. */
+  readonly frames?: readonly [first: number, last: number]
+}
+
+export interface TapeVerification {
+  readonly session: string
+  readonly verdict: VerifyVerdict
+  readonly exit: number
+  /** `open`: no end; being recorded, crashed and not recovered yet, or cut: the tape alone cannot tell. `unreadable`: no header. */
+  readonly state: 'sealed' | 'recovered' | 'open' | 'unreadable'
+  /** Frames read whole and found unchanged, recovered ones included. */
+  readonly frames: number
+  readonly chunks: number
+  /** Attested only by the gateway that recovered them. */
+  readonly recovered: { readonly first: number; readonly last: number; readonly by: string; readonly at: string } | null
+  /** Frames read whole behind a break in the chain: unchanged as far as their own chunk says, but nothing leads from them to the gateway's key. */
+  readonly unattested: number
+  /** The last frame reached without a break, and its time in microseconds from the start; null where there is none. */
+  readonly lastGood: { readonly frame: number; readonly atUs: number; readonly chunk: number } | null
+  readonly durability: string | null
+  readonly lossWindow: string | null
+  /** Who signed, by which key, as the header says. */
+  readonly signer: { readonly gateway: string; readonly algorithm: string; readonly keyId: string } | null
+  /** The seal's root, hex. */
+  readonly root: string | null
+  /** In the order found, at most MAX_PROBLEMS. */
+  readonly problems: readonly Problem[]
+  readonly problemCount: number
+}
+
+export interface Verification {
+  readonly path: string
+  /** The worst of the tapes'. */
+  readonly verdict: VerifyVerdict
+  readonly exit: number
+  /** `given`: keys the caller named. `beside`: keys that lay beside the tapes, which whoever changed the tapes could have changed too. */
+  readonly trust: 'given' | 'beside' | 'none'
+  readonly frames: number
+  readonly tapes: readonly TapeVerification[]
+}
+
+/** Worst first. */
+const ORDER: readonly VerifyVerdict[] = ['INVALID', 'UNVERIFIABLE', 'UNTRUSTED', 'VALID-INCOMPLETE', 'DELETED-BY-POLICY', 'VALID']
+
+/** VALID for none. */
+export function worstVerdict(verdicts: Iterable<VerifyVerdict>): VerifyVerdict {
+  const present = new Set(verdicts)
+  return ORDER.find((verdict) => present.has(verdict)) ?? 'VALID'
+}
