@@ -43,17 +43,19 @@ export function sessionLines(info: SessionInfo, options: Pick<LineOptions, 'colo
 
 /** One frame: a line of its own, then what it says. */
 export function frameLines({ frame, shown, recovered }: ShownFrame, options: LineOptions): string[] {
-  const marks = [verdictMark(frame.verdict), maskMark(frame), recovered ? 'RECOVERED' : ''].filter((mark) => mark !== '')
+  const marks = [verdictMark(frame), maskMark(frame), recovered ? 'RECOVERED' : ''].filter((mark) => mark !== '')
   const at = `+${(frame.atUs / 1e6).toFixed(3)}s`
   const channel = frame.channel === 0 ? '' : ` channel ${frame.channel}`
   const head = `#${String(frame.seq).padEnd(5)} ${at.padStart(10)}  ${ARROWS[frame.dir]}  ${safeText(frame.kind)}${channel}`
   const marked = marks.length === 0 ? '' : `  ${style(markStyle(frame.verdict), safeText(marks.join('  ')), options)}`
-  const notes = frame.dir === 'note' || shown.length === 0 ? [factsLine(frame)].filter((line) => line !== '') : []
+  const told = frame.dir !== 'note' && shown.some(({ show }) => show !== 'bytes')
+  const notes = told ? [] : [factsLine(frame)].filter((line) => line !== '')
   return [style('dim', head, options) + marked, ...[...notes, ...bodyLines(shown, options)].map((line) => `        ${line}`)]
 }
 
-function verdictMark(verdict: VerdictNote | null): string {
-  if (verdict === null) return ''
+function verdictMark({ dir, verdict }: Frame): string {
+  // A note's facts say what it is about; it held and blocked nothing itself.
+  if (verdict === null || dir === 'note') return ''
   const rules = verdict.rules.length === 0 ? '' : ` by ${verdict.rules.join(', ')}`
   const approval = verdict.approval === undefined ? '' : ` [${verdict.approval}]`
   switch (verdict.act) {
@@ -62,7 +64,8 @@ function verdictMark(verdict: VerdictNote | null): string {
     case 'mask':
       return ''
     case 'block':
-      return `BLOCKED${rules}${approval}`
+      // Without a rule: an answer to something the gateway itself asked, which is nobody's to see.
+      return rules === '' && approval === '' ? 'NOT PASSED ON' : `BLOCKED${rules}${approval}`
     case 'hold':
       return `HELD${rules}${approval}`
     default:

@@ -11,7 +11,7 @@ const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url))
 /** Who can knock in the demo. The agent works for Ada, so it is Grace who may approve what it asks. */
 export const AGENT = 'agent-7'
 export const HUMAN = 'ada@example.com'
-export const APPROVER = { subject: 'grace@example.com', groups: ['developers', 'approvers'] } as const
+export const APPROVER = { subject: 'grace@example.com', groups: ['analysts', 'dba'] } as const
 
 /** The access keys of this start: new each time, kept nowhere but as hashes. */
 export interface DemoKeys {
@@ -56,8 +56,8 @@ targets:
     host: ${host}
     port: ${sample.port}
     database: ${database}
-    labels: { environment: demo }
-    groups: [agents, developers]
+    labels: { env: production }
+    groups: [agents, analysts]
     tls: { mode: off }
     credential:
       user: ${user}
@@ -70,7 +70,7 @@ identities:
     keys: [{ id: demo-agent, sha256: ${hashAccessKey(keys.agent)} }]
   - subject: ${HUMAN}
     kind: human
-    groups: [developers]
+    groups: [analysts]
     keys: [{ id: demo-human, sha256: ${hashAccessKey(keys.human)} }]
   - subject: ${APPROVER.subject}
     kind: human

@@ -13,7 +13,6 @@ import { Service } from '../service.ts'
 import { recoverTapes } from '../tape-room.ts'
 import { demoCard } from './demo-card.ts'
 import { type DemoFolder, writeDemoFolder } from './demo-folder.ts'
-import { summarise } from './demo-summary.ts'
 import { steadyPort } from './free-port.ts'
 import { driveSampleSession } from './sample-session.ts'
 import { type SampleTarget, startSampleTarget } from './sample-target.ts'
@@ -49,6 +48,7 @@ export async function runDemo({ once, json, keep }: DemoOptions, cli: Cli = proc
       dataDir = visit.dataDir
     }
     interrupted.throwIfAborted()
+    const { summarise } = await import('./demo-summary.ts')
     const summary = await summarise(dataDir)
     if (json) printJson(cli, summary)
     else

@@ -60,12 +60,14 @@ SELECT i, 1 + (i::bigint * 48271 % ${CUSTOMER_COUNT})::int, (ARRAY['paid','shipp
        timestamptz '2025-03-01 00:00:00+00' + i * interval '3 minutes'
 FROM generate_series(1, ${ORDER_COUNT}) AS i;
 CREATE INDEX ON orders (customer_id);
+CREATE TABLE old_coupons (id integer PRIMARY KEY, code text NOT NULL);
 CREATE TABLE stale_carts (id integer PRIMARY KEY, customer_id integer NOT NULL, left_at timestamptz NOT NULL);
 ANALYZE;
 `
 
-/** What may be deleted in a demonstration comes back at the next start. */
+/** What is deleted in a demonstration comes back at the next start: coupons by the sample session, carts by whoever tries it. */
 export const REFILL_SQL = `
+INSERT INTO old_coupons SELECT i, 'SPRING-' || i FROM generate_series(1, 300) AS i ON CONFLICT DO NOTHING;
 INSERT INTO stale_carts
 SELECT i, 1 + i * 11 % ${CUSTOMER_COUNT}, timestamptz '2025-06-01 00:00:00+00' + i * interval '47 minutes'
 FROM generate_series(1, 500) AS i

@@ -20,7 +20,7 @@ export interface SampleSession {
 const STEPS = [
   { sql: 'SELECT id, name, email, ssn, card, city FROM customers ORDER BY id LIMIT 5', expect: 'masked' },
   { sql: "COPY (SELECT email, card FROM customers) TO PROGRAM 'cat > /tmp/exfiltrated.csv'", expect: 'blocked' },
-  { sql: 'DELETE FROM stale_carts', expect: 'held, then approved' },
+  { sql: 'DELETE FROM old_coupons', expect: 'held, then approved' },
   { sql: 'SELECT * FROM orders', expect: 'cut at the row threshold' },
   { sql: 'SELECT status, count(*), sum(amount) FROM orders GROUP BY status ORDER BY status', expect: 'let through' },
 ] as const
