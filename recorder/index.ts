@@ -6,6 +6,6 @@ export { listSessions, openTape, type SessionListing, type Tape, type TapeFrame,
 export type { RecoveryReport } from './tape/recover.ts'
 export { type OpenSession, openRecorder, type RecorderOptions, type RecorderRoom, type SessionStart } from './tape/room.ts'
 export type { GatewayKey, GatewaySigner } from './tape/signer.ts'
-export { openFileSigner, readGatewayKeys } from './tape/signer-file.ts'
+export { openFileSigner, parseGatewayKeys, readGatewayKeys } from './tape/signer-file.ts'
 export { type Trust, verifyTape } from './tape/verify.ts'
 export { type VerifyOptions, verifyPath } from './tape/verify-path.ts'

@@ -20,7 +20,7 @@ export interface DemoSummary {
 export async function summarise(dataDir: string): Promise<DemoSummary> {
   const places = placesIn(dataDir)
   const store = new FileStore(places.store)
-  const trusted = await readGatewayKeys(places.keys)
+  const gatewayKeys = await readGatewayKeys(places.keys)
   const verdicts = { allow: 0, mask: 0, block: 0, hold: 0 }
   const tapes: string[] = []
   let frames = 0
@@ -37,7 +37,7 @@ export async function summarise(dataDir: string): Promise<DemoSummary> {
         if (piece.show === 'row') maskedCells += piece.cells.filter(({ masked }) => masked !== undefined).length
       }
     }
-    const { verdict } = await verifyTape(store, id, { trusted })
+    const { verdict } = await verifyTape(store, id, { gatewayKeys })
     if (verify === 'VALID') verify = verdict
   }
   return { sessions: tapes.length, frames, verdicts, maskedCells, verify, tapes }

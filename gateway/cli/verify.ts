@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises'
+import { type GatewayKey, parseGatewayKeys, verifyPath } from '../../recorder/index.ts'
+import type { Problem, TapeVerification, Verification } from '../../schemas/verification.ts'
+import { type Cli, printJson } from './context.ts'
+import { evidenceOf } from './evidence.ts'
+import { safeText } from './safe-text.ts'
+
+export interface VerifyOptions {
+  readonly config?: string
+  readonly json?: true
+  /** A gateway.pub: whose signatures to believe. */
+  readonly trust?: string
+}
+
+const TRUST: Readonly<Record<Verification['trust'], string>> = {
+  given: 'signatures were checked with the keys you named',
+  beside:
+    'signatures were checked with the keys beside the tapes, which whoever changed the tapes could have changed too; ' +
+    'keep a copy of keys/gateway.pub elsewhere and name it with --trust',
+  none: 'there are no keys to check signatures with; name a gateway.pub with --trust',
+}
+
+/** Verifies what is at `path`. The exit code is the verdict's (docs/tape-format.md): 0 only for VALID. */
+export async function verify(path: string, options: VerifyOptions, cli: Cli): Promise<number> {
+  const gatewayKeys = await keysOf(options, cli)
+  const result = await verifyPath(path, gatewayKeys === undefined ? {} : { gatewayKeys })
+  if (options.json) printJson(cli, result)
+  else cli.out(`${verificationLines(result).join('\n')}\n`)
+  return result.exit
+}
+
+/** The keys named by hand; undefined: those beside the tapes. */
+async function keysOf({ trust, config }: VerifyOptions, cli: Cli): Promise<readonly GatewayKey[] | undefined> {
+  if (trust !== undefined) return parseGatewayKeys(await readFile(trust, 'utf8'))
+  return config === undefined ? undefined : (await evidenceOf(config, cli)).trusted
+}
+
+export function verificationLines({ path, verdict, tapes, frames, trust }: Verification): string[] {
+  const count = tapes.length === 1 ? '1 tape' : `${tapes.length} tapes`
+  return [...tapes.flatMap(tapeLines), `${verdict}: ${safeText(path)} (${count}, ${frames} frames)`, TRUST[trust]]
+}
+
+function tapeLines(tape: TapeVerification): string[] {
+  const { session, verdict, state, frames, chunks, signer, recovered, unattested, lastGood, lossWindow, problems, problemCount } =
+    tape
+  const by = signer === null ? 'not signed' : `signed by ${signer.gateway} (${signer.algorithm} ${signer.keyId})`
+  const lines = [safeText(`${session}  ${verdict}  ${state}, ${frames} frames in ${chunks} chunks, ${by}`)]
+  const add = (line: string): void => void lines.push(`  ${safeText(line)}`)
+  if (recovered !== null) {
+    add(`frames ${recovered.first}-${recovered.last} are attested by their recovery only (${recovered.by}, ${recovered.at})`)
+  }
+  if (unattested > 0) add(`${unattested} frames behind a break in the chain are attested by nobody`)
+  if (verdict !== 'VALID' && lastGood !== null) {
+    add(`good up to frame ${lastGood.frame}, ${(lastGood.atUs / 1e6).toFixed(3)} s after the start (chunk ${lastGood.chunk})`)
+  }
+  if (verdict === 'VALID-INCOMPLETE' && lossWindow !== null) add(`what may be missing after it: ${lossWindow}`)
+  for (const problem of problems) add(problemLine(problem))
+  if (problemCount > problems.length) add(`... and ${problemCount - problems.length} more problems`)
+  return lines
+}
+
+function problemLine({ verdict, part, what, object, offset, chunk, frame, frames }: Problem): string {
+  const where = [
+    ...(frame === undefined ? [] : [`frame ${frame}`]),
+    ...(frames === undefined ? [] : [`frames ${frames[0]}-${frames[1]}`]),
+    ...(chunk === undefined ? [] : [`chunk ${chunk}`]),
+    offset === undefined ? object : `${object} at byte ${offset}`,
+  ]
+  return `${verdict}  ${part}: ${what} (${where.join(', ')})`
+}
