@@ -1,7 +1,7 @@
 import type { Field } from '../message.ts'
 import { AT_SIGN, CLOSE_BRACKET, STAR } from './ascii.ts'
 import { ALNUM, byteAt } from './bytes.ts'
-import type { HitEntity } from './hits.ts'
+import { HIT_ENTITIES } from './hits.ts'
 import type { MaskForm, MaskingRules } from './rules.ts'
 import { type Label, labelOf, type Sink } from './sink.ts'
 import { fingerprintHash, SipHash } from './siphash.ts'
@@ -24,7 +24,7 @@ export class Covers {
   readonly #rules: MaskingRules
   readonly #tagKey: Uint8Array
   readonly #fingerprint: SipHash
-  readonly #byEntity = new Map<string, Cover>()
+  readonly #byEntity: (Cover | undefined)[] = HIT_ENTITIES.map(() => undefined)
   readonly #byLabel = new Map<string, Cover>()
 
   constructor(rules: MaskingRules, tagKey: Uint8Array, fingerprintKey: Uint8Array) {
@@ -33,11 +33,13 @@ export class Covers {
     this.#fingerprint = fingerprintHash(fingerprintKey)
   }
 
-  ofEntity(entity: HitEntity): Cover {
-    const known = this.#byEntity.get(entity)
+  /** `id` is an index into HIT_ENTITIES. */
+  ofEntity(id: number): Cover {
+    const known = this.#byEntity[id]
     if (known !== undefined) return known
+    const entity = HIT_ENTITIES[id] ?? 'overload'
     const cover = this.#make([entity, `detector:${entity}`])
-    this.#byEntity.set(entity, cover)
+    this.#byEntity[id] = cover
     return cover
   }
 

@@ -27,7 +27,7 @@ const MAX_VALUE_SIZE = 512
 /** How much of a value its judgement looks at. */
 const MAX_JUDGED_SIZE = 128
 /** What judging a name and a value by their words costs, in bytes looked at. */
-const JUDGEMENT_COST = 320
+const JUDGEMENT_COST = 512
 const MAX_SPACES = 8
 const MAX_SEPARATOR_SIZE = 5
 
@@ -56,7 +56,8 @@ function assignment(entity: 'password' | 'secret', word: string, follow = ''): D
       const wordEnd = follow === '' ? at : at - 1
       const nameEnd = runEnd(NAME, bytes, wordEnd, Math.min(to, wordEnd + MAX_NAME_SIZE))
       probe.seen = nameEnd
-      if (nameEnd >= to) return false
+      if (nameEnd >= to || nameEnd - wordEnd === MAX_NAME_SIZE) return false
+      probe.seen = nameEnd + MAX_NAME_SIZE
       const nameStart = runStart(NAME, bytes, wordEnd, Math.max(from, wordEnd - MAX_NAME_SIZE))
       if (!separated(bytes, nameStart, nameEnd, to)) return false
       return verifyValue(bytes, entity, word, from, nameStart, wordEnd, nameEnd, to, probe)
@@ -202,6 +203,7 @@ const identifiedBy: Detector = {
   triggers: [" by '"],
   ignoreCase: true,
   verify(bytes, from, at, to, probe) {
+    probe.seen = at + at - from
     if (!follows(bytes, from, at, 'identified')) return false
     const end = runEnd(QUOTED[SINGLE_QUOTE] ?? BARE, bytes, at, Math.min(to, at + MAX_VALUE_SIZE))
     probe.seen = end
@@ -219,6 +221,7 @@ const curlUser: Detector = {
   entity: 'password',
   triggers: [' -u ', '--user '],
   verify(bytes, from, at, to, probe) {
+    probe.seen = at + at - from
     if (!follows(bytes, from, at, 'curl')) return false
     const quote = at < to ? QUOTED[byteAt(bytes, at)] : undefined
     const user = quote === undefined ? at : at + 1

@@ -1,6 +1,6 @@
 import { type Detector, MAX_LOOK_AHEAD, MAX_LOOK_BACK, type Probe, type Tail } from './detector.ts'
 import { AUTOMATON, DETECTORS } from './detectors.ts'
-import type { HitEntity, Hits } from './hits.ts'
+import { HIT_ENTITIES, type Hits, OVERLOAD_ID } from './hits.ts'
 import type { MaskingRules } from './rules.ts'
 import { TailRun } from './tail.ts'
 
@@ -15,7 +15,7 @@ const WORK_ALLOWANCE = 65_536
 const WORK_PER_BYTE = 8
 /** What calling a detector costs, in bytes looked at; and what a hit costs, which is to be hashed and written. */
 const WORK_PER_CANDIDATE = 8
-const WORK_PER_HIT = 64
+const WORK_PER_HIT = 128
 
 const { classes: CLASSES, table: TABLE, acceptFrom: ACCEPT_FROM } = AUTOMATON
 
@@ -25,7 +25,8 @@ export class Scanner {
   start = 0
   end = 0
   tail: Tail | null = null
-  entity: HitEntity = 'overload'
+  /** Index into HIT_ENTITIES. */
+  entityId: number = OVERLOAD_ID
   /** Candidates tried since the scanner was made, and fields given up as `overload`: for counters. */
   candidateCount = 0
   overloadCount = 0
@@ -128,16 +129,16 @@ export class Scanner {
     this.begin(from)
     this.feed(to - from)
     while (this.next(source, from, to, to)) {
-      if (this.entity === 'overload') {
+      if (this.entityId === OVERLOAD_ID) {
         hits.clear()
-        hits.add(from, to, 'overload')
+        hits.add(from, to, OVERLOAD_ID)
         return
       }
       if (this.tail !== null) {
         this.end = this.#tailRun.begin(this.tail).run(source, this.end, to)
         this.resume(this.end)
       }
-      hits.add(this.start, this.end, this.entity)
+      hits.add(this.start, this.end, this.entityId)
     }
   }
 
@@ -159,16 +160,15 @@ export class Scanner {
         this.start = at
         this.end = at
         this.tail = null
-        this.entity = 'overload'
+        this.entityId = OVERLOAD_ID
         return true
       }
       if (!found) continue
-      const entity = probe.entity ?? detector.entity
-      if (this.#rules.detectors[entity] !== 'mask') continue
+      if (probe.entity !== null && this.#rules.detectors[probe.entity] !== 'mask') continue
       this.start = probe.start
       this.end = probe.end
       this.tail = probe.tail
-      this.entity = entity
+      this.entityId = HIT_ENTITIES.indexOf(probe.entity ?? detector.entity)
       this.resume(Math.max(probe.end, at))
       return true
     }

@@ -1,5 +1,5 @@
 import { Scanner } from './engine.ts'
-import { Hits } from './hits.ts'
+import { HIT_ENTITIES, Hits } from './hits.ts'
 import { DEFAULT_RULES, type MaskingRules } from './rules.ts'
 
 /** What would be masked in a text, and by which rule. */
@@ -18,10 +18,8 @@ export function explain(text: string, rules: MaskingRules = DEFAULT_RULES): read
   new Scanner(rules).collect(source, 0, source.length, hits)
   const isAscii = source.length === text.length
   const indexOf = (byte: number): number => (isAscii ? byte : source.toString('utf8', 0, byte).length)
-  return Array.from({ length: hits.count }, (_, i) => ({
-    entity: hits.entityOf(i),
-    start: indexOf(hits.startOf(i)),
-    end: indexOf(hits.endOf(i)),
-    rule: `detector:${hits.entityOf(i)}`,
-  }))
+  return Array.from({ length: hits.count }, (_, i) => {
+    const entity = HIT_ENTITIES[hits.entityIdOf(i)] ?? 'overload'
+    return { entity, start: indexOf(hits.startOf(i)), end: indexOf(hits.endOf(i)), rule: `detector:${entity}` }
+  })
 }

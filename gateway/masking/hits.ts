@@ -1,6 +1,10 @@
-import type { EntityName } from './rules.ts'
+import { ENTITY_NAMES, type EntityName } from './rules.ts'
 
 export type HitEntity = EntityName | 'overload'
+
+/** Hits name their entity by its index here: what is looked up per hit is an array. */
+export const HIT_ENTITIES: readonly HitEntity[] = [...ENTITY_NAMES, 'overload']
+export const OVERLOAD_ID: number = ENTITY_NAMES.length
 
 const FIRST_CAPACITY = 64
 
@@ -9,7 +13,7 @@ export class Hits {
   count = 0
   #starts = new Float64Array(FIRST_CAPACITY)
   #ends = new Float64Array(FIRST_CAPACITY)
-  readonly #entities: HitEntity[] = new Array<HitEntity>(FIRST_CAPACITY).fill('overload')
+  #entityIds = new Uint8Array(FIRST_CAPACITY)
 
   startOf(index: number): number {
     return this.#starts[index] as number // index < count, as below
@@ -19,8 +23,8 @@ export class Hits {
     return this.#ends[index] as number
   }
 
-  entityOf(index: number): HitEntity {
-    return this.#entities[index] as HitEntity
+  entityIdOf(index: number): number {
+    return this.#entityIds[index] as number
   }
 
   clear(): void {
@@ -28,11 +32,11 @@ export class Hits {
   }
 
   /** Adds a hit behind those already there. */
-  add(start: number, end: number, entity: HitEntity): void {
+  add(start: number, end: number, entityId: number): void {
     if (this.count === this.#starts.length) this.#grow()
     this.#starts[this.count] = start
     this.#ends[this.count] = end
-    this.#entities[this.count] = entity
+    this.#entityIds[this.count] = entityId
     this.count++
   }
 
@@ -41,6 +45,9 @@ export class Hits {
     const ends = new Float64Array(2 * this.count)
     starts.set(this.#starts)
     ends.set(this.#ends)
+    const entityIds = new Uint8Array(2 * this.count)
+    entityIds.set(this.#entityIds)
+    this.#entityIds = entityIds
     this.#starts = starts
     this.#ends = ends
   }

@@ -80,7 +80,7 @@ export class Masker implements Redactor {
         const hits = this.#hits
         this.#scanner.collect(source, from, to, hits)
         if (hits.count > 0 && field.nullOnly) {
-          this.#covers.nulled(own, this.#covers.ofEntity(hits.entityOf(0)), source, from, to)
+          this.#covers.nulled(own, this.#covers.ofEntity(hits.entityIdOf(0)), source, from, to)
           return -1
         }
         this.#cover(own, source, from, to, false)
@@ -184,7 +184,7 @@ export class Masker implements Redactor {
     for (let i = 0; i < hits.count; i++) {
       const start = hits.startOf(i)
       const end = hits.endOf(i)
-      const cover = this.#covers.ofEntity(hits.entityOf(i))
+      const cover = this.#covers.ofEntity(hits.entityIdOf(i))
       sink.copy(source, at, start)
       if (stars) this.#covers.writeStars(sink, cover, source, start, end)
       else this.#covers.write(sink, cover, source, start, end)

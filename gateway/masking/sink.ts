@@ -131,8 +131,10 @@ export class Sink implements RedactionSink {
   #labelIndex(label: Label): number {
     for (let i = 0; i < this.#labels.length; i++) {
       const known = this.#labels[i] ?? OTHER_LABEL
-      if (known === label || (known[0] === label[0] && known[1] === label[1])) return i
+      if (known === label) return i
     }
+    const equal = this.#labels.findIndex((known) => known[0] === label[0] && known[1] === label[1])
+    if (equal >= 0) return equal
     if (this.#labels.length > MAX_LABEL_COUNT) return MAX_LABEL_COUNT
     return this.#labels.push(this.#labels.length < MAX_LABEL_COUNT ? label : OTHER_LABEL) - 1
   }

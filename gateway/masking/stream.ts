@@ -2,7 +2,7 @@ import type { Field, RedactionSink, StreamRedactor } from '../message.ts'
 import type { Covers } from './cover.ts'
 import { MAX_LOOK_AHEAD, MAX_LOOK_BACK } from './detector.ts'
 import type { Scanner } from './engine.ts'
-import type { HitEntity } from './hits.ts'
+import { OVERLOAD_ID } from './hits.ts'
 import { ownSink, type Sink } from './sink.ts'
 import { TailRun } from './tail.ts'
 
@@ -24,7 +24,7 @@ export class Stream implements StreamRedactor {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE)
   readonly #tail = new TailRun()
   /** Of the tail on its way; after an overload, of all that follows. */
-  #tailEntity: HitEntity = 'overload'
+  #tailEntity = OVERLOAD_ID
   #isOverload = false
   /** buffer[0, released) is out, kept for looking back; buffer[released, size) is held. */
   #released = 0
@@ -88,10 +88,10 @@ export class Stream implements StreamRedactor {
       scanner.resume(this.#released)
     }
     while (scanner.next(this.#buffer, 0, this.#size, until)) {
-      if (scanner.entity === 'overload') {
+      if (scanner.entityId === OVERLOAD_ID) {
         // What a candidate may still have begun is hidden too.
         this.#isOverload = true
-        this.#tailEntity = 'overload'
+        this.#tailEntity = OVERLOAD_ID
         this.#release(sink, scanner.start - MAX_LOOK_BACK)
         this.#cover(sink, this.#size, this.#tailEntity)
         return
@@ -99,11 +99,11 @@ export class Stream implements StreamRedactor {
       let end = scanner.end
       if (scanner.tail !== null) {
         end = this.#tail.begin(scanner.tail).run(this.#buffer, end, this.#size)
-        this.#tailEntity = scanner.entity
+        this.#tailEntity = scanner.entityId
         scanner.resume(end)
       }
       this.#release(sink, scanner.start)
-      this.#cover(sink, end, scanner.entity)
+      this.#cover(sink, end, scanner.entityId)
       if (this.#tail.active) return
     }
     // Later hits begin at most so far back.
@@ -116,9 +116,9 @@ export class Stream implements StreamRedactor {
     this.#released = to
   }
 
-  #cover(sink: Sink, to: number, entity: HitEntity): void {
+  #cover(sink: Sink, to: number, entityId: number): void {
     if (to <= this.#released) return
-    this.#covers.writeStars(sink, this.#covers.ofEntity(entity), this.#buffer, this.#released, to)
+    this.#covers.writeStars(sink, this.#covers.ofEntity(entityId), this.#buffer, this.#released, to)
     this.#released = to
   }
 }
