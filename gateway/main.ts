@@ -10,6 +10,8 @@ if (major < NODE_MAJOR) {
   )
   process.exitCode = 1
 } else {
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1))
   const { run } = await import('./cli/program.ts')
   process.exitCode = await run(process.argv.slice(2))
 }

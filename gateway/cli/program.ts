@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { type Cli, EXIT, processCli, tell } from './context.ts'
+import type { ExplainOptions } from './policy.ts'
 import type { ReplayOptions } from './replay.ts'
 
 /** More processes than cores only wait for each other; more than this needs several machines. */
@@ -23,8 +24,6 @@ type Decide = Common & { readonly reason?: string; readonly keyFile?: string }
  * runs, so that `--help` and completion are instant.
  */
 export async function run(args: readonly string[], cli: Cli = processCli): Promise<number> {
-  // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure))
   let code: number = EXIT.ok
   const json = args.includes('--json')
   const program = programOf(cli, (result) => {
@@ -161,15 +160,16 @@ function keys(group: Command, command: Make, runs: Runs, cli: Cli): void {
 
 function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
   const load = () => import('./policy.ts')
-  command(group, 'test [file]', 'run the tests written in a policy file').action(
-    async (file: string | undefined, options: Common) => runs((await load()).testPolicy(file, options, cli)),
-  )
-  command(group, 'explain <command>', 'what the policy says of a command, and why')
-    .option('--as <subject>', 'as this configured identity')
-    .option('--target <name>', 'against this target')
-    .action(async (text: string, options: Common & { as?: string; target?: string }) =>
-      runs((await load()).explainPolicy(text, options, cli)),
-    )
+  command(group, 'test [file]', 'run the tests written in a policy file')
+    .addHelpText('after', `\nWithout a file: the policy of the configuration.${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (file: string | undefined, options: Common) => runs((await load()).testPolicy(file, options, cli)))
+  command(group, 'explain <command>', 'what the policy sees in a command, and says of it; nothing is sent anywhere')
+    .option('--as <subject>', 'as this configured identity (default: the first agent)')
+    .addOption(new Option('--kind <kind>', 'as an identity that is not configured').choices(['human', 'agent', 'service']))
+    .option('--groups <names...>', 'with --kind: its groups')
+    .option('--target <name>', 'against this target (default: the first)')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (text: string, options: ExplainOptions) => runs((await load()).explainPolicy(text, options, cli)))
 }
 
 function positive(text: string): number {

@@ -13,7 +13,13 @@ export async function serve(options: { readonly config?: string; readonly worker
   const workerIndex = cluster.isWorker ? Number(cli.env[WORKER_ENV]) : undefined
   const log = openLog(cli.env, workerIndex)
   surviveStrays(log)
-  if (workerIndex !== undefined) return serveAsWorker(workerIndex, settings, log, cli)
+  if (workerIndex !== undefined) {
+    try {
+      return await serveAsWorker(workerIndex, settings, log, cli)
+    } finally {
+      process.disconnect() // the channel to the primary would keep a finished worker alive
+    }
+  }
 
   const policy = await loadPolicy(settings)
   await recoverTapes(settings, log)
@@ -70,9 +76,7 @@ async function serveAsWorker(worker: number, settings: Settings, log: Log, cli: 
   // A terminal sends Ctrl-C to the workers too; when to stop is the primary's word.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   send({ sallyport: 'ready', ports: service.listeners.map(({ address }) => address.port) })
-  const clean = await stopped.promise
-  process.disconnect()
-  return clean ? EXIT.ok : EXIT.failure
+  return (await stopped.promise) ? EXIT.ok : EXIT.failure
 }
 
 function onSignals(stop: (why: string) => Promise<void>): void {

@@ -36,7 +36,7 @@ export interface EchoGateway extends AsyncDisposable {
 }
 
 export async function echoGateway(
-  options: { readonly limits?: Readonly<Record<string, number>>; readonly policy?: string } = {},
+  options: { readonly limits?: Readonly<Record<string, number>>; readonly policy?: string; readonly address?: string } = {},
 ): Promise<EchoGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-echo-'))
   const target = createServer((socket) => socket.on('error', () => undefined).pipe(socket))
@@ -52,7 +52,7 @@ gateway: gw1
 dataDir: data
 policy: policy.yaml
 listeners:
-  echo: { address: '127.0.0.1:0', tls: { mode: optional } }
+  echo: { address: '${options.address ?? '127.0.0.1:0'}', tls: { mode: optional } }
 targets:
   - name: parrot
     protocol: echo
