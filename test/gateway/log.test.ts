@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { Log } from '../../gateway/log.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+
+function heard(): { readonly log: Log; readonly lines: () => string } {
+  let text = ''
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += chunk
+      done()
+    },
+  })
+  return { log: new Log(pino({ base: {} }, stream)), lines: () => text }
+}
+
+test('the text of an error never reaches the log: it may quote traffic', () => {
+  const { log, lines } = heard()
+  const quoting = new Error('syntax error at "ana@example.org"')
+  const ours = new ApplianceError('PROTOCOL_MALFORMED', 'found ana@example.org', { cause: quoting })
+  const system = Object.assign(new Error('connect ECONNREFUSED ana@example.org'), { code: 'ECONNREFUSED' })
+  for (const error of [quoting, ours, system, 'ana@example.org', { toString: () => 'ana@example.org' }]) {
+    log.stray(error)
+    log.connectionFailed('192.0.2.1:1', error)
+  }
+  assert.equal(lines().includes('ana@example.org'), false)
+  assert.match(lines(), /"code":"PROTOCOL_MALFORMED"/)
+  assert.match(lines(), /"code":"ECONNREFUSED"/)
+})
+
+test('an error tells where in our sources it began', () => {
+  const { log, lines } = heard()
+  const error = new Error('x')
+  error.stack =
+    'Error: x\n    at thing (file:///srv/app/node_modules/pg/lib/x.js:1:1)\n    at Gate.pass (file:///srv/app/gateway/gate.ts:12:3)'
+  log.stray(error)
+  assert.equal(JSON.parse(lines()).at, 'gateway/gate.ts:12:3')
+})
