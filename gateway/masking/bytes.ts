@@ -59,15 +59,6 @@ export function startsWith(bytes: Uint8Array, index: number, end: number, text: 
   return true
 }
 
-/** The first place of `text` (ASCII) in [start, end), or -1. */
-export function indexOf(bytes: Uint8Array, start: number, end: number, text: string): number {
-  const first = text.charCodeAt(0)
-  for (let i = start; i + text.length <= end; i++) {
-    if (byteAt(bytes, i) === first && startsWith(bytes, i, end, text)) return i
-  }
-  return -1
-}
-
 /** A short range as text, one character per byte. Only on candidates: never on the scanning path. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
   let text = ''
