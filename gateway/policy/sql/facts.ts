@@ -68,14 +68,15 @@ export function sqlFacts(sql: string): SqlFacts {
   const key = normalise(sql)
   const like = key === undefined ? undefined : stripped.get(key)
   if (like !== undefined) return like.size === size ? like : { ...like, size }
-  const { facts, literals } = read(sql, size)
+  const { facts, literals } = readFacts(sql, size)
   // One place each: a text that shares its key needs no entry of its own.
   if (key !== undefined && !literals) stripped.set(key, facts)
   else exact.set(sql, facts)
   return facts
 }
 
-function read(sql: string, size: number): { readonly facts: SqlFacts; readonly literals: boolean } {
+/** As sqlFacts, past every cache; `literals`: another literal in the same text might change the facts. */
+export function readFacts(sql: string, size: number): { readonly facts: SqlFacts; readonly literals: boolean } {
   const unread = (at: number | null): { readonly facts: SqlFacts; readonly literals: boolean } => ({
     facts: { parse_ok: false, size, ...(at === null ? {} : { parse_error_at: at + 1 }) },
     literals: true,

@@ -56,6 +56,8 @@ export function kindOf(tag: string): StatementKind | undefined {
 /** The verb of one statement; finer than its kind where the node covers several commands. */
 export function verbOf(tag: string, body: Node, kind: StatementKind): string {
   switch (tag) {
+    case 'SelectStmt':
+      return body['valuesLists'] === undefined ? kind.verb : 'VALUES'
     case 'DropStmt':
       return `DROP ${objectType(body['removeType'])}`
     case 'DefineStmt':
@@ -120,7 +122,7 @@ export const VERBS: ReadonlySet<string> = new Set([
   ...[...kinds.values()].map(({ verb }) => verb),
   ...Object.values(TRANSACTIONS),
   ...OBJECTS.flatMap((object) => [`CREATE ${object}`, `ALTER ${object}`, `DROP ${object}`]),
-  ...['CREATE MATERIALIZED VIEW', 'REVOKE', 'REVOKE ROLE', 'MOVE', 'ANALYZE', 'RESET', 'UNKNOWN'],
+  ...['CREATE MATERIALIZED VIEW', 'REVOKE', 'REVOKE ROLE', 'MOVE', 'ANALYZE', 'RESET', 'VALUES', 'UNKNOWN'],
 ])
 
 /** The verbs of statements that define, and of those that write rows or define, for the check of rules. */

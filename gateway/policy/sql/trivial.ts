@@ -90,7 +90,8 @@ function selectsItself(link: Node, relation: string | undefined): boolean {
 function mentions(value: unknown, tag: string): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (Array.isArray(value)) return value.some((item) => mentions(item, tag))
-  return Object.entries(value).some(([key, child]) => key === tag || mentions(child, tag))
+  for (const key in value) if (key === tag || mentions((value as Node)[key], tag)) return true
+  return false
 }
 
 /** The node as text, without what says where it stood; casts and a column's qualifier make no difference. */
