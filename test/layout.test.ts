@@ -165,3 +165,16 @@ test('nothing names the place it was made in', () => {
     [],
   )
 })
+
+test('the lockfile names the optional packages of every platform, so that npm ci takes it everywhere', () => {
+  // npm leaves out what the registry it was made with does not carry, and then refuses its own lockfile.
+  const lock: { packages: Record<string, { optionalDependencies?: Record<string, string> }> } = JSON.parse(
+    read('package-lock.json'),
+  )
+  const missing = Object.entries(lock.packages).flatMap(([place, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) => !(`node_modules/${name}` in lock.packages || `${place}/node_modules/${name}` in lock.packages),
+    ),
+  )
+  assert.deepEqual(missing, [])
+})
