@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { OWN_MARK } from '../../../recorder/process-mark.ts'
+import { FileStore } from '../../../recorder/store/store-file.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+import { storeContract } from './contract.ts'
+
+const run = promisify(execFile)
+const STORE_MODULE = new URL('../../../recorder/store/store-file.ts', import.meta.url).href
+
+async function folder(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-store-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+storeContract('a folder', async () => {
+  const at = await folder()
+  return { store: new FileStore(at.path), [Symbol.asyncDispose]: () => at[Symbol.asyncDispose]() }
+})
+
+storeContract('the tests’ memory', async () => ({ store: new MemoryStore(), [Symbol.asyncDispose]: async () => undefined }))
+
+test('processes that append to one object at once each find their place: nothing is lost, nothing doubled', async () => {
+  await using at = await folder()
+  const appender = `
+    const { FileStore } = await import(${JSON.stringify(STORE_MODULE)})
+    const [path, name] = process.argv.slice(1)
+    const store = new FileStore(path)
+    let done = 0
+    while (done < 40) {
+      const size = await store.size('log').catch(() => 0)
+      try { await store.append('log', size, Buffer.from(name + '\\n')); done += 1 } catch (error) { if (error.code !== 'STORE_CONFLICT') throw error }
+    }`
+  await Promise.all(['a', 'b', 'c'].map((name) => run(process.execPath, ['--input-type=module', '-e', appender, at.path, name])))
+  const lines = Buffer.from(await new FileStore(at.path).get('log'))
+    .toString()
+    .trim()
+    .split('\n')
+  assert.equal(lines.length, 120)
+  for (const name of ['a', 'b', 'c']) assert.equal(lines.filter((line) => line === name).length, 40)
+})
+
+test('the lock of a process that died does not keep others out', async () => {
+  await using at = await folder()
+  const store = new FileStore(at.path)
+  await store.append('log', 0, Buffer.from('a'))
+  const { stdout } = await run(process.execPath, ['-e', 'console.log(process.pid)'])
+  await writeFile(join(at.path, '.lock-log'), JSON.stringify({ ...OWN_MARK, pid: Number(stdout), started: '1' }))
+  await store.append('log', 1, Buffer.from('b'))
+  assert.equal(await store.size('log'), 2)
+})

@@ -1,0 +1,158 @@
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { pack } from '../../recorder/tape/msgpack.ts'
+import { encodeRecord } from '../../recorder/tape/record.ts'
+import type { GatewaySigner } from '../../recorder/tape/signer.ts'
+import { certify } from '../../recorder/tape/signer.ts'
+import { SIGNED, TAPE_MAGIC, TAPE_VERSION, tapeKeys } from '../../schemas/tape.ts'
+import { MemoryStore } from './memory-store.ts'
+import { START } from './recording.ts'
+
+/** Written from docs/tape-format.md and not with the recorder's own code: a second opinion, and an attacker who has every key. */
+export interface Key {
+  readonly raw: Buffer
+  readonly privateKey: KeyObject
+}
+
+export function makeKey(): Key {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  return { raw: publicKey.export({ format: 'der', type: 'spki' }).subarray(12), privateKey }
+}
+
+export const ID = '20261120T120000Z-gw1-00000001'
+export const SALT_KEY = Buffer.alloc(32, 7)
+
+const sha256 = (...parts: readonly Uint8Array[]): Buffer =>
+  parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
+
+function signed(kind: keyof typeof SIGNED, bytes: Uint8Array, key: Key): Buffer {
+  return sign(null, Buffer.concat([Buffer.from(SIGNED[kind], 'latin1'), bytes]), key.privateKey)
+}
+
+function salt(seq: number): Buffer {
+  const group = Buffer.alloc(8)
+  group.writeBigUInt64BE(BigInt(Math.floor(seq / 4)))
+  const salts = createHash('sha512').update(SALT_KEY).update(group).digest()
+  return salts.subarray((seq % 4) * 16, (seq % 4) * 16 + 16)
+}
+
+/** RFC 6962 section 2.1, as it is written there. */
+function treeHash(leaves: readonly Buffer[]): Buffer {
+  const [only] = leaves
+  if (only === undefined) return sha256()
+  if (leaves.length === 1) return only
+  let split = 1
+  while (split * 2 < leaves.length) split *= 2
+  return sha256(Buffer.of(1), treeHash(leaves.slice(0, split)), treeHash(leaves.slice(split)))
+}
+
+export interface ForgedChunk {
+  readonly record: Buffer
+  readonly header: Buffer
+  readonly head: Buffer
+}
+
+export interface ChunkPlan {
+  readonly n: number
+  readonly firstSeq: number
+  readonly texts: readonly string[]
+  readonly prev: Uint8Array
+  readonly key: Key
+  readonly next: Key
+}
+
+/** A chunk of `in` frames with these bodies, stored uncompressed. */
+export function forgeChunk({ n, firstSeq, texts, prev, key, next }: ChunkPlan): ForgedChunk {
+  const frames = texts.map((text, index) =>
+    Buffer.from(pack([firstSeq + index, firstSeq + index, 0, 0, 'query', {}, Buffer.from(text), null, null])),
+  )
+  const leaves = frames.map((frame, index) => sha256(Buffer.of(0), salt(firstSeq + index), frame))
+  const raw = Buffer.concat(frames.flatMap((frame) => [u32(frame.length), frame]))
+  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+  const lastUs = firstSeq + texts.length - 1
+  const header = Buffer.from(
+    pack([n, firstSeq, texts.length, firstSeq, lastUs, prev, treeHash(leaves), raw.length, 0, bytes, 0, 0, next.raw]),
+  )
+  const signature = signed('chunk', header, key)
+  const marks = Buffer.concat(leaves.map((leaf) => leaf.subarray(0, 2)))
+  return {
+    record: encodeRecord('chunk', [u32(header.length), header, signature, Buffer.of(0), marks, raw]),
+    header,
+    head: sha256(header, signature),
+  }
+}
+
+export interface ForgedTape {
+  readonly store: MemoryStore
+  readonly keys: readonly Key[]
+  readonly headerRecord: Buffer
+  readonly chunks: readonly ForgedChunk[]
+  readonly sealRecord: Buffer
+  /** Header, then whatever the test puts together. */
+  write(records: readonly Uint8Array[]): MemoryStore
+}
+
+/** A tape of one chunk per list of texts, sealed, without index and footer. */
+export async function forgeTape(signer: GatewaySigner, lists: readonly (readonly string[])[]): Promise<ForgedTape> {
+  const keys = [...lists, [], []].map(makeKey)
+  const keyAt = (index: number): Key => keys[index] ?? makeKey()
+  const session = { ...START, id: ID, gateway: 'gw1', number: 1, startedAt: '2026-11-20T12:00:00.000Z' }
+  const statement = Buffer.from(
+    pack({
+      v: TAPE_VERSION,
+      segment: 0,
+      session,
+      epoch: keyAt(0).raw,
+      salt: sha256(SALT_KEY),
+      monotonicUs: 0,
+      lossWindow: 'none',
+      checkpoint: null,
+    }),
+  )
+  const { gateway, algorithm, keyId, signature } = await certify(signer, 'header', statement)
+  const headerRecord = encodeRecord('header', [pack([statement, [gateway, algorithm, keyId, signature]])])
+  const chunks: ForgedChunk[] = []
+  let [head, seq] = [sha256(statement), 0]
+  for (const [n, texts] of lists.entries()) {
+    const chunk = forgeChunk({ n, firstSeq: seq, texts, prev: head, key: keyAt(n), next: keyAt(n + 1) })
+    chunks.push(chunk)
+    head = chunk.head
+    seq += texts.length
+  }
+  const all = lists.flat()
+  const totals = {
+    frames: seq,
+    bytesIn: all.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+    bytesOut: 0,
+    rows: 0,
+    statements: 0,
+    masked: 0,
+    verdicts: { allow: seq, mask: 0, block: 0, hold: 0 },
+  }
+  const root = treeHash(chunks.map(({ header }) => sha256(Buffer.of(0), header)))
+  const end = {
+    v: TAPE_VERSION,
+    id: ID,
+    reason: 'client.left',
+    chunks: lists.length,
+    root,
+    head,
+    atUs: seq - 1,
+    endedAt: session.startedAt,
+    totals,
+  }
+  const seal = Buffer.from(pack(end))
+  const sealRecord = encodeRecord('seal', [pack([seal, signed('seal', seal, keyAt(lists.length))])])
+  const write = (records: readonly Uint8Array[]): MemoryStore => {
+    const store = new MemoryStore()
+    store.objects.set(tapeKeys.salt(ID), SALT_KEY)
+    store.objects.set(tapeKeys.segment(ID, 0), Buffer.concat([TAPE_MAGIC, headerRecord, ...records]))
+    return store
+  }
+  return { store: write([...chunks.map(({ record }) => record), sealRecord]), keys, headerRecord, chunks, sealRecord, write }
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
