@@ -2,6 +2,7 @@
 export const NEWLINE = 0x0a
 export const CARRIAGE_RETURN = 0x0d
 export const SPACE = 0x20
+export const DOUBLE_QUOTE = 0x22
 export const HASH = 0x23
 export const DOLLAR = 0x24
 export const AMPERSAND = 0x26

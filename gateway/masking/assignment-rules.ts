@@ -24,7 +24,7 @@ export interface ValueContext {
 const ABOUT = new RegExp(
   `(?:^|[_.-]|s)(?:${[
     'file|path|dir|folder|url|uri|link|endpoint|host|server|domain|port|page|route|prefix|suffix|source|store|storage|manager|provider|service',
-    'name|field|label|title|prompt|hint|placeholder|help|description|comment|message|msg|error|type|kind|class|mode|format|scheme|version|algorithm|alg',
+    'name|field|label|title|prompt|hint|placeholder|help|description|comment|message|msg|error|type|kind|class|mode|format|scheme|version|algorithm|alg|algo|encryption|hasher|hashing|method',
     'id|ids|index|len|length|size|count|limit|num|min|max|age|ttl|expir(?:y|es|ed|ation|esin|esat)|expire|timeout|duration|interval|at|time|date|policy|rules?',
     'reset|required|enabled|disabled|valid|invalid|status|state|strength|history|regexp?|pattern|validator|generator|factory|handler|helper|header|param|params',
     'var|variable|env|column|ref|reference|arn|issuer|audience|scope|scopes|usage|usages|ring|board|word_?count|bucket|table|list|map|set|array|vault',
@@ -57,7 +57,7 @@ const REFERENCE =
   /^(?:\[MASKED|\[?(?:redacted|filtered|hidden|secret)\]|\$[A-Z_({]|\$\(|#\{|\{[A-Za-z_{%]|<|%[A-Z_{(]|@[a-z]+@?$|:[a-z_]+$|&[a-z]|\s*\+\s)/i
 const UNIFORM = /^(.)\1*$/
 const NOTHING =
-  /^(?:null|none|nil|true|false|yes|no|undefined|nan|empty|n\/a|string|str|text|bytes?|bool(?:ean)?|int(?:eger)?|number|object|any|unknown|void|char|optional|required|default|self|this|auto|disabled?|enabled?|not[ _-]set|unset)$/i
+  /^(?:null|none|nil|true|false|yes|no|undefined|nan|empty|n\/a|string|str|text|bytes?|bool(?:ean)?|int(?:eger)?|number|object|any|unknown|void|char|optional|required|default|self|this|auto|disabled?|enabled?|not[ _-]set|unset|scram-sha-\d+(?:-plus)?|md5|sha-?\d+|bcrypt|argon2\w*|pbkdf2\w*)$/i
 const PLACEHOLDER =
   /(?:your[_ -]|your[A-Z]|YOUR|my[_ -]?(?:pass|secret|token|key)|change[_-]?(?:me|this|it)|place[_-]?holder|example|insert[_ -]|replace[_ -]|redacted|put[_-]your|-here$|_here$|xxxx|\*\*\*\*|\.\.\.)/i
 const LOCATION =

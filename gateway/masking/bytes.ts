@@ -65,3 +65,12 @@ export function latin1(bytes: Uint8Array, start: number, end: number): string {
   for (let i = start; i < end; i++) text += String.fromCharCode(byteAt(bytes, i))
   return text
 }
+
+/** Whether `word` (lower case) stands before `at`, in any case. */
+export function follows(bytes: Uint8Array, from: number, at: number, word: string): boolean {
+  const first = word.charCodeAt(0)
+  for (let i = at - word.length; i >= from; i--) {
+    if ((byteAt(bytes, i) | 0x20) === first && latin1(bytes, i, i + word.length).toLowerCase() === word) return true
+  }
+  return false
+}

@@ -14,10 +14,9 @@ import {
   NEWLINE,
   OPEN,
   SEMICOLON,
-  SINGLE_QUOTE,
 } from './ascii.ts'
 import { isSecretName, isSecretValue } from './assignment-rules.ts'
-import { bounds, byteAt, byteSet, latin1, runEnd, runStart, WORD, within } from './bytes.ts'
+import { bounds, byteAt, byteSet, follows, latin1, runEnd, runStart, WORD, within } from './bytes.ts'
 import type { Detector, Probe } from './detector.ts'
 
 /** The longest name looked at, to each side of the word that gave it away. */
@@ -79,10 +78,10 @@ function separated(bytes: Uint8Array, nameStart: number, nameEnd: number, to: nu
   found.isArgument = false
   found.isTight = false
   if (end === spaced) {
-    // `--password x`; `PASSWORD 'x'` in SQL.
+    // `--password x`.
     const isFlag = nameEnd - nameStart > 2 && byteAt(bytes, nameStart) === HYPHEN && byteAt(bytes, nameStart + 1) === HYPHEN
-    if (spaced === i || (!isFlag && byteAt(bytes, end) !== SINGLE_QUOTE)) return false
-    found.isTight = isFlag
+    if (spaced === i || !isFlag) return false
+    found.isTight = true
     found.value = end
     return true
   }
@@ -197,23 +196,6 @@ function isLineEnd(bytes: Uint8Array, end: number, to: number): boolean {
   )
 }
 
-/** `IDENTIFIED BY 'value'` and its variants in MySQL, MariaDB and Oracle. */
-const identifiedBy: Detector = {
-  entity: 'password',
-  triggers: [" by '"],
-  ignoreCase: true,
-  verify(bytes, from, at, to, probe) {
-    probe.seen = at + at - from
-    if (!follows(bytes, from, at, 'identified')) return false
-    const end = runEnd(QUOTED[SINGLE_QUOTE] ?? BARE, bytes, at, Math.min(to, at + MAX_VALUE_SIZE))
-    probe.seen = end
-    if (end === at || startsMasked(bytes, at, end)) return false
-    probe.start = at
-    probe.end = end
-    return true
-  },
-}
-
 const USER = byteSet('A-Za-z0-9._@%+-')
 
 /** `curl -u user:password`. */
@@ -238,19 +220,6 @@ const curlUser: Detector = {
   },
 }
 
-/** Whether `word` (lower case) stands before `at`, in any case. */
-function follows(bytes: Uint8Array, from: number, at: number, word: string): boolean {
-  const first = word.charCodeAt(0)
-  for (let i = at - word.length; i >= from; i--) {
-    if ((byteAt(bytes, i) | 0x20) === first && latin1(bytes, i, i + word.length).toLowerCase() === word) return true
-  }
-  return false
-}
-
-function startsMasked(bytes: Uint8Array, start: number, end: number): boolean {
-  return latin1(bytes, start, Math.min(end, start + 8)) === '[MASKED:'
-}
-
 function lineBut(quote: number): Uint8Array {
   const set = new Uint8Array(256).fill(1)
   set[quote] = 0
@@ -267,6 +236,5 @@ export const ASSIGNMENT_DETECTORS: readonly Detector[] = [
   assignment('secret', 'credential'),
   assignment('secret', 'auth'),
   assignment('secret', 'key', '[ :="\'`>|,(?\\]'),
-  identifiedBy,
   curlUser,
 ]

@@ -1,4 +1,4 @@
-import { HYPHEN } from './ascii.ts'
+import { DOUBLE_QUOTE, HYPHEN } from './ascii.ts'
 import { ALNUM, BASE64URL, type ByteSet, bounds, byteAt, byteSet, runEnd, startsWith, WORD } from './bytes.ts'
 import type { Detector } from './detector.ts'
 import type { EntityName } from './rules.ts'
@@ -154,6 +154,8 @@ const pemPrivateKey: Detector = {
     while (start > from && PEM_HEAD[byteAt(bytes, start - 1)] === 1) start--
     start -= 5
     if (start < from || !startsWith(bytes, start, to, '-----BEGIN ')) return false
+    // Behind the head comes a line's end, written out or escaped, or the body itself: not the quote of code that looks for heads.
+    if (at >= to || PEM_BODY[byteAt(bytes, at)] !== 1 || byteAt(bytes, at) === DOUBLE_QUOTE) return false
     const limit = Math.min(to, at + MAX_PEM_HEADERS_SIZE)
     for (let i = at; i < limit; ) {
       const end = runEnd(STANDARD_BASE64, bytes, i, Math.min(to, i + MIN_PEM_BODY_RUN))
