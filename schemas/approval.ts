@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 
 /** `pending -> approved | rejected | expired | withdrawn`, and `approved -> consumed` (at most once). */
 export const ApprovalState = Type.Union([

@@ -4,11 +4,13 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { TSchema } from 'typebox'
 import { Approval } from './approval.ts'
+import { Config } from './config.ts'
 import { PolicyFile } from './policy.ts'
 
 /** What is published in schemas/json/, for editors and for whoever reads what we write. */
 export const PUBLISHED: Readonly<Record<string, TSchema>> = {
   approval: Approval,
+  config: Config,
   policy: PolicyFile,
 }
 

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { knownGroups, warningsOf } from '../../gateway/config-check.ts'
+import { GOOD, lineOf, mistakes } from '../support/config.ts'
+
+test('what cannot be enforced is refused at start, all at once', async () => {
+  const text = GOOD.replace('groups: [agents]\n    tls', 'groups: [agents, ghosts]\n    tls')
+    .replace('policy: policy.yaml', 'policy: missing.yaml')
+    .replace('ca: ca.pem', 'ca: gone.pem')
+  const told = await mistakes(text, {})
+  assert.match(told, /4 mistakes/)
+  assert.match(told, new RegExp(`:${lineOf(text, 'ghosts')}:.*nobody can be in the group ghosts`))
+  assert.match(told, new RegExp(`:${lineOf(text, 'missing.yaml')}:.*missing.yaml cannot be read .ENOENT.`))
+  assert.match(told, new RegExp(`:${lineOf(text, 'gone.pem')}:.*gone.pem cannot be read`))
+  assert.match(told, new RegExp(`:${lineOf(text, 'SHOP_PASSWORD')}:.*environment variable SHOP_PASSWORD is not set`))
+})
+
+const CASES: readonly (readonly [title: string, from: string, to: string, told: RegExp])[] = [
+  [
+    'a listener without a target',
+    'postgres:\n    address: 127.0.0.1:0',
+    'postgres: { address: 127.0.0.1:0 }\n  echo: { address: 127.0.0.1:0 }',
+    /no target speaks echo/,
+  ],
+  ['a target without a listener', 'protocol: postgres', 'protocol: echo', /no listener speaks echo/],
+  [
+    'clear text off loopback',
+    'address: 127.0.0.1:0',
+    'address: 0.0.0.0:5432\n    tls: { mode: optional }',
+    /optional sends access keys in clear/,
+  ],
+  [
+    'half a certificate',
+    'address: 127.0.0.1:0',
+    'address: 127.0.0.1:0\n    tls: { cert: ca.pem }',
+    /cert and key belong together/,
+  ],
+  ['the same subject twice', 'subject: ana@example.org', 'subject: agent:claude', /agent:claude stands here twice/],
+  ['an agent that is its own principal', 'principal: ana@example.org', 'principal: agent:claude', /somebody else/],
+  ['a CA that nothing verifies', 'mode: verify, ca: ca.pem', 'mode: unverified, ca: ca.pem', /nothing is verified/],
+  ['an impossible port', '127.0.0.1:0', '127.0.0.1:70000', /above 65535/],
+  ['nobody to let in', GOOD.slice(GOOD.indexOf('identities:')), '', /nobody can knock/],
+]
+for (const [title, from, to, told] of CASES) {
+  test(`refused: ${title}`, async () => {
+    assert.ok(GOOD.includes(from))
+    assert.match(await mistakes(GOOD.replace(from, () => to)), told)
+  })
+}
+
+test('groups exist where an identity is in them or an issuer confers them', () => {
+  const groups = knownGroups({
+    identities: [
+      { subject: 'ana', kind: 'human', groups: ['dba'] },
+      { subject: 'ben', kind: 'human' },
+    ],
+    jwt: [{ issuer: 'i', audience: 'a', jwks: { file: 'f' }, kind: 'agent', groups: ['agents'] }],
+  })
+  assert.deepEqual([...groups].sort(), ['agents', 'dba'])
+})
+
+test('connections that can be listened to on the way are told at every start, loopback apart', () => {
+  const target = (host: string, tls: 'off' | 'unverified' | 'verify') => ({ name: 'shop', host, tls })
+  assert.equal(warningsOf([target('db.internal', 'off'), target('db.internal', 'unverified')]).length, 2)
+  assert.deepEqual(
+    warningsOf([target('db.internal', 'verify'), target('127.0.0.1', 'off'), target('localhost', 'unverified')]),
+    [],
+  )
+})

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+test('the program: version on stdout, exit codes passed on', () => {
+  const main = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url))
+  const version = spawnSync(process.execPath, [main, '--version'], { encoding: 'utf8' })
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
+  assert.equal(version.status, 0)
+  assert.equal(spawnSync(process.execPath, [main, 'nope']).status, 2)
+})
+
+test('an older Node is told how to get the right one', () => {
+  const main = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url))
+  const script = `Object.defineProperty(process.versions, 'node', { value: '22.18.0' }); await import(${JSON.stringify(main)})`
+  const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  assert.equal(run.status, 1)
+  assert.match(run.stderr, /needs Node 24 or newer; this is 22.18.0/)
+  assert.match(run.stderr, /npx sallyport/)
+})

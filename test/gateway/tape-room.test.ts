@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { silentLog } from '../../gateway/log.ts'
+import { placesIn } from '../../gateway/places.ts'
+import { openTapeRoom, recoverTapes } from '../../gateway/tape-room.ts'
+
+async function temporary(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-room-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+test('each worker has a room, a name and a published key of its own; the same place is not taken twice', async () => {
+  await using made = await temporary()
+  const settings = { dataDir: made.path, gateway: 'gw1' }
+  await using one = await openTapeRoom(settings, 1)
+  await using two = await openTapeRoom(settings, 2)
+  assert.deepEqual([one.room.gateway, two.room.gateway], ['gw1-1', 'gw1-2'])
+  await assert.rejects(openTapeRoom(settings, 1), { code: 'CONFIG_INVALID' })
+  const published = await readFile(join(placesIn(made.path).keys, 'gateway.pub'), 'utf8')
+  assert.match(published, /^gw1-1 /m)
+  assert.match(published, /^gw1-2 /m)
+})
+
+test('recovering beside living workers leaves the place as it found it', async () => {
+  await using made = await temporary()
+  const settings = { dataDir: made.path, gateway: 'gw1' }
+  await using living = await openTapeRoom(settings, 1)
+  await recoverTapes(settings, silentLog())
+  await recoverTapes(settings, silentLog())
+  assert.equal(living.room.gateway, 'gw1-1')
+})
