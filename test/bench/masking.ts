@@ -11,7 +11,7 @@ import {
   logLines,
   mixedRow,
   piiRow,
-} from './masking-corpora.ts'
+} from '../gateway/masking/corpora.ts'
 
 /** Large enough to leave the caches, small enough that the regular expressions are done within seconds. */
 const CORPUS_SIZE = 2 << 20

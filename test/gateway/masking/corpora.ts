@@ -1,4 +1,4 @@
-import { cardNumber, SAMPLES } from '../gateway/masking/samples.ts'
+import { cardNumber, SAMPLES } from './samples.ts'
 
 /** Fields one after the other in one buffer, as cells of rows are: field i is bytes[edges[i], edges[i + 1]). */
 export interface Corpus {
