@@ -17,6 +17,7 @@ const LONG_FILES: Readonly<Record<string, string>> = {}
 
 /** Source files without a test of their own, each with what exercises them instead. Files of types alone need no line here. */
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  'gateway/demo/demo-summary.ts': 'demo.test.ts compares what it says with what the session did',
   'gateway/demo/sample-session.ts': 'demo.test.ts drives it through the real gateway',
   'gateway/demo/sample-seed.ts': 'sample-target.test.ts seeds a real server with it and reads the rows back',
 }

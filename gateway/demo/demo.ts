@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
@@ -65,6 +65,7 @@ export async function runDemo({ once, json, keep }: DemoOptions, cli: Cli = proc
 }
 
 async function stay(folder: string, interrupted: AbortSignal, progress: (line: string) => void, cli: Cli): Promise<number> {
+  await mkdir(folder, { recursive: true })
   await using sample = await startSampleTarget(join(folder, 'sample'), progress)
   const wanted = await steadyPort(join(folder, 'port'), WANTED_PORT)
   await using visit = await drive(folder, sample, wanted, progress, cli)
