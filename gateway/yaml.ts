@@ -237,18 +237,16 @@ function describeFound(value: unknown, path: Path): string {
 
 /** The fixed words a schema allows, if that is all it allows (or all the items of its list form). */
 function choices(schema: unknown): string[] {
-  const branches = branchesOf(schema)
-  const words = branches.flatMap((branch) =>
-    isRecord(branch) && 'const' in branch ? [String(branch['const'])] : choices(branch),
-  )
-  if (branches.length > 0 && branches.every((branch) => (isRecord(branch) && 'const' in branch) || choices(branch).length > 0)) {
-    return [...new Set(words)]
-  }
-  return isRecord(schema) && schema['type'] === 'array' ? choices(schema['items']) : []
+  if (!isRecord(schema)) return []
+  if ('const' in schema) return [String(schema['const'])]
+  if (Array.isArray(schema['enum'])) return schema['enum'].map(String)
+  if (schema['type'] === 'array') return choices(schema['items'])
+  const branches = branchesOf(schema).map(choices)
+  return branches.every((words) => words.length > 0) ? [...new Set(branches.flat())] : []
 }
 
 function sameShape(schema: unknown, value: unknown): boolean {
-  if (!isRecord(schema) || 'const' in schema) return false
+  if (!isRecord(schema) || 'const' in schema || 'enum' in schema) return false
   const branches = branchesOf(schema)
   if (branches.length > 0) return branches.some((branch) => sameShape(branch, value))
   const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
@@ -288,16 +286,21 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best !== undefined && best.distance <= Math.max(1, Math.floor(best.candidate.length / 2.5)) ? best.candidate : undefined
 }
 
+/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
 function edits(a: string, b: string): number {
   // Far apart in length is far apart; also bounds the work on absurdly long keys.
   if (Math.abs(a.length - b.length) > 8) return Number.POSITIVE_INFINITY
+  let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap))
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const options = [replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swapped ? (before[j - 2] ?? 0) + 1 : replaced]
+      next.push(Math.min(...options))
     }
+    before = row
     row = next
   }
   return row[b.length] ?? 0

@@ -25,11 +25,6 @@ export type MaskForm = (typeof MASK_FORMS)[number]
 
 const strict = { additionalProperties: false } as const
 
-const words = <T extends readonly string[]>(values: T) =>
-  Type.Union(values.map((value) => Type.Literal(value as T[number]))) as ReturnType<
-    typeof Type.Union<ReturnType<typeof Type.Literal<T[number]>>[]>
-  >
-
 const Name = Type.String({ minLength: 1, maxLength: 200 })
 const Names = Type.Union([Name, Type.Array(Name, { minItems: 1, maxItems: 500 })], { description: 'a name, or a list of names' })
 const Globs = Type.Union([Name, Type.Array(Name, { minItems: 1, maxItems: 500 })], {
@@ -41,9 +36,9 @@ const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const Trial = Type.Integer({ minimum: 0, maximum: 268_435_456 })
 const Range = Type.Object({ min: Type.Optional(Count), max: Type.Optional(Count) }, { ...strict, minProperties: 1 })
 const Duration = Type.String({ pattern: '^[1-9][0-9]{0,5}(ms|s|m|h)$', description: 'a duration like 500ms, 45s, 10m or 1h' })
-const Form = words(MASK_FORMS)
-const Mode = words(['enforce', 'shadow'] as const)
-const Kind = words(['human', 'agent', 'service'] as const)
+const Form = Type.Enum(MASK_FORMS)
+const Mode = Type.Enum(['enforce', 'shadow'])
+const Kind = Type.Enum(['human', 'agent', 'service'])
 const Entity = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,60}$', description: 'the name of an entity, like email' })
 const LabelId = '^[a-z0-9][a-z0-9._-]{0,99}$'
 const RuleId = Type.String({ pattern: LabelId, description: 'an id of lower-case letters, digits, `.`, `_` and `-`' })
@@ -65,8 +60,8 @@ export const Label = Type.Object(
 )
 
 export const Detector = Type.Union([
-  words(['mask', 'ignore'] as const),
-  Type.Object({ action: words(['mask', 'ignore'] as const), form: Type.Optional(Form) }, strict),
+  Type.Enum(['mask', 'ignore']),
+  Type.Object({ action: Type.Enum(['mask', 'ignore']), form: Type.Optional(Form) }, strict),
 ])
 
 export const Who = Type.Object(
@@ -95,17 +90,17 @@ export const Match = Type.Object(
     columns: Type.Optional(Globs),
     functions: Type.Optional(Globs),
     function_categories: Type.Optional(
-      Type.Union([words(FUNCTION_CATEGORIES), Type.Array(words(FUNCTION_CATEGORIES), { minItems: 1 })]),
+      Type.Union([Type.Enum(FUNCTION_CATEGORIES), Type.Array(Type.Enum(FUNCTION_CATEGORIES), { minItems: 1 })]),
     ),
     sets: Type.Optional(Globs),
     copy: Type.Optional(
       Type.Object(
         {
-          direction: Type.Optional(words(['in', 'out'] as const)),
+          direction: Type.Optional(Type.Enum(['in', 'out'])),
           target: Type.Optional(
             Type.Union([
-              words(['program', 'file', 'stdin', 'stdout'] as const),
-              Type.Array(words(['program', 'file', 'stdin', 'stdout'] as const), { minItems: 1 }),
+              Type.Enum(['program', 'file', 'stdin', 'stdout']),
+              Type.Array(Type.Enum(['program', 'file', 'stdin', 'stdout']), { minItems: 1 }),
             ]),
           ),
         },
@@ -143,7 +138,7 @@ export const Threshold = Type.Object(
         Type.String({ pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB)$', description: 'a size like 512KiB, 16MiB or 1GiB' }),
       ]),
     ),
-    per: words(['statement', 'session'] as const),
+    per: Type.Enum(['statement', 'session']),
   },
   strict,
 )
@@ -160,14 +155,14 @@ export const ApprovalRule = Type.Object(
 export const Rule = Type.Object(
   {
     id: RuleId,
-    on: Type.Optional(Type.Union([words(PROTOCOL_NAMES), Type.Array(words(PROTOCOL_NAMES), { minItems: 1 })])),
+    on: Type.Optional(Type.Union([Type.Enum(PROTOCOL_NAMES), Type.Array(Type.Enum(PROTOCOL_NAMES), { minItems: 1 })])),
     mode: Type.Optional(Mode),
     who: Type.Optional(Who),
     except: Type.Optional(Who),
     targets: Type.Optional(Where),
     match: Type.Optional(Match),
     threshold: Type.Optional(Threshold),
-    action: words(['block', 'hold', 'allow'] as const),
+    action: Type.Enum(['block', 'hold', 'allow']),
     reason: Type.Optional(Reason),
     hint: Type.Optional(Reason),
     approval: Type.Optional(ApprovalRule),
@@ -189,7 +184,7 @@ export const PolicyTest = Type.Object(
     ),
     expect: Type.Object(
       {
-        action: words(['allow', 'block', 'hold'] as const),
+        action: Type.Enum(['allow', 'block', 'hold']),
         rules: Type.Optional(Type.Array(Name)),
         keep: Type.Optional(Count),
       },
@@ -208,8 +203,8 @@ export const PolicyFile = Type.Object(
     defaults: Type.Optional(
       Type.Object(
         {
-          action: Type.Optional(words(['allow', 'block', 'hold'] as const)),
-          unparsable: Type.Optional(words(['block', 'hold'] as const)),
+          action: Type.Optional(Type.Enum(['allow', 'block', 'hold'])),
+          unparsable: Type.Optional(Type.Enum(['block', 'hold'])),
           search_path: Type.Optional(Type.Array(Name)),
           approval: Type.Optional(ApprovalRule),
         },

@@ -55,7 +55,9 @@ export class ReplyCounters {
     this.#armed.set(statement, known === undefined ? armed : new Set([...armed, ...known.armed]))
     this.#statements.set(statement, known?.counters ?? counters)
     for (const name of strings(facts['prepares'])) {
-      if (name.startsWith('cursor:') && this.#cursors.size < MAX_PENDING_STATEMENTS) this.#cursors.set(name, { armed, counters })
+      // A FETCH has the facts of its DECLARE, prepares among them.
+      if (!name.startsWith('cursor:') || (cursors.includes(name) && this.#cursors.has(name))) continue
+      if (this.#cursors.size < MAX_PENDING_STATEMENTS) this.#cursors.set(name, { armed, counters })
     }
     return true
   }

@@ -45,7 +45,7 @@ export function askingMessage(protocol: ProtocolName, text: string): TrialMessag
 }
 
 /** Its whole result in one message; `bytes` of rows, of the same size each. */
-export function replyMessage(protocol: ProtocolName, rows: number, bytes: number): TrialMessage {
+export function replyMessage(protocol: ProtocolName, rows: number, bytes: number): Message {
   return new TrialReply(VOCABULARIES[protocol].counted[0], rows, Math.max(0, Math.ceil(bytes / Math.max(1, rows))))
 }
 

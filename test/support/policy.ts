@@ -32,7 +32,10 @@ export function rows(sizes: readonly number[], statement = 1): Message {
 }
 
 export function someRows(count: number, statement = 1): Message {
-  return rows(Array.from({ length: count }, () => 10), statement)
+  return rows(
+    Array.from({ length: count }, () => 10),
+    statement,
+  )
 }
 
 class Rows extends TrialMessage {
@@ -46,7 +49,8 @@ class Rows extends TrialMessage {
   }
 
   split(units: number): readonly [Message | undefined, Message | undefined] {
-    const part = (sizes: readonly number[]): Message | undefined => (sizes.length === 0 ? undefined : new Rows(sizes, this.#statement))
+    const part = (sizes: readonly number[]): Message | undefined =>
+      sizes.length === 0 ? undefined : new Rows(sizes, this.#statement)
     return [part(this.#sizes.slice(0, units)), part(this.#sizes.slice(units))]
   }
 }

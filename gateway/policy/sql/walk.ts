@@ -22,7 +22,8 @@ export function walkStatement(node: Node, into: Collector, place: Place = 'outer
 function statement(tag: string, body: Node, into: Collector, scope: Scope | undefined, place: Place): void {
   const kind = kindOf(tag)
   // The VALUES of an INSERT read nothing.
-  if (body['valuesLists'] === undefined || place === 'outermost') into.verbs.add(kind === undefined ? 'UNKNOWN' : verbOf(tag, body, kind))
+  if (body['valuesLists'] === undefined || place === 'outermost')
+    into.verbs.add(kind === undefined ? 'UNKNOWN' : verbOf(tag, body, kind))
   if (kind === undefined) into.dynamic = true
   if (kind?.ddl) into.ddl = true
   if (kind?.writes) into.writes = true

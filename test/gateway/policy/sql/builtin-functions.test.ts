@@ -15,6 +15,12 @@ test('the list is what the installed PostgreSQL brings, but for its triggers and
   const expected = new Set(names.filter((name) => !/^(RI_|binary_upgrade_)/.test(name)))
   const listed = new Set(BUILTIN_FUNCTIONS.filter((name) => !name.startsWith('_pg_')))
   assert.ok(expected.size > 2_500)
-  assert.deepEqual([...expected].filter((name) => !listed.has(name)), [])
-  assert.deepEqual([...listed].filter((name) => !expected.has(name)), [])
+  assert.deepEqual(
+    [...expected].filter((name) => !listed.has(name)),
+    [],
+  )
+  assert.deepEqual(
+    [...listed].filter((name) => !expected.has(name)),
+    [],
+  )
 })

@@ -14,7 +14,12 @@ test('the least bounded query counts', () => {
 })
 
 test('catalogs are known by schema and by name', () => {
-  for (const [schema, name] of [[undefined, 'pg_class'], ['pg_catalog', 'pg_class'], ['information_schema', 'tables'], ['x', 'pg_y']] as const) {
+  for (const [schema, name] of [
+    [undefined, 'pg_class'],
+    ['pg_catalog', 'pg_class'],
+    ['information_schema', 'tables'],
+    ['x', 'pg_y'],
+  ] as const) {
     const found = new Collector()
     found.relation(schema, name)
     assert.equal(found.catalogAccess, true, name)

@@ -9,7 +9,10 @@ const CATALOGUE: Readonly<Record<string, readonly (readonly [sql: string, expect
   'settings that change how statements are read': [
     ['SET standard_conforming_strings = off', { sets: ['standard_conforming_strings'], parser_change: true }],
     ['SET LOCAL "standard_conforming_strings" TO false', { parser_change: true }],
-    ["SELECT set_config('standard_conforming_strings', 'off', false)", { parser_change: true, function_categories: ['settings'] }],
+    [
+      "SELECT set_config('standard_conforming_strings', 'off', false)",
+      { parser_change: true, function_categories: ['settings'] },
+    ],
     ["SELECT set_config(lower('X'), 'off', false)", { parser_change: true, role_change: true, dynamic: true, sets: ['*'] }],
     ["UPDATE pg_settings SET setting = 'off' WHERE name = 'x'", { parser_change: true, role_change: true, sets: ['*'] }],
     ["SET client_encoding = 'SJIS'", { parser_change: true }],
@@ -43,7 +46,7 @@ const CATALOGUE: Readonly<Record<string, readonly (readonly [sql: string, expect
   ],
   'names for statements and cursors': [
     ['PREPARE p AS DELETE FROM t', { prepares: ['statement:p'], without_where: ['DELETE'], verbs: ['PREPARE', 'DELETE'] }],
-    ['EXECUTE p(1, pg_read_file(\'x\'))', { executes: ['statement:p'], function_categories: ['file'] }],
+    ["EXECUTE p(1, pg_read_file('x'))", { executes: ['statement:p'], function_categories: ['file'] }],
     ['DECLARE c CURSOR FOR SELECT * FROM t', { prepares: ['cursor:c'], select_star: true, relations: ['t'] }],
     ['FETCH 10 FROM c', { executes: ['cursor:c'], verbs: ['FETCH'] }],
     ['MOVE 10 IN c', { executes: ['cursor:c'], verbs: ['MOVE'] }],
@@ -51,14 +54,20 @@ const CATALOGUE: Readonly<Record<string, readonly (readonly [sql: string, expect
   'EXPLAIN and COPY around a statement': [
     ['EXPLAIN ANALYZE DELETE FROM t', { explain_analyze: true, without_where: ['DELETE'], writes: true }],
     ['EXPLAIN (ANALYZE ON, FORMAT JSON) DELETE FROM t', { explain_analyze: true }],
-    ['COPY (DELETE FROM t RETURNING *) TO STDOUT', { copies: ['out:stdout'], without_where: ['DELETE'], select_star: true, writes: true }],
+    [
+      'COPY (DELETE FROM t RETURNING *) TO STDOUT',
+      { copies: ['out:stdout'], without_where: ['DELETE'], select_star: true, writes: true },
+    ],
     ['COPY t (a, b) FROM STDIN', { copies: ['in:stdin'], columns: ['a', 'b'], writes: true }],
     ["COPY t FROM '/etc/passwd'", { copies: ['in:file'], writes: true }],
     ["COPY t TO '/tmp/x'", { copies: ['out:file'] }],
     ["COPY t FROM PROGRAM 'x'", { copies: ['in:program'], writes: true }],
   ],
   'writes inside reads': [
-    ['WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone', { writes: true, without_where: ['DELETE', 'SELECT'], relations: ['t'] }],
+    [
+      'WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone',
+      { writes: true, without_where: ['DELETE', 'SELECT'], relations: ['t'] },
+    ],
     ['SELECT * INTO y FROM x', { ddl: true, writes: true, relations: ['y', 'x'] }],
     ['CREATE TABLE y AS SELECT * FROM x', { ddl: true, writes: true, relations: ['y', 'x'], select_star: true }],
     ['CREATE MATERIALIZED VIEW y AS SELECT 1', { ddl: true, verbs: ['CREATE MATERIALIZED VIEW', 'SELECT'] }],
@@ -84,7 +93,10 @@ const CATALOGUE: Readonly<Record<string, readonly (readonly [sql: string, expect
     ["SELECT lo_export(1, 'x')", { function_categories: ['file', 'large-object'] }],
     ["SELECT pg_catalog.pg_read_binary_file('x')", { functions: ['pg_read_binary_file'], function_categories: ['file'] }],
     ["SELECT * FROM ROWS FROM (pg_ls_dir('/'))", { function_categories: ['file'] }],
-    ["SELECT ext.dblink_exec('x')", { functions: ['ext.dblink_exec'], function_categories: ['network', 'sql-in-text', 'unknown'] }],
+    [
+      "SELECT ext.dblink_exec('x')",
+      { functions: ['ext.dblink_exec'], function_categories: ['network', 'sql-in-text', 'unknown'] },
+    ],
     ['CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw', { ddl: true, verbs: ['CREATE SERVER'] }],
     ["LOAD 'x'", { verbs: ['LOAD'], ddl: true }],
     ["SELECT pg_create_logical_replication_slot('x', 'y')", { function_categories: ['replication'] }],
@@ -102,7 +114,7 @@ const CATALOGUE: Readonly<Record<string, readonly (readonly [sql: string, expect
     ['GRANT SELECT ON t TO x', { verbs: ['GRANT'], ddl: true, relations: ['t'] }],
     ['REVOKE x FROM y', { verbs: ['REVOKE ROLE'], ddl: true }],
   ],
-  'pg_dump': [
+  pg_dump: [
     ['SET row_security = off', { sets: ['row_security'] }],
     ['LOCK TABLE public.t IN ACCESS SHARE MODE', { verbs: ['LOCK'], relations: ['public.t'] }],
     ['COPY public.t (id) TO stdout', { copies: ['out:stdout'], relations: ['public.t'], limit: null }],
@@ -125,7 +137,16 @@ test('an ordinary statement raises no flag', () => {
   )
   assert.deepEqual(
     { parse_ok, size, statement_count, verbs, relations, columns, has_where, limit },
-    { parse_ok: true, size: 55, statement_count: 1, verbs: ['SELECT'], relations: ['pgbench_accounts'], columns: ['abalance', 'aid'], has_where: true, limit: null },
+    {
+      parse_ok: true,
+      size: 55,
+      statement_count: 1,
+      verbs: ['SELECT'],
+      relations: ['pgbench_accounts'],
+      columns: ['abalance', 'aid'],
+      has_where: true,
+      limit: null,
+    },
   )
   assert.match(fingerprint ?? '', /^[0-9a-f]{16}$/)
   assert.deepEqual(others, {})
@@ -181,8 +202,47 @@ test('statements that differ in a literal share facts, but not where the literal
 })
 
 const word = fc.constantFrom(
-  ...['SELECT', 'FROM', 'WHERE', 'DELETE', 'UPDATE', 'SET', 'INSERT INTO', 'VALUES', 'LIMIT', 'AND', 'OR', 'LIKE', 'IN', 'AS', 'WITH'],
-  ...['t', 'a', '"q"', 'pg_read_file', '*', ',', '(', ')', '=', ';', '.', '::', '-', '--', '/*', '*/', '||', '$1', '$$', '$x$', 'E', 'U&'],
+  ...[
+    'SELECT',
+    'FROM',
+    'WHERE',
+    'DELETE',
+    'UPDATE',
+    'SET',
+    'INSERT INTO',
+    'VALUES',
+    'LIMIT',
+    'AND',
+    'OR',
+    'LIKE',
+    'IN',
+    'AS',
+    'WITH',
+  ],
+  ...[
+    't',
+    'a',
+    '"q"',
+    'pg_read_file',
+    '*',
+    ',',
+    '(',
+    ')',
+    '=',
+    ';',
+    '.',
+    '::',
+    '-',
+    '--',
+    '/*',
+    '*/',
+    '||',
+    '$1',
+    '$$',
+    '$x$',
+    'E',
+    'U&',
+  ],
   ...["'", "'a'", "'%'", '"', '1', '7', '1.5', '.5', '1e3', '0x1', '\\', '\n', ' ', 'ä', 'interval', 'null', 'true'],
 )
 const soup = fc.array(word, { maxLength: 25 }).map((words) => words.join(' '))
@@ -215,8 +275,21 @@ const TEMPLATES = [
 ] as const
 /** Two values for one slot; most pairs make one key. */
 const slot = fc.constantFrom(
-  ...([['0', '1'], ['42', '999999999'], ["'x'", "'%'"], ["'role'", "'on'"], ["''", "'pg_authid'"], ['1', '1']] as const),
-  ...([["'a''b'", "'a''b'"], ["E'x'", "E'x'"], ["'$$'", "'x'"], ["$$'$$", "$$'$$"], ['12345678901', '12345678901']] as const),
+  ...([
+    ['0', '1'],
+    ['42', '999999999'],
+    ["'x'", "'%'"],
+    ["'role'", "'on'"],
+    ["''", "'pg_authid'"],
+    ['1', '1'],
+  ] as const),
+  ...([
+    ["'a''b'", "'a''b'"],
+    ["E'x'", "E'x'"],
+    ["'$$'", "'x'"],
+    ["$$'$$", "$$'$$"],
+    ['12345678901', '12345678901'],
+  ] as const),
 )
 
 test('texts with one key are judged alike', () => {

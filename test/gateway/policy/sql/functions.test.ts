@@ -4,7 +4,15 @@ import { categoriesOf, isCategorised } from '../../../../gateway/policy/sql/func
 import { FUNCTION_CATEGORIES } from '../../../../schemas/policy.ts'
 
 test('functions of PostgreSQL that only compute have no category', () => {
-  for (const name of ['lower', 'count', 'row_to_json', 'nextval', 'pg_get_viewdef', 'information_schema._pg_expandarray', 'version']) {
+  for (const name of [
+    'lower',
+    'count',
+    'row_to_json',
+    'nextval',
+    'pg_get_viewdef',
+    'information_schema._pg_expandarray',
+    'version',
+  ]) {
     assert.deepEqual(categoriesOf(name), [], name)
   }
 })
@@ -26,7 +34,11 @@ test('every category has a function that is known for it', () => {
     unknown: 'tidy_up',
   }
   assert.deepEqual(Object.keys(examples).sort(), [...FUNCTION_CATEGORIES].sort())
-  for (const [category, name] of Object.entries(examples)) assert.ok(categoriesOf(name).some((found) => found === category), name)
+  for (const [category, name] of Object.entries(examples))
+    assert.ok(
+      categoriesOf(name).some((found) => found === category),
+      name,
+    )
 })
 
 test('a schema neither hides what a function is known for nor lends it a good name', () => {

@@ -5,7 +5,11 @@ import { normalise } from '../../../../gateway/policy/sql/normalise.ts'
 test('plain integers and strings make no difference', () => {
   const key = normalise("SELECT a FROM t WHERE b=1 AND c = 'x' AND d IN (1, 22)")
   assert.notEqual(key, undefined)
-  assert.equal(normalise("SELECT a FROM t WHERE b=45 AND c = 'another (''' AND d IN (7, 8)"), undefined, 'doubled quotes are not plain')
+  assert.equal(
+    normalise("SELECT a FROM t WHERE b=45 AND c = 'another (''' AND d IN (7, 8)"),
+    undefined,
+    'doubled quotes are not plain',
+  )
   assert.equal(normalise("SELECT a FROM t WHERE b=45 AND c = 'other; DROP' AND d IN (7, 8)"), key)
 })
 

@@ -5,7 +5,10 @@ import { fingerprintOf, parsePlpgsql, parseSql } from '../../../../gateway/polic
 test('statements come as PostgreSQL reads them, one node each', () => {
   const parsed = parseSql('SELECT 1; ; DROP TABLE t')
   assert.ok(parsed.ok)
-  assert.deepEqual(parsed.statements.map((node) => Object.keys(node)), [['SelectStmt'], ['DropStmt']])
+  assert.deepEqual(
+    parsed.statements.map((node) => Object.keys(node)),
+    [['SelectStmt'], ['DropStmt']],
+  )
   assert.deepEqual(parseSql(''), { ok: true, statements: [] })
   assert.deepEqual(parseSql(' -- only a comment'), { ok: true, statements: [] })
 })

@@ -20,12 +20,18 @@ test('a setting put to the value the gateway reads by is no change of reading', 
 test('a value that cannot be read may be any', () => {
   assert.equal(sqlFacts("SELECT set_config('client_encoding', $1, false)").parser_change, true)
   assert.equal(sqlFacts('SELECT set_config($1, $2, false)').role_change, true)
-  assert.equal(sqlFacts('CREATE FUNCTION f() RETURNS int LANGUAGE sql SET client_encoding FROM CURRENT AS $$select 1$$').parser_change, true)
+  assert.equal(
+    sqlFacts('CREATE FUNCTION f() RETURNS int LANGUAGE sql SET client_encoding FROM CURRENT AS $$select 1$$').parser_change,
+    true,
+  )
 })
 
 test('every way to set has the name of what it sets', () => {
   assert.deepEqual(sqlFacts("SET TIME ZONE 'UTC'").sets, ['timezone'])
-  assert.deepEqual(sqlFacts('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY').sets, ['transaction_isolation', 'transaction_read_only'])
+  assert.deepEqual(sqlFacts('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY').sets, [
+    'transaction_isolation',
+    'transaction_read_only',
+  ])
   assert.deepEqual(sqlFacts("SELECT set_config('Search_Path', 'x', true)").sets, ['search_path'])
   assert.deepEqual(sqlFacts('RESET ALL').sets, ['all'])
 })

@@ -13,7 +13,10 @@ test('every statement of the grammar has a verb', () => {
   const text = readFileSync(types.replace(/index\.js$/, 'types.d.ts'), 'utf8')
   const nodes = [...text.matchAll(/^export interface (\w+Stmt) /gm)].map(([, name = '']) => name)
   assert.ok(nodes.length > 100)
-  assert.deepEqual(nodes.filter((node) => kindOf(node) === undefined && !NO_STATEMENTS.has(node)), [])
+  assert.deepEqual(
+    nodes.filter((node) => kindOf(node) === undefined && !NO_STATEMENTS.has(node)),
+    [],
+  )
 })
 
 test('statements that share a node have verbs of their own', () => {

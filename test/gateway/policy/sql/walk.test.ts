@@ -28,13 +28,18 @@ test('relations are found wherever they stand', () => {
 })
 
 test('functions are found wherever they stand', () => {
-  const found = walk(`WITH w AS MATERIALIZED (SELECT f1()) INSERT INTO t (a) SELECT f2(f3()) FROM f4() WITH ORDINALITY, ROWS FROM (f5(), f6())
+  const found =
+    walk(`WITH w AS MATERIALIZED (SELECT f1()) INSERT INTO t (a) SELECT f2(f3()) FROM f4() WITH ORDINALITY, ROWS FROM (f5(), f6())
     WHERE f7() GROUP BY f8() WINDOW x AS (ORDER BY f9()) ON CONFLICT (a) DO UPDATE SET a = f10() WHERE f11() RETURNING f12()`)
   assert.deepEqual([...found.functions].sort(), ['f1', 'f10', 'f11', 'f12', 'f2', 'f3', 'f4', 'f5', 'f6', 'f7', 'f8', 'f9'])
   const schema = walk('CREATE TABLE t (a int DEFAULT f1() CHECK (f2(a)), b int GENERATED ALWAYS AS (f3(a)) STORED)')
   assert.deepEqual([...schema.functions].sort(), ['f1', 'f2', 'f3'])
   assert.deepEqual([...walk('CREATE INDEX ON t (f1(a)) WHERE f2(b)').functions], ['f1', 'f2'])
-  assert.deepEqual([...walk('SELECT sum(a) FILTER (WHERE f1()) OVER (PARTITION BY f2()) FROM t').functions].sort(), ['f1', 'f2', 'sum'])
+  assert.deepEqual([...walk('SELECT sum(a) FILTER (WHERE f1()) OVER (PARTITION BY f2()) FROM t').functions].sort(), [
+    'f1',
+    'f2',
+    'sum',
+  ])
 })
 
 test('a WITH name is a relation only where it is not in sight', () => {
@@ -46,7 +51,9 @@ test('a WITH name is a relation only where it is not in sight', () => {
 })
 
 test('what stands in a DO block counts, as far as it can be read', () => {
-  const found = walk('DO $$ DECLARE x int := f1(); BEGIN IF f2() THEN TRUNCATE t; END IF; FOR x IN 1..f3() LOOP PERFORM f4(); END LOOP; x := f5(); END $$')
+  const found = walk(
+    'DO $$ DECLARE x int := f1(); BEGIN IF f2() THEN TRUNCATE t; END IF; FOR x IN 1..f3() LOOP PERFORM f4(); END LOOP; x := f5(); END $$',
+  )
   assert.deepEqual([...found.functions].sort(), ['f1', 'f2', 'f3', 'f4', 'f5'])
   assert.deepEqual([...found.relations], ['t'])
 })

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compilePolicy } from '../../../gateway/policy/policy.ts'
+import { ApplianceError } from '../../../schemas/errors.ts'
+
+/** The mistakes of a file, as `line: message`. */
+function mistakes(text: string, groups?: ReadonlySet<string>): string[] {
+  try {
+    compilePolicy(text, 'p.yaml', groups === undefined ? {} : { groups })
+    return []
+  } catch (error) {
+    assert.ok(error instanceof ApplianceError)
+    assert.equal(error.code, 'POLICY_INVALID')
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.replace(/^ {2}p\.yaml:(\d+):\d+: /, '$1: '))
+  }
+}
+
+/** Rules that could never fire, in line 3, and why. */
+const NEVER = [
+  ['match: { verb: INSERT, has_where: false }', /has_where: INSERT has no WHERE/],
+  ['match: { verb: [DELETE], copy: { direction: out } }', /copy: DELETE is no COPY/],
+  ['match: { copy: { direction: in, target: stdout } }', /copied in from stdout/],
+  ['match: { copy: { direction: out, target: [stdin] } }', /copied out to stdin/],
+  ['match: { verb: CREATE TABLE, ddl: false }', /CREATE TABLE is always ddl/],
+  ['match: { verb: [INSERT, DELETE], writes: false }', /always writes/],
+  ['match: { ddl: true, writes: false }', /ddl always writes/],
+  ['match: { multi: true, statement_count: { max: 1 } }', /multi: one statement is not several/],
+  ['match: { multi: false, statement_count: { min: 2 } }', /multi: several statements are not one/],
+  ['match: { limited: false, limit: { max: 5 } }', /limited: a limit of at most so many is a limit/],
+  ['match: { size: { min: 9, max: 3 } }', /size: 9 is more than 3/],
+  ['match: { has_where: false, where_trivial: true }', /what has no WHERE has no trivial one/],
+  ['match: { parse_ok: false, ddl: true }', /ddl: a statement that cannot be read has no such fact/],
+  ['match: { functions: lower, function_categories: file }', /functions: none of these is of category file/],
+  ['match: { kind: reply, ddl: true }', /ddl: no message of reply has this fact/],
+  ['match: { kind: quary }', /no message of postgres is called "quary"; did you mean "query"\?/],
+  ['match: { verb: DELTE }', /no statement has the verb "DELTE"; did you mean "DELETE"\?/],
+  ['match: { text: x }', /text: no message of postgres has this fact/],
+  [
+    'match: { kind: query }, threshold: { rows: 5, per: statement }',
+    /kind: "query" has no rows to count; counted: reply, copy-data/,
+  ],
+  ['threshold: { per: session }', /threshold: counts nothing/],
+  ['who: { kinds: agent, groups: [x] }, except: { kinds: [agent, human] }', /except: takes out everybody `who` names/],
+  ['who: { subjects: "a@b" }, except: { subjects: "a@*" }', /except: takes out everybody `who` names/],
+  ['approval: { groups: [dba] }', /approval: a rule that does not hold has nobody to ask/],
+] as const
+
+for (const [rule, why] of NEVER) {
+  test(`refused with its line: ${rule}`, () => {
+    const found = mistakes(`version: 1\nrules:\n  - { id: r, on: postgres, action: block, ${rule} }`)
+    assert.equal(found.length, 1, found.join('\n'))
+    assert.match(found[0] ?? '', /^3: rules\[0\]/)
+    assert.match(found[0] ?? '', why)
+  })
+}
+
+test('the same fields with something to find are no mistake', () => {
+  for (const rule of [
+    'match: { verb: [INSERT, DELETE], has_where: false }',
+    'match: { verb: DROP, ddl: true }',
+    'match: { functions: [lower, pg_read_file], function_categories: file }',
+    'match: { functions: "!app.*", function_categories: unknown }',
+    'match: { relations: orders }, threshold: { rows: 5, per: statement }',
+    'match: { kind: copy-data }, threshold: { bytes: 1MiB, per: session }',
+    'match: { parse_ok: false, size: { min: 100 } }',
+    'who: { kinds: [agent, human] }, except: { kinds: agent }',
+    'who: { kinds: agent }, except: { groups: [dba] }',
+  ]) {
+    assert.deepEqual(mistakes(`version: 1\nrules:\n  - { id: r, on: postgres, action: block, ${rule} }`), [], rule)
+  }
+})
+
+test('a hold needs somebody who can decide', () => {
+  const held = 'version: 1\nrules:\n  - { id: r, action: hold }'
+  assert.match(mistakes(held)[0] ?? '', /^3: rules\[0\]\.action: a hold needs somebody/)
+  assert.deepEqual(mistakes(`${held}\ndefaults: { approval: { groups: [dba] } }`), [])
+  assert.match(mistakes(`${held}\ndefaults: { approval: { groups: [dba] } }`, new Set(['analysts']))[0] ?? '', /nobody is in dba/)
+  assert.match(mistakes('version: 1\nrules: []\ndefaults: { unparsable: hold }')[0] ?? '', /^3: defaults: a hold needs somebody/)
+})
+
+test('a threshold that allows has no effect', () => {
+  assert.match(
+    mistakes('version: 1\nrules:\n  - { id: r, action: allow, threshold: { rows: 1, per: session } }')[0] ?? '',
+    /has no effect/,
+  )
+})
+
+test('all mistakes come at once, in the order of their lines', () => {
+  const found = mistakes(`version: 1
+detectors: { emial: mask }
+labels:
+  nothing: { entity: email }
+exempt:
+  - { who: { kinds: human }, labels: nobody.* }
+  - { who: { kinds: human } }
+rules:
+  - { id: same, action: block }
+  - { id: same, action: block }
+  - { id: policy.mine, action: block }
+  - { id: mixed, match: { ddl: true, text: x }, action: block }
+tests:
+  - { as: { kind: agent }, sql: SELECT 1, expect: { action: allow, rules: [sane] } }`)
+  assert.deepEqual(
+    found.map((line) => line.slice(0, line.indexOf(':'))),
+    ['2', '4', '6', '7', '10', '11', '12', '14'],
+  )
+  assert.match(found[0] ?? '', /did you mean "email"/)
+  assert.match(found[4] ?? '', /taken by the rule in line 9/)
+  assert.match(found[6] ?? '', /no protocol has all of these facts/)
+  assert.match(found[7] ?? '', /did you mean "same"/)
+})

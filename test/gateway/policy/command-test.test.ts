@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { testPolicy } from '../../../gateway/policy/command-test.ts'
+import { compilePolicy } from '../../../gateway/policy/policy.ts'
+import { policyOf } from '../../support/policy.ts'
+
+test('the sample policy does what it says of itself', () => {
+  const file = new URL('../../../gateway/demo/policy.yaml', import.meta.url)
+  const report = testPolicy(compilePolicy(readFileSync(file, 'utf8'), 'policy.yaml'))
+  assert.deepEqual(
+    report.results.filter(({ ok }) => !ok),
+    [],
+    report.text,
+  )
+  assert.ok(report.passed > 50)
+})
+
+test('what differs is said for each statement', () => {
+  const policy = policyOf(
+    `  - { id: no-ddl, on: postgres, match: { ddl: true }, action: block }
+  - { id: few, threshold: { rows: 10, per: statement }, action: block }
+tests:
+  - { name: a, as: { kind: agent }, sql: [SELECT 1, DROP TABLE t], expect: { action: allow } }
+  - { as: { kind: agent }, sql: SELECT 1, reply: { rows: 30, bytes: 90 }, expect: { action: block, rules: [no-ddl], keep: 9 } }
+  - { name: c, as: { kind: agent }, sql: DROP TABLE t, expect: { action: block, rules: [] } }`,
+  )
+  const report = testPolicy(policy)
+  assert.equal(report.ok, false)
+  assert.deepEqual(
+    report.results.map(({ name, ok, why }) => [name, ok, why]),
+    [
+      ['a', true, ''],
+      ['a', false, 'expected allow, got block by no-ddl'],
+      ['test 2', false, 'did not match: no-ddl; expected to keep 9, kept 10'],
+      ['c', false, 'should match no rule, matched no-ddl'],
+    ],
+  )
+  assert.match(report.text, /not ok {2}a\n {8}DROP TABLE t\n/)
+  assert.match(report.text, /1 of 4 statements judged as expected$/)
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compileMatch, isVerb } from '../../../gateway/policy/match.ts'
+import { sqlFacts } from '../../../gateway/policy/sql/facts.ts'
+import type { Match } from '../../../schemas/policy.ts'
+
+function fits(match: Match, sql: string, searchPath: readonly string[] | 'changed' = ['public']): boolean {
+  return compileMatch(match)(sqlFacts(sql), { searchPath: searchPath === 'changed' ? undefined : searchPath })
+}
+
+test('a first word is every verb that begins with it', () => {
+  assert.equal(isVerb('DROP TABLE', ['DROP']), true)
+  assert.equal(isVerb('DROP TABLE', ['DROP TABLE']), true)
+  assert.equal(isVerb('DROP TABLE', ['DROP INDEX']), false)
+  assert.equal(isVerb('CREATE TABLE AS', ['CREATE TAB']), false)
+  assert.equal(fits({ verb: 'drop' }, 'DROP VIEW v'), true)
+})
+
+test('has_where asks the verbs the rule names', () => {
+  const unfiltered: Match = { verb: ['DELETE', 'UPDATE'], has_where: false }
+  assert.equal(fits(unfiltered, 'DELETE FROM t'), true)
+  assert.equal(fits(unfiltered, 'DELETE FROM t WHERE a = 1'), false)
+  assert.equal(fits(unfiltered, 'SELECT * FROM t; DELETE FROM t WHERE a = 1'), false, 'only the SELECT has none')
+  assert.equal(fits(unfiltered, 'DELETE FROM t WHERE a = 1; DELETE FROM u'), true, 'one of them has none')
+  assert.equal(fits({ has_where: false }, 'SELECT 1'), false, 'there is nothing a WHERE could filter')
+  assert.equal(fits({ has_where: true }, 'SELECT a FROM t WHERE b'), true)
+  assert.equal(fits({ where_trivial: true }, 'UPDATE t SET a = 1 WHERE 1 = 1'), true)
+})
+
+test('a table named without its schema may be in any schema of the search path', () => {
+  assert.equal(fits({ relations: 'public.orders' }, 'SELECT * FROM orders'), true)
+  assert.equal(fits({ relations: 'orders' }, 'SELECT * FROM public.orders'), true)
+  assert.equal(fits({ relations: 'public.*' }, 'SELECT * FROM orders'), true)
+  assert.equal(fits({ relations: 'secret.*' }, 'SELECT * FROM orders'), false)
+  assert.equal(fits({ relations: 'secret.*' }, 'SELECT * FROM orders', ['secret', 'public']), true)
+  assert.equal(fits({ relations: 'secret.orders' }, 'SELECT * FROM orders', 'changed'), true, 'the search path was changed')
+  assert.equal(fits({ relations: 'pg_catalog.pg_stats' }, 'SELECT * FROM pg_stats'), true)
+  assert.equal(fits({ relations: ['*', '!pgbench_*'] }, 'TRUNCATE pgbench_history'), false)
+  assert.equal(fits({ relations: ['*', '!pgbench_*'] }, 'TRUNCATE pgbench_history, orders'), true)
+})
+
+test('one function has to fit both name and category', () => {
+  const unknown: Match = { function_categories: 'unknown', functions: '!app.*' }
+  assert.equal(fits(unknown, 'SELECT app.f()'), false)
+  assert.equal(fits(unknown, 'SELECT app.f(), g()'), true)
+  assert.equal(fits({ functions: 'pg_sleep*' }, 'SELECT pg_sleep_for(x)'), true)
+  assert.equal(fits({ function_categories: ['file', 'sleep'] }, 'SELECT pg_sleep(1)'), true)
+})
+
+test('copies are asked for by direction and target together', () => {
+  assert.equal(fits({ copy: { direction: 'out', target: ['program', 'file'] } }, "COPY t TO PROGRAM 'x'"), true)
+  assert.equal(
+    fits({ copy: { direction: 'out', target: ['program', 'file'] } }, "COPY t FROM PROGRAM 'x'; COPY t TO STDOUT"),
+    false,
+  )
+  assert.equal(fits({ copy: { direction: 'in' } }, 'COPY t FROM STDIN'), true)
+})
+
+test('numbers are ranges, and no limit is more than any', () => {
+  assert.equal(fits({ limit: { min: 1_000 } }, 'SELECT * FROM t'), true)
+  assert.equal(fits({ limit: { min: 1_000 } }, 'SELECT * FROM t LIMIT 10'), false)
+  assert.equal(fits({ limited: false }, 'SELECT * FROM t'), true)
+  assert.equal(fits({ limited: false }, 'INSERT INTO t VALUES (1)'), false)
+  assert.equal(fits({ size: { max: 10 } }, 'SELECT 1'), true)
+  assert.equal(fits({ statement_count: { min: 2 } }, 'SELECT 1; SELECT 2'), true)
+})
+
+test('a setting whose name cannot be told fits every pattern', () => {
+  assert.equal(fits({ sets: 'row_security' }, 'SELECT set_config($1, $2, false)'), true)
+  assert.equal(fits({ sets: 'row_security' }, 'SET work_mem = 1'), false)
+})
+
+test('flags hold both ways, and all fields at once', () => {
+  assert.equal(fits({ ddl: false, writes: true }, 'INSERT INTO t VALUES (1)'), true)
+  assert.equal(fits({ ddl: false, writes: true }, 'CREATE TABLE t ()'), false)
+  assert.equal(fits({ select_star: true, relations: 'orders', limited: false }, 'SELECT * FROM orders'), true)
+  assert.equal(fits({ select_star: true, relations: 'orders', limited: false }, 'SELECT * FROM orders LIMIT 5'), false)
+  assert.equal(fits({ columns: '*ssn*' }, 'SELECT u.ssn FROM u'), true)
+})

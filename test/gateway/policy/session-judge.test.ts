@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { TrialMessage } from '../../../gateway/policy/trial.ts'
+import { agent, asking, echo, human, policyOf, production, someRows } from '../../support/policy.ts'
+
+const DELETE = `  - id: no-where
+    on: postgres
+    match: { verb: DELETE, has_where: false }
+    action: hold
+    reason: whole table
+    approval: { groups: [dba], count: 2, timeout: 30s }`
+
+test('a hold says who decides, how many, and how long the wire waits', () => {
+  assert.deepEqual(policyOf(DELETE).judge(agent, production).judge(asking('DELETE FROM t')), {
+    act: 'hold',
+    rules: ['no-where'],
+    reason: 'whole table',
+    timeoutMs: 30_000,
+    approvers: { groups: ['dba'], count: 2 },
+  })
+})
+
+test('a held statement is parsed in peace and held each time it is executed', () => {
+  const judge = policyOf(DELETE).judge(agent, production)
+  assert.deepEqual(judge.judge(asking('DELETE FROM t', 1, 'parse')), { act: 'allow', rules: ['no-where'] })
+  assert.equal(judge.judge(asking('DELETE FROM t', 1, 'execute')).act, 'hold')
+  assert.equal(judge.judge(asking('DELETE FROM t', 2, 'execute')).act, 'hold')
+})
+
+test('messages that ask for nothing are let through unlooked at', () => {
+  const judge = policyOf(DELETE, 'defaults: { action: block }').judge(agent, production)
+  for (const kind of ['startup', 'extended', 'copy-end', 'terminate']) {
+    const message = Object.assign(asking('', 1, kind), { facts: () => assert.fail('asked for facts') })
+    assert.deepEqual(judge.judge(message), { act: 'allow', rules: [] }, kind)
+  }
+})
+
+test('what cannot be read is blocked, or held where the policy says so, with the place', () => {
+  const blocked = policyOf('  []').judge(human, production).judge(asking('SELEC 1'))
+  assert.ok(blocked.act === 'block')
+  assert.deepEqual(blocked.rules, ['policy.unparsable'])
+  assert.match(blocked.reason, /at character 1$/)
+  assert.match(blocked.hint ?? '', /typing error/)
+  const held = policyOf('  []', 'defaults: { unparsable: hold, approval: { groups: [dba] } }').judge(human, production)
+  assert.equal(held.judge(asking('SELEC 1')).act, 'hold')
+})
+
+test('a message without readable facts is unparsable: fastpath calls, names nobody defined', () => {
+  const judge = policyOf('  []').judge(human, production)
+  assert.deepEqual(judge.judge(new TrialMessage('client', 'function-call', new Uint8Array(4), 0, {})).rules, [
+    'policy.unparsable',
+  ])
+  assert.equal(judge.judge(new TrialMessage('client', 'execute', new Uint8Array(4), 0, { parse_ok: false })).act, 'block')
+})
+
+test('a default of block lets through what a rule allows', () => {
+  const judge = policyOf(
+    '  - { id: reads, on: postgres, match: { verb: SELECT, writes: false }, action: allow }',
+    'defaults: { action: block }',
+  ).judge(agent, production)
+  assert.deepEqual(judge.judge(asking('SELECT 1')), { act: 'allow', rules: ['reads'] })
+  assert.deepEqual(judge.judge(asking('SHOW ALL')).rules, ['policy.default'])
+  assert.equal(judge.judge(someRows(5)).act, 'allow')
+})
+
+test('in shadow everything is noted and nothing is stopped', () => {
+  const judge = policyOf(DELETE, 'mode: shadow').judge(agent, production)
+  assert.deepEqual(judge.judge(asking('DELETE FROM t')), { act: 'allow', rules: ['shadow:no-where'] })
+  assert.deepEqual(judge.judge(asking('DELET FROM t')), { act: 'allow', rules: ['shadow:policy.unparsable'] })
+})
+
+test('one rule alone may be in shadow', () => {
+  const judge = policyOf(`${DELETE}\n  - { id: new, on: postgres, mode: shadow, match: { writes: true }, action: block }`).judge(
+    agent,
+    production,
+  )
+  assert.deepEqual(judge.judge(asking('DELETE FROM t')).rules, ['no-where', 'shadow:new'])
+  assert.equal(judge.judge(asking('DELETE FROM t')).act, 'hold')
+})
+
+test('names keep their meaning through the session', () => {
+  const judge = policyOf(`${DELETE}\n  - { id: dynamic, on: postgres, match: { dynamic: true }, action: block }`).judge(
+    agent,
+    production,
+  )
+  assert.equal(judge.judge(asking('PREPARE p AS DELETE FROM t')).act, 'hold')
+  assert.deepEqual(judge.judge(asking('EXECUTE p')).rules, ['no-where'])
+  assert.deepEqual(judge.judge(asking('EXECUTE q')).rules, ['dynamic'])
+})
+
+test('once the search path was changed, a bare table name may be anywhere', () => {
+  const judge = policyOf('  - { id: secret, on: postgres, match: { relations: secret.accounts }, action: block }').judge(
+    agent,
+    production,
+  )
+  assert.equal(judge.judge(asking('SELECT * FROM accounts')).act, 'allow')
+  judge.judge(asking('SET search_path = secret'))
+  assert.equal(judge.judge(asking('SELECT * FROM accounts')).act, 'block')
+  assert.equal(judge.judge(asking('SELECT * FROM public.accounts')).act, 'allow')
+})
+
+test('a review counts and learns nothing', () => {
+  const judge = policyOf(`${DELETE}\n  - { id: secret, on: postgres, match: { relations: secret.t }, action: block }`).judge(
+    agent,
+    production,
+  )
+  assert.equal(judge.review(asking('SET search_path = secret')).act, 'allow')
+  assert.equal(judge.review(asking('DELETE FROM t')).act, 'hold', 'the search path is as it was')
+})
+
+test('the parts of a message follow its first', () => {
+  const judge = policyOf('  []').judge(agent, production)
+  const part = (name: 'first' | 'middle' | 'last') =>
+    Object.assign(new TrialMessage('client', 'query', new Uint8Array(9), 0, { parse_ok: false, size: 999_999 }), { part: name })
+  assert.equal(judge.judge(part('first')).act, 'block')
+  assert.equal(judge.judge(part('middle')).act, 'block')
+  assert.equal(judge.judge(part('last')).act, 'block')
+  judge.judge(asking('SELECT 1'))
+  assert.equal(judge.judge(part('middle')).act, 'allow', 'of a message that was let through')
+})
+
+test('rules judge other protocols by their own facts', () => {
+  const judge = policyOf("  - { id: rude, on: echo, match: { text: '*drop*' }, action: block }").judge(agent, echo)
+  const say = (text: string) => new TrialMessage('client', 'say', Buffer.from(text), 0, { text, size: text.length })
+  assert.equal(judge.judge(say('hello')).act, 'allow')
+  assert.deepEqual(judge.judge(say('please DROP it')).rules, ['rude'])
+})
+
+test('an error in the facts is never an allow', () => {
+  const policies = [
+    policyOf('  []'),
+    policyOf('  []', 'mode: shadow'),
+    policyOf(DELETE),
+    policyOf('  - { id: r, threshold: { rows: 1, per: statement }, action: block }'),
+  ]
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...policies),
+      fc.constantFrom('query', 'parse', 'execute', 'function-call'),
+      fc.boolean(),
+      (policy, kind, review) => {
+        const judge = policy.judge(agent, production)
+        const broken = Object.assign(asking('', 1, kind), {
+          facts: () => {
+            throw new Error('cannot be decoded')
+          },
+        })
+        assert.throws(() => (review ? judge.review(broken) : judge.judge(broken)), /cannot be decoded/)
+      },
+    ),
+  )
+})

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { jsonFile, jsonOf, PUBLISHED } from '../../schemas/write-json.ts'
+
+test('the committed JSON Schemas are those of the sources (npm run schemas, then npm run fix)', () => {
+  for (const [name, schema] of Object.entries(PUBLISHED)) {
+    assert.deepEqual(JSON.parse(readFileSync(jsonFile(name), 'utf8')), JSON.parse(jsonOf(schema)), name)
+  }
+})
+
+test('nothing else is published', () => {
+  const files = readdirSync(new URL('../../schemas/json/', import.meta.url)).sort()
+  assert.deepEqual(
+    files,
+    Object.keys(PUBLISHED)
+      .map((name) => `${name}.schema.json`)
+      .sort(),
+  )
+})
