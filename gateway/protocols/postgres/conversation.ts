@@ -1,36 +1,69 @@
 import { createHash } from 'node:crypto'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Facts } from '../../../schemas/frame.ts'
 import { Registry } from './registry.ts'
 import type { Portal, Statement } from './statement.ts'
-import { Turns } from './turns.ts'
+import { outOfStep, skipsOnError, Turns } from './turns.ts'
 
 /** Names a client may have defined at once. Drivers keep hundreds; a flood of names is memory of ours. */
 export const MAX_NAMES = 10_000
 /** Requests a client may have sent without having taken an answer. pgbench pipelines 1,000. */
 export const MAX_TURNS = 100_000
 
+const IDLE = 0x49 // I
+
+/** Verbs that neither create nor drop anything, nor change where names are looked up. */
+const STEADY_VERBS: ReadonlySet<unknown> = new Set([
+  ...[
+    'SELECT',
+    'INSERT',
+    'UPDATE',
+    'DELETE',
+    'MERGE',
+    'COPY',
+    'EXPLAIN',
+    'SHOW',
+    'LISTEN',
+    'UNLISTEN',
+    'NOTIFY',
+    'LOCK',
+    'FETCH',
+  ],
+  ...['MOVE', 'CLOSE', 'DECLARE', 'BEGIN', 'COMMIT', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ANALYZE'],
+])
+
 /** What both directions of one session know of each other. */
 export class Conversation {
   readonly turns = new Turns()
   readonly statements = new Registry<Statement>()
   readonly portals = new Registry<Portal>()
-  /** SQL-level PREPARE: name to every text it was given. SQL may re-prepare without our seeing whether it succeeded. */
-  readonly prepared = new Map<string, Set<string>>()
+  /** SQL-level PREPARE and DECLARE: name to every text it was given. SQL may define it anew without our seeing whether it succeeded. */
+  readonly prepared = new Map<string, Map<string, Statement>>()
+  #preparedCount = 0
   #group = 0
   #statement = 0
-  #status = 0x49 // I: idle
+  #status = IDLE
   #settings = ''
+  #generation = 0
+  #unsteady = false
+  #unread = false
   /** The group in which a request was refused: the server skips the rest of it. */
   refusedGroup = -1
   /** A COPY FROM STDIN was refused: the client goes on sending until it has read the error. */
   copyRefused = false
+  /** An error was answered whose group's Sync has not been sent: the server ignores everything until then. */
+  skipping: false | 'certain' | 'after-copy' = false
+  /** The server reads COPY data, and the client has not ended it. */
+  copyOpen = false
+  /** COPY data was sent since the last request. */
+  dataSent = false
 
   get group(): number {
     return this.#group
   }
 
   get inTransaction(): boolean {
-    return this.#status !== 0x49
+    return this.#status !== IDLE
   }
 
   /** Digest of every SET and role change so far: part of what an approval is bound to. */
@@ -38,27 +71,115 @@ export class Conversation {
     return this.#settings
   }
 
+  /**
+   * Counts the times at which a name in a text may have come to mean another table: after DDL, SET search_path, the end of
+   * the transaction they stood in. Columns described in one generation say nothing of a statement bound in another.
+   */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /**
+   * A statement that may change how the server reads texts was sent and not yet answered by ReadyForQuery (which is when
+   * the server reports such a change): a text sent now might not be what it seems.
+   */
+  get unread(): boolean {
+    return this.#unread
+  }
+
   nextStatement(): number {
     return ++this.#statement
   }
 
-  nextGroup(): void {
+  /** A Sync is sent: it ends a group, but for one that a COPY reads. */
+  sync(): void {
+    const { turns } = this
+    if (this.copyOpen && turns.head !== undefined) {
+      if (this.dataSent) throw outOfStep('Sync inside COPY data')
+      turns.head.ignoredSyncCount = (turns.head.ignoredSyncCount ?? 0) + 1
+      return
+    }
+    turns.push({ kind: 'sync', group: this.#group, statement: 0, sql: '', afterData: this.dataSent })
+    this.skipping = false
     this.#group++
+    if (this.#unsteady) this.#generation++
+  }
+
+  /** CopyDone or CopyFail is sent. */
+  endCopy(): void {
+    if (this.copyOpen) this.copyOpen = false
+    else this.turns.push({ kind: 'copy-end', group: this.#group, statement: 0, sql: '' })
+    this.dataSent = false
+  }
+
+  /**
+   * Whether the server will come to a request (not Sync, Flush or COPY data) sent now; false where it skips.
+   * Throws where that is not certain.
+   */
+  takes(): boolean {
+    if (this.copyOpen) throw outOfStep('a request inside COPY data')
+    if (this.skipping === 'after-copy') throw outOfStep('a request between a failed COPY and its Sync')
+    if (this.skipping === 'certain') return false
+    this.dataSent = false
+    return true
   }
 
   changed(sql: string): void {
     this.#settings = createHash('sha256').update(this.#settings).update('\0').update(sql).digest('hex')
   }
 
+  /** A statement with these facts was sent for execution. */
+  executed(facts: Facts): void {
+    const { verbs = [], function_categories: categories = [] } = facts
+    const steady =
+      facts['parse_ok'] === true &&
+      facts['ddl'] !== true &&
+      facts['dynamic'] !== true &&
+      facts['sets'] === undefined &&
+      Array.isArray(verbs) &&
+      verbs.every((verb) => STEADY_VERBS.has(verb)) &&
+      Array.isArray(categories) &&
+      !categories.includes('unknown')
+    if (!steady) this.#unsteady = true
+    if (this.#unsteady) this.#generation++
+    if (facts['parser_change'] === true) this.#unread = true
+  }
+
+  /** SQL text defined `name` (`statement:s`, `cursor:c`). */
+  define(name: string, sql: string): void {
+    const texts = this.prepared.get(name) ?? new Map<string, Statement>()
+    this.prepared.set(name, texts)
+    if (texts.has(sql)) return
+    texts.set(sql, { sql })
+    this.#preparedCount++
+  }
+
+  /** ErrorResponse to the head. */
+  failed(): void {
+    const { head } = this.turns
+    this.copyOpen = false
+    if (head === undefined) return
+    head.copyOut = false
+    if (skipsOnError(head)) {
+      this.statements.fail(head.group)
+      this.portals.fail(head.group)
+    }
+    if (this.turns.fail()) this.skipping = (head.ignoredSyncCount ?? 0) > 0 ? 'after-copy' : 'certain'
+  }
+
   ready(status: number): void {
-    this.#status = status
     this.turns.ready()
+    this.#status = status
     this.copyRefused = false
+    this.copyOpen = false
+    if (this.turns.length > 0) return
+    this.#unread = false
+    if (status === IDLE) this.#unsteady = false
   }
 
   /** Throws PROTOCOL_OVERSIZE when a client defines or asks more than a session may keep. */
   check(): void {
-    const names = this.statements.size + this.portals.size + this.prepared.size
+    const names = this.statements.size + this.portals.size + this.#preparedCount
     if (names > MAX_NAMES)
       throw new ApplianceError('PROTOCOL_OVERSIZE', `${names} prepared statements and portals; limit ${MAX_NAMES}: close some`)
     if (this.turns.length > MAX_TURNS)

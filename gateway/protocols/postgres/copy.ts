@@ -1,3 +1,4 @@
+import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Field } from '../../message.ts'
 import { HEADER_SIZE, int32 } from './messages.ts'
 import { MessageLength, type Rewrite } from './rewrite.ts'
@@ -44,19 +45,18 @@ function textRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape, l
   let start = from
   let index = 0
   let quoted = false
-  for (let at = from; at <= end; at++) {
+  for (let at = from; at < end; at++) {
     const byte = source[at]
-    if (at < end && shape.format === 'csv' && byte === shape.quote) quoted = !quoted
-    if (at < end && shape.format === 'text' && byte === BACKSLASH) {
+    if (shape.format === 'csv' && byte === shape.quote) quoted = !quoted
+    if (shape.format === 'text' && byte === BACKSLASH) {
       at++
-      continue
-    }
-    if (at >= end || (byte === shape.delimiter && !quoted)) {
-      copyField(rewrite, start, Math.min(at, end), shape, index, length)
+    } else if (byte === shape.delimiter && !quoted) {
+      copyField(rewrite, start, at, shape, index, length)
       start = at + 1
       index++
     }
   }
+  copyField(rewrite, start, end, shape, index, length)
 }
 
 function copyField(rewrite: Rewrite, from: number, to: number, shape: CopyShape, index: number, length: MessageLength): void {
@@ -92,7 +92,9 @@ function binaryRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape,
     const size = int32(source, at)
     const cell = at + 4
     const field = shape.columns[index] ?? shape.rest ?? LINE
-    if (size > 0 && cell + size <= to && !redactor.clean(source, cell, cell + size, field)) {
+    if (cell + Math.max(size, 0) > to)
+      throw new ApplianceError('PROTOCOL_MALFORMED', `COPY column ${index + 1} of ${size} bytes does not fit its row`)
+    if (size > 0 && !redactor.clean(source, cell, cell + size, field)) {
       const sink = rewrite.upTo(at)
       length.found(sink, at)
       const lengthAt = sink.size

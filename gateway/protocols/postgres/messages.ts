@@ -43,7 +43,11 @@ export const BACKEND = {
 /** Type byte and length word in front of every message after start-up. */
 export const HEADER_SIZE = 5
 
-export const text = new TextDecoder()
+/** Keeps a byte order mark: to the server it is a character like any other. */
+export const text = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** Longer names of statements and portals are the same name to the server (NAMEDATALEN - 1). */
+const MAX_NAME_SIZE = 63
 
 export function int32(bytes: Uint8Array, at: number): number {
   return (at3(bytes, at) << 24) | (at3(bytes, at + 1) << 16) | (at3(bytes, at + 2) << 8) | at3(bytes, at + 3)
@@ -67,6 +71,20 @@ export function cstringEnd(bytes: Uint8Array, from: number, to: number): number 
 export function cstring(bytes: Uint8Array, from: number, to: number): string {
   const end = cstringEnd(bytes, from, to)
   return end === -1 ? '' : text.decode(bytes.subarray(from, end))
+}
+
+/**
+ * The name at `from` as the server tells names apart: by their first 63 bytes, whatever these mean. The empty string where it
+ * is not terminated before `to`.
+ */
+export function nameAt(bytes: Uint8Array, from: number, to: number): string {
+  const end = cstringEnd(bytes, from, to)
+  return end === -1 ? '' : nameOf(bytes.subarray(from, end))
+}
+
+/** As `nameAt`, of a name as SQL has it. */
+export function nameOf(name: Uint8Array | string): string {
+  return Buffer.from(name).subarray(0, MAX_NAME_SIZE).toString('latin1')
 }
 
 /** One whole message from its parts. */

@@ -4,12 +4,12 @@ import type { ColumnOrigin } from './columns.ts'
 import { readOrigins } from './columns.ts'
 import type { Conversation } from './conversation.ts'
 import type { CopyShape } from './copy.ts'
-import { BACKEND, cstring, cstringEnd, HEADER_SIZE } from './messages.ts'
-import { Reply, type ReplyEnd, type Segment } from './reply.ts'
+import { BACKEND, cstring, cstringEnd, HEADER_SIZE, uint16 } from './messages.ts'
+import { errorField, Reply, type ReplyEnd, type Segment } from './reply.ts'
 import { PartSource } from './row-stream.ts'
 import type { Cut, Piece } from './splitter.ts'
 import { portalColumns } from './statement.ts'
-import type { Turn } from './turns.ts'
+import { outOfStep, type Turn } from './turns.ts'
 
 /** Decides how described columns are treated. */
 export interface ColumnJudge {
@@ -73,15 +73,26 @@ export class ReplyReader {
   #part(bytes: Uint8Array, piece: Piece): Message {
     if (this.#parts === undefined || piece.part === 'first') {
       const turn = this.#conversation.turns.head
-      const columns = piece.type === BACKEND.dataRow ? (this.#columns(turn) ?? []) : []
-      this.#parts = new PartSource('server', piece.type, columns, turn)
+      if (piece.part !== 'first') throw outOfStep('part of a message')
+      this.#parts = new PartSource('server', piece.type, this.#partColumns(piece.type, turn), turn)
     }
     return this.#parts.next(bytes.subarray(piece.from, piece.to), piece.part === 'whole' ? 'first' : piece.part)
   }
 
-  #columns(turn: Turn | undefined): readonly Field[] | undefined {
-    if (turn === undefined) return undefined
+  #partColumns(type: number, turn: Turn | undefined): readonly Field[] {
+    if (type === BACKEND.dataRow) return this.#columns(turn)
+    if (turn?.copyOut !== true) throw outOfStep('COPY data')
+    // Where its columns begin is not followed through a line this long: one that must be masked masks all of it.
+    const masked = [...(turn.copy?.columns ?? []), ...(turn.copy?.rest === undefined ? [] : [turn.copy.rest])]
+    const whole = masked.find((field) => field.action === 'mask')
+    return whole === undefined ? [] : [whole]
+  }
+
+  /** How the rows of the head are treated. Throws where nobody described them: they may not be what they seem. */
+  #columns(turn: Turn | undefined): readonly Field[] {
+    if (turn?.kind !== 'execute' && turn?.kind !== 'query') throw outOfStep('a row')
     if (turn.columns === undefined && turn.portal !== undefined) turn.columns = portalColumns(turn.portal)
+    if (turn.columns === undefined) throw outOfStep('a row that was not described')
     return turn.columns
   }
 
@@ -92,63 +103,91 @@ export class ReplyReader {
     switch (piece.type) {
       case BACKEND.dataRow: {
         const last = this.#segments.at(-1)
+        const columns = this.#columns(turn)
+        if (uint16(bytes, from + HEADER_SIZE) !== columns.length) throw outOfStep('a row of other columns than described')
         if (last?.what === 'rows' && last.to === from) {
           last.to = to
           last.count++
         } else {
-          this.#segments.push({ what: 'rows', from, to, columns: this.#columns(turn) ?? [], count: 1 })
+          this.#segments.push({ what: 'rows', from, to, columns, count: 1 })
         }
         return
       }
       case BACKEND.copyData: {
+        if (turn?.copyOut !== true) throw outOfStep('COPY data')
         const last = this.#segments.at(-1)
         if (last?.what === 'copy' && last.to === from) {
           last.to = to
           last.count++
         } else {
-          this.#segments.push({ what: 'copy', from, to, shape: turn?.copy, count: 1 })
+          this.#segments.push({ what: 'copy', from, to, shape: turn.copy, count: 1 })
         }
         return
       }
       case BACKEND.rowDescription:
         this.#segments.push({ what: 'description', from, to })
-        this.#describe(readOrigins(bytes, from, to), turn)
+        this.#describe(readOrigins(bytes, from, to), fits(turn, piece, 'describe', 'query'))
         if (turn?.kind === 'describe') turns.next()
         return
       case BACKEND.noData:
-        this.#describe([], turn)
-        if (turn?.kind === 'describe') turns.next()
+        this.#describe([], fits(turn, piece, 'describe'))
+        turns.next()
+        return
+      case BACKEND.parameterDescription:
+        fits(turn, piece, 'describe')
         return
       case BACKEND.parseComplete:
+        fits(turn, piece, 'parse')
         statements.confirm()
-        if (turn?.kind === 'parse') turns.next()
+        turns.next()
         return
       case BACKEND.bindComplete:
+        fits(turn, piece, 'bind')
         portals.confirm()
-        if (turn?.kind === 'bind') turns.next()
+        turns.next()
         return
       case BACKEND.closeComplete:
-        if (turn?.kind === 'close') turns.next()
+        fits(turn, piece, 'close').forget?.()
+        turns.next()
+        return
+      case BACKEND.portalSuspended:
+        fits(turn, piece, 'execute')
+        this.#over = true
+        turns.next()
         return
       case BACKEND.commandComplete:
-      case BACKEND.emptyQuery:
-      case BACKEND.portalSuspended:
+      case BACKEND.emptyQuery: {
+        const done = fits(turn, piece, 'execute', 'query')
         this.#over = true
-        if (turn?.kind === 'execute') turns.next()
+        done.answered = true
+        done.copyOut = false
+        done.copyIn = false
+        this.#conversation.copyOpen = false
+        // The next statement of the same Query has columns of its own.
+        if (done.kind === 'query') done.columns = undefined
+        else turns.next()
         return
-      case BACKEND.copyOut:
-        if (turn !== undefined) turn.copy = this.#judge.copy(turn.sql, bytes[from + HEADER_SIZE] === 1 ? 'binary' : 'text')
+      }
+      case BACKEND.copyOut: {
+        const copying = fits(turn, piece, 'execute', 'query')
+        copying.copyOut = true
+        copying.copy = this.#judge.copy(copying.sql, bytes[from + HEADER_SIZE] === 1 ? 'binary' : 'text')
+        return
+      }
+      case BACKEND.copyDone:
+        if (turn?.copyOut !== true) throw outOfStep('CopyDone')
+        turn.copyOut = false
         return
       case BACKEND.copyIn:
-        if (turn !== undefined) turn.copyIn = true
+        fits(turn, piece, 'execute', 'query')
+        this.#conversation.copyOpen = turns.enterCopy()
         return
       case BACKEND.error:
         this.#over = true
         this.#segments.push({ what: 'complaint', from, to })
-        if (turn === undefined || turn.kind === 'query' || turn.kind === 'function') return
-        statements.fail(turn.group)
-        portals.fail(turn.group)
-        turns.skipToSync()
+        // Only what ends the connection may come unasked.
+        if (turn === undefined && !/^(FATAL|PANIC)$/.test(errorField(bytes, from, to, 'V'))) throw outOfStep('an error')
+        this.#conversation.failed()
         return
       case BACKEND.readyForQuery:
         this.#conversation.ready(bytes[from + HEADER_SIZE] ?? 0)
@@ -165,16 +204,20 @@ export class ReplyReader {
         return
       case BACKEND.functionCallResponse:
         this.#segments.push({ what: 'value', from, to })
+        fits(turn, piece, 'function').answered = true
         return
       default:
-        return
+        // CopyBothResponse, BackendKeyData: nothing that is let through asks for them.
+        throw outOfStep(`server message type 0x${piece.type.toString(16)}`)
     }
   }
 
-  #describe(origins: readonly ColumnOrigin[], turn: Turn | undefined): void {
-    if (turn === undefined) return
+  #describe(origins: readonly ColumnOrigin[], turn: Turn): void {
     const described = origins.length === 0 ? null : this.#judge.fields(origins, turn.sql)
-    if (turn.of !== undefined) turn.of.columns = described
+    if (turn.of !== undefined) {
+      turn.of.statement.columns = described
+      turn.of.statement.described = turn.of.generation
+    }
     // Of a simple Query or a portal the description itself says the formats; of a statement it cannot know them yet.
     const asked = turn.describes ?? (turn.kind === 'query' ? turn : undefined)
     if (asked === undefined) return
@@ -185,6 +228,12 @@ export class ReplyReader {
 }
 
 const UNKNOWN: Field = { path: 'row', action: 'scan' }
+
+/** The head, when it is one that this may answer. */
+function fits(turn: Turn | undefined, piece: Piece, ...kinds: readonly Turn['kind'][]): Turn {
+  if (turn === undefined || !kinds.includes(turn.kind)) throw outOfStep(`server message type 0x${piece.type.toString(16)}`)
+  return turn
+}
 
 /** Answers that are swallowed or replaced must be replies of their own. */
 function standsApart(turn: Turn | undefined, type: number): boolean {

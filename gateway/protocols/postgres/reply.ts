@@ -135,11 +135,13 @@ function redactSegment(rewrite: Rewrite, segment: Segment): void {
   const { source } = rewrite
   switch (segment.what) {
     case 'rows':
-      return redactRows(rewrite, segment.from, segment.to, segment.columns)
+      redactRows(rewrite, segment.from, segment.to, segment.columns)
+      return
     case 'copy':
-      return redactCopy(rewrite, segment.from, segment.to, segment.shape)
+      redactCopy(rewrite, segment.from, segment.to, segment.shape)
+      return
     case 'description':
-      return withLength(rewrite, segment, (length) => {
+      withLength(rewrite, segment, (length) => {
         const count = uint16(source, segment.from + HEADER_SIZE)
         let at = segment.from + HEADER_SIZE + 2
         for (let index = 0; index < count; index++) {
@@ -149,8 +151,9 @@ function redactSegment(rewrite: Rewrite, segment: Segment): void {
           at = end + 19
         }
       })
+      return
     case 'complaint':
-      return withLength(rewrite, segment, (length) => {
+      withLength(rewrite, segment, (length) => {
         for (let at = segment.from + HEADER_SIZE; at < segment.to && source[at] !== 0; ) {
           const end = cstringEnd(source, at + 1, segment.to)
           if (end === -1) return
@@ -160,21 +163,33 @@ function redactSegment(rewrite: Rewrite, segment: Segment): void {
           at = end + 1
         }
       })
+      return
     case 'notification':
-      return withLength(rewrite, segment, (length) => {
+      withLength(rewrite, segment, (length) => {
         const channelEnd = cstringEnd(source, segment.from + HEADER_SIZE + 4, segment.to)
         if (channelEnd !== -1) rewrite.field(channelEnd + 1, segment.to - 1, NOTIFICATION, length)
       })
+      return
     case 'parameter':
-      return withLength(rewrite, segment, (length) => {
+      withLength(rewrite, segment, (length) => {
         const nameEnd = cstringEnd(source, segment.from + HEADER_SIZE, segment.to)
         if (nameEnd !== -1) rewrite.field(nameEnd + 1, segment.to - 1, PARAMETER, length)
       })
+      return
     case 'value':
-      return withLength(rewrite, segment, (length) => {
+      withLength(rewrite, segment, (length) => {
         const at = segment.from + HEADER_SIZE
-        if (int32(source, at) > 0) rewrite.field(at, segment.to, { ...VALUE }, length)
+        if (segment.to - at <= 4 || rewrite.redactor.clean(source, at + 4, segment.to, VALUE)) return
+        const sink = rewrite.upTo(at)
+        length.found(sink, at)
+        const lengthAt = sink.size
+        sink.int32(0)
+        const written = rewrite.redactor.write(sink, source, at + 4, segment.to, VALUE)
+        sink.setInt32(lengthAt, written)
+        rewrite.replaced(segment.to)
+        length.change(written - (segment.to - at - 4))
       })
+      return
     default:
       segment satisfies never
   }

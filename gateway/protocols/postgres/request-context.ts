@@ -1,6 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Conversation } from './conversation.ts'
-import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, text } from './messages.ts'
+import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, nameAt, text } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
 import { bindNames, bindResultFormats, bindValues, type Request, type RequestContext } from './request.ts'
 import type { Piece } from './splitter.ts'
@@ -16,12 +16,19 @@ export interface SqlReader {
   facts(sql: string): Facts
   /** The facts that stand on the tape with every statement: verbs, relations, fingerprint. */
   brief(sql: string): Facts
-  /** SQL-level PREPARE and EXECUTE in the text: names prepared with their texts, names executed. */
-  names(sql: string): {
-    readonly prepares: readonly { readonly name: string; readonly sql: string }[]
-    readonly executes: readonly string[]
-  }
+  /** SQL-level PREPARE and DECLARE in the text, and EXECUTE, FETCH and MOVE. */
+  names(sql: string): { readonly prepares: readonly SqlName[]; readonly executes: readonly SqlName[] }
 }
+
+/** What SQL defines or uses. Statements and portals of the protocol are the same things under the same names. */
+export interface SqlName {
+  readonly kind: 'statement' | 'cursor'
+  /** As `nameOf` has it. */
+  readonly name: string
+}
+
+/** Stands for a text that is not known: no grammar reads it, so whoever judges by it errs on the safe side. */
+export const UNREADABLE_SQL = '?'
 
 /** Resolves what a request means at the moment it is judged. */
 export class ConversationContext implements RequestContext {
@@ -51,21 +58,25 @@ export class ConversationContext implements RequestContext {
     return sql === null ? UNKNOWN : this.#reader.brief(sql)
   }
 
-  /** The text this request asks to run or prepare; null: a name nobody defined here; undefined: nothing of the kind. */
+  /** What this request asks to run or prepare, with all that it uses; null: something of it is not known; undefined: nothing of the kind. */
   sql(request: Request): string | null | undefined {
+    const text = this.text(request)
+    return typeof text === 'string' && request.kind !== 'parse' ? this.expanded(text) : text
+  }
+
+  /** As `sql`, without what the text uses. */
+  text(request: Request): string | null | undefined {
     const { bytes } = request
     switch (request.kind) {
-      case 'query': {
-        const sql = text.decode(bytes.subarray(HEADER_SIZE, bytes.length - 1))
-        return this.#withExecuted(sql)
-      }
+      case 'query':
+        return text.decode(bytes.subarray(HEADER_SIZE, bytes.length - 1))
       case 'parse':
         return parseOf(request)?.sql
       case 'execute': {
         const portals = this.portals(request)
         if (portals.length === 0 || portals.some((portal) => portal.statements.length === 0)) return null
         const texts = new Set(portals.flatMap((portal) => portal.statements.map((statement) => statement.sql)))
-        return this.#withExecuted([...texts].join(';\n'))
+        return [...texts].join(';\n')
       }
       case 'function-call':
         return null
@@ -78,19 +89,17 @@ export class ConversationContext implements RequestContext {
   portals(request: Request): readonly Portal[] {
     const execute = request.piece(FRONTEND.execute)
     if (execute === undefined) return []
+    // The reader joins a Bind and an Execute only of the same portal.
     const bound = this.bound(request)
     if (bound !== undefined) return [bound]
-    return this.#conversation.portals.candidates(
-      cstring(request.bytes, execute.from + HEADER_SIZE, execute.to),
-      this.#conversation.group,
-    )
+    return this.portalsNamed(nameAt(request.bytes, execute.from + HEADER_SIZE, execute.to))
   }
 
   /** What this request itself binds. Made once, so that registry and turn share it. */
   bound(request: Request): Portal | undefined {
     const bind = request.piece(FRONTEND.bind)
     if (bind === undefined) return undefined
-    const portal = portals.get(request) ?? bindPortal(request, bind, this.#statements(request))
+    const portal = portals.get(request) ?? bindPortal(request, bind, this.#bindable(request), this.#conversation.generation)
     portals.set(request, portal)
     return portal
   }
@@ -101,13 +110,35 @@ export class ConversationContext implements RequestContext {
   }
 
   /** Everything the statement this request binds may stand for. */
-  #statements(request: Request): readonly Statement[] {
+  #bindable(request: Request): readonly Statement[] {
     const bind = request.piece(FRONTEND.bind)
     if (bind === undefined) return []
     const { statement } = bindNames(request.bytes, bind)
     const parse = parseOf(request)
     if (parse !== undefined && parse.name === statement) return [parse.statement]
-    return this.#conversation.statements.candidates(statement, this.#conversation.group)
+    return this.statementsNamed(statement)
+  }
+
+  /** All that a statement's name may stand for, defined by Parse or by SQL. */
+  statementsNamed(name: string): readonly Statement[] {
+    const { statements, prepared, group } = this.#conversation
+    return [...statements.candidates(name, group), ...(prepared.get(`statement:${name}`)?.values() ?? [])]
+  }
+
+  /** All that a portal's name may stand for, bound by Bind or declared by SQL. */
+  portalsNamed(name: string): readonly Portal[] {
+    const { portals: bound, prepared, group, generation } = this.#conversation
+    const declared = [...(prepared.get(`cursor:${name}`)?.values() ?? [])].map(
+      (statement): Portal => ({ statements: [statement], generation, resultFormats: [], parameters: NO_BYTES, shown: [] }),
+    )
+    return [...bound.candidates(name, group), ...declared]
+  }
+
+  /** The text by which the columns of an answer are judged. */
+  answering(sql: string | null | undefined): string {
+    if (sql === null || sql === undefined) return UNREADABLE_SQL
+    const used = this.#used(sql)
+    return used === undefined ? UNREADABLE_SQL : used.join(';\n')
   }
 
   command(request: Request): string {
@@ -128,17 +159,43 @@ export class ConversationContext implements RequestContext {
     return this.#conversation.inTransaction ? MAX_HOLD_IN_TRANSACTION_MS : undefined
   }
 
-  /** SQL-level EXECUTE runs a text given before: it is judged together with whatever that name may stand for. */
-  #withExecuted(sql: string): string {
-    if (!/execute/i.test(sql)) return sql
-    const texts: string[] = []
-    for (const name of this.#reader.names(sql).executes) {
-      texts.push(...this.#conversation.statements.candidates(name, this.#conversation.group).map((statement) => statement.sql))
-      texts.push(...(this.#conversation.prepared.get(name) ?? []))
+  /**
+   * SQL-level EXECUTE and FETCH run a text given before: they are judged together with whatever that name may stand for.
+   * null where a statement is executed that nobody prepared here.
+   */
+  expanded(sql: string): string | null {
+    const used = this.#used(sql)
+    if (used !== undefined) return used.join(';\n')
+    // A cursor may have been opened by a function, and that call was judged; a statement is prepared only where we can read it.
+    return this.#reader.names(sql).executes.some(({ kind }) => kind === 'statement') ? null : sql
+  }
+
+  /** The text and all it uses, directly or not; undefined where some of it is not known. */
+  #used(sql: string): readonly string[] | undefined {
+    const texts = new Set([sql])
+    for (const used of texts) {
+      if (!USES.test(used)) continue
+      const { prepares, executes } = this.#reader.names(used)
+      for (const { kind, name } of executes) {
+        const found =
+          kind === 'statement'
+            ? this.statementsNamed(name)
+            : this.portalsNamed(name).flatMap((portal) =>
+                portal.statements.length === 0 ? [UNKNOWN_STATEMENT] : portal.statements,
+              )
+        const inside = prepares.some((defined) => defined.kind === kind && defined.name === name)
+        if ((found.length === 0 && !inside) || found.includes(UNKNOWN_STATEMENT)) return undefined
+        for (const statement of found) texts.add(statement.sql)
+      }
     }
-    return [sql, ...texts].join(';\n')
+    return [...texts]
   }
 }
+
+/** The words without which no text uses another: most need not be parsed for it. */
+const USES = /execute|fetch|move/i
+const UNKNOWN_STATEMENT: Statement = { sql: UNREADABLE_SQL }
+const NO_BYTES = new Uint8Array()
 
 /** Facts of something that cannot be known: policy's `unparsable` decides. */
 const UNKNOWN: Facts = { parse_ok: false, unknown_statement: true }
@@ -154,7 +211,7 @@ export function parseOf(
   const piece = request.piece(FRONTEND.parse)
   if (piece === undefined) return undefined
   const { bytes } = request
-  const name = cstring(bytes, piece.from + HEADER_SIZE, piece.to)
+  const name = nameAt(bytes, piece.from + HEADER_SIZE, piece.to)
   const sql = cstring(bytes, cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to) + 1, piece.to)
   const parse = { name, sql, statement: { sql } }
   parses.set(request, parse)
@@ -163,7 +220,7 @@ export function parseOf(
 
 const portals = new WeakMap<Request, Portal>()
 
-function bindPortal(request: Request, bind: Piece, statements: readonly Statement[]): Portal {
+function bindPortal(request: Request, bind: Piece, statements: readonly Statement[], generation: number): Portal {
   const { bytes } = request
   const values = bindValues(bytes, bind)
   const shown = values.map(({ from, to, binary, isNull }) => {
@@ -177,7 +234,7 @@ function bindPortal(request: Request, bind: Piece, statements: readonly Statemen
   // Copied: the read they came in must not live as long as the portal.
   const parameters = Buffer.from(bytes.subarray(bindNames(bytes, bind).at, bind.to))
   const resultFormats = bindResultFormats(bytes, bind)
-  return { statements, resultFormats, parameters, shown }
+  return { statements, generation, resultFormats, parameters, shown }
 }
 
 function withoutPasswords(sql: string): string {

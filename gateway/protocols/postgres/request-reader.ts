@@ -1,5 +1,5 @@
 import type { Message } from '../../message.ts'
-import { cstring, FRONTEND, HEADER_SIZE } from './messages.ts'
+import { FRONTEND, HEADER_SIZE, nameAt } from './messages.ts'
 import { bindNames, Request, type RequestContext, type RequestKind } from './request.ts'
 import { PartSource } from './row-stream.ts'
 import type { Cut, Piece } from './splitter.ts'
@@ -86,13 +86,13 @@ function joins(bytes: Uint8Array, run: readonly Piece[], piece: Piece): boolean 
   if (piece.type === FRONTEND.bind) {
     if (has(FRONTEND.bind) !== undefined || has(FRONTEND.execute) !== undefined) return false
     const parse = has(FRONTEND.parse)
-    return parse === undefined || cstring(bytes, parse.from + HEADER_SIZE, parse.to) === bindNames(bytes, piece).statement
+    return parse === undefined || nameAt(bytes, parse.from + HEADER_SIZE, parse.to) === bindNames(bytes, piece).statement
   }
   if (piece.type === FRONTEND.execute) {
     if (has(FRONTEND.execute) !== undefined) return false
     const bind = has(FRONTEND.bind)
     if (bind === undefined) return has(FRONTEND.parse) === undefined
-    return bindNames(bytes, bind).portal === cstring(bytes, piece.from + HEADER_SIZE, piece.to)
+    return bindNames(bytes, bind).portal === nameAt(bytes, piece.from + HEADER_SIZE, piece.to)
   }
   // A Close may take away the very name this decision is about.
   return piece.type !== FRONTEND.close || (has(FRONTEND.parse) === undefined && has(FRONTEND.bind) === undefined)

@@ -1,6 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message, Redacted, Redactor } from '../../message.ts'
-import { cstringEnd, FRONTEND, HEADER_SIZE, int32, uint16 } from './messages.ts'
+import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameOf, uint16 } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
 import { MessageLength, Rewrite } from './rewrite.ts'
 import type { Piece } from './splitter.ts'
@@ -152,7 +152,7 @@ export function bindNames(
 ): { readonly portal: string; readonly statement: string; readonly at: number } {
   const portalEnd = cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to)
   const statementEnd = portalEnd === -1 ? -1 : cstringEnd(bytes, portalEnd + 1, piece.to)
-  const name = (from: number, end: number): string => (end === -1 ? '' : Buffer.from(bytes.subarray(from, end)).toString())
+  const name = (from: number, end: number): string => (end === -1 ? '' : nameOf(bytes.subarray(from, end)))
   return {
     portal: name(piece.from + HEADER_SIZE, portalEnd),
     statement: name(portalEnd + 1, statementEnd),

@@ -26,6 +26,7 @@ export function redactRows(rewrite: Rewrite, from: number, to: number, columns: 
         throw new ApplianceError('PROTOCOL_MALFORMED', `row with ${count} columns ends inside column ${index + 1}`)
       const size = int32(source, at)
       const cell = at + 4
+      if (size < -1) throw new ApplianceError('PROTOCOL_MALFORMED', `column ${index + 1} of ${size} bytes`)
       if (size <= 0) {
         at = cell
         continue
@@ -44,7 +45,7 @@ export function redactRows(rewrite: Rewrite, from: number, to: number, columns: 
         if (written === -1) sink.noteNull(cellLengthAt, field)
         delta += Math.max(written, 0) - size
         rewrite.replaced(cellEnd)
-        if (delta !== 0) sink.setInt32(rowLengthAt, length + delta)
+        sink.setInt32(rowLengthAt, length + delta)
       }
       at = cellEnd
     }

@@ -68,7 +68,7 @@ export class Splitter {
     while (chunk.length - at >= HEADER_SIZE) {
       const type = chunk[at] ?? 0
       const size = 1 + this.#length(type, chunk, at)
-      if (size > MAX_WHOLE_BYTES && STREAMED[this.#side].has(type)) {
+      if (size > MAX_WHOLE_BYTES && chunk.length - at < size && STREAMED[this.#side].has(type)) {
         this.#streaming = { type, left: size }
         at = this.#stream(chunk, at, pieces, 'first')
         continue
@@ -86,7 +86,7 @@ export class Splitter {
 
   #keep(chunk: Uint8Array, at: number, needed: number): void {
     // A copy, so that a few bytes do not keep a whole read alive.
-    this.#tail = [chunk.slice(at)]
+    this.#tail = [Uint8Array.from(chunk.subarray(at))]
     this.#tailSize = chunk.length - at
     this.#needed = needed
   }

@@ -1,6 +1,7 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import { sqlFacts } from '../../policy/sql/facts.ts'
-import type { SqlReader } from './request-context.ts'
+import { nameOf } from './messages.ts'
+import type { SqlName, SqlReader } from './request-context.ts'
 
 /** What of a statement's facts stands on the tape with each of its frames; the text itself is the frame's body. */
 const BRIEF = ['verbs', 'relations', 'fingerprint', 'parse_ok', 'unknown_statement'] as const
@@ -9,7 +10,7 @@ const BRIEF = ['verbs', 'relations', 'fingerprint', 'parse_ok', 'unknown_stateme
 export const sqlReader: SqlReader = {
   facts: sqlFacts,
   brief(sql) {
-    const facts = sqlFacts(sql)
+    const facts: Facts = sqlFacts(sql)
     const known = briefs.get(facts)
     if (known !== undefined) return known
     const brief = Object.fromEntries(BRIEF.flatMap((name) => (facts[name] === undefined ? [] : [[name, facts[name]]])))
@@ -18,8 +19,14 @@ export const sqlReader: SqlReader = {
   },
   names(sql) {
     const { prepares = [], executes = [] } = sqlFacts(sql)
-    return { prepares: prepares.map((name) => ({ name, sql })), executes }
+    return { prepares: prepares.map(sqlName), executes: executes.map(sqlName) }
   },
+}
+
+/** `statement:s` or `cursor:c` as the facts have it, the name as the server tells names apart. */
+function sqlName(fact: string): SqlName {
+  const colon = fact.indexOf(':')
+  return { kind: fact.slice(0, colon) === 'cursor' ? 'cursor' : 'statement', name: nameOf(fact.slice(colon + 1)) }
 }
 
 /** Facts objects are cached by the policy, so their briefs are kept beside them. */

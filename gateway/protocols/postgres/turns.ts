@@ -1,3 +1,4 @@
+import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Refusal } from '../../../schemas/verdict.ts'
 import type { Field } from '../../message.ts'
 import type { CopyShape } from './copy.ts'
@@ -5,7 +6,7 @@ import type { Portal, Statement } from './statement.ts'
 
 /** One answer the server owes. `group` counts Syncs: after an error the server skips to the end of the group. */
 export interface Turn {
-  readonly kind: 'parse' | 'bind' | 'describe' | 'close' | 'execute' | 'sync' | 'query' | 'function'
+  readonly kind: 'parse' | 'bind' | 'describe' | 'close' | 'execute' | 'sync' | 'query' | 'function' | 'copy-end'
   readonly group: number
   /** Ordinal of the executed statement, for thresholds and the tape; 0 where nothing executes. */
   readonly statement: number
@@ -13,24 +14,46 @@ export interface Turn {
   readonly own?: boolean
   /** The text that answers; empty where nothing executes. */
   readonly sql: string
-  /** `describe`: the statement it is about, where that is certain. */
-  readonly of?: Statement
+  /** `describe`: the statement it is about, where that is certain, and the generation of names it is described in. */
+  readonly of?: { readonly statement: Statement; readonly generation: number }
   /** `describe` of our own: the execution whose rows it explains. */
   readonly describes?: Turn
   /** `execute`: what runs, where that is certain. */
   readonly portal?: Portal
+  /** `close`: forgets the name. */
+  readonly forget?: () => void
+  /** `sync`: COPY data stood between it and the request before. */
+  readonly afterData?: boolean
   /** In place of the request went one that fails; its error is answered with this refusal. */
   refusal?: Refusal | undefined
   /** The rest of the answer is swallowed: the client has been told that it was cut. */
   cut?: boolean
+  /** `query`, `function`: a result, a completion or an error has come, so ReadyForQuery may. */
+  answered?: boolean
   /** How the rows of this answer are treated; undefined until described. */
   columns?: readonly Field[] | undefined
+  /** The server is sending COPY data for it. */
+  copyOut?: boolean
   copy?: CopyShape | undefined
+  /** The server has asked for COPY data. */
   copyIn?: boolean
+  /** Syncs sent before the COPY data, which the server ignores unless it failed before it read any. */
+  ignoredSyncCount?: number
 }
 
+/** Kinds whose error makes the server skip to the next Sync. */
+const EXTENDED: ReadonlySet<Turn['kind']> = new Set(['parse', 'bind', 'describe', 'close', 'execute'])
+
+export function skipsOnError(turn: Turn): boolean {
+  return EXTENDED.has(turn.kind)
+}
+
+/** Drained turns stay in the array up to this many, so that taking one does not move the others. */
+const MAX_SPENT = 1024
+
 /**
- * The answers the server owes, in order.
+ * The answers the server owes, in order. What it sends must fit the head: an answer given to the wrong request would be
+ * masked by the wrong columns, so anything else ends the session.
  *
  *   head            server sends                       then
  *   parse           ParseComplete                      next
@@ -41,17 +64,23 @@ export interface Turn {
  *   any of these    ErrorResponse                      everything up to the group's sync is skipped
  *   query, function any, ErrorResponse too             stays until ReadyForQuery
  *   sync            ReadyForQuery                      next
+ *   copy-end        nothing: it marks a CopyDone or CopyFail among the requests, for a COPY that turns out to read it
  */
 export class Turns {
   #queue: Turn[] = []
   #head = 0
 
   push(turn: Turn): void {
-    this.#queue.push(turn)
+    if (turn.kind !== 'copy-end' || this.length > 0) this.#queue.push(turn)
   }
 
   get head(): Turn | undefined {
     return this.#queue[this.#head]
+  }
+
+  /** The latest request that executes something: the one COPY data belongs to. */
+  get latest(): Turn | undefined {
+    return this.#queue.findLast((turn, index) => index >= this.#head && (turn.kind === 'query' || turn.kind === 'execute'))
   }
 
   get length(): number {
@@ -59,37 +88,65 @@ export class Turns {
   }
 
   next(): void {
-    this.#queue[this.#head] = DONE
-    this.#head++
+    do {
+      this.#queue[this.#head] = SPENT
+      this.#head++
+    } while (this.head?.kind === 'copy-end')
     if (this.#head === this.#queue.length) {
       this.#queue = []
       this.#head = 0
-    } else if (this.#head > 1024) {
+    } else if (this.#head > MAX_SPENT) {
       this.#queue = this.#queue.slice(this.#head)
       this.#head = 0
     }
   }
 
-  /** After an error in the extended protocol: the head, and all up to the sync that ends its group, are never answered. */
-  skipToSync(): void {
-    while (this.head !== undefined && this.head.kind !== 'sync') this.next()
-  }
-
-  /** ReadyForQuery ends a sync, a query or a function call; answers still listed before it were never owed. */
-  ready(): Turn | undefined {
-    for (let turn = this.head; turn !== undefined; turn = this.head) {
+  /**
+   * The server answered the head with an error. True where it now skips requests that were not even sent yet: all up to
+   * the next Sync. Throws where it cannot be known which of those in flight it skips.
+   */
+  fail(): boolean {
+    const failed = this.head
+    if (failed === undefined) return false
+    failed.answered = true
+    if (!skipsOnError(failed)) return false
+    this.next()
+    while (this.head !== undefined && this.head.kind !== 'sync') {
+      // Had the COPY failed before it read anything, the Sync in front of its data would have ended the skipping.
+      if ((failed.ignoredSyncCount ?? 0) > 0) throw outOfStep('a request between a failed COPY and its Sync')
       this.next()
-      if (turn.kind === 'sync' || turn.kind === 'query' || turn.kind === 'function') return turn
     }
-    return undefined
+    return this.head === undefined
   }
 
-  /** A server in COPY FROM STDIN ignores Sync: those already sent are not answered. */
-  forgetSyncs(): void {
-    const [head, ...rest] = this.#queue.slice(this.#head)
-    this.#queue = head === undefined ? [] : [head, ...rest.filter((turn) => turn.kind !== 'sync')]
+  /** ReadyForQuery ends a sync, a query or a function call. */
+  ready(): void {
+    const { head } = this
+    if (head?.kind !== 'sync' && head?.answered !== true) throw outOfStep('ReadyForQuery before an answer')
+    this.next()
+  }
+
+  /**
+   * The head became a COPY FROM STDIN: what was sent after it is data up to the first copy-end, and Syncs in it are ignored
+   * (manual, "COPY Operations"). True while that end has not been sent.
+   */
+  enterCopy(): boolean {
+    const [copying, ...sent] = this.#queue.slice(this.#head)
+    if (copying === undefined) throw outOfStep('CopyInResponse')
+    const end = sent.findIndex((turn) => turn.kind === 'copy-end')
+    const inside = end === -1 ? sent : sent.slice(0, end)
+    if (inside.some((turn) => turn.kind !== 'sync' || turn.afterData === true)) throw outOfStep('a request inside COPY data')
+    copying.copyIn = true
+    copying.ignoredSyncCount = (copying.ignoredSyncCount ?? 0) + inside.length
+    this.#queue = [copying, ...(end === -1 ? [] : sent.slice(end + 1))]
     this.#head = 0
+    return end === -1
   }
 }
 
-const DONE: Turn = { kind: 'sync', group: 0, statement: 0, sql: '' }
+/** The two ends no longer mean the same by what they say; going on could mask an answer by another's columns. */
+export function outOfStep(what: string): ApplianceError {
+  return new ApplianceError('PROTOCOL_MALFORMED', `${what} does not fit what went before; the session cannot be followed further`)
+}
+
+const SPENT: Turn = { kind: 'copy-end', group: 0, statement: 0, sql: '' }

@@ -1,8 +1,9 @@
+import { isUtf8 } from 'node:buffer'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Notice, Refusal } from '../../../schemas/verdict.ts'
 import type { Message, Output, Side, Wire } from '../../message.ts'
 import { Conversation } from './conversation.ts'
-import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, message, nulTerminated, uint16 } from './messages.ts'
+import { cstringEnd, FRONTEND, HEADER_SIZE, message, nameAt, nulTerminated, uint16 } from './messages.ts'
 import { errorResponse, noticeResponse, reportRefusal } from './refuse.ts'
 import { Reply } from './reply.ts'
 import { type ColumnJudge, ReplyReader } from './reply-reader.ts'
@@ -10,9 +11,9 @@ import { bindNames, Request } from './request.ts'
 import { ConversationContext, parseOf, type SqlReader } from './request-context.ts'
 import { RequestReader } from './request-reader.ts'
 import { Part } from './row-stream.ts'
-import { Splitter } from './splitter.ts'
-import { certain, type Statement } from './statement.ts'
-import type { Turn } from './turns.ts'
+import { type Piece, Splitter } from './splitter.ts'
+import { certain } from './statement.ts'
+import { skipsOnError, type Turn } from './turns.ts'
 
 /**
  * What goes upstream in place of a refused statement: it fails in the server's parser, changes nothing, and leaves the
@@ -26,8 +27,10 @@ const COPY_FAIL = message(FRONTEND.copyFail, nulTerminated('sallyport refused th
 
 const READY_SIZE = HEADER_SIZE + 1
 
-/** Turns that end with ReadyForQuery of their own. */
-const STANDALONE: ReadonlySet<Turn['kind']> = new Set(['sync', 'query', 'function'])
+/** Describe and Close of a statement; of a portal it is P. */
+const STATEMENT = 0x53
+/** The words without which no text defines a name. */
+const DEFINES = /prepare|declare/i
 
 export interface PostgresWireParts {
   readonly reader: SqlReader
@@ -69,7 +72,10 @@ export class PostgresWire implements Wire {
 
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
     if (message instanceof Request) return this.#ask(message)
-    if (message.from === 'client') return this.#conversation.copyRefused ? [] : [{ to: 'server', bytes: message.bytes }]
+    if (message.from === 'client') {
+      this.#conversation.dataSent = true
+      return this.#conversation.copyRefused ? [] : [{ to: 'server', bytes: message.bytes }]
+    }
     if (message instanceof Reply) return this.#answer(message, bytes)
     if (!(message instanceof Part)) throw new TypeError('a message of another protocol')
     if (message.turn?.cut === true) return []
@@ -84,7 +90,7 @@ export class PostgresWire implements Wire {
     const ready = message instanceof Reply && message.ready ? [own('client', message.bytes.subarray(-READY_SIZE), 'reply')] : []
     if (turn === undefined || turn.cut === true) return ready
     turn.cut = true
-    if (turn.kind === 'execute') this.#cutGroup = turn.group
+    if (skipsOnError(turn)) this.#cutGroup = turn.group
     // The server may be far ahead; without this it would go on sending what nobody will get.
     if (ready.length === 0) this.#parts.cancelUpstream()
     return [own('client', errorResponse(reportRefusal(refusal)), 'refusal'), ...ready]
@@ -102,13 +108,18 @@ export class PostgresWire implements Wire {
 
   /** Sends a request on, and notes what the server will owe for it. */
   #ask(request: Request): readonly Output[] {
+    const conversation = this.#conversation
     if (request.kind === 'copy-data' || request.kind === 'copy-end') {
-      if (this.#conversation.copyRefused) return []
-      if (request.kind === 'copy-end' && this.#conversation.turns.head?.copyIn === true) this.#conversation.turns.forgetSyncs()
-      return [{ to: 'server', bytes: request.bytes }]
+      const dropped = conversation.copyRefused
+      if (request.kind === 'copy-end') {
+        conversation.copyRefused = false
+        if (!dropped) conversation.endCopy()
+      }
+      conversation.dataSent ||= request.kind === 'copy-data'
+      return dropped ? [] : [{ to: 'server', bytes: request.bytes }]
     }
     const described = this.#note(request)
-    this.#conversation.check()
+    conversation.check()
     if (described === undefined) return [{ to: 'server', bytes: request.bytes }]
     // Rows nobody asked to have described: we ask, so that labelled columns are known, and keep the answer to ourselves.
     const { at, bytes } = described
@@ -123,20 +134,31 @@ export class PostgresWire implements Wire {
   #note(request: Request): { readonly at: number; readonly bytes: Uint8Array } | undefined {
     const conversation = this.#conversation
     const { turns } = conversation
-    const portals = this.#context.portals(request)
-    const sql = this.#context.sql(request) ?? ''
+    const text = this.#context.text(request)
+    if (conversation.unread && (request.kind === 'query' || request.piece(FRONTEND.parse) !== undefined)) {
+      throw new ApplianceError(
+        'PROTOCOL_UNSUPPORTED',
+        'a statement was sent behind one that may change how statements are read; wait for its answer first',
+      )
+    }
     let ask: { readonly at: number; readonly bytes: Uint8Array } | undefined
-    this.#noteSettings(sql, request)
     for (const piece of request.pieces) {
-      const group = conversation.group
-      const name = cstring(request.bytes, piece.from + HEADER_SIZE, piece.to)
+      if (piece.type === FRONTEND.flush || piece.type === FRONTEND.terminate) continue
+      if (piece.type === FRONTEND.sync) {
+        conversation.sync()
+        continue
+      }
+      if (!conversation.takes()) continue
+      const { group } = conversation
+      const name = nameAt(request.bytes, piece.from + HEADER_SIZE, piece.to)
       switch (piece.type) {
         case FRONTEND.query:
-          turns.push({ kind: 'query', group, statement: conversation.nextStatement(), sql })
+        case FRONTEND.functionCall: {
+          const kind = piece.type === FRONTEND.query ? 'query' : 'function'
+          turns.push({ kind, group, statement: conversation.nextStatement(), sql: this.#context.answering(text) })
+          this.#executed(request, text)
           break
-        case FRONTEND.functionCall:
-          turns.push({ kind: 'function', group, statement: conversation.nextStatement(), sql })
-          break
+        }
         case FRONTEND.parse: {
           const parse = parseOf(request)
           if (parse !== undefined) conversation.statements.propose(name, parse.statement, group)
@@ -150,47 +172,30 @@ export class PostgresWire implements Wire {
           break
         }
         case FRONTEND.describe: {
-          const of = this.#described(request, piece.from)
-          turns.push({ kind: 'describe', group, statement: 0, sql: of?.sql ?? sql, ...(of === undefined ? {} : { of }) })
-          if (of !== undefined) this.#asked.add(of)
+          const of = this.#described(request, piece)
+          const sql = this.#context.answering(of?.statement.sql)
+          turns.push({ kind: 'describe', group, statement: 0, sql, ...(of === undefined ? {} : { of }) })
+          if (of !== undefined) of.statement.asked = { generation: of.generation, group }
           break
         }
         case FRONTEND.execute: {
-          const statement = certain(portals)
-          const portal = statement === undefined ? undefined : portals[0]
-          const turn: Turn = {
-            kind: 'execute',
-            group,
-            statement: conversation.nextStatement(),
-            sql,
-            ...(portal === undefined ? {} : { portal }),
-          }
-          if (statement === undefined || (statement.columns === undefined && !this.#asked.has(statement))) {
-            turns.push({
-              kind: 'describe',
-              group,
-              statement: 0,
-              sql,
-              own: true,
-              describes: turn,
-              ...(statement === undefined ? {} : { of: statement }),
-            })
-            ask = { at: piece.from, bytes: message(FRONTEND.describe, Buffer.from('P'), nulTerminated(name)) }
+          const { turn, of, known } = this.#execution(request, name, text)
+          if (!known) {
+            const about = of === undefined ? {} : { of }
+            turns.push({ kind: 'describe', group, statement: 0, sql: turn.sql, own: true, describes: turn, ...about })
+            if (of !== undefined) of.statement.asked = { generation: of.generation, group }
+            ask = { at: piece.from, bytes: message(FRONTEND.describe, Buffer.from('P'), portalName(request.bytes, piece)) }
           }
           turns.push(turn)
+          this.#executed(request, text)
           break
         }
         case FRONTEND.close: {
-          const target = cstring(request.bytes, piece.from + HEADER_SIZE + 1, piece.to)
-          if (request.bytes[piece.from + HEADER_SIZE] === 0x53) conversation.statements.forget(target)
-          else conversation.portals.forget(target)
-          turns.push({ kind: 'close', group, statement: 0, sql: '' })
+          const target = nameAt(request.bytes, piece.from + HEADER_SIZE + 1, piece.to)
+          const names = request.bytes[piece.from + HEADER_SIZE] === STATEMENT ? conversation.statements : conversation.portals
+          turns.push({ kind: 'close', group, statement: 0, sql: '', forget: () => names.forget(target) })
           break
         }
-        case FRONTEND.sync:
-          turns.push({ kind: 'sync', group, statement: 0, sql: '' })
-          conversation.nextGroup()
-          break
         default:
           break
       }
@@ -198,31 +203,55 @@ export class PostgresWire implements Wire {
     return ask
   }
 
-  /** Statements a Describe is under way for: their rows will be explained before they come. */
-  readonly #asked = new WeakSet<Statement>()
-
-  /** The statement a Describe at `from` is about, where only one comes into question. */
-  #described(request: Request, from: number): Statement | undefined {
-    const name = cstring(request.bytes, from + HEADER_SIZE + 1, request.bytes.length)
-    if (request.bytes[from + HEADER_SIZE] === 0x53) {
-      const parse = parseOf(request)
-      if (parse?.name === name) return parse.statement
-      const known = this.#conversation.statements.candidates(name, this.#conversation.group)
-      return known.length === 1 ? known[0] : undefined
+  /** The turn of an Execute, what it is certain to run, and whether its columns are known by the time its rows come. */
+  #execution(
+    request: Request,
+    name: string,
+    text: string | null | undefined,
+  ): { readonly turn: Turn; readonly of: Turn['of']; readonly known: boolean } {
+    const conversation = this.#conversation
+    const portals = this.#context.portals(request)
+    const statement = certain(portals)
+    // A named portal may have become another by SQL (CLOSE, DECLARE), also inside a function.
+    const portal = statement === undefined || name !== '' ? undefined : portals[0]
+    const turn: Turn = {
+      kind: 'execute',
+      group: conversation.group,
+      statement: conversation.nextStatement(),
+      sql: this.#context.answering(text),
+      ...(portal === undefined ? {} : { portal }),
     }
-    const own = this.#context.bound(request)
-    return certain(own === undefined ? this.#conversation.portals.candidates(name, this.#conversation.group) : [own])
+    if (statement === undefined || portal === undefined) return { turn, of: undefined, known: false }
+    const { generation } = portal
+    const { asked } = statement
+    const known =
+      (asked === undefined || asked.generation === generation) &&
+      ((statement.columns !== undefined && statement.described === generation) || asked?.group === conversation.group)
+    return { turn, of: { statement, generation }, known }
   }
 
-  #noteSettings(sql: string, request: Request): void {
-    if (sql === '' || request.kind === 'parse') return
-    const { prepares } = /prepare/i.test(sql) ? this.#parts.reader.names(sql) : { prepares: [] }
-    for (const { name, sql: body } of prepares) {
-      const texts = this.#conversation.prepared.get(name) ?? new Set<string>()
-      this.#conversation.prepared.set(name, texts.add(body))
+  /** The statement a Describe is about, where only one comes into question. */
+  #described(request: Request, piece: Piece): Turn['of'] {
+    const { generation } = this.#conversation
+    const name = nameAt(request.bytes, piece.from + HEADER_SIZE + 1, piece.to)
+    if (request.bytes[piece.from + HEADER_SIZE] === STATEMENT) {
+      const [statement, ...others] = this.#context.statementsNamed(name)
+      return statement === undefined || others.length > 0 ? undefined : { statement, generation }
     }
+    if (name !== '') return undefined
+    const portals = this.#context.portalsNamed(name)
+    const statement = certain(portals)
+    return statement === undefined || portals[0] === undefined ? undefined : { statement, generation: portals[0].generation }
+  }
+
+  /** What an execution may change for those after it. */
+  #executed(request: Request, text: string | null | undefined): void {
+    const conversation = this.#conversation
     const facts = request.facts()
-    if (facts.role_change === true || (Array.isArray(facts.sets) && facts.sets.length > 0)) this.#conversation.changed(sql)
+    conversation.executed(facts)
+    if (facts['role_change'] === true || facts['sets'] !== undefined) conversation.changed(text ?? '')
+    if (typeof text !== 'string' || !DEFINES.test(text)) return
+    for (const { kind, name } of this.#parts.reader.names(text).prepares) conversation.define(`${kind}:${name}`, text)
   }
 
   /** Passes an answer on, unless it was cut, is replaced by ours, or was asked for by ourselves. */
@@ -230,7 +259,7 @@ export class PostgresWire implements Wire {
     const { turn } = reply
     const ready = (): readonly Output[] => (reply.ready ? [own('client', reply.bytes.subarray(-READY_SIZE), 'reply')] : [])
     if (turn?.cut === true) return ready()
-    if (turn !== undefined && turn.group === this.#cutGroup && !STANDALONE.has(turn.kind)) return []
+    if (turn !== undefined && turn.group === this.#cutGroup && skipsOnError(turn)) return ready()
     if (turn?.own === true && reply.apart) return []
     if (turn?.refusal !== undefined && reply.apart) {
       const refusal = turn.refusal
@@ -242,27 +271,28 @@ export class PostgresWire implements Wire {
 
   #refuseRequest(request: Request, refusal: Refusal): readonly Output[] {
     const conversation = this.#conversation
-    if (request.kind === 'copy-data' || request.kind === 'copy-end') return this.#refuseCopy(refusal)
-    if (request.kind === 'query' || request.kind === 'function-call') {
-      conversation.turns.push({
-        kind: 'query',
-        group: conversation.group,
-        statement: conversation.nextStatement(),
-        sql: '',
-        refusal,
-      })
-      return [own('server', POISON_QUERY, 'refused')]
+    if (request.kind === 'copy-data' || request.kind === 'copy-end') {
+      const outputs = this.#refuseCopy(refusal)
+      if (request.kind === 'copy-end') conversation.copyRefused = false
+      return outputs
     }
-    const group = conversation.group
-    conversation.turns.push({ kind: 'parse', group, statement: 0, sql: '', refusal })
-    conversation.refusedGroup = group
-    const outputs = [own('server', POISON_PARSE, 'refused')]
-    const sync = request.piece(FRONTEND.sync)
+    const outputs: Output[] = []
+    // Where the server skips anyway, it neither does what was refused nor answers what would stand in its place.
+    if (conversation.takes()) {
+      const { group } = conversation
+      if (request.kind === 'query' || request.kind === 'function-call') {
+        conversation.turns.push({ kind: 'query', group, statement: conversation.nextStatement(), sql: '', refusal })
+        return [own('server', POISON_QUERY, 'refused')]
+      }
+      conversation.turns.push({ kind: 'parse', group, statement: 0, sql: '', refusal })
+      conversation.refusedGroup = group
+      outputs.push(own('server', POISON_PARSE, 'refused'))
+    }
     const flush = request.piece(FRONTEND.flush)
+    const sync = request.piece(FRONTEND.sync)
     if (flush !== undefined) outputs.push(own('server', request.bytes.subarray(flush.from, flush.to), 'flush'))
     if (sync !== undefined) {
-      conversation.turns.push({ kind: 'sync', group, statement: 0, sql: '' })
-      conversation.nextGroup()
+      conversation.sync()
       outputs.push(own('server', request.bytes.subarray(sync.from, sync.to), 'sync'))
     }
     return outputs
@@ -273,10 +303,11 @@ export class PostgresWire implements Wire {
     const conversation = this.#conversation
     if (conversation.copyRefused) return []
     conversation.copyRefused = true
-    const { head } = conversation.turns
-    if (head === undefined) return []
-    head.refusal = refusal
-    if (head.copyIn === true) conversation.turns.forgetSyncs()
+    const { latest } = conversation.turns
+    // Outside a COPY the server ignores such data, and so do we.
+    if (latest === undefined) return []
+    latest.refusal = refusal
+    conversation.endCopy()
     return [own('server', COPY_FAIL, 'refused')]
   }
 }
@@ -285,21 +316,37 @@ function own(to: Side, bytes: Uint8Array, kind: string): Output {
   return { to, bytes, own: { kind, facts: {} } }
 }
 
-/** What the server would read differently than we do is refused: bytes behind a terminating NUL. */
+/** The name of the portal an Execute names, with its NUL, byte for byte. */
+function portalName(bytes: Uint8Array, execute: Piece): Uint8Array {
+  const from = execute.from + HEADER_SIZE
+  return bytes.subarray(from, cstringEnd(bytes, from, execute.to) + 1)
+}
+
+/** What the server would read differently than we do is refused: bytes behind a terminating NUL, and what is not UTF-8. */
 function checkShape(request: Request): void {
   const { bytes } = request
   for (const piece of request.pieces) {
     const body = piece.from + HEADER_SIZE
-    if (piece.type === FRONTEND.query && cstringEnd(bytes, body, piece.to) !== piece.to - 1) throw malformed('query text')
+    if (piece.type === FRONTEND.query) {
+      if (cstringEnd(bytes, body, piece.to) !== piece.to - 1) throw malformed('query text')
+      checkText(bytes.subarray(body, piece.to - 1))
+    }
     if (piece.type === FRONTEND.parse) {
       const name = cstringEnd(bytes, body, piece.to)
       const sql = name === -1 ? -1 : cstringEnd(bytes, name + 1, piece.to)
       if (sql === -1 || sql + 3 > piece.to || sql + 3 + 4 * uint16(bytes, sql + 1) !== piece.to) throw malformed('Parse')
+      checkText(bytes.subarray(name + 1, sql))
     }
     if (piece.type === FRONTEND.bind && bindNames(bytes, piece).at >= piece.to) throw malformed('Bind')
+    if (piece.type === FRONTEND.execute && cstringEnd(bytes, body, piece.to) !== piece.to - 5) throw malformed('Execute')
   }
 }
 
 function malformed(what: string): ApplianceError {
   return new ApplianceError('PROTOCOL_MALFORMED', `${what} is not terminated where its message ends`)
+}
+
+/** client_encoding is pinned to UTF8, but a database in SQL_ASCII takes any bytes: what they mean there cannot be judged. */
+function checkText(sql: Uint8Array): void {
+  if (!isUtf8(sql)) throw new ApplianceError('PROTOCOL_MALFORMED', 'a statement is not valid UTF-8; the session speaks UTF8')
 }
