@@ -1,11 +1,22 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Facts } from '../../schemas/frame.ts'
-import { DIRS, FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
+import { CHUNK_RAW_SIZE, DIRS, FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
 
 /** Strings up to this many units are written by hand while they are ASCII: quicker than a call into V8. */
 const SHORT_STRING = 24
 /** Room for the array's head, seq, time, dir, channel and the heads of the rest. */
 const FIXED_ROOM = 96
+
+/** A full chunk and a read's worth more. Fresh ones cost page faults and garbage collection, a tenth of bulk recording. */
+export const LARGE_BUFFER = CHUNK_RAW_SIZE + (64 << 10)
+/** 10 MiB per process, for as many sessions in bulk at once. */
+const POOLED_BUFFERS = 32
+const NO_BYTES = Buffer.alloc(0)
+const pool: Buffer[] = []
+
+function take(size: number): Buffer {
+  return (size === LARGE_BUFFER ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
+}
 
 /**
  * Writes frames as plain MessagePack, `[seq, atUs, dir, channel, kind, facts, body, masks, verdict]`, each behind its u32 size.
@@ -17,7 +28,13 @@ export class FrameEncoder {
 
   /** `size`: first capacity; grows by doubling. */
   constructor(size: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(size)
+    this.#bytes = take(size)
+  }
+
+  /** Gives the buffer back for another chunk; nothing of this one may be used after it. */
+  recycle(): void {
+    if (this.#bytes.length === LARGE_BUFFER && pool.length < POOLED_BUFFERS) pool.push(this.#bytes)
+    this.#bytes = NO_BYTES
   }
 
   /** Bytes written so far. */
@@ -202,7 +219,7 @@ export class FrameEncoder {
   #room(size: number): void {
     const needed = this.#at + size
     if (needed <= this.#bytes.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2))
+    const grown = take(Math.max(needed, this.#bytes.length * 2))
     this.#bytes.copy(grown, 0, 0, this.#at)
     this.#bytes = grown
   }

@@ -6,6 +6,7 @@ import type { Recorder, Seal } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
 import { type Chain, makeChunk, OpenChunk } from './chunk.ts'
 import { Density } from './density.ts'
+import { LARGE_BUFFER } from './frame-encoder.ts'
 import type { RecorderLimits } from './limits.ts'
 import { Leaves, MerkleStack, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
@@ -277,7 +278,7 @@ export class SessionRecorder implements Recorder {
     if (this.#halfSpooled) return
     this.#chunk = undefined
     if (chunk.size === 0) return
-    this.#sizeHint = chunk.size > CHUNK_RAW_SIZE / 2 ? CHUNK_RAW_SIZE + SPOOL_PIECE_SIZE : SMALL_CHUNK
+    this.#sizeHint = chunk.size > CHUNK_RAW_SIZE / 2 ? LARGE_BUFFER : SMALL_CHUNK
     this.#unstoredSince.push(chunk.bornMs)
     const claim = this.#parts.slot.take()
     this.#making = this.#making.then(() => this.#make(chunk, claim))
@@ -288,12 +289,14 @@ export class SessionRecorder implements Recorder {
     const { chain, codec } = this.#parts
     try {
       if (this.#segmentFull()) await this.#roll()
+      const { size } = chunk
       const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
+      chunk.encoder.recycle()
       this.#tree.push(made.header)
       this.#tally.join(chunk.tally)
       this.#density.add(chunk.times)
       this.#outbox.add(this.#segment.chunk(made), () => {
-        this.#unstoredSize -= chunk.size
+        this.#unstoredSize -= size
         this.#unstoredSince.shift()
         this.#parts.spool.release(claim)
         this.#wake()

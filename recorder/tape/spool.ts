@@ -1,4 +1,4 @@
-import { writevSync } from 'node:fs'
+import { writeSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { syncFolder } from '../files.ts'
@@ -50,7 +50,9 @@ export class Spool {
   readonly #limits: SpoolOptions['limits']
   readonly #write: WriteNow
   readonly #createFile: typeof SpoolFile.create
-  readonly #head = Buffer.alloc(SPOOL_HEAD_SIZE)
+  /** Small records are put together here: one buffer is quicker to write than two. */
+  readonly #record = Buffer.alloc(SPOOL_HEAD_SIZE + JOINED_SIZE)
+  readonly #head = this.#record.subarray(0, SPOOL_HEAD_SIZE)
   readonly #slots = new Set<SpoolSlot>()
   readonly #full: SpoolFile[] = []
   #current: SpoolFile
@@ -67,7 +69,7 @@ export class Spool {
   private constructor(folder: string, options: SpoolOptions, first: SpoolFile) {
     this.#folder = folder
     this.#limits = options.limits
-    this.#write = options.write ?? writevSync
+    this.#write = options.write ?? writeNow
     this.#createFile = options.createFile ?? SpoolFile.create
     this.#current = first
   }
@@ -169,7 +171,10 @@ export class Spool {
     }
     const file = this.#current
     writeSpoolHead(this.#head, file.number, slot.number, kind, beginsFrame, payload)
-    this.#writeFully(file, [this.#head, payload], size)
+    if (payload.length <= JOINED_SIZE) {
+      this.#record.set(payload, SPOOL_HEAD_SIZE)
+      this.#writeFully(file, [this.#record.subarray(0, size)], size)
+    } else this.#writeFully(file, [this.#head, payload], size)
     file.position += size
     file.dirty = true
     return true
@@ -285,6 +290,16 @@ export class Spool {
     this.#wakers = []
     for (const wake of wakers) wake()
   }
+}
+
+/** Up to this, copying costs less than a second buffer in the system call. */
+const JOINED_SIZE = 8 << 10
+
+function writeNow(fd: number, buffers: readonly Uint8Array[], position: number): number {
+  const [only, ...more] = buffers
+  return only !== undefined && more.length === 0
+    ? writeSync(fd, only, 0, only.length, position)
+    : writevSync(fd, buffers, position)
 }
 
 /** Between two tries to make a file on a full disk. */
