@@ -134,12 +134,18 @@ async function askedBy(approval: string, dataDir: string): Promise<string> {
   return (await desk.get(approval)).session
 }
 
+/** npm passes a Ctrl-C on that the terminal has delivered already: two signals within this are one wish. */
+const SAME_WISH_MS = 1_000
+
 /** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
 function interruption(): AbortSignal {
   const interrupted = new AbortController()
+  let firstMs = 0
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (interrupted.signal.aborted) process.exit(EXIT.failure)
+      if (interrupted.signal.aborted && performance.now() - firstMs > SAME_WISH_MS) process.exit(EXIT.failure)
+      if (interrupted.signal.aborted) return
+      firstMs = performance.now()
       interrupted.abort(new Error(`interrupted by ${signal}`))
     })
   }
