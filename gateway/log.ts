@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino'
+import type { RecoveryReport } from '../recorder/index.ts'
 import type { SessionId } from '../schemas/session.ts'
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
@@ -35,8 +36,13 @@ export class Log {
     this.#logger.warn({ warning }, 'configuration warning')
   }
 
-  recovered({ sessions }: { readonly sessions: readonly { readonly id: string }[] }): void {
-    for (const { id } of sessions) this.#logger.warn({ session: id }, 'tape of a process that died sealed as recovered')
+  recovered({ sessions, problems }: RecoveryReport): void {
+    for (const { id, outcome, frames, recovered } of sessions) {
+      if (outcome !== 'already')
+        this.#logger.warn({ session: id, outcome, frames, recovered }, 'tape of a process that died is ended')
+    }
+    // The recorder's own words: files, ids and sizes; it knows no traffic.
+    for (const problem of problems) this.#logger.error(problem, 'a spool could not be recovered; it is kept')
   }
 
   listening(facts: { readonly protocol: string; readonly address: string; readonly port: number; readonly tls: string }): void {

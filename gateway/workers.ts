@@ -35,6 +35,7 @@ export class Workers {
   readonly #cancels = new Questions(CANCEL_TIMEOUT_MS)
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
   readonly #started: PromiseWithResolvers<readonly number[]> = Promise.withResolvers()
+  #recovering: Promise<void> = Promise.resolve()
   #everReady = false
   #stopping: string | undefined
 
@@ -141,19 +142,19 @@ export class Workers {
     slot.backOffMs =
       Date.now() - slot.startedMs >= STEADY_AFTER_MS ? FIRST_BACK_OFF_MS : Math.min(MAX_BACK_OFF_MS, slot.backOffMs * 2)
     this.#log.workerDied({ worker: slot.index, code, signal, backOffMs: slot.backOffMs })
-    void this.#recover()
-    setTimeout(() => {
-      if (this.#stopping === undefined) this.#fork(slot)
-    }, slot.backOffMs)
+    setTimeout(() => void this.#restart(slot), slot.backOffMs)
   }
 
-  /** Seals what the dead worker left open; tapes of the living are told apart by their owners' marks. */
-  async #recover(): Promise<void> {
-    try {
-      await recoverTapes(this.#settings, this.#log)
-    } catch (error) {
-      this.#log.stray(error)
-    }
+  /**
+   * First seals what the dead worker left open (tapes of the living are told apart by their owners' marks): its successor takes
+   * the same place. One at a time, as recovering needs the primary's own.
+   */
+  async #restart(slot: Slot): Promise<void> {
+    this.#recovering = this.#recovering
+      .then(() => recoverTapes(this.#settings, this.#log))
+      .catch((error: unknown) => this.#log.stray(error))
+    await this.#recovering
+    if (this.#stopping === undefined) this.#fork(slot)
   }
 
   #checkFinished(): void {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { generate } from 'selfsigned'
 import { createFile, isErrno, makeFolder } from '../../recorder/desk/exclusive-file.ts'
@@ -9,6 +9,7 @@ import { ApplianceError } from '../../schemas/errors.ts'
 
 /** Long, because clients pin a self-signed certificate by hand; whoever wants rotation brings certificates of their own. */
 const VALID_YEARS = 10
+const CERTIFICATE_FILE = 'listener.crt'
 
 export interface ListenerIdentity {
   /** PEM. */
@@ -16,7 +17,10 @@ export interface ListenerIdentity {
   readonly cert: string
 }
 
-/** The configured certificate, or else one of our own, made on the first start and kept as `listener.pem` in `keysDir`. */
+/**
+ * The configured certificate, or else one of our own, made on the first start and kept as `listener.pem` in `keysDir`; beside
+ * it `listener.crt`, the certificate alone, for clients to trust.
+ */
 export async function listenerIdentity(
   files: { readonly certFile?: string; readonly keyFile?: string },
   own: { readonly keysDir: string; readonly gateway: string },
@@ -48,13 +52,13 @@ async function ownIdentity(keysDir: string, gateway: string): Promise<ListenerId
   })
   const pem = kept ?? (await made(path, gateway))
   const blocks = pem.match(/-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----\n?/g) ?? []
-  return {
-    cert: blocks.filter((block) => block.includes('CERTIFICATE')).join(''),
-    key: blocks.filter((block) => block.includes('KEY')).join(''),
-  }
+  const cert = blocks.filter((block) => block.includes('CERTIFICATE')).join('')
+  await createFile(join(keysDir, CERTIFICATE_FILE), cert)
+  return { cert, key: blocks.filter((block) => block.includes('KEY')).join('') }
 }
 
 async function made(path: string, gateway: string): Promise<string> {
+  await rm(join(dirname(path), CERTIFICATE_FILE), { force: true }) // of a pair that was taken away
   const notAfterDate = new Date()
   notAfterDate.setFullYear(notAfterDate.getFullYear() + VALID_YEARS)
   const names = [...new Set([gateway, hostname(), 'localhost'])]

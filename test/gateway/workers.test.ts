@@ -19,6 +19,8 @@ test('several processes share the port; one that dies is started again, its tape
   process.kill(Number(victim['pid']), 'SIGKILL')
   await serving.line(DIED, ({ worker }) => worker === 1)
   await serving.line('worker started', ({ worker, pid }) => worker === 1 && pid !== victim['pid'])
+  const lost = opened.find(({ worker }) => worker === 1)?.['session']
+  await serving.line('tape of a process that died is ended', ({ session }) => session === lost)
   const survivor = clients[opened.findIndex(({ worker }) => worker === 2)]
   survivor?.say('still here')
   assert.equal(await survivor?.hear(), 'still here')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +19,8 @@ test('the first start makes a certificate that a client can pin, and later start
   const identity = await listenerIdentity({}, { keysDir: made.path, gateway: 'gw1' })
   assert.deepEqual(await listenerIdentity({}, { keysDir: made.path, gateway: 'gw1' }), identity)
   assert.equal((await stat(join(made.path, 'listener.pem'))).mode & 0o777, 0o600)
+
+  assert.equal(await readFile(join(made.path, 'listener.crt'), 'utf8'), identity.cert)
 
   const server = createServer(identity, (socket) => socket.end('hello'))
   await once(server.listen(0, '127.0.0.1'), 'listening')
