@@ -253,7 +253,7 @@ test('no text makes the facts throw', () => {
     fc.property(fc.oneof(fc.string({ unit: 'binary' }), soup, tight), (sql) => {
       assert.equal(typeof sqlFacts(sql).parse_ok, 'boolean')
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   )
 })
 
@@ -307,7 +307,7 @@ test('texts with one key are judged alike', () => {
       assert.equal(first.literals, second.literals, `${one} | ${two}`)
       if (!first.literals) assert.deepEqual(first.facts, second.facts, `${one} | ${two}`)
     }),
-    { numRuns: 3_000 },
+    { numRuns: 2_000 },
   )
-  assert.ok(compared > 500, `only ${compared} pairs had one key`)
+  assert.ok(compared > 300, `only ${compared} pairs had one key`)
 })
