@@ -80,13 +80,14 @@ export class GatewaySessions {
     const { doorkeeper, settings } = this.#parts
     if (this.#closed !== undefined) throw new ApplianceError('LIMIT_REACHED', this.#closed.message)
     const identity = await doorkeeper.prove(knock, signal)
+    if (signal.aborted) throw gone()
     const found = this.#find(knock, identity)
     using reservation = this.#reserve(identity.subject, settings.limits)
     const visit = await this.#record(knock, identity, found, reservation)
     if (signal.aborted) {
       visit.closing('the client left before the session began')
       await visit[Symbol.asyncDispose]()
-      throw new ApplianceError('PROTOCOL_TIMEOUT', 'the connection was given up before the session began')
+      throw gone()
     }
     if (this.#closed !== undefined) visit.end(this.#closed)
     onProved()
@@ -136,6 +137,9 @@ export class GatewaySessions {
       fingerprintKey: keys.fingerprint,
     })
     const target: Target = knock.database === undefined ? found.target : { ...found.target, database: knock.database }
+    // Whatever can fail does so before there is a tape to seal.
+    const judge = policy.judge(identity, target)
+    const labels = policy.columns(identity)
     const { info, recorder } = await room.open({
       identity,
       // What the client chose is its text, so it is cleaned like everything else that is recorded.
@@ -150,9 +154,9 @@ export class GatewaySessions {
       info,
       target,
       recorder,
-      judge: policy.judge(identity, target),
+      judge,
       masker,
-      labels: policy.columns(identity),
+      labels,
       approvals,
       bindingKey: keys.binding,
       approvalTtlMs: settings.limits.approvalTtlMs,
@@ -211,4 +215,8 @@ class Reservation implements Disposable {
   [Symbol.dispose](): void {
     this.#release?.()
   }
+}
+
+function gone(): ApplianceError {
+  return new ApplianceError('PROTOCOL_TIMEOUT', 'the connection was given up before the session began')
 }

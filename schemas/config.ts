@@ -43,7 +43,7 @@ export const Listener = Type.Object(
 )
 export type Listener = Static<typeof Listener>
 
-export const UpstreamTls = Type.Object(
+const UpstreamTls = Type.Object(
   {
     mode: Type.Union([Type.Literal('off'), Type.Literal('unverified'), Type.Literal('verify')]),
     ca: Type.Optional(Path('PEM certificates to trust instead of the system ones')),
@@ -52,7 +52,7 @@ export const UpstreamTls = Type.Object(
   closed,
 )
 
-export const Target = Type.Object(
+const Target = Type.Object(
   {
     name: Name('What clients ask for'),
     protocol: oneOf(PROTOCOL_NAMES),
@@ -74,7 +74,7 @@ export const Target = Type.Object(
   closed,
 )
 
-export const IdentityKey = Type.Object(
+const IdentityKey = Type.Object(
   {
     id: Name('Shown in logs and tapes'),
     sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the access key, hex' }),

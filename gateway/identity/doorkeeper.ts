@@ -60,8 +60,11 @@ export class Doorkeeper {
   }
 
   async #proveKey(secret: string): Promise<{ readonly identity: Identity } | { readonly why: string }> {
-    const key = findAccessKey([...this.#configuredKeys, ...(await this.#folder.list())], secret)
-    if (key === undefined) return { why: 'unknown key' }
+    // A damaged file must not tell clients of itself, nor keep out those whose keys stand elsewhere.
+    const made = await this.#folder.list().catch((error: unknown) => (error instanceof Error ? error : new Error('unknown')))
+    const key = findAccessKey([...this.#configuredKeys, ...(made instanceof Error ? [] : made)], secret)
+    if (key === undefined)
+      return { why: made instanceof Error ? 'the access keys cannot be read; see `sallyport keys list`' : 'unknown key' }
     if (key.revokedAt !== undefined) return { why: `key ${key.id} is revoked` }
     if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= Date.now()) return { why: `key ${key.id} has expired` }
     const configured = this.#identities.get(key.subject)

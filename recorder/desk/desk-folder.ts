@@ -20,6 +20,8 @@ const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const ID_PATTERN = /^A-[0-9A-HJKMNP-TV-Z]{8}$/
 const REQUEST_NAME = /^(A-[0-9A-HJKMNP-TV-Z]{8})\.0000\.json$/
 const SLOT_DIGITS = 4
+/** A person decides a few dozen an hour; an agent that asks in a loop must not bury the desk or fill the disk. */
+const MAX_REQUESTS_PER_REQUESTER = 200
 const GENERATION_DIGITS = 8
 
 const requestChecker = Compile(ApprovalRequest)
@@ -39,6 +41,7 @@ export class FolderDesk implements Desk {
   readonly #folder: string
   readonly #now: () => number
   readonly #changes: FolderChanges
+  readonly #requests = new RequestRate()
   readonly #askers = new Map<string, string[]>()
 
   private constructor(folder: string, now: () => number) {
@@ -63,6 +66,7 @@ export class FolderDesk implements Desk {
         if (isOpen(joined)) return joined
         await this.#leave(newest.id)
       }
+      this.#requests.count(ask.requester, ask.ttlMs, this.#now())
       const id = newId()
       const request = requestOf(ask, id, this.#now())
       await this.#join(id)
@@ -81,13 +85,14 @@ export class FolderDesk implements Desk {
   }
 
   async outcome(id: string, signal: AbortSignal): Promise<Outcome> {
+    // Read once: it never changes, and its command may be large.
+    const { request } = await this.#read(id)
     for (;;) {
       signal.throwIfAborted()
       const waiting = new AbortController()
       const change = this.#changes.next(id, AbortSignal.any([signal, waiting.signal]))
       try {
-        const approval = await this.get(id)
-        const outcome = outcomeOf(approval)
+        const outcome = outcomeOf(approvalAfter(request, await this.#events(id), this.#now()))
         if (outcome !== undefined) {
           await this.#leave(id)
           return outcome
@@ -176,10 +181,14 @@ export class FolderDesk implements Desk {
     if (first === undefined)
       throw new ApplianceError('APPROVAL_UNKNOWN', `there is no approval request ${JSON.stringify(id.slice(0, 40))}`)
     if (!requestChecker.Check(first)) throw damaged(slotName(id, 0))
+    return { request: first, events: await this.#events(id) }
+  }
+
+  async #events(id: string): Promise<readonly ApprovalEvent[]> {
     const events: ApprovalEvent[] = []
     for (let slot = 1; ; slot += 1) {
       const event = await this.#slot(id, slot)
-      if (event === undefined) return { request: first, events }
+      if (event === undefined) return events
       if (!eventChecker.Check(event)) throw damaged(slotName(id, slot))
       events.push(event)
     }
@@ -243,6 +252,23 @@ export class FolderDesk implements Desk {
 
   #at(): string {
     return new Date(this.#now()).toISOString()
+  }
+}
+
+/** New requests of each requester through this process, for as long as they may be open. */
+class RequestRate {
+  readonly #untilMs = new Map<string, number[]>()
+
+  /** Throws LIMIT_REACHED. */
+  count(requester: string, ttlMs: number, nowMs: number): void {
+    const open = (this.#untilMs.get(requester) ?? []).filter((until) => until > nowMs)
+    if (open.length >= MAX_REQUESTS_PER_REQUESTER) {
+      throw new ApplianceError(
+        'LIMIT_REACHED',
+        `${requester} has asked for ${open.length} approvals lately, more than people can read; wait until some have expired`,
+      )
+    }
+    this.#untilMs.set(requester, [...open, nowMs + ttlMs])
   }
 }
 

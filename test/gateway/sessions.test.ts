@@ -29,6 +29,7 @@ class FakeRoom {
   readonly starts: SessionStart[] = []
   readonly seals: string[] = []
   readonly entries: Masked<Entry>[] = []
+  onOpen: () => void = () => undefined
   failOpen = false
   failAppend = false
   failSeal = false
@@ -36,6 +37,7 @@ class FakeRoom {
   async open(start: SessionStart): Promise<OpenSession> {
     if (this.failOpen) throw new ApplianceError('RECORDER_FAILED', 'no room')
     this.starts.push(start)
+    this.onOpen()
     const number = this.starts.length
     const info = { ...start, id: `s-${number}` as SessionId, gateway: 'gw1', number, startedAt: new Date().toISOString() }
     const recorder: Recorder = {
@@ -212,9 +214,13 @@ test('a shutdown ends what is open and refuses what comes', async () => {
   await session[Symbol.asyncDispose]()
 })
 
-test('a client that left while its tape was opened leaves a sealed tape and no session', async () => {
+test('a client that left is given no tape; one that left while its tape was opened leaves it sealed', async () => {
   await using made = await house()
   await refusedWith('PROTOCOL_TIMEOUT', made.open({}, AbortSignal.abort()))
+  assert.equal(made.room.starts.length, 0)
+  const left = new AbortController()
+  made.room.onOpen = () => left.abort()
+  await refusedWith('PROTOCOL_TIMEOUT', made.open({}, left.signal))
   assert.equal(made.sessions.size, 0)
   assert.equal(made.room.seals.length, 1)
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -25,7 +25,7 @@ async function door() {
     jwt: await JwtProver.open([]),
     onDenied: (_client, why) => whys.push(why),
   })
-  return { keeper, folder, whys, configured, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  return { keeper, folder, path, whys, configured, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
 test('an access key proves the configured identity, with the human behind it', async () => {
@@ -64,4 +64,13 @@ test('whatever is wrong, the answer is the same; only our log knows more', async
       whys.some((why) => why.includes(secret)),
       false,
     )
+})
+
+test('a damaged key file is told to the log only, and keeps nobody else out', async () => {
+  await using made = await door()
+  const { secret } = await made.folder.create('agent:claude')
+  await writeFile(join(made.path, 'k-111111111111.json'), 'x')
+  await assert.rejects(made.keeper.prove({ secret, client }, signal), { code: 'AUTH_DENIED' })
+  assert.match(made.whys[0] ?? '', /cannot be read/)
+  assert.equal((await made.keeper.prove({ secret: made.configured, client }, signal)).subject, 'ana@example.org')
 })

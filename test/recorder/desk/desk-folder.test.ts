@@ -57,3 +57,15 @@ test('folder desk: drafts and askers are cleaned up', async () => {
     false,
   )
 })
+
+test('folder desk: an agent that asks in a loop is stopped, others and joined requests are not, and time helps', async () => {
+  await using made = await fixture()
+  using desk = await made.open()
+  const binding = (index: number): string => index.toString(16).padStart(64, '0')
+  for (let index = 0; index < 200; index += 1) await desk.request(ask({ binding: binding(index) }))
+  await assert.rejects(desk.request(ask({ binding: binding(200) })), { code: 'LIMIT_REACHED' })
+  assert.equal((await desk.request(ask({ binding: binding(7) }))).state, 'pending')
+  assert.equal((await desk.request(ask({ binding: binding(200), requester: 'agent:other' }))).state, 'pending')
+  made.clock.now += 3_600_000
+  assert.equal((await desk.request(ask({ binding: binding(201) }))).state, 'pending')
+})
