@@ -46,7 +46,8 @@ export function frameLines({ frame, shown, recovered }: ShownFrame, options: Lin
   const marks = [verdictMark(frame), maskMark(frame), recovered ? 'RECOVERED' : ''].filter((mark) => mark !== '')
   const at = `+${(frame.atUs / 1e6).toFixed(3)}s`
   const channel = frame.channel === 0 ? '' : ` channel ${frame.channel}`
-  const head = `#${String(frame.seq).padEnd(5)} ${at.padStart(10)}  ${ARROWS[frame.dir]}  ${safeText(frame.kind)}${channel}`
+  const origin = frame.facts['origin'] === 'gateway' ? ' (said by the gateway)' : ''
+  const head = `#${String(frame.seq).padEnd(5)} ${at.padStart(10)}  ${ARROWS[frame.dir]}  ${safeText(frame.kind)}${channel}${origin}`
   const marked = marks.length === 0 ? '' : `  ${style(markStyle(frame.verdict), safeText(marks.join('  ')), options)}`
   const told = frame.dir !== 'note' && shown.some(({ show }) => show !== 'bytes')
   const notes = told ? [] : [factsLine(frame)].filter((line) => line !== '')

@@ -72,6 +72,17 @@ test('verdicts, approvals and recovery are marked', () => {
   assert.match(lines({}, [], plain, true)[0] ?? '', /RECOVERED$/)
 })
 
+test('what the gateway itself said is told apart, and frames without a readable body show their facts', () => {
+  assert.deepEqual(
+    lines({ kind: 'cancel-key', facts: { origin: 'gateway' } }, [{ show: 'bytes', label: 'message K', size: 13 }]),
+    [
+      '#3        +1.250s  <-  cancel-key (said by the gateway)',
+      '        origin=gateway',
+      '        message K: 13 bytes, not shown',
+    ],
+  )
+})
+
 test('nothing a recorded party said can act on the terminal', () => {
   const hostile = '\u001b]0;owned\u0007\u202eevil'
   const cells = [{ text: hostile, masked: hostile }]
