@@ -43,7 +43,7 @@ const Entity = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,60}$', description: 't
 const LabelId = '^[a-z0-9][a-z0-9._-]{0,99}$'
 const RuleId = Type.String({ pattern: LabelId, description: 'an id of lower-case letters, digits, `.`, `_` and `-`' })
 
-export const Label = Type.Object(
+const Label = Type.Object(
   {
     columns: Type.Optional(
       Type.Array(Type.String({ pattern: '^[^.]+\\.[^.]+\\.[^.]+$', description: 'schema.table.column; `*` allowed' }), {
@@ -59,12 +59,12 @@ export const Label = Type.Object(
   strict,
 )
 
-export const Detector = Type.Union([
+const Detector = Type.Union([
   Type.Enum(['mask', 'ignore']),
   Type.Object({ action: Type.Enum(['mask', 'ignore']), form: Type.Optional(Form) }, strict),
 ])
 
-export const Who = Type.Object(
+const Who = Type.Object(
   {
     kinds: Type.Optional(Type.Union([Kind, Type.Array(Kind, { minItems: 1 })])),
     groups: Type.Optional(Names),
@@ -73,7 +73,7 @@ export const Who = Type.Object(
   { ...strict, minProperties: 1 },
 )
 
-export const Where = Type.Object(
+const Where = Type.Object(
   {
     names: Type.Optional(Globs),
     labels: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z0-9._/-]{1,100}$' }), Names)),
@@ -129,7 +129,7 @@ export const Match = Type.Object(
 )
 export type Match = Static<typeof Match>
 
-export const Threshold = Type.Object(
+const Threshold = Type.Object(
   {
     rows: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
     bytes: Type.Optional(
@@ -143,7 +143,7 @@ export const Threshold = Type.Object(
   strict,
 )
 
-export const ApprovalRule = Type.Object(
+const ApprovalRule = Type.Object(
   {
     groups: Type.Optional(Names),
     count: Type.Optional(Type.Integer({ minimum: 1, maximum: 10 })),

@@ -11,7 +11,7 @@ import { type CompiledRule, compileRule, compileWho, holdOf } from './rule.ts'
 import { SessionJudge } from './session-judge.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
-export type { ColumnLabel, ColumnLabels } from './columns.ts'
+export type { ColumnLabels } from './columns.ts'
 
 /** A policy file, read, checked and ready to judge. Immutable; one per process and version of the file. */
 export interface Policy {

@@ -31,7 +31,7 @@ export interface CompiledRule {
 }
 
 /** Agent tools give up waiting after about a minute; a hold has to be over before. */
-export const DEFAULT_HOLD_MS = 45_000
+const DEFAULT_HOLD_MS = 45_000
 
 export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
   const shadow = rule.mode === 'shadow' || file.mode === 'shadow'
