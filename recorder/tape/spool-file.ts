@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, openSync } from 'node:fs'
-import { open, rename, unlink } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { writeFully } from '../files.ts'
 
@@ -10,8 +10,9 @@ const FILL_PIECE_SIZE = 1 << 20
 
 /** One file of the spool, filled with zeros beforehand so that its bytes are reserved on the disk and a sync need not touch its metadata. */
 export class SpoolFile {
-  number: number
-  path: string
+  /** 0 while it waits for its turn. Its name says nothing: what is in it does. */
+  number = 0
+  readonly path: string
   readonly fd: number
   readonly size: number
   /** Where the next record goes. */
@@ -21,15 +22,14 @@ export class SpoolFile {
   /** Written since the last sync began. */
   dirty = false
 
-  private constructor(number: number, path: string, fd: number, size: number) {
-    this.number = number
+  private constructor(path: string, fd: number, size: number) {
     this.path = path
     this.fd = fd
     this.size = size
   }
 
   /** Rejects with the system's error (ENOSPC ...), having left nothing behind. */
-  static async create(number: number, path: string, size: number): Promise<SpoolFile> {
+  static async create(path: string, size: number): Promise<SpoolFile> {
     const file = await open(path, 'wx', 0o600)
     try {
       const zeros = Buffer.alloc(Math.min(FILL_PIECE_SIZE, size))
@@ -42,14 +42,12 @@ export class SpoolFile {
       throw error
     }
     await file.close()
-    return new SpoolFile(number, path, openSync(path, 'r+'), size)
+    return new SpoolFile(path, openSync(path, 'r+'), size)
   }
 
-  /** Begins a new life under another number. */
-  async reuse(number: number, path: string): Promise<void> {
-    await rename(this.path, path)
+  /** Begins a life as the file now written. Numbered here and not earlier: recovery reads the files in the order of their numbers. */
+  begin(number: number): void {
     this.number = number
-    this.path = path
     this.position = 0
     this.pending = 0
   }

@@ -40,7 +40,7 @@ export async function readSpool(folder: string): Promise<SpooledSession[]> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith('.wal')) continue
     const path = join(folder, name)
-    // A file in its second life may still have its first name, after a loss of power: its records know better.
+    // Files are used again under the names they have: their records know in which order.
     const number = readSpoolRecord(await head(path), 0)?.file
     if (number !== undefined) files.push({ number, path, bytes: () => readFile(path) })
   }

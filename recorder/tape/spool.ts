@@ -59,6 +59,8 @@ export class Spool {
   #next: SpoolFile | undefined
   #preparing: Promise<void> | undefined
   #lastFile = 1
+  /** For names; a file keeps its name, and gets a new number in each life. */
+  #lastName = 1
   #lastSlot = 0
   #syncing: Promise<void> = Promise.resolve()
   #syncNext: Promise<void> | undefined
@@ -72,11 +74,12 @@ export class Spool {
     this.#write = options.write ?? writeNow
     this.#createFile = options.createFile ?? SpoolFile.create
     this.#current = first
+    first.begin(1)
   }
 
   /** `folder` must exist and be ours alone. Rejects with the system's error when the first file does not fit on the disk. */
   static async open(folder: string, options: SpoolOptions): Promise<Spool> {
-    const first = await (options.createFile ?? SpoolFile.create)(1, fileName(folder, 1), options.limits.walSize)
+    const first = await (options.createFile ?? SpoolFile.create)(fileName(folder, 1), options.limits.walSize)
     await syncFolder(folder)
     const spool = new Spool(folder, options, first)
     void spool.#prepare()
@@ -198,6 +201,8 @@ export class Spool {
 
   #roll(next: SpoolFile): void {
     const old = this.#current
+    this.#lastFile += 1
+    next.begin(this.#lastFile)
     this.#current = next
     this.#next = undefined
     if (old.pending === 0) this.#recycle(old)
@@ -219,9 +224,9 @@ export class Spool {
 
   /** A file that cannot be made (disk full) is tried again by whoever needs it, until its patience ends. */
   async #createNext(): Promise<void> {
-    this.#lastFile += 1
+    this.#lastName += 1
     try {
-      const file = await this.#createFile(this.#lastFile, fileName(this.#folder, this.#lastFile), this.#limits.walSize)
+      const file = await this.#createFile(fileName(this.#folder, this.#lastName), this.#limits.walSize)
       await syncFolder(this.#folder)
       if (this.#next === undefined) this.#next = file
       else await file.remove()
@@ -241,17 +246,8 @@ export class Spool {
     }
     void this.#syncing.then(async () => {
       try {
-        if (this.#next === undefined) {
-          this.#lastFile += 1
-          const number = this.#lastFile
-          await file.reuse(number, fileName(this.#folder, number))
-          if (this.#next === undefined) {
-            this.#next = file
-            this.#wake()
-            return
-          }
-        }
-        await file.remove()
+        if (this.#next === undefined) this.#next = file
+        else await file.remove()
       } catch (error) {
         this.#lastProblem = messageOf(error)
       }

@@ -58,8 +58,8 @@ test('a spool cut, or overwritten with garbage, at any byte still gives every fr
 
 test('when the disk is full the session ends, and its last words stand in the bytes reserved for them', async () => {
   await using folder = await recordingFolder()
-  const createFile: typeof SpoolFile.create = (number, path, size) =>
-    number === 1 ? SpoolFile.create(number, path, size) : noSpace()
+  const createFile: typeof SpoolFile.create = (path, size) =>
+    path.endsWith('00000001.wal') ? SpoolFile.create(path, size) : noSpace()
   const room = await folder.room({ spool: { createFile }, limits: { patienceMs: 30 } })
   const { info, recorder } = await room.open(START)
   let accepted = 0
@@ -132,8 +132,8 @@ test('one sync serves all that wait for it', async () => {
   let syncs = 0
   const spool = await Spool.open(folder.path, {
     limits: { ...RECORDER_LIMITS, ...TEST_LIMITS },
-    createFile: async (number, path, size) => {
-      const file = await SpoolFile.create(number, path, size)
+    createFile: async (path, size) => {
+      const file = await SpoolFile.create(path, size)
       const sync = file.sync.bind(file)
       file.sync = () => {
         syncs += 1
