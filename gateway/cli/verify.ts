@@ -51,7 +51,8 @@ function tapeLines(tape: TapeVerification): string[] {
   }
   if (unattested > 0) add(`${unattested} frames behind a break in the chain are attested by nobody`)
   if (verdict !== 'VALID' && lastGood !== null) {
-    add(`good up to frame ${lastGood.frame}, ${(lastGood.atUs / 1e6).toFixed(3)} s after the start (chunk ${lastGood.chunk})`)
+    const at = `${(lastGood.atUs / 1e6).toFixed(3)} s after the start, chunk ${lastGood.chunk}`
+    add(`the chain of signatures is unbroken up to frame ${lastGood.frame} (${at})`)
   }
   if (verdict === 'VALID-INCOMPLETE' && lossWindow !== null) add(`what may be missing after it: ${lossWindow}`)
   for (const problem of problems) add(problemLine(problem))
