@@ -1,0 +1,421 @@
+import { type Static, type TSchema, Type } from 'typebox'
+import { Approval, ApprovalState } from './approval.ts'
+import { ERROR_CODES } from './errors.ts'
+import { PROTOCOL_NAMES } from './session.ts'
+
+// What the console and machines ask, and what they are answered; told in prose in docs/api.md. The OpenAPI document is made of this file.
+
+export const API_BASE = '/api/v1'
+/** Carries the token of `Me.csrf`; required on everything but GET where a cookie, not a bearer key, says who asks. */
+export const CSRF_HEADER = 'x-sallyport-csrf'
+/** Why evidence is looked at, in the reader's words; noted in the ledger with what was read. At most MAX_PURPOSE_LENGTH characters, percent-encoded. */
+export const PURPOSE_HEADER = 'x-sallyport-purpose'
+export const MAX_PURPOSE_LENGTH = 200
+/** One-time links are `<console>/#sign-in=<token>`: a fragment is never sent, so it is in nobody's log. */
+export const SIGN_IN_FRAGMENT = 'sign-in'
+
+const closed = { additionalProperties: false } as const
+const oneOf = <T extends string>(names: readonly T[]) => Type.Unsafe<T>({ type: 'string', enum: [...names] })
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+const Count = Type.Integer({ minimum: 0 })
+const DateTime = Type.String({ format: 'date-time' })
+const Cursor = Type.String({ minLength: 1, maxLength: 200, pattern: '^[A-Za-z0-9_-]+$' })
+const Limit = (most: number, usual: number) => Type.Integer({ minimum: 1, maximum: most, default: usual })
+
+/** RFC 9457. `code` is one of ours, `detail` one sentence for people. */
+export const ProblemDetails = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  code: oneOf(ERROR_CODES),
+})
+export type ProblemDetails = Static<typeof ProblemDetails>
+
+/**
+ * `viewer` sees sessions, their statements and approvals, of targets whose groups they share. `investigator` reads evidence
+ * too: tapes and live tails. `approver` decides what a request's own groups let them decide. `auditor` is an investigator of every target.
+ * `admin` may do all of it, and end sessions; an investigator may end sessions of their targets.
+ */
+export const ROLES = ['viewer', 'investigator', 'approver', 'auditor', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+export const SignIn = Type.Union([
+  Type.Object({ key: Type.String({ minLength: 1, maxLength: 4096 }) }, closed),
+  Type.Object({ link: Type.String({ minLength: 1, maxLength: 200 }) }, closed),
+])
+export type SignIn = Static<typeof SignIn>
+
+export const Me = Type.Object({
+  subject: Type.String(),
+  kind: oneOf(['human', 'agent', 'service']),
+  groups: Type.Array(Type.String()),
+  roles: Type.Array(oneOf(ROLES)),
+  /** For CSRF_HEADER; null where a bearer key was shown. Changes at each sign-in. */
+  csrf: orNull(Type.String()),
+  /** When this sign-in ends whatever is done; null for bearer keys. */
+  expiresAt: orNull(DateTime),
+  /** How long it may be left alone, ms; null for bearer keys. */
+  idleTimeoutMs: orNull(Count),
+  gateway: Type.String(),
+})
+export type Me = Static<typeof Me>
+
+/** `live`: still written. `sealed`: signed end. `incomplete`: recovered after a crash, cut, or its header cannot be read. */
+export const SESSION_STATES = ['live', 'sealed', 'incomplete'] as const
+export type SessionState = (typeof SESSION_STATES)[number]
+const ACTS = ['allow', 'mask', 'block', 'hold'] as const
+
+export const SessionRow = Type.Object({
+  id: Type.String(),
+  state: oneOf(SESSION_STATES),
+  gateway: Type.String(),
+  identity: Type.Object({
+    subject: Type.String(),
+    kind: oneOf(['human', 'agent', 'service']),
+    principal: Type.Optional(Type.String()),
+    groups: Type.Array(Type.String()),
+  }),
+  target: Type.Object({
+    name: Type.String(),
+    protocol: oneOf(PROTOCOL_NAMES),
+    database: Type.Optional(Type.String()),
+    labels: Type.Record(Type.String(), Type.String()),
+  }),
+  client: Type.String(),
+  startedAt: DateTime,
+  /** null while live, and where no end was written. */
+  endedAt: orNull(DateTime),
+  /** Why it ended, as the seal says. */
+  endReason: orNull(Type.String()),
+  /** Up to the last durable frame. */
+  durationUs: Count,
+  /** Sums over the durable frames that are in the catalog. */
+  frames: Count,
+  statements: Count,
+  rows: Count,
+  bytesIn: Count,
+  bytesOut: Count,
+  /** Spans the masker replaced. */
+  masked: Count,
+  verdicts: Type.Object({ allow: Count, mask: Count, block: Count, hold: Count }),
+  /** Of the newest statement, at most 200 characters. */
+  lastStatement: orNull(Type.String()),
+})
+export type SessionRow = Static<typeof SessionRow>
+
+/** Filters are joined by `and`. `identity` and `target` take `*` for any characters; `text` is found anywhere in a statement, whatever its case. */
+export const SessionQuery = Type.Object(
+  {
+    identity: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    target: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+    protocol: Type.Optional(oneOf(PROTOCOL_NAMES)),
+    state: Type.Optional(oneOf(SESSION_STATES)),
+    /** Sessions with at least one message of this verdict. */
+    verdict: Type.Optional(oneOf(ACTS)),
+    /** Of the session's start; `since` is included, `until` is not. */
+    since: Type.Optional(DateTime),
+    until: Type.Optional(DateTime),
+    text: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+    /** At least so many rows left. */
+    minRows: Type.Optional(Count),
+    limit: Type.Optional(Limit(200, 50)),
+    cursor: Type.Optional(Cursor),
+  },
+  closed,
+)
+export type SessionQuery = Static<typeof SessionQuery>
+
+/** How far the catalog is behind the store. `backfill` while tapes from before the start are still being read. */
+export const CatalogLag = Type.Object({
+  state: oneOf(['backfill', 'following', 'failed']),
+  /** Sessions whose tape was not read to its present end. */
+  sessions: Count,
+  /** Since the catalog last caught up with the store; 0 when it is. */
+  behindMs: Count,
+})
+export type CatalogLag = Static<typeof CatalogLag>
+
+/** Newest start first. `next` asks for the following page; null at the end. */
+export const SessionPage = Type.Object({
+  sessions: Type.Array(SessionRow),
+  next: orNull(Cursor),
+  lag: CatalogLag,
+})
+export type SessionPage = Static<typeof SessionPage>
+
+/** What a list does not show of a session. */
+export const SessionDetail = Type.Object({
+  ...SessionRow.properties,
+  /** The header as it was signed: policy hash, durability, what the client said of itself, unproved. */
+  policy: Type.String(),
+  durability: Type.String(),
+  lossWindow: Type.String(),
+  claims: Type.Record(Type.String(), Type.String()),
+  proof: Type.String(),
+  /** Set where frames are attested only by the gateway that recovered them. */
+  recovered: orNull(Type.Object({ frames: Count, discardedBytes: Count, by: Type.String(), at: DateTime })),
+  /** Requests that held messages of this session, oldest first. */
+  approvals: Type.Array(Type.String()),
+  /** What this reader may do with it. */
+  may: Type.Object({ read: Type.Boolean(), kill: Type.Boolean() }),
+})
+export type SessionDetail = Static<typeof SessionDetail>
+
+export const STATEMENT_OUTCOMES = ['running', 'complete', 'error', 'refused', 'cut'] as const
+
+/** One command the client gave. Text is untrusted and masked. */
+export const StatementRow = Type.Object({
+  session: Type.String(),
+  /** Number of the frame that carries it; with `part` it names the statement. */
+  frame: Count,
+  /** A frame may carry several messages: which of its statements, from 0. */
+  part: Count,
+  channel: Count,
+  /** `query`, `parse`, `execute` ... */
+  kind: Type.String(),
+  text: Type.String(),
+  /** The catalog keeps at most 16 KiB of a statement; the tape has it whole. */
+  textCut: Type.Boolean(),
+  atUs: Count,
+  /** To the last frame that answered it; null while it runs. */
+  durationUs: orNull(Count),
+  /** Last frame that answered it; null while there is none. */
+  lastFrame: orNull(Count),
+  rows: Count,
+  bytesOut: Count,
+  masked: Count,
+  /** The gravest over the statement and its answers; null where no rule matched. */
+  verdict: orNull(oneOf(ACTS)),
+  rules: Type.Array(Type.String()),
+  approval: orNull(Type.String()),
+  /** `refused`: blocked or rejected. `cut`: ended before it was answered. */
+  outcome: oneOf(STATEMENT_OUTCOMES),
+})
+export type StatementRow = Static<typeof StatementRow>
+
+export const StatementQuery = Type.Object(
+  {
+    text: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+    verdict: Type.Optional(oneOf(ACTS)),
+    /** Statements of this frame and later. */
+    fromFrame: Type.Optional(Count),
+    limit: Type.Optional(Limit(1000, 200)),
+    cursor: Type.Optional(Cursor),
+  },
+  closed,
+)
+export type StatementQuery = Static<typeof StatementQuery>
+
+/** In tape order. */
+export const StatementPage = Type.Object({ statements: Type.Array(StatementRow), next: orNull(Cursor), lag: CatalogLag })
+export type StatementPage = Static<typeof StatementPage>
+
+export const OBJECT_KINDS = ['segment', 'index', 'recovered', 'salt'] as const
+
+/** One stored object of a tape, as docs/tape-format.md names it: `0000.tape`, `0000.idx`, `recovered-0000.tape`, `salt`. */
+export const TapeObject = Type.Object({
+  name: Type.String(),
+  kind: oneOf(OBJECT_KINDS),
+  /** Of segments and their indexes. */
+  segment: Type.Optional(Count),
+  /** Bytes that are durable now; only a last segment grows. */
+  size: Count,
+  /** Whether it can still grow; only what cannot is cached for good. */
+  final: Type.Boolean(),
+})
+export type TapeObject = Static<typeof TapeObject>
+
+/** Segments in order, then the others. */
+export const TapeObjects = Type.Object({
+  session: Type.String(),
+  state: oneOf(SESSION_STATES),
+  objects: Type.Array(TapeObject),
+})
+export type TapeObjects = Static<typeof TapeObjects>
+
+/** Public keys of this installation's gateways, for verification in the browser. Whoever doubts this server takes them from elsewhere. */
+export const Trust = Type.Object({
+  keys: Type.Array(
+    Type.Object({
+      gateway: Type.String(),
+      /** `Ed25519` or `ES256`. */
+      algorithm: Type.String(),
+      keyId: Type.String(),
+      /** SubjectPublicKeyInfo, DER, base64. */
+      spki: Type.String(),
+    }),
+  ),
+})
+export type Trust = Static<typeof Trust>
+
+/** How far a running session is in the store. */
+export const SessionProgress = Type.Object({
+  session: Type.String(),
+  state: oneOf(SESSION_STATES),
+  frames: Count,
+  durationUs: Count,
+  statements: Count,
+  rows: Count,
+  bytesOut: Count,
+  masked: Count,
+  verdicts: Type.Object({ allow: Count, mask: Count, block: Count, hold: Count }),
+  /** Segment objects with their durable sizes: fetch what lies behind the size you had. */
+  objects: Type.Array(TapeObject),
+})
+export type SessionProgress = Static<typeof SessionProgress>
+
+export const Kill = Type.Object({ reason: Type.String({ minLength: 1, maxLength: 500 }) }, closed)
+export type Kill = Static<typeof Kill>
+/** The farewell is on its way; the session's `closed` event tells when it has ended. */
+export const KillAnswer = Type.Object({ session: Type.String(), killed: Type.Literal(true) })
+export type KillAnswer = Static<typeof KillAnswer>
+
+/** Approval without its binding, which is the gateway's own business, and what this reader may do about it. */
+export const ApprovalView = Type.Object({
+  ...Type.Omit(Approval, ['binding']).properties,
+  may: Type.Object({ decide: Type.Boolean(), /** Why not, one sentence. */ why: Type.Optional(Type.String()) }),
+})
+export type ApprovalView = Static<typeof ApprovalView>
+export const ApprovalQuery = Type.Object(
+  {
+    state: Type.Optional(ApprovalState),
+    session: Type.Optional(Type.String({ maxLength: 128 })),
+    limit: Type.Optional(Limit(200, 50)),
+    cursor: Type.Optional(Cursor),
+  },
+  closed,
+)
+export type ApprovalQuery = Static<typeof ApprovalQuery>
+/** Newest first. */
+export const ApprovalPage = Type.Object({ approvals: Type.Array(ApprovalView), next: orNull(Cursor) })
+export type ApprovalPage = Static<typeof ApprovalPage>
+
+/** A rejection needs its reason: the requester is shown it. */
+export const DecisionAsk = Type.Object(
+  { act: oneOf(['approve', 'reject']), reason: Type.Optional(Type.String({ maxLength: 2000 })) },
+  closed,
+)
+export type DecisionAsk = Static<typeof DecisionAsk>
+
+/**
+ * Server-sent events of `GET /events`, by their `event:` name; `data:` is the JSON below. Each has an id; `Last-Event-ID` gets what was
+ * missed, or one `reset` when that is no longer kept: then ask again for what is on the page. A comment comes every 15 s.
+ * `GET /sessions/:id/live` sends `progress` (the state now first, then at each change) and `closed` last.
+ */
+export const SERVER_EVENTS = {
+  opened: SessionRow,
+  progress: SessionProgress,
+  closed: SessionRow,
+  approval: ApprovalView,
+  reset: Type.Object({}),
+} as const
+export type ServerEventName = keyof typeof SERVER_EVENTS
+export type ServerEvent = {
+  readonly [N in ServerEventName]: { readonly event: N; readonly data: Static<(typeof SERVER_EVENTS)[N]> }
+}[ServerEventName]
+
+export const Health = Type.Object({ ok: Type.Boolean(), catalog: CatalogLag })
+export type Health = Static<typeof Health>
+
+/** One endpoint: what the server checks requests by, and the OpenAPI document is made of. `bytes` and `events` are not JSON. */
+export interface Endpoint {
+  readonly method: 'get' | 'post'
+  /** Below API_BASE, parameters in braces. */
+  readonly path: string
+  readonly summary: string
+  readonly access: 'anyone' | 'signed-in' | Role
+  readonly query?: TSchema
+  readonly body?: TSchema
+  readonly answer: TSchema | 'bytes' | 'events' | 'document' | 'nothing'
+  readonly status?: number
+}
+
+export const ENDPOINTS = {
+  signIn: {
+    method: 'post',
+    path: '/sign-in',
+    summary: 'Sign in with an access key or a one-time link; sets the cookie',
+    access: 'anyone',
+    body: SignIn,
+    answer: Me,
+  },
+  signOut: {
+    method: 'post',
+    path: '/sign-out',
+    summary: 'End this sign-in',
+    access: 'signed-in',
+    answer: 'nothing',
+    status: 204,
+  },
+  me: { method: 'get', path: '/me', summary: 'Who is signed in', access: 'signed-in', answer: Me },
+  sessions: {
+    method: 'get',
+    path: '/sessions',
+    summary: 'Sessions, newest first',
+    access: 'viewer',
+    query: SessionQuery,
+    answer: SessionPage,
+  },
+  session: { method: 'get', path: '/sessions/{id}', summary: 'One session', access: 'viewer', answer: SessionDetail },
+  statements: {
+    method: 'get',
+    path: '/sessions/{id}/statements',
+    summary: 'Its statements, in order',
+    access: 'viewer',
+    query: StatementQuery,
+    answer: StatementPage,
+  },
+  objects: {
+    method: 'get',
+    path: '/sessions/{id}/objects',
+    summary: 'The stored objects of its tape',
+    access: 'investigator',
+    answer: TapeObjects,
+  },
+  object: {
+    method: 'get',
+    path: '/sessions/{id}/objects/{name}',
+    summary: 'One object, whole or one range of it',
+    access: 'investigator',
+    answer: 'bytes',
+  },
+  live: {
+    method: 'get',
+    path: '/sessions/{id}/live',
+    summary: 'How far it is in the store, as it goes on',
+    access: 'investigator',
+    answer: 'events',
+  },
+  kill: {
+    method: 'post',
+    path: '/sessions/{id}/kill',
+    summary: 'End it now',
+    access: 'investigator',
+    body: Kill,
+    answer: KillAnswer,
+    status: 202,
+  },
+  trust: { method: 'get', path: '/trust', summary: 'Public keys of the gateways', access: 'signed-in', answer: Trust },
+  approvals: {
+    method: 'get',
+    path: '/approvals',
+    summary: 'Requests for approval, newest first',
+    access: 'viewer',
+    query: ApprovalQuery,
+    answer: ApprovalPage,
+  },
+  approval: { method: 'get', path: '/approvals/{id}', summary: 'One request', access: 'viewer', answer: ApprovalView },
+  decide: {
+    method: 'post',
+    path: '/approvals/{id}/decision',
+    summary: 'Approve or reject it',
+    access: 'approver',
+    body: DecisionAsk,
+    answer: ApprovalView,
+  },
+  events: { method: 'get', path: '/events', summary: 'What changes, as it changes', access: 'viewer', answer: 'events' },
+  health: { method: 'get', path: '/healthz', summary: 'Whether it serves', access: 'anyone', answer: Health },
+  openapi: { method: 'get', path: '/openapi.json', summary: 'This document', access: 'anyone', answer: 'document' },
+} as const satisfies Readonly<Record<string, Endpoint>>
+export type EndpointName = keyof typeof ENDPOINTS
