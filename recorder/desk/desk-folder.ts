@@ -1,31 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Compile } from 'typebox/compile'
 import type { Approval, ApprovalState } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import {
-  type ApprovalEvent,
-  ApprovalEvent as ApprovalEventSchema,
-  ApprovalRequest,
-  approvalAfter,
-  checkRuling,
-} from './approval-log.ts'
+import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
+import { ApprovalFiles, requestIn } from './approval-files.ts'
+import { type ApprovalEvent, type ApprovalRequest, approvalAfter, checkRuling } from './approval-log.ts'
 import type { ApprovalAsk, Outcome } from './approvals.ts'
 import type { Approver, Desk, Ruling } from './desk.ts'
 import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
 import { FolderChanges } from './folder-changes.ts'
+import { RequestRate } from './request-rate.ts'
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
-const ID_PATTERN = /^A-[0-9A-HJKMNP-TV-Z]{8}$/
-const REQUEST_NAME = /^(A-[0-9A-HJKMNP-TV-Z]{8})\.0000\.json$/
-const SLOT_DIGITS = 4
-/** A person decides a few dozen an hour; an agent that asks in a loop must not bury the desk or fill the disk. */
-const MAX_REQUESTS_PER_REQUESTER = 200
 const GENERATION_DIGITS = 8
-
-const requestChecker = Compile(ApprovalRequest)
-const eventChecker = Compile(ApprovalEventSchema)
 
 /**
  * The desk as a folder shared by any number of processes of one machine.
@@ -40,6 +28,7 @@ const eventChecker = Compile(ApprovalEventSchema)
 export class FolderDesk implements Desk {
   readonly #folder: string
   readonly #now: () => number
+  readonly #files: ApprovalFiles
   readonly #changes: FolderChanges
   readonly #requests = new RequestRate()
   readonly #askers = new Map<string, string[]>()
@@ -47,6 +36,7 @@ export class FolderDesk implements Desk {
   private constructor(folder: string, now: () => number) {
     this.#folder = folder
     this.#now = now
+    this.#files = new ApprovalFiles(folder)
     this.#changes = new FolderChanges(folder)
   }
 
@@ -75,8 +65,8 @@ export class FolderDesk implements Desk {
       await makeFolder(folder)
       // Claimed first: of two processes asking the same at once, one makes the request and the other joins it.
       if (
-        (await createFile(join(folder, `${padded(number + 1, GENERATION_DIGITS)}.json`), bytes)) &&
-        (await this.#put(id, 0, bytes))
+        (await createFile(join(folder, `${String(number + 1).padStart(GENERATION_DIGITS, '0')}.json`), bytes)) &&
+        (await this.#files.put(id, 0, bytes))
       ) {
         return approvalAfter(request, [], this.#now())
       }
@@ -86,13 +76,13 @@ export class FolderDesk implements Desk {
 
   async outcome(id: string, signal: AbortSignal): Promise<Outcome> {
     // Read once: it never changes, and its command may be large.
-    const { request } = await this.#read(id)
+    const { request } = await this.#files.read(id)
     for (;;) {
       signal.throwIfAborted()
       const waiting = new AbortController()
       const change = this.#changes.next(id, AbortSignal.any([signal, waiting.signal]))
       try {
-        const outcome = outcomeOf(approvalAfter(request, await this.#events(id), this.#now()))
+        const outcome = outcomeOf(approvalAfter(request, await this.#files.events(id), this.#now()))
         if (outcome !== undefined) {
           await this.#leave(id)
           return outcome
@@ -118,8 +108,7 @@ export class FolderDesk implements Desk {
 
   async withdraw(id: string): Promise<void> {
     await this.#leave(id)
-    const askers = await readdir(join(this.#folder, 'askers'))
-    if (askers.some((name) => name.startsWith(`${id}.`))) return
+    if (await this.#awaited(id)) return
     await this.#step(id, ({ state }) => (state === 'pending' ? { kind: 'withdrawn', at: this.#at() } : undefined))
   }
 
@@ -129,7 +118,7 @@ export class FolderDesk implements Desk {
   }
 
   async get(id: string): Promise<Approval> {
-    const { request, events } = await this.#read(id)
+    const { request, events } = await this.#files.read(id)
     return approvalAfter(request, events, this.#now())
   }
 
@@ -168,29 +157,11 @@ export class FolderDesk implements Desk {
   /** Adds the event `next` makes of the present state; undefined when it makes none. Tried again whenever another process was quicker. */
   async #step(id: string, next: (approval: Approval) => ApprovalEvent | undefined): Promise<Approval | undefined> {
     for (;;) {
-      const { request, events } = await this.#read(id)
+      const { request, events } = await this.#files.read(id)
       const event = next(approvalAfter(request, events, this.#now()))
       if (event === undefined) return undefined
-      if (await this.#put(id, events.length + 1, JSON.stringify(event)))
+      if (await this.#files.put(id, events.length + 1, JSON.stringify(event)))
         return approvalAfter(request, [...events, event], this.#now())
-    }
-  }
-
-  async #read(id: string): Promise<{ readonly request: ApprovalRequest; readonly events: readonly ApprovalEvent[] }> {
-    const first = ID_PATTERN.test(id) ? await this.#slot(id, 0) : undefined
-    if (first === undefined)
-      throw new ApplianceError('APPROVAL_UNKNOWN', `there is no approval request ${JSON.stringify(id.slice(0, 40))}`)
-    if (!requestChecker.Check(first)) throw damaged(slotName(id, 0))
-    return { request: first, events: await this.#events(id) }
-  }
-
-  async #events(id: string): Promise<readonly ApprovalEvent[]> {
-    const events: ApprovalEvent[] = []
-    for (let slot = 1; ; slot += 1) {
-      const event = await this.#slot(id, slot)
-      if (event === undefined) return events
-      if (!eventChecker.Check(event)) throw damaged(slotName(id, slot))
-      events.push(event)
     }
   }
 
@@ -207,40 +178,42 @@ export class FolderDesk implements Desk {
       .at(-1)
     if (name === undefined) return { number: 0 }
     const bytes = await readFile(join(folder, name), 'utf8')
-    const request = parsed(bytes, name)
-    if (!requestChecker.Check(request)) throw damaged(name)
+    const request = requestIn(bytes, name)
     // A process may have died between claiming the binding and writing the request: finish its work.
-    await this.#put(request.id, 0, bytes)
+    await this.#files.put(request.id, 0, bytes)
     return { newest: await this.get(request.id), number: Number.parseInt(name, 10) }
   }
 
   async #all(skip: ReadonlySet<string>): Promise<Approval[]> {
     const approvals: Approval[] = []
-    for (const name of await readdir(this.#folder)) {
-      const id = REQUEST_NAME.exec(name)?.[1]
-      if (id !== undefined && !skip.has(id)) approvals.push(await this.get(id))
+    for (const id of await this.#files.ids()) {
+      if (!skip.has(id)) approvals.push(await this.get(id))
     }
     return approvals.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id))
   }
 
-  async #slot(id: string, slot: number): Promise<unknown> {
-    const name = slotName(id, slot)
-    try {
-      return parsed(await readFile(join(this.#folder, name), 'utf8'), name)
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined
-      throw error
-    }
-  }
-
-  #put(id: string, slot: number, bytes: string): Promise<boolean> {
-    return createFile(join(this.#folder, slotName(id, slot)), bytes)
-  }
-
   async #join(id: string): Promise<void> {
     const path = join(this.#folder, 'askers', `${id}.${randomBytes(8).toString('hex')}`)
-    await writeFile(path, '', { flag: 'wx', mode: 0o600 })
+    await writeFile(path, JSON.stringify(OWN_MARK), { flag: 'wx', mode: 0o600 })
     this.#askers.set(id, [...(this.#askers.get(id) ?? []), path])
+  }
+
+  /** Whether a wire still waits for the request. Those of processes that died do not count, and are cleared away. */
+  async #awaited(id: string): Promise<boolean> {
+    const folder = join(this.#folder, 'askers')
+    for (const name of await readdir(folder)) {
+      if (!name.startsWith(`${id}.`)) continue
+      const path = join(folder, name)
+      const text = await readFile(path, 'utf8').catch((error: unknown) => {
+        if (isErrno(error, 'ENOENT')) return undefined
+        throw error
+      })
+      if (text === undefined) continue // left meanwhile
+      const mark = parseMark(text)
+      if (mark === undefined || lifeOf(mark) !== 'dead') return true
+      await rm(path, { force: true })
+    }
+    return false
   }
 
   async #leave(id: string): Promise<void> {
@@ -252,23 +225,6 @@ export class FolderDesk implements Desk {
 
   #at(): string {
     return new Date(this.#now()).toISOString()
-  }
-}
-
-/** New requests of each requester through this process, for as long as they may be open. */
-class RequestRate {
-  readonly #untilMs = new Map<string, number[]>()
-
-  /** Throws LIMIT_REACHED. */
-  count(requester: string, ttlMs: number, nowMs: number): void {
-    const open = (this.#untilMs.get(requester) ?? []).filter((until) => until > nowMs)
-    if (open.length >= MAX_REQUESTS_PER_REQUESTER) {
-      throw new ApplianceError(
-        'LIMIT_REACHED',
-        `${requester} has asked for ${open.length} approvals lately, more than people can read; wait until some have expired`,
-      )
-    }
-    this.#untilMs.set(requester, [...open, nowMs + ttlMs])
   }
 }
 
@@ -302,28 +258,4 @@ function isOpen({ state }: Approval): boolean {
 /** Forty random bits, in letters that cannot be misread aloud. */
 function newId(): string {
   return `A-${Array.from(randomBytes(8), (byte) => CROCKFORD[byte % CROCKFORD.length]).join('')}`
-}
-
-function slotName(id: string, slot: number): string {
-  return `${id}.${padded(slot, SLOT_DIGITS)}.json`
-}
-
-function padded(number: number, digits: number): string {
-  return String(number).padStart(digits, '0')
-}
-
-function parsed(text: string, name: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw damaged(name, error)
-  }
-}
-
-function damaged(name: string, cause?: unknown): ApplianceError {
-  return new ApplianceError(
-    'STORE_FAILED',
-    `the approval file ${name} is damaged; restore it from a backup or remove its request`,
-    { cause },
-  )
 }

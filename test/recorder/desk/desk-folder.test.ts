@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { OWN_MARK } from '../../../recorder/process-mark.ts'
 import { ask, type DeskFixture, deskContract, newClock } from './contract.ts'
 
 deskContract('folder desk', fixture)
@@ -68,4 +70,16 @@ test('folder desk: an agent that asks in a loop is stopped, others and joined re
   assert.equal((await desk.request(ask({ binding: binding(200), requester: 'agent:other' }))).state, 'pending')
   made.clock.now += 3_600_000
   assert.equal((await desk.request(ask({ binding: binding(201) }))).state, 'pending')
+})
+
+test('folder desk: a wire whose process died does not keep a request open', async () => {
+  await using made = await fixture()
+  using desk = await made.open()
+  const { id } = await desk.request(ask())
+  const dead = spawnSync(process.execPath, ['-e', ''])
+  const mark = { ...OWN_MARK, pid: dead.pid, started: '1' }
+  await writeFile(join(made.folder, 'askers', `${id}.0000000000000000`), JSON.stringify(mark))
+  await desk.withdraw(id)
+  assert.equal((await desk.get(id)).state, 'withdrawn')
+  assert.deepEqual(await readdir(join(made.folder, 'askers')), [])
 })
