@@ -46,8 +46,9 @@ export class ReplyReader {
       }
       const turn = this.#conversation.turns.head
       const apart = standsApart(turn, piece.type)
-      if (this.#to > this.#from && (this.#over || turn !== this.#turn || apart) && piece.type !== BACKEND.readyForQuery) {
-        this.#close(bytes, messages, 'open')
+      if (this.#to > this.#from && piece.type !== BACKEND.readyForQuery) {
+        if (this.#over || apart || (turn !== this.#turn && !leadsTo(this.#turn, turn))) this.#close(bytes, messages, 'open')
+        else this.#turn = turn
       }
       if (this.#to === this.#from) {
         this.#from = piece.from
@@ -233,6 +234,12 @@ const UNKNOWN: Field = { path: 'row', action: 'scan' }
 function fits(turn: Turn | undefined, piece: Piece, ...kinds: readonly Turn['kind'][]): Turn {
   if (turn === undefined || !kinds.includes(turn.kind)) throw outOfStep(`server message type 0x${piece.type.toString(16)}`)
   return turn
+}
+
+/** Whether `turn` only prepares what `next` executes: their answers are then one reply, the execution's. */
+function leadsTo(turn: Turn | undefined, next: Turn | undefined): boolean {
+  if (turn === undefined || next === undefined || turn.group !== next.group) return false
+  return turn.statement === 0 && turn.kind !== 'sync' && turn.own !== true && turn.refusal === undefined
 }
 
 /** Answers that are swallowed or replaced must be replies of their own. */

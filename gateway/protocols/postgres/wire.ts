@@ -88,7 +88,7 @@ export class PostgresWire implements Wire {
     if (message.from === 'client') return this.#refuseCopy(refusal)
     const turn = message instanceof Reply || message instanceof Part ? message.turn : undefined
     const ready = message instanceof Reply && message.ready ? [own('client', message.bytes.subarray(-READY_SIZE), 'reply')] : []
-    if (turn === undefined || turn.cut === true) return ready
+    if (turn === undefined || turn.cut === true || this.#isCut(turn)) return ready
     turn.cut = true
     if (skipsOnError(turn)) this.#cutGroup = turn.group
     // The server may be far ahead; without this it would go on sending what nobody will get.
@@ -259,7 +259,7 @@ export class PostgresWire implements Wire {
     const { turn } = reply
     const ready = (): readonly Output[] => (reply.ready ? [own('client', reply.bytes.subarray(-READY_SIZE), 'reply')] : [])
     if (turn?.cut === true) return ready()
-    if (turn !== undefined && turn.group === this.#cutGroup && skipsOnError(turn)) return ready()
+    if (turn !== undefined && this.#isCut(turn)) return ready()
     if (turn?.own === true && reply.apart) return []
     if (turn?.refusal !== undefined && reply.apart) {
       const refusal = turn.refusal
@@ -267,6 +267,11 @@ export class PostgresWire implements Wire {
       return [own('client', errorResponse(reportRefusal(refusal)), 'refusal')]
     }
     return [{ to: 'client', bytes }]
+  }
+
+  /** Whether the client, told of a cut, skips this answer. */
+  #isCut(turn: Turn): boolean {
+    return turn.group === this.#cutGroup && skipsOnError(turn)
   }
 
   #refuseRequest(request: Request, refusal: Refusal): readonly Output[] {

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Conversation, MAX_NAMES } from '../../../../gateway/protocols/postgres/conversation.ts'
+import { fakeParts } from '../../../support/fakes.ts'
+import { answers, LABELLED, PLAIN, says, testWire } from '../../../support/pg-words.ts'
+import { client, clientGets, play, server } from '../../../support/play.ts'
+
+const NAME = 'Ada Lovelace'
+const plainColumn = answers.columns({ name: 'x', table: PLAIN, attribute: 1 })
+const labelledColumn = answers.columns({ name: 'x', table: LABELLED, attribute: 1 })
+const drop = clientGets(() => undefined)
+const masked = clientGets((bytes) => assert.ok(!bytes.includes(NAME) && bytes.includes('[MASKED:name')))
+const run = [says.bind('', 's'), says.execute(), says.sync()] as const
+const prepare = [
+  client(says.parse('s', 'select x from u'), says.describe('S', 's'), says.sync()),
+  server(answers.parsed(), answers.noParameters(), plainColumn, answers.ready()),
+  drop,
+] as const
+
+test('a statement described once is not described again', async () => {
+  await play(testWire(), fakeParts(), [
+    ...prepare,
+    client(...run),
+    server(answers.bound(), answers.row('1'), answers.done(), answers.ready()),
+    clientGets((bytes) => assert.ok(bytes.includes('1'))),
+  ])
+})
+
+for (const change of [
+  'drop table u',
+  'set search_path = secret',
+  'select meddle()',
+  "rollback prepared 'x'",
+  'do $$begin end$$',
+]) {
+  test(`after "${change}" a name may mean another table, so a prepared statement is described anew`, async () => {
+    await play(testWire(), fakeParts(), [
+      ...prepare,
+      client(says.query(change)),
+      server(answers.done(), answers.ready()),
+      drop,
+      client(...run),
+      server(answers.bound(), labelledColumn, answers.row(NAME), answers.done(), answers.ready()),
+      masked,
+    ])
+  })
+}
+
+test('what a transaction undoes at its end is not counted on after it', async () => {
+  await play(testWire(), fakeParts(), [
+    client(says.query('begin'), says.query('create temp table u (x text) on commit drop')),
+    server(answers.done('BEGIN'), answers.ready('T'), answers.done('CREATE TABLE'), answers.ready('T')),
+    client(says.parse('s', 'select x from u'), says.describe('S', 's'), says.sync(), says.query('commit')),
+    server(answers.parsed(), answers.noParameters(), plainColumn, answers.ready('T'), answers.done('COMMIT'), answers.ready()),
+    drop,
+    client(...run),
+    server(answers.bound(), labelledColumn, answers.row(NAME), answers.done(), answers.ready()),
+    masked,
+  ])
+})
+
+test('a portal keeps the plan it was bound with, whatever its statement is described as later', async () => {
+  await play(testWire(), fakeParts(), [
+    ...prepare,
+    client(says.query('begin'), says.query('set search_path = secret')),
+    server(answers.done('BEGIN'), answers.ready('T'), answers.done('SET'), answers.ready('T')),
+    client(
+      says.bind('', 's'),
+      says.sync(),
+      says.parse('', 'set search_path = public'),
+      says.bind('set', ''),
+      says.execute('set'),
+      says.sync(),
+    ),
+    server(
+      answers.bound(),
+      answers.ready('T'),
+      answers.parsed(),
+      answers.bound(),
+      answers.noData(),
+      answers.done('SET'),
+      answers.ready('T'),
+    ),
+    client(says.describe('S', 's'), says.sync(), says.execute(), says.sync()),
+    server(answers.noParameters(), plainColumn, answers.ready('T'), labelledColumn),
+    drop,
+    server(answers.row(NAME), answers.done(), answers.ready('T')),
+    masked,
+  ])
+})
+
+test('names and unanswered requests have a limit', () => {
+  const names = new Conversation()
+  for (let name = 0; name <= MAX_NAMES; name++) names.define(`statement:${name}`, 'prepare')
+  assert.throws(() => names.check(), { code: 'PROTOCOL_OVERSIZE' })
+  const texts = new Conversation()
+  for (let text = 0; text <= MAX_NAMES; text++) texts.define('statement:s', `prepare ${text}`)
+  assert.throws(() => texts.check(), { code: 'PROTOCOL_OVERSIZE' }, 'many texts under one name are many')
+})
+
+test('settings are digested in order', () => {
+  const [one, other] = [new Conversation(), new Conversation()]
+  one.changed('set role a')
+  one.changed('set role b')
+  other.changed('set role b')
+  other.changed('set role a')
+  assert.notEqual(one.settings, other.settings)
+})
