@@ -30,7 +30,7 @@ export class Listener {
   readonly #server: Server
   readonly #connections = new Map<Socket, { readonly leave: AbortController; readonly served: Promise<void> }>()
   readonly #unproved: Unproved
-  #provedCount = 0
+  readonly #proved = new Set<Socket>()
 
   private constructor(parts: ListenerParts) {
     this.#parts = parts
@@ -79,8 +79,8 @@ export class Listener {
   /** Accepts nothing more, and asks those who have not proved themselves to leave. Sessions are ended by their owner. */
   close(): void {
     this.#server.close()
-    for (const { leave } of this.#connections.values())
-      leave.abort(new ApplianceError('LIMIT_REACHED', 'the gateway is shutting down'))
+    const reason = new ApplianceError('LIMIT_REACHED', 'the gateway is shutting down')
+    for (const [socket, { leave }] of this.#connections) if (!this.#proved.has(socket)) leave.abort(reason)
   }
 
   /** Resolves when the last connection is gone. */
@@ -98,7 +98,7 @@ export class Listener {
     const client = clientOf(socket)
     // A socket without an error listener would take the process with it; the protocol learns of errors from the stream.
     socket.on('error', () => undefined)
-    const unproved = this.#connections.size - this.#provedCount
+    const unproved = this.#connections.size - this.#proved.size
     if (client === '' || unproved >= limits.connectionsUnproved * WORDLESS_FACTOR) {
       socket.destroy()
       return
@@ -125,12 +125,10 @@ export class Listener {
     const forget = this.#unproved.add(networkOf(client), () => {
       turnAway('LIMIT_REACHED', 'too many connections have not yet said who they are, and this is the oldest; connect again')
     })
-    let proved = false
     const onProved = (): void => {
       clearTimeout(deadline)
       forget()
-      proved = true
-      this.#provedCount += 1
+      this.#proved.add(socket)
     }
     try {
       const tls = { ...identity, required: settings.tls.required }
@@ -143,7 +141,7 @@ export class Listener {
       clearTimeout(deadline)
       clearTimeout(destroying)
       forget()
-      if (proved) this.#provedCount -= 1
+      this.#proved.delete(socket)
       socket.destroy()
     }
   }

@@ -25,6 +25,27 @@ test('a stop says farewell, seals every tape and leaves nothing open', async () 
   assert.equal(service.sessions.size, 0)
 })
 
+test('a stop sends silent connections away at once', async () => {
+  await using gateway = await echoGateway({ limits: { shutdownTimeoutMs: 100 } })
+  const { port, service } = await gateway.start()
+  using silent = await EchoClient.open(port)
+  const heard = silent.hear()
+  assert.equal(await service.stop('test'), true)
+  assert.equal(await heard, undefined)
+})
+
+test('a client that reads nothing cannot keep the gateway from stopping', async () => {
+  await using gateway = await echoGateway({ limits: { shutdownTimeoutMs: 500 } })
+  const { port, service } = await gateway.start()
+  using deaf = await EchoClient.enter(port, gateway.keys.agent)
+  deaf.say('hello')
+  assert.equal(await deaf.hear(), 'hello')
+  deaf.socket.pause()
+  for (let count = 0; count < 64; count += 1) deaf.say('x'.repeat(100_000))
+  assert.equal(await service.stop('test'), true)
+  assert.equal(service.sessions.size, 0)
+})
+
 test('a held message waits for a person, and goes on once', async () => {
   await using gateway = await echoGateway()
   const { port } = await gateway.start()
