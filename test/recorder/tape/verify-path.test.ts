@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { listSessions } from '../../../recorder/tape/reader.ts'
+import { verifyPath } from '../../../recorder/tape/verify-path.ts'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import { entry, recordingFolder, START } from '../../support/recording.ts'
+
+test('a data folder, its tapes, one tape and one of its files are all verified; the worst verdict is the answer', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const ids: string[] = []
+  for (let index = 0; index < 3; index += 1) {
+    const { info, recorder } = await room.open(START)
+    await recorder.append([entry({ body: Buffer.from(`session ${index}`) })])
+    if (index < 2) await recorder.seal('client.left')
+    ids.push(info.id)
+  }
+  const states: string[] = []
+  for await (const { state } of listSessions(folder.store)) states.push(state)
+  assert.deepEqual(states, ['sealed', 'sealed', 'open'])
+  const all = await verifyPath(folder.path)
+  assert.deepEqual(
+    all.tapes.map(({ verdict }) => verdict),
+    ['VALID', 'VALID', 'VALID-INCOMPLETE'],
+  )
+  assert.deepEqual([all.verdict, all.exit, all.trust], ['VALID-INCOMPLETE', 10, 'beside'])
+  assert.equal((await verifyPath(join(folder.path, 'tapes'))).tapes.length, 3)
+  const one = join(folder.path, 'tapes', ids[0] ?? '')
+  assert.equal((await verifyPath(one)).verdict, 'VALID')
+  const given = await verifyPath(join(one, '0000.tape'), { gatewayKeys: [folder.signer] })
+  assert.deepEqual([given.verdict, given.trust], ['VALID', 'given'])
+  const bytes = await readFile(join(one, '0000.tape'))
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
+  await writeFile(join(one, '0000.tape'), bytes)
+  assert.equal((await verifyPath(folder.path)).exit, 20)
+  await rm(join(folder.path, 'keys'), { recursive: true })
+  const keyless = await verifyPath(join(folder.path, 'tapes', ids[1] ?? ''))
+  assert.deepEqual([keyless.verdict, keyless.exit, keyless.trust], ['UNVERIFIABLE', 30, 'none'])
+})
+
+test('where there is no tape that is said', async () => {
+  await using folder = await recordingFolder()
+  for (const path of [folder.path, join(folder.path, 'nothing')]) {
+    await assert.rejects(verifyPath(path), (error) => error instanceof ApplianceError && error.code === 'STORE_MISSING')
+  }
+})
