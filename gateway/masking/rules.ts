@@ -57,5 +57,7 @@ export const DEFAULT_RULES: MaskingRules = {
     'date-of-birth': 'plain',
     'postal-code': 'plain',
     pin: 'plain',
+    // Values that error messages quote: any label's, the guessable ones among them.
+    'error-value': 'plain',
   },
 }

@@ -126,11 +126,16 @@ test('errors and notices tell no values', async (t) => {
       })
     })
   }
-  await t.test('raise notice', async () => {
-    await client.query(
-      "do $$ declare p people; begin select * into p from people limit 1; raise notice 'it is %, %', p.ssn, p.email; end $$",
-    )
+  await t.test('a function raises what it read', async () => {
+    await rig.server.sql(`create function tell() returns void language plpgsql as $f$ declare p people;
+      begin select * into p from people limit 1; raise notice 'it is %, %', p.ssn, p.email; end $f$`)
+    await client.query('select tell()')
     assert.match(notices.join('\n'), /it is \[MASKED:us-ssn\], \[MASKED:email:[0-9a-f]{12}\]/)
+  })
+  await t.test('what only the statement itself got wrong is told as it is', async () => {
+    await assert.rejects(client.query('select nmae from people'), /column "nmae" does not exist/)
+    await assert.rejects(client.query('select name frm people'), /syntax error at or near "people"|POLICY|parse/i)
+    await assert.rejects(client.query("select 'x'::int"), /invalid input syntax for type integer: "x"/)
   })
   await client.end()
   await assertClean(rig)

@@ -92,6 +92,7 @@ export const testColumns: ColumnJudge = {
     }
   },
   copy: () => undefined,
+  complaint: () => undefined,
 }
 
 export function testWire(parts: Partial<PostgresWireParts> = {}): PostgresWire {

@@ -17,6 +17,9 @@ const UNKNOWN_ORIGIN: Labelled = { label: 'unknown-origin', entity: 'unverified'
 /** In text format every type is text on the wire; in COPY there is nothing else to go by. */
 const TEXT_TYPE = 25
 
+/** An entity of its own: whatever form the label asks for, an error's text has neither room for NULL nor tags that could be guessed against. */
+const QUOTED_VALUE: Field = { path: 'error.value', action: 'mask', entity: 'error-value' }
+
 const catalogs = new Catalogs(() => {
   // A failed refresh leaves the old snapshot in force until it is too old, then everything unknown is masked: nothing to tell a session.
 })
@@ -76,6 +79,11 @@ export class Columns implements ColumnJudge {
         ? {}
         : { rest: columnField({ name: 'copy', table: 0, attribute: 0, type: TEXT_TYPE, format: 0 }, 0, taint) }),
     }
+  }
+
+  complaint(sql: string): Field | undefined {
+    const taint = this.#labels.empty ? undefined : this.#taint(sql)
+    return taint === undefined ? undefined : { ...QUOTED_VALUE, label: taint.label }
   }
 
   #labelOf(origin: ColumnOrigin, sql: string): Labelled | undefined {

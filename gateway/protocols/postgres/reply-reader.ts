@@ -17,6 +17,8 @@ export interface ColumnJudge {
   fields(origins: readonly ColumnOrigin[], sql: string): { readonly text: readonly Field[]; readonly binary: readonly Field[] }
   /** How a COPY ... TO STDOUT of this statement is cut and treated. */
   copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined
+  /** How values are treated that an error or notice of this statement may quote; undefined: as any text. */
+  complaint(sql: string): Field | undefined
 }
 
 /** Groups what one read brought of the server's answers into replies, and moves the turns on. */
@@ -95,6 +97,10 @@ export class ReplyReader {
     if (turn.columns === undefined && turn.portal !== undefined) turn.columns = portalColumns(turn.portal)
     if (turn.columns === undefined) throw outOfStep('a row that was not described')
     return turn.columns
+  }
+
+  #quoted(turn: Turn | undefined): Field | undefined {
+    return turn === undefined || turn.sql === '' ? undefined : this.#judge.complaint(turn.sql)
   }
 
   /** One whole message: its segment, and what it does to the turns. */
@@ -185,7 +191,7 @@ export class ReplyReader {
         return
       case BACKEND.error:
         this.#over = true
-        this.#segments.push({ what: 'complaint', from, to })
+        this.#segments.push({ what: 'complaint', from, to, values: this.#quoted(turn) })
         // Only what ends the connection may come unasked.
         if (turn === undefined && !/^(FATAL|PANIC)$/.test(errorField(bytes, from, to, 'V'))) throw outOfStep('an error')
         this.#conversation.failed()
@@ -194,7 +200,7 @@ export class ReplyReader {
         this.#conversation.ready(bytes[from + HEADER_SIZE] ?? 0)
         return
       case BACKEND.notice:
-        this.#segments.push({ what: 'complaint', from, to })
+        this.#segments.push({ what: 'complaint', from, to, values: this.#quoted(turn) })
         return
       case BACKEND.notification:
         this.#segments.push({ what: 'notification', from, to })

@@ -11,10 +11,12 @@ export type Segment =
   | { readonly what: 'rows'; readonly from: number; to: number; readonly columns: readonly Field[]; count: number }
   | { readonly what: 'copy'; readonly from: number; to: number; readonly shape: CopyShape | undefined; count: number }
   | {
-      readonly what: 'description' | 'complaint' | 'notification' | 'parameter' | 'value'
+      readonly what: 'description' | 'notification' | 'parameter' | 'value'
       readonly from: number
       readonly to: number
     }
+  /** `values`: how values quoted in it are treated, where its statement touches labelled columns. */
+  | { readonly what: 'complaint'; readonly from: number; readonly to: number; readonly values: Field | undefined }
 
 const COLUMN_NAME: Field = { path: 'column.name', action: 'scan' }
 const NOTIFICATION: Field = { path: 'notification.payload', action: 'scan' }
@@ -131,6 +133,48 @@ export class Reply implements Message {
   }
 }
 
+/** Error and notice fields whose whole text may be values of rows: detail, hint, context, and the text of an inner query. */
+const VALUE_FIELDS = new Set([...'DHWq'].map((letter) => letter.charCodeAt(0)))
+const MESSAGE_FIELD = 0x4d
+/** What servers of various languages open a quotation with, in UTF-8: `"`, and the lead bytes of `«` and `„ “ ”`. */
+const QUOTES: ReadonlySet<number> = new Set([0x22, 0xc2, 0xe2])
+
+/** Every field of an error or notice; with `values`, what it quotes of rows is covered, as its texts cannot be told from them. */
+function redactComplaint(rewrite: Rewrite, from: number, to: number, values: Field | undefined): void {
+  const { source } = rewrite
+  const covered = values === undefined || quotesStatement(source, from, to) ? undefined : values
+  const sqlState = errorField(source, from, to, 'C')
+  const length = new MessageLength(from + 1, int32(source, from + 1))
+  for (let at = from + HEADER_SIZE; at < to && source[at] !== 0; ) {
+    const end = cstringEnd(source, at + 1, to)
+    if (end === -1) break
+    const code = source[at] ?? 0
+    if (!FIXED_FIELDS.has(code)) {
+      const scanned: Field = { path: `error.${String.fromCharCode(code)}`, action: 'scan' }
+      let values = end
+      if (covered !== undefined && VALUE_FIELDS.has(code)) values = at + 1
+      if (covered !== undefined && code === MESSAGE_FIELD) values = firstValue(source, at + 1, end, sqlState)
+      if (values > at + 1) rewrite.field(at + 1, values, scanned, length)
+      if (values < end && covered !== undefined) rewrite.field(values, end, covered, length)
+    }
+    at = end + 1
+  }
+  length.settle()
+}
+
+/** Found while the statement was read, before any row was: class 42 with a position in the client's own text quotes only that. */
+function quotesStatement(source: Uint8Array, from: number, to: number): boolean {
+  return errorField(source, from, to, 'C').startsWith('42') && errorField(source, from, to, 'P') !== ''
+}
+
+/** Where values may begin in a message: at its first quotation; what a function raised (class P0) may be one from the start. */
+function firstValue(source: Uint8Array, from: number, to: number, sqlState: string): number {
+  if (sqlState.startsWith('P0') || sqlState === '00000') return from
+  let at = from
+  while (at < to && !QUOTES.has(source[at] ?? 0)) at++
+  return at
+}
+
 function redactSegment(rewrite: Rewrite, segment: Segment): void {
   const { source } = rewrite
   switch (segment.what) {
@@ -153,16 +197,7 @@ function redactSegment(rewrite: Rewrite, segment: Segment): void {
       })
       return
     case 'complaint':
-      withLength(rewrite, segment, (length) => {
-        for (let at = segment.from + HEADER_SIZE; at < segment.to && source[at] !== 0; ) {
-          const end = cstringEnd(source, at + 1, segment.to)
-          if (end === -1) return
-          const code = source[at] ?? 0
-          if (!FIXED_FIELDS.has(code))
-            rewrite.field(at + 1, end, { path: `error.${String.fromCharCode(code)}`, action: 'scan' }, length)
-          at = end + 1
-        }
-      })
+      redactComplaint(rewrite, segment.from, segment.to, segment.values)
       return
     case 'notification':
       withLength(rewrite, segment, (length) => {
