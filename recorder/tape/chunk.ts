@@ -1,6 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Entry, Facts } from '../../schemas/frame.ts'
-import { CHUNK_FLAGS, CODECS, type Codec, FRAME_HEAD_SIZE, HASH_SIZE, type IndexRow, MARK_SIZE } from '../../schemas/tape.ts'
+import {
+  CHUNK_FLAGS,
+  CODECS,
+  type Codec,
+  decodeFrame,
+  FRAME_HEAD_SIZE,
+  frameBounds,
+  HASH_SIZE,
+  type IndexRow,
+  MARK_SIZE,
+} from '../../schemas/tape.ts'
 import { compress } from './codec.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import { EpochKey } from './keys.ts'
@@ -16,8 +26,6 @@ const FRAMES_PER_TURN = 128
 interface ChunkMark {
   readonly size: number
   readonly frames: number
-  readonly tally: Tally
-  readonly lastUs: number
 }
 
 /** Frames about to become a chunk. */
@@ -70,9 +78,7 @@ export class OpenChunk implements FrameBatch {
   }
 
   mark(): ChunkMark {
-    const tally = new Tally()
-    tally.join(this.tally)
-    return { size: this.encoder.size, frames: this.ends.length, tally, lastUs: this.times.at(-1) ?? 0 }
+    return { size: this.encoder.size, frames: this.ends.length }
   }
 
   /** Forgets the frames added since. */
@@ -80,7 +86,13 @@ export class OpenChunk implements FrameBatch {
     this.encoder.truncate(mark.size)
     this.ends.length = mark.frames
     this.times.length = mark.frames
-    this.tally = mark.tally
+    // Added up anew, which is rare; keeping the sums for every append would not be.
+    this.tally = new Tally()
+    const bounds = frameBounds(this.raw)
+    for (let index = 0; index < bounds.length; index += 2) {
+      const frame = decodeFrame(this.raw, bounds[index], bounds[index + 1])
+      this.tally.add(frame, frame.facts, frame.body?.length ?? 0, frame.masks?.spans.length ?? 0)
+    }
   }
 }
 

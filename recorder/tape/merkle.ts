@@ -38,10 +38,12 @@ export class Salts {
   }
 }
 
+/** One for all: nothing is awaited while it is in use. */
+let scratch = Buffer.allocUnsafeSlow(64 << 10)
+
 /** Hashes frames to leaves: SHA-256(0x00 || salt || frame). */
 export class Leaves {
   readonly #salts: Salts
-  #scratch = Buffer.allocUnsafeSlow(4096)
 
   constructor(saltKey: Uint8Array) {
     this.#salts = new Salts(saltKey)
@@ -50,11 +52,11 @@ export class Leaves {
   /** Writes the leaf of frame `seq`, raw[from, to), into `target` at `at`. */
   write(seq: number, raw: Uint8Array, from: number, to: number, target: Buffer, at: number): void {
     const size = 1 + SALT_SIZE + to - from
-    if (size > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(size * 2)
-    this.#scratch[0] = 0x00
-    this.#salts.write(seq, this.#scratch, 1)
-    this.#scratch.set(from === 0 && to === raw.length ? raw : raw.subarray(from, to), 1 + SALT_SIZE)
-    target.write(hash('sha256', this.#scratch.subarray(0, size), 'binary'), at, HASH_SIZE, 'latin1')
+    if (size > scratch.length) scratch = Buffer.allocUnsafeSlow(size * 2)
+    scratch[0] = 0x00
+    this.#salts.write(seq, scratch, 1)
+    scratch.set(from === 0 && to === raw.length ? raw : raw.subarray(from, to), 1 + SALT_SIZE)
+    target.write(hash('sha256', scratch.subarray(0, size), 'binary'), at, HASH_SIZE, 'latin1')
   }
 }
 

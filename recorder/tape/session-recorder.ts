@@ -13,7 +13,7 @@ import { pack } from './msgpack.ts'
 import { Outbox, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
 import { Segment } from './segment.ts'
-import { splitEntry } from './split.ts'
+import { type FramePart, fitsOneFrame, splitEntry } from './split.ts'
 import type { Spool, SpoolClaim, SpoolSlot } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 import { Tally } from './totals.ts'
@@ -250,10 +250,11 @@ export class SessionRecorder implements Recorder {
   }
 
   #encode(chunk: OpenChunk, entry: Entry): void {
-    for (const part of splitEntry(entry)) this.#add(chunk, entry, part)
+    if (fitsOneFrame(entry)) this.#add(chunk, entry, { facts: entry.facts, body: entry.body, spans: entry.masks?.spans ?? null })
+    else for (const part of splitEntry(entry)) this.#add(chunk, entry, part)
   }
 
-  #add(chunk: OpenChunk, entry: Entry, part: { facts: Entry['facts']; body: Uint8Array | null; spans: Uint8Array | null }): void {
+  #add(chunk: OpenChunk, entry: Entry, part: FramePart): void {
     const atUs = Math.max(this.#lastUs, Math.round((performance.now() - this.#parts.bornMs) * 1000))
     chunk.add(atUs, entry, part.facts, part.body, part.spans)
     this.#lastUs = atUs

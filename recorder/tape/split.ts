@@ -9,10 +9,14 @@ export interface FramePart {
   readonly spans: Uint8Array | null
 }
 
+export function fitsOneFrame({ body }: Entry): boolean {
+  return body === null || body.length <= MAX_FRAME_BODY
+}
+
 /** An entry as frames: one, or as many as its body needs. The fact `part` tells a continued body's place, within a message that came in parts itself too. */
 export function* splitEntry(entry: Entry): Generator<FramePart> {
   const { body, facts, masks } = entry
-  if (body === null || body.length <= MAX_FRAME_BODY) {
+  if (body === null || fitsOneFrame(entry)) {
     yield { facts, body, spans: masks === null ? null : masks.spans }
     return
   }
