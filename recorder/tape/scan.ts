@@ -1,0 +1,179 @@
+import { crc32 } from 'node:zlib'
+import {
+  FOOTER_MAGIC,
+  FOOTER_SIZE,
+  MAX_RECORD_SIZE,
+  RECORD_CHECK_SIZE,
+  RECORD_HEAD_SIZE,
+  RECORD_MARK,
+  RECORD_TYPES,
+  type RecordType,
+  TAPE_MAGIC,
+} from '../../schemas/tape.ts'
+import type { Store } from '../store/store.ts'
+import { sha256 } from './merkle.ts'
+
+/** Read at once: some tens of chunks. */
+const WINDOW_SIZE = 1 << 20
+/** Places behind damage where a record seems to begin, before the rest is given up: hostile files can be made of nothing else. */
+const MAX_TRIES = 256
+
+export type Piece =
+  | { readonly kind: 'magic'; readonly ok: boolean }
+  | {
+      readonly kind: 'record'
+      readonly type: RecordType
+      readonly offset: number
+      /** Head, payload and check. */
+      readonly size: number
+      readonly payload: Buffer
+      readonly check: Buffer
+      /** Whether the check fits; where it does not, the payload is not what was written. */
+      readonly intact: boolean
+    }
+  | { readonly kind: 'footer'; readonly offset: number; readonly bytes: Buffer }
+  /** Not a record: [offset, end). */
+  | { readonly kind: 'damage'; readonly offset: number; readonly end: number }
+  /** The file ends inside a record. */
+  | { readonly kind: 'torn'; readonly offset: number; readonly end: number }
+
+/** A stored object, read through a window. Sees the size it has at the start; a tape may grow meanwhile. */
+export class ObjectWindow {
+  readonly #store: Store
+  readonly #key: string
+  readonly #signal: AbortSignal | undefined
+  readonly size: number
+  #from = 0
+  #bytes: Buffer = Buffer.alloc(0)
+
+  private constructor(store: Store, key: string, size: number, signal: AbortSignal | undefined) {
+    this.#store = store
+    this.#key = key
+    this.size = size
+    this.#signal = signal
+  }
+
+  /** Rejects STORE_MISSING. */
+  static async open(store: Store, key: string, signal?: AbortSignal): Promise<ObjectWindow> {
+    return new ObjectWindow(store, key, await store.size(key, signal), signal)
+  }
+
+  /** Bytes [at, at + size), fewer where the object ends; a view that stays as it is. */
+  async read(at: number, size: number): Promise<Buffer> {
+    const end = Math.min(at + size, this.size)
+    if (at < this.#from || end > this.#from + this.#bytes.length) {
+      const to = Math.min(this.size, Math.max(end, at + WINDOW_SIZE))
+      const bytes = await this.#store.get(this.#key, { from: at, to }, this.#signal)
+      this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      this.#from = at
+    }
+    return this.#bytes.subarray(at - this.#from, Math.max(at, end) - this.#from)
+  }
+}
+
+/** What a segment is made of, in order, from `from` on (0: with the magic). Goes on behind damage where it finds a record again. */
+export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerator<Piece> {
+  let at = from
+  if (at === 0) {
+    const magic = await object.read(0, TAPE_MAGIC.length)
+    if (magic.length < TAPE_MAGIC.length) {
+      yield { kind: 'torn', offset: 0, end: object.size }
+      return
+    }
+    yield { kind: 'magic', ok: magic.equals(TAPE_MAGIC) }
+    at = TAPE_MAGIC.length
+  }
+  let tries = 0
+  while (at < object.size) {
+    const left = object.size - at
+    const head = await object.read(at, Math.max(RECORD_HEAD_SIZE, FOOTER_SIZE))
+    if (beginsLike(head, FOOTER_MAGIC)) {
+      if (left < FOOTER_SIZE) yield { kind: 'torn', offset: at, end: object.size }
+      else yield { kind: 'footer', offset: at, bytes: head.subarray(0, FOOTER_SIZE) }
+      at += FOOTER_SIZE
+      continue
+    }
+    if (left < RECORD_HEAD_SIZE && beginsLike(head, RECORD_MARK)) {
+      yield { kind: 'torn', offset: at, end: object.size }
+      return
+    }
+    const known = parseHead(head)
+    if (known !== undefined && known.size > left) {
+      yield { kind: 'torn', offset: at, end: object.size }
+      return
+    }
+    if (known !== undefined) {
+      yield await readRecord(object, at, known)
+      at += known.size
+      continue
+    }
+    let next = at + 1
+    for (;;) {
+      next = await findMark(object, next)
+      if (next >= object.size || tries >= MAX_TRIES) {
+        next = object.size
+        break
+      }
+      tries += 1
+      const candidate = parseHead(await object.read(next, RECORD_HEAD_SIZE))
+      if (candidate !== undefined && candidate.size <= object.size - next && (await readRecord(object, next, candidate)).intact)
+        break
+      next += 1
+    }
+    yield { kind: 'damage', offset: at, end: next }
+    at = next
+  }
+}
+
+/** The record at `at`, whose head has been read. */
+async function readRecord(
+  object: ObjectWindow,
+  at: number,
+  head: { type: RecordType; size: number },
+): Promise<Piece & { kind: 'record' }> {
+  const bytes = await object.read(at, head.size)
+  const checkAt = head.size - RECORD_CHECK_SIZE
+  const check = bytes.subarray(checkAt)
+  return {
+    kind: 'record',
+    type: head.type,
+    offset: at,
+    size: head.size,
+    payload: bytes.subarray(RECORD_HEAD_SIZE, checkAt),
+    check,
+    intact: sha256(bytes.subarray(0, checkAt)).equals(check),
+  }
+}
+
+/** One record known to begin at `at`; undefined where none does. */
+export async function recordAt(object: ObjectWindow, at: number): Promise<(Piece & { kind: 'record' }) | undefined> {
+  const head = parseHead(await object.read(at, RECORD_HEAD_SIZE))
+  return head === undefined || head.size > object.size - at ? undefined : readRecord(object, at, head)
+}
+
+function parseHead(head: Buffer): { readonly type: RecordType; readonly size: number } | undefined {
+  if (head.length < RECORD_HEAD_SIZE || !beginsLike(head, RECORD_MARK)) return undefined
+  if (head.readUInt32BE(8) !== crc32(head.subarray(0, 8))) return undefined
+  const type = (['header', 'recovery', 'chunk', 'seal', 'index'] as const).find((name) => RECORD_TYPES[name] === head[3])
+  const payload = head.readUInt32BE(4)
+  return type === undefined || payload > MAX_RECORD_SIZE
+    ? undefined
+    : { type, size: RECORD_HEAD_SIZE + payload + RECORD_CHECK_SIZE }
+}
+
+/** Whether `bytes` begins with `mark`, as far as it goes. */
+function beginsLike(bytes: Buffer, mark: Uint8Array): boolean {
+  const size = Math.min(bytes.length, mark.length)
+  return size > 0 && bytes.subarray(0, size).equals(mark.subarray(0, size))
+}
+
+async function findMark(object: ObjectWindow, from: number): Promise<number> {
+  for (let at = from; at < object.size; ) {
+    const bytes = await object.read(at, WINDOW_SIZE)
+    const found = bytes.indexOf(RECORD_MARK)
+    if (found >= 0) return at + found
+    at += Math.max(1, bytes.length - RECORD_MARK.length + 1)
+    if (bytes.length < WINDOW_SIZE) return object.size
+  }
+  return object.size
+}
