@@ -1,25 +1,19 @@
 import { createHmac } from 'node:crypto'
 import type { Approvals, Outcome } from '../recorder/desk/approvals.ts'
-import type { Recorder } from '../recorder/recorder.ts'
-import type { Entry, Facts, Masked } from '../schemas/frame.ts'
-import type { Notice, Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
-import type { Masker } from './masking/masker.ts'
+import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
+import { Batch, type BatchParts, Order } from './batch.ts'
 import type { Message, Output, Redactor, Wire } from './message.ts'
 import type { Judge } from './policy/judge.ts'
+import { blocked, noticeOf, refusals } from './refusals.ts'
 
 /** How often the asker is told that its message still waits. Tools that show nothing for long are taken for hung. */
 const NOTICE_EVERY_MS = 5_000
 
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
-type BlockVerdict = Extract<Verdict, { act: 'block' }>
 
-export interface GateParts {
+export interface GateParts extends BatchParts {
   readonly judge: Judge
-  readonly masker: Masker
   readonly approvals: Approvals
-  readonly recorder: Recorder
-  /** Short hash of the policy in force, for the tape. */
-  readonly policy: string
   /** What every approval of this session is bound to and shows: who asks, where. */
   readonly asker: {
     readonly session: string
@@ -47,6 +41,8 @@ export class Gate {
   readonly #wire: Wire
   readonly #holds = new Set<AbortController>()
   readonly #inParts = new Map<string, Verdict>()
+  /** Whoever writes what `pass` yields for several lanes takes it through here, so that it is written in the order of the tape. */
+  readonly order = new Order()
 
   constructor(parts: GateParts, wire: Wire) {
     this.#parts = parts
@@ -59,7 +55,7 @@ export class Gate {
    * Rejects RECORDER_FAILED when nothing more can be recorded; the session must then end.
    */
   async *pass(messages: readonly Message[], signal: AbortSignal): AsyncGenerator<readonly Output[]> {
-    let batch = new Batch(this.#parts, this.#wire)
+    let batch = this.#batch()
     for (const message of messages) {
       const verdict = this.#rule(message)
       let rest: Message | undefined = message
@@ -74,7 +70,7 @@ export class Gate {
       } else if (verdict.act === 'hold') {
         if (!batch.empty) yield await batch.record() // what came before must not wait with it
         yield* this.#hold(rest, verdict, signal)
-        batch = new Batch(this.#parts, this.#wire)
+        batch = this.#batch()
       } else {
         batch.release(rest, verdict)
       }
@@ -84,7 +80,7 @@ export class Gate {
 
   /** Records what the gateway itself says outside any message (greetings, last words); yields it for writing. */
   async say(outputs: readonly Output[]): Promise<readonly Output[]> {
-    const batch = new Batch(this.#parts, this.#wire)
+    const batch = this.#batch()
     batch.say(outputs)
     return batch.record()
   }
@@ -118,7 +114,7 @@ export class Gate {
 
   /** Records messages the gateway itself consumed (a start-up packet, a password); nothing is released. */
   async take(messages: readonly Message[]): Promise<void> {
-    const batch = new Batch(this.#parts, this.#wire)
+    const batch = this.#batch()
     for (const message of messages) batch.take(message)
     await batch.record()
   }
@@ -128,6 +124,10 @@ export class Gate {
     const held = this.#holds.size > 0
     for (const hold of this.#holds) hold.abort()
     return held
+  }
+
+  #batch(): Batch {
+    return new Batch(this.#parts, this.#wire, this.order)
   }
 
   /** A message in parts has one verdict, its first part's: what began to pass cannot be stopped between two of its bytes. All parts count. */
@@ -155,38 +155,48 @@ export class Gate {
     const timeoutMs = Math.min(verdict.timeoutMs, message.holdLimitMs ?? Number.POSITIVE_INFINITY)
     const binding = this.#binding(message)
     const refuse = async (refusal: Refusal): Promise<readonly Output[]> => {
-      const batch = new Batch(this.#parts, this.#wire)
+      const batch = this.#batch()
       batch.refuse(message, { act: 'block', rules: verdict.rules, reason: refusal.message }, refusal)
       return batch.record({ durable: true })
     }
     const release = async (approval: string): Promise<readonly Output[]> => {
-      const batch = new Batch(this.#parts, this.#wire)
+      const batch = this.#batch()
       batch.note('approval', { approval, outcome: 'consumed' }, { ...noteOf(verdict, this.#parts.policy), approval })
       batch.release(message, { act: 'allow', rules: verdict.rules }, approval)
       return batch.record({ durable: true })
     }
 
-    const grant = await approvals.granted(binding)
-    if (grant !== undefined && (await approvals.consume(grant.id))) {
-      yield await release(grant.id)
+    const grant = await ask(() => approvals.granted(binding))
+    if (grant !== 'down' && grant !== undefined && !signal.aborted) {
+      if ((await ask(() => approvals.consume(grant.id))) === true) {
+        yield await release(grant.id)
+        return
+      }
+    }
+    const request = await ask(() =>
+      approvals.request({
+        ...asker,
+        kind: message.kind,
+        command: masker.text(message.command?.() ?? ''),
+        facts: { ...masker.facts(message.facts()) },
+        rules: [...verdict.rules],
+        reason: verdict.reason,
+        approvers: { groups: [...verdict.approvers.groups], count: verdict.approvers.count },
+        binding,
+        ttlMs: this.#parts.approvalTtlMs,
+      }),
+    )
+    if (request === 'down') {
+      yield await refuse(refusals.undecidable(verdict))
       return
     }
-    const request = await approvals.request({
-      ...asker,
-      kind: message.kind,
-      command: masker.text(message.command?.() ?? ''),
-      facts: { ...masker.facts(message.facts()) },
-      rules: [...verdict.rules],
-      reason: verdict.reason,
-      approvers: { groups: [...verdict.approvers.groups], count: verdict.approvers.count },
-      binding,
-      ttlMs: this.#parts.approvalTtlMs,
-    })
     const cancelled = new AbortController()
     this.#holds.add(cancelled)
     const stop = AbortSignal.any([signal, cancelled.signal])
+    const over = new AbortController()
+    const ticking = AbortSignal.any([stop, over.signal])
     try {
-      const started = new Batch(this.#parts, this.#wire)
+      const started = this.#batch()
       started.hold(message, verdict, request.id)
       started.say(this.#wire.notify(message, noticeOf(verdict, request.id, 0, timeoutMs)))
       yield await started.record({ durable: true })
@@ -194,7 +204,7 @@ export class Gate {
       const waiting = this.#wait(request.id, timeoutMs, stop)
       let waited = 0
       for (;;) {
-        const outcome = await Promise.race([waiting, tick(NOTICE_EVERY_MS, stop)])
+        const outcome = await Promise.race([waiting, tick(NOTICE_EVERY_MS, ticking)])
         if (outcome === 'tick') {
           waited += NOTICE_EVERY_MS
           const outputs = this.#wire.notify(message, noticeOf(verdict, request.id, waited, timeoutMs))
@@ -202,34 +212,43 @@ export class Gate {
           continue
         }
         const ruling = outcome === 'left' || stop.aborted ? ('left' as const) : outcome
-        if (ruling === 'left') await approvals.withdraw(request.id)
+        if (ruling === 'left') await ask(() => approvals.withdraw(request.id))
         if (typeof ruling === 'object' && ruling.act === 'approved') {
           // The policy may have learned something meanwhile: a block wins over an approval.
           const again = this.#judge(message, 'review')
           if (again.act === 'block') yield await refuse(blocked(again))
-          else if (await approvals.consume(request.id)) yield await release(request.id)
-          else yield await refuse(refusals.spent(verdict, request.id))
+          else {
+            const taken = await ask(() => approvals.consume(request.id))
+            if (taken === true) yield await release(request.id)
+            else yield await refuse(taken === 'down' ? refusals.undecidable(verdict) : refusals.spent(verdict, request.id))
+          }
         } else if (typeof ruling === 'object' && ruling.act === 'rejected') {
           yield await refuse(refusals.rejected(verdict, request.id, ruling.decisions.at(-1)?.reason))
         } else {
-          yield await refuse(ruling === 'left' ? refusals.withdrawn(verdict, request.id) : refusals.expired(verdict, request.id))
+          yield await refuse(
+            ruling === 'left'
+              ? refusals.withdrawn(verdict, request.id)
+              : ruling === 'down'
+                ? refusals.undecidable(verdict)
+                : refusals.expired(verdict, request.id),
+          )
         }
         return
       }
     } finally {
+      over.abort()
       this.#holds.delete(cancelled)
     }
   }
 
-  /** The outcome, or `late` when the wire has waited long enough, or `left` when the asker is gone. Never rejects but for a broken desk. */
-  async #wait(id: string, timeoutMs: number, stop: AbortSignal): Promise<Outcome | 'late' | 'left'> {
+  /** The outcome, or `late` when the wire has waited long enough, or `left` when the asker is gone. Never rejects. */
+  async #wait(id: string, timeoutMs: number, stop: AbortSignal): Promise<Outcome | 'late' | 'left' | 'down'> {
     const timeout = AbortSignal.timeout(timeoutMs)
     try {
       return await this.#parts.approvals.outcome(id, AbortSignal.any([stop, timeout]))
-    } catch (error) {
+    } catch {
       if (stop.aborted) return 'left'
-      if (timeout.aborted) return 'late'
-      throw error
+      return timeout.aborted ? 'late' : 'down'
     }
   }
 
@@ -248,139 +267,17 @@ export class Gate {
   }
 }
 
-/** Entries on their way to one append, and the outputs that wait for it. */
-class Batch {
-  readonly #parts: GateParts
-  readonly #wire: Wire
-  readonly #entries: Masked<Entry>[] = []
-  readonly #outputs: Output[] = []
-
-  constructor(parts: GateParts, wire: Wire) {
-    this.#parts = parts
-    this.#wire = wire
-  }
-
-  get empty(): boolean {
-    return this.#entries.length === 0
-  }
-
-  release(message: Message, verdict: Verdict, approval?: string): void {
-    const redacted = message.redacted(this.#parts.masker)
-    // Client to target: the target gets the received bytes, only the recorded copy is redacted.
-    const rewrite = message.from === 'server' && redacted.bytes !== message.bytes ? redacted.bytes : undefined
-    const outputs = this.#wire.release(message, rewrite)
-    const swallowed = !outputs.some((output) => output.own === undefined)
-    const act = swallowed ? 'block' : redacted.masks !== null && message.from === 'server' ? 'mask' : verdict.act
-    const rules = act === 'mask' ? [...verdict.rules, ...(redacted.masks?.labels.map(([, rule]) => rule) ?? [])] : verdict.rules
-    const note = act === 'allow' && rules.length === 0 && approval === undefined ? null : this.#note(act, rules, approval)
-    const entry = this.#parts.masker.entry(message, swallowed && message.from === 'server' ? null : redacted, note)
-    this.#say(outputs, entry)
-  }
-
-  refuse(message: Message, verdict: BlockVerdict, refusal: Refusal): void {
-    // What the target sent and may not pass is counted, not kept; what the client asked for is evidence.
-    const body = message.from === 'client' ? message.redacted(this.#parts.masker) : null
-    const entry = this.#parts.masker.entry(message, body, this.#note('block', verdict.rules, refusal.approval))
-    this.#entries.push(entry)
-    this.say(this.#wire.refuse(message, refusal))
-  }
-
-  hold(message: Message, verdict: HoldVerdict, approval: string): void {
-    const body = message.from === 'client' ? message.redacted(this.#parts.masker) : null
-    this.#entries.push(this.#parts.masker.entry(message, body, this.#note('hold', verdict.rules, approval)))
-  }
-
-  take(message: Message): void {
-    this.#entries.push(this.#parts.masker.entry(message, message.redacted(this.#parts.masker), null))
-  }
-
-  note(kind: string, facts: Facts, verdict: VerdictNote | null): void {
-    this.#entries.push(this.#parts.masker.note(kind, facts, verdict))
-  }
-
-  say(outputs: readonly Output[]): void {
-    this.#say(outputs, undefined)
-  }
-
-  /** One append for the batch; resolves with what may now be written. */
-  async record(options?: { readonly durable?: boolean }): Promise<readonly Output[]> {
-    await this.#parts.recorder.append(this.#entries, options)
-    return this.#outputs
-  }
-
-  /** Outputs in writing order; the message's own entry stands where its first bytes go out, or first where none do. */
-  #say(outputs: readonly Output[], entry: Masked<Entry> | undefined): void {
-    let pending = entry
-    if (pending !== undefined && !outputs.some((output) => output.own === undefined)) {
-      this.#entries.push(pending)
-      pending = undefined
-    }
-    for (const output of outputs) {
-      if (output.own !== undefined) {
-        this.#entries.push(this.#parts.masker.own(output))
-      } else if (pending !== undefined) {
-        this.#entries.push(pending)
-        pending = undefined
-      }
-      this.#outputs.push(output)
-    }
-  }
-
-  #note(act: VerdictNote['act'], rules: readonly string[], approval?: string): VerdictNote {
-    return { act, rules, policy: this.#parts.policy, ...(approval === undefined ? {} : { approval }) }
+/** A desk that cannot answer is a refusal of the one message (P5), not the end of the session. The desk has logged its own part. */
+async function ask<T>(work: () => Promise<T>): Promise<T | 'down'> {
+  try {
+    return await work()
+  } catch {
+    return 'down'
   }
 }
 
 function noteOf(verdict: Verdict, policy: string): VerdictNote {
   return { act: verdict.act, rules: verdict.rules, policy }
-}
-
-function blocked(verdict: BlockVerdict): Refusal {
-  return {
-    why: 'blocked',
-    message: verdict.reason,
-    rules: verdict.rules,
-    ...(verdict.hint === undefined ? {} : { hint: verdict.hint }),
-  }
-}
-
-function noticeOf(verdict: HoldVerdict, approval: string, waitedMs: number, timeoutMs: number): Notice {
-  const left = Math.max(0, Math.ceil((timeoutMs - waitedMs) / 1000))
-  return {
-    approval,
-    message: `held for approval: request ${approval}${waitedMs === 0 ? ` (${verdict.reason})` : `, still waiting (${left} s left)`}`,
-    hint: `an approver can run: sallyport approvals approve ${approval}`,
-  }
-}
-
-const refusals = {
-  rejected: (verdict: HoldVerdict, approval: string, reason?: string): Refusal => ({
-    why: 'rejected',
-    message: `request ${approval} was rejected${reason === undefined ? '' : `: ${reason}`}`,
-    hint: 'do not repeat it as it is; ask the approver or choose another way',
-    rules: verdict.rules,
-    approval,
-  }),
-  expired: (verdict: HoldVerdict, approval: string): Refusal => ({
-    why: 'expired',
-    message: `request ${approval} was not approved in time (${verdict.reason})`,
-    hint: `once ${approval} is approved, run exactly the same thing again: it will then run at once, one time`,
-    rules: verdict.rules,
-    approval,
-  }),
-  withdrawn: (verdict: HoldVerdict, approval: string): Refusal => ({
-    why: 'withdrawn',
-    message: `request ${approval} was withdrawn because the asker cancelled or left`,
-    rules: verdict.rules,
-    approval,
-  }),
-  spent: (verdict: HoldVerdict, approval: string): Refusal => ({
-    why: 'failed',
-    message: `request ${approval} has been used already; an approval serves one execution`,
-    hint: 'run it again to ask anew',
-    rules: verdict.rules,
-    approval,
-  }),
 }
 
 /** Resolves 'tick' after `ms`; stays pending when aborted, so that the wait itself has the last word. */

@@ -27,6 +27,8 @@ export class Intake {
     socket.on('error', this.#onError)
     // A socket that was paused on purpose (by the intake before this one) does not flow again just because it is listened to.
     socket.resume()
+    // What is over already is not announced again.
+    if (socket.readableEnded || socket.destroyed) this.#onEnd()
   }
 
   /** Aborted as soon as the far end has closed its half or the connection is gone, even when bytes are still unread here. */

@@ -27,7 +27,7 @@ class Lane {
     try {
       // Let the whole chunk that brought the first message arrive, so that it is recorded in one append.
       await undefined
-      while (this.#waiting.length > 0) {
+      while (this.#waiting.length > 0 && !this.#lanes.stopped) {
         const messages = this.#waiting
         this.#waiting = []
         await this.#lanes.pass(messages)
@@ -90,6 +90,11 @@ export class Lanes {
   /** Resolves when every lane has delivered all it had. */
   async drained(): Promise<void> {
     while ([...this.#lanes.values()].some((lane) => lane.running)) await this.#change()
+  }
+
+  /** The session is over: nothing more is let in. */
+  get stopped(): boolean {
+    return this.#stop.aborted
   }
 
   async pass(messages: readonly Message[]): Promise<void> {

@@ -22,19 +22,22 @@ export type Ends = Readonly<Record<Side, Duplex>>
 export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSignal): Promise<string> {
   const failed = new AbortController()
   const stop = AbortSignal.any([signal, failed.signal])
-  const deliver = (outputs: readonly Output[]): Promise<void> => send(ends, outputs, stop)
+  gate.order.start()
+  const deliver = (outputs: readonly Output[]): Promise<void> => send(ends, gate.order.take(outputs), stop)
 
   const intakes = { client: new Intake(ends.client), server: new Intake(ends.server) }
+  // A server that ended answers nobody any more, so what is held for it is withdrawn too.
+  const asker = AbortSignal.any([stop, intakes.client.left, intakes.server.left])
+  const parts = { gate, deliver, asker, stop, onFail: (error: unknown): void => failed.abort(error) }
+  const lanes = { client: new Lanes(parts), server: new Lanes(parts) }
   const pump = async (from: Side, to: Side): Promise<void> => {
     const intake = intakes[from]
-    const asker = AbortSignal.any([stop, intakes.client.left])
-    const lanes = new Lanes({ gate, deliver, asker, stop, onFail: (error) => failed.abort(error) })
-    for (let chunk = await intake.next(); chunk !== null; chunk = await intake.next()) {
-      lanes.push(wire.receive(from, chunk))
-      await lanes.room()
+    for (let chunk = await intake.next(); chunk !== null && !stop.aborted; chunk = await intake.next()) {
+      lanes[from].push(wire.receive(from, chunk))
+      await lanes[from].room()
     }
-    await lanes.drained()
-    ends[to].end()
+    await lanes[from].drained()
+    if (!stop.aborted) await within(MAX_STALL_MS, () => ended(ends[to], stop))
   }
   const aborted = new Promise<never>((_, reject) => {
     stop.addEventListener('abort', () => reject(stop.reason), { once: true })
@@ -48,9 +51,11 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
     const refusal = refusalOf(reason)
     if (refusal === undefined) return `peer: ${reason instanceof Error ? reason.message : String(reason)}`
     await within(FAREWELL_MS, async () => {
+      // What is recorded as released is still written, so that the tape and the client agree; nothing new is let in.
+      await Promise.all([lanes.client.drained(), lanes.server.drained()])
       const outputs = await gate.farewell(refusal)
-      for (const { to, bytes } of outputs) ends[to].write(bytes)
-      await new Promise<void>((resolve) => ends.client.end(resolve))
+      for (const { to, bytes } of gate.order.take(outputs)) ends[to].write(bytes)
+      await ended(ends.client, new AbortController().signal)
     })
     return `${refusal.why}: ${refusal.message}`
   } finally {
@@ -63,7 +68,18 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
 
 /** A server that ends ends the session; a client that ends may still be owed answers. */
 async function bothWays(pump: (from: Side, to: Side) => Promise<void>): Promise<void> {
-  await Promise.all([pump('client', 'server'), pump('server', 'client')])
+  const client = pump('client', 'server')
+  await Promise.race([pump('server', 'client'), client.then(() => new Promise<never>(() => {}))])
+}
+
+/** Resolves once everything written is with the operating system and the end has been told that no more comes, or is gone. */
+function ended(end: Duplex, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (end.destroyed || signal.aborted) return resolve()
+    end.once('close', resolve)
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    end.end(resolve)
+  })
 }
 
 /** Writes everything in one go per socket, then waits while an end is slow. The writes themselves are synchronous: order is the caller's. */

@@ -3,7 +3,6 @@ import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { Intake } from '../../intake.ts'
-import type { Message } from '../../message.ts'
 import type { Protocol, Sessions } from '../../protocol.ts'
 import { relay } from '../../relay.ts'
 import { EchoWire, echoFrame } from './wire.ts'
@@ -12,12 +11,11 @@ import { EchoWire, echoFrame } from './wire.ts'
 export const echo: Protocol = {
   name: 'echo',
   async serve(client: Duplex, sessions: Sessions, signal: AbortSignal): Promise<void> {
-    const wire = new EchoWire()
     try {
-      const [knock, ...early] = await firstMessages(client, wire)
-      if (early.length > 0) client.unshift(Buffer.concat(early.map((message) => message.bytes)))
-      const [target = '', secret = ''] = (knock?.command?.() ?? '').split(' ', 2)
+      const knock = await firstFrame(client)
+      const [target = '', secret = ''] = knock.split(' ', 2)
       await using session = await sessions.open({ protocol: 'echo', client: 'echo', secret, target, claims: {} }, signal)
+      const wire = new EchoWire()
       const server = connect({ host: session.target.host, port: session.target.port, noDelay: true })
       await once(server, 'connect', { signal: session.signal })
       session.closing(await relay({ client, server }, wire, session.gate(wire), session.signal))
@@ -28,16 +26,23 @@ export const echo: Protocol = {
   },
 }
 
-async function firstMessages(client: Duplex, wire: EchoWire): Promise<readonly Message[]> {
+/** The text of the first frame; what came behind it is given back to the socket. */
+async function firstFrame(client: Duplex): Promise<string> {
   const intake = new Intake(client)
+  const wire = new EchoWire()
+  const chunks: Uint8Array[] = []
+  let used = 0
   try {
     for (let chunk = await intake.next(); chunk !== null; chunk = await intake.next()) {
-      const messages = wire.receive('client', chunk)
-      if (messages.length > 0) return messages
+      chunks.push(chunk)
+      const [knock] = wire.receive('client', chunk)
+      if (knock === undefined) continue
+      used = knock.bytes.length
+      return knock.command?.() ?? ''
     }
     throw new ApplianceError('AUTH_REQUIRED', 'the connection ended before it said who it is')
   } finally {
-    const unread = intake.close()
-    if (unread.length > 0) client.unshift(unread)
+    const unread = Buffer.concat([...chunks, intake.close()]).subarray(used)
+    if (unread.length > 0 && !client.readableEnded) client.unshift(unread)
   }
 }

@@ -1,0 +1,130 @@
+import type { Recorder } from '../recorder/recorder.ts'
+import type { Entry, Facts, Masked } from '../schemas/frame.ts'
+import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
+import type { Masker } from './masking/masker.ts'
+import type { Message, Output, Wire } from './message.ts'
+
+type HoldVerdict = Extract<Verdict, { act: 'hold' }>
+type BlockVerdict = Extract<Verdict, { act: 'block' }>
+
+export interface BatchParts {
+  readonly masker: Masker
+  readonly recorder: Recorder
+  /** Short hash of the policy in force, for the tape. */
+  readonly policy: string
+}
+
+/**
+ * Keeps what is written in the order of the tape. Batches of several lanes may be recorded by one flush, and then reach
+ * their writers in any order; whoever comes first writes what comes before its own as well.
+ */
+export class Order {
+  #due: (readonly Output[])[] | undefined
+  readonly #taken = new WeakSet<readonly Output[]>()
+
+  /** From now on `take` is called for every batch. */
+  start(): void {
+    this.#due ??= []
+  }
+
+  /** Recorded; called in the order of the tape. */
+  add(outputs: readonly Output[]): void {
+    this.#due?.push(outputs)
+  }
+
+  /** What is to be written, at once, by whoever holds `outputs`: nothing where another has already done so. */
+  take(outputs: readonly Output[]): readonly Output[] {
+    if (this.#taken.has(outputs)) return []
+    const index = this.#due?.indexOf(outputs) ?? -1
+    const due = index <= 0 ? [outputs] : (this.#due?.slice(0, index + 1) ?? [])
+    if (index >= 0) this.#due?.splice(0, index + 1)
+    for (const batch of due) this.#taken.add(batch)
+    return due.length === 1 ? outputs : due.flat()
+  }
+}
+
+/** Entries on their way to one append, and the outputs that wait for it. */
+export class Batch {
+  readonly #parts: BatchParts
+  readonly #wire: Wire
+  readonly #entries: Masked<Entry>[] = []
+  readonly #outputs: Output[] = []
+  readonly #order: Order
+
+  constructor(parts: BatchParts, wire: Wire, order: Order) {
+    this.#parts = parts
+    this.#wire = wire
+    this.#order = order
+  }
+
+  get empty(): boolean {
+    return this.#entries.length === 0
+  }
+
+  release(message: Message, verdict: Verdict, approval?: string): void {
+    const redacted = message.redacted(this.#parts.masker)
+    // Client to target: the target gets the received bytes, only the recorded copy is redacted.
+    const rewrite = message.from === 'server' && redacted.bytes !== message.bytes ? redacted.bytes : undefined
+    const outputs = this.#wire.release(message, rewrite)
+    const swallowed = !outputs.some((output) => output.own === undefined)
+    const act = swallowed ? 'block' : redacted.masks !== null && message.from === 'server' ? 'mask' : verdict.act
+    const rules = act === 'mask' ? [...verdict.rules, ...(redacted.masks?.labels.map(([, rule]) => rule) ?? [])] : verdict.rules
+    const note = act === 'allow' && rules.length === 0 && approval === undefined ? null : this.#note(act, rules, approval)
+    const entry = this.#parts.masker.entry(message, swallowed && message.from === 'server' ? null : redacted, note)
+    this.#say(outputs, entry)
+  }
+
+  refuse(message: Message, verdict: BlockVerdict, refusal: Refusal): void {
+    // What the target sent and may not pass is counted, not kept; what the client asked for is evidence.
+    const body = message.from === 'client' ? message.redacted(this.#parts.masker) : null
+    const entry = this.#parts.masker.entry(message, body, this.#note('block', verdict.rules, refusal.approval))
+    this.#entries.push(entry)
+    this.say(this.#wire.refuse(message, refusal))
+  }
+
+  hold(message: Message, verdict: HoldVerdict, approval: string): void {
+    const body = message.from === 'client' ? message.redacted(this.#parts.masker) : null
+    this.#entries.push(this.#parts.masker.entry(message, body, this.#note('hold', verdict.rules, approval)))
+  }
+
+  take(message: Message): void {
+    this.#entries.push(this.#parts.masker.entry(message, message.redacted(this.#parts.masker), null))
+  }
+
+  note(kind: string, facts: Facts, verdict: VerdictNote | null): void {
+    this.#entries.push(this.#parts.masker.note(kind, facts, verdict))
+  }
+
+  say(outputs: readonly Output[]): void {
+    this.#say(outputs, undefined)
+  }
+
+  /** One append for the batch; resolves with what may now be written. */
+  async record(options?: { readonly durable?: boolean }): Promise<readonly Output[]> {
+    await this.#parts.recorder.append(this.#entries, options)
+    this.#order.add(this.#outputs)
+    return this.#outputs
+  }
+
+  /** Outputs in writing order; the message's own entry stands where its first bytes go out, or first where none do. */
+  #say(outputs: readonly Output[], entry: Masked<Entry> | undefined): void {
+    let pending = entry
+    if (pending !== undefined && !outputs.some((output) => output.own === undefined)) {
+      this.#entries.push(pending)
+      pending = undefined
+    }
+    for (const output of outputs) {
+      if (output.own !== undefined) {
+        this.#entries.push(this.#parts.masker.own(output))
+      } else if (pending !== undefined) {
+        this.#entries.push(pending)
+        pending = undefined
+      }
+      this.#outputs.push(output)
+    }
+  }
+
+  #note(act: VerdictNote['act'], rules: readonly string[], approval?: string): VerdictNote {
+    return { act, rules, policy: this.#parts.policy, ...(approval === undefined ? {} : { approval }) }
+  }
+}
