@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Duplex, PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { Intake } from '../../gateway/intake.ts'
+
+test('bytes are pulled in the order they came, and null means the end', async () => {
+  const socket = new PassThrough()
+  const intake = new Intake(socket)
+  socket.write('one')
+  socket.end('two')
+  let read = ''
+  for (let chunk = await intake.next(); chunk !== null; chunk = await intake.next()) read += Buffer.from(chunk).toString()
+  assert.equal(read, 'onetwo')
+  assert.equal(intake.left.aborted, true)
+})
+
+test('the far end’s leaving is noticed while nobody pulls', async () => {
+  const socket = new PassThrough()
+  const intake = new Intake(socket)
+  socket.end('unread')
+  await once(intake.left, 'abort')
+  assert.equal(Buffer.from((await intake.next()) ?? []).toString(), 'unread')
+  assert.equal(await intake.next(), null)
+})
+
+test('what is read ahead is bounded, and reading goes on once it is pulled', async () => {
+  let produced = 0
+  const socket = new Duplex({
+    read() {
+      if (produced < 64) this.push(Buffer.alloc(16 * 1024, produced++))
+      else this.push(null)
+    },
+    write: (_, __, done) => done(),
+  })
+  const intake = new Intake(socket)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(produced < 32, `${produced} chunks were read though nobody pulled`)
+  let size = 0
+  for (let chunk = await intake.next(); chunk !== null; chunk = await intake.next()) size += chunk.length
+  assert.equal(size, 64 * 16 * 1024)
+})
+
+test('closing gives back what was read and not pulled', async () => {
+  const socket = new PassThrough()
+  const intake = new Intake(socket)
+  socket.write('one')
+  socket.write('two')
+  await new Promise((resolve) => setImmediate(resolve))
+  await intake.next()
+  assert.equal(Buffer.from(intake.close()).toString(), 'two')
+  socket.write('three')
+  const second = new Intake(socket)
+  assert.equal(Buffer.from((await second.next()) ?? []).toString(), 'three')
+})
+
+test('an error of the socket is the puller’s, and a late one harms nobody', async () => {
+  const socket = new PassThrough()
+  const intake = new Intake(socket)
+  const pulled = intake.next()
+  socket.destroy(new Error('reset'))
+  await assert.rejects(pulled, /reset/)
+  intake.close()
+  socket.emit('error', new Error('again'))
+})
+
+test('a socket that was over before it was listened to is at its end', async () => {
+  const socket = new PassThrough()
+  socket.end()
+  socket.resume()
+  await once(socket, 'end')
+  assert.equal(await new Intake(socket).next(), null)
+})
