@@ -11,13 +11,13 @@ import {
   type IndexRow,
   MARK_SIZE,
 } from '../../schemas/tape.ts'
+import { Tally } from '../../schemas/verify/totals.ts'
 import { compress } from './codec.ts'
 import { FrameEncoder } from './frame-encoder.ts'
 import { EpochKey } from './keys.ts'
 import { type Leaves, merkleRoot, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { encodeRecord } from './record.ts'
-import { Tally } from './totals.ts'
 
 /** Frames hashed before the loop gets its turn: about 0.2 ms. */
 const FRAMES_PER_TURN = 128

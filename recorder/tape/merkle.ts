@@ -78,35 +78,3 @@ export function merkleRoot(hashes: Buffer, count: number): Buffer {
   }
   return Buffer.from(hashes.subarray(0, HASH_SIZE))
 }
-
-/** The RFC 6962 root of a growing list, in memory logarithmic in its length. */
-export class MerkleStack {
-  /** Roots of complete subtrees, largest first, with their levels. */
-  readonly #roots: { readonly level: number; readonly hash: Buffer }[] = []
-  #count = 0
-
-  get count(): number {
-    return this.#count
-  }
-
-  /** Appends SHA-256(0x00 || data) as the next leaf. */
-  push(data: Uint8Array): void {
-    let merged = { level: 0, hash: sha256(Buffer.concat([Buffer.of(0x00), data])) }
-    for (let last = this.#roots.at(-1); last !== undefined && last.level === merged.level; last = this.#roots.at(-1)) {
-      this.#roots.pop()
-      merged = { level: merged.level + 1, hash: parent(last.hash, merged.hash) }
-    }
-    this.#roots.push(merged)
-    this.#count += 1
-  }
-
-  root(): Buffer {
-    const last = this.#roots.at(-1)
-    if (last === undefined) return sha256(new Uint8Array(0))
-    return this.#roots.slice(0, -1).reduceRight((right, left) => parent(left.hash, right), last.hash)
-  }
-}
-
-function parent(left: Uint8Array, right: Uint8Array): Buffer {
-  return sha256(Buffer.concat([Buffer.of(0x01), left, right]))
-}

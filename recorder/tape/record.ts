@@ -9,6 +9,7 @@ import {
   RECORD_TYPES,
   type RecordType,
 } from '../../schemas/tape.ts'
+import { footerCheck } from '../../schemas/verify/segment-index.ts'
 import { sha256 } from './merkle.ts'
 
 /** The record as stored: head, payload, check. */
@@ -43,11 +44,6 @@ export function encodeFooter(
   bytes.writeBigUInt64BE(BigInt(footer.fileSize), 16)
   bytes.writeUInt32BE(footer.segment, 24)
   bytes.writeUInt32BE(footer.last ? 1 : 0, 28)
-  bytes.set(footerCheck(bytes, indexCheck), 32)
+  bytes.set(footerCheck({ sha256 }, bytes, indexCheck), 32)
   return bytes
-}
-
-/** SHA-256 over the footer's first 32 bytes and the index record's check: binds the two together. */
-export function footerCheck(footer: Uint8Array, indexCheck: Uint8Array): Uint8Array {
-  return sha256(Buffer.concat([footer.subarray(0, 32), indexCheck]))
 }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hexOf } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import {
   CHUNK_FLAGS,
@@ -13,21 +14,23 @@ import {
   TAPE_VERSION,
   tapeKeys,
 } from '../../schemas/tape.ts'
+import { Density } from '../../schemas/verify/density.ts'
+import { MerkleStack } from '../../schemas/verify/merkle.ts'
+import { recordAt } from '../../schemas/verify/scan.ts'
+import { Tally } from '../../schemas/verify/totals.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Store } from '../store/store.ts'
 import { type Chain, type FrameBatch, makeChunk } from './chunk.ts'
-import { Density } from './density.ts'
 import { EpochKey } from './keys.ts'
-import { Leaves, MerkleStack, sha256 } from './merkle.ts'
+import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { encodeRecord } from './record.ts'
-import { ObjectWindow, recordAt } from './scan.ts'
 import { commitmentOf, encodeIndex, Segment } from './segment.ts'
 import { certify, type GatewaySigner, keyIdOf } from './signer.ts'
 import { claimDead, type DeadSpool, LOCK_FILE } from './spool-folder.ts'
 import { readSpool, readTail, type SpooledFrame, type SpooledSession, type SpooledTail } from './spool-reader.ts'
 import { findTapeEnd, type TapeEnd } from './tape-end.ts'
-import { Tally } from './totals.ts'
+import { openObject } from './tools.ts'
 
 export interface RecoveredSession {
   readonly id: string
@@ -180,7 +183,7 @@ async function recoveryFile(
   const segment = new Segment(id, 0, 0)
   const written = [segment.begin(encodeRecord('recovery', [pack([statement, [gateway, algorithm, keyId, signature]])]))]
   const chain: Chain = { n: end.chunks, head: sha256(statement), key }
-  const [leaves, tree, tally, density] = [new Leaves(saltKey), new MerkleStack(), new Tally(), new Density()]
+  const [leaves, tree, tally, density] = [new Leaves(saltKey), new MerkleStack(sha256), new Tally(), new Density()]
   let lastUs = 0
   for (const batch of batches(tail.frames)) {
     const made = await makeChunk(batch, chain, leaves, parts.codec, CHUNK_FLAGS.recovered)
@@ -205,7 +208,7 @@ async function recoveryFile(
     totals,
   })
   written.push(segment.add(encodeRecord('seal', [pack([seal, chain.key.sign('seal', seal)])])))
-  const summary = { reason, chunks: tree.count, root: root.toString('hex'), endedAt: recoveredAt, durationUs: lastUs, totals }
+  const summary = { reason, chunks: tree.count, root: hexOf(root), endedAt: recoveredAt, durationUs: lastUs, totals }
   written.push(await segment.end(density.result(), summary))
   return Buffer.concat(written.map(({ bytes }) => bytes))
 }
@@ -264,7 +267,7 @@ function spread(firstUs: number, lastUs: number, index: number, count: number): 
 
 async function earlierRecovery(store: Store, id: string): Promise<RecoveryStatement | undefined> {
   try {
-    const record = await recordAt(await ObjectWindow.open(store, tapeKeys.recovered(id)), TAPE_MAGIC.length)
+    const record = await recordAt(await openObject(store, tapeKeys.recovered(id)), TAPE_MAGIC.length)
     return record?.type === 'recovery' && record.intact ? decodeRecovery(decodeStatement(record.payload).statement) : undefined
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined

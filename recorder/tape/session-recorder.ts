@@ -1,14 +1,18 @@
+import { hexOf } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Masked } from '../../schemas/frame.ts'
 import type { SessionId, SessionInfo } from '../../schemas/session.ts'
 import { CHUNK_RAW_SIZE, type Codec, type Summary, TAPE_VERSION } from '../../schemas/tape.ts'
+import { Density } from '../../schemas/verify/density.ts'
+import { MerkleStack } from '../../schemas/verify/merkle.ts'
+import { Tally } from '../../schemas/verify/totals.ts'
 import type { Recorder, Seal } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
+import { Backlog } from './backlog.ts'
 import { type Chain, makeChunk, OpenChunk } from './chunk.ts'
-import { Density } from './density.ts'
 import { LARGE_BUFFER } from './frame-encoder.ts'
 import type { RecorderLimits } from './limits.ts'
-import { Leaves, MerkleStack, sha256 } from './merkle.ts'
+import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { Outbox, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
@@ -16,7 +20,6 @@ import { Segment } from './segment.ts'
 import { type FramePart, fitsOneFrame, splitEntry } from './split.ts'
 import type { Spool, SpoolClaim, SpoolSlot } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
-import { Tally } from './totals.ts'
 
 /** Up to this many bytes of bodies an append is done within the call. */
 const AT_ONCE_SIZE = SPOOL_PIECE_SIZE / 2
@@ -56,16 +59,14 @@ export class SessionRecorder implements Recorder {
   readonly #leaves: Leaves
   readonly #outbox: Outbox
   readonly #density = new Density()
-  readonly #tree = new MerkleStack()
+  readonly #tree = new MerkleStack(sha256)
   readonly #tally = new Tally()
   #segment: Segment
   #chunk: OpenChunk | undefined
   #nextSeq = 0
   #lastUs = 0
   #sizeHint = SMALL_CHUNK
-  /** Bytes of frames spooled and not yet in the store, and the times of the closed chunks among them. */
-  #unstoredSize = 0
-  readonly #unstoredSince: number[] = []
+  readonly #backlog: Backlog
   #failure: ApplianceError | undefined
   /** The last append that has not resolved yet, if there is one: the next resolves after it. */
   #order: Promise<void> | undefined
@@ -75,13 +76,13 @@ export class SessionRecorder implements Recorder {
   #halfSpooled = false
   #unmade = false
   #making: Promise<void> = Promise.resolve()
-  #wakers: (() => void)[] = []
   #sealing: Promise<Seal> | undefined
   #firstDone = false
 
   constructor(parts: SessionParts) {
     this.#parts = parts
     this.#segment = parts.segment
+    this.#backlog = new Backlog(parts.limits)
     this.#leaves = new Leaves(parts.saltKey)
     this.#outbox = new Outbox(parts.store, parts.limits.patienceMs, (error) => this.#fail(error))
   }
@@ -160,7 +161,7 @@ export class SessionRecorder implements Recorder {
     try {
       for (const entry of entries) {
         for (const part of splitEntry(entry)) {
-          while (this.#overBudget()) await this.#progress()
+          while (this.#overBudget()) await this.#backlog.change()
           if (this.#failure !== undefined) throw this.#failure
           const chunk = this.#open()
           const mark = chunk.mark()
@@ -196,7 +197,7 @@ export class SessionRecorder implements Recorder {
   }
 
   #spooled(chunk: OpenChunk, size: number): void {
-    this.#unstoredSize += size
+    this.#backlog.add(size)
     this.#nextSeq = chunk.nextSeq
     if (chunk.size >= CHUNK_RAW_SIZE || chunk.urgent) this.#close(false)
   }
@@ -263,13 +264,10 @@ export class SessionRecorder implements Recorder {
 
   #overBudget(): boolean {
     if (this.#failure !== undefined) return false
-    const { budgetSize, budgetMs } = this.#parts.limits
-    const oldest = this.#unstoredSince[0] ?? this.#chunk?.bornMs
-    const late = oldest !== undefined && performance.now() - oldest > budgetMs
-    const over = late || this.#unstoredSize > budgetSize
+    if (!this.#backlog.over(this.#chunk?.bornMs)) return false
     // Nothing but a close brings the open chunk to the store.
-    if (over && this.#unstoredSince.length === 0) this.#close(false)
-    return over && this.#unstoredSince.length > 0
+    if (!this.#backlog.moving) this.#close(false)
+    return this.#backlog.moving
   }
 
   #close(urgent: boolean): void {
@@ -280,7 +278,7 @@ export class SessionRecorder implements Recorder {
     this.#chunk = undefined
     if (chunk.size === 0) return
     this.#sizeHint = chunk.size > CHUNK_RAW_SIZE / 2 ? LARGE_BUFFER : SMALL_CHUNK
-    this.#unstoredSince.push(chunk.bornMs)
+    this.#backlog.close(chunk.bornMs)
     const claim = this.#parts.slot.take()
     this.#making = this.#making.then(() => this.#make(chunk, claim))
   }
@@ -297,10 +295,8 @@ export class SessionRecorder implements Recorder {
       this.#tally.join(chunk.tally)
       this.#density.add(chunk.times)
       this.#outbox.add(this.#segment.chunk(made), () => {
-        this.#unstoredSize -= size
-        this.#unstoredSince.shift()
         this.#parts.spool.release(claim)
-        this.#wake()
+        this.#backlog.stored(size)
       })
     } catch (error) {
       // The chain cannot go on over a chunk that was not made: the rest is left to recovery.
@@ -356,7 +352,7 @@ export class SessionRecorder implements Recorder {
       totals,
     })
     const signature = chain.key.sign('seal', statement)
-    const summary: Summary = { reason, chunks: chain.n, root: root.toString('hex'), endedAt, durationUs: this.#lastUs, totals }
+    const summary: Summary = { reason, chunks: chain.n, root: hexOf(root), endedAt, durationUs: this.#lastUs, totals }
     this.#outbox.add(this.#segment.add(encodeRecord('seal', [pack([statement, signature])])), nothing)
     this.#outbox.add(await this.#segment.end(this.#density.result(), summary), nothing)
     const seal: Seal = { reason, frameCount: totals.frames, chunkCount: chain.n, root: summary.root }
@@ -398,18 +394,8 @@ export class SessionRecorder implements Recorder {
   /** The first failure stays. */
   #fail(error: ApplianceError): ApplianceError {
     this.#failure ??= error
-    this.#wake()
+    this.#backlog.wake()
     return this.#failure
-  }
-
-  #progress(): Promise<void> {
-    return new Promise((resolve) => this.#wakers.push(resolve))
-  }
-
-  #wake(): void {
-    const wakers = this.#wakers
-    this.#wakers = []
-    for (const wake of wakers) wake()
   }
 }
 

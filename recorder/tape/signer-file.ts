@@ -2,8 +2,9 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
+import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { codeOf, syncFolder } from '../files.ts'
-import type { GatewayKey, GatewaySigner } from './signer.ts'
+import type { GatewaySigner } from './signer.ts'
 
 const PRIVATE_FILE = 'gateway.key'
 const PUBLIC_FILE = 'gateway.pub'

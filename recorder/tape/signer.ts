@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Certificate, SIGNED } from '../../schemas/tape.ts'
+import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { signedBytes } from './keys.ts'
 import { sha256 } from './merkle.ts'
 
@@ -13,13 +14,6 @@ export interface GatewaySigner {
   readonly publicKey: Uint8Array
   /** Signs the bytes as they are. Rejects RECORDER_FAILED when the key cannot be reached. */
   sign(bytes: Uint8Array): Promise<Uint8Array>
-}
-
-/** A gateway key somebody decided to trust. */
-export interface GatewayKey {
-  readonly gateway: string
-  /** SubjectPublicKeyInfo, DER. */
-  readonly publicKey: Uint8Array
 }
 
 export function keyIdOf(publicKey: Uint8Array): string {

@@ -10,10 +10,11 @@ import {
   type TapeHeader,
   tapeKeys,
 } from '../../schemas/tape.ts'
+import { type ObjectWindow, scanSegment } from '../../schemas/verify/scan.ts'
+import { indexByScan, indexFromFooter } from '../../schemas/verify/segment-index.ts'
 import type { Store } from '../store/store.ts'
 import { sha256 } from './merkle.ts'
-import { indexByScan, indexFromFooter } from './reader.ts'
-import { ObjectWindow, scanSegment } from './scan.ts'
+import { openObject } from './tools.ts'
 
 /** How far a tape goes, as far as its bytes are whole. */
 export interface TapeEnd {
@@ -36,7 +37,7 @@ type End = Pick<TapeEnd, 'offset' | 'head' | 'chunks' | 'frames' | 'seal'>
 export async function findTapeEnd(store: Store, id: string): Promise<TapeEnd | undefined> {
   const last = await lastSegment(store, id)
   if (last === undefined) return undefined
-  const first = last.number === 0 ? last.object : await ObjectWindow.open(store, tapeKeys.segment(id, 0))
+  const first = last.number === 0 ? last.object : await openObject(store, tapeKeys.segment(id, 0))
   const header = await headerOf(first)
   if (header === undefined) return undefined
   let end: End = { offset: 0, head: new Uint8Array(0), chunks: 0, frames: 0, seal: undefined }
@@ -71,7 +72,7 @@ export async function findTapeEnd(store: Store, id: string): Promise<TapeEnd | u
 }
 
 async function endBefore(store: Store, id: string, segment: number, header: TapeHeader): Promise<Omit<TapeEnd, 'indexed'>> {
-  const object = await ObjectWindow.open(store, tapeKeys.segment(id, segment - 1))
+  const object = await openObject(store, tapeKeys.segment(id, segment - 1))
   let end: End = { offset: 0, head: new Uint8Array(0), chunks: 0, frames: 0, seal: undefined }
   for await (const piece of scanSegment(object)) {
     if (piece.kind !== 'record' || piece.type !== 'chunk') continue
@@ -99,7 +100,7 @@ async function lastSegment(
   let last: { readonly number: number; readonly object: ObjectWindow } | undefined
   for (let number = 0; ; number += 1) {
     try {
-      last = { number, object: await ObjectWindow.open(store, tapeKeys.segment(id, number)) }
+      last = { number, object: await openObject(store, tapeKeys.segment(id, number)) }
     } catch (error) {
       if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return last
       throw error

@@ -4,11 +4,12 @@ import { sha256 } from '../../../recorder/tape/merkle.ts'
 import { pack } from '../../../recorder/tape/msgpack.ts'
 import { openTape } from '../../../recorder/tape/reader.ts'
 import { encodeRecord } from '../../../recorder/tape/record.ts'
-import { ObjectWindow, scanSegment } from '../../../recorder/tape/scan.ts'
 import type { GatewaySigner } from '../../../recorder/tape/signer.ts'
+import { openObject } from '../../../recorder/tape/tools.ts'
 import { verifyTape } from '../../../recorder/tape/verify.ts'
 import { decodeStatement, FOOTER_SIZE, RECORD_HEAD_SIZE, TAPE_MAGIC, tapeKeys } from '../../../schemas/tape.ts'
 import type { TapeVerification } from '../../../schemas/verification.ts'
+import { scanSegment } from '../../../schemas/verify/scan.ts'
 import { type ForgedTape, forgeChunk, forgeTape, ID, makeKey } from '../../support/forge.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
@@ -243,7 +244,7 @@ test('an index and footer that claim an end without a seal: INVALID', async () =
   const key = tapeKeys.segment(id, 0)
   const bytes = store.objects.get(key) ?? Buffer.alloc(0)
   const kept: Buffer[] = []
-  for await (const piece of scanSegment(await ObjectWindow.open(store, key))) {
+  for await (const piece of scanSegment(await openObject(store, key))) {
     if (piece.kind === 'magic') kept.push(bytes.subarray(0, 8))
     else if (piece.kind === 'record' && piece.type !== 'seal') kept.push(bytes.subarray(piece.offset, piece.offset + piece.size))
     else if (piece.kind === 'footer') kept.push(bytes.subarray(piece.offset, piece.offset + FOOTER_SIZE))

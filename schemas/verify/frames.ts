@@ -1,8 +1,8 @@
-import { ApplianceError } from '../../schemas/errors.ts'
-import { CHUNK_FLAGS, decodeFrame, frameBounds, HASH_SIZE, MARK_SIZE, type StoredChunk } from '../../schemas/tape.ts'
-import type { Problem } from '../../schemas/verification.ts'
-import { decompress } from './codec.ts'
-import { type Leaves, merkleRoot } from './merkle.ts'
+import { sameBytes } from '../bytes.ts'
+import { ApplianceError } from '../errors.ts'
+import { CHUNK_FLAGS, decodeFrame, frameBounds, HASH_SIZE, MARK_SIZE, type StoredChunk } from '../tape.ts'
+import type { Problem } from '../verification.ts'
+import type { LeafHasher, VerifyTools } from './tools.ts'
 import { Tally } from './totals.ts'
 
 export interface CheckedFrames {
@@ -14,7 +14,12 @@ export interface CheckedFrames {
 }
 
 /** Checks a chunk's frames against its header, which is taken as it is. Never throws on what the bytes hold. */
-export function checkFrames(chunk: StoredChunk, leaves: Leaves, recovered: boolean): CheckedFrames {
+export async function checkFrames(
+  chunk: StoredChunk,
+  leaves: LeafHasher,
+  recovered: boolean,
+  tools: VerifyTools,
+): Promise<CheckedFrames> {
   const { header } = chunk
   const range = header.count === 0 ? {} : { frames: [header.firstSeq, header.firstSeq + header.count - 1] as const }
   const tally = new Tally()
@@ -32,14 +37,14 @@ export function checkFrames(chunk: StoredChunk, leaves: Leaves, recovered: boole
   let raw: Uint8Array
   let bounds: number[]
   try {
-    raw = decompress(chunk.codec, chunk.stored, header.rawSize)
+    raw = await tools.decompress(chunk.codec, chunk.stored, header.rawSize)
     bounds = frameBounds(raw)
   } catch (error) {
     return bad('frames', told(error), range)
   }
   const count = bounds.length / 2
   if (count !== header.count) return bad('frames', `the chunk has ${count} frames, its header says ${header.count}`, range)
-  const hashes = Buffer.allocUnsafe(Math.max(1, count) * HASH_SIZE)
+  const hashes = new Uint8Array(Math.max(1, count) * HASH_SIZE)
   let firstUnlike = -1
   for (let index = 0; index < count; index += 1) {
     const at = index * HASH_SIZE
@@ -48,7 +53,7 @@ export function checkFrames(chunk: StoredChunk, leaves: Leaves, recovered: boole
     const like = chunk.marks[mark] === hashes[at] && chunk.marks[mark + 1] === hashes[at + 1]
     if (!like && firstUnlike < 0) firstUnlike = index
   }
-  if (!merkleRoot(hashes, count).equals(header.root)) {
+  if (!sameBytes(tools.merkleRoot(hashes, count), header.root)) {
     if (firstUnlike < 0) return bad('frames', 'the frames are not the ones that were signed', range)
     return bad('frames', 'the frame is not the one that was signed', { frame: header.firstSeq + firstUnlike })
   }

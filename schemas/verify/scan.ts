@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { sameBytes, uint32At } from '../bytes.ts'
 import {
   FOOTER_MAGIC,
   FOOTER_SIZE,
@@ -9,9 +9,8 @@ import {
   RECORD_TYPES,
   type RecordType,
   TAPE_MAGIC,
-} from '../../schemas/tape.ts'
-import type { Store } from '../store/store.ts'
-import { sha256 } from './merkle.ts'
+} from '../tape.ts'
+import type { ObjectSource, VerifyTools } from './tools.ts'
 
 /** Read at once: some tens of chunks. */
 const WINDOW_SIZE = 1 << 20
@@ -26,12 +25,12 @@ export type Piece =
       readonly offset: number
       /** Head, payload and check. */
       readonly size: number
-      readonly payload: Buffer
-      readonly check: Buffer
+      readonly payload: Uint8Array
+      readonly check: Uint8Array
       /** Whether the check fits; where it does not, the payload is not what was written. */
       readonly intact: boolean
     }
-  | { readonly kind: 'footer'; readonly offset: number; readonly bytes: Buffer }
+  | { readonly kind: 'footer'; readonly offset: number; readonly bytes: Uint8Array }
   /** Not a record: [offset, end). */
   | { readonly kind: 'damage'; readonly offset: number; readonly end: number }
   /** The file ends inside a record. */
@@ -39,32 +38,33 @@ export type Piece =
 
 /** A stored object, read through a window. Sees the size it has at the start; a tape may grow meanwhile. */
 export class ObjectWindow {
-  readonly #store: Store
+  readonly tools: VerifyTools
+  readonly #source: ObjectSource
   readonly #key: string
   readonly #signal: AbortSignal | undefined
   readonly size: number
   #from = 0
-  #bytes: Buffer = Buffer.alloc(0)
+  #bytes: Uint8Array = new Uint8Array(0)
 
-  private constructor(store: Store, key: string, size: number, signal: AbortSignal | undefined) {
-    this.#store = store
+  private constructor(source: ObjectSource, tools: VerifyTools, key: string, size: number, signal: AbortSignal | undefined) {
+    this.#source = source
+    this.tools = tools
     this.#key = key
     this.size = size
     this.#signal = signal
   }
 
   /** Rejects STORE_MISSING. */
-  static async open(store: Store, key: string, signal?: AbortSignal): Promise<ObjectWindow> {
-    return new ObjectWindow(store, key, await store.size(key, signal), signal)
+  static async open(source: ObjectSource, tools: VerifyTools, key: string, signal?: AbortSignal): Promise<ObjectWindow> {
+    return new ObjectWindow(source, tools, key, await source.size(key, signal), signal)
   }
 
   /** Bytes [at, at + size), fewer where the object ends; a view that stays as it is. */
-  async read(at: number, size: number): Promise<Buffer> {
+  async read(at: number, size: number): Promise<Uint8Array> {
     const end = Math.min(at + size, this.size)
     if (at < this.#from || end > this.#from + this.#bytes.length) {
       const to = Math.min(this.size, Math.max(end, at + WINDOW_SIZE))
-      const bytes = await this.#store.get(this.#key, { from: at, to }, this.#signal)
-      this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      this.#bytes = await this.#source.get(this.#key, { from: at, to }, this.#signal)
       this.#from = at
     }
     return this.#bytes.subarray(at - this.#from, Math.max(at, end) - this.#from)
@@ -80,7 +80,7 @@ export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerat
       yield { kind: 'torn', offset: 0, end: object.size }
       return
     }
-    yield { kind: 'magic', ok: magic.equals(TAPE_MAGIC) }
+    yield { kind: 'magic', ok: sameBytes(magic, TAPE_MAGIC) }
     at = TAPE_MAGIC.length
   }
   let tries = 0
@@ -97,7 +97,7 @@ export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerat
       yield { kind: 'torn', offset: at, end: object.size }
       return
     }
-    const known = parseHead(head)
+    const known = parseHead(head, object.tools)
     if (known !== undefined && known.size > left) {
       yield { kind: 'torn', offset: at, end: object.size }
       return
@@ -115,7 +115,7 @@ export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerat
         break
       }
       tries += 1
-      const candidate = parseHead(await object.read(next, RECORD_HEAD_SIZE))
+      const candidate = parseHead(await object.read(next, RECORD_HEAD_SIZE), object.tools)
       if (candidate !== undefined && candidate.size <= object.size - next && (await readRecord(object, next, candidate)).intact)
         break
       next += 1
@@ -141,37 +141,40 @@ async function readRecord(
     size: head.size,
     payload: bytes.subarray(RECORD_HEAD_SIZE, checkAt),
     check,
-    intact: sha256(bytes.subarray(0, checkAt)).equals(check),
+    intact: sameBytes(object.tools.sha256(bytes.subarray(0, checkAt)), check),
   }
 }
 
 /** One record known to begin at `at`; undefined where none does. */
 export async function recordAt(object: ObjectWindow, at: number): Promise<(Piece & { kind: 'record' }) | undefined> {
-  const head = parseHead(await object.read(at, RECORD_HEAD_SIZE))
+  const head = parseHead(await object.read(at, RECORD_HEAD_SIZE), object.tools)
   return head === undefined || head.size > object.size - at ? undefined : readRecord(object, at, head)
 }
 
-function parseHead(head: Buffer): { readonly type: RecordType; readonly size: number } | undefined {
+function parseHead(head: Uint8Array, tools: VerifyTools): { readonly type: RecordType; readonly size: number } | undefined {
   if (head.length < RECORD_HEAD_SIZE || !beginsLike(head, RECORD_MARK)) return undefined
-  if (head.readUInt32BE(8) !== crc32(head.subarray(0, 8))) return undefined
+  if (uint32At(head, 8) !== tools.crc32(head.subarray(0, 8))) return undefined
   const type = (['header', 'recovery', 'chunk', 'seal', 'index'] as const).find((name) => RECORD_TYPES[name] === head[3])
-  const payload = head.readUInt32BE(4)
+  const payload = uint32At(head, 4)
   return type === undefined || payload > MAX_RECORD_SIZE
     ? undefined
     : { type, size: RECORD_HEAD_SIZE + payload + RECORD_CHECK_SIZE }
 }
 
 /** Whether `bytes` begins with `mark`, as far as it goes. */
-function beginsLike(bytes: Buffer, mark: Uint8Array): boolean {
+function beginsLike(bytes: Uint8Array, mark: Uint8Array): boolean {
   const size = Math.min(bytes.length, mark.length)
-  return size > 0 && bytes.subarray(0, size).equals(mark.subarray(0, size))
+  return size > 0 && sameBytes(bytes.subarray(0, size), mark.subarray(0, size))
 }
+
+const FIRST_MARK = RECORD_MARK[0] ?? 0
 
 async function findMark(object: ObjectWindow, from: number): Promise<number> {
   for (let at = from; at < object.size; ) {
     const bytes = await object.read(at, WINDOW_SIZE)
-    const found = bytes.indexOf(RECORD_MARK)
-    if (found >= 0) return at + found
+    for (let found = bytes.indexOf(FIRST_MARK); found >= 0; found = bytes.indexOf(FIRST_MARK, found + 1)) {
+      if (sameBytes(bytes.subarray(found, found + RECORD_MARK.length), RECORD_MARK)) return at + found
+    }
     at += Math.max(1, bytes.length - RECORD_MARK.length + 1)
     if (bytes.length < WINDOW_SIZE) return object.size
   }

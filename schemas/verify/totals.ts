@@ -1,7 +1,7 @@
-import type { Entry, Facts } from '../../schemas/frame.ts'
-import { MASK_SPAN_SIZE } from '../../schemas/frame.ts'
-import { PART_FACT, ROWS_FACT, STATEMENTS_FACT, type Totals } from '../../schemas/tape.ts'
-import type { Act } from '../../schemas/verdict.ts'
+import type { Entry, Facts } from '../frame.ts'
+import { MASK_SPAN_SIZE } from '../frame.ts'
+import { PART_FACT, ROWS_FACT, STATEMENTS_FACT, type Totals } from '../tape.ts'
+import type { Act } from '../verdict.ts'
 
 /** Adds frames up. The recorder's and the verifier's sums are made by this one class, so that they can be compared. */
 export class Tally {

@@ -1,3 +1,4 @@
+import { hexOf, joinBytes, sameBytes } from '../bytes.ts'
 import {
   decodeChunk,
   decodeFooter,
@@ -7,16 +8,15 @@ import {
   type SealStatement,
   type SegmentIndex,
   type StoredChunk,
-} from '../../schemas/tape.ts'
-import type { Problem } from '../../schemas/verification.ts'
+} from '../tape.ts'
+import type { Problem } from '../verification.ts'
 import { Density } from './density.ts'
-import { verifyEpoch } from './keys.ts'
-import { type Leaves, MerkleStack, sha256 } from './merkle.ts'
-import { unpackIndex } from './reader.ts'
-import { footerCheck } from './record.ts'
+import { checkFrames, told } from './frames.ts'
+import { MerkleStack } from './merkle.ts'
 import type { Piece } from './scan.ts'
+import { footerCheck, unpackIndex } from './segment-index.ts'
+import type { LeafHasher, VerifyTools } from './tools.ts'
 import { Tally } from './totals.ts'
-import { checkFrames, told } from './verify-chunk.ts'
 
 type RecordPiece = Piece & { kind: 'record' }
 
@@ -26,9 +26,10 @@ export type Report = (problem: Omit<Problem, 'object'>) => void
 /** What is known at a point of the chain, and the checks of what comes next. Goes on from segment to segment of one tape. */
 export class ChainVerifier {
   readonly #id: string
-  readonly #leaves: Leaves | undefined
+  readonly #tools: VerifyTools
+  readonly #leaves: LeafHasher | undefined
   readonly #recovered: boolean
-  readonly tree = new MerkleStack()
+  readonly tree: MerkleStack
   readonly tally = new Tally()
   readonly density = new Density()
   n: number
@@ -52,11 +53,14 @@ export class ChainVerifier {
   /** `leaves` is undefined where the salt key is not known: then frames are not checked. */
   constructor(
     id: string,
-    leaves: Leaves | undefined,
+    tools: VerifyTools,
+    leaves: LeafHasher | undefined,
     recovered: boolean,
     start: { n: number; seq: number; head: Uint8Array; key: Uint8Array | undefined },
   ) {
     this.#id = id
+    this.#tools = tools
+    this.tree = new MerkleStack((bytes) => tools.sha256(bytes))
     this.#leaves = leaves
     this.#recovered = recovered
     this.n = start.n
@@ -75,10 +79,10 @@ export class ChainVerifier {
 
   /** The segment header has been checked; the next chunk refers to it. */
   begin(statement: Uint8Array): void {
-    this.head = sha256(statement)
+    this.head = this.#tools.sha256(statement)
   }
 
-  chunk(piece: RecordPiece, report: Report): IndexRow | undefined {
+  async chunk(piece: RecordPiece, report: Report): Promise<IndexRow | undefined> {
     const { offset } = piece
     let chunk: StoredChunk
     try {
@@ -96,7 +100,8 @@ export class ChainVerifier {
       said = true
       report({ verdict: 'INVALID', part, what, ...where })
     }
-    const signed = this.key === undefined ? undefined : verifyEpoch('chunk', chunk.headerBytes, chunk.signature, this.key)
+    const signed =
+      this.key === undefined ? undefined : await this.#tools.verifyEpoch('chunk', chunk.headerBytes, chunk.signature, this.key)
     if (signed === false) invalid('signature', 'the chunk is not signed by the key its predecessor names')
     if (this.seal !== undefined) invalid('order', 'a chunk stands behind the seal')
     if (header.n !== this.n) {
@@ -108,10 +113,9 @@ export class ChainVerifier {
         missing,
       )
     } else if (header.firstSeq !== this.seq) invalid('order', `the chunk begins with frame ${header.firstSeq}, not ${this.seq}`)
-    if (!this.#headInDoubt && !Buffer.from(header.prev).equals(this.head))
-      invalid('order', 'the chunk does not follow the one before it')
+    if (!this.#headInDoubt && !sameBytes(header.prev, this.head)) invalid('order', 'the chunk does not follow the one before it')
     if (header.firstUs < this.lastUs) invalid('order', 'the chunk is older than the one before it')
-    const frames = this.#leaves === undefined ? undefined : checkFrames(chunk, this.#leaves, this.#recovered)
+    const frames = this.#leaves === undefined ? undefined : await checkFrames(chunk, this.#leaves, this.#recovered, this.#tools)
     for (const problem of frames?.problems ?? []) {
       said = true
       report({ ...at, ...problem })
@@ -153,12 +157,12 @@ export class ChainVerifier {
     this.n = header.n + 1
     this.seq = header.firstSeq + header.count
     this.lastUs = header.lastUs
-    this.head = sha256(Buffer.concat([chunk.headerBytes, chunk.signature]))
+    this.head = this.#tools.sha256(joinBytes(chunk.headerBytes, chunk.signature))
     this.#headInDoubt = signed === false
     this.key = header.nextKey
   }
 
-  end(piece: RecordPiece, report: Report): void {
+  async end(piece: RecordPiece, report: Report): Promise<void> {
     const { offset } = piece
     const invalid = (what: string): void => report({ verdict: 'INVALID', part: 'seal', what, offset })
     if (this.seal !== undefined) invalid('a second seal')
@@ -167,7 +171,11 @@ export class ChainVerifier {
       const { statement, rest } = decodeStatement(piece.payload)
       const [signature] = rest
       seal = decodeSeal(statement)
-      if (this.key === undefined || !(signature instanceof Uint8Array) || !verifyEpoch('seal', statement, signature, this.key)) {
+      const signed =
+        this.key !== undefined &&
+        signature instanceof Uint8Array &&
+        (await this.#tools.verifyEpoch('seal', statement, signature, this.key))
+      if (!signed) {
         invalid('the seal is not signed by the key the last chunk names')
       } else if (!piece.intact) invalid('the seal’s stored checksum was changed; the seal is unchanged')
     } catch (error) {
@@ -179,20 +187,21 @@ export class ChainVerifier {
     if (seal.id !== this.#id) invalid(`the seal is that of ${seal.id}`)
     if (!this.#sound) return
     if (seal.chunks !== this.tree.count) invalid(`the seal tells of ${seal.chunks} chunks, the tape has ${this.tree.count}`)
-    if (!Buffer.from(seal.root).equals(this.tree.root())) invalid('the seal’s root is not that of the chunks')
-    if (!Buffer.from(seal.head).equals(this.head)) invalid('the seal does not follow the last chunk')
+    if (!sameBytes(seal.root, this.tree.root())) invalid('the seal’s root is not that of the chunks')
+    if (!sameBytes(seal.head, this.head)) invalid('the seal does not follow the last chunk')
     if (this.#leaves !== undefined && JSON.stringify(seal.totals) !== JSON.stringify(this.tally.totals()))
       invalid('the seal’s totals are not those of the frames')
   }
 }
 
 /** Index and footer of one segment against what was read. */
-export function checkIndex(
+export async function checkIndex(
+  tools: VerifyTools,
   piece: RecordPiece,
   expected: Omit<SegmentIndex, 'v' | 'summary'>,
   seal: SealStatement | undefined,
   report: Report,
-): void {
+): Promise<void> {
   const { offset } = piece
   const invalid = (what: string): void => report({ verdict: 'INVALID', part: 'index', what, offset })
   if (!piece.intact) {
@@ -201,7 +210,7 @@ export function checkIndex(
   }
   let index: SegmentIndex
   try {
-    index = unpackIndex(piece.payload)
+    index = await unpackIndex(tools, piece.payload)
   } catch (error) {
     invalid(told(error))
     return
@@ -216,7 +225,7 @@ export function checkIndex(
       : {
           reason: seal.reason,
           chunks: seal.chunks,
-          root: Buffer.from(seal.root).toString('hex'),
+          root: hexOf(seal.root),
           endedAt: seal.endedAt,
           durationUs: seal.atUs,
           totals: seal.totals,
@@ -225,6 +234,7 @@ export function checkIndex(
 }
 
 export function checkFooter(
+  tools: VerifyTools,
   piece: Piece & { kind: 'footer' },
   index: RecordPiece | undefined,
   expected: { readonly segment: number; readonly last: boolean; readonly fileSize: number },
@@ -237,7 +247,7 @@ export function checkFooter(
     invalid('a footer without an index')
     return
   }
-  if (!Buffer.from(footer.check).equals(footerCheck(bytes, index.check))) {
+  if (!sameBytes(footer.check, footerCheck(tools, bytes, index.check))) {
     invalid('the footer was changed, or is another index’s')
     return
   }

@@ -1,0 +1,483 @@
+import { hexOf, sameBytes } from '../bytes.ts'
+import { ApplianceError } from '../errors.ts'
+import {
+  type Certificate,
+  decodeCertificate,
+  decodeHeader,
+  decodeRecovery,
+  decodeStatement,
+  type IndexRow,
+  type RecoveryStatement,
+  type TapeHeader,
+  tapeKeys,
+} from '../tape.ts'
+import { MAX_PROBLEMS, type Problem, type TapeVerification, VERIFY_EXITS, worstVerdict } from '../verification.ts'
+import { ChainVerifier, checkFooter, checkIndex, type Report } from './chain.ts'
+import { told } from './frames.ts'
+import { ObjectWindow, type Piece, recordAt, scanSegment } from './scan.ts'
+import type { GatewayKey, ObjectSource, VerifyTools } from './tools.ts'
+
+export interface TapeTrust {
+  readonly gatewayKeys: readonly GatewayKey[]
+}
+
+/** Where the tape is read from, and what with. */
+export interface VerifyHost {
+  readonly source: ObjectSource
+  readonly tools: VerifyTools
+}
+
+/** A chunk has been read, and what was wrong with it reported. */
+export interface CheckedChunk {
+  readonly n: number
+  readonly firstSeq: number
+  readonly count: number
+  /** `good`: led to by the gateway's key. `unattested`: nothing wrong in itself, but behind a break in the chain. */
+  readonly state: 'good' | 'bad' | 'unattested'
+  readonly recovered: boolean
+}
+
+export interface VerifyOptions {
+  /** Told of every chunk in tape order, as it is checked. */
+  readonly onChunk?: (chunk: CheckedChunk) => void
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Verifies one tape as it stands in the store: every byte of it, in constant memory. Goes on behind whatever is wrong.
+ * Rejects STORE_MISSING where there is nothing of the session at all; never on what the tape holds.
+ */
+export async function verifyTapeWith(
+  host: VerifyHost,
+  id: string,
+  trust: TapeTrust,
+  options: VerifyOptions = {},
+): Promise<TapeVerification> {
+  return new TapeVerifier(host, id, trust, options).run()
+}
+
+type RecordPiece = Piece & { kind: 'record' }
+
+class TapeVerifier {
+  readonly #store: ObjectSource
+  readonly #tools: VerifyTools
+  readonly #id: string
+  readonly #trust: TapeTrust
+  readonly #onChunk: VerifyOptions['onChunk']
+  readonly #signal: AbortSignal | undefined
+  readonly #problems: Problem[] = []
+  readonly #verdicts = new Set<Problem['verdict']>()
+  #problemCount = 0
+  #header: TapeHeader | undefined
+  #signer: Certificate | undefined
+  #chain: ChainVerifier | undefined
+  #saltKey: Uint8Array | undefined
+
+  constructor(host: VerifyHost, id: string, trust: TapeTrust, options: VerifyOptions) {
+    this.#store = host.source
+    this.#tools = host.tools
+    this.#id = id
+    this.#trust = trust
+    this.#onChunk = options.onChunk
+    this.#signal = options.signal
+  }
+
+  async run(): Promise<TapeVerification> {
+    const keys = await this.#keys()
+    if (keys.length === 0) throw new ApplianceError('STORE_MISSING', `the store has nothing of ${this.#id}`)
+    const recovery = keys.includes(tapeKeys.recovered(this.#id)) ? await this.#recovery() : undefined
+    const count = keys.filter((key) => /\/\d{4}\.tape$/.test(key)).length
+    for (let number = 0; number < count; number += 1) {
+      const key = tapeKeys.segment(this.#id, number)
+      if (!keys.includes(key)) {
+        this.#report(key)({ verdict: 'INVALID', part: 'segment', what: `segment ${number} is missing, later ones are there` })
+        break
+      }
+      await this.#segment(key, number, number === count - 1, recovery)
+    }
+    if (count === 0)
+      this.#report(tapeKeys.segment(this.#id, 0))({
+        verdict: 'INVALID',
+        part: 'segment',
+        what: 'the tape is missing, parts beside it are there',
+      })
+    const recovered = recovery === undefined ? undefined : await this.#recovered(recovery)
+    return this.#result(recovery, recovered)
+  }
+
+  async #keys(): Promise<string[]> {
+    const keys: string[] = []
+    for await (const key of this.#store.list(tapeKeys.prefix(this.#id), this.#signal)) keys.push(key)
+    return keys
+  }
+
+  async #segment(key: string, number: number, last: boolean, recovery: RecoveryStatement | undefined): Promise<void> {
+    const report = this.#report(key)
+    const object = await ObjectWindow.open(this.#store, this.#tools, key, this.#signal)
+    // What stands behind the last good record at a recovery is what the crash cut: it never counted.
+    const cutAt =
+      recovery !== undefined && number >= recovery.segment ? (number === recovery.segment ? recovery.offset : 0) : undefined
+    const rows: IndexRow[] = []
+    let index: RecordPiece | undefined
+    let ended = false
+    let begun = false
+    for await (const piece of scanSegment(object)) {
+      if (cutAt !== undefined && piece.kind !== 'magic' && piece.offset >= cutAt) {
+        report({
+          verdict: 'VALID-INCOMPLETE',
+          part: 'end',
+          what: `${object.size - piece.offset} bytes were cut off by the crash`,
+          offset: piece.offset,
+        })
+        return
+      }
+      if (ended && piece.kind !== 'magic') {
+        report({
+          verdict: 'INVALID',
+          part: 'end',
+          what: `${object.size - piece.offset} bytes stand behind the end`,
+          offset: piece.offset,
+        })
+        return
+      }
+      switch (piece.kind) {
+        case 'magic':
+          if (!piece.ok)
+            report({ verdict: 'INVALID', part: 'magic', what: 'the segment does not begin with the tape’s magic', offset: 0 })
+          break
+        case 'torn':
+          this.#torn(piece, last, report)
+          return
+        case 'damage':
+          report({
+            verdict: 'INVALID',
+            part: 'record',
+            what: `${piece.end - piece.offset} bytes are not a record`,
+            offset: piece.offset,
+            ...this.#nextChunk(),
+          })
+          this.#chain?.break()
+          break
+        case 'footer':
+          checkFooter(
+            this.#tools,
+            piece,
+            index,
+            { segment: number, last: this.#chain?.seal !== undefined, fileSize: object.size },
+            report,
+          )
+          ended = true
+          break
+        case 'record':
+          if (index !== undefined)
+            report({
+              verdict: 'INVALID',
+              part: 'order',
+              what: `a ${piece.type} record stands behind the index`,
+              offset: piece.offset,
+            })
+          if (piece.type === 'header' && !begun) {
+            begun = true
+            await this.#begin(piece, number, report)
+          } else if (piece.type === 'chunk') {
+            const row = await this.#chunk(this.#chain, piece, report, false)
+            if (row !== undefined) rows.push(row)
+          } else if (piece.type === 'seal') await this.#chain?.end(piece, report)
+          else if (piece.type === 'index') {
+            index = piece
+            // Behind damage the rows cannot agree, and that has been said.
+            const expected = { segment: number, chunks: rows, density: this.#chain?.density.result() ?? { binUs: 0, counts: [] } }
+            if (!this.#verdicts.has('INVALID') && this.#saltKey !== undefined)
+              await checkIndex(this.#tools, piece, expected, this.#chain?.seal, report)
+            else if (!piece.intact)
+              report({ verdict: 'INVALID', part: 'index', what: 'the index was changed', offset: piece.offset })
+          } else
+            report({ verdict: 'INVALID', part: 'order', what: `a ${piece.type} record has no place here`, offset: piece.offset })
+          break
+        default:
+          piece satisfies never
+      }
+    }
+    this.#ended(object, ended, last, report)
+  }
+
+  async #chunk(
+    chain: ChainVerifier | undefined,
+    piece: RecordPiece,
+    report: Report,
+    recovered: boolean,
+  ): Promise<IndexRow | undefined> {
+    if (chain === undefined) return undefined
+    let wrong = false
+    const row = await chain.chunk(piece, (problem) => {
+      wrong = true
+      report(problem)
+    })
+    if (row !== undefined) {
+      const state = wrong ? 'bad' : chain.broken || this.#saltKey === undefined ? 'unattested' : 'good'
+      this.#onChunk?.({ n: row[2], firstSeq: row[3], count: row[4], state, recovered })
+    }
+    return row
+  }
+
+  #torn(piece: Piece & { kind: 'torn' }, last: boolean, report: Report): void {
+    const what = `the segment ends inside a record, ${piece.end - piece.offset} bytes into it`
+    if (last)
+      report({
+        verdict: 'VALID-INCOMPLETE',
+        part: 'end',
+        what: `${what}: cut by a crash or by somebody`,
+        offset: piece.offset,
+        ...this.#nextChunk(),
+      })
+    else report({ verdict: 'INVALID', part: 'end', what: `${what}, and another segment follows`, offset: piece.offset })
+    if (this.#chain !== undefined && last) this.#unsealed(report, piece.offset)
+  }
+
+  #ended(object: ObjectWindow, ended: boolean, last: boolean, report: Report): void {
+    if (this.#chain === undefined) {
+      report({ verdict: 'UNVERIFIABLE', part: 'header', what: 'the segment has no header that could be checked' })
+      return
+    }
+    if (!last) {
+      if (!ended)
+        report({ verdict: 'INVALID', part: 'end', what: 'the segment has no end, and another follows', offset: object.size })
+      else if (this.#chain.seal !== undefined)
+        report({ verdict: 'INVALID', part: 'segment', what: 'a segment follows the sealed end' })
+      return
+    }
+    if (this.#chain.seal === undefined) this.#unsealed(report, object.size)
+    else if (!ended)
+      report({
+        verdict: 'VALID-INCOMPLETE',
+        part: 'footer',
+        what: 'the tape is sealed, but its index or footer is missing',
+        offset: object.size,
+      })
+  }
+
+  #unsealed(report: Report, offset: number): void {
+    if (this.#chain?.seal !== undefined) return
+    report({
+      verdict: 'VALID-INCOMPLETE',
+      part: 'end',
+      what: 'the tape has no seal: being recorded, crashed, or cut',
+      offset,
+      ...this.#nextChunk(),
+    })
+  }
+
+  #nextChunk(): { readonly chunk?: number } {
+    return this.#chain === undefined ? {} : { chunk: this.#chain.n }
+  }
+
+  async #begin(piece: RecordPiece, number: number, report: Report): Promise<void> {
+    const { offset } = piece
+    const invalid = (what: string): void => report({ verdict: 'INVALID', part: 'header', what, offset })
+    try {
+      const { statement, rest } = decodeStatement(piece.payload)
+      const header = decodeHeader(statement)
+      let said = false
+      if ('session' in header) {
+        if (number !== 0) {
+          invalid(`the header is that of the first segment, not of ${number}`)
+          return
+        }
+        this.#header = header
+        said = (await this.#certificate(rest[0], 'header', statement, report, offset)) === 'INVALID'
+        if (header.session.id !== this.#id) invalid(`the tape is that of ${header.session.id}`)
+        await this.#salt(header)
+        const leaves = this.#saltKey === undefined ? undefined : this.#tools.leaves(this.#saltKey)
+        this.#chain = new ChainVerifier(this.#id, this.#tools, leaves, false, {
+          n: 0,
+          seq: 0,
+          head: this.#tools.sha256(statement),
+          key: header.epoch,
+        })
+      } else {
+        const chain = this.#chain
+        if (chain === undefined || number === 0) {
+          invalid(`the header is that of segment ${header.segment}`)
+          return
+        }
+        const fits = header.id === this.#id && header.segment === number && header.chunk === chain.n && header.seq === chain.seq
+        if (!fits || !sameBytes(header.prev, chain.head)) {
+          said = true
+          invalid('the segment does not follow the one before it')
+        }
+        chain.begin(statement)
+      }
+      if (!piece.intact && !said) invalid('the header’s stored checksum was changed')
+    } catch (error) {
+      invalid(told(error))
+      this.#chain?.break()
+    }
+  }
+
+  /** What was reported, if anything. */
+  async #certificate(
+    value: Parameters<typeof decodeCertificate>[0],
+    kind: 'header' | 'recovery',
+    statement: Uint8Array,
+    report: Report,
+    offset: number,
+  ): Promise<Problem['verdict'] | undefined> {
+    if (value === undefined) {
+      report({ verdict: 'UNVERIFIABLE', part: 'certificate', what: 'no gateway has signed this tape', offset })
+      return 'UNVERIFIABLE'
+    }
+    const certificate = decodeCertificate(value)
+    if (kind === 'header') this.#signer = certificate
+    const signed = await this.#tools.checkCertificate(certificate, kind, statement, this.#trust.gatewayKeys)
+    if (signed === true) return undefined
+    const { gateway, keyId } = certificate
+    const verdict = signed === 'unknown' ? 'UNVERIFIABLE' : 'INVALID'
+    const what =
+      signed === 'unknown'
+        ? `key ${keyId} of gateway ${gateway} is not among the trusted ones`
+        : `the ${kind} is not what gateway ${gateway} signed`
+    report({ verdict, part: 'certificate', what, offset })
+    return verdict
+  }
+
+  async #salt(header: TapeHeader): Promise<void> {
+    const key = tapeKeys.salt(this.#id)
+    try {
+      const salt = await this.#store.get(key, undefined, this.#signal)
+      if (sameBytes(header.salt, this.#tools.sha256(salt))) this.#saltKey = salt
+      else
+        this.#report(key)({
+          verdict: 'INVALID',
+          part: 'salt',
+          what: 'the salt key is not the one the header commits to; frames cannot be checked',
+        })
+    } catch (error) {
+      if (!(error instanceof ApplianceError) || error.code !== 'STORE_MISSING') throw error
+      this.#report(key)({ verdict: 'UNVERIFIABLE', part: 'salt', what: 'the salt key is missing; frames cannot be checked' })
+    }
+  }
+
+  /** The recovery's statement, where it is whole and signed by a trusted gateway: only then may it say where the tape was cut. */
+  async #recovery(): Promise<RecoveryStatement | undefined> {
+    const key = tapeKeys.recovered(this.#id)
+    const report = this.#report(key)
+    const object = await ObjectWindow.open(this.#store, this.#tools, key, this.#signal)
+    const record = await recordAt(object, 8)
+    try {
+      if (record?.type !== 'recovery' || !record.intact)
+        throw new ApplianceError('TAPE_MALFORMED', 'the recovery statement was changed')
+      const { statement, rest } = decodeStatement(record.payload)
+      const recovery = decodeRecovery(statement)
+      if ((await this.#certificate(rest[0], 'recovery', statement, report, record.offset)) !== undefined) return undefined
+      if (recovery.id === this.#id) return recovery
+      report({ verdict: 'INVALID', part: 'recovery', what: `the recovery is that of ${recovery.id}`, offset: record.offset })
+    } catch (error) {
+      report({ verdict: 'INVALID', part: 'recovery', what: told(error), offset: 8 })
+    }
+    return undefined
+  }
+
+  async #recovered(recovery: RecoveryStatement): Promise<ChainVerifier | undefined> {
+    const key = tapeKeys.recovered(this.#id)
+    const report = this.#report(key)
+    const main = this.#chain
+    if (main === undefined) return undefined
+    if (main.seal !== undefined) report({ verdict: 'INVALID', part: 'recovery', what: 'a sealed tape has nothing to recover' })
+    const fits = recovery.chunks === main.n && recovery.frames === main.seq && sameBytes(recovery.head, main.head)
+    if (!fits) {
+      const frames = recovery.frames > main.seq ? { frames: [main.seq, recovery.frames - 1] as const } : {}
+      report({
+        verdict: 'INVALID',
+        part: 'recovery',
+        what: `at the recovery the tape had ${recovery.frames} frames, now it has ${main.seq}`,
+        ...frames,
+      })
+    }
+    const object = await ObjectWindow.open(this.#store, this.#tools, key, this.#signal)
+    const leaves = this.#saltKey === undefined ? undefined : this.#tools.leaves(this.#saltKey)
+    let chain: ChainVerifier | undefined
+    let [index, ended]: [RecordPiece | undefined, boolean] = [undefined, false]
+    const rows: IndexRow[] = []
+    for await (const piece of scanSegment(object)) {
+      if (piece.kind === 'magic') {
+        if (!piece.ok)
+          report({ verdict: 'INVALID', part: 'magic', what: 'the recovery does not begin with the tape’s magic', offset: 0 })
+      } else if (ended) report({ verdict: 'INVALID', part: 'end', what: 'bytes stand behind the end', offset: piece.offset })
+      else if (piece.kind === 'footer') {
+        checkFooter(this.#tools, piece, index, { segment: 0, last: chain?.seal !== undefined, fileSize: object.size }, report)
+        ended = true
+      } else if (piece.kind !== 'record') {
+        // Recoveries are written whole or not at all.
+        report({ verdict: 'INVALID', part: 'recovery', what: 'the recovery is damaged or cut', offset: piece.offset })
+        chain?.break()
+      } else if (piece.type === 'recovery' && chain === undefined) {
+        const { statement } = decodeStatement(piece.payload)
+        const start = { n: recovery.chunks, seq: recovery.frames, head: this.#tools.sha256(statement), key: recovery.epoch }
+        chain = new ChainVerifier(this.#id, this.#tools, leaves, true, start)
+      } else if (piece.type === 'chunk') {
+        const row = await this.#chunk(chain, piece, report, true)
+        if (row !== undefined) rows.push(row)
+      } else if (piece.type === 'seal') await chain?.end(piece, report)
+      else if (piece.type === 'index' && index === undefined) {
+        index = piece
+        const density = chain?.density.result() ?? { binUs: 0, counts: [] }
+        if (this.#saltKey !== undefined)
+          await checkIndex(this.#tools, piece, { segment: 0, chunks: rows, density }, chain?.seal, report)
+      } else report({ verdict: 'INVALID', part: 'order', what: `a ${piece.type} record has no place here`, offset: piece.offset })
+    }
+    if (!ended || chain?.seal === undefined) report({ verdict: 'INVALID', part: 'recovery', what: 'the recovery has no end' })
+    if (chain !== undefined && chain.seq !== recovery.frames + recovery.recovered) {
+      report({
+        verdict: 'INVALID',
+        part: 'recovery',
+        what: `the recovery has ${chain.seq - recovery.frames} frames, its statement says ${recovery.recovered}`,
+      })
+    }
+    const what = `the gateway's process ended without sealing; ${recovery.recovered} frames are attested by recovery only`
+    report({ verdict: 'VALID-INCOMPLETE', part: 'recovery', what })
+    return chain
+  }
+
+  #report(object: string): Report {
+    return (problem) => {
+      this.#problemCount += 1
+      this.#verdicts.add(problem.verdict)
+      if (this.#problems.length < MAX_PROBLEMS) this.#problems.push({ ...problem, object })
+    }
+  }
+
+  #result(recovery: RecoveryStatement | undefined, recovered: ChainVerifier | undefined): TapeVerification {
+    const chain = this.#chain
+    const verdict = worstVerdict(this.#verdicts)
+    const session = this.#header?.session
+    return {
+      session: this.#id,
+      verdict,
+      exit: VERIFY_EXITS[verdict],
+      state:
+        chain === undefined ? 'unreadable' : chain.seal !== undefined ? 'sealed' : recovery !== undefined ? 'recovered' : 'open',
+      frames: (chain?.good ?? 0) + (recovered?.good ?? 0),
+      chunks: (chain?.chunks ?? 0) + (recovered?.chunks ?? 0),
+      recovered:
+        recovery === undefined || recovered === undefined || recovered.good === 0
+          ? null
+          : {
+              first: recovery.frames,
+              last: recovery.frames + recovered.good - 1,
+              by: recovery.gateway,
+              at: recovery.recoveredAt,
+            },
+      unattested: (chain?.unattested ?? 0) + (recovered?.unattested ?? 0),
+      lastGood: recovered?.lastGood ?? chain?.lastGood ?? null,
+      durability: session?.durability ?? null,
+      lossWindow: this.#header?.lossWindow ?? null,
+      signer:
+        this.#signer === undefined
+          ? null
+          : { gateway: this.#signer.gateway, algorithm: this.#signer.algorithm, keyId: this.#signer.keyId },
+      root: chain?.seal === undefined ? null : hexOf(chain.seal.root),
+      problems: this.#problems,
+      problemCount: this.#problemCount,
+    }
+  }
+}
