@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { safeBlock, safeText } from '../../schemas/safe-text.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import { Doorkeeper } from '../identity/doorkeeper.ts'
@@ -10,7 +11,6 @@ import { JwtProver } from '../identity/jwt.ts'
 import { KeyFolder } from '../identity/key-folder.ts'
 import { placesIn } from '../places.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
-import { safeBlock, safeText } from './safe-text.ts'
 
 interface Options {
   readonly config?: string

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { safeJson, safeText } from './safe-text.ts'
+import { safeJson, safeText } from '../../schemas/safe-text.ts'
 
 /** Exit codes of every command but `verify`, which has its own for its verdicts. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const

@@ -1,10 +1,10 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import type { AccessKey } from '../identity/access-key.ts'
 import { KeyFolder } from '../identity/key-folder.ts'
 import { placesIn } from '../places.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
-import { safeText } from './safe-text.ts'
 
 interface Options {
   readonly config?: string

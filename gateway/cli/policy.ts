@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { safeBlock } from '../../schemas/safe-text.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import { explainStatement, renderExplanation } from '../policy/command-explain.ts'
@@ -8,7 +9,6 @@ import { testPolicy as runTests } from '../policy/command-test.ts'
 import { compilePolicy } from '../policy/policy.ts'
 import { loadPolicy } from '../service.ts'
 import { type Cli, EXIT, findConfig, printJson } from './context.ts'
-import { safeBlock } from './safe-text.ts'
 
 interface Options {
   readonly config?: string

@@ -1,8 +1,8 @@
 import type { Frame } from '../../schemas/frame.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import type { SessionInfo } from '../../schemas/session.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
-import type { Cell, Shown } from '../view.ts'
-import { safeText } from './safe-text.ts'
+import type { Cell, Shown } from '../../schemas/views/view.ts'
 
 /** Longer values are cut in tables, saying by how much; `--json` and `--raw` have all of it. */
 const MAX_CELL_CHARS = 60

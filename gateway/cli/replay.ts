@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { listSessions, openTape, type Tape, type TapeFrame } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { isReleased, MASK_SPAN_SIZE, type Masks } from '../../schemas/frame.ts'
+import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
-import type { Shown, View } from '../view.ts'
+import type { Shown, View } from '../../schemas/views/view.ts'
 import { type Cli, EXIT } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import { frameLines, type LineOptions, sessionLines } from './replay-lines.ts'
-import { safeJson, safeText } from './safe-text.ts'
 
 export interface ReplayOptions {
   readonly config?: string
@@ -29,8 +29,8 @@ const DEFAULT_ROWS = 20
 const MAX_PAUSE_MS = 3_000
 
 const VIEWS: Readonly<Record<ProtocolName, () => Promise<View>>> = {
-  postgres: async () => new (await import('../protocols/postgres/view.ts')).PostgresView(),
-  echo: async () => new (await import('../protocols/echo/view.ts')).EchoView(),
+  postgres: async () => new (await import('../../schemas/views/postgres.ts')).PostgresView(),
+  echo: async () => new (await import('../../schemas/views/echo.ts')).EchoView(),
 }
 
 /** Replays a session as text, as JSON lines (one per frame), or as the raw bytes of one direction. Reads; `verify` is what proves. */

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { type GatewayKey, parseGatewayKeys, verifyPath } from '../../recorder/index.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import type { Problem, TapeVerification, Verification } from '../../schemas/verification.ts'
 import { type Cli, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
-import { safeText } from './safe-text.ts'
 
 export interface VerifyOptions {
   readonly config?: string

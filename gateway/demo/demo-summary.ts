@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { FileStore, listSessions, openTape, readGatewayKeys, verifyTape } from '../../recorder/index.ts'
 import type { Act } from '../../schemas/verdict.ts'
+import { PostgresView } from '../../schemas/views/postgres.ts'
 import { placesIn } from '../places.ts'
-import { PostgresView } from '../protocols/postgres/view.ts'
 
 /** What a demo recorded, read back from its tapes alone. */
 export interface DemoSummary {

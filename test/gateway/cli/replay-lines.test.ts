@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { frameLines, sessionLines } from '../../../gateway/cli/replay-lines.ts'
-import type { Shown } from '../../../gateway/view.ts'
 import { type Frame, MASK_SPAN_SIZE } from '../../../schemas/frame.ts'
 import type { SessionId, SessionInfo } from '../../../schemas/session.ts'
+import type { Shown } from '../../../schemas/views/view.ts'
 
 const plain = { maxRows: 20, color: false }
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { serialize } from 'pg-protocol'
-import { BACKEND, message, nulTerminated } from '../../../../gateway/protocols/postgres/messages.ts'
-import { PostgresView } from '../../../../gateway/protocols/postgres/view.ts'
-import type { Shown } from '../../../../gateway/view.ts'
-import { type Dir, type Frame, MASK_SPAN_SIZE, type Masks } from '../../../../schemas/frame.ts'
-import type { VerdictNote } from '../../../../schemas/verdict.ts'
+import { BACKEND, message, nulTerminated } from '../../../gateway/protocols/postgres/messages.ts'
+import { type Dir, type Frame, MASK_SPAN_SIZE, type Masks } from '../../../schemas/frame.ts'
+import type { VerdictNote } from '../../../schemas/verdict.ts'
+import { PostgresView } from '../../../schemas/views/postgres.ts'
+import type { Shown } from '../../../schemas/views/view.ts'
 
 let seq = 0
 function frame(dir: Dir, kind: string, body: Uint8Array | null, more: { masks?: Masks; verdict?: VerdictNote } = {}): Frame {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serialize } from 'pg-protocol'
-import { BACKEND, message, nulTerminated } from '../../../../gateway/protocols/postgres/messages.ts'
-import { viewMessage } from '../../../../gateway/protocols/postgres/view-message.ts'
+import { BACKEND, message, nulTerminated } from '../../../gateway/protocols/postgres/messages.ts'
+import { viewMessage } from '../../../schemas/views/postgres-message.ts'
 
 const client = (bytes: Uint8Array) => viewMessage('client', bytes, [], []).shown
 const server = (bytes: Uint8Array) => viewMessage('server', bytes, [], []).shown

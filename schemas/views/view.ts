@@ -1,4 +1,4 @@
-import type { Frame } from '../schemas/frame.ts'
+import type { Frame } from '../frame.ts'
 
 /** One value as shown: null for SQL NULL and its like; `masked` names what was there (`email`, `ssn`), where something was. */
 export interface Cell {

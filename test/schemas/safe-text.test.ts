@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { safeBlock, safeJson, safeText } from '../../../gateway/cli/safe-text.ts'
+import { safeBlock, safeJson, safeText } from '../../schemas/safe-text.ts'
 
 const UNSAFE: readonly (readonly [name: string, text: string, shown: string])[] = [
   ['an escape sequence', '\u001b[2Jgone', '\\x1b[2Jgone'],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EchoView } from '../../../../gateway/protocols/echo/view.ts'
-import { echoFrame } from '../../../../gateway/protocols/echo/wire.ts'
-import type { Frame } from '../../../../schemas/frame.ts'
+import { echoFrame } from '../../../gateway/protocols/echo/wire.ts'
+import type { Frame } from '../../../schemas/frame.ts'
+import { EchoView } from '../../../schemas/views/echo.ts'
 
 function frame(part: Partial<Frame>): Frame {
   return { seq: 0, atUs: 0, dir: 'in', channel: 1, kind: 'say', facts: {}, body: null, masks: null, verdict: null, ...part }

@@ -1,7 +1,8 @@
-import { type Frame, isReleased, MASK_SPAN_SIZE, type Masks } from '../../../schemas/frame.ts'
-import type { Shown, View } from '../../view.ts'
-import { HEADER_SIZE, int32 } from './messages.ts'
-import { type MaskedSpan, type Side, type ViewColumn, viewMessage } from './view-message.ts'
+import { joinBytes } from '../bytes.ts'
+import { type Frame, isReleased, MASK_SPAN_SIZE, type Masks } from '../frame.ts'
+import { type MaskedSpan, type Side, type ViewColumn, viewMessage } from './postgres-message.ts'
+import { HEADER_SIZE, int32 } from './postgres-wire.ts'
+import type { Shown, View } from './view.ts'
 
 /** A longer message is named by its size: nobody reads it in a terminal, and it would have to be held whole. */
 const MAX_VIEW_BYTES = 4 * 1024 * 1024
@@ -44,7 +45,7 @@ export class PostgresView implements View {
   ): { shown: Shown[]; rest: Unfinished } {
     if (before.skip > body.length) return { shown: [], rest: { ...NOTHING, skip: before.skip - body.length } }
     const fresh = body.subarray(before.skip)
-    const bytes = before.bytes.length === 0 ? fresh : Buffer.concat([before.bytes, fresh])
+    const bytes = before.bytes.length === 0 ? fresh : joinBytes(before.bytes, fresh)
     const shift = before.bytes.length - before.skip
     const spans = [...before.spans, ...found.map((span) => ({ ...span, from: span.from + shift, to: span.to + shift }))]
     const shown: Shown[] = []

@@ -1,5 +1,6 @@
-import type { Cell, Shown } from '../../view.ts'
-import { BACKEND, cstring, cstringEnd, FRONTEND, HEADER_SIZE, int32, uint16 } from './messages.ts'
+import { hexOf } from '../bytes.ts'
+import { BACKEND, cstring, cstringEnd, FRONTEND, HEADER_SIZE, int32, uint16 } from './postgres-wire.ts'
+import type { Cell, Shown } from './view.ts'
 
 export type Side = 'client' | 'server'
 
@@ -184,7 +185,7 @@ function valueText(value: Uint8Array, column: ViewColumn | undefined): string {
   } catch {
     // Not UTF-8: shown as bytes, below.
   }
-  return `\\x${Buffer.from(value).toString('hex')}`
+  return `\\x${hexOf(value)}`
 }
 
 function parameters(bytes: Uint8Array, formatsAt: number, spans: readonly MaskedSpan[]): string {
