@@ -4,10 +4,14 @@ import { gzip } from 'node:zlib'
 import type { IndexRow, SegmentIndex, Summary } from '../../schemas/tape.ts'
 import { CODECS, FOOTER_SIZE, TAPE_MAGIC, TAPE_VERSION, tapeKeys } from '../../schemas/tape.ts'
 import { indexRow, type MadeChunk } from './chunk.ts'
+import type { RecorderLimits } from './limits.ts'
 import { pack } from './msgpack.ts'
 import { checkOf, encodeFooter, encodeRecord } from './record.ts'
 
 const gzipAsync = promisify(gzip)
+
+/** A new segment is begun while the old one has this much left: the next chunk's size is not known before it is made. */
+const SLACK = 9 << 20
 
 /** Bytes on their way to one place in the store. */
 export interface Addition {
@@ -30,12 +34,11 @@ export class Segment {
     this.#key = tapeKeys.segment(id, number)
   }
 
-  get size(): number {
-    return this.#size
-  }
-
-  get chunkCount(): number {
-    return this.#rows.length
+  /** Whether the next chunk belongs in a new segment. An empty one never is full. */
+  full(limits: Pick<RecorderLimits, 'segmentBlocks' | 'segmentSize' | 'segmentAgeMs'>): boolean {
+    if (this.#rows.length === 0) return false
+    if (this.#rows.length >= limits.segmentBlocks || this.#size + SLACK > limits.segmentSize) return true
+    return performance.now() - this.bornMs > limits.segmentAgeMs
   }
 
   begin(headerRecord: Uint8Array): Addition {

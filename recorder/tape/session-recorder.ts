@@ -17,7 +17,7 @@ import { pack } from './msgpack.ts'
 import { Outbox, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
 import { Segment } from './segment.ts'
-import { type FramePart, fitsOneFrame, splitEntry } from './split.ts'
+import { bodySize, type FramePart, fitsOneFrame, splitEntry } from './split.ts'
 import type { Spool, SpoolClaim, SpoolSlot } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 
@@ -25,8 +25,6 @@ import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 const AT_ONCE_SIZE = SPOOL_PIECE_SIZE / 2
 /** First buffer of a chunk; a session that says little keeps little. */
 const SMALL_CHUNK = 4096
-/** A new segment is begun while the old one has this much left: the next chunk's size is not known before it is made. */
-const SEGMENT_SLACK = 9 << 20
 const RESOLVED = Promise.resolve()
 
 export interface SessionParts {
@@ -287,7 +285,7 @@ export class SessionRecorder implements Recorder {
     if (this.#unmade) return
     const { chain, codec } = this.#parts
     try {
-      if (this.#segmentFull()) await this.#roll()
+      if (this.#segment.full(this.#parts.limits)) await this.#roll()
       const { size } = chunk
       const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
       chunk.encoder.recycle()
@@ -303,13 +301,6 @@ export class SessionRecorder implements Recorder {
       this.#unmade = true
       this.#fail(recorderFailed(error))
     }
-  }
-
-  #segmentFull(): boolean {
-    const { segmentBlocks, segmentSize, segmentAgeMs } = this.#parts.limits
-    const { chunkCount, size, bornMs } = this.#segment
-    if (chunkCount === 0) return false
-    return chunkCount >= segmentBlocks || size + SEGMENT_SLACK > segmentSize || performance.now() - bornMs > segmentAgeMs
   }
 
   async #roll(): Promise<void> {
@@ -397,12 +388,6 @@ export class SessionRecorder implements Recorder {
     this.#backlog.wake()
     return this.#failure
   }
-}
-
-function bodySize(entries: readonly Entry[]): number {
-  let size = 0
-  for (const { body, masks } of entries) size += (body?.length ?? 0) + (masks?.spans.length ?? 0)
-  return size
 }
 
 function nothing(): void {

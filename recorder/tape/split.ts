@@ -9,6 +9,13 @@ export interface FramePart {
   readonly spans: Uint8Array | null
 }
 
+/** Bytes of bodies and spans. */
+export function bodySize(entries: readonly Entry[]): number {
+  let size = 0
+  for (const { body, masks } of entries) size += (body?.length ?? 0) + (masks?.spans.length ?? 0)
+  return size
+}
+
 export function fitsOneFrame({ body }: Entry): boolean {
   return body === null || body.length <= MAX_FRAME_BODY
 }

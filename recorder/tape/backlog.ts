@@ -1,0 +1,52 @@
+import type { RecorderLimits } from './limits.ts'
+
+/** What one session has released and the store does not have yet, and those who wait for it to become less. */
+export class Backlog {
+  readonly #limits: Pick<RecorderLimits, 'budgetSize' | 'budgetMs'>
+  #size = 0
+  /** When the first frame of each closed chunk was recorded, oldest first. */
+  readonly #closed: number[] = []
+  #wakers: (() => void)[] = []
+
+  constructor(limits: Pick<RecorderLimits, 'budgetSize' | 'budgetMs'>) {
+    this.#limits = limits
+  }
+
+  /** Whether a closed chunk is on its way: only then will waiting end. */
+  get moving(): boolean {
+    return this.#closed.length > 0
+  }
+
+  add(size: number): void {
+    this.#size += size
+  }
+
+  /** A chunk goes to the store. `bornMs`: of its first frame, on performance.now(). */
+  close(bornMs: number): void {
+    this.#closed.push(bornMs)
+  }
+
+  /** The oldest closed chunk is in the store. */
+  stored(size: number): void {
+    this.#size -= size
+    this.#closed.shift()
+    this.wake()
+  }
+
+  /** `openMs`: when the open chunk was begun, where there is one. */
+  over(openMs: number | undefined): boolean {
+    const oldest = this.#closed[0] ?? openMs
+    return this.#size > this.#limits.budgetSize || (oldest !== undefined && performance.now() - oldest > this.#limits.budgetMs)
+  }
+
+  /** Resolves at the next `stored` or `wake`. */
+  change(): Promise<void> {
+    return new Promise((resolve) => this.#wakers.push(resolve))
+  }
+
+  wake(): void {
+    const wakers = this.#wakers
+    this.#wakers = []
+    for (const wake of wakers) wake()
+  }
+}
