@@ -44,12 +44,18 @@ async function converse(greeting: Startup, session: Session, sessions: Sessions)
   let upstream: Upstream | undefined
   const cancel = (): void => {
     if (upstream === undefined) return
-    cancelUpstream(session.target, credential, upstream.cancelKey, session.signal).catch((error: unknown) => {
-      // The statement runs on; its answer is not needed, and the client learns nothing from our failure to stop it.
-      void session
-        .note('cancel.failed', { code: error instanceof ApplianceError ? error.code : 'unknown' })
-        .catch(() => session.closing('recording failed'))
-    })
+    const { socket, cancelKey } = upstream
+    // What the client asks next waits until the server has taken the cancel: one that came late would stop the wrong statement.
+    socket.cork()
+    cancelUpstream(session.target, credential, cancelKey, session.signal)
+      .catch((error: unknown) => {
+        if (session.signal.aborted) return
+        // The statement runs on; its answer is not needed, and the client learns nothing from our failure to stop it.
+        session
+          .note('cancel.failed', { code: error instanceof ApplianceError ? error.code : 'unknown' })
+          .catch(() => session.closing('recording failed'))
+      })
+      .finally(() => socket.uncork())
   }
   const columns = new Columns(session, database)
   const wire = new PostgresWire({ reader: sqlReader, columns, place: [credential.user, database], cancelUpstream: cancel })
