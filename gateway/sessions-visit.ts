@@ -142,8 +142,10 @@ export class Visit implements Session, Recorder {
     // Whatever still runs for this session must not outlive it.
     this.closing('closed')
     this.end({ why: 'failed', message: 'the session is over', rules: [] })
+    // Why it ended may quote what the target said.
+    const { masker } = this.#parts
     try {
-      this.#parts.onClosed(await this.seal(this.#reason ?? 'closed'))
+      this.#parts.onClosed(await this.seal(masker.text(this.#reason ?? 'closed')))
     } catch (error) {
       this.#parts.onClosed(undefined, error)
     }
