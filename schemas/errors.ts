@@ -1,6 +1,6 @@
 /**
  * Every code an ApplianceError may carry. The prefix says whose fault it is: `PROTOCOL_` the peer on the wire,
- * `AUTH_` the person, `TARGET_` the upstream, `POLICY_` a rule, `CONFIG_` whoever wrote the configuration,
+ * `AUTH_` the person, `TARGET_` the upstream, `POLICY_` a rule, `CONFIG_` whoever wrote the configuration, `API_` who asks over HTTP,
  * `RECORDER_`/`STORE_`/`TAPE_` us. Listed with causes and cures in docs/errors.md; never renamed.
  */
 export const ERROR_CODES = [
@@ -22,6 +22,11 @@ export const ERROR_CODES = [
   'APPROVAL_FORBIDDEN',
   'CONFIG_INVALID',
   'LIMIT_REACHED',
+  'API_INVALID',
+  'API_FORBIDDEN',
+  'API_UNKNOWN',
+  'API_LIMITED',
+  'API_FAILED',
   'RECORDER_FAILED',
   'STORE_CONFLICT',
   'STORE_MISSING',

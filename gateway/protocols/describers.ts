@@ -1,0 +1,14 @@
+import type { Describers } from '../../recorder/catalog/describe.ts'
+import { PostgresDescriber } from './postgres/describe.ts'
+
+/** Loaded by the catalog in its own thread, by URL. */
+export const describers: Describers = {
+  echo: () => ({
+    read: ({ dir, body, facts }) =>
+      dir !== 'in' || body === null || facts['origin'] === 'gateway'
+        ? []
+        : // Channel and length word stand in front (echo/README.md).
+          [{ told: 'statement', kind: 'say', text: Buffer.from(body.subarray(5)).toString('utf8'), answer: null }],
+  }),
+  postgres: () => new PostgresDescriber(),
+}

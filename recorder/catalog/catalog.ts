@@ -1,0 +1,194 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { CatalogLag, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
+import { ApplianceError, ERROR_CODES } from '../../schemas/errors.ts'
+import type {
+  CallName,
+  Calls,
+  CatalogSession,
+  Change,
+  FromThread,
+  Question,
+  Scope,
+  SignInRecord,
+  ThreadData,
+} from './messages.ts'
+
+export type { CatalogSession, Change, Scope, SignInRecord } from './messages.ts'
+
+/** A thread that died is started again after this; it reads on where the catalog's rows end. */
+const RESTART_MS = 5_000
+
+export interface CatalogOptions extends ThreadData {
+  /** Something that is ours to mend, in words without traffic. */
+  readonly onProblem: (message: string) => void
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * The SQL catalog of what is in the store, and the desk's sign-ins: PostgreSQL in a thread of its own. It may be thrown away
+ * at any time: `catalog` is read from the tapes again. Answers wait while the thread starts (some seconds the first time).
+ */
+export class Catalog implements AsyncDisposable {
+  readonly #options: CatalogOptions
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #listeners = new Set<(change: Change) => void>()
+  #worker: Worker
+  #lag: CatalogLag = { state: 'backfill', sessions: 0, behindMs: 0 }
+  #last = 0
+  #closing: Promise<void> | undefined
+  #restart: NodeJS.Timeout | undefined
+
+  private constructor(options: CatalogOptions) {
+    this.#options = options
+    this.#worker = this.#start()
+  }
+
+  /** Returns at once; the thread goes on starting. */
+  static async open(options: CatalogOptions): Promise<Catalog> {
+    await mkdir(dirname(options.folder), { recursive: true, mode: 0o700 })
+    return new Catalog(options)
+  }
+
+  /** How far behind the store the answers are. */
+  get lag(): CatalogLag {
+    return this.#lag
+  }
+
+  /** Newest start first. Rejects API_INVALID for a cursor that is not of this list. */
+  sessions(
+    query: SessionQuery,
+    scope: Scope,
+  ): Promise<{ readonly sessions: readonly SessionRow[]; readonly next: string | null }> {
+    return this.#ask('sessions', query, scope)
+  }
+
+  session(id: string): Promise<CatalogSession | null> {
+    return this.#ask('session', id)
+  }
+
+  /** In tape order. */
+  statements(session: string, query: StatementQuery): Promise<Omit<StatementPage, 'lag'>> {
+    return this.#ask('statements', session, query)
+  }
+
+  signIns(): Promise<readonly SignInRecord[]> {
+    return this.#ask('signIns')
+  }
+
+  putSignIn(record: SignInRecord): Promise<void> {
+    return this.#ask('putSignIn', record)
+  }
+
+  endSignIn(tokenHash: string): Promise<void> {
+    return this.#ask('endSignIn', tokenHash)
+  }
+
+  /** Resolves once every tape has been read to where it ended at the call. */
+  settle(): Promise<void> {
+    return this.#ask('settle')
+  }
+
+  /** Drops what was derived and reads every tape again; resolves when it has. */
+  rebuild(): Promise<void> {
+    return this.#ask('rebuild')
+  }
+
+  /** Told of sessions that open, go on and end; returns what ends it. Nothing is told twice, something may be missed: ask again. */
+  onChange(listener: (change: Change) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#restart)
+    if (this.#lag.state !== 'failed') await this.#ask('close').catch(() => undefined)
+    await this.#worker.terminate()
+  }
+
+  #ask<N extends CallName>(call: N, ...args: Parameters<Calls[N]>): Promise<ReturnType<Calls[N]>> {
+    if (this.#lag.state === 'failed') return Promise.reject(gone())
+    this.#last += 1
+    const question: Question = { id: this.#last, call, args }
+    return new Promise((resolve, reject) => {
+      // The thread answers each call with what `Calls` says of it.
+      this.#waiting.set(question.id, { resolve: (value) => resolve(value as ReturnType<Calls[N]>), reject })
+      this.#worker.postMessage(question)
+    })
+  }
+
+  #start(): Worker {
+    const { storeFolder, folder, describers } = this.#options
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), {
+      workerData: { storeFolder, folder, describers } satisfies ThreadData,
+    })
+    worker.on('message', (message: FromThread) => this.#heard(message))
+    worker.once('error', (error) =>
+      this.#options.onProblem(`the catalog's thread failed (${error instanceof Error ? error.name : 'unknown'})`),
+    )
+    worker.once('exit', () => this.#died())
+    return worker
+  }
+
+  #heard(message: FromThread): void {
+    switch (message.kind) {
+      case 'answer':
+        this.#take(message.id)?.resolve(message.value)
+        return
+      case 'failure': {
+        const code = ERROR_CODES.find((each) => each === message.code)
+        this.#take(message.id)?.reject(
+          code === undefined
+            ? new ApplianceError('STORE_FAILED', `the catalog could not answer (${message.message})`)
+            : new ApplianceError(code, message.message),
+        )
+        return
+      }
+      case 'lag':
+        this.#lag = message.lag
+        return
+      case 'change':
+        for (const listener of [...this.#listeners]) listener(message.change)
+        return
+      case 'problem':
+        this.#options.onProblem(message.message)
+        return
+      default:
+        message satisfies never
+    }
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    return waiting
+  }
+
+  #died(): void {
+    this.#lag = { state: 'failed', sessions: 0, behindMs: 0 }
+    for (const { reject } of this.#waiting.values()) reject(gone())
+    this.#waiting.clear()
+    if (this.#closing !== undefined) return
+    this.#restart = setTimeout(() => {
+      this.#lag = { state: 'backfill', sessions: 0, behindMs: 0 }
+      this.#worker = this.#start()
+    }, RESTART_MS)
+  }
+}
+
+function gone(): ApplianceError {
+  return new ApplianceError(
+    'STORE_FAILED',
+    'the catalog is being started again; tapes and approvals are not concerned, try again in some seconds',
+  )
+}

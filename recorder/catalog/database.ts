@@ -1,0 +1,45 @@
+import { rename } from 'node:fs/promises'
+import { PGlite } from '@electric-sql/pglite'
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
+import { CATALOG_SQL, CATALOG_VERSION, DESK_SQL } from './schema.ts'
+
+export type Database = PGlite
+
+/**
+ * Opens PostgreSQL on a folder (made at the first start), with both schemas. Files that cannot be opened are moved aside, not
+ * mended: a crash may tear them, as nothing is synced, and everything in them but who is signed in comes from the tapes.
+ */
+export async function openDatabase(folder: string, onProblem: (message: string) => void): Promise<Database> {
+  try {
+    return await prepared(folder)
+  } catch (error) {
+    const aside = `${folder}.damaged-${Date.now()}`
+    await rename(folder, aside)
+    onProblem(
+      `the catalog's files could not be opened (${error instanceof Error ? error.name : 'unknown'}); they are kept in ${aside}, and the catalog is rebuilt`,
+    )
+    return prepared(folder)
+  }
+}
+
+async function prepared(folder: string): Promise<Database> {
+  const database = await PGlite.create(folder, { extensions: { pg_trgm }, relaxedDurability: true })
+  await database.exec('create extension if not exists pg_trgm')
+  await database.exec(DESK_SQL)
+  if ((await versionOf(database)) !== CATALOG_VERSION) await resetCatalog(database)
+  return database
+}
+
+/** Drops the schema `catalog` and makes it anew, empty. */
+export async function resetCatalog(database: Database): Promise<void> {
+  await database.transaction(async (each) => {
+    await each.exec('drop schema if exists catalog cascade')
+    await each.exec(CATALOG_SQL)
+  })
+}
+
+async function versionOf(database: Database): Promise<number | undefined> {
+  const { rows } = await database.query<{ found: boolean }>(`select to_regclass('catalog.version') is not null as found`)
+  if (rows[0]?.found !== true) return undefined
+  return (await database.query<{ version: number }>('select version from catalog.version')).rows[0]?.version
+}

@@ -1,0 +1,247 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CatalogLag } from '../../schemas/api.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { FolderChanges } from '../desk/folder-changes.ts'
+import { codeOf } from '../files.ts'
+import { FileStore } from '../store/store-file.ts'
+import { type Database, resetCatalog } from './database.ts'
+import type { Describers } from './describe.ts'
+import type { SessionDigest } from './digest.ts'
+import type { Change } from './messages.ts'
+import { forgetSession, storeDigest } from './store-rows.ts'
+import { TapeFollower } from './tape-follower.ts'
+
+/** How often running tapes are looked at. A chunk is closed after 750 ms, so this is what the page is behind on top of that. */
+const LIVE_POLL_MS = 250
+/** A tape nothing was added to is looked at less and less often, down to this: ten thousand idle sessions must cost little. */
+const MAX_IDLE_POLL_MS = 2_000
+/** The folder is watched; a watch may be lost, so it is also read this often. */
+const DISCOVER_MS = 5_000
+/** A tape that could not be read is tried again then. */
+const RETRY_MS = 10_000
+/** Between looks at whether everything is read; only while somebody waits for it. */
+const SETTLE_POLL_MS = 20
+
+interface Followed {
+  readonly follower: TapeFollower
+  /** Found at the start, behind which running tapes must not wait. */
+  readonly old: boolean
+  told: boolean
+  dueMs: number
+  waitMs: number
+  caughtUp: boolean
+}
+
+export interface IngestParts {
+  readonly database: Database
+  readonly storeFolder: string
+  readonly describers: Describers
+  readonly onChange: (change: Change) => void
+  readonly onLag: (lag: CatalogLag) => void
+  readonly onProblem: (message: string) => void
+}
+
+/**
+ * Keeps the catalog in step with the store: reads every tape it has not read to its end, newest first, and follows those that
+ * grow. What is written is what is in the store, so a row never tells of a frame that could still be lost.
+ */
+export class Ingest {
+  readonly #parts: IngestParts
+  readonly #store: FileStore
+  readonly #tapes: string
+  readonly #folder: FolderChanges
+  readonly #stop = new AbortController()
+  readonly #followed = new Map<string, Followed>()
+  readonly #done = new Set<string>()
+  #halting = new AbortController()
+  #changedMs = 0
+  #behindSinceMs: number | undefined
+  #backfill = true
+  #discoverMs = 0
+  #running: Promise<void> | undefined
+  #said = ''
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts
+    this.#store = new FileStore(parts.storeFolder)
+    this.#tapes = join(parts.storeFolder, 'tapes')
+    this.#folder = new FolderChanges(this.#tapes)
+  }
+
+  /** Reads which tapes are done already, and begins. */
+  async start(): Promise<void> {
+    const { rows } = await this.#parts.database.query<{ id: string }>(`select id from catalog.sessions where state <> 'live'`)
+    for (const { id } of rows) this.#done.add(id)
+    await this.#discover()
+    this.#running = this.#run()
+  }
+
+  /** Resolves once every tape has been read to where it ended at the call. */
+  async settle(): Promise<void> {
+    await this.#discover()
+    for (const each of this.#followed.values()) {
+      each.caughtUp = false
+      each.dueMs = 0
+    }
+    while (!this.#stop.signal.aborted && [...this.#followed.values()].some(({ caughtUp }) => !caughtUp))
+      await this.#pause(SETTLE_POLL_MS)
+  }
+
+  /** Drops every row and reads every tape again. */
+  async rebuild(): Promise<void> {
+    await this.#halt()
+    await resetCatalog(this.#parts.database)
+    this.#followed.clear()
+    this.#done.clear()
+    this.#backfill = true
+    await this.start()
+    await this.settle()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#halt()
+    this.#folder[Symbol.dispose]()
+  }
+
+  async #halt(): Promise<void> {
+    this.#halting.abort()
+    await this.#running
+    this.#halting = new AbortController()
+  }
+
+  async #run(): Promise<void> {
+    const stop = AbortSignal.any([this.#stop.signal, this.#halting.signal])
+    while (!stop.aborted) {
+      if (performance.now() >= this.#discoverMs) await this.#discover()
+      const progressed = await this.#round(stop)
+      this.#tellLag()
+      if (!progressed && !stop.aborted) {
+        // Wakes for new folders; running tapes are looked at by the clock.
+        await this.#folder.next('', stop, LIVE_POLL_MS)
+        if (!stop.aborted && (await this.#isChanged())) await this.#discover()
+      }
+    }
+  }
+
+  /** A step of every tape that is due, but of old ones of one only. Whether there is more to do at once. */
+  async #round(stop: AbortSignal): Promise<boolean> {
+    const nowMs = performance.now()
+    let more = false
+    let old = false
+    for (const [id, each] of this.#followed) {
+      if (stop.aborted) return false
+      if (each.dueMs > nowMs || (each.old && !each.caughtUp && old)) {
+        more ||= each.old && !each.caughtUp && each.dueMs <= nowMs
+        continue
+      }
+      old ||= each.old && !each.caughtUp
+      more = (await this.#step(id, each, stop)) || more
+    }
+    return more
+  }
+
+  async #step(id: string, each: Followed, stop: AbortSignal): Promise<boolean> {
+    const { follower } = each
+    const before = follower.digest?.row().frames ?? -1
+    try {
+      const step = await follower.step(stop)
+      const digest = follower.digest
+      const changed = digest !== undefined && (digest.row().frames !== before || step === 'ended')
+      if (digest !== undefined && changed) await storeDigest(this.#parts.database, digest)
+      if (step === 'ended' && digest !== undefined) {
+        this.#followed.delete(id)
+        this.#done.add(id)
+      }
+      if (step !== 'more') each.caughtUp = true
+      if (digest !== undefined && changed && step !== 'more') this.#tell(each, digest)
+      each.waitMs = changed ? LIVE_POLL_MS : Math.min(MAX_IDLE_POLL_MS, each.waitMs * 2)
+      each.dueMs = step === 'more' ? 0 : performance.now() + each.waitMs
+      return step === 'more'
+    } catch (error) {
+      if (stop.aborted) return false
+      // Begun anew, so that what was half taken in is not counted twice.
+      this.#followed.set(id, this.#begin(id, each.old, performance.now() + RETRY_MS))
+      if (!(error instanceof ApplianceError && error.code === 'STORE_MISSING')) {
+        await forgetSession(this.#parts.database, id)
+        const code = error instanceof ApplianceError ? error.code : error instanceof Error ? error.name : 'unknown'
+        this.#parts.onProblem(`the tape of ${id} could not be taken into the catalog (${code}); it is tried again`)
+      }
+      return false
+    }
+  }
+
+  #tell(each: Followed, digest: SessionDigest): void {
+    const row = digest.row()
+    if (!each.told) {
+      each.told = true
+      // Tapes that had ended before this start are no news.
+      if (each.old && row.state !== 'live') return
+      this.#parts.onChange({ change: 'opened', row })
+    }
+    if (row.state !== 'live') {
+      this.#parts.onChange({ change: 'closed', row })
+      return
+    }
+    const { id: session, state, frames, durationUs, statements, rows, bytesOut, masked, verdicts, target } = row
+    const progress = { session, state, frames, durationUs, statements, rows, bytesOut, masked, verdicts }
+    this.#parts.onChange({ change: 'progress', target: target.name, progress })
+  }
+
+  async #isChanged(): Promise<boolean> {
+    const changedMs = await changedAt(this.#tapes)
+    const changed = changedMs !== this.#changedMs
+    this.#changedMs = changedMs
+    return changed
+  }
+
+  /** New sessions, newest first: ids begin with the start. */
+  async #discover(): Promise<void> {
+    this.#discoverMs = performance.now() + DISCOVER_MS
+    let names: string[]
+    try {
+      names = await readdir(this.#tapes)
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') names = []
+      else throw error
+    }
+    const fresh = names.filter((name) => !name.startsWith('.') && !this.#done.has(name) && !this.#followed.has(name))
+    for (const id of fresh.sort().reverse()) this.#followed.set(id, this.#begin(id, this.#backfill, 0))
+    this.#backfill = false
+  }
+
+  #begin(id: string, old: boolean, dueMs: number): Followed {
+    const follower = new TapeFollower(this.#store, id, this.#parts.describers)
+    return { follower, old, told: false, dueMs, waitMs: LIVE_POLL_MS, caughtUp: false }
+  }
+
+  #tellLag(): void {
+    const behind = [...this.#followed.values()].filter(({ caughtUp }) => !caughtUp)
+    if (behind.length === 0) this.#behindSinceMs = undefined
+    else this.#behindSinceMs ??= Date.now()
+    const lag: CatalogLag = {
+      state: behind.some(({ old }) => old) ? 'backfill' : 'following',
+      sessions: behind.length,
+      behindMs: this.#behindSinceMs === undefined ? 0 : Date.now() - this.#behindSinceMs,
+    }
+    const said = `${lag.state} ${lag.sessions}`
+    if (said === this.#said && lag.behindMs === 0) return
+    this.#said = said
+    this.#parts.onLag(lag)
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, ms))
+  }
+}
+
+/** 0 where there is no such folder yet. */
+async function changedAt(folder: string): Promise<number> {
+  try {
+    return (await stat(folder)).mtimeMs
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 0
+    throw error
+  }
+}

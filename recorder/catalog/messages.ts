@@ -1,0 +1,62 @@
+import type { CatalogLag, SessionProgress, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
+import type { Identity } from '../../schemas/session.ts'
+import type { SessionExtra } from './digest.ts'
+
+// What the catalog's thread and the others say to each other.
+
+export type CatalogSession = SessionRow & SessionExtra
+
+/** Names of the targets whose sessions are looked for; null for all. */
+export type Scope = readonly string[] | null
+
+export interface SignInRecord {
+  /** SHA-256 of the cookie's token, hex: who reads the database can sign in as nobody. */
+  readonly tokenHash: string
+  readonly identity: Identity
+  readonly createdMs: number
+  readonly expiresMs: number
+  readonly seenMs: number
+}
+
+export interface Calls {
+  sessions(query: SessionQuery, scope: Scope): { readonly sessions: readonly SessionRow[]; readonly next: string | null }
+  session(id: string): CatalogSession | null
+  statements(session: string, query: StatementQuery): Omit<StatementPage, 'lag'>
+  signIns(): readonly SignInRecord[]
+  putSignIn(record: SignInRecord): void
+  endSignIn(tokenHash: string): void
+  /** Resolves once every tape has been read to where it ended at the call. */
+  settle(): void
+  /** Drops the schema `catalog` and reads every tape again. */
+  rebuild(): void
+  close(): void
+}
+export type CallName = keyof Calls
+
+export type Change =
+  | { readonly change: 'opened'; readonly row: SessionRow }
+  | { readonly change: 'progress'; readonly target: string; readonly progress: Omit<SessionProgress, 'objects'> }
+  | { readonly change: 'closed'; readonly row: SessionRow }
+
+export interface Question {
+  readonly id: number
+  readonly call: CallName
+  readonly args: readonly unknown[]
+}
+
+export type FromThread =
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly id: number; readonly code: string | undefined; readonly message: string }
+  | { readonly kind: 'lag'; readonly lag: CatalogLag }
+  | { readonly kind: 'change'; readonly change: Change }
+  /** Something that is ours to mend; no text of traffic. */
+  | { readonly kind: 'problem'; readonly message: string }
+
+export interface ThreadData {
+  /** Root of a FileStore. */
+  readonly storeFolder: string
+  /** Where PostgreSQL's files lie. */
+  readonly folder: string
+  /** Module that exports `describers`. */
+  readonly describers: string
+}

@@ -1,0 +1,167 @@
+import type { SessionQuery, SessionRow, StatementQuery, StatementRow } from '../../schemas/api.ts'
+import { cursorOf, placeOf } from './cursor.ts'
+import type { Database } from './database.ts'
+import type { CatalogSession, Scope } from './messages.ts'
+import { anywhere, globbed } from './text.ts'
+
+const SESSIONS_PER_PAGE = 50
+const STATEMENTS_PER_PAGE = 200
+const SESSION_PLACE = /^[A-Za-z0-9-]{1,100}$/
+const STATEMENT_PLACE = /^(\d{1,16})\.(\d{1,9})$/
+
+/** A where clause in the making: every value is a parameter. */
+class Where {
+  readonly values: unknown[] = []
+  readonly #parts: string[] = []
+
+  /** `$` stands for the value's place, wherever it is. */
+  add(condition: string, value: unknown): void {
+    this.values.push(value)
+    this.#parts.push(condition.replaceAll('$', `$${this.values.length}`))
+  }
+
+  get sql(): string {
+    return this.#parts.length === 0 ? '' : `where ${this.#parts.map((part) => `(${part})`).join(' and ')}`
+  }
+}
+
+export async function findSessions(
+  database: Database,
+  query: SessionQuery,
+  scope: Scope,
+): Promise<{ readonly sessions: readonly SessionRow[]; readonly next: string | null }> {
+  const { limit = SESSIONS_PER_PAGE, cursor } = query
+  const where = new Where()
+  if (scope !== null) where.add('target = any($::text[])', [...scope])
+  if (query.identity !== undefined) where.add('subject like $', globbed(query.identity))
+  if (query.target !== undefined) where.add('target like $', globbed(query.target))
+  if (query.protocol !== undefined) where.add('protocol = $', query.protocol)
+  if (query.state !== undefined) where.add('state = $', query.state)
+  if (query.verdict !== undefined) where.add(`${VERDICT_COLUMNS[query.verdict]} > $`, 0)
+  if (query.since !== undefined) where.add('started_at >= $', query.since)
+  if (query.until !== undefined) where.add('started_at < $', query.until)
+  if (query.minRows !== undefined) where.add('rows >= $', query.minRows)
+  if (query.text !== undefined)
+    where.add('id in (select session from catalog.statements where text ilike $)', anywhere(query.text))
+  if (cursor !== undefined) where.add('id < $', placeOf(cursor, SESSION_PLACE)[0])
+  const sql = `select * from catalog.sessions ${where.sql} order by id desc limit ${limit + 1}`
+  const { rows } = await database.query<SessionColumns>(sql, where.values)
+  const page = rows.slice(0, limit)
+  const last = page.at(-1)
+  return { sessions: page.map(sessionOf), next: rows.length > limit && last !== undefined ? cursorOf(last.id) : null }
+}
+
+export async function findSession(database: Database, id: string): Promise<CatalogSession | null> {
+  const { rows } = await database.query<SessionColumns>('select * from catalog.sessions where id = $1', [id])
+  const [row] = rows
+  return row === undefined ? null : { ...sessionOf(row), ...row.extra }
+}
+
+export async function findStatements(
+  database: Database,
+  session: string,
+  query: StatementQuery,
+): Promise<{ statements: StatementRow[]; next: string | null }> {
+  const { limit = STATEMENTS_PER_PAGE, cursor } = query
+  const where = new Where()
+  where.add('session = $', session)
+  if (query.text !== undefined) where.add('text ilike $', anywhere(query.text))
+  if (query.verdict !== undefined) where.add('verdict = $', query.verdict)
+  if (query.fromFrame !== undefined) where.add('frame >= $', query.fromFrame)
+  if (cursor !== undefined) {
+    const [, frame, part] = placeOf(cursor, STATEMENT_PLACE)
+    where.add(`(frame, part) > ($, ${Number(part)})`, Number(frame))
+  }
+  const sql = `select * from catalog.statements ${where.sql} order by frame, part limit ${limit + 1}`
+  const { rows } = await database.query<StatementColumns>(sql, where.values)
+  const page = rows.slice(0, limit)
+  const last = page.at(-1)
+  return {
+    statements: page.map(statementOf),
+    next: rows.length > limit && last !== undefined ? cursorOf(`${last.frame}.${last.part}`) : null,
+  }
+}
+
+const VERDICT_COLUMNS = { allow: 'v_allow', mask: 'v_mask', block: 'v_block', hold: 'v_hold' } as const
+
+/** As the driver gives them: bigint as number where it fits, timestamptz as Date, jsonb parsed. All written by us from checked rows. */
+interface SessionColumns {
+  readonly id: string
+  readonly state: SessionRow['state']
+  readonly gateway: string
+  readonly subject: string
+  readonly kind: SessionRow['identity']['kind']
+  readonly principal: string | null
+  readonly groups: string[]
+  readonly target: string
+  readonly protocol: SessionRow['target']['protocol']
+  readonly database: string | null
+  readonly labels: Record<string, string>
+  readonly client: string
+  readonly started_at: Date
+  readonly ended_at: Date | null
+  readonly end_reason: string | null
+  readonly duration_us: number
+  readonly frames: number
+  readonly statements: number
+  readonly rows: number
+  readonly bytes_in: number
+  readonly bytes_out: number
+  readonly masked: number
+  readonly v_allow: number
+  readonly v_mask: number
+  readonly v_block: number
+  readonly v_hold: number
+  readonly last_statement: string | null
+  readonly extra: Pick<CatalogSession, 'policy' | 'durability' | 'lossWindow' | 'claims' | 'proof' | 'recovered' | 'approvals'>
+}
+
+interface StatementColumns {
+  readonly session: string
+  readonly frame: number
+  readonly part: number
+  readonly channel: number
+  readonly kind: string
+  readonly text: string
+  readonly text_cut: boolean
+  readonly at_us: number
+  readonly duration_us: number | null
+  readonly last_frame: number | null
+  readonly rows: number
+  readonly bytes_out: number
+  readonly masked: number
+  readonly verdict: StatementRow['verdict']
+  readonly rules: string[]
+  readonly approval: string | null
+  readonly outcome: StatementRow['outcome']
+}
+
+function sessionOf(row: SessionColumns): SessionRow {
+  const { subject, kind, groups, principal } = row
+  const { target: name, protocol, labels, database } = row
+  return {
+    id: row.id,
+    state: row.state,
+    gateway: row.gateway,
+    identity: { subject, kind, groups, ...(principal === null ? {} : { principal }) },
+    target: { name, protocol, labels, ...(database === null ? {} : { database }) },
+    client: row.client,
+    startedAt: row.started_at.toISOString(),
+    endedAt: row.ended_at?.toISOString() ?? null,
+    endReason: row.end_reason,
+    durationUs: row.duration_us,
+    frames: row.frames,
+    statements: row.statements,
+    rows: row.rows,
+    bytesIn: row.bytes_in,
+    bytesOut: row.bytes_out,
+    masked: row.masked,
+    verdicts: { allow: row.v_allow, mask: row.v_mask, block: row.v_block, hold: row.v_hold },
+    lastStatement: row.last_statement,
+  }
+}
+
+function statementOf(row: StatementColumns): StatementRow {
+  const { text_cut, at_us, duration_us, last_frame, bytes_out, ...same } = row
+  return { ...same, textCut: text_cut, atUs: at_us, durationUs: duration_us, lastFrame: last_frame, bytesOut: bytes_out }
+}

@@ -1,0 +1,59 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { openDatabase } from './database.ts'
+import type { Describers } from './describe.ts'
+import { Ingest } from './ingest.ts'
+import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
+import { findSession, findSessions, findStatements } from './queries.ts'
+import { endSignIn, listSignIns, putSignIn } from './sign-in-rows.ts'
+
+// The catalog's own thread: PostgreSQL and the reading of tapes keep it busy, and the gateway's event loop must not notice.
+
+const port = parentPort
+if (port === null) throw new Error('recorder/catalog/thread.ts runs as a worker thread')
+// Made by Catalog in this repository, as ThreadData says.
+const data = workerData as ThreadData
+const tell = (message: FromThread): void => port.postMessage(message)
+const onProblem = (message: string): void => tell({ kind: 'problem', message })
+
+const { describers } = (await import(data.describers)) as { readonly describers: Describers }
+const database = await openDatabase(data.folder, onProblem)
+const ingest = new Ingest({
+  database,
+  storeFolder: data.storeFolder,
+  describers,
+  onChange: (change) => tell({ kind: 'change', change }),
+  onLag: (lag) => tell({ kind: 'lag', lag }),
+  onProblem,
+})
+
+const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Promise<ReturnType<Calls[N]>> } = {
+  sessions: (query, scope) => findSessions(database, query, scope),
+  session: (id) => findSession(database, id),
+  statements: (session, query) => findStatements(database, session, query),
+  signIns: () => listSignIns(database),
+  putSignIn: (record) => putSignIn(database, record),
+  endSignIn: (tokenHash) => endSignIn(database, tokenHash),
+  settle: () => ingest.settle(),
+  rebuild: () => ingest.rebuild(),
+  close: async () => {
+    await ingest[Symbol.asyncDispose]()
+    await database.close()
+  },
+}
+
+port.on('message', (question: Question) => void answer(question))
+await ingest.start()
+
+async function answer({ id, call, args }: Question): Promise<void> {
+  try {
+    // The other side is Catalog, whose types pair calls with their arguments.
+    const work = calls[call] as (...given: readonly unknown[]) => Promise<unknown>
+    tell({ kind: 'answer', id, value: await work(...args) })
+  } catch (error) {
+    const code = error instanceof ApplianceError ? error.code : undefined
+    // PostgreSQL's messages may quote values; only ours are passed on.
+    const message = error instanceof ApplianceError ? error.message : error instanceof Error ? error.name : 'unknown'
+    tell({ kind: 'failure', id, code, message })
+  }
+}
