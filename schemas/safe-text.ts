@@ -16,6 +16,28 @@ export function safeBlock(text: string): string {
     .replace(UNSAFE, (character) => (character === '\n' || character === '\t' ? character : escaped(character)))
 }
 
+/** Text in runs: as it is, or the escape of one unsafe character, so that a page can show which is which. Joined, the texts are safeBlock's or safeText's. */
+export interface SafePiece {
+  readonly text: string
+  readonly escaped: boolean
+}
+
+/** `block`: line breaks and tabs stay as they are. */
+export function safePieces(text: string, block = false): SafePiece[] {
+  const source = block ? text.replaceAll('\r\n', '\n') : text
+  const pieces: SafePiece[] = []
+  let from = 0
+  for (const match of source.matchAll(UNSAFE)) {
+    const [character] = match
+    if (block && (character === '\n' || character === '\t')) continue
+    if (match.index > from) pieces.push({ text: source.slice(from, match.index), escaped: false })
+    pieces.push({ text: escaped(character), escaped: true })
+    from = match.index + character.length
+  }
+  if (from < source.length) pieces.push({ text: source.slice(from), escaped: false })
+  return pieces
+}
+
 /** JSON that is safe to print: JSON.stringify leaves bidi, zero-width and C1 characters as they are. */
 export function safeJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, undefined, indent).replace(UNSAFE, (character) =>

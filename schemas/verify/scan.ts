@@ -12,7 +12,7 @@ import {
 } from '../tape.ts'
 import type { ObjectSource, VerifyTools } from './tools.ts'
 
-/** Read at once: some tens of chunks. */
+/** Read at once where the source does not say: some tens of chunks. */
 const WINDOW_SIZE = 1 << 20
 /** Places behind damage where a record seems to begin, before the rest is given up: hostile files can be made of nothing else. */
 const MAX_TRIES = 256
@@ -40,6 +40,7 @@ export type Piece =
 export class ObjectWindow {
   readonly tools: VerifyTools
   readonly #source: ObjectSource
+  readonly #windowSize: number
   readonly #key: string
   readonly #signal: AbortSignal | undefined
   readonly size: number
@@ -48,6 +49,7 @@ export class ObjectWindow {
 
   private constructor(source: ObjectSource, tools: VerifyTools, key: string, size: number, signal: AbortSignal | undefined) {
     this.#source = source
+    this.#windowSize = source.windowSize ?? WINDOW_SIZE
     this.tools = tools
     this.#key = key
     this.size = size
@@ -63,7 +65,7 @@ export class ObjectWindow {
   async read(at: number, size: number): Promise<Uint8Array> {
     const end = Math.min(at + size, this.size)
     if (at < this.#from || end > this.#from + this.#bytes.length) {
-      const to = Math.min(this.size, Math.max(end, at + WINDOW_SIZE))
+      const to = Math.min(this.size, Math.max(end, at + this.#windowSize))
       this.#bytes = await this.#source.get(this.#key, { from: at, to }, this.#signal)
       this.#from = at
     }
@@ -125,23 +127,32 @@ export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerat
   }
 }
 
+/** The record that `bytes` are; undefined where they are none, or not one alone. */
+export function recordOf(bytes: Uint8Array, offset: number, tools: VerifyTools): (Piece & { kind: 'record' }) | undefined {
+  const head = parseHead(bytes, tools)
+  return head === undefined || head.size !== bytes.length ? undefined : asRecord(bytes, offset, head.type, tools)
+}
+
 /** The record at `at`, whose head has been read. */
 async function readRecord(
   object: ObjectWindow,
   at: number,
   head: { type: RecordType; size: number },
 ): Promise<Piece & { kind: 'record' }> {
-  const bytes = await object.read(at, head.size)
-  const checkAt = head.size - RECORD_CHECK_SIZE
+  return asRecord(await object.read(at, head.size), at, head.type, object.tools)
+}
+
+function asRecord(bytes: Uint8Array, offset: number, type: RecordType, tools: VerifyTools): Piece & { kind: 'record' } {
+  const checkAt = bytes.length - RECORD_CHECK_SIZE
   const check = bytes.subarray(checkAt)
   return {
     kind: 'record',
-    type: head.type,
-    offset: at,
-    size: head.size,
+    type,
+    offset,
+    size: bytes.length,
     payload: bytes.subarray(RECORD_HEAD_SIZE, checkAt),
     check,
-    intact: sameBytes(object.tools.sha256(bytes.subarray(0, checkAt)), check),
+    intact: sameBytes(tools.sha256(bytes.subarray(0, checkAt)), check),
   }
 }
 

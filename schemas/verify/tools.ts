@@ -8,6 +8,8 @@ export interface ObjectSource {
   list(prefix: string, signal?: AbortSignal): AsyncIterable<string>
   /** Size in bytes. Rejects STORE_MISSING. */
   size(key: string, signal?: AbortSignal): Promise<number>
+  /** Bytes worth reading at once; default 1 MiB. */
+  readonly windowSize?: number
 }
 
 /** Hashes frames to leaves: SHA-256(0x00 || salt || frame). */

@@ -9,6 +9,7 @@ export interface MaskedSpan {
   readonly from: number
   readonly to: number
   readonly entity: string
+  readonly rule: string
 }
 
 /** What RowDescription says of a column. `binary` only where it says so: a statement described before Bind does not know yet. */
@@ -154,16 +155,20 @@ function readCells(bytes: Uint8Array, from: number, spans: readonly MaskedSpan[]
     const size = int32(bytes, at)
     const end = at + 4 + Math.max(size, 0)
     // A value masked to NULL is noted where its length stands, so the length belongs to the cell.
-    const entity = entityIn(spans, at, end)
+    const span = spanIn(spans, at, end)
     const text = size < 0 ? null : valueText(bytes.subarray(at + 4, end), columns[cells.length])
-    cells.push(entity === undefined ? { text } : { text, masked: entity })
+    cells.push(maskedCell(text, span))
     at = end
   }
   return cells
 }
 
-function entityIn(spans: readonly MaskedSpan[], from: number, to: number): string | undefined {
-  return spans.find((span) => span.from < to && span.to > from)?.entity
+function spanIn(spans: readonly MaskedSpan[], from: number, to: number): MaskedSpan | undefined {
+  return spans.find((span) => span.from < to && span.to > from)
+}
+
+function maskedCell(text: string | null, span: MaskedSpan | undefined): Cell {
+  return span === undefined ? { text } : { text, masked: span.entity, rule: span.rule }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -198,8 +203,8 @@ function parameters(bytes: Uint8Array, formatsAt: number, spans: readonly Masked
 /** CopyData of the text formats is lines; of the binary one, bytes. */
 function copyRows(bytes: Uint8Array, spans: readonly MaskedSpan[]): Shown[] {
   const text = valueText(bytes.subarray(HEADER_SIZE), undefined).replace(/\r?\n$/, '')
-  const entity = entityIn(spans, 0, bytes.length)
-  return [{ show: 'row', cells: [entity === undefined ? { text } : { text, masked: entity }] }]
+  const span = spanIn(spans, 0, bytes.length)
+  return [{ show: 'row', cells: [maskedCell(text, span)] }]
 }
 
 /** ErrorResponse and NoticeResponse: fields by letter, each a string; shown as psql shows them. */

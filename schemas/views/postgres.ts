@@ -89,7 +89,8 @@ function spansOf(masks: Masks | null): MaskedSpan[] {
   for (let at = 0; at + MASK_SPAN_SIZE <= view.byteLength; at += MASK_SPAN_SIZE) {
     const from = view.getUint32(at)
     const lengthAndLabel = view.getUint32(at + 4)
-    spans.push({ from, to: from + (lengthAndLabel >>> 8), entity: masks.labels[lengthAndLabel & 0xff]?.[0] ?? 'masked' })
+    const [entity, rule] = masks.labels[lengthAndLabel & 0xff] ?? ['masked', '']
+    spans.push({ from, to: from + (lengthAndLabel >>> 8), entity, rule })
   }
   return spans
 }

@@ -4,6 +4,8 @@ import type { Frame } from '../frame.ts'
 export interface Cell {
   readonly text: string | null
   readonly masked?: string
+  /** The rule that masked it. */
+  readonly rule?: string
 }
 
 /** What a frame says, in people's terms. Every text is untrusted: whoever prints it must make it safe first. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { safeBlock, safeJson, safeText } from '../../schemas/safe-text.ts'
+import { safeBlock, safeJson, safePieces, safeText } from '../../schemas/safe-text.ts'
 
 const UNSAFE: readonly (readonly [name: string, text: string, shown: string])[] = [
   ['an escape sequence', '\u001b[2Jgone', '\\x1b[2Jgone'],
@@ -52,3 +52,19 @@ test('whatever the text, nothing unsafe is left', () => {
     }),
   )
 })
+
+test('pieces say the same, and which of them are escapes', () => {
+  assert.deepEqual(safePieces('a\u202eb\n'), [
+    { text: 'a', escaped: false },
+    { text: '\\u{202e}', escaped: true },
+    { text: 'b', escaped: false },
+    { text: '\\n', escaped: true },
+  ])
+  const text = 'x\u0007\r\n\ty\u2066'
+  assert.equal(joined(safePieces(text)), safeText(text.replaceAll('\r\n', '\r\n')))
+  assert.equal(joined(safePieces(text, true)), safeBlock(text))
+})
+
+function joined(pieces: readonly { readonly text: string }[]): string {
+  return pieces.map((piece) => piece.text).join('')
+}

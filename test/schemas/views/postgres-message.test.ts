@@ -58,13 +58,17 @@ test('a masked cell names what was there, also where only NULL is left of it', (
   const bytes = row(Buffer.from('a'), Buffer.from('[MASKED:email]'), null)
   const value = Buffer.from(bytes).indexOf('[MASKED')
   const spans = [
-    { from: value, to: value + 14, entity: 'email' },
-    { from: bytes.length - 4, to: bytes.length, entity: 'birthdate' },
+    { from: value, to: value + 14, entity: 'email', rule: 'pii' },
+    { from: bytes.length - 4, to: bytes.length, entity: 'birthdate', rule: 'label' },
   ]
   assert.deepEqual(viewMessage('server', bytes, spans, []).shown, [
     {
       show: 'row',
-      cells: [{ text: 'a' }, { text: '[MASKED:email]', masked: 'email' }, { text: null, masked: 'birthdate' }],
+      cells: [
+        { text: 'a' },
+        { text: '[MASKED:email]', masked: 'email', rule: 'pii' },
+        { text: null, masked: 'birthdate', rule: 'label' },
+      ],
     },
   ])
 })

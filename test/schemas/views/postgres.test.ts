@@ -52,7 +52,7 @@ test('a mask stays with its cell when the message goes on in the next frame', ()
   shown.push(...view.read(frame('out', 'rows', bytes.subarray(from + 10))))
   assert.deepEqual(shown, [
     { show: 'row', cells: [{ text: 'clean' }] },
-    { show: 'row', cells: [{ text: '[MASKED:email:0123]', masked: 'email' }] },
+    { show: 'row', cells: [{ text: '[MASKED:email:0123]', masked: 'email', rule: 'label:pii.email' }] },
   ])
 })
 
