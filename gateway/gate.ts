@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { Approvals, Outcome } from '../recorder/desk/approvals.ts'
+import type { Decision } from '../schemas/approval.ts'
 import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
 import { Batch, type BatchParts, Order } from './batch.ts'
 import type { Message, Output, Redactor, Wire } from './message.ts'
@@ -159,17 +160,23 @@ export class Gate {
       batch.refuse(message, { act: 'block', rules: verdict.rules, reason: refusal.message }, refusal)
       return batch.record({ durable: true })
     }
-    const release = async (approval: string): Promise<readonly Output[]> => {
+    const release = async (approval: string, decisions: readonly Decision[]): Promise<readonly Output[]> => {
       const batch = this.#batch()
-      batch.note('approval', { approval, outcome: 'consumed' }, { ...noteOf(verdict, this.#parts.policy), approval })
+      const facts = { approval, outcome: 'consumed', by: decisions.map(({ by }) => by), at: decisions.map(({ at }) => at) }
+      batch.note('approval', facts, { ...noteOf(verdict, this.#parts.policy), approval })
       batch.release(message, { act: 'allow', rules: verdict.rules }, approval)
       return batch.record({ durable: true })
     }
 
     const grant = await ask(() => approvals.granted(binding))
     if (grant !== 'down' && grant !== undefined && !signal.aborted) {
+      const again = this.#judge(message, 'review')
+      if (again.act === 'block') {
+        yield await refuse(blocked(again))
+        return
+      }
       if ((await ask(() => approvals.consume(grant.id))) === true) {
-        yield await release(grant.id)
+        yield await release(grant.id, grant.decisions)
         return
       }
     }
@@ -219,7 +226,7 @@ export class Gate {
           if (again.act === 'block') yield await refuse(blocked(again))
           else {
             const taken = await ask(() => approvals.consume(request.id))
-            if (taken === true) yield await release(request.id)
+            if (taken === true) yield await release(request.id, ruling.decisions)
             else yield await refuse(taken === 'down' ? refusals.undecidable(verdict) : refusals.spent(verdict, request.id))
           }
         } else if (typeof ruling === 'object' && ruling.act === 'rejected') {

@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Field } from '../../message.ts'
-import { cstringEnd, HEADER_SIZE, int32, text, uint16 } from './messages.ts'
+import { cstringEnd, HEADER_SIZE, int32, textAt, uint16 } from './messages.ts'
 
 /** Where a result column comes from, as RowDescription tells; `table` 0 for anything computed. */
 export interface ColumnOrigin {
@@ -42,7 +42,7 @@ export function readOrigins(bytes: Uint8Array, from: number, to: number): readon
     if (end === -1 || end + 19 > to)
       throw new ApplianceError('PROTOCOL_MALFORMED', `row description of ${count} columns ends inside column ${index + 1}`)
     origins.push({
-      name: text.decode(bytes.subarray(at, end)),
+      name: textAt(bytes, at, end),
       table: int32(bytes, end + 1) >>> 0,
       attribute: uint16(bytes, end + 5),
       type: int32(bytes, end + 7) >>> 0,

@@ -87,6 +87,11 @@ export class Conversation {
     return this.#unread
   }
 
+  /** The number the next statement to go to the server will have. */
+  get upcomingStatement(): number {
+    return this.#statement + 1
+  }
+
   nextStatement(): number {
     return ++this.#statement
   }

@@ -1,4 +1,4 @@
-import { cstringEnd, HEADER_SIZE } from '../../../schemas/views/postgres-wire.ts'
+import { cstringEnd, HEADER_SIZE, text } from '../../../schemas/views/postgres-wire.ts'
 
 export { BACKEND, cstring, cstringEnd, FRONTEND, HEADER_SIZE, int32, text, uint16 } from '../../../schemas/views/postgres-wire.ts'
 
@@ -11,7 +11,14 @@ const MAX_NAME_SIZE = 63
  */
 export function nameAt(bytes: Uint8Array, from: number, to: number): string {
   const end = cstringEnd(bytes, from, to)
-  return end === -1 ? '' : nameOf(bytes.subarray(from, end))
+  if (end <= from) return ''
+  const size = Math.min(end - from, MAX_NAME_SIZE)
+  return bytes instanceof Buffer ? bytes.toString('latin1', from, from + size) : nameOf(bytes.subarray(from, end))
+}
+
+/** The text in `[from, to)`. What comes off a socket is a Buffer, and reads itself without a view being made first. */
+export function textAt(bytes: Uint8Array, from: number, to: number): string {
+  return bytes instanceof Buffer ? bytes.toString('utf8', from, to) : text.decode(bytes.subarray(from, to))
 }
 
 /** As `nameAt`, of a name as SQL has it. */

@@ -1,7 +1,7 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message, Redacted, Redactor } from '../../message.ts'
 import { type CopyShape, redactCopy } from './copy.ts'
-import { BACKEND, cstringEnd, HEADER_SIZE, int32, text, uint16 } from './messages.ts'
+import { BACKEND, cstringEnd, HEADER_SIZE, int32, textAt, uint16 } from './messages.ts'
 import { MessageLength, Rewrite } from './rewrite.ts'
 import { redactRows, skipRows } from './rows.ts'
 import type { Turn } from './turns.ts'
@@ -26,6 +26,9 @@ const VALUE: Field = { path: 'function.result', action: 'scan' }
 /** Error and notice fields made of fixed words: severity, SQLSTATE, positions, and where in the server's source. */
 const FIXED_FIELDS = new Set([...'SVCPpFLR'].map((letter) => letter.charCodeAt(0)))
 
+/** Transaction status of ReadyForQuery. */
+const STATUS: Readonly<Record<number, string>> = { 73: 'I', 84: 'T', 69: 'E' }
+
 export type ReplyEnd = 'open' | 'ready' | 'apart'
 
 /**
@@ -48,10 +51,11 @@ export class Reply implements Message {
   readonly #from: number
   readonly #to: number
   readonly #segments: readonly Segment[]
+  #facts: Facts | undefined
   #redacted: Redacted | undefined
 
   constructor(source: Uint8Array, from: number, to: number, segments: readonly Segment[], turn: Turn | undefined, end: ReplyEnd) {
-    this.bytes = source.subarray(from, to)
+    this.bytes = from === 0 && to === source.length ? source : source.subarray(from, to)
     this.turn = turn
     this.ready = end === 'ready'
     this.apart = end === 'apart'
@@ -66,6 +70,11 @@ export class Reply implements Message {
   }
 
   facts(): Facts {
+    this.#facts ??= this.#read()
+    return this.#facts
+  }
+
+  #read(): Facts {
     const facts: Record<string, string | number> = {}
     if (this.turn !== undefined && this.turn.statement > 0) facts.statement = this.turn.statement
     if (this.units > 0) facts.rows = this.units
@@ -77,8 +86,8 @@ export class Reply implements Message {
         if (at >= this.#to) break
       }
       const end = at + 1 + int32(this.#source, at + 1)
-      if (this.#source[at] === BACKEND.commandComplete) facts.tag = text.decode(this.#source.subarray(at + HEADER_SIZE, end - 1))
-      if (this.#source[at] === BACKEND.readyForQuery) facts.status = String.fromCharCode(this.#source[at + HEADER_SIZE] ?? 0)
+      if (this.#source[at] === BACKEND.commandComplete) facts.tag = textAt(this.#source, at + HEADER_SIZE, end - 1)
+      if (this.#source[at] === BACKEND.readyForQuery) facts.status = STATUS[this.#source[at + HEADER_SIZE] ?? 0] ?? '?'
       if (this.#source[at] === BACKEND.error) facts.sqlstate = errorField(this.#source, at, end, 'C')
     }
     return facts
@@ -241,7 +250,7 @@ export function errorField(bytes: Uint8Array, from: number, to: number, letter: 
   for (let at = from + HEADER_SIZE; at < to && bytes[at] !== 0; ) {
     const end = cstringEnd(bytes, at + 1, to)
     if (end === -1) return ''
-    if (bytes[at] === letter.charCodeAt(0)) return text.decode(bytes.subarray(at + 1, end))
+    if (bytes[at] === letter.charCodeAt(0)) return textAt(bytes, at + 1, end)
     at = end + 1
   }
   return ''

@@ -1,10 +1,10 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Conversation } from './conversation.ts'
-import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, nameAt, text } from './messages.ts'
+import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, nameAt, textAt } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
-import { bindNames, bindResultFormats, bindValues, type Request, type RequestContext } from './request.ts'
+import { bindNames, bindResultFormats, formattedValues, type Meaning, type Request, type RequestContext } from './request.ts'
 import type { Piece } from './splitter.ts'
-import type { Portal, Statement } from './statement.ts'
+import { certain, type Portal, type Statement } from './statement.ts'
 
 /** PostgreSQL locks what an open transaction touched: nobody should wait for a person behind those locks. */
 const MAX_HOLD_IN_TRANSACTION_MS = 10_000
@@ -48,33 +48,49 @@ export class ConversationContext implements RequestContext {
     const sql = this.sql(request)
     if (sql === undefined) return {}
     const facts = sql === null ? UNKNOWN : this.#reader.facts(sql)
-    return { ...facts, in_transaction: this.#conversation.inTransaction }
+    const statement = request.kind === 'parse' ? {} : { statement: this.#conversation.upcomingStatement }
+    return { ...facts, ...statement, ...(this.#conversation.inTransaction ? IN_TRANSACTION : {}) }
   }
 
   recorded(request: Request): Facts {
     if (request.kind === 'copy-data') return { rows: request.units }
     const sql = this.sql(request)
     if (sql === undefined) return {}
-    return sql === null ? UNKNOWN : this.#reader.brief(sql)
+    const brief = sql === null ? UNKNOWN : this.#reader.brief(sql)
+    const { statement } = request.facts()
+    return statement === undefined ? brief : { ...brief, statement }
   }
 
   /** What this request asks to run or prepare, with all that it uses; null: something of it is not known; undefined: nothing of the kind. */
   sql(request: Request): string | null | undefined {
-    const text = this.text(request)
-    return typeof text === 'string' && request.kind !== 'parse' ? this.expanded(text) : text
+    return this.#meaning(request).sql
+  }
+
+  #meaning(request: Request): Meaning {
+    if (request.meaning === undefined) {
+      const portals = this.#portals(request)
+      const text = this.#text(request, portals)
+      request.meaning = { text, sql: typeof text === 'string' && request.kind !== 'parse' ? this.expanded(text) : text, portals }
+    }
+    return request.meaning
   }
 
   /** As `sql`, without what the text uses. */
   text(request: Request): string | null | undefined {
+    return this.#meaning(request).text
+  }
+
+  #text(request: Request, portals: readonly Portal[]): string | null | undefined {
     const { bytes } = request
     switch (request.kind) {
       case 'query':
-        return text.decode(bytes.subarray(HEADER_SIZE, bytes.length - 1))
+        return textAt(bytes, HEADER_SIZE, bytes.length - 1)
       case 'parse':
         return parseOf(request)?.sql
       case 'execute': {
-        const portals = this.portals(request)
         if (portals.length === 0 || portals.some((portal) => portal.statements.length === 0)) return null
+        const only = certain(portals)
+        if (only !== undefined) return only.sql
         const texts = new Set(portals.flatMap((portal) => portal.statements.map((statement) => statement.sql)))
         return [...texts].join(';\n')
       }
@@ -87,6 +103,10 @@ export class ConversationContext implements RequestContext {
 
   /** Everything the portal this request executes may stand for. */
   portals(request: Request): readonly Portal[] {
+    return this.#meaning(request).portals
+  }
+
+  #portals(request: Request): readonly Portal[] {
     const execute = request.piece(FRONTEND.execute)
     if (execute === undefined) return []
     // The reader joins a Bind and an Execute only of the same portal.
@@ -129,7 +149,7 @@ export class ConversationContext implements RequestContext {
   portalsNamed(name: string): readonly Portal[] {
     const { portals: bound, prepared, group, generation } = this.#conversation
     const declared = [...(prepared.get(`cursor:${name}`)?.values() ?? [])].map(
-      (statement): Portal => ({ statements: [statement], generation, resultFormats: [], parameters: NO_BYTES, shown: [] }),
+      (statement): Portal => ({ statements: [statement], generation, resultFormats: [], parameters: NO_BYTES }),
     )
     return [...bound.candidates(name, group), ...declared]
   }
@@ -143,8 +163,9 @@ export class ConversationContext implements RequestContext {
 
   command(request: Request): string {
     const sql = this.sql(request) ?? ''
-    const shown = this.portals(request).at(-1)?.shown ?? []
-    const parameters = shown.map((value, index) => `\n-- $${index + 1} = ${value}`).join('')
+    const parameters = shownParameters(this.portals(request).at(-1)?.parameters ?? NO_BYTES)
+      .map((value, index) => `\n-- $${index + 1} = ${value}`)
+      .join('')
     return withoutPasswords(sql) + parameters
   }
 
@@ -196,6 +217,7 @@ export class ConversationContext implements RequestContext {
 const USES = /execute|fetch|move/i
 const UNKNOWN_STATEMENT: Statement = { sql: UNREADABLE_SQL }
 const NO_BYTES = new Uint8Array()
+const IN_TRANSACTION: Facts = { in_transaction: true }
 
 /** Facts of something that cannot be known: policy's `unparsable` decides. */
 const UNKNOWN: Facts = { parse_ok: false, unknown_statement: true }
@@ -222,19 +244,22 @@ const portals = new WeakMap<Request, Portal>()
 
 function bindPortal(request: Request, bind: Piece, statements: readonly Statement[], generation: number): Portal {
   const { bytes } = request
-  const values = bindValues(bytes, bind)
-  const shown = values.map(({ from, to, binary, isNull }) => {
+  // Copied: the read they came in must not live as long as the portal.
+  const parameters = Uint8Array.prototype.slice.call(bytes, bindNames(bytes, bind).at, bind.to)
+  const resultFormats = bindResultFormats(bytes, bind)
+  return { statements, generation, resultFormats, parameters }
+}
+
+/** The parameters of a Bind as an approver reads them. */
+function shownParameters(parameters: Uint8Array): readonly string[] {
+  return formattedValues(parameters, 0, parameters.length).values.map(({ from, to, binary, isNull }) => {
     if (isNull) return 'NULL'
     const value = binary
-      ? `\\x${Buffer.from(bytes.subarray(from, to)).toString('hex')}`
-      : `'${text.decode(bytes.subarray(from, to))}'`
+      ? `\\x${Buffer.from(parameters.subarray(from, to)).toString('hex')}`
+      : `'${textAt(parameters, from, to)}'`
     const left = value.length - MAX_SHOWN_CHARS
     return left > 0 ? `${value.slice(0, MAX_SHOWN_CHARS)}... (${left} more characters, bound exactly)` : value
   })
-  // Copied: the read they came in must not live as long as the portal.
-  const parameters = Buffer.from(bytes.subarray(bindNames(bytes, bind).at, bind.to))
-  const resultFormats = bindResultFormats(bytes, bind)
-  return { statements, generation, resultFormats, parameters, shown }
 }
 
 function withoutPasswords(sql: string): string {

@@ -65,7 +65,8 @@ export class RequestReader {
     const from = pieces[0]?.from ?? 0
     const to = pieces.at(-1)?.to ?? from
     const inside = from === 0 ? pieces : pieces.map((piece) => ({ ...piece, from: piece.from - from, to: piece.to - from }))
-    return new Request(kind, bytes.subarray(from, to), inside, this.#context)
+    const own = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to)
+    return new Request(kind, own, inside, this.#context)
   }
 }
 

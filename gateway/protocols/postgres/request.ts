@@ -1,9 +1,10 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message, Redacted, Redactor } from '../../message.ts'
-import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameOf, uint16 } from './messages.ts'
+import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, uint16 } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
 import { MessageLength, Rewrite } from './rewrite.ts'
 import type { Piece } from './splitter.ts'
+import type { Portal } from './statement.ts'
 
 const SQL: Field = { path: 'sql', action: 'scan' }
 const PASSWORD: Field = { path: 'sql.password', action: 'mask', label: 'sql.password', entity: 'password' }
@@ -14,6 +15,13 @@ const COPY_LINE: Field = { path: 'copy', action: 'scan' }
 const FAIL_REASON: Field = { path: 'copy.fail', action: 'scan' }
 
 export type RequestKind = 'query' | 'parse' | 'execute' | 'extended' | 'function-call' | 'copy-data' | 'copy-end' | 'terminate'
+
+/** The text a request asks to run or prepare (null: something of it is not known; undefined: nothing of the kind), and what it executes. */
+export interface Meaning {
+  readonly text: string | null | undefined
+  readonly sql: string | null | undefined
+  readonly portals: readonly Portal[]
+}
 
 /** What the wire knows of a request when it is judged: after everything before it was released. */
 export interface RequestContext {
@@ -39,6 +47,8 @@ export class Request implements Message {
   readonly pieces: readonly Piece[]
   readonly #kind: RequestKind
   readonly #context: RequestContext
+  /** Everything this request means, resolved when it is judged: what was judged is what is released. */
+  meaning: Meaning | undefined
   #facts: Facts | undefined
   #redacted: Redacted | undefined
 
@@ -152,10 +162,9 @@ export function bindNames(
 ): { readonly portal: string; readonly statement: string; readonly at: number } {
   const portalEnd = cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to)
   const statementEnd = portalEnd === -1 ? -1 : cstringEnd(bytes, portalEnd + 1, piece.to)
-  const name = (from: number, end: number): string => (end === -1 ? '' : nameOf(bytes.subarray(from, end)))
   return {
-    portal: name(piece.from + HEADER_SIZE, portalEnd),
-    statement: name(portalEnd + 1, statementEnd),
+    portal: nameAt(bytes, piece.from + HEADER_SIZE, piece.to),
+    statement: portalEnd === -1 ? '' : nameAt(bytes, portalEnd + 1, piece.to),
     at: statementEnd === -1 ? piece.to : statementEnd + 1,
   }
 }
@@ -172,7 +181,7 @@ export function bindResultFormats(bytes: Uint8Array, piece: Piece): readonly num
 }
 
 /** `int16 n, n formats, int16 m, m values (int32 length or -1, bytes)`: the shape Bind and FunctionCall share. Stops where it does not fit. */
-function formattedValues(
+export function formattedValues(
   bytes: Uint8Array,
   from: number,
   to: number,

@@ -20,8 +20,6 @@ export interface Portal {
   readonly resultFormats: readonly number[]
   /** What an approval is bound to: formats and values as they came. */
   readonly parameters: Uint8Array
-  /** The parameters as an approver reads them. */
-  readonly shown: readonly string[]
 }
 
 /** The statement a portal runs, where only one comes into question. */

@@ -10,7 +10,6 @@ const portal = (statements: readonly Statement[], resultFormats: readonly number
   generation,
   resultFormats,
   parameters: new Uint8Array(),
-  shown: [],
 })
 const described: Statement = { sql: 's', columns, described: 1 }
 const paths = (formats: readonly number[]): string | undefined =>
