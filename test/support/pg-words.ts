@@ -113,7 +113,7 @@ export function int16(value: number): Buffer {
 
 export function int32Of(value: number): Buffer {
   const bytes = Buffer.alloc(4)
-  bytes.writeInt32BE(value)
+  bytes.writeInt32BE(value | 0)
   return bytes
 }
 

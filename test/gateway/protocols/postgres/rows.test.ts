@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Field } from '../../../../gateway/message.ts'
+import { Rewrite } from '../../../../gateway/protocols/postgres/rewrite.ts'
+import { redactRows, skipRows } from '../../../../gateway/protocols/postgres/rows.ts'
+import { testMasker } from '../../../support/fakes.ts'
+import { answers } from '../../../support/pg-words.ts'
+
+const MAIL = ['ada', 'example.org'].join('@')
+const scan: Field = { path: 'row', action: 'scan' }
+const mask: Field = { path: 'row.name', action: 'mask', label: 'pii.name', entity: 'name' }
+const nulled: Field = { ...mask, nullOnly: true }
+const skip: Field = { path: 'row', action: 'skip' }
+
+function redact(bytes: Uint8Array, columns: readonly Field[]): { readonly bytes: Buffer; readonly spanCount: number } {
+  const rewrite = new Rewrite(bytes, 0, bytes.length, testMasker())
+  redactRows(rewrite, 0, bytes.length, columns)
+  const { bytes: after, masks } = rewrite.finish(bytes)
+  return { bytes: Buffer.from(after), spanCount: (masks?.spans.length ?? 0) / 16 }
+}
+
+/** The cells of every row, read anew from the lengths as they now stand. */
+function cells(bytes: Buffer): (string | null)[][] {
+  const rows: (string | null)[][] = []
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 1 + bytes.readInt32BE(at + 1)
+    const row: (string | null)[] = []
+    let cell = at + 7
+    for (let count = bytes.readUInt16BE(at + 5); count > 0; count--) {
+      const size = bytes.readInt32BE(cell)
+      row.push(size < 0 ? null : bytes.toString('utf8', cell + 4, cell + 4 + size))
+      cell += 4 + Math.max(size, 0)
+    }
+    assert.equal(cell, end, 'the row ends where its length says')
+    rows.push(row)
+    at = end
+  }
+  return rows
+}
+
+test('clean rows stay the very same bytes', () => {
+  const bytes = answers.row('clean', null, '')
+  const rewrite = new Rewrite(bytes, 0, bytes.length, testMasker())
+  redactRows(rewrite, 0, bytes.length, [scan, mask, mask])
+  assert.equal(rewrite.finish(bytes).bytes, bytes)
+})
+
+test('masked cells change their own length and their row’s, whatever the sum of the changes', () => {
+  const bytes = Buffer.concat([
+    answers.row('a', MAIL, 'b'),
+    answers.row(MAIL, 'x'.repeat(300), MAIL),
+    answers.row('c', null, 'd'),
+  ])
+  for (const columns of [
+    [scan, scan, scan],
+    [scan, nulled, scan],
+    [mask, nulled, mask],
+  ]) {
+    const after = redact(bytes, columns)
+    const rows = cells(after.bytes)
+    assert.equal(rows.length, 3)
+    assert.ok(!after.bytes.includes(MAIL))
+  }
+})
+
+test('a row whose masks cancel out in length has its own length again', () => {
+  const columns = [mask, mask]
+  const grown = cells(redact(answers.row('x', ''), columns).bytes)[0]?.[0]?.length ?? 0
+  const bytes = answers.row('x', 'y'.repeat(2 * grown - 1))
+  const after = redact(bytes, columns).bytes
+  assert.equal(after.length, bytes.length)
+  cells(after)
+})
+
+test('NULL and empty cells say nothing and stay', () => {
+  assert.deepEqual(cells(redact(answers.row(null, ''), [mask, mask]).bytes), [[null, '']])
+})
+
+test('rows that lie about their lengths are refused', () => {
+  const row = (): Buffer => Buffer.from(answers.row('abc', 'def'))
+  const lies = [
+    row().fill(0xff, 8, 9),
+    Buffer.from(row()).fill(9, 10, 11),
+    Buffer.from(row()).fill(3, 6, 7),
+    Buffer.from(row()).fill(1, 6, 7),
+    (() => {
+      const negative = row()
+      negative.writeInt32BE(-2, 7)
+      return negative
+    })(),
+  ]
+  for (const bytes of lies) assert.throws(() => redact(bytes, [scan, scan]), { code: 'PROTOCOL_MALFORMED' })
+})
+
+test('columns of numbers are not looked at, others beside them are', () => {
+  const bytes = answers.row('1', MAIL)
+  assert.deepEqual(redact(bytes, [skip, skip]).bytes, Buffer.from(bytes))
+  assert.equal(redact(bytes, [skip, scan]).spanCount, 1)
+  assert.equal(skipRows(Buffer.concat([bytes, bytes]), 0, 1), bytes.length)
+})
