@@ -14,6 +14,13 @@ import type { ColumnJudge } from './reply-reader.ts'
 
 /** Where nothing is known of a column's origin, a value is masked until the catalog has been read anew. */
 const UNKNOWN_ORIGIN: Labelled = { label: 'unknown-origin', entity: 'unverified' }
+/** Lines that cannot be cut, because more than one COPY comes into question: one field each, masked. */
+const UNKNOWN_LINES = {
+  delimiter: -1,
+  quote: -1,
+  columns: [],
+  rest: { path: 'copy', action: 'mask', ...UNKNOWN_ORIGIN },
+} as const
 /** In text format every type is text on the wire; in COPY there is nothing else to go by. */
 const TEXT_TYPE = 25
 
@@ -58,7 +65,9 @@ export class Columns implements ColumnJudge {
 
   copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined {
     const plan = copyPlan(sql)
-    if (plan === undefined) return undefined
+    if (this.#labels.empty)
+      return plan === undefined ? undefined : { ...plan, format: format === 'binary' ? format : plan.format, columns: [] }
+    if (plan === undefined) return { ...UNKNOWN_LINES, format }
     const { relation } = plan
     const known = relation === undefined ? [] : (this.#catalog?.named(relation.table, relation.schema) ?? [])
     const names = plan.columns ?? (known.length === 1 && known[0] !== undefined ? [...known[0].columns.values()] : [])
@@ -69,7 +78,9 @@ export class Columns implements ColumnJudge {
       return columnField(origin, 0, labelled)
     })
     // A query's columns are computed as far as COPY tells: one treatment for every field of the line.
-    const taint = relation === undefined || known.length !== 1 ? this.#taint(sql) : undefined
+    // A table the catalog does not know (yet: a temporary one) may have been filled from any other.
+    const unknown = relation !== undefined && known.length === 0 ? UNKNOWN_ORIGIN : undefined
+    const taint = relation === undefined || known.length !== 1 ? (this.#taint(sql) ?? unknown) : undefined
     return {
       format: format === 'binary' ? 'binary' : plan.format,
       delimiter: plan.delimiter,
