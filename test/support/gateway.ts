@@ -202,10 +202,15 @@ export async function spawnGateway(
     throw new Error(`the gateway ended: ${log.text}`)
   })
   early.catch(() => undefined)
-  const listening = log.until((line) => line['msg'] === 'listening', START_TIMEOUT_MS)
+  const workers = options.workers ?? 1
+  const listening = log.until(
+    (line) =>
+      line['msg'] === 'listening' &&
+      new Set(log.lines.filter((one) => one['msg'] === 'listening').map((one) => one['worker'])).size === workers,
+    START_TIMEOUT_MS,
+  )
   listening.catch(() => undefined)
   const { port } = await Promise.race([listening, early])
-  // Several workers say so each; the last to be ready would be waited for in vain by a client only if none listened.
   return {
     ...running(folder, Number(port), log, stop, false),
     pid: child.pid ?? 0,

@@ -10,6 +10,8 @@ export class TeeConnection {
   readonly port: number
   readonly #received: Buffer[] = []
   readonly #sent: Buffer[] = []
+  readonly #waiting = new Set<() => void>()
+  #receivedSize = 0
 
   constructor(port: number) {
     this.port = port
@@ -33,6 +35,21 @@ export class TeeConnection {
   keep(from: 'client' | 'gateway', chunk: Buffer): void {
     const kept = from === 'client' ? this.#sent : this.#received
     kept.push(chunk)
+    if (from === 'gateway') this.#receivedSize += chunk.length
+    for (const wake of this.#waiting) wake()
+  }
+
+  /** Resolves once the client was given this many bytes. */
+  async has(size: number): Promise<void> {
+    while (this.#receivedSize < size) {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiting.delete(wake)
+          resolve()
+        }
+        this.#waiting.add(wake)
+      })
+    }
   }
 }
 
