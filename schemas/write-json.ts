@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { TSchema } from 'typebox'
 import { Approval } from './approval.ts'
 import { Config } from './config.ts'
+import { openApi } from './openapi.ts'
 import { PolicyFile } from './policy.ts'
 
 /** What is published in schemas/json/, for editors and for whoever reads what we write. */
@@ -19,6 +20,13 @@ export function jsonOf(schema: TSchema): string {
   return `${JSON.stringify({ $schema: 'https://json-schema.org/draft/2020-12/schema', ...schema }, null, 2)}\n`
 }
 
+/** The text of schemas/json/openapi.json, likewise. */
+export function openApiText(): string {
+  return `${JSON.stringify(openApi(), null, 2)}\n`
+}
+
+export const OPENAPI_FILE = fileURLToPath(new URL('json/openapi.json', import.meta.url))
+
 /** Where it stands. */
 export function jsonFile(name: string): string {
   return fileURLToPath(new URL(`json/${name}.schema.json`, import.meta.url))
@@ -27,4 +35,5 @@ export function jsonFile(name: string): string {
 // Run as `npm run schemas`; imported by the test that compares.
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [name, schema] of Object.entries(PUBLISHED)) writeFileSync(jsonFile(name), jsonOf(schema))
+  writeFileSync(OPENAPI_FILE, openApiText())
 }

@@ -1,0 +1,43 @@
+import type { Request } from 'express'
+import type { Static, TObject, TSchema } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import { ApplianceError } from '../../schemas/errors.ts'
+
+const validators = new WeakMap<TSchema, Validator>()
+
+/** The body as its schema says. Throws API_INVALID naming the member. */
+export function bodyOf<T extends TSchema>(request: Request, schema: T): Static<T> {
+  if (request.is('application/json') === false) throw invalid('the body must be JSON, with content-type application/json')
+  return checked(request.body as unknown, schema, 'body')
+}
+
+/** The query as its schema says, numbers as numbers. Throws API_INVALID for what is unknown, repeated or malformed. */
+export function queryOf<T extends TObject>(request: Request, schema: T): Static<T> {
+  const given: Record<string, unknown> = {}
+  for (const [name, value] of new URL(request.originalUrl, 'http://server').searchParams) {
+    if (Object.hasOwn(given, name)) throw invalid(`the parameter ${JSON.stringify(name.slice(0, 40))} is given twice`)
+    given[name] = isInteger(schema, name) && /^\d{1,15}$/.test(value) ? Number(value) : value
+  }
+  return checked(given, schema, 'query')
+}
+
+function checked<T extends TSchema>(value: unknown, schema: T, where: string): Static<T> {
+  let validator = validators.get(schema)
+  if (validator === undefined) {
+    validator = Compile(schema)
+    validators.set(schema, validator)
+  }
+  if (validator.Check(value)) return value as Static<T>
+  const [first] = validator.Errors(value)
+  const at = first?.instancePath.slice(0, 100) ?? ''
+  throw invalid(`the ${where} is not as the API document says${at === '' ? '' : `, at ${at}`}: ${first?.message ?? 'malformed'}`)
+}
+
+function isInteger(schema: TObject, name: string): boolean {
+  const member: unknown = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined
+  return typeof member === 'object' && member !== null && 'type' in member && member.type === 'integer'
+}
+
+function invalid(message: string): ApplianceError {
+  return new ApplianceError('API_INVALID', message)
+}

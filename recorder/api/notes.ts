@@ -1,0 +1,29 @@
+import type { Request } from 'express'
+import { MAX_PURPOSE_LENGTH, PURPOSE_HEADER } from '../../schemas/api.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Identity } from '../../schemas/session.ts'
+import type { LedgerEntry, LedgerValue } from '../ledger/ledger.ts'
+import type { ApiParts } from './parts.ts'
+
+/** Writes down who did what with evidence, before they get any of it. Rejects RECORDER_FAILED: what cannot be noted is not shown. */
+export async function note(
+  { ledger }: Pick<ApiParts, 'ledger'>,
+  type: LedgerEntry['type'],
+  { subject, proof }: Identity,
+  facts: Readonly<Record<string, LedgerValue>>,
+): Promise<void> {
+  await ledger.append({ type, actor: subject, proof, ...facts })
+}
+
+/** Why they look, in their own words. Throws API_INVALID. */
+export function purposeOf(request: Request): { readonly purpose?: string } {
+  const given = request.get(PURPOSE_HEADER)
+  if (given === undefined || given === '') return {}
+  try {
+    const purpose = decodeURIComponent(given)
+    if (purpose.length <= MAX_PURPOSE_LENGTH) return { purpose: purpose.toWellFormed() }
+  } catch {
+    // Told below, as for one that is too long.
+  }
+  throw new ApplianceError('API_INVALID', `${PURPOSE_HEADER} is at most ${MAX_PURPOSE_LENGTH} characters, percent-encoded`)
+}

@@ -1,0 +1,50 @@
+import type { Role } from '../../schemas/api.ts'
+import type { Identity } from '../../schemas/session.ts'
+import type { GatewayKey } from '../../schemas/verify/tools.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Desk } from '../desk/desk.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Store } from '../store/store.ts'
+import type { SignInLinks } from './sign-in-links.ts'
+
+/** Who people are and what they may see: the gateway's knowledge, which the API only asks. */
+export interface People {
+  /** Proves an access key or token. Rejects AUTH_DENIED, after a delay that grows with the failures of the address. */
+  prove(secret: string, client: string, signal: AbortSignal): Promise<Proved>
+  /** The identity as it is configured now; undefined once its proof no longer holds (revoked, expired, removed). */
+  current(identity: Identity): Promise<Identity | undefined>
+  /** A configured identity, for one-time links. */
+  named(subject: string): Identity | undefined
+  roles(identity: Identity): readonly Role[]
+  /** Names of the targets this identity shares a group with. */
+  targets(identity: Identity): readonly string[]
+}
+
+export interface Proved {
+  readonly identity: Identity
+  /** When the proof itself runs out, where it does. */
+  readonly expiresMs?: number
+}
+
+/** What the API serves, and of whom. */
+export interface ApiParts {
+  /** Name of the gateway, shown to people. */
+  readonly gateway: string
+  readonly store: Store
+  readonly catalog: Catalog
+  readonly desk: Desk
+  /** Told who looks at what. */
+  readonly ledger: Pick<Ledger, 'append'>
+  readonly people: People
+  readonly links: SignInLinks
+  /** Read at each request, because keys may be added. */
+  trusted(): Promise<readonly GatewayKey[]>
+  /** Ends a running session with a farewell; false where it does not run here. */
+  kill(session: string, by: string, reason: string): Promise<boolean>
+  /** An error of ours; its text stays in the log. */
+  onError(error: unknown): void
+  /** Folder of the built console; without it only the API is served. */
+  readonly pages?: string
+  /** `https://...` under which people reach it, where that is not the listener's own address. */
+  readonly url?: string
+}

@@ -1,0 +1,52 @@
+import { isIPv6 } from 'node:net'
+
+/** More names than that at once are a flood; the longest unseen is forgotten, which only gives it a full bucket. */
+const MAX_NAMES = 10_000
+
+interface Bucket {
+  tokens: number
+  atMs: number
+}
+
+/** Token buckets by name. */
+export class Rate {
+  readonly #perSecond: number
+  readonly #burst: number
+  readonly #now: () => number
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor(limits: { readonly perSecond: number; readonly burst: number }, now: () => number = () => performance.now()) {
+    this.#perSecond = limits.perSecond
+    this.#burst = limits.burst
+    this.#now = now
+  }
+
+  /** 0 where it may go on now, else after how many seconds it may be tried again. */
+  take(name: string): number {
+    const nowMs = this.#now()
+    const before = this.#buckets.get(name)
+    const tokens =
+      before === undefined ? this.#burst : Math.min(this.#burst, before.tokens + ((nowMs - before.atMs) / 1000) * this.#perSecond)
+    const allowed = tokens >= 1
+    this.#buckets.delete(name)
+    this.#buckets.set(name, { tokens: allowed ? tokens - 1 : tokens, atMs: nowMs })
+    if (this.#buckets.size > MAX_NAMES) {
+      const [oldest] = this.#buckets.keys()
+      if (oldest !== undefined) this.#buckets.delete(oldest)
+    }
+    return allowed ? 0 : Math.ceil((1 - tokens) / this.#perSecond)
+  }
+}
+
+/** What one household or machine gets: the IPv4 address, or the /64 of an IPv6 one. */
+export function networkOf(address: string): string {
+  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (v4 !== undefined || !isIPv6(address)) return v4 ?? address
+  const [head = '', tail = ''] = (address.split('%')[0] ?? '').split('::')
+  const groups = head.split(':').filter((group) => group !== '')
+  const missing = 8 - groups.length - tail.split(':').filter((group) => group !== '').length
+  const whole = address.includes('::')
+    ? [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...tail.split(':')]
+    : groups
+  return `${whole.slice(0, 4).join(':')}::/64`
+}

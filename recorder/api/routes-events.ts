@@ -1,0 +1,102 @@
+import type { ServerEvent, SessionProgress, SessionRow, SessionState } from '../../schemas/api.ts'
+import type { Approval } from '../../schemas/approval.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Change } from '../catalog/catalog.ts'
+import { type Context, type Handlers, sessionOf } from './context.ts'
+import { note, purposeOf } from './notes.ts'
+import type { ApiParts } from './parts.ts'
+import { approvalView, mayKnow } from './routes-approvals.ts'
+import { tapeObjects } from './tape-objects.ts'
+import { maySee, type Viewer } from './viewer.ts'
+
+export const eventRoutes: Handlers<'events' | 'live'> = {
+  async events({ request, response, viewer }, context) {
+    await note(context.parts, 'evidence.follow', viewer.identity, { what: 'events', ...purposeOf(request) })
+    context.hub.open(response, viewer, { lastId: request.get('last-event-id'), lasts: lasting(viewer, context) })
+    return undefined
+  },
+
+  async live(asked, context) {
+    const { request, response, viewer } = asked
+    const { parts, hub } = context
+    const { id } = await sessionOf(asked, context)
+    await note(parts, 'evidence.follow', viewer.identity, { what: 'session', session: id, ...purposeOf(request) })
+    const row = await parts.catalog.session(id)
+    const first: ServerEvent[] = row === null ? [] : [{ event: 'progress', data: await progressOf(parts, row) }]
+    if (row !== null && row.state !== 'live') first.push({ event: 'closed', data: row })
+    hub.open(response, viewer, {
+      first,
+      lasts: lasting(viewer, context),
+      accepts: (event) =>
+        (event.event === 'progress' && event.data.session === id) || (event.event === 'closed' && event.data.id === id),
+      ends: (event) => event.event === 'closed',
+    })
+    return undefined
+  },
+}
+
+/** Tells the hub of what the catalog and the desk notice, until the signal aborts. */
+export async function feedHub({ parts, hub }: Pick<Context, 'parts' | 'hub'>, signal: AbortSignal): Promise<void> {
+  const unsubscribe = parts.catalog.onChange((change) => {
+    publish(change, { parts, hub }).catch((error: unknown) => parts.onError(error))
+  })
+  try {
+    for await (const approval of parts.desk.watch(signal)) hub.publish((viewer) => approvalEvent(viewer, approval))
+  } finally {
+    unsubscribe()
+  }
+}
+
+async function publish(change: Change, { parts, hub }: Pick<Context, 'parts' | 'hub'>): Promise<void> {
+  switch (change.change) {
+    case 'opened':
+    case 'closed': {
+      const event: ServerEvent = { event: change.change, data: change.row }
+      hub.publish((viewer) => (maySee(viewer, change.row.target.name) ? event : undefined))
+      return
+    }
+    case 'progress': {
+      const { target, progress } = change
+      const objects = await segmentsOf(parts, progress.session, progress.state)
+      const event: ServerEvent = { event: 'progress', data: { ...progress, objects } }
+      hub.publish((viewer) => (maySee(viewer, target) ? event : undefined))
+      return
+    }
+    default:
+      change satisfies never
+  }
+}
+
+async function progressOf(parts: ApiParts, row: SessionRow): Promise<SessionProgress> {
+  const { id: session, state, frames, durationUs, statements, rows, bytesOut, masked, verdicts } = row
+  return {
+    session,
+    state,
+    frames,
+    durationUs,
+    statements,
+    rows,
+    bytesOut,
+    masked,
+    verdicts,
+    objects: await segmentsOf(parts, session, state),
+  }
+}
+
+async function segmentsOf({ store }: ApiParts, session: string, state: SessionState): Promise<SessionProgress['objects']> {
+  try {
+    return (await tapeObjects(store, session, state)).filter(({ kind }) => kind === 'segment')
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return []
+    throw error
+  }
+}
+
+function approvalEvent(viewer: Viewer, approval: Approval): ServerEvent | undefined {
+  return mayKnow(viewer, approval) ? { event: 'approval', data: approvalView(viewer, approval) } : undefined
+}
+
+/** A stream ends with the sign-in it was opened in. */
+function lasting({ tokenHash }: Viewer, { signIns }: Context): () => boolean {
+  return () => tokenHash === undefined || signIns.lasts(tokenHash)
+}

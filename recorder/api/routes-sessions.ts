@@ -1,0 +1,62 @@
+import { Kill, type SessionDetail, SessionQuery, StatementQuery } from '../../schemas/api.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { bodyOf, queryOf } from './check.ts'
+import { type Handlers, sessionOf, unknownSession } from './context.ts'
+import { note, purposeOf } from './notes.ts'
+import { hasRole, type Viewer } from './viewer.ts'
+
+export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'kill'> = {
+  async sessions({ request, viewer }, { parts }) {
+    const query = queryOf(request, SessionQuery)
+    const purpose = purposeOf(request)
+    const { sessions, next } = await parts.catalog.sessions(query, viewer.scope)
+    await note(parts, 'evidence.search', viewer.identity, { query: { ...query }, found: sessions.length, ...purpose })
+    return { sessions, next, lag: parts.catalog.lag }
+  },
+
+  async session(asked, context) {
+    const { id } = await sessionOf(asked, context)
+    const row = await context.parts.catalog.session(id)
+    if (row === null) throw unknownSession()
+    await note(context.parts, 'evidence.view', asked.viewer.identity, {
+      session: id,
+      what: 'session',
+      ...purposeOf(asked.request),
+    })
+    const may = { read: hasRole(asked.viewer, 'investigator'), kill: row.state === 'live' && mayKill(asked.viewer) }
+    return { ...row, may } satisfies SessionDetail
+  },
+
+  async statements(asked, context) {
+    const { parts } = context
+    const { id } = await sessionOf(asked, context)
+    const query = queryOf(asked.request, StatementQuery)
+    const { statements, next } = await parts.catalog.statements(id, query)
+    const [first, last] = [statements[0]?.frame ?? null, statements.at(-1)?.frame ?? null]
+    await note(parts, 'evidence.view', asked.viewer.identity, {
+      session: id,
+      what: 'statements',
+      first,
+      last,
+      ...purposeOf(asked.request),
+    })
+    return { statements, next, lag: parts.catalog.lag }
+  },
+
+  async kill(asked, context) {
+    const { parts } = context
+    const { id } = await sessionOf(asked, context)
+    const { reason } = bodyOf(asked.request, Kill)
+    if (!mayKill(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'ending sessions needs the role investigator or admin')
+    const { identity } = asked.viewer
+    await note(parts, 'session.kill', identity, { session: id, reason: reason.toWellFormed() })
+    if (!(await parts.kill(id, identity.subject, reason)))
+      throw new ApplianceError('API_CONFLICT', `session ${id} does not run any more`)
+    return { session: id, killed: true }
+  },
+}
+
+/** An auditor looks and touches nothing. */
+function mayKill({ roles }: Viewer): boolean {
+  return roles.has('investigator') || roles.has('admin')
+}

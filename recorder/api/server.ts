@@ -1,0 +1,82 @@
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { isIPv6 } from 'node:net'
+import { appOf } from './app.ts'
+import { EventHub } from './event-hub.ts'
+import type { ApiParts } from './parts.ts'
+import { feedHub } from './routes-events.ts'
+import { SignIns } from './sign-ins.ts'
+
+/** Against clients that send headers or bodies a byte at a time. */
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 30_000
+const KEEP_ALIVE_MS = 30_000
+const MAX_CONNECTIONS = 4_000
+const MAX_HEADER_SIZE = 16 << 10
+
+export interface ServerOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  readonly heartbeatMs?: number
+}
+
+export interface ApiServer extends AsyncDisposable {
+  readonly port: number
+  /** Where people find it. */
+  readonly url: string
+}
+
+/** Opens the API and console. Rejects the system's error where the address is taken. What is in `parts` stays the caller's. */
+export async function openApiServer(parts: ApiParts, options: ServerOptions): Promise<ApiServer> {
+  const secure = options.tls !== undefined || (parts.url?.startsWith('https:') ?? false)
+  const hub = new EventHub(options.heartbeatMs)
+  const signIns = new SignIns(parts.catalog, (error) => parts.onError(error))
+  const names = new Set<string>()
+  const context = { parts, signIns, hub, secure }
+  const app = appOf(context, names)
+  const server =
+    options.tls === undefined
+      ? createServer({ maxHeaderSize: MAX_HEADER_SIZE }, app)
+      : createTlsServer({ ...options.tls, maxHeaderSize: MAX_HEADER_SIZE }, app)
+  server.headersTimeout = HEADERS_TIMEOUT_MS
+  server.requestTimeout = REQUEST_TIMEOUT_MS
+  server.keepAliveTimeout = KEEP_ALIVE_MS
+  server.maxConnections = MAX_CONNECTIONS
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: options.host, port: options.port }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  server.on('error', (error) => parts.onError(error))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : options.port
+  const own = `${options.tls === undefined ? 'http' : 'https'}://${shownHost(options.host)}:${port}`
+  if (parts.url !== undefined) names.add(new URL(parts.url).host)
+  if (!isWildcard(options.host)) names.add(new URL(own).host)
+  const stop = new AbortController()
+  const feeding = feedHub(context, stop.signal).catch((error: unknown) => parts.onError(error))
+  return {
+    port,
+    url: parts.url ?? own,
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      hub[Symbol.dispose]()
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await Promise.all([closed, feeding])
+    },
+  }
+}
+
+function isWildcard(host: string): boolean {
+  return host === '::' || host === '0.0.0.0'
+}
+
+function shownHost(host: string): string {
+  if (isWildcard(host)) return 'localhost'
+  return isIPv6(host) ? `[${host}]` : host
+}
