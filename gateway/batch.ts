@@ -1,4 +1,4 @@
-import type { Recorder } from '../recorder/recorder.ts'
+import { RECORDED, type Recorder } from '../recorder/recorder.ts'
 import type { Entry, Facts, Masked } from '../schemas/frame.ts'
 import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
 import type { Masker } from './masking/masker.ts'
@@ -34,6 +34,10 @@ export class Order {
 
   /** What is to be written, at once, by whoever holds `outputs`: nothing where another has already done so. */
   take(outputs: readonly Output[]): readonly Output[] {
+    if (this.#due?.length === 1 && this.#due[0] === outputs) {
+      this.#due.pop()
+      return outputs
+    }
     if (this.#taken.has(outputs)) return []
     const index = this.#due?.indexOf(outputs) ?? -1
     const due = index <= 0 ? [outputs] : (this.#due?.slice(0, index + 1) ?? [])
@@ -102,6 +106,20 @@ export class Batch {
   /** One append for the batch; resolves with what may now be written. */
   async record(options?: { readonly durable?: boolean }): Promise<readonly Output[]> {
     await this.#parts.recorder.append(this.#entries, options)
+    this.#order.add(this.#outputs)
+    return this.#outputs
+  }
+
+  /** As `record`, without a promise where the recorder has taken it already. */
+  recordNow(): readonly Output[] | Promise<readonly Output[]> {
+    const recorded = this.#parts.recorder.append(this.#entries)
+    if (recorded !== RECORDED) return this.#after(recorded)
+    this.#order.add(this.#outputs)
+    return this.#outputs
+  }
+
+  async #after(recorded: Promise<void>): Promise<readonly Output[]> {
+    await recorded
     this.#order.add(this.#outputs)
     return this.#outputs
   }

@@ -12,6 +12,15 @@ const NOTICE_EVERY_MS = 5_000
 
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
 
+/** A message that waits for a person, and where it stands among its batch. */
+interface Held {
+  readonly index: number
+  readonly rest: Message
+  readonly verdict: HoldVerdict
+}
+
+const NOTHING: readonly Output[] = []
+
 export interface GateParts extends BatchParts {
   readonly judge: Judge
   readonly approvals: Approvals
@@ -56,8 +65,26 @@ export class Gate {
    * Rejects RECORDER_FAILED when nothing more can be recorded; the session must then end.
    */
   async *pass(messages: readonly Message[], signal: AbortSignal): AsyncGenerator<readonly Output[]> {
-    let batch = this.#batch()
-    for (const message of messages) {
+    const entered = this.enter(messages, signal)
+    if (!isNow(entered)) yield* entered
+    else if (messages.length > 0) yield entered
+  }
+
+  /** As `pass`, for the hot path: where nothing has to be waited for, what may be written is returned at once. */
+  enter(messages: readonly Message[], signal: AbortSignal): readonly Output[] | AsyncGenerator<readonly Output[]> {
+    const batch = this.#batch()
+    const held = this.#fill(batch, messages, 0)
+    if (held !== undefined) return this.#inTurn(batch, messages, held, signal)
+    if (batch.empty) return NOTHING
+    const recorded = batch.recordNow()
+    return recorded instanceof Promise ? later(recorded) : recorded
+  }
+
+  /** Rules on messages from `from` on; stops at the first that is held. */
+  #fill(batch: Batch, messages: readonly Message[], from: number): Held | undefined {
+    for (let index = from; index < messages.length; index++) {
+      const message = messages[index]
+      if (message === undefined) break
       const verdict = this.#rule(message)
       let rest: Message | undefined = message
       if ('keep' in verdict && verdict.keep !== undefined && message.split !== undefined) {
@@ -66,15 +93,20 @@ export class Gate {
         rest = tail
       }
       if (rest === undefined) continue
-      if (verdict.act === 'block') {
-        batch.refuse(rest, verdict, blocked(verdict))
-      } else if (verdict.act === 'hold') {
-        if (!batch.empty) yield await batch.record() // what came before must not wait with it
-        yield* this.#hold(rest, verdict, signal)
-        batch = this.#batch()
-      } else {
-        batch.release(rest, verdict)
-      }
+      if (verdict.act === 'hold') return { index, rest, verdict }
+      if (verdict.act === 'block') batch.refuse(rest, verdict, blocked(verdict))
+      else batch.release(rest, verdict)
+    }
+    return undefined
+  }
+
+  async *#inTurn(first: Batch, messages: readonly Message[], held: Held, signal: AbortSignal): AsyncGenerator<readonly Output[]> {
+    let batch = first
+    for (let next: Held | undefined = held; next !== undefined; ) {
+      if (!batch.empty) yield await batch.record() // what came before must not wait with it
+      yield* this.#hold(next.rest, next.verdict, signal)
+      batch = this.#batch()
+      next = this.#fill(batch, messages, next.index + 1)
     }
     if (!batch.empty) yield await batch.record()
   }
@@ -272,6 +304,15 @@ export class Gate {
     }
     return hmac.digest('hex')
   }
+}
+
+/** Whether `enter` had nothing to wait for. */
+export function isNow(entered: ReturnType<Gate['enter']>): entered is readonly Output[] {
+  return Array.isArray(entered)
+}
+
+async function* later(recorded: Promise<readonly Output[]>): AsyncGenerator<readonly Output[]> {
+  yield await recorded
 }
 
 /** A desk that cannot answer is a refusal of the one message (P5), not the end of the session. The desk has logged its own part. */

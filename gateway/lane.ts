@@ -1,4 +1,4 @@
-import type { Gate } from './gate.ts'
+import { type Gate, isNow } from './gate.ts'
 import type { Message, Output } from './message.ts'
 
 /** A lane this full stops its socket from being read. One incomplete large message may stand beside it in the wire. */
@@ -19,19 +19,33 @@ class Lane {
 
   push(message: Message): void {
     this.#waiting.push(message)
-    if (!this.running) void this.#run()
   }
 
-  async #run(): Promise<void> {
+  /** Passes what waits; without a promise as long as nothing has to be waited for. */
+  run(): void {
+    if (this.running) return
+    try {
+      const first = this.#some()
+      if (first !== undefined) void this.#finish(first)
+    } catch (error) {
+      this.#lanes.fail(error)
+    }
+  }
+
+  #some(): Promise<void> | undefined {
+    while (this.#waiting.length > 0 && !this.#lanes.stopped) {
+      const messages = this.#waiting
+      this.#waiting = []
+      const passing = this.#lanes.pass(messages)
+      if (passing !== undefined) return passing
+    }
+    return undefined
+  }
+
+  async #finish(first: Promise<void>): Promise<void> {
     this.running = true
     try {
-      // Let the whole chunk that brought the first message arrive, so that it is recorded in one append.
-      await undefined
-      while (this.#waiting.length > 0 && !this.#lanes.stopped) {
-        const messages = this.#waiting
-        this.#waiting = []
-        await this.#lanes.pass(messages)
-      }
+      for (let passing: Promise<void> | undefined = first; passing !== undefined; passing = this.#some()) await passing
     } catch (error) {
       this.#lanes.fail(error)
     } finally {
@@ -43,7 +57,8 @@ class Lane {
 
 export interface LanesParts {
   readonly gate: Gate
-  readonly deliver: (outputs: readonly Output[]) => Promise<void>
+  /** Writes; undefined where no end asks to wait. */
+  readonly deliver: (outputs: readonly Output[]) => Promise<void> | undefined
   /** Aborted when the one who asks has left: what is held is withdrawn. */
   readonly asker: AbortSignal
   /** Aborted when the session is over. */
@@ -54,7 +69,7 @@ export interface LanesParts {
 /** All lanes of one direction. */
 export class Lanes {
   readonly #gate: Gate
-  readonly #deliver: (outputs: readonly Output[]) => Promise<void>
+  readonly #deliver: LanesParts['deliver']
   readonly #asker: AbortSignal
   readonly #stop: AbortSignal
   readonly #lanes = new Map<number, Lane>()
@@ -71,6 +86,8 @@ export class Lanes {
   }
 
   push(messages: readonly Message[]): void {
+    // All of a read waits before any of it passes, so that it is recorded in one append.
+    const touched = new Set<Lane>()
     for (const message of messages) {
       let lane = this.#lanes.get(message.channel)
       if (lane === undefined) {
@@ -79,7 +96,14 @@ export class Lanes {
       }
       this.#bytes += message.bytes.length
       lane.push(message)
+      touched.add(lane)
     }
+    for (const lane of touched) lane.run()
+  }
+
+  /** Whether another chunk may be taken in. */
+  get full(): boolean {
+    return this.#bytes > MAX_LANE_BYTES
   }
 
   /** Resolves when there is room for another chunk. */
@@ -97,13 +121,26 @@ export class Lanes {
     return this.#stop.aborted
   }
 
-  async pass(messages: readonly Message[]): Promise<void> {
+  pass(messages: readonly Message[]): Promise<void> | undefined {
+    const entered = this.#gate.enter(messages, this.#asker)
+    if (!isNow(entered)) return this.#passing(entered, messages)
+    const waiting = this.#deliver(entered)
+    if (waiting !== undefined) return waiting.finally(() => this.#passed(messages))
+    this.#passed(messages)
+    return undefined
+  }
+
+  async #passing(batches: AsyncGenerator<readonly Output[]>, messages: readonly Message[]): Promise<void> {
     try {
-      for await (const outputs of this.#gate.pass(messages, this.#asker)) await this.#deliver(outputs)
+      for await (const outputs of batches) await this.#deliver(outputs)
     } finally {
-      for (const message of messages) this.#bytes -= message.bytes.length
-      this.settle()
+      this.#passed(messages)
     }
+  }
+
+  #passed(messages: readonly Message[]): void {
+    for (const message of messages) this.#bytes -= message.bytes.length
+    if (this.#wakes.length > 0) this.settle()
   }
 
   fail(error: unknown): void {

@@ -23,7 +23,7 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
   const failed = new AbortController()
   const stop = AbortSignal.any([signal, failed.signal])
   gate.order.start()
-  const deliver = (outputs: readonly Output[]): Promise<void> => send(ends, gate.order.take(outputs), stop)
+  const deliver = (outputs: readonly Output[]): Promise<void> | undefined => send(ends, gate.order.take(outputs), stop)
 
   const intakes = { client: new Intake(ends.client), server: new Intake(ends.server) }
   // A server that ended answers nobody any more, so what is held for it is withdrawn too.
@@ -34,7 +34,7 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
     const intake = intakes[from]
     for (let chunk = await intake.next(); chunk !== null && !stop.aborted; chunk = await intake.next()) {
       lanes[from].push(wire.receive(from, chunk))
-      await lanes[from].room()
+      if (lanes[from].full) await lanes[from].room()
     }
     await lanes[from].drained()
     if (!stop.aborted) await within(MAX_STALL_MS, () => ended(ends[to], stop))
@@ -82,8 +82,11 @@ function ended(end: Duplex, signal: AbortSignal): Promise<void> {
   })
 }
 
-/** Writes everything in one go per socket, then waits while an end is slow. The writes themselves are synchronous: order is the caller's. */
-export async function send(ends: Ends, outputs: readonly Output[], signal: AbortSignal): Promise<void> {
+/**
+ * Writes everything in one go per socket. The writes themselves are synchronous: order is the caller's. Where an end is slow,
+ * what is returned resolves when it has taken enough; undefined where nobody needs to wait.
+ */
+export function send(ends: Ends, outputs: readonly Output[], signal: AbortSignal): Promise<void> | undefined {
   if (outputs.length === 1 && outputs[0] !== undefined) {
     ends[outputs[0].to].write(outputs[0].bytes)
   } else {
@@ -93,8 +96,8 @@ export async function send(ends: Ends, outputs: readonly Output[], signal: Abort
     ends.client.uncork()
     ends.server.uncork()
   }
-  if (ends.client.writableNeedDrain) await drained(ends.client, signal)
-  if (ends.server.writableNeedDrain) await drained(ends.server, signal)
+  const slow = [ends.client, ends.server].filter((end) => end.writableNeedDrain)
+  return slow.length === 0 ? undefined : Promise.all(slow.map((end) => drained(end, signal))).then(() => undefined)
 }
 
 function drained(end: Duplex, signal: AbortSignal): Promise<void> {

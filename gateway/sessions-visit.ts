@@ -1,5 +1,5 @@
 import type { Approvals } from '../recorder/desk/approvals.ts'
-import type { Recorder, Seal } from '../recorder/recorder.ts'
+import { RECORDED, type Recorder, type Seal } from '../recorder/recorder.ts'
 import type { Entry, Facts, Masked } from '../schemas/frame.ts'
 import type { Identity, SessionId, SessionInfo, Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
@@ -121,10 +121,15 @@ export class Visit implements Session, Recorder {
   }
 
   /** The recorder as the gate sees it: watched, because a session whose recording fails must not go on (P4). */
-  async append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
+  append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
     this.#activeMs = performance.now()
+    const recorded = this.#parts.recorder.append(entries, options)
+    return recorded === RECORDED ? recorded : this.#watched(recorded)
+  }
+
+  async #watched(recorded: Promise<void>): Promise<void> {
     try {
-      await this.#parts.recorder.append(entries, options)
+      await recorded
     } catch (error) {
       this.#parts.onRecordingFailed(error)
       this.end({ why: 'failed', message: 'the session can no longer be recorded, so it ends here', rules: [] })

@@ -9,6 +9,9 @@ export interface Seal {
   readonly root: string
 }
 
+/** What `append` returns where the entries may be released at once: whoever sees this very promise need not wait for it. */
+export const RECORDED: Promise<void> = Promise.resolve()
+
 /** Takes one session's entries, in order, until sealed. */
 export interface Recorder {
   /**

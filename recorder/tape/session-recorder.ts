@@ -6,7 +6,7 @@ import { CHUNK_RAW_SIZE, type Codec, type Summary, TAPE_VERSION } from '../../sc
 import { Density } from '../../schemas/verify/density.ts'
 import { MerkleStack } from '../../schemas/verify/merkle.ts'
 import { Tally } from '../../schemas/verify/totals.ts'
-import type { Recorder, Seal } from '../recorder.ts'
+import { RECORDED, type Recorder, type Seal } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
 import { Backlog } from './backlog.ts'
 import { type Chain, makeChunk, OpenChunk } from './chunk.ts'
@@ -25,7 +25,6 @@ import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 const AT_ONCE_SIZE = SPOOL_PIECE_SIZE / 2
 /** First buffer of a chunk; a session that says little keeps little. */
 const SMALL_CHUNK = 4096
-const RESOLVED = Promise.resolve()
 
 export interface SessionParts {
   readonly info: SessionInfo
@@ -116,7 +115,7 @@ export class SessionRecorder implements Recorder {
     }
     if (recorded === undefined && durable) this.#close(true)
     const sync = durable || this.#parts.info.durability === 'disk'
-    if (recorded === undefined && !sync && this.#order === undefined) return RESOLVED
+    if (recorded === undefined && !sync && this.#order === undefined) return RECORDED
     return this.#inOrder(this.#settle(recorded, sync, durable, this.#order))
   }
 
@@ -201,7 +200,7 @@ export class SessionRecorder implements Recorder {
   }
 
   #recordLater(entries: readonly Entry[]): Promise<void> {
-    const turn = (this.#slow ?? RESOLVED).then(() => this.#recordSlowly(entries))
+    const turn = (this.#slow ?? RECORDED).then(() => this.#recordSlowly(entries))
     this.#slow = turn
     const done = (): void => {
       if (this.#slow === turn) this.#slow = undefined

@@ -88,7 +88,7 @@ async function converse(greeting: Startup, session: Session, sessions: Sessions)
     if (!gate.cancelHolds()) cancel()
   })
   const ends = { client, server: upstream.socket }
-  const write = (outputs: readonly Output[]): Promise<void> => send(ends, outputs, session.signal)
+  const write = async (outputs: readonly Output[]): Promise<void> => send(ends, outputs, session.signal)
   for await (const outputs of gate.pass([welcome(upstream)], session.signal)) await write(outputs)
   await write(await gate.sayWith((redactor) => admission(key.key, redactor)))
   session.closing(await relay(ends, wire, gate, session.signal))
