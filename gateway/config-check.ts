@@ -21,6 +21,7 @@ export async function problemsOf(
     ...listenerProblems(config),
     ...identityProblems(config),
     ...targetProblems(config),
+    ...consoleProblems(config),
     ...duplicates(
       config.targets.map(({ name }) => name),
       'targets',
@@ -73,6 +74,28 @@ function listenerProblems({ listeners, targets }: Config): Problem[] {
       problems.push({ at, message: `no target speaks ${protocol}, so nothing can be reached here` })
     return problems
   })
+}
+
+function consoleProblems({ console: settings, identities, jwt }: Config): Problem[] {
+  if (settings === undefined) return []
+  const { address, tls, url, roles } = settings
+  const problems: Problem[] = []
+  const add = (at: Problem['at'], message: string): void => void problems.push({ at: ['console', ...at], message })
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) add(['tls'], 'cert and key belong together: give both or neither')
+  if (Number(address.slice(address.lastIndexOf(':') + 1)) > 65_535) add(['address'], 'the port is above 65535')
+  if (tls === undefined && !LOOPBACK.test(address) && !url?.startsWith('https:')) {
+    add(
+      ['address'],
+      `without tls access keys and evidence go in clear; only on loopback, or behind a proxy whose https:// url is given, not on ${address}`,
+    )
+  }
+  const known = knownGroups({ ...(identities ? { identities } : {}), ...(jwt ? { jwt } : {}) })
+  for (const [role, groups = []] of Object.entries(roles)) {
+    for (const [position, group] of groups.entries())
+      if (!known.has(group))
+        add(['roles', role, position], `nobody can be in the group ${group}: no identity has it and no issuer confers it`)
+  }
+  return problems
 }
 
 function targetProblems({ targets, listeners, identities, jwt }: Config): Problem[] {
@@ -158,6 +181,8 @@ async function unreadable(config: Config, from: (path: string) => string, env: N
     file(['listeners', protocol, 'tls', 'cert'], config.listeners[protocol]?.tls?.cert)
     file(['listeners', protocol, 'tls', 'key'], config.listeners[protocol]?.tls?.key)
   }
+  file(['console', 'tls', 'cert'], config.console?.tls?.cert)
+  file(['console', 'tls', 'key'], config.console?.tls?.key)
   for (const [index, { credential, tls }] of config.targets.entries()) {
     const at = ['targets', index]
     const { password, certificate } = credential

@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { type Config, Config as ConfigSchema, type ConfiguredIdentity, type JwtIssuer, type Limits } from '../schemas/config.ts'
+import {
+  type Config,
+  Config as ConfigSchema,
+  type ConfiguredIdentity,
+  type Console,
+  type JwtIssuer,
+  type Limits,
+} from '../schemas/config.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import { type Durability, PROTOCOL_NAMES, type ProtocolName, type Target } from '../schemas/session.ts'
 import { problemsOf } from './config-check.ts'
@@ -23,6 +30,16 @@ export interface TargetSettings {
   readonly credential: CredentialSource
 }
 
+/** Where the console is served and who gets in. */
+export interface ConsoleSettings {
+  readonly host: string
+  readonly port: number
+  /** Without files: with the gateway's own certificate. */
+  readonly tls?: { readonly certFile?: string; readonly keyFile?: string }
+  readonly url?: string
+  readonly roles: Console['roles']
+}
+
 /** A checked configuration with every path absolute and every default filled in. */
 export interface Settings {
   /** The file itself. */
@@ -36,6 +53,7 @@ export interface Settings {
   readonly identities: readonly ConfiguredIdentity[]
   readonly jwt: readonly JwtIssuer[]
   readonly limits: Required<Limits>
+  readonly console?: ConsoleSettings
 }
 
 export const DEFAULT_LIMITS: Required<Limits> = {
@@ -93,7 +111,14 @@ function settingsOf(config: Config, file: string): Settings {
       'file' in issuer.jwks ? { ...issuer, jwks: { file: from(issuer.jwks.file) } } : issuer,
     ),
     limits: { ...DEFAULT_LIMITS, ...config.limits },
+    ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
   }
+}
+
+function consoleOf({ address, tls, url, roles }: Console, from: (path: string) => string): ConsoleSettings {
+  const { cert, key } = tls ?? {}
+  const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
+  return { ...addressOf(address), roles, ...(tls === undefined ? {} : { tls: files }), ...(url === undefined ? {} : { url }) }
 }
 
 function listenerOf(config: Config, protocol: ProtocolName, from: (path: string) => string): ListenerSettings[] {

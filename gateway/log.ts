@@ -89,6 +89,15 @@ export class Log {
     this.#logger.error(errorFacts(error), 'unexpected error outside any connection')
   }
 
+  console(facts: { readonly url: string; readonly pages: boolean }): void {
+    this.#logger.info(facts, 'console is served')
+  }
+
+  /** The catalog's own words: files and kinds of errors; it tells no traffic. */
+  catalogProblem(problem: string): void {
+    this.#logger.error({ problem }, 'catalog')
+  }
+
   stopping(signal: string, sessions: number): void {
     this.#logger.info({ signal, sessions }, 'stopping: no new connections, open sessions are ended and sealed')
   }

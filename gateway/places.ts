@@ -5,6 +5,10 @@ export interface Places {
   readonly keys: string
   readonly accessKeys: string
   readonly approvals: string
+  /** One-time sign-in links of the console. */
+  readonly links: string
+  /** PostgreSQL files of the console: derived from the tapes, but for who is signed in. */
+  readonly catalog: string
   /** Root of the store, where `tapes/` stands: what `verify` and `replay` read. */
   readonly store: string
   /** What is recorded and not yet in the store; a local disk. */
@@ -18,6 +22,8 @@ export function placesIn(dataDir: string): Places {
     keys: join(dataDir, 'keys'),
     accessKeys: join(dataDir, 'keys', 'access'),
     approvals: join(dataDir, 'desk', 'approvals'),
+    links: join(dataDir, 'desk', 'links'),
+    catalog: join(dataDir, 'catalog', 'pg'),
     store: dataDir,
     spool: join(dataDir, 'spool'),
     ledger: join(dataDir, 'ledger'),

@@ -116,6 +116,11 @@ export class Service {
     return service
   }
 
+  /** Ends one session of this process with these words to its client; false where it is not open here. */
+  kill(session: string, message: string): boolean {
+    return this.sessions.end(session, { why: 'blocked', message, rules: [] })
+  }
+
   /**
    * Accepts nothing more, ends every session with a farewell and seals its tape; at the configured bound the sockets are
    * destroyed. True when everything was sealed. Calling it again waits for the first call.

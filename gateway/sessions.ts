@@ -76,6 +76,16 @@ export class GatewaySessions {
     for (const visit of this.#open) visit.end(refusal)
   }
 
+  /** Ends one session with this refusal; false where it is not open here. */
+  end(id: string, refusal: Refusal): boolean {
+    for (const visit of this.#open) {
+      if (visit.id !== id) continue
+      visit.end(refusal)
+      return true
+    }
+    return false
+  }
+
   async #enter(knock: Knock, signal: AbortSignal, onProved: () => void): Promise<Session> {
     const { doorkeeper, settings } = this.#parts
     if (this.#closed !== undefined) throw new ApplianceError('LIMIT_REACHED', this.#closed.message)

@@ -8,6 +8,9 @@ const WorkerMessage = Type.Union([
   /** Both ways: deliver this cancel key (base64) to the worker it names, then answer. */
   Type.Object({ sallyport: Type.Literal('cancel'), id: Type.Integer(), key: Type.String() }),
   Type.Object({ sallyport: Type.Literal('cancelled'), id: Type.Integer() }),
+  /** Primary to worker: end this session with these words, then answer whether it was open. */
+  Type.Object({ sallyport: Type.Literal('kill'), id: Type.Integer(), session: Type.String(), message: Type.String() }),
+  Type.Object({ sallyport: Type.Literal('killed'), id: Type.Integer(), found: Type.Boolean() }),
   /** Primary to worker: end every session, seal, exit. */
   Type.Object({ sallyport: Type.Literal('stop'), why: Type.String() }),
 ])
@@ -19,8 +22,8 @@ export function workerMessage(value: unknown): WorkerMessage | undefined {
 }
 
 /** Questions sent over the channel that wait for their answer; one that never comes is given up. */
-export class Questions {
-  readonly #open = new Map<number, () => void>()
+export class Questions<Answer = void> {
+  readonly #open = new Map<number, (answer?: Answer) => void>()
   readonly #timeoutMs: number
   #last = 0
 
@@ -28,22 +31,23 @@ export class Questions {
     this.#timeoutMs = timeoutMs
   }
 
-  ask(send: (id: number) => void): Promise<void> {
+  /** Undefined where the answer did not come in time. */
+  ask(send: (id: number) => void): Promise<Answer | undefined> {
     this.#last += 1
     const id = this.#last
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.answered(id), this.#timeoutMs)
-      this.#open.set(id, () => {
+      this.#open.set(id, (answer) => {
         clearTimeout(timer)
-        resolve()
+        resolve(answer)
       })
       send(id)
     })
   }
 
-  answered(id: number): void {
+  answered(id: number, answer?: Answer): void {
     const resolve = this.#open.get(id)
     this.#open.delete(id)
-    resolve?.()
+    resolve?.(answer)
   }
 }

@@ -13,6 +13,8 @@ const MAX_BACK_OFF_MS = 10_000
 const STEADY_AFTER_MS = 60_000
 /** A cancel that was not delivered by then has nothing left to cancel. */
 export const CANCEL_TIMEOUT_MS = 2_000
+/** A worker that does not say by then whether it has the session is too busy to have ended it. */
+const KILL_TIMEOUT_MS = 5_000
 /** Workers get their own bound and this much more before they are killed. */
 const KILL_AFTER_MS = 7_000
 
@@ -33,6 +35,7 @@ export class Workers {
   readonly #log: Log
   readonly #slots: readonly Slot[]
   readonly #cancels = new Questions(CANCEL_TIMEOUT_MS)
+  readonly #kills = new Questions<boolean>(KILL_TIMEOUT_MS)
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
   readonly #started: PromiseWithResolvers<readonly number[]> = Promise.withResolvers()
   #recovering: Promise<void> = Promise.resolve()
@@ -83,6 +86,15 @@ export class Workers {
     return this.finished
   }
 
+  /** Ends one session in whichever worker has it; false where none has. */
+  async kill(session: string, message: string): Promise<boolean> {
+    const serving = this.#slots.filter(({ ready }) => ready)
+    const found = await Promise.all(
+      serving.map(({ worker }) => this.#kills.ask((id) => this.#send(worker, { sallyport: 'kill', id, session, message }))),
+    )
+    return found.includes(true)
+  }
+
   #fork(slot: Slot): void {
     const worker = cluster.fork({ [WORKER_ENV]: String(slot.index) })
     slot.worker = worker
@@ -111,6 +123,10 @@ export class Workers {
       case 'cancelled':
         this.#cancels.answered(message.id)
         return
+      case 'killed':
+        this.#kills.answered(message.id, message.found)
+        return
+      case 'kill':
       case 'stop':
         return
       default:

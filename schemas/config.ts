@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import type { Role } from './api.ts'
 import { DURABILITY_LEVELS, PROTOCOL_NAMES } from './session.ts'
 
 const closed = { additionalProperties: false } as const
@@ -134,6 +135,36 @@ export const JwtIssuer = Type.Object(
 )
 export type JwtIssuer = Static<typeof JwtIssuer>
 
+export const Console = Type.Object(
+  {
+    address: Listener.properties.address,
+    tls: Type.Optional(
+      Type.Object(
+        { cert: Type.Optional(Path('PEM certificate chain')), key: Type.Optional(Path('PEM private key')) },
+        { ...closed, description: 'Serve it over TLS; without files with the certificate of our own' },
+      ),
+    ),
+    url: Type.Optional(
+      Type.String({
+        pattern: '^https?://[A-Za-z0-9_.:\\[\\]-]+/?$',
+        description: 'Where people find it, behind a proxy or under a name',
+      }),
+    ),
+    roles: Type.Object(
+      {
+        viewer: Type.Optional(Groups),
+        investigator: Type.Optional(Groups),
+        approver: Type.Optional(Groups),
+        auditor: Type.Optional(Groups),
+        admin: Type.Optional(Groups),
+      } satisfies Record<Role, unknown>,
+      { ...closed, minProperties: 1, description: 'Which groups have which role; nobody else gets in' },
+    ),
+  },
+  { ...closed, description: 'The web console and its API' },
+)
+export type Console = Static<typeof Console>
+
 export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
@@ -165,6 +196,7 @@ export const Config = Type.Object(
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),
     jwt: Type.Optional(Type.Array(JwtIssuer)),
     limits: Type.Optional(Limits),
+    console: Type.Optional(Console),
   },
   closed,
 )

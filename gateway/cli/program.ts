@@ -107,6 +107,9 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .action(async (session: string, options: ReplayOptions) => runs((await import('./replay.ts')).replay(session, options, cli)))
 
   approvals(group('approvals', 'see and decide what is held'), command, runs, cli)
+  command(group('console', 'the web console'), 'link', 'make a one-time sign-in link for a configured identity')
+    .requiredOption('--identity <subject>', 'whom it signs in')
+    .action(async (options: Common & { identity: string }) => runs((await import('./console.ts')).consoleLink(options, cli)))
   keys(group('keys', 'access keys of identities'), command, runs, cli)
   policy(group('policy', 'try a policy'), command, runs, cli)
   return program

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import { loadConfig, type Settings } from '../config.ts'
+import { openConsole } from '../console.ts'
 import { type Log, openLog } from '../log.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
 import { recoverTapes } from '../tape-room.ts'
@@ -33,10 +34,24 @@ export async function serve(options: { readonly config?: string; readonly worker
   if (options.workers > 1) {
     const workers = await Workers.start(options.workers, settings, log)
     onSignals((why) => workers.stop(why))
-    await workers.finished
+    try {
+      await using _console = await openConsole(settings, { log, kill: (session, message) => workers.kill(session, message) })
+      await workers.finished
+    } catch (error) {
+      await workers.stop('the console could not be opened')
+      throw error
+    }
     return EXIT.ok
   }
   const service = await Service.open(settings, { log, env: cli.env })
+  let running: AsyncDisposable | undefined
+  try {
+    running = await openConsole(settings, { log, kill: async (session, message) => service.kill(session, message) })
+  } catch (error) {
+    await service.stop('the console could not be opened')
+    throw error
+  }
+  await using _console = running
   const stopped = Promise.withResolvers<boolean>()
   onSignals(async (why) => stopped.resolve(await service.stop(why)))
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
@@ -63,9 +78,13 @@ async function serveAsWorker(worker: number, settings: Settings, log: Log, cli: 
       case 'cancelled':
         questions.answered(message.id)
         return
+      case 'kill':
+        send({ sallyport: 'killed', id: message.id, found: service.kill(message.session, message.message) })
+        return
       case 'stop':
         void stop(message.why)
         return
+      case 'killed':
       case 'ready':
       case undefined:
         return

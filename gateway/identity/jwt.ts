@@ -95,3 +95,10 @@ function claimOf(payload: JWTPayload, path: string): unknown {
   }
   return value
 }
+
+/** When a token that was proved runs out, ms; undefined for what is no token. */
+export function expiryOf(secret: string): number | undefined {
+  if (!isJwt(secret)) return undefined
+  const { exp } = decodeJwt(secret)
+  return exp === undefined ? undefined : exp * 1000
+}

@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openApiServer } from '../recorder/api/server.ts'
+import { SignInLinks, signInUrl } from '../recorder/api/sign-in-links.ts'
+import { Catalog } from '../recorder/catalog/catalog.ts'
+import { FolderDesk } from '../recorder/desk/desk-folder.ts'
+import { FileStore, Journal, readGatewayKeys } from '../recorder/index.ts'
+import { ApplianceError } from '../schemas/errors.ts'
+import type { Settings } from './config.ts'
+import { listenerIdentity } from './credentials/listener-tls.ts'
+import { Doorkeeper } from './identity/doorkeeper.ts'
+import { JwtProver } from './identity/jwt.ts'
+import { KeyFolder } from './identity/key-folder.ts'
+import { peopleOf } from './identity/people.ts'
+import type { Log } from './log.ts'
+import { placesIn } from './places.ts'
+
+/** Where `npm run console:build` puts the page. */
+const PAGES = fileURLToPath(new URL('../replay-ui/dist', import.meta.url))
+const DESCRIBERS = new URL('./protocols/describers.ts', import.meta.url).href
+
+export interface ConsoleParts {
+  readonly log: Log
+  /** Ends a session with these words to its client, in whichever process it runs; false where it runs in none. */
+  readonly kill: (session: string, message: string) => Promise<boolean>
+}
+
+export interface RunningConsole extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  /** A one-time link that signs this configured identity in. */
+  link(subject: string, ttlMs?: number): Promise<string>
+}
+
+/** Opens API, catalog and pages, where the configuration has a console. In the primary process only: it needs the catalog for itself. */
+export async function openConsole(settings: Settings, { log, kill }: ConsoleParts): Promise<RunningConsole | undefined> {
+  const { console: own } = settings
+  if (own === undefined) return undefined
+  const places = placesIn(settings.dataDir)
+  await using stack = new AsyncDisposableStack()
+  const folder = await KeyFolder.open(places.accessKeys)
+  const doorkeeper = new Doorkeeper({
+    identities: settings.identities,
+    folder,
+    jwt: await JwtProver.open(settings.jwt),
+    onDenied: (client, why) => log.denied(client, why),
+  })
+  const links = await SignInLinks.open(places.links)
+  const desk = stack.use(await FolderDesk.open(places.approvals))
+  // A journal of its own: each has one writer, and the recorders write theirs.
+  const ledger = await Journal.open(places.ledger, `${settings.gateway}-console`)
+  stack.defer(() => ledger.close())
+  const catalog = stack.use(
+    await Catalog.open({
+      storeFolder: places.store,
+      folder: places.catalog,
+      describers: DESCRIBERS,
+      onProblem: (problem) => log.catalogProblem(problem),
+    }),
+  )
+  const pages = existsSync(join(PAGES, 'index.html'))
+  const identity =
+    own.tls === undefined ? undefined : await listenerIdentity(own.tls, { keysDir: places.keys, gateway: settings.gateway })
+  const server = stack.use(
+    await openApiServer(
+      {
+        gateway: settings.gateway,
+        store: new FileStore(places.store),
+        catalog,
+        desk,
+        ledger,
+        links,
+        people: peopleOf({ ...settings, console: own }, doorkeeper, folder),
+        trusted: () => readGatewayKeys(places.keys),
+        kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),
+        onError: (error) => log.stray(error),
+        ...(pages ? { pages: PAGES } : {}),
+        ...(own.url === undefined ? {} : { url: own.url }),
+      },
+      { host: own.host, port: own.port, ...(identity === undefined ? {} : { tls: identity }) },
+    ).catch((error: unknown) => {
+      throw new ApplianceError(
+        'CONFIG_INVALID',
+        `console: cannot listen on ${own.host}:${own.port}: ${error instanceof Error ? error.message : String(error)}`,
+      )
+    }),
+  )
+  log.console({ url: server.url, pages })
+  const open = stack.move()
+  return {
+    url: server.url,
+    port: server.port,
+    link: async (subject, ttlMs) => signInUrl(server.url, (await links.create(subject, ttlMs)).token),
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}

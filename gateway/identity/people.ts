@@ -1,0 +1,57 @@
+import type { People } from '../../recorder/api/parts.ts'
+import { ROLES } from '../../schemas/api.ts'
+import type { ConfiguredIdentity } from '../../schemas/config.ts'
+import type { Identity } from '../../schemas/session.ts'
+import type { ConsoleSettings, Settings } from '../config.ts'
+import type { Doorkeeper } from './doorkeeper.ts'
+import { expiryOf } from './jwt.ts'
+import type { KeyFolder } from './key-folder.ts'
+
+/** Proof of who came by a one-time link: made by whoever may write the data folder, as access keys are. */
+const LINK_PROOF = 'link'
+
+/** Who the console's people are: the identities of the configuration, their keys, and the groups that have roles. */
+export function peopleOf(
+  settings: Pick<Settings, 'identities' | 'targets'> & { readonly console: ConsoleSettings },
+  doorkeeper: Doorkeeper,
+  folder: KeyFolder,
+): People {
+  const configured = new Map(settings.identities.map((identity) => [identity.subject, identity]))
+  const keys = settings.identities.flatMap(({ subject, keys: own = [] }) =>
+    own.map(({ id, expires }) => ({ id, subject, expiresAt: expires })),
+  )
+  const named = (subject: string, proof: string): Identity | undefined => {
+    const found = configured.get(subject)
+    return found === undefined ? undefined : identityOf(found, proof)
+  }
+  return {
+    async prove(secret, client, signal) {
+      const identity = await doorkeeper.prove({ secret: secret.trim(), client }, signal)
+      const expiresMs = expiryOf(secret.trim())
+      return { identity, ...(expiresMs === undefined ? {} : { expiresMs }) }
+    },
+
+    async current(identity) {
+      const { subject, proof } = identity
+      if (proof === LINK_PROOF) return named(subject, proof)
+      // A token vouches for itself until it runs out, which ends the sign-in too.
+      if (!proof.startsWith('key:')) return identity
+      const id = proof.slice('key:'.length)
+      const key = keys.find((each) => each.id === id) ?? (await folder.list()).find((each) => each.id === id)
+      if (key === undefined || key.subject !== subject || ('revokedAt' in key && key.revokedAt !== undefined)) return undefined
+      if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= Date.now()) return undefined
+      return named(subject, proof)
+    },
+
+    named: (subject) => named(subject, LINK_PROOF),
+    roles: ({ groups }) => ROLES.filter((role) => settings.console.roles[role]?.some((group) => groups.includes(group))),
+    targets: ({ groups }) =>
+      [...settings.targets.values()]
+        .filter((target) => target.groups.some((group) => groups.includes(group)))
+        .map(({ target }) => target.name),
+  }
+}
+
+function identityOf({ subject, kind, groups = [], principal }: ConfiguredIdentity, proof: string): Identity {
+  return { subject, kind, groups, proof, ...(principal === undefined ? {} : { principal }) }
+}
