@@ -36,6 +36,11 @@ export class Intake {
     return this.#left.signal
   }
 
+  /** What the socket broke with, if it did. */
+  get error(): Error | undefined {
+    return this.#error
+  }
+
   /** The next bytes as they came off the socket; null at the end. Rejects with the socket's error. One caller at a time. */
   async next(): Promise<Uint8Array | null> {
     while (this.#chunks.length === 0) {

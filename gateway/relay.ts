@@ -12,6 +12,8 @@ const MAX_STALL_MS = 15 * 60_000
 /** How long the last words may take to be recorded and written before the sockets are destroyed. */
 const FAREWELL_MS = 5_000
 
+const TARGET_BROKE: Refusal = { why: 'failed', message: 'the connection to the target broke', rules: [] }
+
 export type Ends = Readonly<Record<Side, Duplex>>
 
 /**
@@ -48,7 +50,9 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
     return 'closed'
   } catch (reason) {
     failed.abort(reason)
-    const refusal = refusalOf(reason)
+    // A client that vanished hears nothing more; one whose target did is told, behind all that was released to it.
+    const broken = reason !== undefined && reason === intakes.server.error
+    const refusal = broken ? TARGET_BROKE : refusalOf(reason)
     if (refusal === undefined) return `peer: ${reason instanceof Error ? reason.message : String(reason)}`
     await within(FAREWELL_MS, async () => {
       // What is recorded as released is still written, so that the tape and the client agree; nothing new is let in.
