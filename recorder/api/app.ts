@@ -20,7 +20,7 @@ const MAX_BODY_SIZE = 64 << 10
 const PER_ADDRESS = { perSecond: 100, burst: 600 }
 const PER_IDENTITY = { perSecond: 100, burst: 600 }
 /** People mistype a few times; keys and links are beyond guessing anyway, this spares the log and the disk. */
-const SIGN_INS_PER_ADDRESS = { perSecond: 0.2, burst: 15 }
+const FAILURES_PER_ADDRESS = { perSecond: 0.2, burst: 15 }
 
 const HANDLERS: Handlers<EndpointName> = {
   ...signInRoutes,
@@ -53,7 +53,7 @@ export function appOf(context: Context, names: ReadonlySet<string>): Express {
 
 function api(context: Context): RequestHandler {
   const router = express.Router({ caseSensitive: true, strict: true })
-  const rates: Rates = { identity: new Rate(PER_IDENTITY), signIn: new Rate(SIGN_INS_PER_ADDRESS) }
+  const rates: Rates = { identity: new Rate(PER_IDENTITY), signIn: new Rate(FAILURES_PER_ADDRESS) }
   router.use(sameSite, express.json({ limit: MAX_BODY_SIZE, type: 'application/json', inflate: false }))
   for (const [name, endpoint] of Object.entries(ENDPOINTS) as [EndpointName, Endpoint][])
     router[endpoint.method](
@@ -88,6 +88,8 @@ function handled(
       if (access !== 'signed-in' && !hasRole(viewer, access)) throw lacking(viewer, access)
     }
     const answer = await handler({ request, response, viewer }, context)
+    // Only those that failed count: a whole team may sign in from one address.
+    if (name === 'signIn') rates.signIn.giveBack(networkOf(request.socket.remoteAddress ?? ''))
     if (response.headersSent) return
     response.set('cache-control', 'no-store').status(status)
     if (answer === undefined) response.end()

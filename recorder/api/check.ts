@@ -13,12 +13,13 @@ export function bodyOf<T extends TSchema>(request: Request, schema: T): Static<T
 
 /** The query as its schema says, numbers as numbers. Throws API_INVALID for what is unknown, repeated or malformed. */
 export function queryOf<T extends TObject>(request: Request, schema: T): Static<T> {
-  const given: Record<string, unknown> = {}
+  const given = new Map<string, unknown>()
   for (const [name, value] of new URL(request.originalUrl, 'http://server').searchParams) {
-    if (Object.hasOwn(given, name)) throw invalid(`the parameter ${JSON.stringify(name.slice(0, 40))} is given twice`)
-    given[name] = isInteger(schema, name) && /^\d{1,15}$/.test(value) ? Number(value) : value
+    if (given.has(name)) throw invalid(`the parameter ${JSON.stringify(name.slice(0, 40))} is given twice`)
+    given.set(name, isInteger(schema, name) && /^\d{1,15}$/.test(value) ? Number(value) : value)
   }
-  return checked(given, schema, 'query')
+  // An own property each, `__proto__` too: what is unknown must be seen to be refused.
+  return checked(Object.fromEntries(given), schema, 'query')
 }
 
 function checked<T extends TSchema>(value: unknown, schema: T, where: string): Static<T> {

@@ -36,6 +36,12 @@ export class Rate {
     }
     return allowed ? 0 : Math.ceil((1 - tokens) / this.#perSecond)
   }
+
+  /** Undoes a `take`: for what turned out to be none of what is limited. */
+  giveBack(name: string): void {
+    const bucket = this.#buckets.get(name)
+    if (bucket !== undefined) bucket.tokens = Math.min(this.#burst, bucket.tokens + 1)
+  }
 }
 
 /** What one household or machine gets: the IPv4 address, or the /64 of an IPv6 one. */
