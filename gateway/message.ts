@@ -101,6 +101,8 @@ export interface Output {
  * `release`, `refuse` and `notify` are called in the order in which their outputs are written.
  */
 export interface Wire {
+  /** So many requests wait for their answers that nothing more is read from the client until some have come. */
+  readonly crowded?: boolean
   /** The messages now complete. Throws ApplianceError PROTOCOL_*, and is dead after that. */
   receive(from: Side, chunk: Uint8Array): readonly Message[]
   /** What to write so that the message goes on its way: as it came, or with `bytes` in its place. No output but `own` ones: swallowed. */

@@ -32,11 +32,18 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
   const asker = AbortSignal.any([stop, intakes.client.left, intakes.server.left])
   const parts = { gate, deliver, asker, stop, onFail: (error: unknown): void => failed.abort(error) }
   const lanes = { client: new Lanes(parts), server: new Lanes(parts) }
+  let answered = (): void => undefined
+  const nextAnswer = (): Promise<void> =>
+    new Promise((resolve) => {
+      answered = resolve
+    })
   const pump = async (from: Side, to: Side): Promise<void> => {
     const intake = intakes[from]
     for (let chunk = await intake.next(); chunk !== null && !stop.aborted; chunk = await intake.next()) {
       lanes[from].push(wire.receive(from, chunk))
       if (lanes[from].full) await lanes[from].room()
+      if (from === 'server') answered()
+      else while (wire.crowded === true && !stop.aborted) await nextAnswer()
     }
     await lanes[from].drained()
     if (!stop.aborted) await within(MAX_STALL_MS, () => ended(ends[to], stop))

@@ -232,7 +232,7 @@ function running(
   return {
     folder,
     port,
-    caFile: join(placesIn(folder.dataDir).keys, 'listener.pem'),
+    caFile: join(placesIn(folder.dataDir).keys, 'listener.crt'),
     log,
     async desk() {
       const desk = await FolderDesk.open(placesIn(folder.dataDir).approvals)

@@ -7,7 +7,12 @@ import { outOfStep, skipsOnError, Turns } from './turns.ts'
 
 /** Names a client may have defined at once. Drivers keep hundreds; a flood of names is memory of ours. */
 export const MAX_NAMES = 10_000
-/** Requests a client may have sent without having taken an answer. pgbench pipelines 1,000. */
+/**
+ * With so many requests unanswered nothing more is read from the client until some are. Well above what makes a server
+ * send: its buffer of 8 KiB holds 1,638 of the shortest answers, so that a pipeline without a Sync cannot come to a stand.
+ */
+const CROWDED_TURNS = 4_000
+/** Requests without an answer that end the session: CROWDED_TURNS and what a full lane may add to them. */
 export const MAX_TURNS = 100_000
 
 const IDLE = 0x49 // I
@@ -127,6 +132,10 @@ export class Conversation {
     if (this.skipping === 'certain') return false
     this.dataSent = false
     return true
+  }
+
+  get crowded(): boolean {
+    return this.turns.length > CROWDED_TURNS
   }
 
   changed(sql: string): void {

@@ -10,22 +10,27 @@
  */
 export class Registry<T> {
   readonly #confirmed = new Map<string, T>()
+  #pendingNameCount = 0
   #pending: { readonly name: string; readonly value: T; readonly group: number }[] = []
 
   /** A request to define `name` went to the server in sync group `group`. */
   propose(name: string, value: T, group: number): void {
     this.#pending.push({ name, value, group })
+    if (name !== '') this.#pendingNameCount++
   }
 
   /** The server did the oldest pending request. */
   confirm(): void {
     const done = this.#pending.shift()
-    if (done !== undefined) this.#confirmed.set(done.name, done.value)
+    if (done === undefined) return
+    this.#confirmed.set(done.name, done.value)
+    if (done.name !== '') this.#pendingNameCount--
   }
 
   /** The server failed somewhere in `group` and skips the rest of it. */
   fail(group: number): void {
     this.#pending = this.#pending.filter((request) => request.group !== group)
+    this.#pendingNameCount = this.#pending.filter((request) => request.name !== '').length
   }
 
   forget(name: string): void {
@@ -34,15 +39,16 @@ export class Registry<T> {
 
   /** All that `name` may stand for when the server comes to a request of `group`. Empty: unknown here. */
   candidates(name: string, group: number): readonly T[] {
-    const pending = this.#pending.filter((request) => request.name === name)
     // Within its own group a definition is certain: had it failed, the server would skip the use as well.
-    const own = pending.findLast((request) => request.group === group)
+    const own = this.#pending.findLast((request) => request.name === name && request.group === group)
     if (own !== undefined) return [own.value]
+    const pending = this.#pending.filter((request) => request.name === name)
     const confirmed = this.#confirmed.get(name)
     return [...(confirmed === undefined ? [] : [confirmed]), ...pending.map((request) => request.value)]
   }
 
+  /** Names; the unnamed is replaced by each use, however many of them are under way. */
   get size(): number {
-    return this.#confirmed.size + this.#pending.length
+    return this.#confirmed.size + this.#pendingNameCount
   }
 }

@@ -61,6 +61,10 @@ export class PostgresWire implements Wire {
     this.#replies = new ReplyReader(this.#conversation, parts.columns)
   }
 
+  get crowded(): boolean {
+    return this.#conversation.crowded
+  }
+
   receive(from: Side, chunk: Uint8Array): readonly Message[] {
     const cut = this.#splitters[from].push(chunk)
     if (cut.pieces.length === 0) return []
