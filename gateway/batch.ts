@@ -79,11 +79,15 @@ export class Batch {
   }
 
   refuse(message: Message, verdict: BlockVerdict, refusal: Refusal): void {
-    // What the target sent and may not pass is counted, not kept; what the client asked for is evidence.
-    const body = message.from === 'client' ? message.redacted(this.#parts.masker) : null
-    const entry = this.#parts.masker.entry(message, body, this.#note('block', verdict.rules, refusal.approval))
-    this.#entries.push(entry)
-    this.say(this.#wire.refuse(message, refusal))
+    const { masker } = this.#parts
+    const note = this.#note('block', verdict.rules, refusal.approval)
+    // What the client asked for is evidence, and its entry is made before the wire moves on.
+    const asked = message.from === 'client' ? masker.entry(message, message.redacted(masker), note) : undefined
+    const outputs = this.#wire.refuse(message, refusal)
+    // Behind a cut the client was told of, the target goes on until it hears of it: nothing passes, and nothing more is said.
+    if (asked === undefined && outputs.length === 0) return
+    this.#entries.push(asked ?? masker.entry(message, null, note))
+    this.say(outputs)
   }
 
   hold(message: Message, verdict: HoldVerdict, approval: string): void {

@@ -1,5 +1,5 @@
 import type { Entry, Facts } from '../frame.ts'
-import { MASK_SPAN_SIZE } from '../frame.ts'
+import { isReleased, MASK_SPAN_SIZE } from '../frame.ts'
 import { PART_FACT, ROWS_FACT, STATEMENTS_FACT, type Totals } from '../tape.ts'
 import type { Act } from '../verdict.ts'
 
@@ -25,7 +25,8 @@ export class Tally {
         break
       case 'out':
         this.bytesOut += bodySize
-        this.rows += countOf(facts[ROWS_FACT])
+        // Rows that left: a result that was cut counts as far as the client got it.
+        if (isReleased(entry)) this.rows += countOf(facts[ROWS_FACT])
         break
       case 'note':
         this.bytesNote += bodySize

@@ -57,8 +57,8 @@ export class ConversationContext implements RequestContext {
     const sql = this.sql(request)
     if (sql === undefined) return {}
     const brief = sql === null ? UNKNOWN : this.#reader.brief(sql)
-    const { statement } = request.facts()
-    return statement === undefined ? brief : { ...brief, statement }
+    const { statement, statement_count: statements = 1 } = request.facts()
+    return statement === undefined ? brief : { ...brief, statement, statements }
   }
 
   /** What this request asks to run or prepare, with all that it uses; null: something of it is not known; undefined: nothing of the kind. */
