@@ -29,6 +29,8 @@ export interface ConsoleParts {
 export interface RunningConsole extends AsyncDisposable {
   readonly url: string
   readonly port: number
+  /** Whether there is a page to look at, or the API alone. */
+  readonly pages: boolean
   /** A one-time link that signs this configured identity in. */
   link(subject: string, ttlMs?: number): Promise<string>
 }
@@ -91,6 +93,7 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
   return {
     url: server.url,
     port: server.port,
+    pages,
     link: async (subject, ttlMs) => signInUrl(server.url, (await links.create(subject, ttlMs)).token),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }

@@ -7,16 +7,28 @@ export interface CardFacts {
   readonly keys: DemoKeys
   /** The sample session, there to be replayed. */
   readonly session: string
+  /** A one-time link to the console, where there is a page. */
+  readonly console?: string
   /** How the command is called here, e.g. `npx sallyport`. */
   readonly command: string
 }
 
 /** What a newcomer pastes next. Every line works as it stands, in a second terminal. */
-export function demoCard({ port, keys, session, command }: CardFacts): string {
+export function demoCard({ port, keys, session, console: link, command }: CardFacts): string {
   const psql = (user: string, key: string): string =>
     `PGPASSWORD=${key} psql "host=127.0.0.1 port=${port} dbname=${SAMPLE_DATABASE} user=${user} sslmode=require"`
+  const page =
+    link === undefined
+      ? ''
+      : `
+  In the browser, as ${APPROVER.subject}: watch it live, replay it, decide about what is held
+    ${link}
+    (works once, for an hour; another: ${command} console link --identity ${APPROVER.subject})
+`
   return `
-Sallyport is open on 127.0.0.1:${port}. In a second terminal, in this folder:
+Sallyport is open on 127.0.0.1:${port}.
+${page}
+In a second terminal, in this folder:
 
   As the agent
     ${psql(AGENT, keys.agent)}

@@ -29,7 +29,12 @@ export interface DemoFolder {
  * Writes `sallyport.yaml` for the sample target and identities, and on the first start a copy of the sample policy,
  * which is then the user's to change.
  */
-export async function writeDemoFolder(folder: string, sample: SampleTarget, port: number): Promise<DemoFolder> {
+export async function writeDemoFolder(
+  folder: string,
+  sample: SampleTarget,
+  port: number,
+  consolePort?: number,
+): Promise<DemoFolder> {
   await mkdir(folder, { recursive: true })
   const policy = join(folder, 'policy.yaml')
   await copyFile(POLICY, policy, constants.COPYFILE_EXCL).catch((error: unknown) => {
@@ -37,7 +42,7 @@ export async function writeDemoFolder(folder: string, sample: SampleTarget, port
   })
   const keys = { agent: newAccessKey(), human: newAccessKey(), approver: newAccessKey() }
   const config = join(folder, 'sallyport.yaml')
-  await writeFile(config, configText(sample, port, keys))
+  await writeFile(config, configText(sample, port, keys) + (consolePort === undefined ? '' : consoleText(consolePort)))
   return { config, keys }
 }
 
@@ -76,5 +81,15 @@ identities:
     kind: human
     groups: [${APPROVER.groups.join(', ')}]
     keys: [{ id: demo-approver, sha256: ${hashAccessKey(keys.approver)} }]
+`
+}
+
+function consoleText(port: number): string {
+  return `console:
+  address: 127.0.0.1:${port}
+  roles:
+    viewer: [analysts]
+    investigator: [dba]
+    approver: [dba]
 `
 }

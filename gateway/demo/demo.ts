@@ -6,19 +6,24 @@ import { safeText } from '../../schemas/safe-text.ts'
 import { decideApproval } from '../cli/approvals.ts'
 import { type Cli, EXIT, printJson, processCli } from '../cli/context.ts'
 import { loadConfig } from '../config.ts'
+import { openConsole, type RunningConsole } from '../console.ts'
 import { listenerIdentity } from '../credentials/listener-tls.ts'
 import { openLog } from '../log.ts'
 import { placesIn } from '../places.ts'
 import { Service } from '../service.ts'
 import { recoverTapes } from '../tape-room.ts'
 import { demoCard } from './demo-card.ts'
-import { type DemoFolder, writeDemoFolder } from './demo-folder.ts'
+import { APPROVER, type DemoFolder, writeDemoFolder } from './demo-folder.ts'
 import { steadyPort } from './free-port.ts'
 import { driveSampleSession } from './sample-session.ts'
 import { type SampleTarget, startSampleTarget } from './sample-target.ts'
 
 /** Next to PostgreSQL's own and pgbouncer's, free on nearly every machine. */
 const WANTED_PORT = 7432
+/** Where nothing common listens either. */
+const WANTED_CONSOLE_PORT = 7480
+/** The card is read now, or after lunch. */
+const LINK_TTL_MS = 3_600_000
 
 export interface DemoOptions {
   /** Drive the session, verify, end; in a folder of its own, on free ports. */
@@ -44,7 +49,7 @@ export async function runDemo({ once, json, keep }: DemoOptions, cli: Cli = proc
     {
       await using sample = await startSampleTarget(join(folder, 'sample'), progress)
       elsewhere = sample.elsewhere
-      await using visit = await drive(folder, sample, 0, progress, cli)
+      await using visit = await drive(folder, sample, { port: 0 }, progress, cli)
       dataDir = visit.dataDir
     }
     interrupted.throwIfAborted()
@@ -68,9 +73,11 @@ async function stay(folder: string, interrupted: AbortSignal, progress: (line: s
   await mkdir(folder, { recursive: true })
   await using sample = await startSampleTarget(join(folder, 'sample'), progress)
   const wanted = await steadyPort(join(folder, 'port'), WANTED_PORT)
-  await using visit = await drive(folder, sample, wanted, progress, cli)
+  const consolePort = await steadyPort(join(folder, 'console-port'), WANTED_CONSOLE_PORT)
+  await using visit = await drive(folder, sample, { port: wanted, consolePort }, progress, cli)
   if (!interrupted.aborted) {
-    cli.out(demoCard({ port: visit.port, keys: visit.keys, session: visit.session, command: 'npx sallyport' }))
+    const page = visit.console?.pages === true ? { console: await visit.console.link(APPROVER.subject, LINK_TTL_MS) } : {}
+    cli.out(demoCard({ port: visit.port, keys: visit.keys, session: visit.session, ...page, command: 'npx sallyport' }))
     await new Promise<void>((done) => interrupted.addEventListener('abort', () => done(), { once: true }))
   }
   progress('stopping: sessions are sealed, the sample target is shut down ...')
@@ -83,26 +90,30 @@ interface Visit extends AsyncDisposable {
   readonly dataDir: string
   /** The sample session's id. */
   readonly session: string
+  readonly console: RunningConsole | undefined
 }
 
 /** Opens the gateway as `serve` does and drives the sample session through it. Disposing it seals everything. */
 async function drive(
   folder: string,
   sample: SampleTarget,
-  port: number,
+  { port, consolePort }: { readonly port: number; readonly consolePort?: number },
   progress: (line: string) => void,
   cli: Cli,
 ): Promise<Visit> {
-  const { config, keys } = await writeDemoFolder(folder, sample, port)
+  const { config, keys } = await writeDemoFolder(folder, sample, port, consolePort)
   const settings = await loadConfig(config, cli.env)
   // The card is what should be seen; what goes wrong still is.
   const log = openLog({ SALLYPORT_LOG: 'warn', ...cli.env })
   await recoverTapes(settings, log)
   const service = await Service.open(settings, { log, env: cli.env })
+  let running: RunningConsole | undefined
   const stop = async (): Promise<void> => {
+    await running?.[Symbol.asyncDispose]()
     if (!(await service.stop('demo ends'))) throw new Error('a session could not be sealed; the log says why')
   }
   try {
+    running = await openConsole(settings, { log, kill: async (id, message) => service.kill(id, message) })
     const [listener] = service.listeners
     if (listener === undefined) throw new Error('the demo configuration has a listener')
     const { cert } = await listenerIdentity({}, { keysDir: placesIn(settings.dataDir).keys, gateway: settings.gateway })
@@ -121,7 +132,14 @@ async function drive(
         session = await askedBy(id, settings.dataDir)
       },
     })
-    return { port: listener.address.port, keys, dataDir: settings.dataDir, session, [Symbol.asyncDispose]: stop }
+    return {
+      port: listener.address.port,
+      keys,
+      dataDir: settings.dataDir,
+      session,
+      console: running,
+      [Symbol.asyncDispose]: stop,
+    }
   } catch (error) {
     await stop()
     throw error
