@@ -71,6 +71,10 @@ export class Batch {
     const rewrite = message.from === 'server' && redacted.bytes !== message.bytes ? redacted.bytes : undefined
     const outputs = this.#wire.release(message, rewrite)
     const swallowed = !outputs.some((output) => output.own === undefined)
+    if (swallowed && message.answersGateway === true) {
+      this.#say(outputs, this.#parts.masker.note(message.kind, message.recorded?.() ?? message.facts(), null))
+      return
+    }
     const act = swallowed ? 'block' : redacted.masks !== null && message.from === 'server' ? 'mask' : verdict.act
     const rules = act === 'mask' ? [...verdict.rules, ...(redacted.masks?.labels.map(([, rule]) => rule) ?? [])] : verdict.rules
     const note = act === 'allow' && rules.length === 0 && approval === undefined ? null : this.#note(act, rules, approval)

@@ -17,6 +17,8 @@ export interface Message {
   readonly channel: number
   /** A message too large to hold is streamed in parts; all but `whole` and `first` are judged by what the first said. */
   readonly part: 'whole' | 'first' | 'middle' | 'last'
+  /** Answers what the gateway itself asked: where the wire swallows it, it is a note and nothing that was withheld. */
+  readonly answersGateway?: boolean
   /** As it came; nobody writes to it. */
   readonly bytes: Uint8Array
   /** Countable units inside: result rows, COPY lines. 0 where counting means nothing. */

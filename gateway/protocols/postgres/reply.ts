@@ -69,6 +69,10 @@ export class Reply implements Message {
     )
   }
 
+  get answersGateway(): boolean {
+    return this.turn?.own === true
+  }
+
   facts(): Facts {
     this.#facts ??= this.#read()
     return this.#facts
