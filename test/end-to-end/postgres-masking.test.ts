@@ -130,7 +130,9 @@ test('errors and notices tell no values', async (t) => {
     await rig.server.sql(`create function tell() returns void language plpgsql as $f$ declare p people;
       begin select * into p from people limit 1; raise notice 'it is %, %', p.ssn, p.email; end $f$`)
     await client.query('select tell()')
-    assert.match(notices.join('\n'), /it is \[MASKED:us-ssn\], \[MASKED:email:[0-9a-f]{12}\]/)
+    // What a function nobody knows says may hold anything: it is masked whole.
+    assert.match(notices.join('\n'), /\[MASKED:error-value\]/)
+    assert.deepEqual(detailsIn(notices.join('\n')), [])
   })
   await t.test('what only the statement itself got wrong is told as it is', async () => {
     await assert.rejects(client.query('select nmae from people'), /column "nmae" does not exist/)

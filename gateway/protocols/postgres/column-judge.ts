@@ -116,8 +116,15 @@ export class Columns implements ColumnJudge {
 
   /** The label of a labelled column that the statement names, or of any in a relation it reads whole; what it computes may carry it. */
   #taint(sql: string): Labelled | undefined {
-    const { relations = [], columns = [], select_star: star, parse_ok: readable } = sqlFacts(sql)
-    if (!readable) return UNKNOWN_ORIGIN
+    const {
+      relations = [],
+      columns = [],
+      function_categories: functions = [],
+      select_star: star,
+      parse_ok: readable,
+    } = sqlFacts(sql)
+    // A function nobody knows may read any table; one that takes SQL as text reads what it is told.
+    if (!readable || functions.includes('unknown') || functions.includes('sql-in-text')) return UNKNOWN_ORIGIN
     for (const column of columns) {
       const label = this.#labels.labelForName(column)
       if (label !== undefined) return label
@@ -125,7 +132,11 @@ export class Columns implements ColumnJudge {
     for (const written of relations) {
       const dot = written.lastIndexOf('.')
       const table = written.slice(dot + 1)
-      for (const relation of this.#catalog?.named(table, dot === -1 ? undefined : written.slice(0, dot)) ?? []) {
+      const schema = dot === -1 ? undefined : written.slice(0, dot)
+      const found = this.#catalog?.named(table, schema) ?? []
+      // A relation the catalog does not know (yet: a temporary one) may have been filled from any other.
+      if (found.length === 0 && !isSystemName(table, schema)) return UNKNOWN_ORIGIN
+      for (const relation of found) {
         const names = star === true || relation.view !== undefined ? relation.columns.values() : columns
         for (const column of names) {
           const place = this.#catalog?.lookup(relation.oid, attributeOf(relation.columns, column))
@@ -151,6 +162,13 @@ export class Columns implements ColumnJudge {
     return undefined
   }
 }
+
+/** The system's own relations are not in the snapshot; policy decides who may read which. */
+function isSystemName(table: string, schema: string | undefined): boolean {
+  return schema === undefined ? table.startsWith('pg_') : SYSTEM_SCHEMAS.has(schema)
+}
+
+const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema', 'pg_toast'])
 
 function attributeOf(columns: ReadonlyMap<number, string>, name: string): number {
   for (const [attribute, column] of columns) if (column === name) return attribute
