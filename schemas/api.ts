@@ -1,18 +1,23 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import { SESSION_STATES, type ServerEventName } from './api-names.ts'
 import { Approval, ApprovalState } from './approval.ts'
 import { ERROR_CODES } from './errors.ts'
 import { PROTOCOL_NAMES } from './session.ts'
 
 // What the console and machines ask, and what they are answered; told in prose in docs/api.md. The OpenAPI document is made of this file.
 
-export const API_BASE = '/api/v1'
-/** Carries the token of `Me.csrf`; required on everything but GET where a cookie, not a bearer key, says who asks. */
-export const CSRF_HEADER = 'x-sallyport-csrf'
-/** Why evidence is looked at, in the reader's words; noted in the ledger with what was read. At most MAX_PURPOSE_LENGTH characters, percent-encoded. */
-export const PURPOSE_HEADER = 'x-sallyport-purpose'
+/** Of the purpose before it is percent-encoded. */
 export const MAX_PURPOSE_LENGTH = 200
-/** One-time links are `<console>/#sign-in=<token>`: a fragment is never sent, so it is in nobody's log. */
-export const SIGN_IN_FRAGMENT = 'sign-in'
+
+export {
+  API_BASE,
+  CSRF_HEADER,
+  PURPOSE_HEADER,
+  SESSION_STATES,
+  type ServerEventName,
+  type SessionState,
+  SIGN_IN_FRAGMENT,
+} from './api-names.ts'
 
 const closed = { additionalProperties: false } as const
 const oneOf = <T extends string>(names: readonly T[]) => Type.Unsafe<T>({ type: 'string', enum: [...names] })
@@ -61,9 +66,6 @@ export const Me = Type.Object({
 })
 export type Me = Static<typeof Me>
 
-/** `live`: still written. `sealed`: signed end. `incomplete`: recovered after a crash, cut, or its header cannot be read. */
-export const SESSION_STATES = ['live', 'sealed', 'incomplete'] as const
-export type SessionState = (typeof SESSION_STATES)[number]
 const ACTS = ['allow', 'mask', 'block', 'hold'] as const
 
 export const SessionRow = Type.Object({
@@ -309,8 +311,7 @@ export const SERVER_EVENTS = {
   closed: SessionRow,
   approval: ApprovalView,
   reset: Type.Object({}),
-} as const
-export type ServerEventName = keyof typeof SERVER_EVENTS
+} as const satisfies Readonly<Record<ServerEventName, TSchema>>
 export type ServerEvent = {
   readonly [N in ServerEventName]: { readonly event: N; readonly data: Static<(typeof SERVER_EVENTS)[N]> }
 }[ServerEventName]

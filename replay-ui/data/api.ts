@@ -1,0 +1,191 @@
+import type {
+  ApprovalPage,
+  ApprovalQuery,
+  ApprovalView,
+  DecisionAsk,
+  Kill,
+  KillAnswer,
+  Me,
+  ProblemDetails,
+  ServerEvent,
+  SessionDetail,
+  SessionPage,
+  SessionQuery,
+  SignIn,
+  StatementPage,
+  StatementQuery,
+  TapeObjects,
+  Trust,
+} from '../../schemas/api.ts'
+import { API_BASE, CSRF_HEADER, PURPOSE_HEADER, SERVER_EVENT_NAMES } from '../../schemas/api-names.ts'
+
+/** What the API refused, in its own words; `unreachable` where it did not answer at all. */
+export class ApiError extends Error {
+  readonly code: ProblemDetails['code'] | 'unreachable'
+  readonly status: number
+
+  constructor(code: ApiError['code'], status: number, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'ApiError'
+    this.code = code
+    this.status = status
+  }
+}
+
+export interface ApiOptions {
+  /** Default: where the page comes from. */
+  readonly origin?: string
+  /** Asked at each call, as it changes at sign-in. */
+  readonly csrf?: () => string | null
+  /** Why evidence is looked at; noted by the server. */
+  readonly purpose?: string
+}
+
+/** The one place that talks to the server. Answers come from our own server, checked by it with the same schemas, and are trusted in shape; never in text. */
+export class Api {
+  readonly #options: ApiOptions
+
+  constructor(options: ApiOptions = {}) {
+    this.#options = options
+  }
+
+  signIn(proof: SignIn): Promise<Me> {
+    return this.#json<Me>('POST', '/sign-in', proof)
+  }
+
+  async signOut(): Promise<void> {
+    await this.#send('POST', '/sign-out')
+  }
+
+  me(signal?: AbortSignal): Promise<Me> {
+    return this.#json<Me>('GET', '/me', undefined, signal)
+  }
+
+  sessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage> {
+    return this.#json<SessionPage>('GET', `/sessions${queryText(query)}`, undefined, signal)
+  }
+
+  session(id: string, signal?: AbortSignal): Promise<SessionDetail> {
+    return this.#json<SessionDetail>('GET', `/sessions/${encodeURIComponent(id)}`, undefined, signal)
+  }
+
+  statements(id: string, query: StatementQuery, signal?: AbortSignal): Promise<StatementPage> {
+    return this.#json<StatementPage>(
+      'GET',
+      `/sessions/${encodeURIComponent(id)}/statements${queryText(query)}`,
+      undefined,
+      signal,
+    )
+  }
+
+  kill(id: string, ask: Kill): Promise<KillAnswer> {
+    return this.#json<KillAnswer>('POST', `/sessions/${encodeURIComponent(id)}/kill`, ask)
+  }
+
+  trust(signal?: AbortSignal): Promise<Trust> {
+    return this.#json<Trust>('GET', '/trust', undefined, signal)
+  }
+
+  approvals(query: ApprovalQuery, signal?: AbortSignal): Promise<ApprovalPage> {
+    return this.#json<ApprovalPage>('GET', `/approvals${queryText(query)}`, undefined, signal)
+  }
+
+  approval(id: string, signal?: AbortSignal): Promise<ApprovalView> {
+    return this.#json<ApprovalView>('GET', `/approvals/${encodeURIComponent(id)}`, undefined, signal)
+  }
+
+  decide(id: string, ask: DecisionAsk): Promise<ApprovalView> {
+    return this.#json<ApprovalView>('POST', `/approvals/${encodeURIComponent(id)}/decision`, ask)
+  }
+
+  objects(id: string, signal?: AbortSignal): Promise<TapeObjects> {
+    return this.#json<TapeObjects>('GET', `/sessions/${encodeURIComponent(id)}/objects`, undefined, signal)
+  }
+
+  /** Bytes [from, to) of a tape's object, or as many of them as there are. */
+  async object(
+    id: string,
+    name: string,
+    range?: { readonly from: number; readonly to: number },
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
+    if (range !== undefined && range.to <= range.from) return new Uint8Array(0)
+    const path = `/sessions/${encodeURIComponent(id)}/objects/${encodeURIComponent(name)}`
+    // The first byte wanted is 0-based and the last is included (RFC 9110 section 14.1.2).
+    const headers = range === undefined ? {} : { Range: `bytes=${range.from}-${range.to - 1}` }
+    const response = await this.#send('GET', path, undefined, signal, headers)
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    return range !== undefined && response.status === 200 ? bytes.subarray(range.from, range.to) : bytes
+  }
+
+  /** Server-sent events of all sessions, or of one; ends with the signal. Reconnects by itself. `onState` tells when the line is down. */
+  events(
+    path: 'all' | { readonly session: string },
+    onEvent: (event: ServerEvent) => void,
+    onState: (up: boolean) => void,
+    signal: AbortSignal,
+  ): void {
+    const below = path === 'all' ? '/events' : `/sessions/${encodeURIComponent(path.session)}/live`
+    const source = new EventSource(`${this.#options.origin ?? ''}${API_BASE}${below}`)
+    for (const name of SERVER_EVENT_NAMES) {
+      // `event` and `data` belong together: the server sends each name with its own schema.
+      source.addEventListener(name, (message) => onEvent({ event: name, data: JSON.parse(message.data) } as ServerEvent))
+    }
+    source.addEventListener('open', () => onState(true))
+    source.addEventListener('error', () => onState(false))
+    signal.addEventListener('abort', () => source.close(), { once: true })
+  }
+
+  async #json<T>(method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+    const response = await this.#send(method, path, body, signal)
+    return (await response.json()) as T
+  }
+
+  async #send(
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+    signal?: AbortSignal,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
+    const { origin = '', csrf, purpose } = this.#options
+    const token = method === 'GET' ? null : (csrf?.() ?? null)
+    const headers = {
+      ...more,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(token === null ? {} : { [CSRF_HEADER]: token }),
+      ...(purpose === undefined ? {} : { [PURPOSE_HEADER]: encodeURIComponent(purpose) }),
+    }
+    let response: Response
+    try {
+      response = await fetch(`${origin}${API_BASE}${path}`, {
+        method,
+        headers,
+        credentials: 'same-origin',
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+    } catch (error) {
+      if (signal?.aborted === true) throw error
+      throw new ApiError('unreachable', 0, 'The server cannot be reached.', { cause: error })
+    }
+    if (!response.ok) throw await problemOf(response)
+    return response
+  }
+}
+
+async function problemOf(response: Response): Promise<ApiError> {
+  try {
+    const problem: Partial<ProblemDetails> = await response.json()
+    if (typeof problem.detail === 'string' && problem.code !== undefined)
+      return new ApiError(problem.code, response.status, problem.detail)
+  } catch {
+    // Not a problem document: a proxy in between, or a server that is going down.
+  }
+  return new ApiError('unreachable', response.status, `The server answered ${response.status} without saying why.`)
+}
+
+function queryText(query: object): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`
+}

@@ -1,0 +1,144 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import { type CheckedChunk, verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
+import { Api, ApiError } from './api.ts'
+import { type FrameFilter, frameMatcher } from './filter.ts'
+import type { TapeMap } from './tape-map.ts'
+import { TapeReader } from './tape-reader.ts'
+import { TapeSource } from './tape-source.ts'
+import { webTools } from './web-tools.ts'
+import type { Ask, Tell } from './worker-messages.ts'
+
+/** Whole megabytes at once: verification reads everything. */
+const VERIFY_WINDOW_SIZE = 1 << 20
+/** Verdicts of chunks are told together, at most this often. */
+const TELL_EVERY_MS = 100
+/** Found frames listed; a search that finds more is too wide to be read, and says so by stopping here. */
+const MAX_FOUND = 200_000
+
+interface Opened {
+  readonly id: string
+  readonly api: Api
+  readonly reader: TapeReader
+  map: TapeMap
+}
+
+let opened: Opened | undefined
+let verifying: AbortController | undefined
+let search = 0
+
+function tell(message: Tell): void {
+  postMessage(message)
+}
+
+addEventListener('message', (event: MessageEvent<Ask>) => {
+  const ask = event.data
+  answer(ask).catch((error: unknown) => {
+    const code = error instanceof ApplianceError || error instanceof ApiError ? error.code : 'internal'
+    tell({ tell: 'failed', ask: ask.ask, code, what: error instanceof Error ? error.message : String(error) })
+  })
+})
+
+async function answer(ask: Ask): Promise<void> {
+  switch (ask.ask) {
+    case 'open': {
+      const api = new Api({ origin: ask.origin, purpose: ask.purpose })
+      const reader = new TapeReader(api, webTools, ask.id)
+      const map = await reader.open()
+      opened = { id: ask.id, api, reader, map }
+      return tell({ tell: 'map', map })
+    }
+    case 'grow': {
+      const tape = theTape()
+      tape.map = await tape.reader.grow(ask.objects)
+      return tell({ tell: 'map', map: tape.map })
+    }
+    case 'chunk':
+      return chunk(theTape(), ask.index)
+    case 'verify':
+      return verify(theTape(), ask.trust)
+    case 'find':
+      search = ask.search
+      if (ask.filter !== null) await find(theTape(), ask.search, ask.filter)
+      return
+    default:
+      ask satisfies never
+  }
+}
+
+function theTape(): Opened {
+  if (opened === undefined) throw new ApplianceError('STORE_MISSING', 'the tape is not open')
+  return opened
+}
+
+async function chunk({ reader }: Opened, index: number): Promise<void> {
+  try {
+    tell({ tell: 'chunk', index, frames: await reader.chunk(index) })
+  } catch (error) {
+    if (!(error instanceof ApplianceError)) throw error
+    tell({ tell: 'damage', index, what: error.message })
+  }
+}
+
+/** Everything from the start, whatever is being looked at: what a chunk's key is, only the chunks before it say. */
+async function verify({ api, id }: Opened, trust: Extract<Ask, { ask: 'verify' }>['trust']): Promise<void> {
+  verifying?.abort()
+  const running = new AbortController()
+  verifying = running
+  const source = new TapeSource(api, id, VERIFY_WINDOW_SIZE)
+  source.tell((await api.objects(id, running.signal)).objects)
+  const gatewayKeys = trust.keys.map(({ gateway, spki }) => ({ gateway, publicKey: bytesOf(spki) }))
+  const begun = performance.now()
+  let waiting: CheckedChunk[] = []
+  let toldAt = begun
+  const flush = (): void => {
+    if (waiting.length > 0) tell({ tell: 'checked', chunks: waiting })
+    waiting = []
+    toldAt = performance.now()
+  }
+  try {
+    const verification = await verifyTapeWith(
+      { source, tools: webTools },
+      id,
+      { gatewayKeys },
+      {
+        signal: running.signal,
+        onChunk: (checked) => {
+          waiting.push(checked)
+          if (performance.now() - toldAt >= TELL_EVERY_MS) flush()
+        },
+      },
+    )
+    flush()
+    tell({ tell: 'verified', verification, tookMs: performance.now() - begun })
+  } catch (error) {
+    if (!running.signal.aborted) throw error
+  }
+}
+
+function bytesOf(base64: string): Uint8Array {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+}
+
+async function find({ reader, map }: Opened, own: number, filter: FrameFilter): Promise<void> {
+  const matches = frameMatcher(filter)
+  const of = map.chunks.length
+  let [seqs, total, toldAt]: [number[], number, number] = [[], 0, performance.now()]
+  for (let index = 0; index < of && total < MAX_FOUND; index += 1) {
+    // Asked of the pages in between: a new search or a seek need not wait for this one to end.
+    if (own !== search) return
+    try {
+      for (const frame of await reader.chunk(index)) if (matches(frame)) seqs.push(frame.seq)
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error
+      // What cannot be read is marked where frames are shown; the search goes on behind it.
+    }
+    const done = index === of - 1 || total + seqs.length >= MAX_FOUND
+    if (done || performance.now() - toldAt >= TELL_EVERY_MS) {
+      if (own !== search) return
+      tell({ tell: 'found', search: own, seqs, looked: index + 1, of, done })
+      total += seqs.length
+      ;[seqs, toldAt] = [[], performance.now()]
+    }
+  }
+  if (of === 0) tell({ tell: 'found', search: own, seqs, looked: 0, of, done: true })
+}

@@ -1,0 +1,35 @@
+import type { TapeObject, Trust } from '../../schemas/api.ts'
+import type { Frame } from '../../schemas/frame.ts'
+import type { TapeVerification } from '../../schemas/verification.ts'
+import type { CheckedChunk } from '../../schemas/verify/verify-tape.ts'
+import type { FrameFilter } from './filter.ts'
+import type { TapeMap } from './tape-map.ts'
+
+/** What the page asks of the tape's worker. */
+export type Ask =
+  | { readonly ask: 'open'; readonly id: string; readonly origin: string; readonly purpose: string }
+  | { readonly ask: 'grow'; readonly objects: readonly TapeObject[] }
+  | { readonly ask: 'chunk'; readonly index: number }
+  | { readonly ask: 'verify'; readonly trust: Trust }
+  /** Replaces the search before it; null ends it. */
+  | { readonly ask: 'find'; readonly search: number; readonly filter: FrameFilter | null }
+
+/** What the worker tells. */
+export type Tell =
+  | { readonly tell: 'map'; readonly map: TapeMap }
+  | { readonly tell: 'chunk'; readonly index: number; readonly frames: readonly Frame[] }
+  /** Only this chunk cannot be read; others can. */
+  | { readonly tell: 'damage'; readonly index: number; readonly what: string }
+  | { readonly tell: 'checked'; readonly chunks: readonly CheckedChunk[] }
+  | { readonly tell: 'verified'; readonly verification: TapeVerification; readonly tookMs: number }
+  | {
+      readonly tell: 'found'
+      readonly search: number
+      readonly seqs: readonly number[]
+      /** Chunks looked through, of how many. */
+      readonly looked: number
+      readonly of: number
+      readonly done: boolean
+    }
+  /** What was asked for cannot be had. */
+  | { readonly tell: 'failed'; readonly ask: Ask['ask']; readonly code: string; readonly what: string }

@@ -1,0 +1,175 @@
+import { html, LitElement, nothing, type TemplateResult } from 'lit'
+import type { Me, ServerEvent } from '../schemas/api.ts'
+import { Api, ApiError } from './data/api.ts'
+import { Live } from './data/live.ts'
+import { failure, loading } from './elements/marks.ts'
+import { safeLine } from './elements/safe.ts'
+import './pages/approvals.ts'
+import './pages/replay.ts'
+import './pages/sessions.ts'
+import './pages/sign-in.ts'
+import type { PickEvent } from './pages/approvals.ts'
+import type { FilterEvent } from './pages/sessions.ts'
+import type { SignedInEvent } from './pages/sign-in.ts'
+import { linkOf, type Route, routeOf, sessionsPath } from './router.ts'
+import { applyTheme, nextTheme, storedTheme } from './theme.ts'
+
+applyTheme(storedTheme())
+
+class SallyportApp extends LitElement {
+  #me: Me | undefined
+  #state: 'asking' | 'out' | 'in' | 'failed' = 'asking'
+  #problem = ''
+  #link: string | undefined
+  #route: Route = routeOf(new URL(location.href))
+  #waiting = 0
+  readonly #api = new Api({ csrf: () => this.#me?.csrf ?? null, purpose: 'console' })
+  readonly #live = new Live(this.#api, () => this.requestUpdate())
+
+  protected override createRenderRoot(): HTMLElement {
+    return this
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    this.#link = linkOf(location.hash)
+    // The token is in the address no longer than it takes to read it.
+    if (this.#link !== undefined) history.replaceState(null, '', location.pathname + location.search)
+    addEventListener('popstate', () => this.#arrived())
+    addEventListener('hashchange', () => this.#arrived())
+    document.addEventListener('click', this.#clicked)
+    this.#live.listen((event) => this.#heard(event), new AbortController().signal)
+    if (this.#link === undefined) void this.#ask()
+    else this.#state = 'out'
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      this.#signedIn(await this.#api.me())
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) this.#state = 'out'
+      else {
+        this.#state = 'failed'
+        this.#problem = error instanceof Error ? error.message : String(error)
+      }
+      this.requestUpdate()
+    }
+  }
+
+  #signedIn(me: Me): void {
+    this.#me = me
+    this.#state = 'in'
+    this.#link = undefined
+    this.#live.start()
+    void this.#countWaiting()
+    this.requestUpdate()
+  }
+
+  async #signOut(): Promise<void> {
+    this.#live.stop()
+    try {
+      await this.#api.signOut()
+    } catch (error) {
+      // Signed out already, by time or elsewhere: that is what was wanted.
+      if (!(error instanceof ApiError) || error.status !== 401) throw error
+    }
+    this.#me = undefined
+    this.#state = 'out'
+    this.requestUpdate()
+  }
+
+  async #countWaiting(): Promise<void> {
+    const { approvals } = await this.#api.approvals({ state: 'pending', limit: 100 })
+    this.#waiting = approvals.length
+    this.requestUpdate()
+  }
+
+  #heard({ event }: ServerEvent): void {
+    if (event === 'approval' || event === 'reset') void this.#countWaiting()
+  }
+
+  #arrived(): void {
+    this.#route = routeOf(new URL(location.href))
+    this.requestUpdate()
+  }
+
+  #go(path: string): void {
+    history.pushState(null, '', path)
+    this.#arrived()
+  }
+
+  /** Links within the console change the page, not the document. */
+  readonly #clicked = (event: MouseEvent): void => {
+    if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return
+    const target = event.target
+    const link = target instanceof Element ? target.closest('a') : null
+    if (link === null || link.origin !== location.origin || link.target !== '' || link.pathname.startsWith('/api/')) return
+    if (link.getAttribute('href')?.startsWith('#') === true) return
+    event.preventDefault()
+    this.#go(link.pathname + link.search + link.hash)
+  }
+
+  protected override updated(): void {
+    const titles: Partial<Record<Route['page'], string>> = {
+      sessions: 'Sessions · Sallyport',
+      approvals: 'Approvals · Sallyport',
+    }
+    if (this.#state === 'in') document.title = titles[this.#route.page] ?? document.title
+    else document.title = 'Sign in · Sallyport'
+  }
+
+  protected override render(): TemplateResult {
+    switch (this.#state) {
+      case 'asking':
+        return loading('Opening the console …')
+      case 'failed':
+        return html`<main class="page" id="main">${failure(this.#problem, () => void this.#ask())}</main>`
+      case 'out':
+        return html`<sign-in-page .api=${this.#api} .link=${this.#link} @signed-in=${(event: SignedInEvent) => this.#signedIn(event.me)}></sign-in-page>`
+      case 'in':
+        return html`${this.#bar()}${this.#page()}`
+      default:
+        return this.#state satisfies never
+    }
+  }
+
+  #bar(): TemplateResult {
+    const { page } = this.#route
+    const link = (to: string, name: string, on: boolean, more: TemplateResult | typeof nothing = nothing): TemplateResult =>
+      html`<a href=${to} aria-current=${on ? 'page' : nothing}>${name}${more}</a>`
+    return html`<a class="skip" href="#main">Skip to the content</a>
+      <header class="bar">
+        <a class="brand" href="/sessions"><span class="logo" aria-hidden="true"></span>Sallyport</a>
+        <nav aria-label="Console">
+          ${link('/sessions', 'Sessions', page === 'sessions' || page === 'replay')}
+          ${link('/approvals', 'Approvals', page === 'approvals', this.#waiting > 0 ? html`<span class="waiting" aria-label="${this.#waiting} waiting">${this.#waiting}</span>` : nothing)}
+        </nav>
+        <span class="line-state" role="status">${this.#live.up ? html`<i class="dot on" aria-hidden="true"></i>live` : html`<i class="dot" aria-hidden="true"></i>reconnecting`}</span>
+        <span class="me" title=${this.#me?.roles.join(', ') ?? ''}>${safeLine(this.#me?.subject ?? '', 40)}</span>
+        <button type="button" class="quiet-button" @click=${() => this.#theme()}>${storedTheme() === 'light' ? 'Dark' : storedTheme() === 'dark' ? 'Light' : 'Theme'}</button>
+        <button type="button" class="quiet-button" @click=${() => void this.#signOut()}>Sign out</button>
+      </header>`
+  }
+
+  #theme(): void {
+    applyTheme(nextTheme())
+    this.requestUpdate()
+  }
+
+  #page(): TemplateResult {
+    const route = this.#route
+    switch (route.page) {
+      case 'sessions':
+        return html`<sessions-page .api=${this.#api} .live=${this.#live} .filter=${route.filter} @filter=${(event: FilterEvent) => this.#go(sessionsPath(event.filter))}></sessions-page>`
+      case 'replay':
+        return html`<replay-page .api=${this.#api} .session=${route.id} .place=${route.place}></replay-page>`
+      case 'approvals':
+        return html`<approvals-page .api=${this.#api} .live=${this.#live} .up=${this.#live.up} .picked=${route.id} @pick=${(event: PickEvent) => this.#go(`/approvals/${encodeURIComponent(event.approval)}`)}></approvals-page>`
+      case 'unknown':
+        return html`<main class="page" id="main"><div class="empty"><p class="empty-title">There is no such page</p><p><a href="/sessions">All sessions</a></p></div></main>`
+      default:
+        return route satisfies never
+    }
+  }
+}
+customElements.define('sallyport-app', SallyportApp)

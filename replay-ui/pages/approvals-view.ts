@@ -1,0 +1,145 @@
+import { html, nothing, type TemplateResult } from 'lit'
+import type { ApprovalView } from '../../schemas/api.ts'
+import { agoText, counted, countText, dateText } from '../data/format.ts'
+import { empty, failure, loading, redacted, ruleNames } from '../elements/marks.ts'
+import { safe, safeLine, whole } from '../elements/safe.ts'
+import { replayPath } from '../router.ts'
+
+export interface DecideInput {
+  readonly busy: 'approve' | 'reject' | null
+  readonly problem: string
+  readonly reason: string
+  readonly onReason: (reason: string) => void
+  readonly onDecide: (act: 'approve' | 'reject') => void
+}
+
+export interface ApprovalsInput {
+  readonly state: 'loading' | 'here' | 'failed'
+  readonly problem: string
+  readonly up: boolean
+  readonly approvals: readonly ApprovalView[]
+  readonly more: boolean
+  readonly picked: ApprovalView | undefined
+  /** Characters of the picked command that are shown. */
+  readonly chars: number
+  readonly nowMs: number
+  readonly decide: DecideInput
+  readonly onPick: (id: string) => void
+  readonly onMore: () => void
+  readonly onChars: (chars: number) => void
+  readonly onRetry: () => void
+}
+
+/** Shown at once; a longer command says how much more there is. */
+export const COMMAND_CHARS = 20_000
+
+export function view(input: ApprovalsInput): TemplateResult {
+  const { state, approvals, picked } = input
+  const pending = approvals.filter((one) => one.state === 'pending')
+  const rest = approvals.filter((one) => one.state !== 'pending')
+  return html`<main class="page approvals" id="main">
+    <header class="page-head">
+      <h1>Approvals</h1>
+      <span class="count" role="status">${counted(pending.length, 'request')} waiting${input.up ? nothing : html` · <span class="wrong">live updates interrupted, reconnecting …</span>`}</span>
+    </header>
+    ${
+      state === 'failed' && approvals.length === 0
+        ? failure(input.problem, input.onRetry)
+        : state === 'loading' && approvals.length === 0
+          ? loading('Loading requests …')
+          : approvals.length === 0
+            ? empty(
+                'Nothing has been held',
+                'When a rule holds a command, the request for it stands here until somebody decides.',
+              )
+            : html`<div class="inbox">
+                <nav class="pane requests" aria-label="Requests">
+                  <h2>Waiting <span class="count">${countText(pending.length)}</span></h2>
+                  ${pending.length === 0 ? html`<p class="quiet">Nothing waits for a decision.</p>` : html`<ul>${pending.map((one) => requestRow(one, input))}</ul>`}
+                  <h2>History</h2>
+                  ${rest.length === 0 ? html`<p class="quiet">No decision yet.</p>` : html`<ul>${rest.map((one) => requestRow(one, input))}</ul>`}
+                  ${input.more ? html`<button type="button" class="link" @click=${input.onMore}>Older requests</button>` : nothing}
+                </nav>
+                ${picked === undefined ? html`<section class="pane request"><p class="quiet">Pick a request.</p></section>` : requestView(picked, input)}
+              </div>`
+    }
+  </main>`
+}
+
+function requestRow(one: ApprovalView, { picked, nowMs, onPick }: ApprovalsInput): TemplateResult {
+  const current = picked?.id === one.id
+  return html`<li>
+    <button type="button" class="request-row ${current ? 'current' : ''}" aria-current=${current ? 'true' : nothing} @click=${() => onPick(one.id)}>
+      <span class="line"><b>${safeLine(one.requester, 40)}</b> <span class="arrow">→</span> ${safeLine(one.target, 40)}</span>
+      <span class="sql mono">${safeLine(one.command, 90)}</span>
+      <span class="about">${approvalMark(one.state)} <code>${one.id}</code> <span>${agoText(one.createdAt, nowMs)}</span></span>
+    </button>
+  </li>`
+}
+
+const STATE_WORDS: Readonly<Record<ApprovalView['state'], string>> = {
+  pending: 'waiting',
+  approved: 'approved',
+  rejected: 'rejected',
+  expired: 'expired',
+  withdrawn: 'withdrawn',
+  consumed: 'approved and used',
+}
+
+function approvalMark(state: ApprovalView['state']): TemplateResult {
+  return html`<span class="mark mark-a-${state}">${STATE_WORDS[state]}</span>`
+}
+
+function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
+  const { nowMs, chars, decide } = input
+  const left = one.command.length - chars
+  return html`<section class="pane request" aria-labelledby="request-title">
+    <header>
+      <h2 id="request-title"><code>${one.id}</code> ${approvalMark(one.state)}</h2>
+      <p class="lead"><b>${safeLine(one.requester, 80)}</b> <span class="muted">(${one.requesterKind}${one.principal === undefined ? nothing : html`, for <b>${safeLine(one.principal, 80)}</b>`})</span> wants to run this on <b>${safeLine(one.target, 80)}</b> <span class="muted">${one.protocol}, ${safe(one.kind)}</span></p>
+      <p class="why">Held because: ${safe(one.reason)} ${ruleNames(one.rules)}</p>
+    </header>
+    <div class="command">
+      <pre class="block mono">${redacted(left > 0 ? one.command.slice(0, whole(one.command, chars)) : one.command)}</pre>
+      ${
+        left > 0
+          ? html`<p class="cut" role="alert">${counted(left, 'more character')} of ${countText(one.command.length)} not shown. <button type="button" class="link" @click=${() => input.onChars(one.command.length)}>Show the whole command</button></p>`
+          : html`<p class="hint">The whole command, ${counted(one.command.length, 'character')}. Hatched parts were masked before anybody saw them.</p>`
+      }
+    </div>
+    ${one.state === 'pending' ? decideView(one, decide, nowMs, left > 0) : decide.problem === '' ? nothing : html`<p class="notice notice-part" role="alert">${safe(decide.problem)}</p>`}
+    <dl class="pairs">
+      ${Object.entries(one.facts).map(([name, value]) => html`<dt>${safe(name)}</dt><dd class="mono">${safeLine(Array.isArray(value) ? value.join(', ') : String(value), 400)}</dd>`)}
+      <dt>Approvers</dt><dd>${counted(one.approvers.count, 'person', 'people')} of ${one.approvers.groups.map((group) => html`<code>${safe(group)}</code> `)}</dd>
+      <dt>Asked</dt><dd>${dateText(one.createdAt)} <span class="muted">${agoText(one.createdAt, nowMs)}</span></dd>
+      <dt>${one.state === 'pending' ? 'Expires' : 'Expired'}</dt><dd>${dateText(one.expiresAt)} <span class="muted">${agoText(one.expiresAt, nowMs)}</span></dd>
+      <dt>Session</dt><dd><a href=${replayPath(one.session)}><code>${safe(one.session)}</code></a></dd>
+    </dl>
+    <h3>Decisions</h3>
+    ${
+      one.decisions.length === 0
+        ? html`<p class="quiet">None yet.</p>`
+        : html`<ul class="decisions">${one.decisions.map((decision) => html`<li><span class="mark mark-a-${decision.act === 'approve' ? 'approved' : 'rejected'}">${decision.act === 'approve' ? 'approved' : 'rejected'}</span> <b>${safeLine(decision.by, 80)}</b> <span class="muted">${dateText(decision.at)}</span>${decision.reason === undefined ? nothing : html`<p>${safe(decision.reason)}</p>`}</li>`)}</ul>`
+    }
+  </section>`
+}
+
+function decideView(
+  one: ApprovalView,
+  { busy, problem, reason, onReason, onDecide }: DecideInput,
+  nowMs: number,
+  cut: boolean,
+): TemplateResult {
+  if (new Date(one.expiresAt).getTime() <= nowMs) return html`<p class="notice notice-part">The time to decide is over.</p>`
+  if (!one.may.decide) return html`<p class="notice">${safe(one.may.why ?? 'You may not decide about this request.')}</p>`
+  return html`<form class="decide" @submit=${(event: SubmitEvent) => event.preventDefault()}>
+    <label for="reason">Reason <span class="muted">(needed to reject; shown to the requester)</span></label>
+    <textarea id="reason" rows="2" maxlength="2000" .value=${reason} ?disabled=${busy !== null} @input=${(event: Event) => onReason(event.target instanceof HTMLTextAreaElement ? event.target.value : '')}></textarea>
+    ${problem === '' ? nothing : html`<p class="notice notice-error" role="alert">${safe(problem)}</p>`}
+    <div class="buttons">
+      <button type="button" class="danger" ?disabled=${busy !== null || reason.trim() === ''} @click=${() => onDecide('reject')}>${busy === 'reject' ? 'Rejecting …' : 'Reject'}</button>
+      <button type="button" class="primary" ?disabled=${busy !== null || cut} @click=${() => onDecide('approve')}>${busy === 'approve' ? 'Approving …' : 'Approve: it runs once, as it stands'}</button>
+    </div>
+    ${cut ? html`<p class="hint">Show the whole command before you approve it.</p>` : nothing}
+  </form>`
+}

@@ -1,0 +1,172 @@
+import { LitElement, type TemplateResult } from 'lit'
+import type { ApprovalView, ServerEvent } from '../../schemas/api.ts'
+import { type Api, ApiError } from '../data/api.ts'
+import type { Live } from '../data/live.ts'
+import { type ApprovalsInput, COMMAND_CHARS, view } from './approvals-view.ts'
+
+const PAGE_SIZE = 100
+/** How old a request is, and when it expires, is shown to the second near the end. */
+const CLOCK_MS = 1_000
+
+/** Wants another request in the address. */
+export class PickEvent extends Event {
+  readonly approval: string
+
+  constructor(approval: string) {
+    super('pick', { bubbles: true })
+    this.approval = approval
+  }
+}
+
+export class ApprovalsPage extends LitElement {
+  static override properties = {
+    api: { attribute: false },
+    live: { attribute: false },
+    up: { attribute: false },
+    picked: { attribute: false },
+  }
+  declare api: Api
+  declare live: Live
+  declare up: boolean
+  /** Id in the address. */
+  declare picked: string | undefined
+  #approvals: readonly ApprovalView[] = []
+  #next: string | null = null
+  #state: ApprovalsInput['state'] = 'loading'
+  #problem = ''
+  #busy: 'approve' | 'reject' | null = null
+  #decideProblem = ''
+  /** By request: a half-written reason stays with its own. */
+  readonly #reasons = new Map<string, string>()
+  #chars = COMMAND_CHARS
+  #gone = new AbortController()
+  #clock: ReturnType<typeof setInterval> | undefined
+
+  protected override createRenderRoot(): HTMLElement {
+    return this
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    this.#gone = new AbortController()
+    this.live.listen((event) => this.#heard(event), this.#gone.signal)
+    this.#clock = setInterval(() => this.requestUpdate(), CLOCK_MS)
+    void this.#load()
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    this.#gone.abort()
+    clearInterval(this.#clock)
+  }
+
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (!changed.has('picked')) return
+    this.#chars = COMMAND_CHARS
+    this.#decideProblem = ''
+  }
+
+  protected override render(): TemplateResult {
+    const picked = this.#picked()
+    return view({
+      state: this.#state,
+      problem: this.#problem,
+      up: this.up,
+      approvals: this.#approvals,
+      more: this.#next !== null,
+      picked,
+      chars: this.#chars,
+      nowMs: Date.now(),
+      decide: {
+        busy: this.#busy,
+        problem: this.#decideProblem,
+        reason: picked === undefined ? '' : (this.#reasons.get(picked.id) ?? ''),
+        onReason: (reason) => {
+          if (picked !== undefined) this.#reasons.set(picked.id, reason)
+          this.requestUpdate()
+        },
+        onDecide: (act) => {
+          if (picked !== undefined) void this.#decide(picked.id, act)
+        },
+      },
+      onPick: (id) => this.dispatchEvent(new PickEvent(id)),
+      onMore: () => void this.#load(this.#next ?? undefined),
+      onChars: (chars) => {
+        this.#chars = chars
+        this.requestUpdate()
+      },
+      onRetry: () => void this.#load(),
+    })
+  }
+
+  /** The one in the address; else the newest that waits, else the newest. */
+  #picked(): ApprovalView | undefined {
+    const named = this.#approvals.find(({ id }) => id === this.picked)
+    return named ?? this.#approvals.find(({ state }) => state === 'pending') ?? this.#approvals[0]
+  }
+
+  async #load(cursor?: string): Promise<void> {
+    this.#state = 'loading'
+    try {
+      const { signal } = this.#gone
+      const page = await this.api.approvals({ limit: PAGE_SIZE, ...(cursor === undefined ? {} : { cursor }) }, signal)
+      this.#approvals = cursor === undefined ? page.approvals : [...this.#approvals, ...page.approvals]
+      this.#next = page.next
+      if (this.picked !== undefined && !this.#approvals.some(({ id }) => id === this.picked)) {
+        const named = await this.#named(this.picked)
+        if (named !== undefined) this.#approvals = [...this.#approvals, named]
+      }
+      this.#state = 'here'
+    } catch (error) {
+      if (this.#gone.signal.aborted) return
+      this.#state = 'failed'
+      this.#problem = error instanceof Error ? error.message : String(error)
+    }
+    this.requestUpdate()
+  }
+
+  async #named(id: string): Promise<ApprovalView | undefined> {
+    try {
+      return await this.api.approval(id, this.#gone.signal)
+    } catch (error) {
+      // A link to one that is not there, or not this reader's: the list stands by itself.
+      if (error instanceof ApiError && (error.status === 404 || error.status === 403)) return undefined
+      throw error
+    }
+  }
+
+  async #decide(id: string, act: 'approve' | 'reject'): Promise<void> {
+    const reason = (this.#reasons.get(id) ?? '').trim()
+    this.#busy = act
+    this.#decideProblem = ''
+    // What was decided about stays in sight, whatever arrives meanwhile.
+    if (this.picked !== id) this.dispatchEvent(new PickEvent(id))
+    this.requestUpdate()
+    try {
+      this.#put(await this.api.decide(id, { act, ...(reason === '' ? {} : { reason }) }))
+      this.#reasons.delete(id)
+    } catch (error) {
+      this.#decideProblem = error instanceof Error ? error.message : String(error)
+      // Somebody else was quicker: their decision is what is shown now, and the message stays beside it.
+      if (error instanceof ApiError && error.code === 'APPROVAL_CONFLICT') {
+        const now = await this.#named(id)
+        if (now !== undefined) this.#put(now)
+      }
+    } finally {
+      this.#busy = null
+    }
+    this.requestUpdate()
+  }
+
+  #heard({ event, data }: ServerEvent): void {
+    if (event === 'approval') this.#put(data)
+    else if (event === 'reset') void this.#load()
+  }
+
+  #put(approval: ApprovalView): void {
+    const index = this.#approvals.findIndex(({ id }) => id === approval.id)
+    this.#approvals = index < 0 ? [approval, ...this.#approvals] : this.#approvals.with(index, approval)
+    this.requestUpdate()
+  }
+}
+customElements.define('approvals-page', ApprovalsPage)

@@ -1,0 +1,123 @@
+import { html, nothing, type TemplateResult } from 'lit'
+import type { SessionDetail } from '../../schemas/api.ts'
+import type { TapeVerification } from '../../schemas/verification.ts'
+import { counted, countText, dateText, sizeText, timeText } from '../data/format.ts'
+import { stateMark } from '../elements/marks.ts'
+import { safe, safeLine } from '../elements/safe.ts'
+
+export interface IntegrityInput {
+  readonly verification: TapeVerification | undefined
+  readonly unverified: string | undefined
+  readonly checkedChunks: number
+  readonly chunks: number
+  readonly live: boolean
+  readonly tookMs: number
+  readonly onAgain: () => void
+}
+
+export interface HeadInput {
+  readonly detail: SessionDetail
+  readonly integrity: IntegrityInput
+  /** News of the running session arrive. */
+  readonly tail: 'off' | 'up' | 'down'
+  readonly copied: boolean
+  readonly onKill: () => void
+  readonly onCopy: () => void
+}
+
+export function headView(input: HeadInput): TemplateResult {
+  const { detail, integrity, tail, copied } = input
+  const { identity, target } = detail
+  return html`<header class="replay-head">
+    <div class="who">
+      <h1><a href="/sessions" class="back" aria-label="All sessions">‹</a><span>${safeLine(identity.subject, 60)}</span><span class="arrow" aria-label="to">→</span><span>${safeLine(target.name, 60)}</span></h1>
+      <p class="facts">
+        ${stateMark(detail.state)}
+        <code class="id">${safe(detail.id)}</code>
+        <span>${identity.kind}${identity.principal === undefined ? nothing : html` for ${safeLine(identity.principal, 60)}`} · ${safeLine(detail.proof, 60)}</span>
+        <span>${target.protocol}${target.database === undefined ? nothing : html` · ${safeLine(target.database, 60)}`}</span>
+        <span>${dateText(detail.startedAt)}</span>
+        <span title=${detail.lossWindow}>durability ${detail.durability}</span>
+        ${tail === 'down' ? html`<span class="wrong" role="status">live updates interrupted, reconnecting …</span>` : nothing}
+      </p>
+    </div>
+    <dl class="numbers">
+      ${number('Rows', countText(detail.rows))}${number('Out', sizeText(detail.bytesOut))}${number('Masked', countText(detail.masked), detail.masked > 0 ? 'n-mask' : '')}${number('Length', timeText(detail.durationUs))}
+    </dl>
+    <div class="actions">
+      ${integrityView(integrity)}
+      <button type="button" @click=${input.onCopy}>${copied ? 'Link copied' : 'Copy link'}</button>
+      ${detail.state === 'live' && detail.may.kill ? html`<button type="button" class="danger" @click=${input.onKill}>End session …</button>` : nothing}
+    </div>
+  </header>`
+}
+
+function number(name: string, value: string, more = ''): TemplateResult {
+  return html`<div class=${more}><dt>${name}</dt><dd>${value}</dd></div>`
+}
+
+const MEANING: Readonly<Record<TapeVerification['verdict'], string>> = {
+  VALID: 'Every byte is what the gateway signed, from the first frame to the sealed end.',
+  'VALID-INCOMPLETE': 'What is here is unchanged, but the recording has no proper end.',
+  INVALID: 'The recording is not what the gateway signed. What is wrong, and where, stands below; the rest can still be read.',
+  UNVERIFIABLE: 'Nothing can be said: a signature or a key is missing. This is not a pass.',
+  UNTRUSTED: 'Unchanged, but the trust policy’s witnesses or anchors are not met.',
+  'DELETED-BY-POLICY': 'Removed by an act of retention, which is in the ledger.',
+}
+
+export function integrityView(input: IntegrityInput): TemplateResult {
+  const { verification, unverified, checkedChunks, chunks } = input
+  const [tone, sign, words] =
+    unverified !== undefined
+      ? ['unknown', '?', 'Not verified']
+      : verification === undefined
+        ? ['busy', '', `Verifying ${chunks === 0 ? 0 : Math.min(99, Math.floor((checkedChunks / chunks) * 100))} %`]
+        : badgeOf(verification, input.live)
+  return html`<button type="button" class="badge badge-${tone}" popovertarget="integrity" aria-label="Integrity: ${words}">
+      <span aria-hidden="true">${tone === 'busy' ? html`<span class="spinner"></span>` : sign}</span>${words}
+    </button>
+    <div id="integrity" class="popover" popover role="dialog" aria-label="Integrity">${detailView(input)}</div>`
+}
+
+function badgeOf({ verdict }: TapeVerification, live: boolean): [tone: string, sign: string, words: string] {
+  switch (verdict) {
+    case 'VALID':
+      return ['good', '✓', 'VALID']
+    case 'VALID-INCOMPLETE':
+      return live ? ['good', '✓', 'Valid so far'] : ['part', '✓', 'VALID-INCOMPLETE']
+    case 'INVALID':
+      return ['bad', '✕', 'INVALID']
+    case 'UNVERIFIABLE':
+    case 'UNTRUSTED':
+    case 'DELETED-BY-POLICY':
+      return ['unknown', '?', verdict]
+    default:
+      return verdict satisfies never
+  }
+}
+
+function detailView({ verification, unverified, checkedChunks, chunks, live, tookMs, onAgain }: IntegrityInput): TemplateResult {
+  if (unverified !== undefined)
+    return html`<h2>Not verified</h2><p>${safe(unverified)}</p><button type="button" @click=${onAgain}>Try again</button>`
+  if (verification === undefined)
+    return html`<h2>Verifying in this browser</h2>
+      <p>${countText(checkedChunks)} of ${counted(chunks, 'chunk')}: signature, chain, leaf hashes, Merkle root.</p>`
+  const { verdict, frames, signer, root, problems, problemCount, recovered, unattested } = verification
+  return html`<h2>${verdict}</h2>
+    <p>${live && verdict === 'VALID-INCOMPLETE' ? 'Every byte recorded so far is what the gateway signed. The session still runs.' : MEANING[verdict]}</p>
+    <dl class="pairs">
+      <dt>Checked here</dt><dd>${counted(frames, 'frame')} in ${counted(verification.chunks, 'chunk')}, ${(tookMs / 1000).toFixed(1)} s, in this browser</dd>
+      ${signer === null ? nothing : html`<dt>Signed by</dt><dd>${safe(signer.gateway)}, ${safe(signer.algorithm)}, key <code>${safe(signer.keyId)}</code></dd>`}
+      ${root === null ? nothing : html`<dt>Sealed root</dt><dd><code class="wrap">${root}</code></dd>`}
+      ${recovered === null ? nothing : html`<dt>Recovered</dt><dd>frames ${countText(recovered.first)} – ${countText(recovered.last)}, attested only by ${safe(recovered.by)} at ${dateText(recovered.at)}</dd>`}
+      ${unattested === 0 ? nothing : html`<dt>Unattested</dt><dd>${counted(unattested, 'frame')} behind a break in the chain</dd>`}
+    </dl>
+    ${
+      problems.length === 0
+        ? nothing
+        : html`<h3>${counted(problemCount, 'finding')}</h3>
+            <ul class="problems">${problems.map((problem) => html`<li class="p-${problem.verdict.toLowerCase()}">${safe(problem.what)}<small>${safe(problem.object)}${problem.offset === undefined ? nothing : html` at byte ${countText(problem.offset)}`}${problem.frame === undefined ? nothing : html`, frame ${countText(problem.frame)}`}${problem.frames === undefined ? nothing : html`, frames ${countText(problem.frames[0])} – ${countText(problem.frames[1])}`}</small></li>`)}</ul>`
+    }
+    <p class="hint">The gateway’s public key came from this server. Compare the key id with one you hold, or run <code>sallyport verify</code> with your own copy.</p>
+    <button type="button" @click=${onAgain}>Verify again</button>`
+}

@@ -1,0 +1,59 @@
+import { SIGN_IN_FRAGMENT } from '../schemas/api-names.ts'
+
+/** A frame, and a row within it: both from 0. */
+export interface FramePlace {
+  readonly frame: number
+  readonly row?: number
+}
+
+export type Route =
+  | { readonly page: 'sessions'; readonly filter: string }
+  | { readonly page: 'replay'; readonly id: string; readonly place?: FramePlace }
+  | { readonly page: 'approvals'; readonly id?: string }
+  | { readonly page: 'unknown'; readonly path: string }
+
+/** What an address asks for; a one-time link is not a place (`linkOf`). */
+export function routeOf(url: URL): Route {
+  const [first = '', second, ...more] = url.pathname.split('/').filter((part) => part !== '')
+  if (more.length === 0) {
+    if ((first === '' || first === 'sessions') && second === undefined)
+      return { page: 'sessions', filter: url.searchParams.get('q') ?? '' }
+    const id = second === undefined ? undefined : decoded(second)
+    if (first === 'sessions' && id !== undefined) {
+      const place = placeOf(url.hash)
+      return { page: 'replay', id, ...(place === undefined ? {} : { place }) }
+    }
+    if (first === 'approvals') return { page: 'approvals', ...(id === undefined ? {} : { id }) }
+  }
+  return { page: 'unknown', path: url.pathname }
+}
+
+/** `#frame=70123` or `#frame=70123.4`. */
+export function placeOf(hash: string): FramePlace | undefined {
+  const [, frame, row] = /^#frame=(\d{1,15})(?:\.(\d{1,15}))?$/.exec(hash) ?? []
+  if (frame === undefined) return undefined
+  return row === undefined ? { frame: Number(frame) } : { frame: Number(frame), row: Number(row) }
+}
+
+export function replayPath(id: string, place?: FramePlace): string {
+  const at = place === undefined ? '' : `#frame=${place.frame}${place.row === undefined ? '' : `.${place.row}`}`
+  return `/sessions/${encodeURIComponent(id)}${at}`
+}
+
+export function sessionsPath(filter: string): string {
+  return filter === '' ? '/sessions' : `/sessions?${new URLSearchParams({ q: filter }).toString()}`
+}
+
+/** The token of a one-time link. */
+export function linkOf(hash: string): string | undefined {
+  const [, token] = new RegExp(`^#${SIGN_IN_FRAGMENT}=([A-Za-z0-9_.~-]{1,200})$`).exec(hash) ?? []
+  return token
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,14 @@
+// The names the API and the page both go by, apart from the schemas: a page needs no schema checker.
+
+export const API_BASE = '/api/v1'
+/** Carries the token of `Me.csrf`; required on everything but GET where a cookie, not a bearer key, says who asks. */
+export const CSRF_HEADER = 'x-sallyport-csrf'
+/** Why evidence is looked at, in the reader's words; noted in the ledger with what was read. At most MAX_PURPOSE_LENGTH characters, percent-encoded. */
+export const PURPOSE_HEADER = 'x-sallyport-purpose'
+/** One-time links are `<console>/#sign-in=<token>`: a fragment is never sent, so it is in nobody's log. */
+export const SIGN_IN_FRAGMENT = 'sign-in'
+/** `live`: still written. `sealed`: signed end. `incomplete`: recovered after a crash, cut, or its header cannot be read. */
+export const SESSION_STATES = ['live', 'sealed', 'incomplete'] as const
+export type SessionState = (typeof SESSION_STATES)[number]
+export const SERVER_EVENT_NAMES = ['opened', 'progress', 'closed', 'approval', 'reset'] as const
+export type ServerEventName = (typeof SERVER_EVENT_NAMES)[number]
