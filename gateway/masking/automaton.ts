@@ -17,6 +17,8 @@ export interface Automaton {
   readonly classCount: number
   /** What an accepting state found: pattern owners in the order given, by (state - acceptFrom) / classCount. */
   readonly accepts: readonly (readonly number[])[]
+  /** Bytes of the longest pattern: after so many the state is the same, whatever it was before. */
+  readonly longest: number
 }
 
 export interface Pattern {
@@ -35,8 +37,10 @@ export function buildAutomaton(patterns: readonly Pattern[]): Automaton {
   const sets: ByteSet[] = []
   const owners: number[] = []
   const starts: number[] = []
+  let longest = 0
   for (const pattern of patterns) {
     const parsed = parsePattern(pattern)
+    longest = Math.max(longest, parsed.length)
     starts.push(sets.length)
     parsed.forEach((set, index) => {
       sets.push(set)
@@ -108,6 +112,7 @@ export function buildAutomaton(patterns: readonly Pattern[]): Automaton {
     start: table[(rank[0] as number) * classCount + byteAt(classes, 0x0a)] as number,
     acceptFrom: (states.length - accepting.length) * classCount,
     accepts: accepting.map((state) => (states[state] as State).found),
+    longest,
   }
 }
 

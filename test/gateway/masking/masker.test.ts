@@ -280,3 +280,22 @@ test('what the gateway itself says keeps its framing and shows nothing a detecto
 test('keys too short to keep anything secret are refused', () => {
   assert.throws(() => new Masker({ rules: DEFAULT_RULES, tagKey: new Uint8Array(8), fingerprintKey }), RangeError)
 })
+
+test('a long field is clean exactly where nothing in it would be masked, wherever in it that stands', () => {
+  const field: Field = { path: 'row.note', action: 'scan' }
+  const filler = 'the quick brown fox, and 7 more   '.repeat(9)
+  for (const size of [200, 208, 211, 300]) {
+    const text = filler.slice(0, size)
+    assert.equal(masker.clean(Buffer.from(text), 0, size, field), true)
+    for (const entity of ENTITY_NAMES) {
+      for (const [value, frame] of SAMPLES[entity].slice(0, 2)) {
+        const planted = frame.replace('{}', () => value)
+        for (let at = 0; at <= size; at += 5) {
+          const bytes = Buffer.from(`${text.slice(0, at)}\n${planted}\n${text.slice(at)}`)
+          const found = masker.text(bytes.toString()) !== bytes.toString()
+          assert.equal(masker.clean(bytes, 0, bytes.length, field), !found, `${entity} at ${at}`)
+        }
+      }
+    }
+  }
+})
