@@ -31,6 +31,8 @@ interface Followed {
   dueMs: number
   waitMs: number
   caughtUp: boolean
+  /** Could not be read the last time; tried again later. */
+  readonly failed: boolean
 }
 
 export interface IngestParts {
@@ -84,7 +86,7 @@ export class Ingest {
       each.caughtUp = false
       each.dueMs = 0
     }
-    while (!this.#stop.signal.aborted && [...this.#followed.values()].some(({ caughtUp }) => !caughtUp))
+    while (!this.#stop.signal.aborted && [...this.#followed.values()].some(({ caughtUp, failed }) => !caughtUp && !failed))
       await this.#pause(SETTLE_POLL_MS)
   }
 
@@ -162,7 +164,7 @@ export class Ingest {
     } catch (error) {
       if (stop.aborted) return false
       // Begun anew, so that what was half taken in is not counted twice.
-      this.#followed.set(id, this.#begin(id, each.old, performance.now() + RETRY_MS))
+      this.#followed.set(id, { ...this.#begin(id, each.old, performance.now() + RETRY_MS), failed: true })
       if (!(error instanceof ApplianceError && error.code === 'STORE_MISSING')) {
         await forgetSession(this.#parts.database, id)
         const code = error instanceof ApplianceError ? error.code : error instanceof Error ? error.name : 'unknown'
@@ -213,7 +215,7 @@ export class Ingest {
 
   #begin(id: string, old: boolean, dueMs: number): Followed {
     const follower = new TapeFollower(this.#store, id, this.#parts.describers)
-    return { follower, old, told: false, dueMs, waitMs: LIVE_POLL_MS, caughtUp: false }
+    return { follower, old, told: false, dueMs, waitMs: LIVE_POLL_MS, caughtUp: false, failed: false }
   }
 
   #tellLag(): void {

@@ -69,28 +69,21 @@ export class TapeFollower {
   }
 
   #header(payload: Uint8Array): void {
-    const header = decodeHeader(decodeStatement(payload).statement)
-    if (!('session' in header) || this.#digest !== undefined || header.session.id !== this.id) return
+    const header = readable(() => decodeHeader(decodeStatement(payload).statement))
+    if (header === undefined || !('session' in header) || this.#digest !== undefined || header.session.id !== this.id) return
     this.#digest = new SessionDigest(header, this.#describers[header.session.target.protocol]?.())
   }
 
   /** What cannot be decoded is passed over: finding it out is verification's work, and the rest must still be found. */
   #chunk(payload: Uint8Array): void {
-    if (this.#digest === undefined) return
-    try {
-      for (const frame of chunkToFrames(decodeChunk(payload))) this.#digest.add(frame)
-    } catch (error) {
-      if (!isMalformed(error)) throw error
-    }
+    const digest = this.#digest
+    if (digest === undefined) return
+    for (const frame of readable(() => chunkToFrames(decodeChunk(payload))) ?? []) digest.add(frame)
   }
 
   #seal(payload: Uint8Array): void {
-    try {
-      const { reason, endedAt, atUs } = decodeSeal(decodeStatement(payload).statement)
-      this.#digest?.end('sealed', { reason, at: endedAt, atUs })
-    } catch (error) {
-      if (!isMalformed(error)) throw error
-    }
+    const seal = readable(() => decodeSeal(decodeStatement(payload).statement))
+    if (seal !== undefined) this.#digest?.end('sealed', { reason: seal.reason, at: seal.endedAt, atUs: seal.atUs })
   }
 
   async #recovered(signal: AbortSignal | undefined): Promise<boolean> {
@@ -115,6 +108,12 @@ export class TapeFollower {
   }
 }
 
-function isMalformed(error: unknown): boolean {
-  return error instanceof ApplianceError && error.code === 'TAPE_MALFORMED'
+/** Undefined for what is not as a tape has it. */
+function readable<T>(decode: () => T): T | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'TAPE_MALFORMED') return undefined
+    throw error
+  }
 }

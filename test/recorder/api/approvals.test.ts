@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { ApprovalAsk } from '../../../recorder/desk/approvals.ts'
+import { type ApiRig, apiRig, type Browser, listen } from '../../support/api.ts'
+
+let asked = 0
+function ask(part: Partial<ApprovalAsk> = {}): ApprovalAsk {
+  asked += 1
+  return {
+    session: '20261120T105150Z-gw1-00000001',
+    requester: 'agent-7',
+    requesterKind: 'agent',
+    principal: 'ada',
+    target: 'shop',
+    protocol: 'postgres',
+    kind: 'query',
+    command: 'DELETE FROM stale_carts',
+    facts: {},
+    rules: ['no-where'],
+    reason: 'deletes everything',
+    approvers: { groups: ['dba'], count: 1 },
+    binding: asked.toString(16).padStart(64, '0'),
+    ttlMs: 60_000,
+    ...part,
+  }
+}
+
+let rig: ApiRig
+let gina: Browser
+let gus: Browser
+before(async () => {
+  rig = await apiRig()
+  gina = await rig.as('gina')
+  gus = await rig.as('gus')
+})
+after(() => rig[Symbol.asyncDispose]())
+
+test('of two people who decide at the same moment one wins, and the other is told so', async () => {
+  for (const act of ['approve', 'reject'] as const) {
+    const { id } = await rig.desk.request(ask())
+    const body = { act, reason: 'because' }
+    const answers = await Promise.all([gina, gus].map((browser) => browser.ask(`/approvals/${id}/decision`, { body })))
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409])
+    const loser = answers.find(({ status }) => status === 409)
+    assert.equal(loser?.json.code, 'APPROVAL_CONFLICT')
+    assert.match(loser?.json.detail, /only a pending one can be decided/)
+    assert.equal((await rig.desk.get(id)).decisions.length, 1)
+  }
+})
+
+test('two tabs of one person are one person', async () => {
+  const { id } = await rig.desk.request(ask({ approvers: { groups: ['dba'], count: 2 } }))
+  const tabs = [await rig.as('gina'), await rig.as('gina')]
+  const answers = await Promise.all(tabs.map((tab) => tab.ask(`/approvals/${id}/decision`, { body: { act: 'approve' } })))
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409])
+  assert.equal((await rig.desk.get(id)).state, 'pending')
+})
+
+test('the whole command is shown, what the reader may do about it, and never the binding', async () => {
+  const command = `DELETE FROM carts -- ${'x'.repeat(100_000)}\u202e<script>`
+  const { id } = await rig.desk.request(ask({ command }))
+  const shown = (await gina.ask(`/approvals/${id}`)).json
+  assert.equal(shown.command, command)
+  assert.deepEqual(shown.may, { decide: true })
+  assert.ok(!('binding' in shown))
+  const vera = await rig.as('vera')
+  assert.equal((await vera.ask(`/approvals/${id}`)).json.may.decide, false)
+  assert.equal((await vera.ask(`/approvals/${id}/decision`, { body: { act: 'approve' } })).status, 403)
+})
+
+test('who asked, and who is behind them, may not decide, whatever their roles', async () => {
+  const { id } = await rig.desk.request(ask({ requester: 'bot', principal: 'GINA' }))
+  assert.match((await gina.ask(`/approvals/${id}`)).json.may.why, /somebody else must decide/)
+  const answer = await gina.ask(`/approvals/${id}/decision`, { body: { act: 'approve' } })
+  assert.equal(answer.status, 403)
+  assert.equal(answer.json.code, 'APPROVAL_FORBIDDEN')
+})
+
+test('a rejection without a reason, an unknown act and a decision without CSRF token change nothing', async () => {
+  const { id } = await rig.desk.request(ask())
+  for (const body of [{ act: 'reject' }, { act: 'reject', reason: '  ' }])
+    assert.equal((await gina.ask(`/approvals/${id}/decision`, { body })).status, 409)
+  for (const body of [{ act: 'allow' }, { act: 'approve', by: 'gus' }, {}])
+    assert.equal((await gina.ask(`/approvals/${id}/decision`, { body })).status, 400)
+  const naked = await rig.ask(`/approvals/${id}/decision`, { body: { act: 'approve' }, headers: { cookie: gina.cookie } })
+  assert.equal(naked.status, 403)
+  assert.equal((await rig.desk.get(id)).state, 'pending')
+})
+
+test('requests of targets a reader shares nothing with are not there', async () => {
+  const { id } = await rig.desk.request(ask())
+  const otto = await rig.as('otto')
+  const [foreign, missing, odd] = await Promise.all([id, 'A-00000000', '..%2f..'].map((each) => otto.ask(`/approvals/${each}`)))
+  assert.deepEqual([foreign?.status, foreign?.text], [404, missing?.text])
+  assert.equal(odd?.text, missing?.text)
+  assert.deepEqual((await otto.ask('/approvals')).json.approvals, [])
+  assert.ok((await gina.ask('/approvals?state=pending')).json.approvals.some((each: { id: string }) => each.id === id))
+})
+
+test('the list is newest first and pages without a gap', async () => {
+  const all: string[] = (await gina.ask('/approvals?limit=200')).json.approvals.map(({ id }: { id: string }) => id)
+  const paged: string[] = []
+  for (let cursor = ''; ; ) {
+    const { approvals, next } = (await gina.ask(`/approvals?limit=2${cursor}`)).json
+    paged.push(...approvals.map(({ id }: { id: string }) => id))
+    if (next === null) break
+    cursor = `&cursor=${next}`
+  }
+  assert.deepEqual(paged, all)
+  assert.equal((await gina.ask('/approvals?cursor=AAAA')).status, 400)
+})
+
+test('a decision reaches every open inbox', async () => {
+  const inbox = await listen(rig.server.port, '/events', { cookie: gus.cookie })
+  const { id } = await rig.desk.request(ask())
+  const come = await inbox.next()
+  assert.deepEqual([come.event, come.data.id, come.data.state, come.data.may.decide], ['approval', id, 'pending', true])
+  await gina.ask(`/approvals/${id}/decision`, { body: { act: 'approve' } })
+  const changed = await inbox.next()
+  assert.deepEqual([changed.data.id, changed.data.state, changed.data.may.decide], [id, 'approved', false])
+  assert.ok(rig.notes.some(({ type, approval, actor }) => type === 'approval.decision' && approval === id && actor === 'gina'))
+  inbox.close()
+})
