@@ -25,7 +25,7 @@ export type Codec = keyof typeof CODECS
 
 export const HASH_SIZE = 32
 export const KEY_SIZE = 32
-export const SIGNATURE_SIZE = 64
+const SIGNATURE_SIZE = 64
 export const SALT_SIZE = 16
 /** Bytes of a leaf kept beside the frames, only to name the bad one when the chunk's root does not fit. */
 export const MARK_SIZE = 2
@@ -64,7 +64,7 @@ export const CHUNK_FLAGS = {
 } as const
 
 export const DIRS = ['in', 'out', 'note'] as const satisfies readonly Dir[]
-export const ACTS = ['allow', 'mask', 'block', 'hold'] as const satisfies readonly Act[]
+const ACTS = ['allow', 'mask', 'block', 'hold'] as const satisfies readonly Act[]
 
 /** The gateway's word for a statement: a signature over `SIGNED.* || statement`. */
 export interface Certificate {
@@ -291,7 +291,7 @@ export function decodeChunk(payload: Uint8Array): StoredChunk {
   }
 }
 
-export function codecOf(byte: number): Codec {
+function codecOf(byte: number): Codec {
   for (const name of ['store', 'gzip', 'zstd'] as const) if (CODECS[name] === byte) return name
   throw malformed(`codec ${byte} is unknown`)
 }

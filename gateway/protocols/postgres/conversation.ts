@@ -13,7 +13,7 @@ export const MAX_NAMES = 10_000
  */
 const CROWDED_TURNS = 4_000
 /** Requests without an answer that end the session: CROWDED_TURNS and what a full lane may add to them. */
-export const MAX_TURNS = 100_000
+const MAX_TURNS = 100_000
 
 const IDLE = 0x49 // I
 

@@ -28,7 +28,7 @@ export interface SqlName {
 }
 
 /** Stands for a text that is not known: no grammar reads it, so whoever judges by it errs on the safe side. */
-export const UNREADABLE_SQL = '?'
+const UNREADABLE_SQL = '?'
 
 /** Resolves what a request means at the moment it is judged. */
 export class ConversationContext implements RequestContext {
