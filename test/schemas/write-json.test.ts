@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { jsonFile, jsonOf, PUBLISHED } from '../../schemas/write-json.ts'
+import { jsonFile, jsonOf, OPENAPI_FILE, openApiText, PUBLISHED } from '../../schemas/write-json.ts'
 
 test('the committed JSON Schemas are those of the sources (npm run schemas, then npm run fix)', () => {
   for (const [name, schema] of Object.entries(PUBLISHED)) {
@@ -9,12 +9,11 @@ test('the committed JSON Schemas are those of the sources (npm run schemas, then
   }
 })
 
+test('the committed OpenAPI document is that of the API’s schemas', () => {
+  assert.deepEqual(JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')), JSON.parse(openApiText()))
+})
+
 test('nothing else is published', () => {
   const files = readdirSync(new URL('../../schemas/json/', import.meta.url)).sort()
-  assert.deepEqual(
-    files,
-    Object.keys(PUBLISHED)
-      .map((name) => `${name}.schema.json`)
-      .sort(),
-  )
+  assert.deepEqual(files, [...Object.keys(PUBLISHED).map((name) => `${name}.schema.json`), 'openapi.json'].sort())
 })

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { consoleLink } from '../../gateway/cli/console.ts'
+import { loadConfig } from '../../gateway/config.ts'
+import { openConsole } from '../../gateway/console.ts'
+import { KeyFolder } from '../../gateway/identity/key-folder.ts'
+import { silentLog } from '../../gateway/log.ts'
+import { placesIn } from '../../gateway/places.ts'
+import { askAt, browserOf } from '../support/api.ts'
+import { configFolder, GOOD, mistakes } from '../support/config.ts'
+
+const CONSOLE = `
+console:
+  address: 127.0.0.1:0
+  roles: { investigator: [dba] }
+`
+
+test('a configured person comes in by a link or by a key, with the roles of their groups, until the key is revoked', async () => {
+  await using folder = await configFolder({ 'sallyport.yaml': GOOD + CONSOLE })
+  const settings = await loadConfig(`${folder.path}/sallyport.yaml`, { SHOP_PASSWORD: 'x' })
+  await using running = await openConsole(settings, { log: silentLog(), kill: async () => false })
+  assert.ok(running !== undefined)
+  const ask = askAt.bind(undefined, running.port)
+
+  const link = (await running.link('ana@example.org')).split('#sign-in=')[1]
+  const signedIn = await ask('/sign-in', { body: { link } })
+  assert.deepEqual([signedIn.json.subject, signedIn.json.roles], ['ana@example.org', ['investigator']])
+  assert.equal((await browserOf(signedIn, ask).ask('/sessions')).json.sessions.length, 0)
+  assert.equal((await ask('/sign-in', { body: { link } })).status, 401)
+  assert.equal((await ask('/sign-in', { body: { link: (await running.link('agent:claude')).split('=')[1] } })).status, 403)
+
+  const keys = await KeyFolder.open(placesIn(settings.dataDir).accessKeys)
+  const { key, secret } = await keys.create('ana@example.org')
+  const byKey = browserOf(await ask('/sign-in', { body: { key: secret } }), ask)
+  assert.equal((await byKey.ask('/me')).status, 200)
+  assert.equal((await ask('/me', { headers: { authorization: `Bearer ${secret}` } })).status, 200)
+  await keys.revoke(key.id)
+  assert.equal((await byKey.ask('/me')).status, 401)
+})
+
+test('the command prints a link that works, and none for those who could do nothing with it', async () => {
+  await using folder = await configFolder({ 'sallyport.yaml': GOOD + CONSOLE.replace(':0', ':7999') })
+  const written: string[] = []
+  const cli = { env: {}, cwd: folder.path, out: (text: string): void => void written.push(text), err: () => undefined }
+  await consoleLink({ identity: 'ana@example.org' }, cli)
+  assert.match(written.join(''), /^http:\/\/127\.0\.0\.1:7999\/#sign-in=[\w-]{43}\n$/)
+  await assert.rejects(consoleLink({ identity: 'agent:claude' }, cli), /in no group that has a role/)
+  await assert.rejects(consoleLink({ identity: 'stranger' }, cli), /no identity "stranger"/)
+})
+
+test('a console that would show evidence in clear, or to groups nobody is in, is refused at start-up', async () => {
+  const text = await mistakes(`${GOOD}
+console:
+  address: 0.0.0.0:7480
+  roles: { viewer: [nobodies] }
+`)
+  assert.match(text, /in clear; only on loopback/)
+  assert.match(text, /nobody can be in the group nobodies/)
+  assert.equal(
+    await mistakes(`${GOOD}${CONSOLE.replace('127.0.0.1:0', '0.0.0.0:7480')}  url: https://sallyport.example.org\n`),
+    '',
+  )
+})
