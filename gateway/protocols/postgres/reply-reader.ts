@@ -114,9 +114,9 @@ export class ReplyReader {
         if (uint16(bytes, from + HEADER_SIZE) !== columns.length) throw outOfStep('a row of other columns than described')
         if (last?.what === 'rows' && last.to === from) {
           last.to = to
-          last.count++
+          last.count += piece.count
         } else {
-          this.#segments.push({ what: 'rows', from, to, columns, count: 1 })
+          this.#segments.push({ what: 'rows', from, to, columns, count: piece.count })
         }
         return
       }
@@ -125,9 +125,9 @@ export class ReplyReader {
         const last = this.#segments.at(-1)
         if (last?.what === 'copy' && last.to === from) {
           last.to = to
-          last.count++
+          last.count += piece.count
         } else {
-          this.#segments.push({ what: 'copy', from, to, shape: turn.copy, count: 1 })
+          this.#segments.push({ what: 'copy', from, to, shape: turn.copy, count: piece.count })
         }
         return
       }

@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Side } from '../../message.ts'
-import { BACKEND, FRONTEND, HEADER_SIZE, int32 } from './messages.ts'
+import { BACKEND, FRONTEND, HEADER_SIZE, int32, uint16 } from './messages.ts'
 
 /**
  * A message up to this size is held until it is complete; a larger one that can be streamed (rows, COPY data) is passed
@@ -14,27 +14,46 @@ export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 /** PostgreSQL itself sends and takes nothing longer than 1 GiB; a longer length word is noise or an attack. */
 export const MAX_STREAMED_BYTES = 1024 * 1024 * 1024
 
-const STREAMED: Readonly<Record<Side, ReadonlySet<number>>> = {
-  client: new Set<number>([FRONTEND.copyData]),
-  server: new Set<number>([BACKEND.dataRow, BACKEND.copyData]),
-}
-const KNOWN: Readonly<Record<Side, ReadonlySet<number>>> = {
-  client: new Set<number>(Object.values(FRONTEND)),
-  server: new Set<number>(Object.values(BACKEND)),
+/** From this size on, a read is worth more than a copy of it to join it to the few bytes before; below, one message less is worth more. */
+const MIN_READ_KEPT = 8 * 1024
+
+const UNKNOWN = 0
+const KNOWN = 1
+/** May be passed on in parts; what the server sends of these in a row is one piece. */
+const STREAMED = 2
+
+/** By type byte. */
+const KINDS: Readonly<Record<Side, Uint8Array>> = {
+  client: kindsOf(Object.values(FRONTEND), [FRONTEND.copyData]),
+  server: kindsOf(Object.values(BACKEND), [BACKEND.dataRow, BACKEND.copyData]),
 }
 
-/** A stretch of bytes: a whole message, or one part of a streamed one. Offsets are into `Cut.bytes`. */
+function kindsOf(known: readonly number[], streamed: readonly number[]): Uint8Array {
+  const kinds = new Uint8Array(256)
+  for (const type of known) kinds[type] = KNOWN
+  for (const type of streamed) kinds[type] = STREAMED
+  return kinds
+}
+
+/**
+ * A stretch of bytes: a whole message, a run of whole rows (of as many columns each) or lines that the server sent, or one part
+ * of a streamed message. Offsets are into `Cut.bytes`.
+ */
 export interface Piece {
   readonly type: number
   readonly part: 'whole' | 'first' | 'middle' | 'last'
   readonly from: number
   readonly to: number
+  /** Messages in it. */
+  readonly count: number
 }
 
 export interface Cut {
   readonly bytes: Uint8Array
   readonly pieces: readonly Piece[]
 }
+
+const NONE: readonly Cut[] = []
 
 /** Cuts one direction's bytes into messages. Copies only what a read left incomplete. Dead after it threw. */
 export class Splitter {
@@ -52,36 +71,70 @@ export class Splitter {
     this.#side = side
   }
 
-  push(chunk: Uint8Array): Cut {
+  /** The messages this read completed; in two cuts where the first of them began in an earlier read, as joining all would copy all. */
+  push(chunk: Uint8Array): readonly Cut[] {
     if (this.#dead !== undefined) throw this.#dead
-    if (this.#tailSize > 0) {
-      this.#tail.push(chunk)
-      this.#tailSize += chunk.length
-      if (this.#tailSize < this.#needed) return { bytes: chunk, pieces: [] }
-      chunk = Buffer.concat(this.#tail, this.#tailSize)
-      this.#tail = []
-      this.#tailSize = 0
+    if (this.#tailSize === 0) return this.#cut(chunk, 0, NONE)
+    this.#tail.push(chunk)
+    this.#tailSize += chunk.length
+    if (this.#tailSize < this.#needed) return NONE
+    const tail = this.#tail
+    const size = this.#tailSize
+    const before = size - chunk.length
+    this.#tail = []
+    this.#tailSize = 0
+    if (this.#side === 'server' && chunk.length >= MIN_READ_KEPT) {
+      const [begun] = tail
+      const head = begun !== undefined && begun.length >= HEADER_SIZE ? begun : Buffer.concat(tail, HEADER_SIZE)
+      const first = 1 + this.#length(head[0] ?? 0, head, 0)
+      if (first <= size) {
+        const piece: Piece = { type: head[0] ?? 0, part: 'whole', from: 0, to: first, count: 1 }
+        return this.#cut(chunk, first - before, [{ bytes: Buffer.concat(tail, first), pieces: [piece] }])
+      }
     }
+    return this.#cut(Buffer.concat(tail, size), 0, NONE)
+  }
+
+  #cut(chunk: Uint8Array, from: number, before: readonly Cut[]): readonly Cut[] {
     const pieces: Piece[] = []
-    let at = 0
-    if (this.#streaming !== undefined) at = this.#stream(chunk, 0, pieces, 'middle')
-    while (chunk.length - at >= HEADER_SIZE) {
+    const kinds = KINDS[this.#side]
+    const end = chunk.length
+    let at = from
+    if (this.#streaming !== undefined) at = this.#stream(chunk, at, pieces, 'middle')
+    while (end - at >= HEADER_SIZE) {
       const type = chunk[at] ?? 0
       const size = 1 + this.#length(type, chunk, at)
-      if (size > MAX_WHOLE_BYTES && chunk.length - at < size && STREAMED[this.#side].has(type)) {
-        this.#streaming = { type, left: size }
-        at = this.#stream(chunk, at, pieces, 'first')
-        continue
-      }
-      if (chunk.length - at < size) {
+      const streamed = kinds[type] === STREAMED
+      if (end - at < size) {
+        if (streamed && size > MAX_WHOLE_BYTES) {
+          this.#streaming = { type, left: size }
+          at = this.#stream(chunk, at, pieces, 'first')
+          continue
+        }
         this.#keep(chunk, at, size)
-        return { bytes: chunk, pieces }
+        at = end
+        break
       }
-      pieces.push({ type, part: 'whole', from: at, to: at + size })
+      const start = at
+      let count = 1
       at += size
+      if (streamed && this.#side === 'server') {
+        // What is not plainly one more of the same is left to the loop around.
+        const columns = type === BACKEND.dataRow ? uint16(chunk, start + HEADER_SIZE) : -1
+        while (end - at > HEADER_SIZE + 1 && chunk[at] === type) {
+          const length = int32(chunk, at + 1)
+          if (length < 4 || length >= end - at) break
+          if (columns >= 0 && uint16(chunk, at + HEADER_SIZE) !== columns) break
+          at += 1 + length
+          count++
+        }
+      }
+      pieces.push({ type, part: 'whole', from: start, to: at, count })
     }
-    if (at < chunk.length) this.#keep(chunk, at, HEADER_SIZE)
-    return { bytes: chunk, pieces }
+    if (at < end) this.#keep(chunk, at, HEADER_SIZE)
+    if (pieces.length === 0) return before
+    const cut: Cut = { bytes: chunk, pieces }
+    return before.length === 0 ? [cut] : [...before, cut]
   }
 
   #keep(chunk: Uint8Array, at: number, needed: number): void {
@@ -98,16 +151,16 @@ export class Splitter {
     streaming.left -= take
     const last = streaming.left === 0
     if (last) this.#streaming = undefined
-    if (take > 0) pieces.push({ type: streaming.type, part: last ? 'last' : part, from: at, to: at + take })
+    if (take > 0) pieces.push({ type: streaming.type, part: last ? 'last' : part, from: at, to: at + take, count: 1 })
     return at + take
   }
 
   /** The length word at `at`, checked: it counts itself, so 4 is the least. */
   #length(type: number, bytes: Uint8Array, at: number): number {
-    if (!KNOWN[this.#side].has(type))
-      throw this.#die('PROTOCOL_MALFORMED', `unknown ${this.#side} message type 0x${type.toString(16)}`)
+    const kind = KINDS[this.#side][type]
+    if (kind === UNKNOWN) throw this.#die('PROTOCOL_MALFORMED', `unknown ${this.#side} message type 0x${type.toString(16)}`)
     const length = int32(bytes, at + 1)
-    const limit = STREAMED[this.#side].has(type) ? MAX_STREAMED_BYTES : MAX_MESSAGE_BYTES
+    const limit = kind === STREAMED ? MAX_STREAMED_BYTES : MAX_MESSAGE_BYTES
     if (length < 4) throw this.#die('PROTOCOL_MALFORMED', `message length ${length}; the least is 4`)
     if (length > limit) throw this.#die('PROTOCOL_OVERSIZE', `${this.#side} message of ${length} bytes; limit ${limit}`)
     return length

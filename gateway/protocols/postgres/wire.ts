@@ -66,9 +66,13 @@ export class PostgresWire implements Wire {
   }
 
   receive(from: Side, chunk: Uint8Array): readonly Message[] {
-    const cut = this.#splitters[from].push(chunk)
-    if (cut.pieces.length === 0) return []
-    if (from === 'server') return this.#replies.read(cut)
+    const [cut, ...more] = this.#splitters[from].push(chunk)
+    if (cut === undefined) return []
+    if (from === 'server') {
+      const messages = this.#replies.read(cut)
+      return more.length === 0 ? messages : [...messages, ...more.flatMap((next) => this.#replies.read(next))]
+    }
+    // What clients send is never in two cuts.
     const messages = this.#requests.read(cut)
     for (const message of messages) if (message instanceof Request) checkShape(message)
     return messages

@@ -50,7 +50,7 @@ test('a clean request is taped as the very same bytes', () => {
 
 test('a Bind is read as the server reads it, and a lying one to where it fits', () => {
   const bytes = says.bind('p', 's', ['one', ''], [1, 0])
-  const piece = { type: FRONTEND.bind, part: 'whole', from: 0, to: bytes.length } as const
+  const piece = { type: FRONTEND.bind, part: 'whole', from: 0, to: bytes.length, count: 1 } as const
   assert.deepEqual([bindNames(bytes, piece).portal, bindNames(bytes, piece).statement], ['p', 's'])
   assert.deepEqual(
     bindValues(bytes, piece).map(({ from, to }) => bytes.toString('utf8', from, to)),
