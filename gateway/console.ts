@@ -16,7 +16,7 @@ import { peopleOf } from './identity/people.ts'
 import type { Log } from './log.ts'
 import { placesIn } from './places.ts'
 
-/** Where `npm run console:build` puts the page. */
+/** Where `npm run build` puts the page. */
 const PAGES = fileURLToPath(new URL('../replay-ui/dist', import.meta.url))
 const DESCRIBERS = new URL('./protocols/describers.ts', import.meta.url).href
 

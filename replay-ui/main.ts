@@ -32,15 +32,21 @@ class SallyportApp extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback()
-    this.#link = linkOf(location.hash)
-    // The token is in the address no longer than it takes to read it.
-    if (this.#link !== undefined) history.replaceState(null, '', location.pathname + location.search)
+    this.#takeLink()
     addEventListener('popstate', () => this.#arrived())
     addEventListener('hashchange', () => this.#arrived())
     document.addEventListener('click', this.#clicked)
     this.#live.listen((event) => this.#heard(event), new AbortController().signal)
     if (this.#link === undefined) void this.#ask()
     else this.#state = 'out'
+  }
+
+  /** The token is in the address no longer than it takes to read it. */
+  #takeLink(): void {
+    const link = linkOf(location.hash)
+    if (link === undefined) return
+    this.#link = link
+    history.replaceState(null, '', location.pathname + location.search)
   }
 
   async #ask(): Promise<void> {
@@ -89,6 +95,9 @@ class SallyportApp extends LitElement {
   }
 
   #arrived(): void {
+    // A link that is opened where the console is open already changes only the fragment.
+    this.#takeLink()
+    if (this.#link !== undefined && this.#state === 'in') this.#state = 'out'
     this.#route = routeOf(new URL(location.href))
     this.requestUpdate()
   }

@@ -104,23 +104,27 @@ function continuedFrom(frame: Frame, frameOf: (seq: number) => Frame | undefined
   return seq
 }
 
-/** One line for a list: what the frame is about, from its facts, and the text of a command. Untrusted. */
+/** One line for a list: what the frame is about, from its facts, the text of a command, or a short answer. Untrusted. */
 export function summaryOf(protocol: ProtocolName, frame: Frame): string {
+  return summaryParts(protocol, frame).join(' · ').slice(0, MAX_SUMMARY_CHARS)
+}
+
+function summaryParts(protocol: ProtocolName, frame: Frame): string[] {
   const { facts, body, dir } = frame
   const about: string[] = []
-  if (body !== null && dir !== 'note') {
-    const first = viewOf(protocol)
-      .read(frame.body === null || frame.body.length <= MAX_SUMMARY_BODY ? frame : { ...frame, body: null })
-      .find(({ show }) => show === 'statement' || (show === 'word' && dir === 'in'))
-    if (first?.show === 'statement') return first.text.slice(0, MAX_SUMMARY_CHARS)
-    if (first?.show === 'word') about.push(first.text === '' ? first.label : `${first.label} ${first.text}`)
-  }
   if (typeof facts['tag'] === 'string') about.push(facts['tag'])
   else if (typeof facts['rows'] === 'number') about.push(`${facts['rows']} rows`)
   if (typeof facts['sqlstate'] === 'string') about.push(`sqlstate ${facts['sqlstate']}`)
-  if (about.length === 0)
-    for (const [name, value] of Object.entries(facts)) about.push(`${name} ${Array.isArray(value) ? value.join(', ') : value}`)
-  return about.join(' · ').slice(0, MAX_SUMMARY_CHARS)
+  if (about.length > 0) return about
+  if (body !== null && dir !== 'note' && body.length <= MAX_SUMMARY_BODY) {
+    const shown = viewOf(protocol).read(frame)
+    const statement = shown.find(({ show }) => show === 'statement')
+    if (statement?.show === 'statement') return [statement.text.slice(0, MAX_SUMMARY_CHARS)]
+    const words = shown.flatMap((piece) => (piece.show === 'word' ? [`${piece.label} ${piece.text}`.trim()] : []))
+    const [first] = words
+    if (first !== undefined) return words.length === 1 ? [first] : [first, `${words.length - 1} more`]
+  }
+  return Object.entries(facts).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(', ') : value}`)
 }
 
 /** A line is no wider; and a bulk body is not decoded for one. */

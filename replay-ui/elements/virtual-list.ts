@@ -1,5 +1,5 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit'
-import { styleMap } from 'lit/directives/style-map.js'
+import { styled } from './styled.ts'
 
 /** Browsers stop laying out somewhere beyond 16 million pixels; a longer list is scrolled in proportion. */
 const MAX_HEIGHT = 8_000_000
@@ -90,9 +90,9 @@ export class VirtualList extends LitElement {
         aria-activedescendant=${this.listRole === 'listbox' ? (active ?? nothing) : nothing}
         @scroll=${this.#scrolled}
       >
-        ${this.head === undefined ? nothing : html`<div class="vl-head" role="rowgroup" style=${styleMap({ width: this.width })}>${this.head}</div>`}
-        <div class="vl-space" role="presentation" style=${styleMap({ height: `${total}px`, width: this.width })}>
-          <div class="vl-rows" role=${this.listRole === 'table' ? 'rowgroup' : 'presentation'} style=${styleMap({ transform: `translateY(${shift}px)` })}>${items}</div>
+        ${this.head === undefined ? nothing : html`<div class="vl-head" role="rowgroup" ${styled({ width: this.width })}>${this.head}</div>`}
+        <div class="vl-space" role="presentation" ${styled({ height: `${total}px`, width: this.width })}>
+          <div class="vl-rows" role=${this.listRole === 'table' ? 'rowgroup' : 'presentation'} ${styled({ transform: `translateY(${shift}px)` })}>${items}</div>
         </div>
       </div>
     `

@@ -112,7 +112,7 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
       ${Object.entries(one.facts).map(([name, value]) => html`<dt>${safe(name)}</dt><dd class="mono">${safeLine(Array.isArray(value) ? value.join(', ') : String(value), 400)}</dd>`)}
       <dt>Approvers</dt><dd>${counted(one.approvers.count, 'person', 'people')} of ${one.approvers.groups.map((group) => html`<code>${safe(group)}</code> `)}</dd>
       <dt>Asked</dt><dd>${dateText(one.createdAt)} <span class="muted">${agoText(one.createdAt, nowMs)}</span></dd>
-      <dt>${one.state === 'pending' ? 'Expires' : 'Expired'}</dt><dd>${dateText(one.expiresAt)} <span class="muted">${agoText(one.expiresAt, nowMs)}</span></dd>
+      <dt>${one.state === 'pending' ? 'Expires' : one.state === 'expired' ? 'Expired' : 'Could be decided until'}</dt><dd>${dateText(one.expiresAt)} <span class="muted">${agoText(one.expiresAt, nowMs)}</span></dd>
       <dt>Session</dt><dd><a href=${replayPath(one.session)}><code>${safe(one.session)}</code></a></dd>
     </dl>
     <h3>Decisions</h3>

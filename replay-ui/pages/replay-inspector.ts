@@ -1,5 +1,4 @@
 import { html, nothing, type TemplateResult } from 'lit'
-import { styleMap } from 'lit/directives/style-map.js'
 import { type Frame, isReleased } from '../../schemas/frame.ts'
 import type { Cell, Shown } from '../../schemas/views/view.ts'
 import type { MaskMark } from '../data/dissect.ts'
@@ -10,6 +9,7 @@ import { actMark, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import '../elements/long-text.ts'
 import '../elements/virtual-list.ts'
+import { styled } from '../elements/styled.ts'
 import { bytesView } from './replay-bytes.ts'
 
 export type Pane = 'content' | 'bytes'
@@ -43,6 +43,7 @@ export interface InspectorInput {
 
 const DIRS = { in: 'client → target', out: 'target → client', note: 'note of the gateway, sent to nobody' } as const
 const ROW_HEIGHT = 24
+const SCROLLBAR_HEIGHT = 16
 /** Of a cell in the table; a click shows all of it. */
 const MAX_CELL = 80
 /** Pieces beside tables that are shown of one frame; a pipeline may carry thousands, which the bytes list one by one. */
@@ -141,13 +142,14 @@ function tableView(table: ResultTable, only: boolean, input: InspectorInput): Te
   const count = table.columns?.length ?? rows[0]?.length ?? 0
   const names = table.columns ?? Array.from({ length: count }, (_, index) => `column ${index + 1}`)
   const widths = widthsOf(names, rows)
-  const template = `minmax(5ch, max-content) ${widths.map((width) => `${width}ch`).join(' ')}`
-  const columns = { 'grid-template-columns': template.replace('minmax(5ch, max-content)', '7ch') }
-  const width = `calc(${widths.reduce((sum, one) => sum + one, 7)}ch + ${(widths.length + 1) * 17}px)`
+  const columns = { 'grid-template-columns': ['8ch', ...widths.map((one) => `${one}ch`)].join(' ') }
+  const width = `${widths.reduce((sum, one) => sum + one, 8)}ch`
   const selected =
     input.row === undefined || input.row < firstRow || input.row >= firstRow + rows.length ? -1 : input.row - firstRow
   const opened = input.cell === undefined ? undefined : rows[input.cell.row - firstRow]?.[input.cell.column]
-  return html`<div class="table-block ${only ? 'only' : ''}">
+  // One table takes what room there is, up to what it needs; of several each has its own.
+  const height = (Math.min(rows.length, only ? 10_000 : 12) + 1) * ROW_HEIGHT + SCROLLBAR_HEIGHT
+  return html`<div class="table-block ${only ? 'only' : ''}" ${styled({ '--rows-height': `${height}px` })}>
     ${table.columns === null ? html`<p class="quiet">The columns’ names stand in an earlier frame that is not here.</p>` : nothing}
     <virtual-list
       id="rows-${firstRow}"
@@ -158,10 +160,10 @@ function tableView(table: ResultTable, only: boolean, input: InspectorInput): Te
       .rowHeight=${ROW_HEIGHT}
       .selected=${selected}
       .width=${width}
-      .head=${html`<div class="trow trow-head" role="row" style=${styleMap(columns)}><span role="columnheader" class="rownum">row</span>${names.map((name) => html`<span role="columnheader">${safeLine(name, MAX_CELL)}</span>`)}</div>`}
+      .head=${html`<div class="trow trow-head" role="row" ${styled(columns)}><span role="columnheader" class="rownum">row</span>${names.map((name) => html`<span role="columnheader">${safeLine(name, MAX_CELL)}</span>`)}</div>`}
       .renderRow=${(index: number) => {
         const number = firstRow + index
-        return html`<div class="trow ${number === input.row ? 'current' : ''}" role="row" aria-rowindex=${index + 1} style=${styleMap(columns)} @click=${() => input.onRow(number)}>
+        return html`<div class="trow ${number === input.row ? 'current' : ''}" role="row" aria-rowindex=${index + 1} ${styled(columns)} @click=${() => input.onRow(number)}>
           <span role="rowheader" class="rownum">${number}</span>
           ${(rows[index] ?? []).map((cell, column) => cellView(cell, () => input.onCell({ row: number, column })))}
         </div>`
@@ -196,6 +198,7 @@ export function widthsOf(names: readonly string[], rows: readonly (readonly Cell
     const longest = rows
       .slice(0, 60)
       .reduce((most, row) => Math.max(most, Math.min(MAX_CELL, row[column]?.text?.length ?? 4)), Math.min(30, name.length))
-    return Math.min(44, Math.max(4, longest + 1))
+    // The padding takes three.
+    return Math.min(46, Math.max(4, longest) + 3)
   })
 }

@@ -107,7 +107,7 @@ export function framesView(input: FramesInput): TemplateResult {
         type="search"
         class="filter"
         aria-label="Search inside the session"
-        placeholder="/  text  kind:query  verdict:block  rows>100  table:orders  masked"
+        placeholder="Search:  words  kind:query  verdict:block"
         spellcheck="false"
         autocomplete="off"
         .value=${input.search}

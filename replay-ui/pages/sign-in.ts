@@ -62,8 +62,11 @@ export class SignInPage extends LitElement {
   }
 
   protected override firstUpdated(): void {
-    if (this.link !== undefined) void this.#signIn({ link: this.link }, 'link')
-    else this.querySelector('input')?.focus()
+    if (this.link === undefined) this.querySelector('input')?.focus()
+  }
+
+  protected override updated(changed: Map<PropertyKey, unknown>): void {
+    if (changed.has('link') && this.link !== undefined) void this.#signIn({ link: this.link }, 'link')
   }
 
   protected override render(): TemplateResult {

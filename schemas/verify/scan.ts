@@ -127,6 +127,12 @@ export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerat
   }
 }
 
+/** The record that `bytes` are; undefined where they are none, or not one alone. */
+export function recordOf(bytes: Uint8Array, offset: number, tools: VerifyTools): (Piece & { kind: 'record' }) | undefined {
+  const head = parseHead(bytes, tools)
+  return head === undefined || head.size !== bytes.length ? undefined : asRecord(bytes, offset, head.type, tools)
+}
+
 /** The record at `at`, whose head has been read. */
 async function readRecord(
   object: ObjectWindow,

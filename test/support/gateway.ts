@@ -61,6 +61,8 @@ export interface GatewayOptions {
   readonly limits?: NonNullable<Config['limits']>
   readonly durability?: 'process' | 'disk'
   readonly gateway?: string
+  /** With a console, for the human as investigator and the approver as approver and investigator. */
+  readonly console?: boolean
   /** The data folder; default: `data` beside the configuration. */
   readonly dataDir?: string
 }
@@ -101,6 +103,9 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
       identity(APPROVER.subject, 'human', APPROVER.groups, keys.approver),
     ],
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.console === true
+      ? { console: { address: '127.0.0.1:0', roles: { investigator: ['developers'], approver: ['approvers'] } } }
+      : {}),
   }
   await writeFile(join(path, 'sallyport.yaml'), JSON.stringify(config, null, 2))
   await writeFile(join(path, 'policy.yaml'), options.policy ?? OPEN_POLICY)
