@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Approvals, Outcome } from '../recorder/desk/approvals.ts'
 import type { Decision } from '../schemas/approval.ts'
 import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
@@ -9,6 +10,8 @@ import { blocked, noticeOf, refusals } from './refusals.ts'
 
 /** How often the asker is told that its message still waits. Tools that show nothing for long are taken for hung. */
 const NOTICE_EVERY_MS = 5_000
+/** How long last words wait for the seal they stand in: well within the time a relay gives them. */
+const SEAL_BEFORE_FAREWELL_MS = 2_000
 
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
 
@@ -138,9 +141,11 @@ export class Gate {
         { error: failure instanceof Error ? failure.name : 'unknown' },
         null,
       )
-      await this.#parts.recorder
+      const sealed = this.#parts.recorder
         .seal('recording.failed', [said, ...last])
         .catch((error: unknown) => this.#parts.onUnsealed(error))
+      // A store without room may keep the seal waiting; the client is told meanwhile. Whoever disposes the session waits it out.
+      await Promise.race([sealed, wait(SEAL_BEFORE_FAREWELL_MS, undefined, { ref: false })])
       return outputs
     }
   }

@@ -9,8 +9,8 @@ import { type PgServer, startPostgres } from '../support/pg-server.ts'
 import { type Tee, tee } from '../support/tee.ts'
 
 const MIB = 1024 * 1024
-/** Beyond what one session may have waiting anywhere: with these, a gateway that gathers a message first would be seen. */
-const MAX_GROWTH_BYTES = 256 * MIB
+/** What warm streams may still add: far below one of the messages, so that a gateway that gathers one first would be seen. */
+const MAX_GROWTH_BYTES = 48 * MIB
 
 let server: PgServer
 let folder: GatewayFolder
@@ -49,9 +49,8 @@ async function login(port = gateway.port): Promise<PgClient> {
 test('rows of 64 MiB each, as text and as bytes, are streamed and recorded whole', async (t) => {
   const python = clientHere(t, 'psycopg')
   if (python === undefined) return
-  const before = await peakBytes()
   const script = `
-import hashlib, psycopg
+import psycopg
 c = psycopg.connect("", autocommit=True)
 words = c.execute("select repeat('abcdefg ', 8 * 1024 * 1024)").fetchone()[0]
 assert len(words) == 64 * 1024 * 1024
@@ -61,10 +60,12 @@ with c.cursor().copy("copy (select repeat('x', 70000000)) to stdout") as copy:
     assert sum(len(block) for block in copy) == 70000001
 print("done")
 `
-  const ran = await run(python, ['-c', script], { env: libpqEnv(gateway, { port: proxy.port, database: 'shop' }) })
+  const env = libpqEnv(gateway, { port: proxy.port, database: 'shop' })
+  // Once to warm up: the collector lets much garbage stand before it first sees to it.
+  assert.match((await run(python, ['-c', script], { env })).stdout, /done/)
+  const before = await peakBytes()
+  const ran = await run(python, ['-c', script], { env })
   assert.match(ran.stdout, /done/, ran.stderr)
-  const connection = proxy.connections.at(-1)
-  assert.ok(connection)
   await proxy.check()
   const grown = (await peakBytes()) - before
   assert.ok(grown < MAX_GROWTH_BYTES, `the gateway grew by ${grown} bytes`)

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Client } from 'pg'
+import { gatewayFolder, type RunningGateway, spawnGateway, targetAt } from '../support/gateway.ts'
+import { startPostgres } from '../support/pg-server.ts'
+import { framesOf, releasedOut } from '../support/tapes.ts'
+import { tee } from '../support/tee.ts'
+
+/** Room for two spool files of the process that dies, one of its successor, their reserves, and little more. */
+const DISK_SIZE = '280m'
+
+function clientOf(gateway: RunningGateway, port = gateway.port): Client {
+  const client = new Client({ host: '127.0.0.1', port, user: 'agent', password: gateway.folder.keys.agent, database: 'shop' })
+  client.on('error', () => undefined)
+  return client
+}
+
+/** Keeps the disk full until told to stop: some file systems find room again after they said there is none. */
+function keepFull(path: string): { stop(): Promise<void> } {
+  let stopped = false
+  const zeros = Buffer.alloc(64 * 1024)
+  const filling = (async () => {
+    const file = await open(path, 'w')
+    while (!stopped) {
+      await file.write(zeros).catch((error: NodeJS.ErrnoException) => assert.equal(error.code, 'ENOSPC'))
+    }
+    await file.close()
+  })()
+  return {
+    async stop() {
+      stopped = true
+      await filling
+      await rm(path)
+    },
+  }
+}
+
+test('a full disk ends what cannot be recorded, says so, and loses nothing: what it had no room for is recovered', async (t) => {
+  const disk = await mkdtemp(join(tmpdir(), 'sallyport-disk-'))
+  t.after(async () => {
+    spawnSync('umount', ['-l', disk])
+    await rm(disk, { recursive: true, force: true })
+  })
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_SIZE}`, 'tmpfs', disk]).status !== 0) {
+    t.diagnostic('NOT RUN: a small disk cannot be mounted here; test/recorder fills one by injected faults')
+    process.stderr.write('NOT RUN: full disk: this user cannot mount one\n')
+    return
+  }
+  await using server = await startPostgres()
+  await using folder = await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], dataDir: join(disk, 'data') })
+  const gateway = await spawnGateway(folder)
+  await using proxy = await tee(gateway)
+
+  const client = clientOf(gateway, proxy.port)
+  await client.connect()
+  assert.equal((await client.query('select 1 as alive')).rows[0].alive, 1)
+  const full = keepFull(join(disk, 'ballast'))
+  // Random text: nothing that compression could squeeze in.
+  const error = await client
+    .query("select string_agg(md5(random()::text), '') from generate_series(1, 2000000) n group by n / 1000")
+    .then(
+      () => undefined,
+      (reason: Error & { code?: string }) => reason,
+    )
+  assert.ok(error !== undefined, 'it went through without room to record it')
+  t.diagnostic(`the client was told: ${error.code ?? ''} ${error.message}`)
+
+  const connection = proxy.connections[0]
+  assert.ok(connection)
+  assert.equal(error.code, '58030', gateway.log.text)
+  const { session } = await gateway.log.until((line) => line['msg'] === 'session opened')
+  await full.stop()
+  await gateway.kill()
+  await using again = await spawnGateway(folder)
+  await again.log.until((line) => line['session'] === session && line['outcome'] === 'recovered')
+  const taped = releasedOut(await framesOf(folder.dataDir, String(session)))
+  assert.ok(
+    taped.length >= connection.received.length - 200,
+    `${connection.received.length} bytes were given, ${taped.length} are on the tape`,
+  )
+  const after = clientOf(again)
+  await after.connect()
+  assert.equal((await after.query('select 2 as alive')).rows[0].alive, 2)
+  await after.end()
+})
