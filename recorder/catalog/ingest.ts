@@ -9,7 +9,7 @@ import { type Database, resetCatalog } from './database.ts'
 import type { Describers } from './describe.ts'
 import type { SessionDigest } from './digest.ts'
 import type { Change } from './messages.ts'
-import { forgetSession, storeDigest } from './store-rows.ts'
+import { forgetSession, storeDigests } from './store-rows.ts'
 import { TapeFollower } from './tape-follower.ts'
 
 /** How often running tapes are looked at. A chunk is closed after 750 ms, so this is what the page is behind on top of that. */
@@ -20,6 +20,11 @@ const MAX_IDLE_POLL_MS = 2_000
 const DISCOVER_MS = 5_000
 /** A tape that could not be read is tried again then. */
 const RETRY_MS = 10_000
+/** Tapes from before the start that are written together: most of what a short one costs is its transaction. */
+const BATCH_TAPES = 50
+const BATCH_FRAMES = 5_000
+/** For tapes from before the start, between two looks at those that run. */
+const OLD_ROUND_MS = 100
 /** Between looks at whether everything is read; only while somebody waits for it. */
 const SETTLE_POLL_MS = 20
 
@@ -31,6 +36,8 @@ interface Followed {
   dueMs: number
   waitMs: number
   caughtUp: boolean
+  /** The newest call of `settle` after which it was read to its end. */
+  settled: number
   /** Could not be read the last time; tried again later. */
   readonly failed: boolean
 }
@@ -56,8 +63,11 @@ export class Ingest {
   readonly #stop = new AbortController()
   readonly #followed = new Map<string, Followed>()
   readonly #done = new Set<string>()
+  /** Old tapes read to their end and not yet written. */
+  readonly #batch = new Map<string, Followed>()
   #halting = new AbortController()
   #changedMs = 0
+  #settles = 0
   #behindSinceMs: number | undefined
   #backfill = true
   #discoverMs = 0
@@ -82,11 +92,12 @@ export class Ingest {
   /** Resolves once every tape has been read to where it ended at the call. */
   async settle(): Promise<void> {
     await this.#discover()
-    for (const each of this.#followed.values()) {
-      each.caughtUp = false
-      each.dueMs = 0
+    this.#settles += 1
+    const own = this.#settles
+    for (const [id, each] of this.#followed) {
+      if (!this.#batch.has(id)) each.dueMs = 0
     }
-    while (!this.#stop.signal.aborted && [...this.#followed.values()].some(({ caughtUp, failed }) => !caughtUp && !failed))
+    while (!this.#stop.signal.aborted && [...this.#followed.values()].some(({ settled, failed }) => settled < own && !failed))
       await this.#pause(SETTLE_POLL_MS)
   }
 
@@ -127,36 +138,49 @@ export class Ingest {
     }
   }
 
-  /** A step of every tape that is due, but of old ones of one only. Whether there is more to do at once. */
+  /** A step of every tape that is due; of old ones as many as fit between two looks at the running ones. Whether there is more to do at once. */
   async #round(stop: AbortSignal): Promise<boolean> {
     const nowMs = performance.now()
     let more = false
-    let old = false
     for (const [id, each] of this.#followed) {
       if (stop.aborted) return false
-      if (each.dueMs > nowMs || (each.old && !each.caughtUp && old)) {
-        more ||= each.old && !each.caughtUp && each.dueMs <= nowMs
+      if (each.dueMs > nowMs || this.#batch.has(id)) continue
+      if (each.old && !each.caughtUp && performance.now() - nowMs > OLD_ROUND_MS) {
+        more = true
         continue
       }
-      old ||= each.old && !each.caughtUp
       more = (await this.#step(id, each, stop)) || more
     }
+    if (!more) await this.#flush(stop)
     return more
   }
 
   async #step(id: string, each: Followed, stop: AbortSignal): Promise<boolean> {
     const { follower } = each
     const before = follower.digest?.row().frames ?? -1
+    // A step that began before the call may have looked too early.
+    const settles = this.#settles
     try {
       const step = await follower.step(stop)
       const digest = follower.digest
       const changed = digest !== undefined && (digest.row().frames !== before || step === 'ended')
-      if (digest !== undefined && changed) await storeDigest(this.#parts.database, digest)
+      if (digest !== undefined && step === 'ended' && each.old && !each.told) {
+        // No longer followed, so that the next one has its turn; what is lost with this process is read again.
+        this.#batch.set(id, each)
+        each.dueMs = Number.POSITIVE_INFINITY
+        const frames = [...this.#batch.values()].reduce((sum, { follower: one }) => sum + (one.digest?.row().frames ?? 0), 0)
+        if (this.#batch.size >= BATCH_TAPES || frames >= BATCH_FRAMES) await this.#flush(stop)
+        return true
+      }
+      if (digest !== undefined && changed) await storeDigests(this.#parts.database, [digest])
       if (step === 'ended' && digest !== undefined) {
         this.#followed.delete(id)
         this.#done.add(id)
       }
-      if (step !== 'more') each.caughtUp = true
+      if (step !== 'more') {
+        each.caughtUp = true
+        each.settled = settles
+      }
       if (digest !== undefined && changed && step !== 'more') this.#tell(each, digest)
       each.waitMs = changed ? LIVE_POLL_MS : Math.min(MAX_IDLE_POLL_MS, each.waitMs * 2)
       each.dueMs = step === 'more' ? 0 : performance.now() + each.waitMs
@@ -171,6 +195,30 @@ export class Ingest {
         this.#parts.onProblem(`the tape of ${id} could not be taken into the catalog (${code}); it is tried again`)
       }
       return false
+    }
+  }
+
+  async #flush(stop: AbortSignal): Promise<void> {
+    const batch = [...this.#batch]
+    this.#batch.clear()
+    if (batch.length === 0 || stop.aborted) return
+    try {
+      await storeDigests(
+        this.#parts.database,
+        batch.flatMap(([, { follower }]) => follower.digest ?? []),
+      )
+    } catch (error) {
+      // Each on its own the next time, so that one that cannot be written keeps no other out.
+      for (const [id] of batch)
+        this.#followed.set(id, { ...this.#begin(id, false, performance.now() + RETRY_MS), told: true, failed: true })
+      this.#parts.onProblem(
+        `${batch.length} tapes could not be taken into the catalog (${error instanceof Error ? error.name : 'unknown'}); they are tried again`,
+      )
+      return
+    }
+    for (const [id] of batch) {
+      this.#followed.delete(id)
+      this.#done.add(id)
     }
   }
 
@@ -215,7 +263,7 @@ export class Ingest {
 
   #begin(id: string, old: boolean, dueMs: number): Followed {
     const follower = new TapeFollower(this.#store, id, this.#parts.describers)
-    return { follower, old, told: false, dueMs, waitMs: LIVE_POLL_MS, caughtUp: false, failed: false }
+    return { follower, old, told: false, dueMs, waitMs: LIVE_POLL_MS, caughtUp: false, settled: 0, failed: false }
   }
 
   #tellLag(): void {

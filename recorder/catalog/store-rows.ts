@@ -59,13 +59,13 @@ const STATEMENT_COLUMNS = [
 const PUT_SESSION = upsert('sessions', SESSION_COLUMNS, ['id'])
 const PUT_STATEMENTS = upsert('statements', STATEMENT_COLUMNS, ['session', 'frame', 'part'])
 
-/** Writes what a digest has gathered: all of it or nothing. The same again changes nothing. */
-export async function storeDigest(database: Database, digest: SessionDigest): Promise<void> {
-  const statements = digest.takeStatements()
+/** Writes what the digests have gathered: all of it or nothing. The same again changes nothing. */
+export async function storeDigests(database: Database, digests: readonly SessionDigest[]): Promise<void> {
+  const statements = digests.flatMap((digest) => digest.takeStatements())
   await database.transaction(async (each) => {
     for (let from = 0; from < statements.length; from += BATCH_ROWS)
       await each.query(PUT_STATEMENTS, [sqlJson(statements.slice(from, from + BATCH_ROWS).map(statementColumns))])
-    await each.query(PUT_SESSION, [sqlJson([sessionColumns(digest)])])
+    await each.query(PUT_SESSION, [sqlJson(digests.map(sessionColumns))])
   })
 }
 
