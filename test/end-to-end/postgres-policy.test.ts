@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { Client } from 'pg'
 import { assertRan, clientHere, libpqEnv, Running, run } from '../support/clients.ts'
 import { APPROVER, HUMAN } from '../support/gateway.ts'
 import { heldRequest, PEOPLE_POLICY, PEOPLE_SQL } from '../support/gateway-people.ts'
 import { type Rig, startRig } from '../support/gateway-rig.ts'
+import { type PgServer, startPostgres } from '../support/pg-server.ts'
 import { framesOf } from '../support/tapes.ts'
 
-const people = { policy: PEOPLE_POLICY, seed: PEOPLE_SQL }
+const RESET = 'truncate doomed; insert into doomed select generate_series(1, 10)'
+let people: { readonly policy: string; readonly seed: string; readonly on: PgServer }
+
+before(async () => {
+  const on = await startPostgres()
+  await on.sql(PEOPLE_SQL)
+  people = { policy: PEOPLE_POLICY, seed: RESET, on }
+})
+after(() => people.on.stop())
 
 async function connect(rig: Rig): Promise<Client> {
   const client = new Client({

@@ -37,7 +37,12 @@ export interface Rig extends AsyncDisposable {
 export async function startRig(
   t: TestContext,
   from: ServerName,
-  options: Partial<GatewayOptions> & { readonly server?: PgServerOptions; readonly seed?: string } = {},
+  options: Partial<GatewayOptions> & {
+    readonly server?: PgServerOptions
+    readonly seed?: string
+    /** A server to use, and leave running, in place of one of its own. */
+    readonly on?: PgServer
+  } = {},
 ): Promise<Rig | undefined> {
   if (from === 'debian' && !hasDebian()) {
     missing(t, "Debian's PostgreSQL 15 server is not on this machine")
@@ -45,7 +50,7 @@ export async function startRig(
   }
   const stack = new AsyncDisposableStack()
   try {
-    const server = stack.use(await startPostgres({ ...options.server, from }))
+    const server = options.on ?? stack.use(await startPostgres({ ...options.server, from }))
     await server.sql(options.seed ?? SHOP)
     const gateway = stack.use(await startGateway({ targets: [targetAt(server, { name: 'shop' })], ...options }))
     const proxy = stack.use(await tee(gateway))
