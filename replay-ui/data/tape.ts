@@ -17,6 +17,9 @@ const MAX_KEPT_SIZE = 64 << 20
 /** Asked for beyond the chunk looked at, in the direction of play. */
 const AHEAD = 2
 
+/** After this, what could not be fetched is asked for again when it is looked at. */
+const AGAIN_MS = 3_000
+
 export type ChunkState = 'waiting' | 'good' | 'bad' | 'unattested'
 
 export type Loaded =
@@ -152,6 +155,7 @@ export class Tape {
         break
       case 'damage':
         this.#keep(told.index, { state: 'damage', what: told.what })
+        if (told.again) setTimeout(() => this.#forget(told.index), AGAIN_MS)
         break
       case 'checked':
         for (const { n, count, state } of told.chunks) {
@@ -169,7 +173,7 @@ export class Tape {
         break
       case 'failed':
         if (told.ask === 'verify') this.unverified = told.what
-        else if (told.ask !== 'find' && this.map === undefined) this.failed = { code: told.code, what: told.what }
+        else if (told.ask === 'open') this.failed = { code: told.code, what: told.what }
         break
       default:
         told satisfies never
@@ -184,6 +188,12 @@ export class Tape {
       if (was?.key !== is?.key || was?.offset !== is?.offset) this.#chunks.delete(index)
     }
     this.map = map
+  }
+
+  #forget(index: number): void {
+    if (this.#chunks.get(index)?.state !== 'damage') return
+    this.#chunks.delete(index)
+    this.#changed()
   }
 
   #keep(index: number, loaded: Loaded): void {

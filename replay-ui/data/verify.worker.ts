@@ -22,7 +22,9 @@ interface Opened {
   map: TapeMap
 }
 
-let opened: Opened | undefined
+let opened: Promise<Opened> | undefined
+/** One after another: each reads on where the one before ended. */
+let growing: Promise<void> = Promise.resolve()
 let verifying: AbortController | undefined
 let search = 0
 
@@ -41,41 +43,50 @@ addEventListener('message', (event: MessageEvent<Ask>) => {
 async function answer(ask: Ask): Promise<void> {
   switch (ask.ask) {
     case 'open': {
-      const api = new Api({ origin: ask.origin, purpose: ask.purpose })
-      const reader = new TapeReader(api, webTools, ask.id)
-      const map = await reader.open()
-      opened = { id: ask.id, api, reader, map }
-      return tell({ tell: 'map', map })
+      opened = open(ask.id, new Api({ origin: ask.origin, purpose: ask.purpose }))
+      tell({ tell: 'map', map: (await opened).map })
+      return
     }
     case 'grow': {
-      const tape = theTape()
-      tape.map = await tape.reader.grow(ask.objects)
-      return tell({ tell: 'map', map: tape.map })
+      const tape = await theTape()
+      growing = growing.catch(() => undefined).then(async () => {
+        tape.map = await tape.reader.grow(ask.objects)
+        tell({ tell: 'map', map: tape.map })
+      })
+      await growing
+      return
     }
     case 'chunk':
-      return chunk(theTape(), ask.index)
+      await chunk(await theTape(), ask.index)
+      return
     case 'verify':
-      return verify(theTape(), ask.trust)
+      await verify(await theTape(), ask.trust)
+      return
     case 'find':
       search = ask.search
-      if (ask.filter !== null) await find(theTape(), ask.search, ask.filter)
+      if (ask.filter !== null) await find(await theTape(), ask.search, ask.filter)
       return
     default:
       ask satisfies never
   }
 }
 
-function theTape(): Opened {
-  if (opened === undefined) throw new ApplianceError('STORE_MISSING', 'the tape is not open')
-  return opened
+async function open(id: string, api: Api): Promise<Opened> {
+  const reader = new TapeReader(api, webTools, id)
+  return { id, api, reader, map: await reader.open() }
+}
+
+/** Whatever is asked waits until the tape is open. */
+function theTape(): Promise<Opened> {
+  return opened ?? Promise.reject(new ApplianceError('STORE_MISSING', 'no tape was asked for'))
 }
 
 async function chunk({ reader }: Opened, index: number): Promise<void> {
   try {
     tell({ tell: 'chunk', index, frames: await reader.chunk(index) })
   } catch (error) {
-    if (!(error instanceof ApplianceError)) throw error
-    tell({ tell: 'damage', index, what: error.message })
+    if (error instanceof ApplianceError) tell({ tell: 'damage', index, what: error.message, again: false })
+    else tell({ tell: 'damage', index, what: error instanceof Error ? error.message : String(error), again: true })
   }
 }
 

@@ -18,8 +18,8 @@ export type Ask =
 export type Tell =
   | { readonly tell: 'map'; readonly map: TapeMap }
   | { readonly tell: 'chunk'; readonly index: number; readonly frames: readonly Frame[] }
-  /** Only this chunk cannot be read; others can. */
-  | { readonly tell: 'damage'; readonly index: number; readonly what: string }
+  /** Only this chunk cannot be read; others can. `again`: it could not be fetched now, which may pass. */
+  | { readonly tell: 'damage'; readonly index: number; readonly what: string; readonly again: boolean }
   | { readonly tell: 'checked'; readonly chunks: readonly CheckedChunk[] }
   | { readonly tell: 'verified'; readonly verification: TapeVerification; readonly tookMs: number }
   | {

@@ -162,7 +162,7 @@ test('the console, in Chromium, before a real gateway', async (t) => {
     await page.getByRole('button', { name: /^Approve/ }).click()
     assert.equal((await held).rowCount, 40)
     // The other tab is told without being asked.
-    await twin.page.locator('.request .mark-a-consumed, .request .mark-a-approved').waitFor()
+    await twin.page.locator('.request h2 .mark-a-consumed').waitFor()
     assert.equal(await twin.page.getByRole('button', { name: /^Approve/ }).count(), 0)
     assert.deepEqual(twin.problems, [])
     await twin.page.close()
@@ -182,7 +182,7 @@ test('the console, in Chromium, before a real gateway', async (t) => {
   })
 
   await t.test('a running session is ended, with a reason', async () => {
-    await page.getByRole('link', { name: 'Sessions' }).click()
+    await page.getByRole('link', { name: 'Sessions', exact: true }).click()
     await page.locator('.row-link').first().click()
     await page.getByRole('button', { name: /^End session/ }).click()
     await page.getByLabel(/^Reason/).fill('agent went astray')
@@ -191,7 +191,7 @@ test('the console, in Chromium, before a real gateway', async (t) => {
     await page.getByRole('button', { name: 'End session', exact: true }).click()
     await ended
     await page.locator('.state-sealed').waitFor()
-    await page.locator('.badge', { hasText: /^✓?\s*VALID$/ }).waitFor()
+    await page.getByRole('button', { name: 'Integrity: VALID', exact: true }).waitFor()
   })
 
   await t.test('filters stand in the address, and a wrong one says what is wrong', async () => {
