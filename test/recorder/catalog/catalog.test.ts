@@ -68,7 +68,7 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
       query('SELECT * FROM orders'),
       reply(6, { rows: 50 }),
       reply(
-        5,
+        6,
         { rows: 900, sqlstate: '57014', status: 'I' },
         { body: null, verdict: { act: 'block', rules: ['rows'], ...NOTE } },
       ),
