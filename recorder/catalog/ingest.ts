@@ -189,11 +189,9 @@ export class Ingest {
       if (stop.aborted) return false
       // Begun anew, so that what was half taken in is not counted twice.
       this.#followed.set(id, { ...this.#begin(id, each.old, performance.now() + RETRY_MS), failed: true })
-      if (!(error instanceof ApplianceError && error.code === 'STORE_MISSING')) {
-        await forgetSession(this.#parts.database, id)
-        const code = error instanceof ApplianceError ? error.code : error instanceof Error ? error.name : 'unknown'
-        this.#parts.onProblem(`the tape of ${id} could not be taken into the catalog (${code}); it is tried again`)
-      }
+      await forgetSession(this.#parts.database, id)
+      const code = error instanceof ApplianceError ? error.code : error instanceof Error ? error.name : 'unknown'
+      this.#parts.onProblem(`the tape of ${id} could not be taken into the catalog (${code}); it is tried again`)
       return false
     }
   }

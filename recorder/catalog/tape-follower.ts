@@ -36,6 +36,8 @@ export class TapeFollower {
   /** Reads on, some chunks. Rejects what the store rejects; may be called again then. */
   async step(signal?: AbortSignal): Promise<Step> {
     const key = tapeKeys.segment(this.id, this.#segment)
+    // The folder is there before the tape: its salt is written at the same moment.
+    if (this.#offset === 0 && !(await this.#has(key))) return 'waiting'
     const object = await openObject(this.#store, key, signal)
     let closed = false
     if (object.size > this.#offset) {
