@@ -5,7 +5,7 @@ import type { Catalog, SignInRecord } from '../catalog/catalog.ts'
 const TOKEN_BYTES = 32
 const TOKEN_PATTERN = /^[A-Za-z0-9_-]{43}$/
 /** A shift; nobody stays signed in over night (OWASP ASVS 5.0, 7.3.2). */
-export const SIGN_IN_TTL_MS = 12 * 3_600_000
+const SIGN_IN_TTL_MS = 12 * 3_600_000
 /** Left alone for so long, a page with evidence on it is somebody else's (ASVS 7.3.1). */
 export const SIGN_IN_IDLE_MS = 3_600_000
 /** Being seen is written down this often at most: a restart then forgets a minute of it. */

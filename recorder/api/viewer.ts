@@ -18,7 +18,7 @@ export interface Viewer {
 }
 
 /** `__Host-` binds a cookie to this host and path, where TLS lets it be used. */
-export function cookieName(secure: boolean): string {
+function cookieName(secure: boolean): string {
   return secure ? '__Host-sallyport' : 'sallyport'
 }
 
