@@ -19,8 +19,9 @@ import { type Leaves, merkleRoot, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { encodeRecord } from './record.ts'
 
-/** Frames hashed before the loop gets its turn: about 0.2 ms. */
+/** Hashed before the loop gets its turn: about 0.2 ms, by frames or by bytes. */
 const FRAMES_PER_TURN = 128
+const BYTES_PER_TURN = 320 << 10
 
 /** What `OpenChunk.mark` returns, to go back to when the frames after it could not be spooled. */
 interface ChunkMark {
@@ -163,11 +164,15 @@ async function hashFrames(chunk: FrameBatch, raw: Uint8Array, leaves: Leaves): P
   const count = chunk.ends.length
   const hashes = Buffer.allocUnsafe(Math.max(count, 1) * HASH_SIZE)
   let from = 0
+  let turnFrom = 0
   for (let index = 0; index < count; index += 1) {
     const to = chunk.ends[index] ?? 0
     leaves.write(chunk.firstSeq + index, raw, from + FRAME_HEAD_SIZE, to, hashes, index * HASH_SIZE)
     from = to
-    if (index % FRAMES_PER_TURN === FRAMES_PER_TURN - 1) await nextTurn()
+    if (index % FRAMES_PER_TURN === FRAMES_PER_TURN - 1 || to - turnFrom >= BYTES_PER_TURN) {
+      turnFrom = to
+      await nextTurn()
+    }
   }
   return hashes
 }

@@ -1,9 +1,17 @@
 import { promisify } from 'node:util'
-import { constants, gunzipSync, gzip, type ZstdOptions, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import {
+  constants,
+  createZstdCompress,
+  gunzipSync,
+  gzip,
+  type ZstdCompress,
+  type ZstdOptions,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from 'node:zlib'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { type Codec, MAX_CHUNK_RAW_SIZE } from '../../schemas/tape.ts'
+import { type Codec, MAX_CHUNK_RAW_SIZE, MAX_RECORD_SIZE } from '../../schemas/tape.ts'
 
-const zstdAsync = promisify(zstdCompress)
 const gzipAsync = promisify(gzip)
 
 /** Below this nothing is worth a trip through the thread pool. */
@@ -21,15 +29,47 @@ export async function compress(raw: Uint8Array, codec: Codec): Promise<{ readonl
   return stored.length < raw.length ? { codec, stored } : { codec: 'store', stored: raw }
 }
 
-/** Told the size and given room for the output at once: each output block more is another trip through the pool. */
-async function zstd(raw: Uint8Array): Promise<Uint8Array> {
-  const options: ZstdOptions = {
-    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
-    chunkSize: Math.max(LEAST_OUTPUT, raw.length >> 1),
-    pledgedSrcSize: raw.length,
-  }
-  return raw.length <= SYNC_SIZE ? zstdCompressSync(raw, options) : zstdAsync(raw, options)
+function zstd(raw: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  if (raw.length > SYNC_SIZE) return zstdPooled(raw)
+  return zstdCompressSync(raw, { params: PARAMS, chunkSize: Math.max(LEAST_OUTPUT, raw.length >> 1), pledgedSrcSize: raw.length })
 }
+
+/** Output blocks of a compressor; several chunks fit into one. */
+const OUTPUT_SIZE = 256 << 10
+const PARAMS = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL }
+/** Nobody reads before a frame is complete, so there must be room for all of it. */
+const POOLED: ZstdOptions & { readonly readableHighWaterMark: number } = {
+  params: PARAMS,
+  flush: constants.ZSTD_e_end,
+  chunkSize: OUTPUT_SIZE,
+  readableHighWaterMark: MAX_RECORD_SIZE,
+}
+/** Compressors nobody uses just now. */
+const idle: ZstdCompress[] = []
+
+/**
+ * One frame, on the thread pool. A compressor takes more than a megabyte and longer to set up than to compress a chunk, and each
+ * new one brings the next garbage collection nearer; so it is used again, which it can be because each write ends a frame.
+ */
+async function zstdPooled(raw: Uint8Array): Promise<Uint8Array> {
+  const compressor = idle.pop() ?? createZstdCompress(POOLED)
+  const stored = await new Promise<Uint8Array>((resolve, reject) => {
+    compressor.once('error', reject)
+    compressor.write(raw, (error) => {
+      if (error !== null && error !== undefined) return reject(error)
+      compressor.off('error', reject)
+      const frame: unknown = compressor.read()
+      if (frame instanceof Uint8Array) resolve(frame)
+      else reject(new Error('zstd gave nothing back'))
+    })
+  })
+  if (idle.length < MAX_IDLE) idle.push(compressor)
+  else compressor.destroy()
+  return stored
+}
+
+/** As many as the thread pool has threads. */
+const MAX_IDLE = 4
 
 /** The smallest output block zlib takes is 64. */
 const LEAST_OUTPUT = 1024

@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Facts } from '../../schemas/frame.ts'
-import { CHUNK_RAW_SIZE, DIRS, FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
+import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, DIRS, FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
 
 /** Strings up to this many units are written by hand while they are ASCII: quicker than a call into V8. */
 const SHORT_STRING = 24
@@ -9,13 +9,16 @@ const FIXED_ROOM = 96
 
 /** A full chunk and a read's worth more. Fresh ones cost page faults and garbage collection, a tenth of bulk recording. */
 export const LARGE_BUFFER = CHUNK_RAW_SIZE + (64 << 10)
-/** 10 MiB per process, for as many sessions in bulk at once. */
-const POOLED_BUFFERS = 32
+export const BULK_BUFFER = BULK_CHUNK_SIZE + (68 << 10)
+/** 10 MiB and 9 MiB per process, for as many sessions at once. */
+const POOLS: ReadonlyMap<number, { readonly count: number; readonly buffers: Buffer[] }> = new Map([
+  [LARGE_BUFFER, { count: 32, buffers: [] }],
+  [BULK_BUFFER, { count: 8, buffers: [] }],
+])
 const NO_BYTES = Buffer.alloc(0)
-const pool: Buffer[] = []
 
 function take(size: number): Buffer {
-  return (size === LARGE_BUFFER ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
+  return POOLS.get(size)?.buffers.pop() ?? Buffer.allocUnsafeSlow(size)
 }
 
 /**
@@ -33,7 +36,8 @@ export class FrameEncoder {
 
   /** Gives the buffer back for another chunk; nothing of this one may be used after it. */
   recycle(): void {
-    if (this.#bytes.length === LARGE_BUFFER && pool.length < POOLED_BUFFERS) pool.push(this.#bytes)
+    const pool = POOLS.get(this.#bytes.length)
+    if (pool !== undefined && pool.buffers.length < pool.count) pool.buffers.push(this.#bytes)
     this.#bytes = NO_BYTES
   }
 

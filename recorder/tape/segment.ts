@@ -11,7 +11,7 @@ import { checkOf, encodeFooter, encodeRecord } from './record.ts'
 const gzipAsync = promisify(gzip)
 
 /** A new segment is begun while the old one has this much left: the next chunk's size is not known before it is made. */
-const SLACK = 9 << 20
+const SLACK = 10 << 20
 
 /** Bytes on their way to one place in the store. */
 export interface Addition {

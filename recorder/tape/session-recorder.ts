@@ -2,7 +2,7 @@ import { hexOf } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Masked } from '../../schemas/frame.ts'
 import type { SessionId, SessionInfo } from '../../schemas/session.ts'
-import { CHUNK_RAW_SIZE, type Codec, type Summary, TAPE_VERSION } from '../../schemas/tape.ts'
+import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, type Codec, type Summary, TAPE_VERSION } from '../../schemas/tape.ts'
 import { Density } from '../../schemas/verify/density.ts'
 import { MerkleStack } from '../../schemas/verify/merkle.ts'
 import { Tally } from '../../schemas/verify/totals.ts'
@@ -10,7 +10,7 @@ import { RECORDED, type Recorder, type Seal } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
 import { Backlog } from './backlog.ts'
 import { type Chain, makeChunk, OpenChunk } from './chunk.ts'
-import { LARGE_BUFFER } from './frame-encoder.ts'
+import { BULK_BUFFER, LARGE_BUFFER } from './frame-encoder.ts'
 import type { RecorderLimits } from './limits.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
@@ -21,8 +21,10 @@ import { bodySize, type FramePart, fitsOneFrame, splitEntry } from './split.ts'
 import type { Spool, SpoolClaim, SpoolSlot } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 
-/** Up to this many bytes of bodies an append is done within the call. */
-const AT_ONCE_SIZE = SPOOL_PIECE_SIZE / 2
+/** Up to this many bytes of bodies an append is done within the call: a full read from a socket. */
+const AT_ONCE_SIZE = 64 << 10
+/** A session that fills a chunk within this time is in bulk: its next one is closed at BULK_CHUNK_SIZE. */
+const BULK_FILL_MS = 100
 /** First buffer of a chunk; a session that says little keeps little. */
 const SMALL_CHUNK = 4096
 
@@ -63,6 +65,7 @@ export class SessionRecorder implements Recorder {
   #nextSeq = 0
   #lastUs = 0
   #sizeHint = SMALL_CHUNK
+  #closeAt = CHUNK_RAW_SIZE
   readonly #backlog: Backlog
   #failure: ApplianceError | undefined
   /** The last append that has not resolved yet, if there is one: the next resolves after it. */
@@ -196,7 +199,7 @@ export class SessionRecorder implements Recorder {
   #spooled(chunk: OpenChunk, size: number): void {
     this.#backlog.add(size)
     this.#nextSeq = chunk.nextSeq
-    if (chunk.size >= CHUNK_RAW_SIZE || chunk.urgent) this.#close(false)
+    if (chunk.size >= this.#closeAt || chunk.urgent) this.#close(false)
   }
 
   #recordLater(entries: readonly Entry[]): Promise<void> {
@@ -274,7 +277,9 @@ export class SessionRecorder implements Recorder {
     if (this.#halfSpooled) return
     this.#chunk = undefined
     if (chunk.size === 0) return
-    this.#sizeHint = chunk.size > CHUNK_RAW_SIZE / 2 ? LARGE_BUFFER : SMALL_CHUNK
+    const bulk = chunk.size >= CHUNK_RAW_SIZE && performance.now() - chunk.bornMs < BULK_FILL_MS
+    this.#closeAt = bulk ? BULK_CHUNK_SIZE : CHUNK_RAW_SIZE
+    this.#sizeHint = bulk ? BULK_BUFFER : chunk.size > CHUNK_RAW_SIZE / 2 ? LARGE_BUFFER : SMALL_CHUNK
     this.#backlog.close(chunk.bornMs)
     const claim = this.#parts.slot.take()
     this.#making = this.#making.then(() => this.#make(chunk, claim))

@@ -5,8 +5,11 @@ import { crc32 } from 'node:zlib'
  * u8 whether the payload begins a frame, u16 0, payload. The file number keeps records of a file's former life out.
  */
 export const SPOOL_HEAD_SIZE = 20
-/** One write holds up the loop for no longer than this many bytes take: 13 us at the median, 34 ms seen beside a sync. */
-export const SPOOL_PIECE_SIZE = 64 << 10
+/**
+ * One write holds up the loop for no longer than this many bytes take: 13 us at the median, 34 ms seen beside a sync.
+ * A full read from a socket (64 KiB) and what a frame has beside its body, so that a bulk result is a write per read.
+ */
+export const SPOOL_PIECE_SIZE = 68 << 10
 
 /** `enrol`: payload is the session's id; the slot is its from here on. `frames`: part of its stream of frames. `dismiss`: all of it is in the store. */
 export const SPOOL_KINDS = { enrol: 1, frames: 2, dismiss: 3 } as const

@@ -8,7 +8,7 @@ import { openTape, type TapeFrame } from '../../../recorder/tape/reader.ts'
 import { verifyTape } from '../../../recorder/tape/verify.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Entry } from '../../../schemas/frame.ts'
-import { MAX_FRAME_BODY } from '../../../schemas/tape.ts'
+import { BULK_CHUNK_SIZE, MAX_CHUNK_RAW_SIZE, MAX_FRAME_BODY } from '../../../schemas/tape.ts'
 import { type Fault, FaultyStore } from '../../support/faulty-store.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, recordingFolder, START } from '../../support/recording.ts'
@@ -151,6 +151,28 @@ test('a session goes over as many segments as it needs, and reads and verifies a
   const store = new MemoryStore()
   for (const key of keys) if (!key.endsWith('0002.tape')) store.objects.set(key, Buffer.from(await folder.store.get(key)))
   assert.equal((await verifyTape(store, info.id, { gatewayKeys: [folder.signer] })).verdict, 'INVALID')
+})
+
+test('a session in bulk has larger chunks, none larger than a reader takes', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { info, recorder } = await room.open(START)
+  const body = Buffer.alloc(60_000, 'row ')
+  for (let index = 0; index < 80; index++) await recorder.append([entry({ dir: 'out', body })])
+  await recorder.append([entry({ dir: 'out', body: Buffer.alloc(MAX_FRAME_BODY + 1, 'x') })])
+  await recorder.seal('client.left')
+  const result = await verifyTape(folder.store, info.id, { gatewayKeys: [folder.signer] })
+  assert.equal(result.verdict, 'VALID', JSON.stringify(result.problems))
+  const tape = await openTape(folder.store, info.id)
+  const sizes = tape.segments.flatMap(({ chunks }) => chunks.map((row) => row[7]))
+  assert.ok(
+    sizes.some((size) => size >= BULK_CHUNK_SIZE),
+    String(sizes),
+  )
+  assert.ok(
+    sizes.every((size) => size <= MAX_CHUNK_RAW_SIZE),
+    String(sizes),
+  )
 })
 
 test('an append is in the spool’s file before it resolves', async () => {
