@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { ReusedReads } from './reused-reads.ts'
 
 /**
  * Read ahead of the gate by at most this much per socket. Two full socket reads keep a bulk stream busy; more would only
@@ -6,8 +7,19 @@ import type { Duplex } from 'node:stream'
  */
 const MAX_AHEAD_BYTES = 128 * 1024
 
+/** Passed on at once by one socket; then the others have their turn. About a millisecond of bulk results. */
+const MAX_TURN_BYTES = 128 * 1024
+
+/** Whoever takes an intake's chunks as they come. */
+export interface Taker {
+  /** Told of each chunk, the next one only once what is returned has resolved. What it throws or rejects with ends the flow. */
+  take(chunk: Uint8Array): Promise<void> | undefined
+  /** Whether nothing of all that was taken is needed any more, so that its memory may be used again. */
+  done(): boolean
+}
+
 /**
- * One socket's incoming bytes, pulled. Unlike the stream's own iterator it goes on reading (up to a bound) while nobody
+ * One socket's incoming bytes, pulled or taken as they come. Unlike the stream's own iterator it goes on reading (up to a bound) while nobody
  * pulls, so that the far end's leaving is noticed while one of its messages is held, and it never destroys the socket.
  */
 export class Intake {
@@ -18,6 +30,13 @@ export class Intake {
   #ended = false
   #error: Error | undefined
   #wake: (() => void) | undefined
+  readonly #reads: ReusedReads | undefined
+  #taker: Taker | undefined
+  /** What the taker asked to be waited for, or failed with. */
+  #waiting: Promise<void> | undefined
+  #turnBytes = 0
+  #yielding = false
+  #closed = false
 
   constructor(socket: Duplex) {
     this.#socket = socket
@@ -25,6 +44,8 @@ export class Intake {
     socket.on('end', this.#onEnd)
     socket.on('close', this.#onEnd)
     socket.on('error', this.#onError)
+    this.#reads = ReusedReads.of(socket)
+    if (this.#reads !== undefined) this.#reads.taker = this.#onRead
     // A socket that was paused on purpose (by the intake before this one) does not flow again just because it is listened to.
     socket.resume()
     // What is over already is not announced again.
@@ -46,20 +67,36 @@ export class Intake {
     while (this.#chunks.length === 0) {
       if (this.#error !== undefined) throw this.#error
       if (this.#ended) return null
-      await new Promise<void>((wake) => {
-        this.#wake = wake
-      })
+      await this.#stirred()
     }
-    const chunk = this.#chunks.shift()
-    if (chunk === undefined) return null
-    this.#bytes -= chunk.length
-    if (this.#bytes < MAX_AHEAD_BYTES && this.#socket.isPaused()) this.#socket.resume()
-    return chunk
+    return this.#shift() ?? null
+  }
+
+  /**
+   * Gives every chunk to `taker`, without a promise between socket and taker as long as it does not ask to be waited for.
+   * Resolves at the end; rejects with the socket's error or the taker's.
+   */
+  async flow(taker: Taker): Promise<void> {
+    for (;;) {
+      for (let chunk = this.#shift(); chunk !== undefined; chunk = this.#shift()) await taker.take(chunk)
+      if (this.#error !== undefined) throw this.#error
+      if (this.#ended) return
+      this.#taker = taker
+      await this.#stirred()
+      this.#taker = undefined
+      if (this.#waiting !== undefined) {
+        const waiting = this.#waiting
+        this.#waiting = undefined
+        await waiting
+      }
+    }
   }
 
   /** Stops listening, leaves the socket paused, and gives back what was read and not yet pulled (to be unshifted by whoever reads on). */
   close(): Uint8Array {
+    this.#closed = true
     this.#socket.pause()
+    if (this.#reads?.taker === this.#onRead) this.#reads.taker = undefined
     this.#socket.off('data', this.#onData)
     this.#socket.off('end', this.#onEnd)
     this.#socket.off('close', this.#onEnd)
@@ -69,10 +106,64 @@ export class Intake {
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
+    if (!this.#give(chunk)) this.#keep(chunk)
+  }
+
+  /** As `#onData`, for memory that is used again; whether it may be already. */
+  readonly #onRead = (bytes: Uint8Array): boolean => {
+    const taker = this.#taker
+    if (this.#give(bytes)) return this.#waiting === undefined && taker?.done() === true
+    this.#keep(Buffer.from(bytes))
+    return true
+  }
+
+  /** Whether the taker has it. */
+  #give(chunk: Uint8Array): boolean {
+    const taker = this.#taker
+    if (taker === undefined || this.#chunks.length > 0) return false
+    this.#turnBytes += chunk.length
+    if (this.#turnBytes >= MAX_TURN_BYTES) this.#yield()
+    try {
+      this.#waiting = taker.take(chunk)
+    } catch (error) {
+      this.#waiting = Promise.reject(error)
+    }
+    if (this.#waiting !== undefined) {
+      this.#taker = undefined
+      this.#stir()
+    }
+    return true
+  }
+
+  #keep(chunk: Uint8Array): void {
     this.#chunks.push(chunk)
     this.#bytes += chunk.length
     if (this.#bytes >= MAX_AHEAD_BYTES) this.#socket.pause()
     this.#stir()
+  }
+
+  #shift(): Uint8Array | undefined {
+    const chunk = this.#chunks.shift()
+    if (chunk === undefined) return undefined
+    this.#bytes -= chunk.length
+    this.#resume()
+    return chunk
+  }
+
+  /** Stops reading until everybody else has had a turn. */
+  #yield(): void {
+    this.#turnBytes = 0
+    this.#yielding = true
+    this.#socket.pause()
+    setImmediate(() => {
+      this.#yielding = false
+      this.#resume()
+    })
+  }
+
+  #resume(): void {
+    if (this.#closed || this.#yielding || this.#bytes >= MAX_AHEAD_BYTES) return
+    if (this.#socket.isPaused()) this.#socket.resume()
   }
 
   readonly #onEnd = (): void => {
@@ -85,6 +176,12 @@ export class Intake {
   readonly #onError = (error: Error): void => {
     this.#error ??= error
     this.#onEnd()
+  }
+
+  #stirred(): Promise<void> {
+    return new Promise((wake) => {
+      this.#wake = wake
+    })
   }
 
   #stir(): void {

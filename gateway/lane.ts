@@ -4,21 +4,23 @@ import type { Message, Output } from './message.ts'
 /** A lane this full stops its socket from being read. One incomplete large message may stand beside it in the wire. */
 const MAX_LANE_BYTES = 256 * 1024
 
+const NONE: readonly Message[] = []
+
 /**
  * The messages of one direction and one channel on their way through the gate, in order. Lanes run independently:
  * while one is held, the others go on. What arrives while a lane is busy passes together in the next batch.
  */
 class Lane {
   readonly #lanes: Lanes
-  #waiting: Message[] = []
+  #waiting: readonly Message[] = NONE
   running = false
 
   constructor(lanes: Lanes) {
     this.#lanes = lanes
   }
 
-  push(message: Message): void {
-    this.#waiting.push(message)
+  push(messages: readonly Message[]): void {
+    this.#waiting = this.#waiting.length === 0 ? messages : [...this.#waiting, ...messages]
   }
 
   /** Passes what waits; without a promise as long as nothing has to be waited for. */
@@ -35,7 +37,7 @@ class Lane {
   #some(): Promise<void> | undefined {
     while (this.#waiting.length > 0 && !this.#lanes.stopped) {
       const messages = this.#waiting
-      this.#waiting = []
+      this.#waiting = NONE
       const passing = this.#lanes.pass(messages)
       if (passing !== undefined) return passing
     }
@@ -86,19 +88,44 @@ export class Lanes {
   }
 
   push(messages: readonly Message[]): void {
-    // All of a read waits before any of it passes, so that it is recorded in one append.
-    const touched = new Set<Lane>()
+    const [first] = messages
+    if (first === undefined) return
+    const { channel } = first
+    let others = false
     for (const message of messages) {
-      let lane = this.#lanes.get(message.channel)
-      if (lane === undefined) {
-        lane = new Lane(this)
-        this.#lanes.set(message.channel, lane)
-      }
       this.#bytes += message.bytes.length
-      lane.push(message)
-      touched.add(lane)
+      others ||= message.channel !== channel
     }
-    for (const lane of touched) lane.run()
+    // All of a read waits before any of it passes, so that it is recorded in one append.
+    if (!others) {
+      const lane = this.#lane(channel)
+      lane.push(messages)
+      lane.run()
+      return
+    }
+    const touched = new Map<Lane, Message[]>()
+    for (const message of messages) {
+      const lane = this.#lane(message.channel)
+      const own = touched.get(lane)
+      if (own === undefined) touched.set(lane, [message])
+      else own.push(message)
+    }
+    for (const [lane, own] of touched) lane.push(own)
+    for (const lane of touched.keys()) lane.run()
+  }
+
+  #lane(channel: number): Lane {
+    let lane = this.#lanes.get(channel)
+    if (lane === undefined) {
+      lane = new Lane(this)
+      this.#lanes.set(channel, lane)
+    }
+    return lane
+  }
+
+  /** Whether all that came in has been delivered. */
+  get empty(): boolean {
+    return this.#bytes === 0
   }
 
   /** Whether another chunk may be taken in. */

@@ -105,7 +105,10 @@ export interface Output {
 export interface Wire {
   /** So many requests wait for their answers that nothing more is read from the client until some have come. */
   readonly crowded?: boolean
-  /** The messages now complete. Throws ApplianceError PROTOCOL_*, and is dead after that. */
+  /**
+   * The messages now complete. Throws ApplianceError PROTOCOL_*, and is dead after that. Whatever is kept of `chunk` beyond the
+   * release of these messages must be a copy: its memory is used again.
+   */
   receive(from: Side, chunk: Uint8Array): readonly Message[]
   /** What to write so that the message goes on its way: as it came, or with `bytes` in its place. No output but `own` ones: swallowed. */
   release(message: Message, bytes?: Uint8Array): readonly Output[]

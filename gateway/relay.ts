@@ -37,15 +37,23 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
     new Promise((resolve) => {
       answered = resolve
     })
+  const settled = async (from: Side): Promise<void> => {
+    if (lanes[from].full) await lanes[from].room()
+    if (from === 'client') while (wire.crowded === true && !stop.aborted) await nextAnswer()
+  }
   const pump = async (from: Side, to: Side): Promise<void> => {
-    const intake = intakes[from]
-    for (let chunk = await intake.next(); chunk !== null && !stop.aborted; chunk = await intake.next()) {
-      lanes[from].push(wire.receive(from, chunk))
-      if (lanes[from].full) await lanes[from].room()
-      if (from === 'server') answered()
-      else while (wire.crowded === true && !stop.aborted) await nextAnswer()
-    }
-    await lanes[from].drained()
+    const own = lanes[from]
+    await intakes[from].flow({
+      take(chunk) {
+        if (stop.aborted) return undefined
+        own.push(wire.receive(from, chunk))
+        if (from === 'server') answered()
+        return own.full || (from === 'client' && wire.crowded === true) ? settled(from) : undefined
+      },
+      // Written means: by the operating system. Until then a slow end keeps the bytes themselves.
+      done: () => own.empty && ends.client.writableLength === 0 && ends.server.writableLength === 0,
+    })
+    await own.drained()
     if (!stop.aborted) await within(MAX_STALL_MS, () => ended(ends[to], stop))
   }
   const aborted = new Promise<never>((_, reject) => {
@@ -107,8 +115,9 @@ export function send(ends: Ends, outputs: readonly Output[], signal: AbortSignal
     ends.client.uncork()
     ends.server.uncork()
   }
+  if (!ends.client.writableNeedDrain && !ends.server.writableNeedDrain) return undefined
   const slow = [ends.client, ends.server].filter((end) => end.writableNeedDrain)
-  return slow.length === 0 ? undefined : Promise.all(slow.map((end) => drained(end, signal))).then(() => undefined)
+  return Promise.all(slow.map((end) => drained(end, signal))).then(() => undefined)
 }
 
 function drained(end: Duplex, signal: AbortSignal): Promise<void> {

@@ -71,3 +71,44 @@ test('a socket that was over before it was listened to is at its end', async () 
   await once(socket, 'end')
   assert.equal(await new Intake(socket).next(), null)
 })
+
+test('a taker gets what comes as it comes, and nothing while it asks to be waited for', async () => {
+  const socket = new PassThrough()
+  const intake = new Intake(socket)
+  const taken: string[] = []
+  let go = (): void => undefined
+  const flow = intake.flow({
+    take(chunk) {
+      taken.push(Buffer.from(chunk).toString())
+      if (taken.length !== 2) return undefined
+      return new Promise((resolve) => {
+        go = resolve
+      })
+    },
+    done: () => true,
+  })
+  for (const text of ['a', 'b', 'c']) {
+    socket.write(text)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.deepEqual(taken, ['a', 'b'])
+  socket.end('d')
+  go()
+  await flow
+  assert.equal(taken.join(''), 'abcd')
+})
+
+test('what a taker throws or rejects with ends the flow', async () => {
+  for (const fail of [
+    () => {
+      throw new Error('no')
+    },
+    () => Promise.reject(new Error('no')),
+  ]) {
+    const socket = new PassThrough()
+    const flow = new Intake(socket).flow({ take: fail, done: () => true })
+    await new Promise((resolve) => setImmediate(resolve))
+    socket.write('x')
+    await assert.rejects(flow, /no/)
+  }
+})

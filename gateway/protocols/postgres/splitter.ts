@@ -75,9 +75,12 @@ export class Splitter {
   push(chunk: Uint8Array): readonly Cut[] {
     if (this.#dead !== undefined) throw this.#dead
     if (this.#tailSize === 0) return this.#cut(chunk, 0, NONE)
-    this.#tail.push(chunk)
     this.#tailSize += chunk.length
-    if (this.#tailSize < this.#needed) return NONE
+    if (this.#tailSize < this.#needed) {
+      this.#tail.push(Uint8Array.from(chunk))
+      return NONE
+    }
+    this.#tail.push(chunk)
     const tail = this.#tail
     const size = this.#tailSize
     const before = size - chunk.length

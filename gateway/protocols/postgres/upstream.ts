@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
+import { connectReusing } from '../../reused-reads.ts'
 import { SSL_CODE, writeRequest } from './startup-packet.ts'
 import { pull, push, tolerateErrors } from './startup-pull.ts'
 import { startTls } from './upstream-tls.ts'
@@ -32,9 +33,11 @@ export async function dial(target: Target, credential: Credential, signal: Abort
   }, CONNECT_TIMEOUT_MS)
   const stop = AbortSignal.any([signal, late.signal])
   const local = target.host.startsWith('/')
+  const plain = credential.tls.mode === 'off' || local
+  const connect = plain ? connectReusing : createConnection
   const socket = local
-    ? createConnection({ path: `${target.host}/.s.PGSQL.${target.port}` })
-    : createConnection({
+    ? connect({ path: `${target.host}/.s.PGSQL.${target.port}` })
+    : connect({
         host: target.host,
         port: target.port,
         noDelay: true,
@@ -44,7 +47,7 @@ export async function dial(target: Target, credential: Credential, signal: Abort
   try {
     await connected(socket, target, stop)
     tolerateErrors(socket)
-    if (credential.tls.mode === 'off' || local) return { socket, tls: undefined, private: local || isLoopback(socket) }
+    if (plain) return { socket, tls: undefined, private: local || isLoopback(socket) }
     await requestTls(socket, target, stop)
     const tls = await startTls(socket, target.host, credential, stop)
     return { socket: tls, tls, private: credential.tls.mode === 'verify' || isLoopback(socket) }
