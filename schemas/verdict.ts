@@ -1,3 +1,5 @@
+import type { ErrorCode } from './errors.ts'
+
 /** What policy says of a message. Precedence: block, hold, mask, allow. `rules` names every rule that matched, not only the winner. */
 export type Verdict =
   | { readonly act: 'allow'; readonly rules: readonly string[] }
@@ -42,6 +44,8 @@ export interface Refusal {
   readonly hint?: string
   readonly rules: readonly string[]
   readonly approval?: string
+  /** Where one of our errors ended the session: which. */
+  readonly code?: ErrorCode
 }
 
 /** What the client is told while its message is held. */

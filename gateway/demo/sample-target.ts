@@ -113,19 +113,19 @@ async function start(native: string, data: string, port: number, user: RunAs | u
   ]
   const child = launch(join(native, 'bin/postgres'), args, user)
   const said = listen(child)
-  const deadline = AbortSignal.timeout(MAX_START_MS)
+  let deadline: NodeJS.Timeout | undefined
   await new Promise<void>((resolve, reject) => {
     const fail = (why: string): void => reject(new ApplianceError('TARGET_UNREACHABLE', `the sample target ${why}: ${said()}`))
     child.once('error', (error) => fail(`could not be run (${error.message})`))
     child.once('exit', (code) => fail(`ended while starting (exit ${code})`))
-    deadline.addEventListener('abort', () => {
+    deadline = setTimeout(() => {
       child.kill('SIGQUIT')
       fail(`was not ready within ${MAX_START_MS / 1000} s`)
-    })
+    }, MAX_START_MS)
     child.stderr?.on('data', () => {
       if (said().includes('ready to accept connections')) resolve()
     })
-  })
+  }).finally(() => clearTimeout(deadline))
   return child
 }
 

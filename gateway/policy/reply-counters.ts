@@ -9,6 +9,12 @@ import type { Vocabulary } from './vocabulary.ts'
 /** Statements a client may have sent ahead of their results and that a threshold has to remember. */
 const MAX_PENDING_STATEMENTS = 10_000
 
+/** What the executions of one cursor or portal share. */
+interface CursorCounters {
+  readonly armed: ReadonlySet<CompiledRule>
+  readonly counters: Map<CompiledRule, Running>
+}
+
 interface Running {
   readonly rule: CompiledRule
   readonly counter: Counter
@@ -27,10 +33,7 @@ export class ReplyCounters {
   readonly #armed = new Map<number, ReadonlySet<CompiledRule>>()
   /** Statement -> its own counters; a FETCH shares those of its cursor. */
   readonly #statements = new Map<number, Map<CompiledRule, Running>>()
-  readonly #cursors = new Map<
-    string,
-    { readonly armed: ReadonlySet<CompiledRule>; readonly counters: Map<CompiledRule, Running> }
-  >()
+  readonly #cursors = new Map<string, CursorCounters>()
   readonly #conditional: readonly CompiledRule[]
   readonly #perStatement: boolean
 
@@ -50,16 +53,31 @@ export class ReplyCounters {
     if (this.#armed.size >= MAX_PENDING_STATEMENTS) return false
     const armed = new Set(this.#conditional.filter((rule) => rule.matches(facts, around)))
     const counters = new Map<CompiledRule, Running>()
-    const cursors = strings(facts['executes']).filter((name) => name.startsWith('cursor:'))
+    const { portal } = facts
+    const part = typeof portal === 'number' ? `portal:${portal}` : undefined
+    const cursors = [
+      ...strings(facts['executes']).filter((name) => name.startsWith('cursor:')),
+      ...(part === undefined ? [] : [part]),
+    ]
     const known = cursors.map((name) => this.#cursors.get(name)).find((cursor) => cursor !== undefined)
     this.#armed.set(statement, known === undefined ? armed : new Set([...armed, ...known.armed]))
     this.#statements.set(statement, known?.counters ?? counters)
+    if (part !== undefined && known === undefined) this.#keep(part, { armed, counters })
     for (const name of strings(facts['prepares'])) {
       // A FETCH has the facts of its DECLARE, prepares among them.
       if (!name.startsWith('cursor:') || (cursors.includes(name) && this.#cursors.has(name))) continue
       if (this.#cursors.size < MAX_PENDING_STATEMENTS) this.#cursors.set(name, { armed, counters })
     }
     return true
+  }
+
+  /** Portals come and go by the thousand: beyond the limit the oldest is forgotten, and the session's own thresholds remain. */
+  #keep(portal: string, entry: CursorCounters): void {
+    if (this.#cursors.size >= MAX_PENDING_STATEMENTS) {
+      const oldest = [...this.#cursors.keys()].find((name) => name.startsWith('portal:'))
+      if (oldest !== undefined) this.#cursors.delete(oldest)
+    }
+    this.#cursors.set(portal, entry)
   }
 
   /** Counts a message that passes; the thresholds it crosses. */

@@ -2,6 +2,8 @@ import { categoriesOf } from './functions.ts'
 
 /** More names than this in one list is no statement a person or a program writes; the statement then counts as unparsable. */
 const MAX_NAMES = 1_000
+/** Common table expressions of one text: each sees those before it, so their cost grows with the square. */
+const MAX_TABLES = 300
 
 /** What the walk over a statement's tree notes down; one per text. Names are as the grammar folds them. */
 export class Collector {
@@ -53,8 +55,11 @@ export class Collector {
     this.limit = this.limit === undefined ? limit : this.limit === null || limit === null ? null : Math.max(this.limit, limit)
   }
 
+  /** Common table expressions met so far. */
+  tables = 0
+
   get overflowing(): boolean {
     const lists = [this.relations, this.columns, this.functions, this.sets, this.prepares, this.executes]
-    return lists.some((names) => names.size > MAX_NAMES)
+    return this.tables > MAX_TABLES || lists.some((names) => names.size > MAX_NAMES)
   }
 }

@@ -15,12 +15,27 @@ export type Parsed =
 export function parseSql(text: string): Parsed {
   // The library takes '' for an error; to PostgreSQL it is an empty query.
   if (text === '') return { ok: true, statements: [] }
+  if (isCostly(text)) return { ok: false, at: null }
   try {
     const statements = (parseSync(text).stmts ?? []).map(({ stmt }) => (stmt ?? {}) as Node)
     return { ok: true, statements }
   } catch (error) {
     return { ok: false, at: hasSqlDetails(error) ? (error.sqlDetails?.cursorPosition ?? null) : null }
   }
+}
+
+/** More comment openings in one text, and longer runs of operator characters, than anybody writes: the scanner's cost grows with their square. */
+const MAX_COMMENT_OPENINGS = 200
+const OPERATOR_RUN = /[+*/<>=~!@#%^&|`?]{256}/
+
+/** Whether the grammar would hold the event loop over this text for seconds. One pass. */
+function isCostly(text: string): boolean {
+  let openings = 0
+  for (let at = text.indexOf('/*'); at !== -1; at = text.indexOf('/*', at + 2)) {
+    openings++
+    if (openings > MAX_COMMENT_OPENINGS) return true
+  }
+  return OPERATOR_RUN.test(text)
 }
 
 /** PostgreSQL's fingerprint (16 hex digits): equal for statements that differ in constants only. '' where there is none. */

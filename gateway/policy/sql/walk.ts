@@ -201,6 +201,8 @@ function withClause(body: Node, into: Collector, outer: Scope | undefined): Scop
   const tables = list(clause['ctes']).map((item) => record(item['CommonTableExpr']))
   const all = new Set(tables.map((table) => text(table['ctename'])))
   // Without RECURSIVE each sees only those before it: `WITH t AS (SELECT * FROM t)` reads the table t.
+  into.tables += tables.length
+  if (into.overflowing) return { names: all, up: outer }
   const seen = new Set<string>()
   for (const table of tables) {
     const scope = { names: clause['recursive'] === true ? all : new Set(seen), up: outer }

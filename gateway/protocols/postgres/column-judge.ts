@@ -8,6 +8,7 @@ import type { Catalog } from './catalog.ts'
 import { Catalogs } from './catalog.ts'
 import type { RelationName } from './catalog-origin.ts'
 import { type ColumnOrigin, columnField, type Labelled } from './columns.ts'
+import { convertsText } from './conversions.ts'
 import type { CopyShape } from './copy.ts'
 import { copyPlan } from './copy-plan.ts'
 import type { ColumnJudge } from './reply-reader.ts'
@@ -93,7 +94,8 @@ export class Columns implements ColumnJudge {
   }
 
   complaint(sql: string): Field | undefined {
-    const taint = this.#labels.empty ? undefined : this.#taint(sql)
+    // A constraint that fails shows the whole row, columns the statement never named among them.
+    const taint = this.#labels.empty ? undefined : this.#taint(sql, 'rows')
     return taint === undefined ? undefined : { ...QUOTED_VALUE, label: taint.label }
   }
 
@@ -101,7 +103,7 @@ export class Columns implements ColumnJudge {
     if (this.#labels.empty) return undefined
     const byName = this.#labels.labelForName(origin.name)
     if (byName !== undefined) return byName
-    if (origin.table === 0) return canHide(origin) ? this.#taint(sql) : undefined
+    if (origin.table === 0) return this.#computed(origin, sql)
     const place = this.#catalog?.lookup(origin.table, (origin.attribute << 16) >> 16)
     if (place === 'system') return undefined
     if (place === undefined) return canHide(origin) ? UNKNOWN_ORIGIN : undefined
@@ -109,13 +111,23 @@ export class Columns implements ColumnJudge {
       const label = this.#labels.labelFor(column) ?? this.#labels.labelForName(column.column)
       if (label !== undefined) return label
     }
+    // What a statement has just written comes back under the name of where it was put.
+    if (sqlFacts(sql).writes === true) {
+      const written = this.#computed(origin, sql)
+      if (written !== undefined) return written
+    }
     if (!canHide(origin)) return undefined
     if (place.opaque) return UNKNOWN_ORIGIN
     return place.computedFrom.map((relation) => this.#anyLabel(relation)).find((label) => label !== undefined)
   }
 
+  /** A column the statement computes. A number passes as long as nothing turns text into numbers: a count is no one's data. */
+  #computed(origin: ColumnOrigin, sql: string): Labelled | undefined {
+    return canHide(origin) || convertsText(sql) ? this.#taint(sql) : undefined
+  }
+
   /** The label of a labelled column that the statement names, or of any in a relation it reads whole; what it computes may carry it. */
-  #taint(sql: string): Labelled | undefined {
+  #taint(sql: string, reach: 'columns' | 'rows' = 'columns'): Labelled | undefined {
     const {
       relations = [],
       columns = [],
@@ -129,6 +141,8 @@ export class Columns implements ColumnJudge {
       const label = this.#labels.labelForName(column)
       if (label !== undefined) return label
     }
+    // A name that no relation here has stands for something else: an alias in a list, a column of a CTE, a function of the row.
+    const whole = reach === 'rows' || star === true || columns.some((column) => !this.#hasColumn(relations, column))
     for (const written of relations) {
       const dot = written.lastIndexOf('.')
       const table = written.slice(dot + 1)
@@ -137,7 +151,7 @@ export class Columns implements ColumnJudge {
       // A relation the catalog does not know (yet: a temporary one) may have been filled from any other.
       if (found.length === 0 && !isSystemName(table, schema)) return UNKNOWN_ORIGIN
       for (const relation of found) {
-        const names = star === true || relation.view !== undefined ? relation.columns.values() : columns
+        const names = whole || relation.view !== undefined ? relation.columns.values() : columns
         for (const column of names) {
           const place = this.#catalog?.lookup(relation.oid, attributeOf(relation.columns, column))
           const all =
@@ -150,6 +164,14 @@ export class Columns implements ColumnJudge {
       }
     }
     return undefined
+  }
+
+  #hasColumn(relations: readonly string[], column: string): boolean {
+    return relations.some((written) => {
+      const dot = written.lastIndexOf('.')
+      const found = this.#catalog?.named(written.slice(dot + 1), dot === -1 ? undefined : written.slice(0, dot)) ?? []
+      return found.some((relation) => attributeOf(relation.columns, column) !== 0)
+    })
   }
 
   #anyLabel({ schema, table }: RelationName): Labelled | undefined {

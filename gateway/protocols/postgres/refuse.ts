@@ -112,7 +112,10 @@ export function reportRefusal(refusal: Refusal, severity: 'ERROR' | 'FATAL' = 'E
     severity,
     code: severity === 'FATAL' ? farewellState(refusal) : refusalState(refusal),
     message: refusal.message,
-    detail: `sallyport: ${refusal.why} by ${refusal.rules.length === 0 ? 'the gateway' : refusal.rules.join(', ')}`,
+    detail:
+      refusal.code !== undefined
+        ? `sallyport: ${refusal.code}`
+        : `sallyport: ${refusal.why} by ${refusal.rules.length === 0 ? 'the gateway' : refusal.rules.join(', ')}`,
     ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
   }
 }
@@ -133,6 +136,7 @@ function refusalState(refusal: Refusal): string {
 
 /** 57P01 (admin_shutdown) is what clients and pools know as "this connection is gone, open another". */
 function farewellState(refusal: Refusal): string {
+  if (refusal.code !== undefined) return SQLSTATES[refusal.code] ?? INTERNAL_ERROR
   return refusal.why === 'failed' ? '58030' : '57P01'
 }
 

@@ -1,8 +1,16 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Conversation } from './conversation.ts'
-import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, nameAt, textAt } from './messages.ts'
+import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
-import { bindNames, bindResultFormats, formattedValues, type Meaning, type Request, type RequestContext } from './request.ts'
+import {
+  bindNames,
+  bindResultFormats,
+  formattedValues,
+  type Meaning,
+  type Parse,
+  type Request,
+  type RequestContext,
+} from './request.ts'
 import type { Piece } from './splitter.ts'
 import { certain, type Portal, type Statement } from './statement.ts'
 
@@ -49,7 +57,27 @@ export class ConversationContext implements RequestContext {
     if (sql === undefined) return {}
     const facts = sql === null ? UNKNOWN : this.#reader.facts(sql)
     const statement = request.kind === 'parse' ? {} : { statement: this.#conversation.upcomingStatement }
-    return { ...facts, ...statement, ...(this.#conversation.inTransaction ? IN_TRANSACTION : {}) }
+    const portal = this.#portalInParts(request)
+    return {
+      ...facts,
+      ...statement,
+      ...(portal === undefined ? {} : { portal }),
+      ...(this.#conversation.inTransaction ? IN_TRANSACTION : {}),
+    }
+  }
+
+  /** The number of a portal whose rows are taken in parts: all its executions are one statement to a threshold. */
+  #portalInParts(request: Request): number | undefined {
+    const execute = request.piece(FRONTEND.execute)
+    if (execute === undefined) return undefined
+    const portal = this.portals(request).at(-1)
+    if (portal === undefined) return undefined
+    const known = inParts.get(portal)
+    // The last four bytes of an Execute: the most rows it may answer, 0 for all.
+    if (known !== undefined || int32(request.bytes, execute.to - 4) === 0) return known
+    portalCount++
+    inParts.set(portal, portalCount)
+    return portalCount
   }
 
   recorded(request: Request): Facts {
@@ -119,9 +147,8 @@ export class ConversationContext implements RequestContext {
   bound(request: Request): Portal | undefined {
     const bind = request.piece(FRONTEND.bind)
     if (bind === undefined) return undefined
-    const portal = portals.get(request) ?? bindPortal(request, bind, this.#bindable(request), this.#conversation.generation)
-    portals.set(request, portal)
-    return portal
+    request.portal ??= bindPortal(request, bind, this.#bindable(request), this.#conversation.generation)
+    return request.portal
   }
 
   /** Whether the server is skipping to the next Sync because a request of this group was refused. */
@@ -157,6 +184,7 @@ export class ConversationContext implements RequestContext {
   /** The text by which the columns of an answer are judged. */
   answering(sql: string | null | undefined): string {
     if (sql === null || sql === undefined) return UNREADABLE_SQL
+    if (!USES.test(sql)) return sql
     const used = this.#used(sql)
     return used === undefined ? UNREADABLE_SQL : used.join(';\n')
   }
@@ -185,6 +213,7 @@ export class ConversationContext implements RequestContext {
    * null where a statement is executed that nobody prepared here.
    */
   expanded(sql: string): string | null {
+    if (!USES.test(sql)) return sql
     const used = this.#used(sql)
     if (used !== undefined) return used.join(';\n')
     // A cursor may have been opened by a function, and that call was judged; a statement is prepared only where we can read it.
@@ -222,25 +251,16 @@ const IN_TRANSACTION: Facts = { in_transaction: true }
 /** Facts of something that cannot be known: policy's `unparsable` decides. */
 const UNKNOWN: Facts = { parse_ok: false, unknown_statement: true }
 
-/** Request -> what its Parse defines, made once so that registry and turn share one Statement. */
-const parses = new WeakMap<Request, { readonly name: string; readonly sql: string; readonly statement: Statement }>()
-
-export function parseOf(
-  request: Request,
-): { readonly name: string; readonly sql: string; readonly statement: Statement } | undefined {
-  const known = parses.get(request)
-  if (known !== undefined) return known
+export function parseOf(request: Request): Parse | undefined {
+  if (request.parse !== undefined) return request.parse
   const piece = request.piece(FRONTEND.parse)
   if (piece === undefined) return undefined
   const { bytes } = request
   const name = nameAt(bytes, piece.from + HEADER_SIZE, piece.to)
   const sql = cstring(bytes, cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to) + 1, piece.to)
-  const parse = { name, sql, statement: { sql } }
-  parses.set(request, parse)
-  return parse
+  request.parse = { name, sql, statement: { sql } }
+  return request.parse
 }
-
-const portals = new WeakMap<Request, Portal>()
 
 function bindPortal(request: Request, bind: Piece, statements: readonly Statement[], generation: number): Portal {
   const { bytes } = request

@@ -4,7 +4,7 @@ import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, uint16 } from './mess
 import { passwordLiterals } from './password-literals.ts'
 import { MessageLength, Rewrite } from './rewrite.ts'
 import type { Piece } from './splitter.ts'
-import type { Portal } from './statement.ts'
+import type { Portal, Statement } from './statement.ts'
 
 const SQL: Field = { path: 'sql', action: 'scan' }
 const PASSWORD: Field = { path: 'sql.password', action: 'mask', label: 'sql.password', entity: 'password' }
@@ -15,6 +15,12 @@ const COPY_LINE: Field = { path: 'copy', action: 'scan' }
 const FAIL_REASON: Field = { path: 'copy.fail', action: 'scan' }
 
 export type RequestKind = 'query' | 'parse' | 'execute' | 'extended' | 'function-call' | 'copy-data' | 'copy-end' | 'terminate'
+
+export interface Parse {
+  readonly name: string
+  readonly sql: string
+  readonly statement: Statement
+}
 
 /** The text a request asks to run or prepare (null: something of it is not known; undefined: nothing of the kind), and what it executes. */
 export interface Meaning {
@@ -49,6 +55,9 @@ export class Request implements Message {
   readonly #context: RequestContext
   /** Everything this request means, resolved when it is judged: what was judged is what is released. */
   meaning: Meaning | undefined
+  /** What its Parse defines and its Bind binds, made once so that registry and turn share them. */
+  parse: Parse | undefined
+  portal: Portal | undefined
   #facts: Facts | undefined
   #redacted: Redacted | undefined
 
