@@ -262,6 +262,10 @@ export function parseOf(request: Request): Parse | undefined {
   return request.parse
 }
 
+/** Portals whose rows are taken in parts, by the number their executions share. */
+const inParts = new WeakMap<Portal, number>()
+let portalCount = 0
+
 function bindPortal(request: Request, bind: Piece, statements: readonly Statement[], generation: number): Portal {
   const { bytes } = request
   // Copied: the read they came in must not live as long as the portal.
