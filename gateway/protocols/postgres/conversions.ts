@@ -36,8 +36,10 @@ function found(value: unknown): boolean {
 }
 
 function isConversion(cast: Node): boolean {
-  const constant = isNode(cast['arg']) && cast['arg']['A_Const'] !== undefined
-  return !constant && isNode(cast['typeName']) && !TEXTS.has(lastName(cast['typeName']['names']))
+  const { arg } = cast
+  const counted = isNode(arg) && isNode(arg['FuncCall']) && arg['FuncCall']['agg_star'] === true
+  const constant = isNode(arg) && arg['A_Const'] !== undefined
+  return !constant && !counted && isNode(cast['typeName']) && !TEXTS.has(lastName(cast['typeName']['names']))
 }
 
 function lastName(names: unknown): string {

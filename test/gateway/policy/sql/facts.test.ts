@@ -311,3 +311,14 @@ test('texts with one key are judged alike', () => {
   )
   assert.ok(compared > 300, `only ${compared} pairs had one key`)
 })
+
+test('a text that would cost the scanner or the walk seconds counts as unreadable', () => {
+  const costly = [
+    `${'/*'.repeat(60_000)}${'*/'.repeat(60_000)} SELECT 1`,
+    `${'/* * '.repeat(20_000)}${'*/'.repeat(20_000)} SELECT 1`,
+    `SELECT 1 ${'+'.repeat(100_000)} 1`,
+    `WITH ${Array.from({ length: 11_000 }, (_, index) => `c${index} AS (SELECT 1)`).join(', ')} SELECT 1`,
+  ]
+  for (const sql of costly) assert.equal(sqlFacts(sql).parse_ok, false, sql.slice(0, 40))
+  assert.equal(sqlFacts('/* one */ SELECT /* two */ 1 -- three').parse_ok, true)
+})
