@@ -1,7 +1,6 @@
 import type { TapeObject } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import type { Frame } from '../../schemas/frame.ts'
-import { decodeChunk, decodeFrame, frameBounds, type SegmentIndex, tapeKeys } from '../../schemas/tape.ts'
+import { decodeChunk, frameBounds, type SegmentIndex, tapeKeys } from '../../schemas/tape.ts'
 import { ObjectWindow, recordOf } from '../../schemas/verify/scan.ts'
 import { indexByScan, readTapeIndex, type TapeIndex } from '../../schemas/verify/segment-index.ts'
 import type { VerifyTools } from '../../schemas/verify/tools.ts'
@@ -54,8 +53,8 @@ export class TapeReader {
     return this.#map
   }
 
-  /** Frames of chunk `index` of the map, in order. Rejects TAPE_MALFORMED where it cannot be read. */
-  async chunk(index: number, signal?: AbortSignal): Promise<Frame[]> {
+  /** Frames of chunk `index` of the map, packed: [from, to) of each in `raw`. Rejects TAPE_MALFORMED where it cannot be read. */
+  async chunk(index: number, signal?: AbortSignal): Promise<{ readonly raw: Uint8Array; readonly bounds: Uint32Array }> {
     const place = this.#map?.chunks[index]
     if (place === undefined) throw new ApplianceError('STORE_MISSING', `the tape has no chunk ${index}`)
     const bytes = await this.#source.get(place.key, { from: place.offset, to: place.offset + place.size }, signal)
@@ -63,9 +62,6 @@ export class TapeReader {
     if (record?.type !== 'chunk') throw new ApplianceError('TAPE_MALFORMED', `no chunk stands at ${place.offset} of ${place.key}`)
     const { codec, stored, header } = decodeChunk(record.payload)
     const raw = await this.#tools.decompress(codec, stored, header.rawSize)
-    const bounds = frameBounds(raw)
-    const frames: Frame[] = []
-    for (let at = 0; at < bounds.length; at += 2) frames.push(decodeFrame(raw, bounds[at], bounds[at + 1]))
-    return frames
+    return { raw, bounds: Uint32Array.from(frameBounds(raw)) }
   }
 }

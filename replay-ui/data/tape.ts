@@ -1,8 +1,9 @@
 import type { TapeObject, Trust } from '../../schemas/api.ts'
 import type { Frame } from '../../schemas/frame.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
+import { ChunkFrames } from './chunk-frames.ts'
 import type { FrameFilter } from './filter.ts'
-import { chunkAtTime, chunkOfFrame, lastAtMost, type TapeMap } from './tape-map.ts'
+import { chunkAtTime, chunkOfFrame, type TapeMap } from './tape-map.ts'
 import type { Ask, Tell } from './worker-messages.ts'
 
 /** What of a worker this needs; tests hand in their own. */
@@ -12,7 +13,7 @@ export interface TapeWorker {
   addEventListener(type: 'message', listener: (event: { readonly data: Tell }) => void): void
 }
 
-/** Frames kept: some 64 MiB of bodies; the least recently looked at go first. */
+/** Chunks kept; the least recently looked at go first. */
 const MAX_KEPT_SIZE = 64 << 20
 /** Asked for beyond the chunk looked at, in the direction of play. */
 const AHEAD = 2
@@ -24,7 +25,7 @@ export type ChunkState = 'waiting' | 'good' | 'bad' | 'unattested'
 
 export type Loaded =
   | { readonly state: 'loading' }
-  | { readonly state: 'frames'; readonly frames: readonly Frame[] }
+  | { readonly state: 'frames'; readonly frames: ChunkFrames }
   | { readonly state: 'damage'; readonly what: string }
 
 export interface Found {
@@ -37,6 +38,9 @@ export interface Found {
 /** A tape as the page has it: asks the worker, keeps what it tells, says when something changed. */
 export class Tape {
   readonly #worker: TapeWorker
+  readonly #newWorker: () => TapeWorker
+  #verifier: TapeWorker | undefined
+  #opened: Extract<Ask, { ask: 'open' }> | undefined
   readonly #changed: () => void
   readonly #chunks = new Map<number, Loaded>()
   readonly #waiting: ((chunk: number) => void)[] = []
@@ -53,17 +57,24 @@ export class Tape {
   verifiedInMs = 0
   found: Found | undefined
 
-  constructor(worker: TapeWorker, changed: () => void) {
-    this.#worker = worker
+  constructor(newWorker: () => TapeWorker, changed: () => void) {
+    this.#newWorker = newWorker
     this.#changed = changed
+    this.#worker = this.#listened()
+  }
+
+  #listened(): TapeWorker {
+    const worker = this.#newWorker()
     worker.addEventListener('message', ({ data }) => {
       this.#told(data)
       this.#changed()
     })
+    return worker
   }
 
   open(id: string, origin: string, purpose: string): void {
-    this.#worker.postMessage({ ask: 'open', id, origin, purpose })
+    this.#opened = { ask: 'open', id, origin, purpose }
+    this.#worker.postMessage(this.#opened)
   }
 
   grow(objects: readonly TapeObject[]): void {
@@ -75,7 +86,13 @@ export class Tape {
     this.checkedFrames = 0
     this.verification = undefined
     this.unverified = undefined
-    this.#worker.postMessage({ ask: 'verify', trust })
+    // In a worker of its own: hashing a chunk takes as long as ten seeks, and none should wait for it.
+    if (this.#verifier === undefined) {
+      if (this.#opened === undefined) return
+      this.#verifier = this.#listened()
+      this.#verifier.postMessage({ ...this.#opened, only: 'verify' })
+    }
+    this.#verifier.postMessage({ ask: 'verify', trust })
   }
 
   find(filter: FrameFilter | null): void {
@@ -86,14 +103,15 @@ export class Tape {
 
   close(): void {
     this.#worker.terminate()
+    this.#verifier?.terminate()
   }
 
   /** The frame where it is here; else it is asked for, and `changed` tells when it has come. */
   frame(seq: number): Frame | undefined {
-    const loaded = this.chunkWith(seq)
+    const index = this.map === undefined ? -1 : chunkOfFrame(this.map, seq)
+    const loaded = index < 0 ? undefined : this.#want(index)
     if (loaded?.state !== 'frames') return undefined
-    const first = loaded.frames[0]?.seq ?? 0
-    return loaded.frames[seq - first]
+    return loaded.frames.at(seq - (this.map?.chunks[index]?.firstSeq ?? 0))
   }
 
   /** As `frame`, for the whole chunk; undefined where no chunk has it. */
@@ -107,12 +125,7 @@ export class Tape {
     if (this.map === undefined) return undefined
     const loaded = this.#want(chunkAtTime(this.map, atUs))
     if (loaded.state !== 'frames') return undefined
-    return loaded.frames[
-      Math.max(
-        0,
-        lastAtMost(loaded.frames, (frame) => frame.atUs, atUs),
-      )
-    ]
+    return loaded.frames.at(loaded.frames.indexAt(atUs))
   }
 
   /** Resolves with the frame once its chunk is here; undefined where it cannot be had. */
@@ -151,7 +164,7 @@ export class Tape {
         this.#mapped(told.map)
         break
       case 'chunk':
-        this.#keep(told.index, { state: 'frames', frames: told.frames })
+        this.#keep(told.index, { state: 'frames', frames: new ChunkFrames(told.raw, told.bounds) })
         break
       case 'damage':
         this.#keep(told.index, { state: 'damage', what: told.what })
@@ -209,7 +222,6 @@ export class Tape {
   }
 }
 
-/** Frames of one chunk share its bytes, so a body costs little beyond itself. */
 function sizeOf(loaded: Loaded): number {
-  return loaded.state === 'frames' ? loaded.frames.reduce((size, { body }) => size + 512 + (body?.length ?? 0), 0) : 512
+  return loaded.state === 'frames' ? loaded.frames.size + loaded.frames.count * 16 : 512
 }

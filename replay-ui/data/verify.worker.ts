@@ -1,6 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { type CheckedChunk, verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { Api, ApiError } from './api.ts'
+import { ChunkFrames } from './chunk-frames.ts'
 import { type FrameFilter, frameMatcher } from './filter.ts'
 import type { TapeMap } from './tape-map.ts'
 import { TapeReader } from './tape-reader.ts'
@@ -16,20 +17,21 @@ const TELL_EVERY_MS = 100
 const MAX_FOUND = 200_000
 
 interface Opened {
-  readonly id: string
-  readonly api: Api
   readonly reader: TapeReader
   map: TapeMap
 }
 
+let api = new Api()
+let id = ''
 let opened: Promise<Opened> | undefined
 /** One after another: each reads on where the one before ended. */
 let growing: Promise<void> = Promise.resolve()
 let verifying: AbortController | undefined
 let search = 0
 
-function tell(message: Tell): void {
-  postMessage(message)
+/** What `transfer` names is the page's from then on, and not copied. */
+function tell(message: Tell, transfer: Transferable[] = []): void {
+  postMessage(message, { transfer })
 }
 
 addEventListener('message', (event: MessageEvent<Ask>) => {
@@ -43,16 +45,21 @@ addEventListener('message', (event: MessageEvent<Ask>) => {
 async function answer(ask: Ask): Promise<void> {
   switch (ask.ask) {
     case 'open': {
-      opened = open(ask.id, new Api({ origin: ask.origin, purpose: ask.purpose }))
+      api = new Api({ origin: ask.origin, purpose: ask.purpose })
+      id = ask.id
+      if (ask.only === 'verify') return
+      opened = open(ask.id, api)
       tell({ tell: 'map', map: (await opened).map })
       return
     }
     case 'grow': {
       const tape = await theTape()
-      growing = growing.catch(() => undefined).then(async () => {
-        tape.map = await tape.reader.grow(ask.objects)
-        tell({ tell: 'map', map: tape.map })
-      })
+      growing = growing
+        .catch(() => undefined)
+        .then(async () => {
+          tape.map = await tape.reader.grow(ask.objects)
+          tell({ tell: 'map', map: tape.map })
+        })
       await growing
       return
     }
@@ -60,7 +67,7 @@ async function answer(ask: Ask): Promise<void> {
       await chunk(await theTape(), ask.index)
       return
     case 'verify':
-      await verify(await theTape(), ask.trust)
+      await verify(ask.trust)
       return
     case 'find':
       search = ask.search
@@ -71,9 +78,9 @@ async function answer(ask: Ask): Promise<void> {
   }
 }
 
-async function open(id: string, api: Api): Promise<Opened> {
-  const reader = new TapeReader(api, webTools, id)
-  return { id, api, reader, map: await reader.open() }
+async function open(session: string, from: Api): Promise<Opened> {
+  const reader = new TapeReader(from, webTools, session)
+  return { reader, map: await reader.open() }
 }
 
 /** Whatever is asked waits until the tape is open. */
@@ -83,7 +90,9 @@ function theTape(): Promise<Opened> {
 
 async function chunk({ reader }: Opened, index: number): Promise<void> {
   try {
-    tell({ tell: 'chunk', index, frames: await reader.chunk(index) })
+    const { raw, bounds } = await reader.chunk(index)
+    // The buffer of a chunk that was not compressed is that of the answer: ours alone, too.
+    tell({ tell: 'chunk', index, raw, bounds }, [raw.buffer as ArrayBuffer, bounds.buffer as ArrayBuffer])
   } catch (error) {
     if (error instanceof ApplianceError) tell({ tell: 'damage', index, what: error.message, again: false })
     else tell({ tell: 'damage', index, what: error instanceof Error ? error.message : String(error), again: true })
@@ -91,7 +100,7 @@ async function chunk({ reader }: Opened, index: number): Promise<void> {
 }
 
 /** Everything from the start, whatever is being looked at: what a chunk's key is, only the chunks before it say. */
-async function verify({ api, id }: Opened, trust: Extract<Ask, { ask: 'verify' }>['trust']): Promise<void> {
+async function verify(trust: Extract<Ask, { ask: 'verify' }>['trust']): Promise<void> {
   verifying?.abort()
   const running = new AbortController()
   verifying = running
@@ -138,7 +147,12 @@ async function find({ reader, map }: Opened, own: number, filter: FrameFilter): 
     // Asked of the pages in between: a new search or a seek need not wait for this one to end.
     if (own !== search) return
     try {
-      for (const frame of await reader.chunk(index)) if (matches(frame)) seqs.push(frame.seq)
+      const { raw, bounds } = await reader.chunk(index)
+      const frames = new ChunkFrames(raw, bounds)
+      for (let at = 0; at < frames.count; at += 1) {
+        const frame = frames.at(at)
+        if (frame !== undefined && matches(frame)) seqs.push(frame.seq)
+      }
     } catch (error) {
       if (!(error instanceof ApplianceError)) throw error
       // What cannot be read is marked where frames are shown; the search goes on behind it.

@@ -1,5 +1,4 @@
 import type { TapeObject, Trust } from '../../schemas/api.ts'
-import type { Frame } from '../../schemas/frame.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
 import type { CheckedChunk } from '../../schemas/verify/verify-tape.ts'
 import type { FrameFilter } from './filter.ts'
@@ -7,7 +6,7 @@ import type { TapeMap } from './tape-map.ts'
 
 /** What the page asks of the tape's worker. */
 export type Ask =
-  | { readonly ask: 'open'; readonly id: string; readonly origin: string; readonly purpose: string }
+  | { readonly ask: 'open'; readonly id: string; readonly origin: string; readonly purpose: string; readonly only?: 'verify' }
   | { readonly ask: 'grow'; readonly objects: readonly TapeObject[] }
   | { readonly ask: 'chunk'; readonly index: number }
   | { readonly ask: 'verify'; readonly trust: Trust }
@@ -17,7 +16,7 @@ export type Ask =
 /** What the worker tells. */
 export type Tell =
   | { readonly tell: 'map'; readonly map: TapeMap }
-  | { readonly tell: 'chunk'; readonly index: number; readonly frames: readonly Frame[] }
+  | { readonly tell: 'chunk'; readonly index: number; readonly raw: Uint8Array; readonly bounds: Uint32Array }
   /** Only this chunk cannot be read; others can. `again`: it could not be fetched now, which may pass. */
   | { readonly tell: 'damage'; readonly index: number; readonly what: string; readonly again: boolean }
   | { readonly tell: 'checked'; readonly chunks: readonly CheckedChunk[] }

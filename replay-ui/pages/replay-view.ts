@@ -21,7 +21,6 @@ export interface KillInput {
 }
 
 export interface ReplayInput {
-  readonly id: string
   readonly state: 'loading' | 'here' | 'failed' | 'forbidden'
   readonly problem: string
   readonly head: HeadInput | undefined

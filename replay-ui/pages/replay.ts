@@ -1,34 +1,41 @@
 import { LitElement, type TemplateResult } from 'lit'
-import type { ServerEvent, SessionDetail, StatementRow } from '../../schemas/api.ts'
+import type { SessionDetail, SessionProgress } from '../../schemas/api.ts'
 import { type Api, ApiError } from '../data/api.ts'
-import { dissect, maskMarks } from '../data/dissect.ts'
 import { parseFilter } from '../data/filter.ts'
-import { type Player, play, STOPPED } from '../data/player.ts'
-import { type Content, showFrame } from '../data/shown.ts'
+import { play, STOPPED } from '../data/player.ts'
+import { SessionFeed } from '../data/session-feed.ts'
 import { Tape, type TapeWorker } from '../data/tape.ts'
-import { chunkOfFrame, lastAtMost } from '../data/tape-map.ts'
-import { following, type Span, zoomed } from '../elements/time-line-layout.ts'
+import { chunkAtTime, lastAtMost } from '../data/tape-map.ts'
+import { following, zoomed } from '../elements/time-line-layout.ts'
 import { type FramePlace, replayPath } from '../router.ts'
-import type { Pane, Selection } from './replay-inspector.ts'
+import { inputOf, type ReplayActs, type ReplayState, type ShownFrame, shownAt } from './replay-input.ts'
 import { commandOf, type KeyCommand } from './replay-keys.ts'
-import { type ReplayInput, view } from './replay-view.ts'
+import { view } from './replay-view.ts'
 
-/** Asked for at once, and then on in the background. */
-const STATEMENTS_AT_ONCE = 1000
-/** Statements kept for the list; a session with more is searched and not scrolled. */
-const MAX_STATEMENTS = 50_000
 /** A growing tape is verified again this long after the last time. */
 const VERIFY_AGAIN_MS = 15_000
 const COPIED_MS = 2_000
 /** The address follows the cursor; browsers take only so many changes. */
 const ADDRESS_MS = 300
-/** Frames looked back for the command a reply belongs to, before the statement list is asked. */
-const MAX_LOOK_BACK = 400
+/** Who moves no farther is reading on: the next chunk is asked for before it is needed. */
+const NEAR_FRAMES = 64
 
-interface ShownFrame {
-  readonly seq: number
-  readonly missing: boolean
-  readonly contents: readonly Content[]
+const AT_START: Omit<ReplayState, 'session'> = {
+  page: 'loading',
+  problem: '',
+  player: STOPPED,
+  cursor: 0,
+  row: undefined,
+  pane: 'content',
+  selection: undefined,
+  cell: undefined,
+  search: '',
+  searchWrong: '',
+  span: undefined,
+  tailing: false,
+  help: false,
+  kill: undefined,
+  copied: false,
 }
 
 export class ReplayPage extends LitElement {
@@ -36,34 +43,16 @@ export class ReplayPage extends LitElement {
   declare api: Api
   declare session: string
   declare place: FramePlace | undefined
-  #state: ReplayInput['state'] = 'loading'
-  #problem = ''
-  #detail: SessionDetail | undefined
+  #state: ReplayState = { ...AT_START, session: '' }
+  #feed: SessionFeed | undefined
   #tape: Tape | undefined
-  #statements: StatementRow[] = []
-  #statementsState: 'loading' | 'here' | 'failed' = 'loading'
-  #statementsProblem = ''
-  #player: Player = STOPPED
-  #cursor = 0
-  #row: number | undefined
-  #pane: Pane = 'content'
-  #selection: Selection | undefined
-  #cell: { readonly row: number; readonly column: number } | undefined
-  #search = ''
-  #searchWrong = ''
-  #span: Span | undefined
-  #tail: 'off' | 'up' | 'down' = 'off'
-  #tailing = false
-  #help = false
-  #kill: { readonly busy: boolean; readonly problem: string } | undefined
-  #copied = false
+  #shown: ShownFrame | undefined
   #placed = false
   #gone = new AbortController()
   #tickedMs = 0
   #verifiedMs = 0
   #trust: Awaited<ReturnType<Api['trust']>> | undefined
   #address: ReturnType<typeof setTimeout> | undefined
-  #shown: ShownFrame | undefined
 
   protected override createRenderRoot(): HTMLElement {
     return this
@@ -89,96 +78,82 @@ export class ReplayPage extends LitElement {
 
   protected override updated(): void {
     for (const dialog of this.querySelectorAll('dialog')) if (!dialog.open) dialog.showModal()
-    performance.mark('replay-updated')
+  }
+
+  protected override render(): TemplateResult {
+    return view(inputOf(this.#state, this.#feed, this.#tape, this.#show(), this.#acts))
+  }
+
+  #set(change: Partial<ReplayState>): void {
+    this.#state = { ...this.#state, ...change }
+    this.requestUpdate()
   }
 
   async #open(): Promise<void> {
     this.#tape?.close()
-    this.#state = 'loading'
-    this.requestUpdate()
-    const { signal } = this.#gone
-    const worker: TapeWorker = new Worker(new URL('../data/verify.worker.ts', import.meta.url), { type: 'module' })
-    const tape = new Tape(worker, () => this.#tapeChanged())
+    this.#state = { ...AT_START, session: this.session }
+    this.#placed = false
+    const newWorker = (): TapeWorker => new Worker(new URL('../data/verify.worker.ts', import.meta.url), { type: 'module' })
+    const tape = new Tape(newWorker, () => this.#tapeChanged())
     this.#tape = tape
+    // The tape, the session and its statements are asked for together: none needs another.
     tape.open(this.session, location.origin, 'console replay')
-    try {
-      // The tape, the session and its statements are asked for together: none needs another.
-      const [detail] = await Promise.all([this.api.session(this.session, signal), this.#loadStatements(signal)])
-      this.#detail = detail
-      this.#state = detail.may.read ? 'here' : 'forbidden'
-      document.title = `${detail.identity.subject} → ${detail.target.name} · Sallyport`
-      if (detail.state === 'live' && detail.may.read) this.#follow()
-    } catch (error) {
-      if (signal.aborted) return
-      this.#fail(error)
+    const listener = {
+      changed: () => this.requestUpdate(),
+      grown: (progress: SessionProgress) => this.#grew(progress),
+      ended: () => void this.#ended(),
     }
-    this.requestUpdate()
+    this.#feed = new SessionFeed(this.api, this.session, listener, this.#gone.signal)
+    try {
+      this.#opened(await this.#feed.open())
+    } catch (error) {
+      if (!this.#gone.signal.aborted) this.#fail(error)
+    }
+  }
+
+  #opened({ identity, target, state, may }: SessionDetail): void {
+    document.title = `${identity.subject} → ${target.name} · Sallyport`
+    const failed = may.read ? this.#tape?.failed : undefined
+    if (failed !== undefined) this.#fail(new Error(failed.what))
+    else this.#set({ page: may.read ? 'here' : 'forbidden', tailing: state === 'live' && may.read && this.place === undefined })
   }
 
   #fail(error: unknown): void {
-    this.#state = 'failed'
     const missing = error instanceof ApiError && error.status === 404
-    this.#problem = missing
-      ? `There is no session ${this.session}, or it is not yours to see.`
-      : error instanceof Error
-        ? error.message
-        : String(error)
-  }
-
-  async #loadStatements(signal: AbortSignal, fromFrame?: number): Promise<void> {
-    try {
-      let cursor: string | null = null
-      do {
-        const query = {
-          limit: STATEMENTS_AT_ONCE,
-          ...(cursor === null ? {} : { cursor }),
-          ...(fromFrame === undefined ? {} : { fromFrame }),
-        }
-        const page: Awaited<ReturnType<Api['statements']>> = await this.api.statements(this.session, query, signal)
-        const kept: StatementRow[] =
-          cursor === null
-            ? fromFrame === undefined
-              ? []
-              : this.#statements.filter(({ frame }) => frame < fromFrame)
-            : this.#statements
-        this.#statements = [...kept, ...page.statements]
-        cursor = page.next
-        this.requestUpdate()
-      } while (cursor !== null && this.#statements.length < MAX_STATEMENTS)
-      this.#statementsState = 'here'
-    } catch (error) {
-      if (signal.aborted) return
-      this.#statementsState = 'failed'
-      this.#statementsProblem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    const problem = missing ? `There is no session ${this.session}, or it is not yours to see.` : messageOf(error)
+    this.#set({ page: 'failed', problem })
   }
 
   #tapeChanged(): void {
     const tape = this.#tape
-    if (tape === undefined) return
-    if (tape.failed !== undefined && tape.map === undefined && this.#state !== 'forbidden') {
-      if (this.#detail?.may.read !== false) this.#fail(new Error(tape.failed.what))
-    }
-    if (tape.map !== undefined) {
-      if (this.#player.durationUs !== tape.map.durationUs) this.#grown(tape.map.durationUs)
+    const map = tape?.map
+    if (tape?.failed !== undefined && map === undefined && this.#state.page === 'here') this.#fail(new Error(tape.failed.what))
+    if (tape !== undefined && map !== undefined) {
+      if (this.#state.player.durationUs !== map.durationUs) this.#lengthened(map.durationUs)
       if (!this.#placed) {
         this.#placed = true
-        performance.mark('replay-index')
-        this.#goTo(this.place?.frame ?? 0, this.place?.row)
-        void this.#verify()
+        const first = this.place?.frame ?? 0
+        this.#goTo(first, this.place?.row)
+        // What is looked at first comes first.
+        void tape.whenFrame(Math.min(first, map.frameCount - 1)).then(() => this.#verify())
       }
     }
     this.requestUpdate()
   }
 
-  #grown(durationUs: number): void {
-    const before = this.#player.durationUs
-    this.#player = play(this.#player, { move: 'grown', durationUs })
+  #lengthened(durationUs: number): void {
+    const { player, span, tailing } = this.#state
     // Everything was in sight, and is again.
-    if (this.#span === undefined || this.#span.toUs - this.#span.fromUs >= before)
-      this.#span = { fromUs: 0, toUs: Math.max(1, durationUs) }
-    if (this.#tailing) this.#goTo((this.#tape?.map?.frameCount ?? 1) - 1)
+    const whole = span === undefined || span.toUs - span.fromUs >= player.durationUs
+    this.#set({
+      player: play(player, { move: 'grown', durationUs }),
+      span: whole ? { fromUs: 0, toUs: Math.max(1, durationUs) } : span,
+    })
+    if (tailing) this.#goTo(this.#lastFrame)
+  }
+
+  get #lastFrame(): number {
+    return Math.max(0, (this.#tape?.map?.frameCount ?? 0) - 1)
   }
 
   async #verify(): Promise<void> {
@@ -188,195 +163,149 @@ export class ReplayPage extends LitElement {
       this.#tape?.verify(this.#trust)
     } catch (error) {
       if (this.#gone.signal.aborted || this.#tape === undefined) return
-      this.#tape.unverified = error instanceof Error ? error.message : String(error)
+      this.#tape.unverified = messageOf(error)
     }
     this.requestUpdate()
   }
 
-  #follow(): void {
-    this.#tail = 'up'
-    this.#tailing = this.place === undefined
-    const ended = new AbortController()
-    this.#gone.signal.addEventListener('abort', () => ended.abort(), { once: true })
-    const heard = (event: ServerEvent): void => this.#heard(event, ended)
-    this.api.events(
-      { session: this.session },
-      heard,
-      (up) => {
-        this.#tail = up ? 'up' : 'down'
-        this.requestUpdate()
-      },
-      ended.signal,
-    )
-  }
-
-  #heard({ event, data }: ServerEvent, ended: AbortController): void {
-    if (this.#detail === undefined || (event !== 'progress' && event !== 'closed')) return
-    if (event === 'closed') {
-      ended.abort()
-      this.#tail = 'off'
-      this.#tailing = false
-      this.#detail = { ...this.#detail, ...data }
-      void this.#sealed()
-    } else {
-      const { state, frames, durationUs, statements, rows, bytesOut, masked, verdicts } = data
-      this.#detail = { ...this.#detail, state, frames, durationUs, statements, rows, bytesOut, masked, verdicts }
-      this.#tape?.grow(data.objects)
-      // The last statement may have gone on, and others have come.
-      void this.#loadStatements(this.#gone.signal, this.#statements.at(-1)?.frame ?? 0)
-      if (performance.now() - this.#verifiedMs > VERIFY_AGAIN_MS) void this.#verify()
-    }
-    this.requestUpdate()
-  }
-
-  async #sealed(): Promise<void> {
-    const { objects } = await this.api.objects(this.session, this.#gone.signal)
+  #grew({ objects }: SessionProgress): void {
     this.#tape?.grow(objects)
-    await this.#loadStatements(this.#gone.signal)
-    await this.#verify()
+    if (performance.now() - this.#verifiedMs > VERIFY_AGAIN_MS) void this.#verify()
   }
 
-  #goTo(seq: number, row?: number): void {
-    const count = this.#tape?.map?.frameCount ?? 0
-    const target = Math.max(0, Math.min(seq, count - 1))
-    if (target !== this.#cursor || row !== this.#row) {
-      this.#selection = undefined
-      this.#cell = undefined
+  async #ended(): Promise<void> {
+    this.#set({ tailing: false })
+    try {
+      const { objects } = await this.api.objects(this.session, this.#gone.signal)
+      this.#tape?.grow(objects)
+      await this.#verify()
+    } catch (error) {
+      if (!this.#gone.signal.aborted && this.#tape !== undefined) this.#tape.unverified = messageOf(error)
     }
-    this.#cursor = target
-    this.#row = row
-    this.#tape?.ahead(target)
+  }
+
+  /** To a frame, whose time the playhead takes once it is here. */
+  #goTo(seq: number, row?: number): void {
+    const target = Math.max(0, Math.min(seq, this.#lastFrame))
+    const near = Math.abs(target - this.#state.cursor) <= NEAR_FRAMES
+    this.#put(target, row)
     void this.#tape?.whenFrame(target).then((frame) => {
-      if (frame === undefined || this.#cursor !== target) return
-      if (!this.#player.playing) this.#player = play(this.#player, { move: 'to', atUs: frame.atUs })
-      this.#span = following(this.#span ?? { fromUs: 0, toUs: this.#player.durationUs }, frame.atUs)
-      this.requestUpdate()
+      const { cursor, player, span } = this.#state
+      if (frame === undefined || cursor !== target) return
+      if (near) this.#tape?.ahead(target)
+      this.#set({
+        player: player.playing ? player : play(player, { move: 'to', atUs: frame.atUs }),
+        span: following(span ?? { fromUs: 0, toUs: player.durationUs }, frame.atUs),
+      })
     })
+  }
+
+  #put(cursor: number, row: number | undefined): void {
+    const same = cursor === this.#state.cursor && row === this.#state.row
+    this.#set(same ? {} : { cursor, row, selection: undefined, cell: undefined })
     clearTimeout(this.#address)
     this.#address = setTimeout(() => this.#tellAddress(), ADDRESS_MS)
-    this.requestUpdate()
   }
 
   #tellAddress(): void {
-    if (!this.isConnected || this.#player.playing || this.#tailing) return
-    const path = replayPath(this.session, { frame: this.#cursor, ...(this.#row === undefined ? {} : { row: this.#row }) })
-    history.replaceState(null, '', path)
+    if (!this.isConnected || this.#state.player.playing || this.#state.tailing) return
+    history.replaceState(null, '', this.#path)
   }
 
-  #seek(atUs: number): void {
-    this.#tailing = false
-    this.#player = play(this.#player, { move: 'to', atUs })
-    this.#moved()
+  get #path(): string {
+    const { cursor, row } = this.#state
+    return replayPath(this.session, { frame: cursor, ...(row === undefined ? {} : { row }) })
   }
 
-  /** The playhead has moved: the cursor follows, now or when the chunk has come. */
-  #moved(): void {
-    const { atUs } = this.#player
-    this.#span = following(this.#span ?? { fromUs: 0, toUs: this.#player.durationUs }, atUs)
-    const frame = this.#tape?.frameAt(atUs)
-    if (frame !== undefined) this.#setCursor(frame.seq)
-    else {
-      const map = this.#tape?.map
-      const chunk = map?.chunks[lastAtMost(map.chunks, (one) => one.firstUs, atUs)]
-      if (chunk !== undefined)
-        void this.#tape?.whenFrame(chunk.firstSeq).then(() => {
-          const found = this.#player.atUs === atUs ? this.#tape?.frameAt(atUs) : undefined
-          if (found !== undefined) this.#setCursor(found.seq)
-        })
+  /** To a moment; the cursor follows, now or when the chunk has come. */
+  #seek(atUs: number, tailing = false): void {
+    const player = play(this.#state.player, { move: 'to', atUs })
+    this.#set({ player, tailing, span: following(this.#state.span ?? { fromUs: 0, toUs: player.durationUs }, player.atUs) })
+    const { map } = this.#tape ?? {}
+    const chunk = map?.chunks[chunkAtTime(map, player.atUs)]
+    if (chunk === undefined) return
+    const found = this.#tape?.frameAt(player.atUs)
+    if (found !== undefined) {
+      if (found.seq !== this.#state.cursor) this.#put(found.seq, undefined)
+      if (player.playing) this.#tape?.ahead(found.seq)
+      return
     }
-    this.requestUpdate()
-  }
-
-  #setCursor(seq: number): void {
-    if (seq === this.#cursor) return
-    this.#cursor = seq
-    this.#row = undefined
-    this.#selection = undefined
-    this.#cell = undefined
-    this.#tape?.ahead(seq)
-    clearTimeout(this.#address)
-    this.#address = setTimeout(() => this.#tellAddress(), ADDRESS_MS)
-    this.requestUpdate()
+    void this.#tape?.whenFrame(chunk.firstSeq).then(() => {
+      if (this.#state.player.atUs !== player.atUs) return
+      const late = this.#tape?.frameAt(player.atUs)
+      if (late !== undefined) this.#put(late.seq, undefined)
+    })
   }
 
   #step(by: 1 | -1): void {
-    this.#tailing = false
-    if (this.#player.playing) this.#player = play(this.#player, { move: 'toggle' })
+    const { player, cursor } = this.#state
+    this.#set({ tailing: false, player: player.playing ? play(player, { move: 'toggle' }) : player })
     const seqs = this.#tape?.found?.seqs
-    if (seqs === undefined) return this.#goTo(this.#cursor + by)
-    const at = lastAtMost(seqs, (seq) => seq, this.#cursor)
-    const next = by === 1 ? seqs[at + 1] : seqs[seqs[at] === this.#cursor ? at - 1 : at]
+    const at = seqs === undefined ? -1 : lastAtMost(seqs, (seq) => seq, cursor)
+    const next = seqs === undefined ? cursor + by : by === 1 ? seqs[at + 1] : seqs[seqs[at] === cursor ? at - 1 : at]
     if (next !== undefined) this.#goTo(next)
   }
 
   #toStatement(by: 1 | -1, marked: boolean): void {
-    const wanted = this.#statements.filter(({ verdict }) => !marked || (verdict !== null && verdict !== 'allow'))
-    const next =
-      by === 1 ? wanted.find(({ frame }) => frame > this.#cursor) : wanted.findLast(({ frame }) => frame < this.#cursor)
+    const { cursor } = this.#state
+    const wanted = (this.#feed?.statements ?? []).filter(({ verdict }) => !marked || (verdict !== null && verdict !== 'allow'))
+    const next = by === 1 ? wanted.find(({ frame }) => frame > cursor) : wanted.findLast(({ frame }) => frame < cursor)
+    this.#set({ tailing: false })
     if (next !== undefined) this.#goTo(next.frame)
   }
 
   #toggle(): void {
-    this.#tailing = false
-    this.#player = play(this.#player, { move: 'toggle' })
-    if (this.#player.playing) {
+    const player = play(this.#state.player, { move: 'toggle' })
+    this.#set({ player, tailing: false })
+    if (!player.playing) this.#tellAddress()
+    else {
       this.#tickedMs = performance.now()
       requestAnimationFrame(this.#tick)
-    } else this.#tellAddress()
-    this.requestUpdate()
+    }
   }
 
   readonly #tick = (nowMs: number): void => {
-    if (!this.#player.playing || !this.isConnected) return
+    const { player, cursor } = this.#state
+    if (!player.playing || !this.isConnected) return
     const realUs = Math.max(0, nowMs - this.#tickedMs) * 1000
     this.#tickedMs = nowMs
-    const next = this.#tape?.frame(this.#cursor + 1)
-    this.#player = play(this.#player, { move: 'tick', realUs, ...(next === undefined ? {} : { nextUs: next.atUs }) })
-    this.#moved()
+    const next = this.#tape?.frame(cursor + 1)
+    const moved = play(player, { move: 'tick', realUs, ...(next === undefined ? {} : { nextUs: next.atUs }) })
+    this.#set({ player: moved })
+    this.#seek(moved.atUs)
     requestAnimationFrame(this.#tick)
   }
 
-  #find(text: string): void {
-    this.#search = text
-    const parsed = parseFilter(text)
-    this.#searchWrong = parsed.ok ? '' : parsed.what
+  #find(search: string): void {
+    const parsed = parseFilter(search)
     if (parsed.ok) this.#tape?.find(parsed.empty ? null : parsed.filter)
-    this.requestUpdate()
+    this.#set({ search, searchWrong: parsed.ok ? '' : parsed.what })
   }
 
   async #copy(): Promise<void> {
-    const place = { frame: this.#cursor, ...(this.#row === undefined ? {} : { row: this.#row }) }
-    const link = new URL(replayPath(this.session, place), location.origin).href
-    await navigator.clipboard.writeText(link)
-    this.#copied = true
-    this.requestUpdate()
-    setTimeout(() => {
-      this.#copied = false
-      this.requestUpdate()
-    }, COPIED_MS)
+    await navigator.clipboard.writeText(new URL(this.#path, location.origin).href)
+    this.#set({ copied: true })
+    setTimeout(() => this.#set({ copied: false }), COPIED_MS)
   }
 
-  async #end(event: SubmitEvent): Promise<void> {
+  async #kill(event: SubmitEvent): Promise<void> {
     event.preventDefault()
     if (!(event.target instanceof HTMLFormElement)) return
     const reason = String(new FormData(event.target).get('reason') ?? '').trim()
     if (reason === '') return
-    this.#kill = { busy: true, problem: '' }
-    this.requestUpdate()
+    this.#set({ kill: { busy: true, problem: '' } })
     try {
       await this.api.kill(this.session, { reason })
-      this.#kill = undefined
+      this.#set({ kill: undefined })
     } catch (error) {
-      this.#kill = { busy: false, problem: error instanceof Error ? error.message : String(error) }
+      this.#set({ kill: { busy: false, problem: messageOf(error) } })
     }
-    this.requestUpdate()
   }
 
   readonly #pressed = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey || this.#tape?.map === undefined) return
-    const target = event.target
-    const typing =
-      target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
+    const { target } = event
+    const typing = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement
     if (typing && event.key === 'Escape') {
       this.#find('')
       target.blur()
@@ -391,198 +320,88 @@ export class ReplayPage extends LitElement {
   }
 
   #do(command: KeyCommand): void {
+    const { player, span, pane, search } = this.#state
     switch (command.do) {
       case 'toggle':
-        return this.#toggle()
+        this.#toggle()
+        break
       case 'step':
-        return this.#step(command.by)
+        this.#step(command.by)
+        break
       case 'skip':
-        return this.#seek(this.#player.atUs + command.us)
+        this.#seek(player.atUs + command.us)
+        break
       case 'statement':
-        return this.#toStatement(command.by, command.marked)
+        this.#toStatement(command.by, command.marked)
+        break
       case 'part':
-        return this.#seek(this.#player.durationUs * command.of)
+        this.#seek(player.durationUs * command.of)
+        break
       case 'edge':
-        return this.#goTo(command.at === 'start' ? 0 : (this.#tape?.map?.frameCount ?? 1) - 1)
+        this.#set({ tailing: false })
+        this.#goTo(command.at === 'start' ? 0 : this.#lastFrame)
+        break
       case 'speed':
-        this.#player = play(this.#player, { move: 'speed', by: command.by })
-        return this.requestUpdate()
+        this.#set({ player: play(player, { move: 'speed', by: command.by }) })
+        break
       case 'zoom':
-        this.#span = zoomed(this.#span ?? { fromUs: 0, toUs: 1 }, this.#player.durationUs, command.by, this.#player.atUs)
-        return this.requestUpdate()
+        this.#set({ span: zoomed(span ?? { fromUs: 0, toUs: 1 }, player.durationUs, command.by, player.atUs) })
+        break
       case 'search':
         this.querySelector<HTMLInputElement>('#frame-search')?.focus()
-        return
+        break
       case 'help':
-        this.#help = true
-        return this.requestUpdate()
+        this.#set({ help: true })
+        break
       case 'copy':
         void this.#copy()
-        return
+        break
       case 'pane':
-        this.#pane = this.#pane === 'content' ? 'bytes' : 'content'
-        return this.requestUpdate()
+        this.#set({ pane: pane === 'content' ? 'bytes' : 'content' })
+        break
       case 'close':
-        if (this.#search !== '') this.#find('')
-        return
+        if (search !== '') this.#find('')
+        break
       default:
         command satisfies never
     }
   }
 
-  protected override render(): TemplateResult {
-    return view(this.#input())
+  readonly #acts: ReplayActs = {
+    onRetry: () => void this.#open(),
+    onSeek: (atUs) => this.#seek(atUs),
+    onPlay: () => this.#toggle(),
+    onStep: (by) => this.#step(by),
+    onSpeed: (by) => this.#do({ do: 'speed', by }),
+    onTail: () => {
+      this.#set({ tailing: !this.#state.tailing })
+      if (this.#state.tailing) this.#goTo(this.#lastFrame)
+    },
+    onHelp: (help) => this.#set({ help }),
+    onPane: (pane) => this.#set({ pane }),
+    onRow: (row) => this.#goTo(this.#state.cursor, row),
+    onCell: (cell) => this.#set({ cell }),
+    onSelect: (selection) => this.#set({ selection }),
+    onVerify: () => void this.#verify(),
+    onCopy: () => void this.#copy(),
+    onKill: (open) => this.#set({ kill: open ? { busy: false, problem: '' } : undefined }),
+    onKillSubmit: (event) => void this.#kill(event),
+    onSearch: (text) => this.#find(text),
+    onFrame: (seq) => {
+      this.#set({ tailing: false })
+      this.#goTo(seq)
+    },
   }
 
-  #input(): ReplayInput {
-    const tape = this.#tape
-    const frame = tape?.frame(this.#cursor)
-    const loaded = tape?.map === undefined || tape.map.frameCount === 0 ? undefined : tape.chunkWith(this.#cursor)
-    const protocol = this.#detail?.target.protocol ?? 'postgres'
-    const shown = this.#show()
-    const recovered = (seq: number): boolean => {
-      const map = tape?.map
-      return map !== undefined && (map.chunks[chunkOfFrame(map, seq)]?.recovered ?? false)
-    }
-    const detail = this.#detail
-    return {
-      id: this.session,
-      state: this.#state,
-      problem: this.#problem,
-      head:
-        detail === undefined
-          ? undefined
-          : {
-              detail,
-              tail: this.#tail,
-              copied: this.#copied,
-              integrity: {
-                verification: tape?.verification,
-                unverified: tape?.unverified,
-                checkedChunks: tape?.checked.length ?? 0,
-                chunks: tape?.map?.chunks.length ?? 0,
-                live: detail.state === 'live',
-                tookMs: tape?.verifiedInMs ?? 0,
-                onAgain: () => void this.#verify(),
-              },
-              onKill: () => {
-                this.#kill = { busy: false, problem: '' }
-                this.requestUpdate()
-              },
-              onCopy: () => void this.#copy(),
-            },
-      map: tape?.map,
-      player: this.#player,
-      cursor: this.#cursor,
-      tailing: this.#tailing,
-      span: this.#span ?? { fromUs: 0, toUs: 1 },
-      checked: tape?.checked ?? [],
-      checkedCount: (tape?.checked.length ?? 0) + (tape?.verification === undefined ? 0 : 1),
-      statements: {
-        statements: this.#statements,
-        current: lastAtMost(this.#statements, (one) => one.frame, this.#cursor),
-        state: this.#statementsState,
-        problem: this.#statementsProblem,
-        onPick: (statement) => this.#goTo(statement.frame),
-      },
-      frames: {
-        protocol,
-        frameCount: tape?.map?.frameCount ?? 0,
-        cursor: this.#cursor,
-        search: this.#search,
-        searchWrong: this.#searchWrong,
-        found: tape?.found,
-        loadedOf: (seq) => tape?.chunkWith(seq),
-        frameOf: (seq) => tape?.frame(seq),
-        recovered,
-        follow: this.#tailing,
-        onSearch: (text) => this.#find(text),
-        onPick: (seq) => {
-          this.#tailing = false
-          this.#goTo(seq)
-        },
-      },
-      inspector: {
-        frame,
-        instead:
-          loaded?.state === 'damage'
-            ? { kind: 'gap', what: `This part of the tape cannot be read: ${loaded.what}. Frames before and after it can.` }
-            : loaded === undefined && (tape?.map?.frameCount ?? 0) > 0
-              ? { kind: 'gap', what: `Frame ${this.#cursor} is missing from the tape.` }
-              : {
-                  kind: 'loading',
-                  what: (tape?.map?.frameCount ?? 0) === 0 ? 'Nothing is recorded yet.' : 'Fetching the frame …',
-                },
-        recovered: recovered(this.#cursor),
-        pane: this.#pane,
-        contents: shown?.contents ?? [],
-        missing: shown?.missing ?? false,
-        row: this.#row,
-        fields: frame === undefined || this.#pane !== 'bytes' ? [] : dissect(protocol, frame),
-        marks: frame === undefined ? [] : maskMarks(frame),
-        selection: this.#selection,
-        cell: this.#cell,
-        onPane: (pane) => {
-          this.#pane = pane
-          this.requestUpdate()
-        },
-        onRow: (row) => this.#goTo(this.#cursor, row),
-        onCell: (cell) => {
-          this.#cell = cell
-          this.requestUpdate()
-        },
-        onSelect: (selection) => {
-          this.#selection = selection
-          this.requestUpdate()
-        },
-        onApproval: (id) => `/approvals/${encodeURIComponent(id)}`,
-      },
-      help: this.#help,
-      kill:
-        this.#kill === undefined
-          ? undefined
-          : {
-              ...this.#kill,
-              onSubmit: (event) => void this.#end(event),
-              onClose: () => {
-                this.#kill = undefined
-                this.requestUpdate()
-              },
-            },
-      onRetry: () => void this.#open(),
-      onSeek: (atUs) => this.#seek(atUs),
-      onPlay: () => this.#toggle(),
-      onStep: (by) => this.#step(by),
-      onSpeed: (by) => this.#do({ do: 'speed', by }),
-      onTail: () => {
-        this.#tailing = !this.#tailing
-        if (this.#tailing) this.#goTo((tape?.map?.frameCount ?? 1) - 1)
-        this.requestUpdate()
-      },
-      onHelp: (open) => {
-        this.#help = open
-        this.requestUpdate()
-      },
-    }
-  }
-
-  /** What the frame at the cursor shows; kept, as a page of rows takes a while to decode. */
+  /** Kept, as a page of rows takes a while to decode. */
   #show(): ShownFrame | undefined {
-    const tape = this.#tape
-    const frame = tape?.frame(this.#cursor)
-    if (tape === undefined || frame === undefined || this.#detail === undefined) return undefined
-    if (this.#shown?.seq === frame.seq && !this.#shown.missing) return this.#shown
-    const { protocol } = this.#detail.target
-    this.#shown = { seq: frame.seq, ...showFrame(protocol, frame, this.#commandOf(frame.seq), (seq) => tape.frame(seq)) }
+    if (this.#shown?.seq !== this.#state.cursor || this.#shown.missing)
+      this.#shown = shownAt(this.#state.cursor, this.#feed, this.#tape)
     return this.#shown
-  }
-
-  /** The frame of the command that frame `seq` answers: the nearest one from the client, or the statement's. */
-  #commandOf(seq: number): number | undefined {
-    const first = this.#tape?.map?.chunks[chunkOfFrame(this.#tape.map, seq)]?.firstSeq ?? seq
-    for (let back = seq; back >= Math.max(first, seq - MAX_LOOK_BACK); back -= 1)
-      if (this.#tape?.frame(back)?.dir === 'in') return back
-    return this.#statements[lastAtMost(this.#statements, (one) => one.frame, seq)]?.frame
   }
 }
 customElements.define('replay-page', ReplayPage)
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

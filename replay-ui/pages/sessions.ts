@@ -56,7 +56,7 @@ export function view(input: SessionsInput): TemplateResult {
           spellcheck="false"
           autocomplete="off"
           .value=${filter}
-          @change=${(event: Event) => input.onFilter(valueOf(event))}
+          @change=${(event: Event) => input.onFilter(typedIn(event))}
         />
       </form>
       <span class="count" role="status">${rows.length === 0 ? nothing : `${countText(rows.length)}${more ? '+' : ''} shown`}</span>
@@ -131,7 +131,7 @@ function toggled(filter: string, term: string): string {
   return (terms.includes(term) ? terms.filter((one) => one !== term) : [...terms, term]).join(' ')
 }
 
-function valueOf(event: Event): string {
+function typedIn(event: Event): string {
   return event.target instanceof HTMLInputElement ? event.target.value.trim() : ''
 }
 
@@ -212,7 +212,8 @@ export class SessionsPage extends LitElement {
     this.#wrong = parsed.ok ? '' : parsed.what
     if (!parsed.ok) {
       this.#state = 'here'
-      return this.requestUpdate()
+      this.requestUpdate()
+      return
     }
     this.#asked.abort()
     const asked = new AbortController()
@@ -241,7 +242,8 @@ export class SessionsPage extends LitElement {
         if (row === undefined) return
         const { state, frames, durationUs, statements, rows, bytesOut, masked, verdicts } = data
         this.#rows = this.#rows.with(index, { ...row, state, frames, durationUs, statements, rows, bytesOut, masked, verdicts })
-        return this.requestUpdate()
+        this.requestUpdate()
+        return
       }
       case 'opened':
       case 'closed':
