@@ -145,7 +145,8 @@ function drained(end: Duplex, signal: AbortSignal): Promise<void> {
 /** What the client can be told of an ending; undefined where a peer simply vanished. */
 function refusalOf(reason: unknown): Refusal | undefined {
   if (isRefusal(reason)) return reason
-  if (reason instanceof ApplianceError) return { why: 'failed', message: `${reason.code}: ${reason.message}`, rules: [], code: reason.code }
+  if (reason instanceof ApplianceError)
+    return { why: 'failed', message: `${reason.code}: ${reason.message}`, rules: [], code: reason.code }
   return undefined
 }
 

@@ -14,6 +14,9 @@ test('the card can be pasted: everybody has their key, the port and the session 
 
 test('the card has the console’s link where there is a page, and no word of it where there is none', () => {
   const facts = { port: 7777, keys: { agent: 'a', human: 'h', approver: 'p' }, session: 'session-1', command: 'npx sallyport' }
-  assert.match(demoCard({ ...facts, console: 'http://127.0.0.1:7480/#sign-in=x' }), /^ {4}http:\/\/127\.0\.0\.1:7480\/#sign-in=x$/m)
+  assert.match(
+    demoCard({ ...facts, console: 'http://127.0.0.1:7480/#sign-in=x' }),
+    /^ {4}http:\/\/127\.0\.0\.1:7480\/#sign-in=x$/m,
+  )
   assert.doesNotMatch(demoCard(facts), /browser/)
 })
