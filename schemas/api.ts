@@ -13,7 +13,6 @@ export {
   API_BASE,
   CSRF_HEADER,
   PURPOSE_HEADER,
-  SESSION_STATES,
   type ServerEventName,
   type SessionState,
   SIGN_IN_FRAGMENT,

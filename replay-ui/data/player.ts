@@ -11,7 +11,6 @@ export interface Player {
 export const SPEEDS = [0.25, 0.5, 1, 2, 5, 10, 50] as const
 /** Where nothing happens for longer, the replay goes on at once. */
 export const IDLE_LIMIT_US = 2_000_000
-export const STEP_US = 5_000_000
 
 export type Move =
   | { readonly move: 'toggle' }
