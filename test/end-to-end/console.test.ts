@@ -15,7 +15,7 @@ insert into stale_carts select generate_series(1, 40);
 const POLICY = `
 version: 1
 defaults:
-  approval: { groups: [approvers], count: 1, timeout: 30s }
+  approval: { groups: [approvers], count: 1, timeout: 120s }
 rules:
   - id: no-drop
     on: postgres

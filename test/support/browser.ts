@@ -21,7 +21,7 @@ const FLAGS = [
   '--disable-sync',
 ]
 /** Far longer than anything takes; what is not there by then does not come. */
-const WAIT_MS = 20_000
+const WAIT_MS = 60_000
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const PAGES = `${ROOT}replay-ui/dist`
 
