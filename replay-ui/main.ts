@@ -130,7 +130,8 @@ class SallyportApp extends LitElement {
   protected override render(): TemplateResult {
     switch (this.#state) {
       case 'asking':
-        return loading('Opening the console …')
+        // A recording is opened while the server says who asks: if it is nobody, it says so to both.
+        return this.#route.page === 'replay' ? html`${this.#bar()}${this.#page()}` : loading('Opening the console …')
       case 'failed':
         return html`<main class="page" id="main">${failure(this.#problem, () => void this.#ask())}</main>`
       case 'out':
@@ -153,7 +154,7 @@ class SallyportApp extends LitElement {
           ${link('/sessions', 'Sessions', page === 'sessions' || page === 'replay')}
           ${link('/approvals', 'Approvals', page === 'approvals', this.#waiting > 0 ? html`<span class="waiting" aria-label="${this.#waiting} waiting">${this.#waiting}</span>` : nothing)}
         </nav>
-        <span class="line-state" role="status">${this.#live.up ? html`<i class="dot on" aria-hidden="true"></i>live` : html`<i class="dot" aria-hidden="true"></i>reconnecting`}</span>
+        <span class="line-state" role="status">${this.#me === undefined ? nothing : this.#live.up ? html`<i class="dot on" aria-hidden="true"></i>live` : html`<i class="dot" aria-hidden="true"></i>reconnecting`}</span>
         <span class="me" title=${this.#me?.roles.join(', ') ?? ''}>${safeLine(this.#me?.subject ?? '', 40)}</span>
         <button type="button" class="quiet-button" @click=${() => this.#theme()}>${storedTheme() === 'light' ? 'Dark' : storedTheme() === 'dark' ? 'Light' : 'Theme'}</button>
         <button type="button" class="quiet-button" @click=${() => void this.#signOut()}>Sign out</button>

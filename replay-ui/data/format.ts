@@ -28,7 +28,7 @@ export function timeText(us: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`
   const whole = Math.floor(seconds)
   const two = (value: number): string => String(value).padStart(2, '0')
-  if (whole < 3600) return `${Math.floor(whole / 60)}:${two(whole % 60)}.${Math.floor((seconds % 1) * 10)}`
+  if (whole < 3600) return `${Math.floor(whole / 60)}:${two(whole % 60)}.${Math.floor(us / 1e5) % 10}`
   return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`
 }
 

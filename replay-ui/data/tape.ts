@@ -155,6 +155,7 @@ export class Tape {
     const loading: Loaded = { state: 'loading' }
     this.#chunks.set(index, loading)
     this.#worker.postMessage({ ask: 'chunk', index })
+    this.#verifier?.postMessage({ ask: 'pause' })
     return loading
   }
 

@@ -1,4 +1,5 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import type { VerifyTools } from '../../schemas/verify/tools.ts'
 import { type CheckedChunk, verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { Api, ApiError } from './api.ts'
 import { ChunkFrames } from './chunk-frames.ts'
@@ -13,6 +14,8 @@ import type { Ask, Tell } from './worker-messages.ts'
 const VERIFY_WINDOW_SIZE = 1 << 20
 /** Verdicts of chunks are told together, at most this often. */
 const TELL_EVERY_MS = 100
+/** Long enough to fetch and show a chunk; a machine of two cores has none to spare then. */
+const PAUSE_MS = 300
 /** Found frames listed; a search that finds more is too wide to be read, and says so by stopping here. */
 const MAX_FOUND = 200_000
 
@@ -28,6 +31,7 @@ let opened: Promise<Opened> | undefined
 let growing: Promise<void> = Promise.resolve()
 let verifying: AbortController | undefined
 let search = 0
+let pausedUntilMs = 0
 
 /** What `transfer` names is the page's from then on, and not copied. */
 function tell(message: Tell, transfer: Transferable[] = []): void {
@@ -68,6 +72,9 @@ async function answer(ask: Ask): Promise<void> {
       return
     case 'verify':
       await verify(ask.trust)
+      return
+    case 'pause':
+      pausedUntilMs = performance.now() + PAUSE_MS
       return
     case 'find':
       search = ask.search
@@ -117,7 +124,7 @@ async function verify(trust: Extract<Ask, { ask: 'verify' }>['trust']): Promise<
   }
   try {
     const verification = await verifyTapeWith(
-      { source, tools: webTools },
+      { source, tools: patientTools },
       id,
       { gatewayKeys },
       {
@@ -133,6 +140,15 @@ async function verify(trust: Extract<Ask, { ask: 'verify' }>['trust']): Promise<
   } catch (error) {
     if (!running.signal.aborted) throw error
   }
+}
+
+const patientTools: VerifyTools = {
+  ...webTools,
+  async decompress(codec, stored, rawSize) {
+    for (let leftMs = pausedUntilMs - performance.now(); leftMs > 0; leftMs = pausedUntilMs - performance.now())
+      await new Promise((resolve) => setTimeout(resolve, leftMs))
+    return webTools.decompress(codec, stored, rawSize)
+  },
 }
 
 function bytesOf(base64: string): Uint8Array {

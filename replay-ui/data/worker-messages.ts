@@ -10,6 +10,8 @@ export type Ask =
   | { readonly ask: 'grow'; readonly objects: readonly TapeObject[] }
   | { readonly ask: 'chunk'; readonly index: number }
   | { readonly ask: 'verify'; readonly trust: Trust }
+  /** Something is being fetched that somebody waits for: verification leaves the processor to it for a moment. */
+  | { readonly ask: 'pause' }
   /** Replaces the search before it; null ends it. */
   | { readonly ask: 'find'; readonly search: number; readonly filter: FrameFilter | null }
 

@@ -14,7 +14,8 @@ import { median, rounded } from './support.ts'
 const FRAMES = Number(process.env['BENCH_FRAMES'] ?? 1_000_000)
 const FRAMES_PER_STATEMENT = 100
 const SEEKS = 50
-const APPENDED_AT_ONCE = 1_000
+/** As many messages as one read from a socket carries, so that chunks are as large as they are in life. */
+const APPENDED_AT_ONCE = 50
 /** What design and issue ask for. */
 const GOALS = { interactiveMs: 1_000, seekMs: 200 } as const
 

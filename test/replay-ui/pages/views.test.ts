@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { longTextView } from '../../../replay-ui/elements/long-text.ts'
+import { redacted } from '../../../replay-ui/elements/marks.ts'
+import { safe, safeLine } from '../../../replay-ui/elements/safe.ts'
+import { type ApprovalsInput, view as approvals, COMMAND_CHARS } from '../../../replay-ui/pages/approvals-view.ts'
+import { rawText, runsOf } from '../../../replay-ui/pages/replay-bytes.ts'
+import { integrityView } from '../../../replay-ui/pages/replay-head.ts'
+import { cellView, widthsOf } from '../../../replay-ui/pages/replay-inspector.ts'
+import { commandOf, KEY_MAP } from '../../../replay-ui/pages/replay-keys.ts'
+import { endNotices } from '../../../replay-ui/pages/replay-view.ts'
+import { view as signIn } from '../../../replay-ui/pages/sign-in.ts'
+import type { ApprovalView } from '../../../schemas/api.ts'
+import { textOf } from '../text.ts'
+
+const nothing = (): void => undefined
+
+const PENDING: ApprovalView = {
+  id: 'A-12345678',
+  session: '20261120T105150Z-gw1-00000042',
+  requester: 'agent-7',
+  requesterKind: 'agent',
+  principal: 'ada@example.com',
+  target: 'shop',
+  protocol: 'postgres',
+  kind: 'query',
+  command: 'DELETE FROM carts WHERE owner = [MASKED:email:3cf6]',
+  facts: { verbs: ['DELETE'] },
+  rules: ['pg.no-where'],
+  reason: 'DELETE of a whole table',
+  approvers: { groups: ['dba'], count: 1 },
+  createdAt: '2026-11-20T12:00:00Z',
+  expiresAt: '2026-11-20T13:00:00Z',
+  state: 'pending',
+  decisions: [],
+  may: { decide: true },
+}
+
+function inbox(one: ApprovalView, more: Partial<ApprovalsInput> = {}): string {
+  return textOf(
+    approvals({
+      state: 'here',
+      problem: '',
+      up: true,
+      approvals: [one],
+      more: false,
+      picked: one,
+      chars: COMMAND_CHARS,
+      nowMs: Date.parse('2026-11-20T12:30:00Z'),
+      decide: { busy: null, problem: '', reason: '', onReason: nothing, onDecide: nothing },
+      onPick: nothing,
+      onMore: nothing,
+      onChars: nothing,
+      onRetry: nothing,
+      ...more,
+    }),
+  )
+}
+
+test('a request shows who, what, why, and the whole command with what was masked named', () => {
+  const text = inbox(PENDING)
+  for (const part of [
+    'agent-7',
+    'ada@example.com',
+    'shop',
+    'DELETE of a whole table',
+    'pg.no-where',
+    'masked before it was shown: email',
+    'Approve: it runs once',
+  ])
+    assert.ok(text.includes(part), part)
+})
+
+test('a command is never shortened without saying by how much, and not approved before it was seen whole', () => {
+  const text = inbox({ ...PENDING, command: 'x'.repeat(COMMAND_CHARS + 5) })
+  assert.match(text, /5 more characters of 20\u202f005 not shown/)
+  assert.match(text, /Show the whole command before you approve it/)
+})
+
+test('who may not decide is told why, and who comes late that it is too late', () => {
+  assert.match(inbox({ ...PENDING, may: { decide: false, why: 'agents never approve' } }), /agents never approve/)
+  assert.match(inbox(PENDING, { nowMs: Date.parse('2026-11-20T14:00:00Z') }), /time to decide is over/)
+})
+
+test('a decision that was made elsewhere stays beside the message about it', () => {
+  const decided: ApprovalView = {
+    ...PENDING,
+    state: 'rejected',
+    decisions: [{ act: 'reject', by: 'grace', at: '2026-11-20T12:01:00Z', reason: 'no' }],
+  }
+  const text = inbox(decided, {
+    decide: { busy: null, problem: 'grace was quicker', reason: '', onReason: nothing, onDecide: nothing },
+  })
+  assert.match(text, /grace was quicker/)
+  assert.match(text, /rejected.*grace/s)
+})
+
+test('empty, loading and failed are told apart', () => {
+  assert.match(inbox(PENDING, { approvals: [], picked: undefined }), /Nothing has been held/)
+  assert.match(inbox(PENDING, { approvals: [], picked: undefined, state: 'loading' }), /Loading/)
+  assert.match(inbox(PENDING, { approvals: [], picked: undefined, state: 'failed', problem: 'no line' }), /no line/)
+  assert.match(textOf(signIn({ busy: 'link', problem: '', onSubmit: nothing })), /one-time link/)
+})
+
+test('untrusted text is text: markup stays markup, controls become escapes, length is told', () => {
+  assert.equal(safe('<b>'), '<b>')
+  assert.match(textOf(safe('a\u202eb')), /a<span class="esc">\\u\{202e\}<\/span>b/)
+  assert.match(textOf(safeLine('x'.repeat(50), 10)), /^x{10}<span class="more">… 40 more<\/span>$/)
+  assert.match(textOf(safeLine(`${'x'.repeat(9)}🎉🎉`, 10)), /^x{9}</)
+  assert.match(
+    textOf(longTextView({ text: 'y'.repeat(9_000), chars: 8_000, onMore: nothing })),
+    /1\u202f000 more characters.* of 9\u202f000 not shown/s,
+  )
+  assert.match(
+    textOf(redacted('a [MASKED:email:3cf6] b [MASKED:<x>]')),
+    /title="masked before it was shown: email">\[MASKED:email:3cf6\]<\/span> b \[MASKED:<x>\]/,
+  )
+})
+
+test('a masked cell is hatched and named, also where only NULL is left', () => {
+  assert.match(
+    textOf(cellView({ text: '[MASKED:email]', masked: 'email', rule: 'label:pii' }, nothing)),
+    /masked.*email, masked by label:pii/s,
+  )
+  assert.match(textOf(cellView({ text: null, masked: 'birthdate' }, nothing)), /NULL.*birthdate/s)
+  assert.match(textOf(cellView({ text: 'x'.repeat(500) }, nothing)), /420 more/)
+  assert.deepEqual(widthsOf(['id', 'name'], [[{ text: '1' }, { text: 'x'.repeat(500) }]]), [7, 46])
+})
+
+test('bytes that look alike are one run; others are not', () => {
+  const mark = { from: 4, to: 8, entity: 'email', rule: 'r' }
+  assert.deepEqual(
+    runsOf(0, 16, { from: 6, to: 10 }, [mark]).map(({ from, to, picked, mask }) => [from, to, picked, mask?.entity]),
+    [
+      [0, 4, false, undefined],
+      [4, 6, false, 'email'],
+      [6, 8, true, 'email'],
+      [8, 10, true, undefined],
+      [10, 16, false, undefined],
+    ],
+  )
+  assert.equal(rawText(Uint8Array.of(0x41, 0x00, 0x1b, 0x7e, 0xff), 0, 5), 'A··~·')
+})
+
+test('the badge says what was verified and never more', () => {
+  const input = {
+    verification: undefined,
+    unverified: undefined,
+    checkedChunks: 31,
+    chunks: 100,
+    live: false,
+    tookMs: 0,
+    onAgain: nothing,
+  }
+  assert.match(textOf(integrityView(input)), /Verifying 31 %/)
+  assert.match(textOf(integrityView({ ...input, unverified: 'no Ed25519 here' })), /Not verified.*no Ed25519 here/s)
+})
+
+test('a tape that was recovered or has gaps says so before anything else', () => {
+  const map = { id: 's', chunks: [], frameCount: 9, durationUs: 1, density: { binUs: 1, counts: [] } }
+  const recovered = { kind: 'recovered', by: 'gw1', at: '2026-11-20T12:00:00Z', recovered: 2, discardedBytes: 10 } as const
+  const text = textOf(endNotices({ ...map, end: recovered, gaps: [{ firstSeq: 3, lastSeq: 4, fromUs: 0, toUs: 1 }] }))
+  assert.match(text, /Truncated.*2 frames of 9.*10 B.*Gap.*Frames 3 – 4/s)
+})
+
+test('every key in the map does something', () => {
+  const keys = KEY_MAP.flatMap(([names]) => names.split(' ')).filter((name) => name !== '…')
+  const real: Readonly<Record<string, string>> = {
+    Space: ' ',
+    '←': 'ArrowLeft',
+    '→': 'ArrowRight',
+    Esc: 'Escape',
+    W: 'w',
+    S: 's',
+    B: 'b',
+    C: 'c',
+  }
+  for (const key of keys) assert.ok(commandOf(real[key] ?? key) !== undefined, key)
+  assert.equal(commandOf('x'), undefined)
+})
