@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { ReusedReads } from './reused-reads.ts'
+import { type ReadTaker, ReusedReads } from './reused-reads.ts'
 
 /**
  * Read ahead of the gate by at most this much per socket. Two full socket reads keep a bulk stream busy; more would only
@@ -45,7 +45,7 @@ export class Intake {
     socket.on('close', this.#onEnd)
     socket.on('error', this.#onError)
     this.#reads = ReusedReads.of(socket)
-    if (this.#reads !== undefined) this.#reads.taker = this.#onRead
+    if (this.#reads !== undefined) this.#reads.taker = this.#readTaker
     // A socket that was paused on purpose (by the intake before this one) does not flow again just because it is listened to.
     socket.resume()
     // What is over already is not announced again.
@@ -96,7 +96,7 @@ export class Intake {
   close(): Uint8Array {
     this.#closed = true
     this.#socket.pause()
-    if (this.#reads?.taker === this.#onRead) this.#reads.taker = undefined
+    if (this.#reads?.taker === this.#readTaker) this.#reads.taker = undefined
     this.#socket.off('data', this.#onData)
     this.#socket.off('end', this.#onEnd)
     this.#socket.off('close', this.#onEnd)
@@ -109,12 +109,15 @@ export class Intake {
     if (!this.#give(chunk)) this.#keep(chunk)
   }
 
-  /** As `#onData`, for memory that is used again; whether it may be already. */
-  readonly #onRead = (bytes: Uint8Array): boolean => {
-    const taker = this.#taker
-    if (this.#give(bytes)) return this.#waiting === undefined && taker?.done() === true
-    this.#keep(Buffer.from(bytes))
-    return true
+  /** As `#onData`, for memory that is used again. What is kept here is copied, so that only the taker's word counts. */
+  readonly #readTaker: ReadTaker = {
+    take: (bytes) => {
+      const taker = this.#taker
+      if (this.#give(bytes)) return this.#waiting === undefined && taker?.done() === true
+      this.#keep(Buffer.from(bytes))
+      return true
+    },
+    done: () => this.#waiting === undefined && this.#taker?.done() === true,
   }
 
   /** Whether the taker has it. */

@@ -9,9 +9,18 @@ const LARGE_SIZE = 64 * 1024
 const SMALL_READS = 64
 /** Large buffers kept for the next in bulk: 1 MiB per process. */
 const MAX_POOLED = 16
+/** Large buffers one connection waits for while what they hold is still needed; what exceeds them is left to the garbage collector. */
+const MAX_HELD = 8
 
 const pool: Uint8Array[] = []
 const reads = new WeakMap<Duplex, ReusedReads>()
+
+export interface ReadTaker {
+  /** Given what was just read; true when the bytes may be overwritten, false when they are still needed as they are. */
+  take(bytes: Uint8Array): boolean
+  /** Whether nothing of all that was taken is needed any more. */
+  done(): boolean
+}
 
 /**
  * The reads of one connection, into memory that is used again. A new buffer for every read, as streams have it, costs a small
@@ -19,8 +28,8 @@ const reads = new WeakMap<Duplex, ReusedReads>()
  * reads directly, they come out of the socket as usual, copied.
  */
 export class ReusedReads {
-  /** Given what was just read; true when the bytes may be overwritten, false when they are still needed as they are. */
-  taker: ((bytes: Uint8Array) => boolean) | undefined
+  taker: ReadTaker | undefined
+  readonly #held: Uint8Array[] = []
   #buffer: Uint8Array = Buffer.allocUnsafeSlow(SMALL_SIZE)
   #smallReads = 0
 
@@ -40,15 +49,21 @@ export class ReusedReads {
     const { taker } = this
     // What came before goes first.
     if (taker === undefined || socket.readableLength > 0) return socket.push(Buffer.from(bytes))
-    const free = taker(bytes)
+    if (this.#held.length > 0 && taker.done()) for (const held of this.#held.splice(0)) giveBack(held)
+    const free = taker.take(bytes)
     const small = size < SMALL_SIZE
     this.#smallReads = small ? this.#smallReads + 1 : 0
     const large = small ? buffer.length === LARGE_SIZE && this.#smallReads < SMALL_READS : true
     if (free && large === (buffer.length === LARGE_SIZE)) return true
-    if (free && buffer.length === LARGE_SIZE && pool.length < MAX_POOLED) pool.push(buffer)
+    if (free) giveBack(buffer)
+    else if (this.#held.length < MAX_HELD) this.#held.push(buffer)
     this.#buffer = (large ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(large ? LARGE_SIZE : SMALL_SIZE)
     return true
   }
+}
+
+function giveBack(buffer: Uint8Array): void {
+  if (buffer.length === LARGE_SIZE && pool.length < MAX_POOLED) pool.push(buffer)
 }
 
 /** A connection whose reads `ReusedReads.of` gives to whoever can use them at once. Not for TLS to be spoken over. */

@@ -52,10 +52,13 @@ test('what the taker is done with is overwritten, what it still needs is not', a
   const taken: Uint8Array[] = []
   let free = true
   let came = (): void => undefined
-  reads.taker = (bytes) => {
-    taken.push(bytes)
-    came()
-    return free
+  reads.taker = {
+    take(bytes) {
+      taken.push(bytes)
+      came()
+      return free
+    },
+    done: () => free,
   }
   both.near.resume()
   const send = async (text: string): Promise<void> => {
@@ -97,4 +100,29 @@ test('an intake hands on every byte in order, however slow its taker and whateve
     assert.ok(Buffer.concat(got).equals(sent))
     for (const chunk of kept) assert.ok(sent.includes(Buffer.from(chunk.subarray(0, 64))), 'what was kept is as it was')
   }
+})
+
+test('memory that was still needed is used again only once nothing of all that was taken is', async () => {
+  await using both = await pair()
+  const sent = pattern(6_000_000)
+  const needed: { readonly chunk: Uint8Array; readonly copy: Uint8Array }[] = []
+  const memory = new Set<ArrayBufferLike>()
+  let size = 0
+  let count = 0
+  const flow = new Intake(both.near).flow({
+    take(chunk) {
+      for (const { chunk: bytes, copy } of needed) assert.ok(Buffer.from(bytes).equals(copy))
+      memory.add(chunk.buffer)
+      needed.push({ chunk, copy: Uint8Array.from(chunk) })
+      size += chunk.length
+      count++
+      if (count % 4 === 0) needed.length = 0
+      return undefined
+    },
+    done: () => needed.length === 0,
+  })
+  both.far.end(sent)
+  await flow
+  assert.equal(size, sent.length)
+  assert.ok(memory.size < count, `${memory.size} buffers for ${count} reads`)
 })
