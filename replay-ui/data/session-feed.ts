@@ -3,6 +3,8 @@ import type { Api } from './api.ts'
 
 /** Asked for at once, and then on in the background. */
 const STATEMENTS_AT_ONCE = 1000
+/** Between pages: who looks at frames meanwhile comes first, and the list is long enough already. */
+const PAGE_PAUSE_MS = 250
 /** Statements kept for the list; a session with more is searched and not scrolled. */
 const MAX_STATEMENTS = 50_000
 
@@ -88,6 +90,7 @@ export class SessionFeed {
         cursor = page.next
         this.statements = loaded
         this.#listener.changed()
+        if (cursor !== null) await new Promise((resolve) => setTimeout(resolve, PAGE_PAUSE_MS))
       } while (cursor !== null && loaded.length < MAX_STATEMENTS)
       this.state = 'here'
     } catch (error) {
