@@ -16,9 +16,13 @@ export interface Subject extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** The process between client and server; undefined where there is none. */
   readonly pid: number | undefined
+  /** How that process ended, where it did; to be told with what failed through it. */
+  readonly ending?: () => string | undefined
 }
 
 const NOBODY = 65_534
+/** A subject that takes longer to end than this is killed. */
+const END_MS = 10_000
 
 export function direct(server: PgServer): Subject {
   return {
@@ -55,13 +59,14 @@ ignore_startup_parameters = extra_float_digits
     stdio: 'ignore',
     ...(root ? { uid: NOBODY, gid: NOBODY } : {}),
   })
-  await listening(port, child)
+  await listening(port, child, folder)
   return {
     name: 'pgbouncer',
     port,
     database: 'bench',
     env: { PGUSER: 'bench', PGPASSWORD: 'unused', PGSSLMODE: 'disable' },
     pid: child.pid,
+    ending: () => endingOf(child),
     [Symbol.asyncDispose]: () => ended(child, folder),
   }
 }
@@ -112,13 +117,14 @@ limits: { sessions: 2000, sessionsPerIdentity: 2000 }
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, BENCH_PASSWORD: 'bench', SALLYPORT_LOG: 'error' },
   })
-  await listening(port, child)
+  await listening(port, child, folder)
   return {
     name: changes.name ?? 'sallyport',
     port,
     database: 'bench',
     env: { PGUSER: 'bench-agent', PGPASSWORD: key, PGSSLMODE: changes.tls === true ? 'require' : 'disable' },
     pid: child.pid,
+    ending: () => endingOf(child),
     [Symbol.asyncDispose]: () => ended(child, folder),
   }
 }
@@ -135,6 +141,13 @@ rules:
   - { id: too-much, on: postgres, threshold: { rows: 1000000000, per: statement }, action: block, reason: "too many rows" }
 `
 
+/** No rules, no labels, and detectors that may find nothing; every byte is still read for what they look for, and recorded. */
+export const BARE_POLICY = `version: 1
+exempt:
+  - { who: { groups: agents }, detectors: "*" }
+rules: []
+`
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -144,7 +157,22 @@ async function freePort(): Promise<number> {
   return address.port
 }
 
-async function listening(port: number, child: ChildProcess): Promise<void> {
+function endingOf(child: ChildProcess): string | undefined {
+  if (child.exitCode === null && child.signalCode === null) return undefined
+  return `its process ended with ${child.exitCode === null ? child.signalCode : `code ${child.exitCode}`}`
+}
+
+/** Whoever does not come to listen is ended here, with what it had. */
+async function listening(port: number, child: ChildProcess, folder: string): Promise<void> {
+  try {
+    await opened(port, child)
+  } catch (error) {
+    await ended(child, folder)
+    throw error
+  }
+}
+
+async function opened(port: number, child: ChildProcess): Promise<void> {
   for (let tries = 0; tries < 300; tries++) {
     if (child.exitCode !== null) throw new Error(`the subject ended with ${child.exitCode} before it listened`)
     const socket = connect({ host: '127.0.0.1', port })
@@ -159,10 +187,12 @@ async function listening(port: number, child: ChildProcess): Promise<void> {
 }
 
 async function ended(child: ChildProcess, folder: string): Promise<void> {
-  if (child.exitCode === null) {
+  if (endingOf(child) === undefined) {
     const exit = once(child, 'exit')
     child.kill('SIGTERM')
+    const late = globalThis.setTimeout(() => child.kill('SIGKILL'), END_MS)
     await exit
+    clearTimeout(late)
   }
   await rm(folder, { recursive: true, force: true })
 }

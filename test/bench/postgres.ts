@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Client } from 'pg'
 import { hasDebian, startPostgres } from '../support/pg-server.ts'
-import { direct, pgbouncer, type Subject, sallyport } from './postgres-subjects.ts'
+import { BARE_POLICY, direct, pgbouncer, type Subject, sallyport } from './postgres-subjects.ts'
 import { cpuMs, median, rounded, rssKib } from './support.ts'
 
 const SECONDS_PER_RUN = 3
@@ -48,6 +51,8 @@ export async function bench({
   subjects.push(stack.use(await sallyport(server)))
   subjects.push(stack.use(await sallyport(server, { name: 'sallyport-disk', durability: 'disk' })))
   for (const subject of subjects) if (subject.name.startsWith('sallyport')) await canary(subject)
+  // Last and without its canary: nothing in it looks for one.
+  subjects.push(stack.use(await sallyport(server, { name: 'sallyport-bare', policy: BARE_POLICY })))
 
   // What runs compiled to machine code only after a while is measured as it runs for hours: every subject alike gets this, discarded.
   progress(`warming up: ${WARM_UP_SECONDS} s of each small mode and two bulk results for each subject`)
@@ -87,6 +92,18 @@ export async function bench({
     )
     progress(`${name}: ${JSON.stringify(bulk[name])}`)
   }
+  const beside: Record<string, object> = {}
+  const besides = await interleaved(subjects, rounds, besideBulk)
+  const besideReference = median((besides.get('pgbouncer') ?? besides.get('direct') ?? []).map(({ p99us }) => p99us))
+  for (const [subject, runs] of besides) {
+    const p99us = median(runs.map((sample) => sample.p99us))
+    beside[subject] = {
+      p50us: Math.round(median(runs.map((sample) => sample.p50us))),
+      p99us: Math.round(p99us),
+      p99vsReference: rounded(p99us / besideReference),
+    }
+  }
+  progress(`small queries beside a bulk result: ${JSON.stringify(beside)}`)
   const idleKib = Object.fromEntries(
     await Promise.all(
       subjects.filter(({ pid }) => pid !== undefined).map(async (subject) => [subject.name, await idle(subject)]),
@@ -99,6 +116,7 @@ export async function bench({
     reference: subjects.some(({ name }) => name === 'pgbouncer') ? 'pgbouncer' : 'direct',
     small,
     bulk,
+    besideBulk: beside,
     idleKibPerSession: idleKib,
   }
 }
@@ -112,7 +130,8 @@ const BULK = {
 const CANARIES = `CREATE TABLE people (id int, note text, email text);
 INSERT INTO people SELECT 1, 'call ' || (219)::text || '-' || (9 * 1)::text || (9)::text || '-' || (9999 - 1234)::text, 'canary' || chr(64) || 'example.com'`
 
-async function canary(subject: Subject): Promise<void> {
+/** The driver tells of a lost connection by an event beside the rejection: without a listener that alone would end the run. */
+async function connected(subject: Subject): Promise<Client> {
   const client = new Client({
     host: '127.0.0.1',
     port: subject.port,
@@ -120,7 +139,13 @@ async function canary(subject: Subject): Promise<void> {
     user: subject.env['PGUSER'],
     password: subject.env['PGPASSWORD'],
   })
+  client.on('error', () => undefined)
   await client.connect()
+  return client
+}
+
+async function canary(subject: Subject): Promise<void> {
+  const client = await connected(subject)
   const { rows } = await client.query<{ note: string; email: string }>('SELECT note, email FROM people')
   await client.end()
   const text = JSON.stringify(rows)
@@ -135,7 +160,14 @@ async function interleaved<T>(
 ): Promise<Map<string, T[]>> {
   const samples = new Map<string, T[]>(subjects.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; round++) {
-    for (const subject of subjects) samples.get(subject.name)?.push(await measure(subject))
+    for (const subject of subjects) {
+      try {
+        samples.get(subject.name)?.push(await measure(subject))
+      } catch (cause) {
+        const ending = subject.ending?.() ?? 'its process runs'
+        throw new Error(`${subject.name} failed in round ${round + 1} (${ending}): ${String(cause)}`, { cause })
+      }
+    }
   }
   return samples
 }
@@ -165,11 +197,18 @@ function cpu(values: readonly (number | undefined)[], name: string): Record<stri
   return known.length === 0 ? {} : { [name]: rounded(median(known)) }
 }
 
-async function pgbench(subject: Subject, mode: string, clients: number, seconds = SECONDS_PER_RUN): Promise<Sample> {
+async function pgbench(
+  subject: Subject,
+  mode: string,
+  clients: number,
+  seconds = SECONDS_PER_RUN,
+  more: readonly string[] = [],
+): Promise<Sample> {
   const before = subject.pid === undefined ? 0 : cpuMs(subject.pid)
   const output = await run(
     'pgbench',
     [
+      ...more,
       '-n',
       '-S',
       '-M',
@@ -200,14 +239,7 @@ async function transfer(
   subject: Subject,
   sql: string,
 ): Promise<{ readonly mbPerS: number; readonly cpuMsPerMb: number | undefined }> {
-  const client = new Client({
-    host: '127.0.0.1',
-    port: subject.port,
-    database: subject.database,
-    user: subject.env['PGUSER'],
-    password: subject.env['PGPASSWORD'],
-  })
-  await client.connect()
+  const client = await connected(subject)
   const before = subject.pid === undefined ? 0 : cpuMs(subject.pid)
   const started = performance.now()
   let bytes = 0
@@ -224,6 +256,7 @@ async function transfer(
       if (tail[0] === 0x5a && tail.readUInt32BE(1) === 5) resolve()
     })
     connection.stream.once('error', reject)
+    connection.stream.once('close', () => reject(new Error(`${subject.name} hung up after ${bytes} bytes of a bulk result`)))
   })
   connection.query(sql)
   await ready
@@ -236,23 +269,42 @@ async function transfer(
   return { mbPerS: megabytes / seconds, cpuMsPerMb: used === undefined ? undefined : used / megabytes }
 }
 
+/** One client's small queries while another reads one bulk result after the other, through the same subject. */
+async function besideBulk(subject: Subject): Promise<{ readonly p50us: number; readonly p99us: number }> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-log-'))
+  let over = false
+  const stream = async (): Promise<void> => {
+    while (!over) await transfer(subject, BULK['SELECT 1M rows'])
+  }
+  const streaming = stream()
+  try {
+    await Promise.race([
+      pgbench(subject, 'prepared', 1, SECONDS_PER_RUN, ['-l', `--log-prefix=${join(folder, 'log')}`]),
+      streaming,
+    ])
+    const times: number[] = []
+    for (const file of await readdir(folder)) {
+      // client, transaction, time (us), script, time_epoch, time_us
+      for (const line of (await readFile(join(folder, file), 'utf8')).trim().split('\n')) times.push(Number(line.split(' ')[2]))
+    }
+    if (times.length < 100)
+      throw new Error(`${subject.name} answered ${times.length} small queries beside a bulk result: the run is void`)
+    times.sort((a, b) => a - b)
+    const at = (share: number): number => times[Math.floor(share * times.length)] ?? Number.NaN
+    return { p50us: at(0.5), p99us: at(0.99) }
+  } finally {
+    over = true
+    await streaming.catch(() => undefined)
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
 /** KiB of resident memory a connected and idle session costs the process in between. */
 async function idle(subject: Subject): Promise<number> {
   if (subject.pid === undefined) return 0
-  const connect = async (): Promise<Client> => {
-    const client = new Client({
-      host: '127.0.0.1',
-      port: subject.port,
-      database: subject.database,
-      user: subject.env['PGUSER'],
-      password: subject.env['PGPASSWORD'],
-    })
-    await client.connect()
-    return client
-  }
-  const warm = await connect()
+  const warm = await connected(subject)
   const before = rssKib(subject.pid)
-  const clients = await Promise.all(Array.from({ length: IDLE_SESSIONS }, connect))
+  const clients = await Promise.all(Array.from({ length: IDLE_SESSIONS }, () => connected(subject)))
   const after = rssKib(subject.pid)
   await Promise.all([warm, ...clients].map((client) => client.end()))
   return rounded((after - before) / IDLE_SESSIONS)
