@@ -21,6 +21,7 @@ export async function problemsOf(
     ...listenerProblems(config),
     ...identityProblems(config),
     ...targetProblems(config),
+    ...raiseProblems(config),
     ...consoleProblems(config),
     ...duplicates(
       config.targets.map(({ name }) => name),
@@ -125,6 +126,15 @@ function targetProblems({ targets, listeners, identities, jwt }: Config): Proble
       })
     }
     return problems
+  })
+}
+
+function raiseProblems({ recording, targets }: Config): Problem[] {
+  return (recording?.raise ?? []).flatMap(({ labels = {} }, index) => {
+    const wanted = Object.entries(labels)
+    return targets.some((target) => wanted.every(([name, value]) => target.labels?.[name] === value))
+      ? []
+      : [{ at: ['recording', 'raise', index, 'labels'], message: 'no target has all of these labels, so nothing is raised' }]
   })
 }
 

@@ -9,7 +9,7 @@ import {
   type Limits,
 } from '../schemas/config.ts'
 import { ApplianceError } from '../schemas/errors.ts'
-import { type Durability, PROTOCOL_NAMES, type ProtocolName, type Target } from '../schemas/session.ts'
+import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { problemsOf } from './config-check.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
 import { openYaml } from './yaml.ts'
@@ -28,6 +28,8 @@ export interface TargetSettings {
   /** Who may reach it. */
   readonly groups: readonly string[]
   readonly credential: CredentialSource
+  /** The least for its sessions; others may raise it. */
+  readonly durability: Durability
 }
 
 /** Where the console is served and who gets in. */
@@ -47,7 +49,9 @@ export interface Settings {
   readonly gateway: string
   readonly dataDir: string
   readonly policyFile: string
+  /** The least for every session, and which ones get more. */
   readonly durability: Durability
+  readonly raise: NonNullable<NonNullable<Config['recording']>['raise']>
   readonly listeners: readonly ListenerSettings[]
   readonly targets: ReadonlyMap<string, TargetSettings>
   readonly identities: readonly ConfiguredIdentity[]
@@ -70,6 +74,20 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   idleTimeoutMs: 8 * 3_600_000,
   approvalTtlMs: 3_600_000,
   shutdownTimeoutMs: 10_000,
+}
+
+/** The level of a session of `kind` with `target`: the strongest of all that are set for it. */
+export function durabilityOf(
+  settings: Pick<Settings, 'durability' | 'raise'>,
+  { target, durability }: Pick<TargetSettings, 'target' | 'durability'>,
+  kind: Identity['kind'],
+): Durability {
+  const raised = settings.raise
+    .filter(({ labels = {}, kinds = [kind] }) => {
+      return kinds.includes(kind) && Object.entries(labels).every(([name, value]) => target.labels[name] === value)
+    })
+    .map((raise) => raise.durability)
+  return strongest(settings.durability, durability, ...raised)
 }
 
 /** The absolute paths a configuration names, seen from its file. */
@@ -104,6 +122,7 @@ function settingsOf(config: Config, file: string): Settings {
     dataDir: from(config.dataDir),
     policyFile: from(config.policy),
     durability: config.recording?.durability ?? 'process',
+    raise: config.recording?.raise ?? [],
     listeners: PROTOCOL_NAMES.flatMap((protocol) => listenerOf(config, protocol, from)),
     targets: new Map(config.targets.map((target) => [target.name, targetOf(target, from)])),
     identities: config.identities ?? [],
@@ -138,10 +157,11 @@ export function addressOf(address: string): { readonly host: string; readonly po
 }
 
 function targetOf(configured: Config['targets'][number], from: (path: string) => string): TargetSettings {
-  const { name, protocol, host, port, database, labels = {}, groups, credential, tls } = configured
+  const { name, protocol, host, port, database, labels = {}, groups, credential, tls, durability = 'process' } = configured
   return {
     target: { name, protocol, host, port, labels, ...(database === undefined ? {} : { database }) },
     groups,
+    durability,
     credential: { ...credential, tls: tls ?? { mode: 'verify' }, from },
   }
 }

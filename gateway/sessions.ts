@@ -5,7 +5,7 @@ import type { Seal } from '../recorder/recorder.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Identity, SessionInfo, Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
-import type { Settings, TargetSettings } from './config.ts'
+import { durabilityOf, type Settings, type TargetSettings } from './config.ts'
 import { readCredential } from './credentials/upstream.ts'
 import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { Log } from './log.ts'
@@ -156,7 +156,7 @@ export class GatewaySessions {
       target: target.database === undefined ? target : { ...target, database: masker.text(target.database) },
       client: knock.client,
       policy: policy.hash,
-      durability: settings.durability,
+      durability: durabilityOf(settings, found, identity.kind),
       claims: Object.fromEntries(Object.entries(knock.claims).map(([name, value]) => [masker.text(name), masker.text(value)])),
     })
     const release = reservation.keep()

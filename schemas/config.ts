@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { Role } from './api.ts'
-import { DURABILITY_LEVELS, PROTOCOL_NAMES } from './session.ts'
+import { DURABILITY_LEVELS, type Durability, PROTOCOL_NAMES } from './session.ts'
 
 const closed = { additionalProperties: false } as const
 const Name = (description: string) => Type.String({ pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$', description })
@@ -53,6 +53,34 @@ const UpstreamTls = Type.Object(
   closed,
 )
 
+const DurabilityLevel = (description: string) => Type.Unsafe<Durability>({ ...oneOf(DURABILITY_LEVELS), description })
+
+/** Raises the level of some sessions; never lowers it. */
+const Raise = Type.Object(
+  {
+    labels: Type.Optional(
+      Type.Record(Type.String(), Type.String(), { description: 'Of the target; all of them must be there', minProperties: 1 }),
+    ),
+    kinds: Type.Optional(
+      Type.Array(oneOf(['human', 'agent', 'service'] as const), {
+        minItems: 1,
+        uniqueItems: true,
+        description: 'Of who knocks; without it everybody',
+      }),
+    ),
+    durability: DurabilityLevel('The level these sessions get at least'),
+  },
+  { ...closed, minProperties: 2 },
+)
+
+const Recording = Type.Object(
+  {
+    durability: Type.Optional(DurabilityLevel('When a message may be released; the least for every session. Default: process')),
+    raise: Type.Optional(Type.Array(Raise, { description: 'Sessions that get more than the default' })),
+  },
+  closed,
+)
+
 const Target = Type.Object(
   {
     name: Name('What clients ask for'),
@@ -63,6 +91,7 @@ const Target = Type.Object(
     labels: Type.Optional(Type.Record(Type.String(), Type.String())),
     groups: Type.Array(Group, { minItems: 1, uniqueItems: true, description: 'Who may reach it' }),
     tls: Type.Optional(UpstreamTls),
+    durability: Type.Optional(DurabilityLevel('The level every session with this target gets at least')),
     credential: Type.Object(
       {
         user: Type.String({ minLength: 1 }),
@@ -190,7 +219,7 @@ export const Config = Type.Object(
     gateway: Type.String({ pattern: '^[a-z0-9]{1,32}$', description: 'Names this gateway in session ids and certificates' }),
     dataDir: Path('Tapes, spool, keys and approvals'),
     policy: Path('The policy file'),
-    recording: Type.Optional(Type.Object({ durability: Type.Optional(oneOf(DURABILITY_LEVELS)) }, closed)),
+    recording: Type.Optional(Recording),
     listeners: Type.Object({ postgres: Type.Optional(Listener), echo: Type.Optional(Listener) }, { ...closed, minProperties: 1 }),
     targets: Type.Array(Target, { minItems: 1 }),
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),

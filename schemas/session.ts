@@ -26,9 +26,18 @@ export interface Target {
   readonly labels: Readonly<Record<string, string>>
 }
 
-export const DURABILITY_LEVELS = ['process', 'disk'] as const
-/** When an entry may be released: `process` written to the spool (survives SIGKILL), `disk` also fdatasync'ed (survives power loss). */
+/** The weakest first: of several that apply the last counts. */
+export const DURABILITY_LEVELS = ['process', 'disk', 'blob'] as const
+/**
+ * When an entry may be released: `process` written to the spool (survives SIGKILL), `disk` also fdatasync'ed (survives power loss),
+ * `blob` acknowledged by the store (survives the loss of the machine).
+ */
 export type Durability = (typeof DURABILITY_LEVELS)[number]
+
+/** Of several levels the one that survives most. */
+export function strongest(first: Durability, ...others: readonly Durability[]): Durability {
+  return others.reduce((a, b) => (DURABILITY_LEVELS.indexOf(b) > DURABILITY_LEVELS.indexOf(a) ? b : a), first)
+}
 
 /** What the tape's header says of its session. */
 export interface SessionInfo {

@@ -41,10 +41,14 @@ export function verificationLines({ path, verdict, tapes, frames, trust }: Verif
 }
 
 function tapeLines(tape: TapeVerification): string[] {
-  const { session, verdict, state, frames, chunks, signer, recovered, unattested, lastGood, lossWindow, problems, problemCount } =
-    tape
+  const { session, verdict, state, frames, chunks, signer, recovered, unattested, lastGood, problems, problemCount } = tape
+  const { durability, lossWindow } = tape
   const by = signer === null ? 'not signed' : `signed by ${signer.gateway} (${signer.algorithm} ${signer.keyId})`
-  const lines = [safeText(`${session}  ${verdict}  ${state}, ${frames} frames in ${chunks} chunks, ${by}`)]
+  const lines = [
+    safeText(
+      `${session}  ${verdict}  ${state}, ${frames} frames in ${chunks} chunks, durability ${durability ?? 'unknown'}, ${by}`,
+    ),
+  ]
   const add = (line: string): void => void lines.push(`  ${safeText(line)}`)
   if (recovered !== null) {
     add(`frames ${recovered.first}-${recovered.last} are attested by their recovery only (${recovered.by}, ${recovered.at})`)
@@ -54,7 +58,8 @@ function tapeLines(tape: TapeVerification): string[] {
     const at = `${(lastGood.atUs / 1e6).toFixed(3)} s after the start, chunk ${lastGood.chunk}`
     add(`the chain of signatures is unbroken up to frame ${lastGood.frame} (${at})`)
   }
-  if (verdict === 'VALID-INCOMPLETE' && lossWindow !== null) add(`what may be missing after it: ${lossWindow}`)
+  if (verdict === 'VALID-INCOMPLETE' && lossWindow !== null)
+    add(`what may be missing after it, recorded with durability ${durability}: ${lossWindow}`)
   for (const problem of problems) add(problemLine(problem))
   if (problemCount > problems.length) add(`... and ${problemCount - problems.length} more problems`)
   return lines

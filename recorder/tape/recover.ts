@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hexOf } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import {
   CHUNK_FLAGS,
@@ -25,6 +24,7 @@ import { EpochKey } from './keys.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { encodeRecord } from './record.ts'
+import { makeSeal } from './seal.ts'
 import { commitmentOf, encodeIndex, Segment } from './segment.ts'
 import { certify, type GatewaySigner, keyIdOf } from './signer.ts'
 import { claimDead, type DeadSpool, LOCK_FILE } from './spool-folder.ts'
@@ -193,22 +193,9 @@ async function recoveryFile(
     lastUs = batch.times.at(-1) ?? lastUs
     written.push(segment.chunk(made))
   }
-  const totals = tally.totals()
-  const root = tree.root()
-  const reason = 'recovered'
-  const seal = pack({
-    v: TAPE_VERSION,
-    id,
-    reason,
-    chunks: tree.count,
-    root,
-    head: chain.head,
-    atUs: lastUs,
-    endedAt: recoveredAt,
-    totals,
-  })
-  written.push(segment.add(encodeRecord('seal', [pack([seal, chain.key.sign('seal', seal)])])))
-  const summary = { reason, chunks: tree.count, root: hexOf(root), endedAt: recoveredAt, durationUs: lastUs, totals }
+  const said = { id, reason: 'recovered', atUs: lastUs, endedAt: recoveredAt, totals: tally.totals() }
+  const { record, summary } = makeSeal(chain, tree, said)
+  written.push(segment.add(record))
   written.push(await segment.end(density.result(), summary))
   return Buffer.concat(written.map(({ bytes }) => bytes))
 }

@@ -272,12 +272,15 @@ function sessionIdOf(startedAt: Date, gateway: string, number: number): SessionI
 }
 
 function lossWindowOf(durability: Durability, limits: RecorderLimits): string {
+  // Also: a machine that was cut off for so long that another has ended its tapes.
   const machine = `loss of the machine: at most ${limits.budgetMs} ms or ${limits.budgetSize} bytes`
   switch (durability) {
     case 'process':
       return `end of the process: nothing; loss of power: what the system had not written back; ${machine}`
     case 'disk':
       return `end of the process: nothing; loss of power: nothing; ${machine}`
+    case 'blob':
+      return 'end of the process: nothing; loss of power: nothing; loss of the machine: nothing, where the store is not on it'
     default:
       return durability satisfies never
   }

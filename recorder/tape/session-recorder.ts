@@ -1,24 +1,24 @@
-import { hexOf } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Masked } from '../../schemas/frame.ts'
-import type { SessionId, SessionInfo } from '../../schemas/session.ts'
-import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, type Codec, type Summary, TAPE_VERSION } from '../../schemas/tape.ts'
+import type { Durability, SessionId, SessionInfo } from '../../schemas/session.ts'
+import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, TAPE_VERSION } from '../../schemas/tape.ts'
 import { Density } from '../../schemas/verify/density.ts'
 import { MerkleStack } from '../../schemas/verify/merkle.ts'
 import { Tally } from '../../schemas/verify/totals.ts'
 import { RECORDED, type Recorder, type Seal } from '../recorder.ts'
-import type { Store } from '../store/store.ts'
+import { Acknowledgements } from './acknowledgements.ts'
 import { Backlog } from './backlog.ts'
-import { type Chain, makeChunk, OpenChunk } from './chunk.ts'
+import { makeChunk, OpenChunk } from './chunk.ts'
 import { BULK_BUFFER, LARGE_BUFFER } from './frame-encoder.ts'
-import type { RecorderLimits } from './limits.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { Outbox, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
+import { makeSeal } from './seal.ts'
 import { Segment } from './segment.ts'
+import type { SessionParts } from './session-parts.ts'
 import { bodySize, type FramePart, fitsOneFrame, splitEntry } from './split.ts'
-import type { Spool, SpoolClaim, SpoolSlot } from './spool.ts'
+import type { SpoolClaim, SpoolSlot } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 
 /** Up to this many bytes of bodies an append is done within the call: a full read from a socket. */
@@ -27,27 +27,6 @@ const AT_ONCE_SIZE = 64 << 10
 const BULK_FILL_MS = 100
 /** First buffer of a chunk; a session that says little keeps little. */
 const SMALL_CHUNK = 4096
-
-export interface SessionParts {
-  readonly info: SessionInfo
-  readonly spool: Spool
-  readonly slot: SpoolSlot
-  readonly store: Store
-  readonly limits: RecorderLimits
-  readonly codec: Codec
-  readonly saltKey: Uint8Array
-  readonly chain: Chain
-  /** The first segment, its header already in the store. */
-  readonly segment: Segment
-  /** performance.now() at atUs 0. */
-  readonly bornMs: number
-  /** Told when a chunk has got its first frame: somebody must call `close` on it in time. */
-  readonly onBusy: (recorder: SessionRecorder) => void
-  /** Frees reserved bytes on the disk, before the last try to seal. */
-  readonly onLastTry: () => Promise<void>
-  /** The tape is sealed and in the store. */
-  readonly onSealed: (recorder: SessionRecorder, seal: Seal, summary: Summary) => Promise<void>
-}
 
 /**
  * One session's recorder: numbers and encodes entries, spools them before they are released, and closes chunks that are hashed, signed,
@@ -67,6 +46,7 @@ export class SessionRecorder implements Recorder {
   #sizeHint = SMALL_CHUNK
   #closeAt = CHUNK_RAW_SIZE
   readonly #backlog: Backlog
+  readonly #acknowledgements = new Acknowledgements()
   #failure: ApplianceError | undefined
   /** The last append that has not resolved yet, if there is one: the next resolves after it. */
   #order: Promise<void> | undefined
@@ -117,9 +97,9 @@ export class SessionRecorder implements Recorder {
       return Promise.reject(this.#fail(recorderFailed(error)))
     }
     if (recorded === undefined && durable) this.#close(true)
-    const sync = durable || this.#parts.info.durability === 'disk'
-    if (recorded === undefined && !sync && this.#order === undefined) return RECORDED
-    return this.#inOrder(this.#settle(recorded, sync, durable, this.#order))
+    const { durability } = this.#parts.info
+    if (recorded === undefined && !durable && durability === 'process' && this.#order === undefined) return RECORDED
+    return this.#inOrder(this.#settle(recorded, durable, durability, this.#order))
   }
 
   /** Closes the open chunk when it is due. */
@@ -200,6 +180,7 @@ export class SessionRecorder implements Recorder {
     this.#backlog.add(size)
     this.#nextSeq = chunk.nextSeq
     if (chunk.size >= this.#closeAt || chunk.urgent) this.#close(false)
+    else this.#closeForWaiting()
   }
 
   #recordLater(entries: readonly Entry[]): Promise<void> {
@@ -212,25 +193,40 @@ export class SessionRecorder implements Recorder {
     return turn
   }
 
-  /** What is left to wait for: the recording where it is not done, the disk where the level or the caller asks for it, the append before. */
+  /**
+   * What is left to wait for: the recording where it is not done, the disk or the store where the level or the caller asks for
+   * it, the append before.
+   */
   async #settle(
     recorded: Promise<void> | undefined,
-    sync: boolean,
     durable: boolean,
+    durability: Durability,
     before: Promise<void> | undefined,
   ): Promise<void> {
     if (recorded !== undefined) {
       await recorded
       if (durable) this.#close(true)
     }
-    if (sync) {
-      try {
-        await this.#parts.spool.sync()
-      } catch (error) {
-        throw this.#fail(recorderFailed(error))
-      }
+    try {
+      const stored = durability === 'blob' ? this.#stored() : undefined
+      const synced = durable || durability === 'disk' ? this.#parts.spool.sync() : undefined
+      if (stored !== undefined || synced !== undefined) await Promise.all([stored, synced])
+    } catch (error) {
+      throw this.#fail(recorderFailed(error))
     }
     await before
+  }
+
+  /** Resolves when the store has what is recorded by now. One chunk at a time is on its way; what comes meanwhile shares the next. */
+  #stored(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const stored = this.#acknowledgements.upTo(this.#nextSeq)
+    this.#closeForWaiting()
+    return stored
+  }
+
+  #closeForWaiting(): void {
+    if (this.#acknowledgements.wanted && !this.#backlog.moving) this.#close(false)
   }
 
   #inOrder(settled: Promise<void>): Promise<void> {
@@ -290,7 +286,7 @@ export class SessionRecorder implements Recorder {
     const { chain, codec } = this.#parts
     try {
       if (this.#segment.full(this.#parts.limits)) await this.#roll()
-      const { size } = chunk
+      const { size, nextSeq } = chunk
       const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
       chunk.encoder.recycle()
       this.#tree.push(made.header)
@@ -299,6 +295,8 @@ export class SessionRecorder implements Recorder {
       this.#outbox.add(this.#segment.chunk(made), () => {
         this.#parts.spool.release(claim)
         this.#backlog.stored(size)
+        this.#acknowledgements.stored(nextSeq)
+        this.#closeForWaiting()
       })
     } catch (error) {
       // The chain cannot go on over a chunk that was not made: the rest is left to recovery.
@@ -332,23 +330,10 @@ export class SessionRecorder implements Recorder {
     this.#close(false)
     await this.#making
     if (this.#unmade) throw this.#failure ?? new ApplianceError('RECORDER_FAILED', `a chunk of ${info.id} could not be made`)
-    const { root, head } = { root: this.#tree.root(), head: chain.head }
     const totals = this.#tally.totals()
-    const endedAt = new Date().toISOString()
-    const statement = pack({
-      v: TAPE_VERSION,
-      id: info.id,
-      reason,
-      chunks: chain.n,
-      root,
-      head,
-      atUs: this.#lastUs,
-      endedAt,
-      totals,
-    })
-    const signature = chain.key.sign('seal', statement)
-    const summary: Summary = { reason, chunks: chain.n, root: hexOf(root), endedAt, durationUs: this.#lastUs, totals }
-    this.#outbox.add(this.#segment.add(encodeRecord('seal', [pack([statement, signature])])), nothing)
+    const said = { id: info.id, reason, atUs: this.#lastUs, endedAt: new Date().toISOString(), totals }
+    const { record, summary } = makeSeal(chain, this.#tree, said)
+    this.#outbox.add(this.#segment.add(record), nothing)
     this.#outbox.add(await this.#segment.end(this.#density.result(), summary), nothing)
     const seal: Seal = { reason, frameCount: totals.frames, chunkCount: chain.n, root: summary.root }
     try {
@@ -390,6 +375,7 @@ export class SessionRecorder implements Recorder {
   #fail(error: ApplianceError): ApplianceError {
     this.#failure ??= error
     this.#backlog.wake()
+    this.#acknowledgements.fail(this.#failure)
     return this.#failure
   }
 }

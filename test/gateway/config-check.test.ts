@@ -39,6 +39,12 @@ const CASES: readonly (readonly [title: string, from: string, to: string, told: 
   ['an agent that is its own principal', 'principal: ana@example.org', 'principal: agent:claude', /somebody else/],
   ['a CA that nothing verifies', 'mode: verify, ca: ca.pem', 'mode: unverified, ca: ca.pem', /nothing is verified/],
   ['an impossible port', '127.0.0.1:0', '127.0.0.1:70000', /above 65535/],
+  [
+    'a level raised for targets that do not exist',
+    'listeners:',
+    'recording: { raise: [{ labels: { env: moon }, durability: blob }] }\nlisteners:',
+    /no target has all of these labels/,
+  ],
   ['nobody to let in', GOOD.slice(GOOD.indexOf('identities:')), '', /nobody can knock/],
 ]
 for (const [title, from, to, told] of CASES) {

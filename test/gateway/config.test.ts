@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { addressOf, DEFAULT_LIMITS, loadConfig } from '../../gateway/config.ts'
+import { addressOf, DEFAULT_LIMITS, durabilityOf, loadConfig } from '../../gateway/config.ts'
 import { configFolder as folder, GOOD, lineOf, mistakes } from '../support/config.ts'
 
 test('a good configuration is read with absolute paths and every default', async () => {
@@ -49,6 +49,22 @@ test('a password written into the file is refused without being repeated', async
 
 test('a missing file is named', async () => {
   await assert.rejects(loadConfig('/nonexistent/sallyport.yaml', {}), { code: 'CONFIG_INVALID', message: /nonexistent/ })
+})
+
+test('of all durability levels that apply to a session the strongest counts', async () => {
+  const text = GOOD.replace(
+    'listeners:',
+    'recording:\n  durability: disk\n  raise:\n    - { labels: { env: production }, kinds: [agent], durability: blob }\nlisteners:',
+  ).replace('protocol: postgres\n', 'protocol: postgres\n    durability: process\n')
+  await using made = await folder({ 'sallyport.yaml': text })
+  const settings = await loadConfig(join(made.path, 'sallyport.yaml'), { SHOP_PASSWORD: 'x' })
+  const shop = settings.targets.get('shop')
+  assert.ok(shop)
+  assert.equal(durabilityOf(settings, shop, 'agent'), 'blob')
+  assert.equal(durabilityOf(settings, shop, 'human'), 'disk')
+  assert.equal(durabilityOf(settings, { ...shop, durability: 'blob' }, 'human'), 'blob')
+  const elsewhere = { ...shop, target: { ...shop.target, labels: {} } }
+  assert.equal(durabilityOf(settings, elsewhere, 'agent'), 'disk')
 })
 
 test('addresses: IPv6 in brackets, and a star for everything', () => {

@@ -13,6 +13,7 @@ import { Service } from '../../gateway/service.ts'
 import { recoverTapes } from '../../gateway/tape-room.ts'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { Config } from '../../schemas/config.ts'
+import type { Durability } from '../../schemas/session.ts'
 import { LogLines } from './gateway-log.ts'
 import type { PgServer } from './pg-server.ts'
 
@@ -59,7 +60,7 @@ export interface GatewayOptions {
   /** Of the listener; default `optional`, so that a tee can read along. */
   readonly tls?: 'required' | 'optional'
   readonly limits?: NonNullable<Config['limits']>
-  readonly durability?: 'process' | 'disk'
+  readonly durability?: Durability
   readonly gateway?: string
   /** With a console, for the human as investigator and the approver as approver and investigator. */
   readonly console?: boolean
