@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Approvals, Outcome } from '../recorder/desk/approvals.ts'
 import type { Decision } from '../schemas/approval.ts'
+import { ApplianceError } from '../schemas/errors.ts'
 import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
 import { Batch, type BatchParts, Order } from './batch.ts'
 import type { Message, Output, Redactor, Wire } from './message.ts'
@@ -182,7 +183,8 @@ export class Gate {
   #judge(message: Message, how: 'judge' | 'review' = 'judge'): Verdict {
     try {
       return this.#parts.judge[how](message)
-    } catch {
+    } catch (error) {
+      if (error instanceof ApplianceError && error.code === 'POLICY_BLOCKED') throw error
       // Fail closed. The error's text may carry traffic, so only the fact is told (the judge has logged its own part).
       return { act: 'block', rules: ['policy.evaluation-failed'], reason: 'the policy could not be evaluated for this message' }
     }

@@ -121,6 +121,8 @@ export const Match = Type.Object(
     parser_change: Type.Optional(Type.Boolean()),
     explain_analyze: Type.Optional(Type.Boolean()),
     parse_ok: Type.Optional(Type.Boolean()),
+    masked_write: Type.Optional(Type.Boolean()),
+    writes_from_masked: Type.Optional(Type.Boolean()),
     limit: Type.Optional(Range),
     size: Type.Optional(Range),
     statement_count: Type.Optional(Range),
@@ -205,6 +207,7 @@ export const PolicyFile = Type.Object(
         {
           action: Type.Optional(Type.Enum(['allow', 'block', 'hold'])),
           unparsable: Type.Optional(Type.Enum(['block', 'hold'])),
+          masked_write: Type.Optional(Type.Enum(['block', 'hold', 'allow'])),
           search_path: Type.Optional(Type.Array(Name)),
           approval: Type.Optional(ApprovalRule),
         },

@@ -35,7 +35,8 @@ export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext):
       report([...path, 'id'], `"${rule.id}": this beginning is kept for the policy itself`)
     checkRule(rule, path, file, context, report)
   })
-  if (file.defaults?.unparsable === 'hold' || file.defaults?.action === 'hold') {
+  const { unparsable, action, masked_write: maskedWrite } = file.defaults ?? {}
+  if ([unparsable, action, maskedWrite].includes('hold')) {
     checkApprovers(holdOf(undefined, file).groups, ['defaults'], context, report)
   }
   checkTests(file, report)

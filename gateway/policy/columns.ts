@@ -17,6 +17,8 @@ export interface ColumnLabels {
   readonly empty: boolean
   /** Of a column whose origin is known; names are as the catalog has them. */
   labelFor(column: { readonly schema: string; readonly table: string; readonly column: string }): ColumnLabel | undefined
+  /** Whether a label is given to a column of this table by its place; one given by name may be anywhere. */
+  touches(table: { readonly schema: string; readonly table: string }): boolean
   /** Of a column of which only the name is known (computed, COPY, a view not looked into). */
   labelForName(name: string): ColumnLabel | undefined
 }
@@ -25,6 +27,7 @@ interface CompiledLabel {
   readonly label: ColumnLabel
   readonly columns: Fits
   readonly names: Fits
+  readonly tables: Fits
 }
 
 /** Statements choose the names asked for, so what is remembered has an end. */
@@ -42,6 +45,7 @@ export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels
         label: { label: id, entity: label.entity, form: label.mask },
         columns: label.columns === undefined ? never : globs(label.columns),
         names: label.names === undefined ? never : globs(label.names, { ignoreCase: true }),
+        tables: tablesOf(label.columns ?? []),
       },
     ]
   })
@@ -59,6 +63,15 @@ export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels
       const path = `${schema}.${table}.${column}`
       return find(path, (label) => label.columns(path) || label.names(column))
     },
+    touches: ({ schema, table }) => compiled.some(({ tables }) => tables(`${schema}.${table}`)),
     labelForName: (name) => find(`\n${name}`, (label) => label.names(name)),
   }
+}
+
+/** The tables that patterns of columns may be about. */
+function tablesOf(columns: readonly string[]): Fits {
+  const tables = columns
+    .filter((pattern) => !pattern.startsWith('!'))
+    .map((pattern) => pattern.slice(0, pattern.lastIndexOf('.')))
+  return tables.length === 0 ? never : globs(tables)
 }

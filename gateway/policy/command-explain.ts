@@ -17,7 +17,7 @@ export interface Explanation {
 
 /** Judges a command as the first of a session of this identity. Nothing is sent anywhere. */
 export function explainStatement(policy: Policy, identity: Identity, target: Target, command: string): Explanation {
-  const message = askingMessage(target.protocol, command)
+  const message = askingMessage(target.protocol, command, { labels: policy.columns(identity), searchPath: policy.searchPath })
   const verdict = policy.judge(identity, target).judge(message)
   const { subject, kind, groups } = identity
   return {

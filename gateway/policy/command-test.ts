@@ -42,8 +42,10 @@ export function testPolicy(policy: Policy): TestReport {
 }
 
 function runTest(policy: Policy, test: PolicyTest, sql: string, name: string): TestResult {
-  const judge = policy.judge(testIdentity(test), testTarget(test))
-  const asked = judge.judge(askingMessage('postgres', sql))
+  const identity = testIdentity(test)
+  const judge = policy.judge(identity, testTarget(test))
+  const places = { labels: policy.columns(identity), searchPath: policy.searchPath }
+  const asked = judge.judge(askingMessage('postgres', sql, places))
   const passes = asked.act === 'allow' || asked.act === 'mask'
   const { reply } = test
   const verdict = passes && reply !== undefined ? judge.judge(replyMessage('postgres', reply.rows ?? 1, reply.bytes ?? 0)) : asked

@@ -50,6 +50,8 @@ const FLAGS = [
   'parser_change',
   'explain_analyze',
   'parse_ok',
+  'masked_write',
+  'writes_from_masked',
 ] as const satisfies readonly (keyof Match & Flag)[]
 
 const RANGES = ['limit', 'size', 'statement_count'] as const satisfies readonly (keyof Match)[]

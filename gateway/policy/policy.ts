@@ -26,6 +26,8 @@ export interface Policy {
   masking(identity: Identity): MaskingRules
   /** Which columns carry labelled data for this identity. */
   columns(identity: Identity): ColumnLabels
+  /** Where a table named without its schema is looked for. */
+  readonly searchPath: readonly string[]
 }
 
 /** Reads a policy. Throws ApplianceError POLICY_INVALID naming every mistake by line, rules that could never fire among them. */
@@ -36,6 +38,7 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
   const content = yaml.value
   const rules = content.rules.map((rule) => compileRule(rule, content))
   const defaults = content.defaults ?? {}
+  const searchPath = defaults.search_path ?? ['public']
   return {
     hash: createHash('sha256').update(canonical(content)).digest('hex'),
     file,
@@ -47,13 +50,15 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
         kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
         sql: target.protocol === 'postgres',
         shadow: content.mode === 'shadow',
-        searchPath: defaults.search_path ?? ['public'],
+        searchPath,
         otherwise: defaults.action ?? 'allow',
         unparsable: defaults.unparsable ?? 'block',
+        maskedWrite: defaults.masked_write ?? 'block',
         hold: holdOf(undefined, content),
       }),
     masking: (identity) => maskingRules(content, identity),
     columns: (identity) => columnLabels(content, identity),
+    searchPath,
   }
 }
 

@@ -1,3 +1,4 @@
+import { ApplianceError } from '../../schemas/errors.ts'
 import type { Facts } from '../../schemas/frame.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
 import type { Message } from '../message.ts'
@@ -19,6 +20,8 @@ export interface JudgeParts {
   readonly searchPath: readonly string[]
   readonly otherwise: 'allow' | 'block' | 'hold'
   readonly unparsable: 'block' | 'hold'
+  /** What happens to a mask that is written back; with `allow` only rules that ask for it say. */
+  readonly maskedWrite: 'block' | 'hold' | 'allow'
   /** How a hold that no rule shaped waits. */
   readonly hold: Hold
 }
@@ -65,8 +68,21 @@ export class SessionJudge implements Judge {
   #passing(message: Message): Verdict {
     const rules = this.#rules.get(message.kind)
     const counted = this.#counters.count(message)
-    if (rules === undefined && counted.length === 0) return ALLOW
-    return settle([...(rules === undefined ? [] : this.#match(rules, message.facts())), ...counted], message, this.#parts.hold)
+    const masked = message.from === 'client' ? this.#maskedWrite(message.facts()) : NONE
+    if (rules === undefined && counted.length === 0 && masked.length === 0) return ALLOW
+    const matched = [...masked, ...(rules === undefined ? [] : this.#match(rules, message.facts())), ...counted]
+    const verdict = settle(matched, message, this.#parts.hold)
+    const later = message.part === 'middle' || message.part === 'last'
+    if (later && masked.some(({ act }) => act !== 'note')) {
+      throw new ApplianceError('POLICY_BLOCKED', `${MASKED_WRITE.reason}, in the middle of a message that is on its way already`)
+    }
+    return verdict
+  }
+
+  #maskedWrite(facts: Facts): readonly Matched[] {
+    const { maskedWrite, shadow, hold } = this.#parts
+    if (maskedWrite === 'allow' || facts['masked_write'] !== true) return NONE
+    return [{ ...builtin('policy.masked-write', maskedWrite, shadow, hold), ...MASKED_WRITE }]
   }
 
   /** What a client asks for. */
@@ -80,6 +96,7 @@ export class SessionJudge implements Judge {
     if (sql && asks && facts['parse_ok'] !== true) {
       matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...unreadable(facts) })
     }
+    if (asks) matched.push(...this.#maskedWrite(facts))
     matched.push(...this.#match(rules ?? [], facts))
     if (asks && how === 'judge' && message.kind !== 'parse') {
       if (!this.#counters.arm(facts, this.#around))
@@ -116,6 +133,13 @@ export class SessionJudge implements Judge {
     const { sets } = facts
     if (Array.isArray(sets) && sets.some((name) => name === 'search_path' || name === '*')) this.#searchPathChanged = true
   }
+}
+
+const NONE: readonly Matched[] = []
+
+const MASKED_WRITE = {
+  reason: 'this would write a mask ([MASKED:...]) in the place of the value it stands for',
+  hint: 'name only the columns that change, and leave those that were shown masked as they are',
 }
 
 const TOO_MANY = 'too many statements wait for their results at once'

@@ -1,7 +1,11 @@
 import type { Facts } from '../../schemas/frame.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
+import { holdsMask } from '../masking/sentinel.ts'
 import type { Message, Redacted, Side } from '../message.ts'
+import type { ColumnLabels } from './columns.ts'
 import { sqlFacts } from './sql/facts.ts'
+import { mayWrite } from './sql/masked-write.ts'
+import { labelledPlaces, writesFromMasked } from './sql/writes-from-masked.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
 /** A message as a protocol would make it, for trying a policy out: nothing is sent, so nothing is redacted. */
@@ -31,12 +35,25 @@ export class TrialMessage implements Message {
   }
 }
 
+/** Where labelled data lies, as far as the policy alone tells. */
+export interface TrialPlaces {
+  readonly labels: ColumnLabels
+  readonly searchPath: readonly string[]
+}
+
 /** What a client would send to run `text` as the first statement of a session. */
-export function askingMessage(protocol: ProtocolName, text: string): TrialMessage {
+export function askingMessage(protocol: ProtocolName, text: string, { labels, searchPath }: TrialPlaces): TrialMessage {
   const bytes = Buffer.from(text)
   switch (protocol) {
-    case 'postgres':
-      return new TrialMessage('client', 'query', bytes, 0, { ...sqlFacts(text), statement: 1 })
+    case 'postgres': {
+      const facts = sqlFacts(text)
+      return new TrialMessage('client', 'query', bytes, 0, {
+        ...facts,
+        ...(mayWrite(facts) && holdsMask(text) ? { masked_write: true } : {}),
+        ...(writesFromMasked(facts, labelledPlaces(labels, searchPath)) ? { writes_from_masked: true } : {}),
+        statement: 1,
+      })
+    }
     case 'echo':
       return new TrialMessage('client', 'say', bytes, 0, { text, size: bytes.length })
     default:

@@ -3,6 +3,7 @@ import { mock, test } from 'node:test'
 import { Gate } from '../../gateway/gate.ts'
 import type { Message, Output } from '../../gateway/message.ts'
 import { EchoWire, echoFrame } from '../../gateway/protocols/echo/wire.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
 import { ALLOW, BLOCK, type FakeParts, fakeParts, HOLD, scriptedJudge } from '../support/fakes.ts'
 import { answers, PLAIN, says, testWire } from '../support/pg-words.ts'
@@ -246,4 +247,16 @@ test('a message in parts has the verdict of its first', async () => {
     server(answers.row('y'), answers.done(), answers.ready()),
     toClient(answers.ready()),
   ])
+})
+
+test('what only the end of the session stops rejects, and releases nothing', async () => {
+  const error = new ApplianceError('POLICY_BLOCKED', 'in the middle of a message')
+  const parts = fakeParts({
+    judge: scriptedJudge(() => {
+      throw error
+    }),
+  })
+  const out: Output[] = []
+  await assert.rejects(collect(new Gate(parts, new EchoWire()).pass(saying('hi'), never), out), error)
+  assert.deepEqual(out, [])
 })

@@ -91,6 +91,7 @@ export const testColumns: ColumnJudge = {
       binary: origins.map((origin) => columnField(origin, 1, labelled(origin))),
     }
   },
+  writesFromMasked: () => false,
   copy: () => undefined,
   complaint: () => undefined,
 }

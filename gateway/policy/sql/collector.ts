@@ -21,6 +21,8 @@ export class Collector {
   /** Prepared statements (`statement:name`) and cursors (`cursor:name`) made and used. */
   readonly prepares = new Set<string>()
   readonly executes = new Set<string>()
+  /** `target<source`: which columns values are written to, and from which others (see carried.ts). */
+  readonly carried = new Set<string>()
   /** Names by which whole rows can be had (`SELECT t FROM t`), and bare column references that may be such. */
   readonly aliases = new Set<string>()
   readonly bare = new Set<string>()
@@ -59,7 +61,7 @@ export class Collector {
   tables = 0
 
   get overflowing(): boolean {
-    const lists = [this.relations, this.columns, this.functions, this.sets, this.prepares, this.executes]
+    const lists = [this.relations, this.columns, this.functions, this.sets, this.prepares, this.executes, this.carried]
     return this.tables > MAX_TABLES || lists.some((names) => names.size > MAX_NAMES)
   }
 }

@@ -35,6 +35,8 @@ export interface SqlFacts extends Facts {
   readonly trivial_where?: readonly string[]
   readonly prepares?: readonly string[]
   readonly executes?: readonly string[]
+  /** `target<source`: columns that values of other columns are written to. */
+  readonly carried?: readonly string[]
   readonly has_where?: boolean
   readonly select_star?: boolean
   readonly ddl?: boolean
@@ -111,6 +113,7 @@ function flatten(found: Collector, count: number, size: number, fingerprint: str
     trivial_where: found.trivialWhere,
     prepares: found.prepares,
     executes: found.executes,
+    carried: found.carried,
   }
   for (const [name, values] of Object.entries(lists)) if (values.size > 0) facts[name] = [...values]
   const flags = {

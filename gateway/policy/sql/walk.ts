@@ -1,3 +1,4 @@
+import { carriedColumns } from './carried.ts'
 import type { Collector } from './collector.ts'
 import { isCategorised } from './functions.ts'
 import { type Node, parsePlpgsql, parseSql } from './parse.ts'
@@ -27,6 +28,7 @@ function statement(tag: string, body: Node, into: Collector, scope: Scope | unde
   if (kind === undefined) into.dynamic = true
   if (kind?.ddl) into.ddl = true
   if (kind?.writes) into.writes = true
+  if (WRITES_VALUES.has(tag)) carriedColumns(tag, body, into.carried)
   switch (tag) {
     case 'SelectStmt':
       select(body, into, scope, place)
@@ -90,6 +92,9 @@ function statement(tag: string, body: Node, into: Collector, scope: Scope | unde
   }
 }
 
+/** Statements that put values into columns. SELECT INTO is noticed where it is walked. */
+const WRITES_VALUES: ReadonlySet<string> = new Set(['InsertStmt', 'UpdateStmt', 'MergeStmt', 'CreateTableAsStmt'])
+
 /** A statement run by another one: the client gets its rows. */
 function inner(value: unknown, into: Collector, scope: Scope | undefined): void {
   for (const [tag, body] of Object.entries(record(value))) statement(tag, record(body), into, scope, 'outermost')
@@ -99,6 +104,7 @@ function select(body: Node, into: Collector, outer: Scope | undefined, place: Pl
   const scope = withClause(body, into, outer)
   if (body['intoClause'] !== undefined) {
     into.verbs.add('CREATE TABLE AS')
+    carriedColumns('SelectStmt', body, into.carried)
     into.ddl = true
     into.writes = true
   }

@@ -1,12 +1,16 @@
+import type { Facts } from '../../../schemas/frame.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import type { Field } from '../../message.ts'
 import type { ColumnLabels } from '../../policy/policy.ts'
+import { ANY_COLUMN } from '../../policy/sql/carried.ts'
 import { sqlFacts } from '../../policy/sql/facts.ts'
+import { writesFromMasked } from '../../policy/sql/writes-from-masked.ts'
 import type { Session } from '../../protocol.ts'
 import type { Catalog } from './catalog.ts'
 import { Catalogs } from './catalog.ts'
 import type { RelationName } from './catalog-origin.ts'
+import type { Relation } from './catalog-snapshot.ts'
 import { type ColumnOrigin, columnField, type Labelled } from './columns.ts'
 import { convertsText } from './conversions.ts'
 import type { CopyShape } from './copy.ts'
@@ -99,6 +103,23 @@ export class Columns implements ColumnJudge {
     return taint === undefined ? undefined : { ...QUOTED_VALUE, label: taint.label }
   }
 
+  writesFromMasked(facts: Facts): boolean {
+    if (this.#labels.empty) return false
+    return writesFromMasked(facts, {
+      carries: (relations, column) =>
+        this.#read({ relations, columns: column === ANY_COLUMN ? [] : [column], whole: column === ANY_COLUMN }) !== undefined,
+      keeps: (relations, column) => this.#labels.labelForName(column) !== undefined || this.#keeps(relations, column),
+    })
+  }
+
+  /** Whether the column is labelled in every relation here that has one of its name. */
+  #keeps(relations: readonly string[], column: string): boolean {
+    const having = relations
+      .flatMap((written) => this.#named(written))
+      .filter(({ columns }) => attributeOf(columns, column) !== 0)
+    return having.length > 0 && having.every((relation) => this.#labelIn(relation, column) !== undefined)
+  }
+
   #labelOf(origin: ColumnOrigin, sql: string): Labelled | undefined {
     if (this.#labels.empty) return undefined
     const byName = this.#labels.labelForName(origin.name)
@@ -137,41 +158,49 @@ export class Columns implements ColumnJudge {
     } = sqlFacts(sql)
     // A function nobody knows may read any table; one that takes SQL as text reads what it is told.
     if (!readable || functions.includes('unknown') || functions.includes('sql-in-text')) return UNKNOWN_ORIGIN
+    return this.#read({ relations, columns, whole: reach === 'rows' || star === true })
+  }
+
+  /** The label of what may be read by naming these columns, or all, of these relations. */
+  #read({ relations, columns, whole: star }: Reading): Labelled | undefined {
     for (const column of columns) {
       const label = this.#labels.labelForName(column)
       if (label !== undefined) return label
     }
     // A name that no relation here has stands for something else: an alias in a list, a column of a CTE, a function of the row.
-    const whole = reach === 'rows' || star === true || columns.some((column) => !this.#hasColumn(relations, column))
+    const whole = star || columns.some((column) => !this.#hasColumn(relations, column))
     for (const written of relations) {
-      const dot = written.lastIndexOf('.')
-      const table = written.slice(dot + 1)
-      const schema = dot === -1 ? undefined : written.slice(0, dot)
-      const found = this.#catalog?.named(table, schema) ?? []
+      const found = this.#named(written)
       // A relation the catalog does not know (yet: a temporary one) may have been filled from any other.
-      if (found.length === 0 && !isSystemName(table, schema)) return UNKNOWN_ORIGIN
+      if (found.length === 0 && !isSystemName(written)) return UNKNOWN_ORIGIN
       for (const relation of found) {
         const names = whole || relation.view !== undefined ? relation.columns.values() : columns
         for (const column of names) {
-          const place = this.#catalog?.lookup(relation.oid, attributeOf(relation.columns, column))
-          const all =
-            place === undefined || place === 'system' ? [{ schema: relation.schema, table, column }] : [place, ...place.also]
-          for (const one of all) {
-            const label = this.#labels.labelFor(one) ?? this.#labels.labelForName(one.column)
-            if (label !== undefined) return label
-          }
+          const label = this.#labelIn(relation, column)
+          if (label !== undefined) return label
         }
       }
     }
     return undefined
   }
 
+  #labelIn(relation: Relation, column: string): Labelled | undefined {
+    const { schema, table } = relation
+    const place = this.#catalog?.lookup(relation.oid, attributeOf(relation.columns, column))
+    const all = place === undefined || place === 'system' ? [{ schema, table, column }] : [place, ...place.also]
+    return all
+      .map((one) => this.#labels.labelFor(one) ?? this.#labels.labelForName(one.column))
+      .find((label) => label !== undefined)
+  }
+
   #hasColumn(relations: readonly string[], column: string): boolean {
-    return relations.some((written) => {
-      const dot = written.lastIndexOf('.')
-      const found = this.#catalog?.named(written.slice(dot + 1), dot === -1 ? undefined : written.slice(0, dot)) ?? []
-      return found.some((relation) => attributeOf(relation.columns, column) !== 0)
-    })
+    return relations.some((written) => this.#named(written).some(({ columns }) => attributeOf(columns, column) !== 0))
+  }
+
+  /** The relations a name in a statement may mean. */
+  #named(written: string): readonly Relation[] {
+    const dot = written.lastIndexOf('.')
+    return this.#catalog?.named(written.slice(dot + 1), dot === -1 ? undefined : written.slice(0, dot)) ?? []
   }
 
   #anyLabel({ schema, table }: RelationName): Labelled | undefined {
@@ -186,8 +215,15 @@ export class Columns implements ColumnJudge {
 }
 
 /** The system's own relations are not in the snapshot; policy decides who may read which. */
-function isSystemName(table: string, schema: string | undefined): boolean {
-  return schema === undefined ? table.startsWith('pg_') : SYSTEM_SCHEMAS.has(schema)
+function isSystemName(written: string): boolean {
+  const dot = written.lastIndexOf('.')
+  return dot === -1 ? written.startsWith('pg_') : SYSTEM_SCHEMAS.has(written.slice(0, dot))
+}
+
+interface Reading {
+  readonly relations: readonly string[]
+  readonly columns: readonly string[]
+  readonly whole: boolean
 }
 
 const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema', 'pg_toast'])

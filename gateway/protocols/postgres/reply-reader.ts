@@ -1,4 +1,5 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message } from '../../message.ts'
 import type { ColumnOrigin } from './columns.ts'
 import { readOrigins } from './columns.ts'
@@ -19,6 +20,8 @@ export interface ColumnJudge {
   copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined
   /** How values are treated that an error or notice of this statement may quote; undefined: as any text. */
   complaint(sql: string): Field | undefined
+  /** Whether a statement with these facts puts what a labelled column may hold where no label covers it. */
+  writesFromMasked(facts: Facts): boolean
 }
 
 /** Groups what one read brought of the server's answers into replies, and moves the turns on. */

@@ -1,4 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
+import { bytesHoldMask, holdsMask, MaskSearch } from '../../masking/sentinel.ts'
+import { mayWrite } from '../../policy/sql/masked-write.ts'
 import type { Conversation } from './conversation.ts'
 import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
@@ -35,6 +37,9 @@ export interface SqlName {
   readonly name: string
 }
 
+/** What every mask begins with: `[`. */
+const BRACKET = 0x5b
+
 /** Stands for a text that is not known: no grammar reads it, so whoever judges by it errs on the safe side. */
 const UNREADABLE_SQL = '?'
 
@@ -42,17 +47,26 @@ const UNREADABLE_SQL = '?'
 export class ConversationContext implements RequestContext {
   readonly #conversation: Conversation
   readonly #reader: SqlReader
+  readonly #writesFromMasked: (facts: Facts) => boolean
+  /** Of the COPY the client sends data for: a mask may be cut in two by the ends of its messages. */
+  readonly masksInCopy = new MaskSearch()
   /** Role and database of the upstream login: an approval for one is not one for the other. */
   readonly #place: readonly Uint8Array[]
 
-  constructor(conversation: Conversation, reader: SqlReader, place: readonly string[]) {
+  constructor(
+    conversation: Conversation,
+    reader: SqlReader,
+    place: readonly string[],
+    writesFromMasked: (facts: Facts) => boolean,
+  ) {
     this.#conversation = conversation
     this.#reader = reader
+    this.#writesFromMasked = writesFromMasked
     this.#place = place.map((part) => Buffer.from(part))
   }
 
   facts(request: Request): Facts {
-    if (request.kind === 'copy-data') return { rows: request.units }
+    if (request.kind === 'copy-data') return this.#copied(request)
     const sql = this.sql(request)
     if (sql === undefined) return {}
     const facts = sql === null ? UNKNOWN : this.#reader.facts(sql)
@@ -63,7 +77,23 @@ export class ConversationContext implements RequestContext {
       ...statement,
       ...(portal === undefined ? {} : { portal }),
       ...(this.#conversation.inTransaction ? IN_TRANSACTION : {}),
+      ...(mayWrite(facts) && this.#holdsMask(request, sql) ? MASKED_WRITE : {}),
+      ...(facts['carried'] !== undefined && this.#writesFromMasked(facts) ? WRITES_FROM_MASKED : {}),
     }
+  }
+
+  #copied({ bytes, pieces, units }: Request): Facts {
+    let masked = false
+    // One search for most runs, which hold nothing a mask could begin with.
+    if (!this.masksInCopy.begun && !bytes.includes(BRACKET)) return { rows: units }
+    for (const { from, to } of pieces) if (this.masksInCopy.feed(bytes.subarray(from + HEADER_SIZE, to))) masked = true
+    return masked ? { rows: units, ...MASKED_WRITE } : { rows: units }
+  }
+
+  /** Whether the text a request runs, or a value given to it, holds a mask. Binary formats of text are the text itself. */
+  #holdsMask(request: Request, sql: string | null): boolean {
+    if (sql === null ? bytesHoldMask(request.bytes) : holdsMask(sql)) return true
+    return this.portals(request).some(({ parameters }) => bytesHoldMask(parameters))
   }
 
   /** The number of a portal whose rows are taken in parts: all its executions are one statement to a threshold. */
@@ -247,6 +277,8 @@ const USES = /execute|fetch|move/i
 const UNKNOWN_STATEMENT: Statement = { sql: UNREADABLE_SQL }
 const NO_BYTES = new Uint8Array()
 const IN_TRANSACTION: Facts = { in_transaction: true }
+const MASKED_WRITE: Facts = { masked_write: true }
+const WRITES_FROM_MASKED: Facts = { writes_from_masked: true }
 
 /** Facts of something that cannot be known: policy's `unparsable` decides. */
 const UNKNOWN: Facts = { parse_ok: false, unknown_statement: true }

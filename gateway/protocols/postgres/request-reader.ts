@@ -1,3 +1,4 @@
+import type { MaskSearch } from '../../masking/sentinel.ts'
 import type { Message } from '../../message.ts'
 import { FRONTEND, HEADER_SIZE, nameAt } from './messages.ts'
 import { bindNames, Request, type RequestContext, type RequestKind } from './request.ts'
@@ -25,10 +26,12 @@ const SINGLE: Readonly<Record<number, RequestKind>> = {
 /** Groups the client's messages into requests: one decision each. Purely by shape; what names stand for is asked later. */
 export class RequestReader {
   readonly #context: RequestContext
+  readonly #masks: MaskSearch
   #parts: PartSource | undefined
 
-  constructor(context: RequestContext) {
+  constructor(context: RequestContext, masks: MaskSearch) {
     this.#context = context
+    this.#masks = masks
   }
 
   read({ bytes, pieces }: Cut): readonly Message[] {
@@ -42,7 +45,7 @@ export class RequestReader {
     for (const piece of pieces) {
       if (piece.part !== 'whole') {
         close()
-        this.#parts = piece.part === 'first' ? new PartSource('client', piece.type, [], undefined) : this.#parts
+        this.#parts = piece.part === 'first' ? new PartSource('client', piece.type, [], undefined, this.#masks) : this.#parts
         const part = this.#parts?.next(bytes.subarray(piece.from, piece.to), piece.part)
         if (part !== undefined) messages.push(part)
         continue

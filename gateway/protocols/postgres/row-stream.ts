@@ -1,4 +1,5 @@
 import type { Facts } from '../../../schemas/frame.ts'
+import type { MaskSearch } from '../../masking/sentinel.ts'
 import type { Field, Message, Redacted, RedactionSink, Redactor, Side, StreamRedactor } from '../../message.ts'
 import { BACKEND, HEADER_SIZE } from './messages.ts'
 import type { Turn } from './turns.ts'
@@ -65,16 +66,19 @@ class PartStream {
 export class PartSource {
   readonly #from: Side
   readonly #stream: PartStream
+  readonly #masks: MaskSearch | undefined
   readonly turn: Turn | undefined
 
-  constructor(from: Side, type: number, columns: readonly Field[], turn: Turn | undefined) {
+  /** `masks`: of what a client writes, where masks are looked for across all its pieces. */
+  constructor(from: Side, type: number, columns: readonly Field[], turn: Turn | undefined, masks?: MaskSearch) {
     this.#from = from
     this.#stream = new PartStream(type, columns)
     this.turn = turn
+    this.#masks = masks
   }
 
   next(bytes: Uint8Array, part: 'first' | 'middle' | 'last'): Part {
-    return new Part(this.#from, this.#stream, bytes, part, this.turn)
+    return new Part(this.#from, this.#stream, bytes, part, this.turn, this.#masks)
   }
 }
 
@@ -88,9 +92,18 @@ export class Part implements Message {
   readonly units: number
   readonly turn: Turn | undefined
   readonly #stream: PartStream
+  readonly #masks: MaskSearch | undefined
   #redacted: Redacted | undefined
+  #facts: Facts | undefined
 
-  constructor(from: Side, stream: PartStream, bytes: Uint8Array, part: 'first' | 'middle' | 'last', turn: Turn | undefined) {
+  constructor(
+    from: Side,
+    stream: PartStream,
+    bytes: Uint8Array,
+    part: 'first' | 'middle' | 'last',
+    turn: Turn | undefined,
+    masks?: MaskSearch,
+  ) {
     this.from = from
     this.kind = from === 'server' ? 'reply' : 'copy-data'
     this.bytes = bytes
@@ -98,9 +111,16 @@ export class Part implements Message {
     this.units = part === 'first' ? 1 : 0
     this.turn = turn
     this.#stream = stream
+    this.#masks = masks
   }
 
   facts(): Facts {
+    this.#facts ??= this.#read()
+    return this.#facts
+  }
+
+  #read(): Facts {
+    if (this.from === 'client') return this.#masks?.feed(this.bytes) === true ? { masked_write: true } : {}
     return this.turn === undefined ? {} : { statement: this.turn.statement, ...(this.units > 0 ? { rows: 1 } : {}) }
   }
 

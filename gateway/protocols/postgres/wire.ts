@@ -56,8 +56,10 @@ export class PostgresWire implements Wire {
 
   constructor(parts: PostgresWireParts) {
     this.#parts = parts
-    this.#context = new ConversationContext(this.#conversation, parts.reader, parts.place)
-    this.#requests = new RequestReader(this.#context)
+    this.#context = new ConversationContext(this.#conversation, parts.reader, parts.place, (facts) =>
+      parts.columns.writesFromMasked(facts),
+    )
+    this.#requests = new RequestReader(this.#context, this.#context.masksInCopy)
     this.#replies = new ReplyReader(this.#conversation, parts.columns)
   }
 
@@ -122,6 +124,7 @@ export class PostgresWire implements Wire {
       if (request.kind === 'copy-end') {
         conversation.copyRefused = false
         if (!dropped) conversation.endCopy()
+        this.#context.masksInCopy.reset()
       }
       conversation.dataSent ||= request.kind === 'copy-data'
       return dropped ? [] : [{ to: 'server', bytes: request.bytes }]

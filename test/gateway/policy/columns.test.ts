@@ -50,3 +50,10 @@ test('more names than are remembered change no answer', () => {
   for (let i = 0; i < 10_500; i++) labels.labelForName(`name ${i}`)
   assert.equal(labels.labelForName('email')?.label, 'pii.email')
 })
+
+test('a table is touched by labels given by place', () => {
+  const labels = policy.columns(agent)
+  assert.ok(labels.touches({ schema: 'public', table: 'customers' }))
+  assert.ok(labels.touches({ schema: 'crm', table: 'contacts' }))
+  assert.ok(!labels.touches({ schema: 'public', table: 'orders' }))
+})

@@ -151,3 +151,25 @@ test('an error in the facts is never an allow', () => {
     ),
   )
 })
+
+test('a mask that is written back is blocked, held or let through, as the policy says', () => {
+  const message = asking('UPDATE t SET a = 1', 1, 'query', { masked_write: true })
+  const judged = (before: string) => policyOf('  []', before).judge(agent, production).judge(message)
+  const blocked = judged('')
+  assert.ok(blocked.act === 'block')
+  assert.deepEqual(blocked.rules, ['policy.masked-write'])
+  assert.match(blocked.hint ?? '', /leave those that were shown masked/)
+  assert.equal(judged('defaults: { masked_write: hold, approval: { groups: [dba] } }').act, 'hold')
+  assert.deepEqual(judged('defaults: { masked_write: allow }'), { act: 'allow', rules: [] })
+  assert.deepEqual(judged('mode: shadow').rules, ['shadow:policy.masked-write'])
+})
+
+test('in copied data as well; in the middle of one message only the end of the session stops it', () => {
+  const data = (part: 'whole' | 'first' | 'middle') =>
+    Object.assign(new TrialMessage('client', 'copy-data', new Uint8Array(4), 1, { masked_write: true }), { part })
+  const judge = policyOf('  []').judge(agent, production)
+  assert.equal(judge.judge(data('whole')).act, 'block')
+  assert.equal(judge.judge(data('first')).act, 'block')
+  assert.throws(() => judge.judge(data('middle')), { code: 'POLICY_BLOCKED' })
+  assert.equal(policyOf('  []', 'mode: shadow').judge(agent, production).judge(data('middle')).act, 'allow')
+})

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { askingMessage, replyMessage } from '../../../gateway/policy/trial.ts'
+import { agent, policyOf } from '../../support/policy.ts'
+
+const policy = policyOf('  []', 'labels: { pii.email: { names: [email], entity: email } }')
+const places = { labels: policy.columns(agent), searchPath: policy.searchPath }
 
 test('what would be asked is a first statement, with its facts', () => {
-  const message = askingMessage('postgres', 'SELECT 1')
+  const message = askingMessage('postgres', 'SELECT 1', places)
   assert.equal(message.kind, 'query')
   assert.equal(message.facts()['statement'], 1)
   assert.deepEqual(message.facts()['verbs'], ['SELECT'])
-  assert.deepEqual(askingMessage('echo', 'hello').facts(), { text: 'hello', size: 5 })
+  assert.deepEqual(askingMessage('echo', 'hello', places).facts(), { text: 'hello', size: 5 })
 })
 
 test('a made-up reply splits as a real one does', () => {
@@ -17,4 +21,12 @@ test('a made-up reply splits as a real one does', () => {
   assert.deepEqual([head?.units, head?.bytes.length, tail?.units, tail?.bytes.length], [3, 300, 7, 700])
   assert.deepEqual(reply.split?.(0)[0], undefined)
   assert.deepEqual(reply.split?.(10)[1], undefined)
+})
+
+test('and with what the policy alone tells of masks and labels', () => {
+  const facts = (sql: string) => askingMessage('postgres', sql, places).facts()
+  assert.equal(facts("UPDATE t SET a = '[MASKED:card]'")['masked_write'], true)
+  assert.equal(facts("SELECT '[MASKED:card]'")['masked_write'], undefined)
+  assert.equal(facts('INSERT INTO t (a) SELECT email FROM u')['writes_from_masked'], true)
+  assert.equal(facts('INSERT INTO t (email) SELECT email FROM u')['writes_from_masked'], undefined)
 })

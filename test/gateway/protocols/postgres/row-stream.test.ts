@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fakeParts } from '../../../support/fakes.ts'
+import { ALLOW, fakeParts, scriptedJudge } from '../../../support/fakes.ts'
 import { answers, LABELLED, PLAIN, says, testWire } from '../../../support/pg-words.ts'
 import { client, clientGets, play, server, serverGets } from '../../../support/play.ts'
 
@@ -68,4 +68,28 @@ test('COPY data too large to hold goes to the server as it came, and masked to t
   assert.ok(Buffer.concat(sent).equals(data))
   const taped = Buffer.concat(parts.recorder.entries.map(({ body }) => Buffer.from(body ?? [])))
   assert.ok(!taped.includes(MAIL))
+})
+
+test('a mask in a CopyData too large to hold is told of in the part that ends it', async () => {
+  const large = says.copyData(`${'x'.repeat(400_000)}[MASKED:email:7f3a91c204be]`)
+  const cut = large.indexOf('[MASKED') + 4
+  const seen: unknown[] = []
+  const judge = scriptedJudge((message) => {
+    if (message.from === 'client' && message.kind === 'copy-data') seen.push(message.facts()['masked_write'] ?? message.part)
+    return ALLOW
+  })
+  const sent = serverGets(() => undefined)
+  await play(testWire(), fakeParts({ judge }), [
+    client(says.query('copy t from stdin')),
+    sent,
+    server(answers.copyIn()),
+    clientGets(() => undefined),
+    client(large.subarray(0, 300_000)),
+    sent,
+    client(large.subarray(300_000, cut)),
+    sent,
+    client(large.subarray(cut)),
+    sent,
+  ])
+  assert.deepEqual(seen, ['first', 'middle', true])
 })

@@ -1,0 +1,46 @@
+import type { Facts } from '../../../schemas/frame.ts'
+import type { ColumnLabels } from '../columns.ts'
+import { ANY_COLUMN } from './carried.ts'
+
+/** What is known of where labelled data lies: from the target's catalog, or from the labels alone. */
+export interface Places {
+  /** Whether a column of this name (ANY_COLUMN: any of them), read from one of these relations, may carry labelled data. */
+  carries(relations: readonly string[], column: string): boolean
+  /** Whether what is written to a column of this name stays labelled, whichever of these relations is meant. */
+  keeps(relations: readonly string[], column: string): boolean
+}
+
+/**
+ * Whether a statement writes what a labelled column may hold to where no label will cover it (fact `carried`, as carriedColumns
+ * gives it). Errs on the side of yes.
+ */
+export function writesFromMasked(facts: Facts, places: Places): boolean {
+  const { carried, relations } = facts
+  if (!Array.isArray(carried)) return false
+  const names = Array.isArray(relations) ? relations : []
+  return carried.some((flow) => {
+    // A name may hold the sign itself; then nothing is certain of either side.
+    const [target = ANY_COLUMN, source = ANY_COLUMN, ...more] = flow.split('<')
+    if (more.length > 0) return places.carries(names, ANY_COLUMN)
+    return places.carries(names, source) && (target === ANY_COLUMN || !places.keeps(names, target))
+  })
+}
+
+/** What the labels alone tell, without a catalog: for trying a policy out, where no target is asked. */
+export function labelledPlaces(labels: ColumnLabels, searchPath: readonly string[]): Places {
+  const tables = (relations: readonly string[]): readonly { readonly schema: string; readonly table: string }[] =>
+    relations.flatMap((written) => {
+      const dot = written.lastIndexOf('.')
+      const table = written.slice(dot + 1)
+      return dot === -1 ? searchPath.map((schema) => ({ schema, table })) : [{ schema: written.slice(0, dot), table }]
+    })
+  const labelled = (relations: readonly string[], column: string): boolean =>
+    labels.labelForName(column) !== undefined ||
+    tables(relations).some((place) => labels.labelFor({ ...place, column }) !== undefined)
+  return {
+    carries: (relations, column) =>
+      column === ANY_COLUMN ? tables(relations).some((place) => labels.touches(place)) : labelled(relations, column),
+    keeps: (relations, column) =>
+      labels.labelForName(column) !== undefined || (relations.length === 1 && labelled(relations, column)),
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { sqlFacts } from '../../../../gateway/policy/sql/facts.ts'
+import { labelledPlaces, writesFromMasked } from '../../../../gateway/policy/sql/writes-from-masked.ts'
+import { agent, policyOf } from '../../../support/policy.ts'
+
+const policy = policyOf(
+  '  []',
+  'labels: { a: { columns: [public.people.name], entity: x }, b: { names: ["*mail*"], entity: y } }',
+)
+const places = labelledPlaces(policy.columns(agent), policy.searchPath)
+const writes = (sql: string): boolean => writesFromMasked(sqlFacts(sql), places)
+
+test('a labelled value that goes where no label is', () => {
+  for (const sql of [
+    'INSERT INTO t (a) SELECT name FROM people',
+    'INSERT INTO t (a) SELECT name FROM public.people',
+    'INSERT INTO t (a) SELECT email FROM anywhere',
+    'INSERT INTO t SELECT * FROM people',
+    'UPDATE people SET note = name',
+    'CREATE TABLE copy AS SELECT name FROM people',
+  ])
+    assert.ok(writes(sql), sql)
+})
+
+test('one that stays under a label, and what has none', () => {
+  for (const sql of [
+    'UPDATE people SET name = upper(name)',
+    'INSERT INTO t (mail_of) SELECT email FROM anywhere',
+    'INSERT INTO t (a) SELECT name FROM elsewhere.people',
+    'INSERT INTO t (a) SELECT id FROM people WHERE name = $1',
+    'SELECT name FROM people',
+  ])
+    assert.ok(!writes(sql), sql)
+})
+
+test('a name that holds the sign between target and source is no way round', () => {
+  assert.ok(writes('UPDATE people SET "email<x" = name'))
+  assert.ok(writes('INSERT INTO t (a) SELECT "email<id" FROM people'))
+})
