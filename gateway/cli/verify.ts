@@ -46,7 +46,7 @@ function tapeLines(tape: TapeVerification): string[] {
   const by = signer === null ? 'not signed' : `signed by ${signer.gateway} (${signer.algorithm} ${signer.keyId})`
   const lines = [
     safeText(
-      `${session}  ${verdict}  ${state}, ${frames} frames in ${chunks} chunks, durability ${durability ?? 'unknown'}, ${by}`,
+      `${session}  ${verdict}  ${state}, ${frames} frames in ${chunks} chunks, ${by}, durability ${durability ?? 'unknown'}`,
     ),
   ]
   const add = (line: string): void => void lines.push(`  ${safeText(line)}`)
