@@ -45,7 +45,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/process-mark.ts': 'store-file.test.ts and recorder-kill.test.ts: dead and living owners of locks',
   'recorder/store/file-lock.ts': 'store-file.test.ts: several processes at once, and a dead one’s lock',
   'recorder/store/store.ts': 'contract.ts: which keys a store takes',
-  'recorder/tape/acknowledgements.ts': 'session-recorder.test.ts: what is released at durability blob, and when',
   'recorder/tape/backlog.ts': 'session-recorder.test.ts: no more than the budget is released',
   'recorder/tape/chunk.ts': 'attacks.test.ts: its chunks, and forged ones beside them, are verified',
   'recorder/tape/codec.ts': 'session-recorder.test.ts and attacks.test.ts: stored, compressed and damaged chunks',

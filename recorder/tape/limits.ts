@@ -7,6 +7,8 @@ export interface RecorderLimits {
   readonly budgetMs: number
   /** How long the store may fail, or the spool be full, before a session is ended: a restart of the store, not an outage. */
   readonly patienceMs: number
+  /** How often the end of a tape is tried that the store did not take: often enough for a restart, seldom enough for hours. */
+  readonly retrySealMs: number
   /** One spool file. Zeroed before use, so that its bytes are there when the disk is full. */
   readonly walSize: number
   /** At the end of each spool file, for last words: about 2 KiB for each of 500 sessions. */
@@ -27,6 +29,7 @@ export const RECORDER_LIMITS: RecorderLimits = {
   budgetSize: 4 << 20,
   budgetMs: 1000,
   patienceMs: 30_000,
+  retrySealMs: 5_000,
   walSize: 64 << 20,
   walReserveSize: 1 << 20,
   walCount: 16,

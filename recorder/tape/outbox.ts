@@ -7,6 +7,8 @@ import type { Addition } from './segment.ts'
 const MAX_APPEND_SIZE = 4 << 20
 const FIRST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1000
+/** One write of 4 MiB over a slow line, and the store's own retries. */
+const LONGEST_ANSWER_MS = 15_000
 
 interface Item extends Addition {
   readonly stored: () => void
@@ -73,36 +75,55 @@ export class Outbox {
   }
 }
 
-/** Appends, over failures whose outcome is open. Rejects when the store has failed for `patienceMs`, or holds something else there. */
+/**
+ * Appends, over failures whose outcome is open, and over a store that does not answer at all. Rejects STORE_CONFLICT when the
+ * object holds something else there (somebody else has ended the tape), or what the store said last after `patienceMs`.
+ */
 export async function appendSurely(store: Store, addition: Addition, patienceMs: number): Promise<void> {
   const { key } = addition
   let { position, bytes } = addition
-  let firstFailureMs: number | undefined
+  const beganMs = performance.now()
+  const answerMs = Math.min(LONGEST_ANSWER_MS, patienceMs)
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     try {
-      await store.append(key, position, bytes)
+      await answered(answerMs, key, (signal) => store.append(key, position, bytes, signal))
       return
     } catch (error) {
-      firstFailureMs ??= performance.now()
-      const have = await readBack(store, key, position)
+      const have = await answered(answerMs, key, (signal) => readBack(store, key, position, signal)).catch(() => undefined)
       if (have !== undefined) {
-        if (have.length > bytes.length || !Buffer.from(bytes.buffer, bytes.byteOffset, have.length).equals(have)) {
-          throw new ApplianceError('RECORDER_FAILED', `${key} holds other bytes than ours at ${position}`, { cause: error })
-        }
+        if (have.length > bytes.length || !Buffer.from(bytes.buffer, bytes.byteOffset, have.length).equals(have))
+          throw new ApplianceError('STORE_CONFLICT', `${key} holds other bytes than ours at ${position}`, { cause: error })
         position += have.length
         bytes = bytes.subarray(have.length)
         if (bytes.length === 0) return
       }
-      if (performance.now() - firstFailureMs > patienceMs) throw error
+      if (performance.now() - beganMs > patienceMs) throw error
       await delay(pauseMs)
     }
   }
 }
 
-/** What the object has from `position` on; undefined when the store cannot say. */
-async function readBack(store: Store, key: string, position: number): Promise<Uint8Array | undefined> {
+/** A connection that was cut without a word never answers. What it was asked may still happen: its outcome is open. */
+async function answered<T>(withinMs: number, key: string, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const given = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new ApplianceError('STORE_FAILED', `the store has not answered about ${key} for ${withinMs} ms`))
+      given.abort()
+    }, withinMs)
+  })
   try {
-    return await store.get(key, { from: position, to: position + MAX_READ_BACK })
+    return await Promise.race([ask(given.signal), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What the object has from `position` on; undefined when the store cannot say. */
+async function readBack(store: Store, key: string, position: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  try {
+    return await store.get(key, { from: position, to: position + MAX_READ_BACK }, signal)
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return new Uint8Array(0)
     return undefined
@@ -120,4 +141,10 @@ function joined(batch: readonly Item[]): Uint8Array {
 export function recorderFailed(error: unknown): ApplianceError {
   if (error instanceof ApplianceError && error.code === 'RECORDER_FAILED') return error
   return new ApplianceError('RECORDER_FAILED', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+/** Whether what failed is that somebody else has written to the tape: another gateway took this one for dead and ended it. */
+export function isTakenOver(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof ApplianceError && cause.code === 'STORE_CONFLICT'
 }

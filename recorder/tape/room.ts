@@ -11,7 +11,7 @@ import { EpochKey } from './keys.ts'
 import { RECORDER_LIMITS, type RecorderLimits } from './limits.ts'
 import { sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
-import { appendSurely, recorderFailed } from './outbox.ts'
+import { appendSurely, isTakenOver, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
 import { type RecoveryReport, recoverSpools } from './recover.ts'
 import { commitmentOf, Segment } from './segment.ts'
@@ -19,6 +19,7 @@ import { SessionRecorder } from './session-recorder.ts'
 import { certify, type GatewaySigner } from './signer.ts'
 import { Spool, type SpoolOptions } from './spool.ts'
 import { SpoolFolder } from './spool-folder.ts'
+import { Unsealed } from './unsealed.ts'
 
 const SALT_KEY_SIZE = 32
 const GATEWAY_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
@@ -74,7 +75,7 @@ export async function openRecorder(options: RecorderOptions): Promise<RecorderRo
   const folder = await SpoolFolder.take(options.spoolFolder, options.gateway)
   try {
     const reserve = join(folder.path, 'reserve')
-    await writeFile(reserve, Buffer.alloc(limits.diskReserveSize), { mode: 0o600, flush: true })
+    await writeReserve(reserve, limits)
     const spool = await Spool.open(folder.path, { limits, ...options.spool })
     return new Room(options, limits, folder, spool, reserve)
   } catch (error) {
@@ -82,6 +83,10 @@ export async function openRecorder(options: RecorderOptions): Promise<RecorderRo
     await folder.release().catch(() => undefined)
     throw error
   }
+}
+
+function writeReserve(path: string, { diskReserveSize }: RecorderLimits): Promise<void> {
+  return writeFile(path, Buffer.alloc(diskReserveSize), { mode: 0o600, flush: true })
 }
 
 class Room implements RecorderRoom {
@@ -94,6 +99,9 @@ class Room implements RecorderRoom {
   readonly #sessions = new Set<SessionRecorder>()
   /** With an open chunk, in the order in which they are due. */
   readonly #busy = new Set<SessionRecorder>()
+  /** Ends of tapes, and entries about them, that a store or ledger did not take. */
+  readonly #owed: Unsealed
+  #spent = false
   #timer: NodeJS.Timeout | undefined
   #lastNumber: number
   /** Numbers whose `session.open` was refused: given out again, so that none is missing. */
@@ -107,11 +115,13 @@ class Room implements RecorderRoom {
     this.#folder = folder
     this.#spool = spool
     this.#reserve = reserve
+    this.#owed = new Unsealed(limits.retrySealMs)
     this.#lastNumber = options.ledger.lastSession()
   }
 
   async open(start: SessionStart): Promise<OpenSession> {
     if (this.#closed) throw new ApplianceError('RECORDER_FAILED', 'the recorder is closed')
+    await this.#reserved()
     const saltKey = randomBytes(SALT_KEY_SIZE)
     const key = await EpochKey.make()
     const number = this.#returned.shift() ?? this.#nextNumber()
@@ -155,7 +165,9 @@ class Room implements RecorderRoom {
         segment,
         bornMs,
         onBusy: (busy) => this.#watch(busy),
-        onLastTry: () => rm(this.#reserve, { force: true }),
+        onLastTry: () => this.#spend(),
+        onFailed: (failed, error) => this.#failed(failed, error),
+        onUnsealed: (again) => this.#owed.add(again),
         onSealed: async (sealed, seal) => {
           this.#sessions.delete(sealed)
           const { reason, frameCount, chunkCount, root } = seal
@@ -194,11 +206,37 @@ class Room implements RecorderRoom {
     this.#closed = true
     const ended = await Promise.allSettled([...this.#sessions].map((session) => session.seal('gateway.stop')))
     clearTimeout(this.#timer)
+    await this.#owed.close()
     await this.#spool.close()
     await rm(this.#reserve, { force: true })
     await this.#folder.release()
     const failed = ended.find((end) => end.status === 'rejected')
     if (failed !== undefined) throw recorderFailed(failed.reason)
+  }
+
+  /** Gives up the reserved bytes, so that what is open can be ended on a full disk. */
+  async #spend(): Promise<void> {
+    this.#spent = true
+    await rm(this.#reserve, { force: true })
+  }
+
+  /** No session begins without the bytes for its end. */
+  async #reserved(): Promise<void> {
+    if (!this.#spent) return
+    try {
+      await writeReserve(this.#reserve, this.#limits)
+      this.#spent = false
+    } catch (error) {
+      await rm(this.#reserve, { force: true })
+      throw recorderFailed(error)
+    }
+  }
+
+  #failed({ info, nextSeq }: SessionRecorder, error: ApplianceError): void {
+    const what = isTakenOver(error) ? 'another gateway has ended the tape' : error.message
+    const entry = { type: 'recording.failed', session: info.id, number: info.number, what: `after ${nextSeq} frames: ${what}` }
+    const tell = (): Promise<void> => this.#options.ledger.append(entry)
+    tell().catch(() => this.#owed.add(tell))
   }
 
   #nextNumber(): number {

@@ -1,3 +1,4 @@
+import type { ApplianceError } from '../../schemas/errors.ts'
 import type { SessionInfo } from '../../schemas/session.ts'
 import type { Codec, Summary } from '../../schemas/tape.ts'
 import type { Seal } from '../recorder.ts'
@@ -26,6 +27,10 @@ export interface SessionParts {
   readonly onBusy: (recorder: SessionRecorder) => void
   /** Frees reserved bytes on the disk, before the last try to seal. */
   readonly onLastTry: () => Promise<void>
+  /** Nothing more can be recorded. Called once. */
+  readonly onFailed: (recorder: SessionRecorder, error: ApplianceError) => void
+  /** The end could not be stored; `again` tries once more. */
+  readonly onUnsealed: (again: () => Promise<void>) => void
   /** The tape is sealed and in the store. */
   readonly onSealed: (recorder: SessionRecorder, seal: Seal, summary: Summary) => Promise<void>
 }

@@ -12,13 +12,13 @@ import { makeChunk, OpenChunk } from './chunk.ts'
 import { BULK_BUFFER, LARGE_BUFFER } from './frame-encoder.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
-import { Outbox, recorderFailed } from './outbox.ts'
+import { isTakenOver, Outbox, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
 import { makeSeal } from './seal.ts'
 import { Segment } from './segment.ts'
 import type { SessionParts } from './session-parts.ts'
 import { bodySize, type FramePart, fitsOneFrame, splitEntry } from './split.ts'
-import type { SpoolClaim, SpoolSlot } from './spool.ts'
+import type { SpoolClaim } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 
 /** Up to this many bytes of bodies an append is done within the call: a full read from a socket. */
@@ -75,8 +75,9 @@ export class SessionRecorder implements Recorder {
     return this.#parts.info
   }
 
-  get slot(): SpoolSlot {
-    return this.#parts.slot
+  /** Number of the next frame: how many were accepted. */
+  get nextSeq(): number {
+    return this.#nextSeq
   }
 
   /** When the open chunk must be closed, on performance.now(); undefined while there is none. */
@@ -336,16 +337,26 @@ export class SessionRecorder implements Recorder {
     this.#outbox.add(this.#segment.add(record), nothing)
     this.#outbox.add(await this.#segment.end(this.#density.result(), summary), nothing)
     const seal: Seal = { reason, frameCount: totals.frames, chunkCount: chain.n, root: summary.root }
-    try {
+    const bring = async (): Promise<void> => {
       await this.#outbox.flushed()
-    } catch {
-      // One more try, with the bytes kept for it. If it fails too, the spool has everything and recovery will bring it.
-      await this.#parts.onLastTry()
-      this.#outbox.retry()
-      await this.#outbox.flushed()
+      await this.#parts.onSealed(this, seal, summary)
+      spool.dismiss(slot)
     }
-    await this.#parts.onSealed(this, seal, summary)
-    spool.dismiss(slot)
+    const again = async (): Promise<void> => {
+      this.#outbox.retry()
+      await bring()
+    }
+    try {
+      await bring()
+    } catch (error) {
+      if (isTakenOver(error)) throw error
+      // One more try, with the bytes kept for it. If it fails too it is tried until the store is back, or recovery brings it.
+      await this.#parts.onLastTry()
+      await again().catch((failure: unknown) => {
+        this.#parts.onUnsealed(again)
+        throw failure
+      })
+    }
     return seal
   }
 
@@ -373,6 +384,7 @@ export class SessionRecorder implements Recorder {
 
   /** The first failure stays. */
   #fail(error: ApplianceError): ApplianceError {
+    if (this.#failure === undefined) this.#parts.onFailed(this, error)
     this.#failure ??= error
     this.#backlog.wake()
     this.#acknowledgements.fail(this.#failure)
