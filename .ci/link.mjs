@@ -1,5 +1,5 @@
 // npm links the commands of dependencies but not a package's own: this makes `npx sallyport` work inside a clone.
-import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -8,3 +8,8 @@ mkdirSync(bin, { recursive: true })
 rmSync(`${bin}/sallyport`, { force: true })
 symlinkSync('../../gateway/main.ts', `${bin}/sallyport`)
 chmodSync(`${root}gateway/main.ts`, 0o755)
+
+// The npm package of Node brings its C headers along, 67 MB that nobody compiles against.
+const nodes = `${root}node_modules/node/node_modules`
+for (const name of existsSync(nodes) ? readdirSync(nodes) : [])
+  if (name.startsWith('node-')) rmSync(`${nodes}/${name}/include`, { recursive: true, force: true })

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Config } from '../schemas/config.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { readSecret } from './credentials/upstream.ts'
+import { storeProblems } from './store-place.ts'
 
 /** A mistake and where it stands, as a path of keys and indexes. */
 export interface Problem {
@@ -22,6 +23,7 @@ export async function problemsOf(
     ...identityProblems(config),
     ...targetProblems(config),
     ...raiseProblems(config),
+    ...storeProblems(config),
     ...consoleProblems(config),
     ...duplicates(
       config.targets.map(({ name }) => name),
@@ -187,6 +189,8 @@ async function unreadable(config: Config, from: (path: string) => string, env: N
     if (path !== undefined) checks.push({ at, work: readSecret({ file: path }, from, env) })
   }
   file(['policy'], config.policy)
+  const storeKey = config.store?.blob.key
+  if (storeKey !== undefined) checks.push({ at: ['store', 'blob', 'key'], work: readSecret(storeKey, from, env) })
   for (const protocol of PROTOCOL_NAMES) {
     file(['listeners', protocol, 'tls', 'cert'], config.listeners[protocol]?.tls?.cert)
     file(['listeners', protocol, 'tls', 'key'], config.listeners[protocol]?.tls?.key)

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import type { StorePlace } from '../recorder/index.ts'
 import {
   type Config,
   Config as ConfigSchema,
@@ -12,6 +13,7 @@ import { ApplianceError } from '../schemas/errors.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { problemsOf } from './config-check.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
+import { storePlaceOf } from './store-place.ts'
 import { openYaml } from './yaml.ts'
 
 /** How a listener of one protocol is to be opened. */
@@ -49,6 +51,8 @@ export interface Settings {
   readonly gateway: string
   readonly dataDir: string
   readonly policyFile: string
+  /** Where tapes are kept. */
+  readonly store: StorePlace
   /** The least for every session, and which ones get more. */
   readonly durability: Durability
   readonly raise: NonNullable<NonNullable<Config['recording']>['raise']>
@@ -111,16 +115,17 @@ export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise
   const yaml = openYaml(text, path, ConfigSchema, 'CONFIG_INVALID')
   for (const { at, message } of await problemsOf(yaml.value, pathFrom(path), env)) yaml.mistake(at, message)
   yaml.finish()
-  return settingsOf(yaml.value, path)
+  return settingsOf(yaml.value, path, await storePlaceOf(yaml.value, pathFrom(path), env))
 }
 
-function settingsOf(config: Config, file: string): Settings {
+function settingsOf(config: Config, file: string, store: StorePlace): Settings {
   const from = pathFrom(file)
   return {
     file,
     gateway: config.gateway,
     dataDir: from(config.dataDir),
     policyFile: from(config.policy),
+    store,
     durability: config.recording?.durability ?? 'process',
     raise: config.recording?.raise ?? [],
     listeners: PROTOCOL_NAMES.flatMap((protocol) => listenerOf(config, protocol, from)),

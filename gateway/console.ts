@@ -5,7 +5,7 @@ import { openApiServer } from '../recorder/api/server.ts'
 import { SignInLinks, signInUrl } from '../recorder/api/sign-in-links.ts'
 import { Catalog } from '../recorder/catalog/catalog.ts'
 import { FolderDesk } from '../recorder/desk/desk-folder.ts'
-import { FileStore, Journal, readGatewayKeys } from '../recorder/index.ts'
+import { Journal, openStore, readGatewayKeys } from '../recorder/index.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
@@ -55,12 +55,13 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
   stack.defer(() => ledger.close())
   const catalog = stack.use(
     await Catalog.open({
-      storeFolder: places.store,
+      store: settings.store,
       folder: places.catalog,
       describers: DESCRIBERS,
       onProblem: (problem) => log.catalogProblem(problem),
     }),
   )
+  const store = await openStore(settings.store)
   const pages = existsSync(join(PAGES, 'index.html'))
   const identity =
     own.tls === undefined ? undefined : await listenerIdentity(own.tls, { keysDir: places.keys, gateway: settings.gateway })
@@ -68,7 +69,7 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
     await openApiServer(
       {
         gateway: settings.gateway,
-        store: new FileStore(places.store),
+        store,
         catalog,
         desk,
         ledger,

@@ -1,4 +1,4 @@
-import { FileStore, Journal, openFileSigner, openRecorder, type RecorderRoom } from '../recorder/index.ts'
+import { Journal, openFileSigner, openRecorder, openStore, publishKey, type RecorderRoom } from '../recorder/index.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
 import { placesIn } from './places.ts'
@@ -12,13 +12,15 @@ export interface TapeRoom extends AsyncDisposable {
  * Opens the recorder of this process on the configured folder. `worker` 0 is the only process or the primary of several; each
  * worker records, numbers and signs under a name of its own (`gw1-3`), as its number is gapless only within it.
  */
-export async function openTapeRoom(settings: Pick<Settings, 'dataDir' | 'gateway'>, worker = 0): Promise<TapeRoom> {
+export async function openTapeRoom(settings: Pick<Settings, 'dataDir' | 'gateway' | 'store'>, worker = 0): Promise<TapeRoom> {
   const places = placesIn(settings.dataDir)
   const gateway = worker === 0 ? settings.gateway : `${settings.gateway}-${worker}`
   const signer = await openFileSigner(places.keys, gateway)
+  const store = await openStore(settings.store)
+  if (!('folder' in settings.store)) await publishKey(store, signer)
   const ledger = await Journal.open(places.ledger, gateway)
   try {
-    const room = await openRecorder({ gateway, store: new FileStore(places.store), signer, spoolFolder: places.spool, ledger })
+    const room = await openRecorder({ gateway, store, signer, spoolFolder: places.spool, ledger })
     return {
       room,
       [Symbol.asyncDispose]: async () => {
@@ -36,7 +38,7 @@ export async function openTapeRoom(settings: Pick<Settings, 'dataDir' | 'gateway
 }
 
 /** Seals as recovered what processes that died left open, and tells the log. Tapes of the living are left alone. */
-export async function recoverTapes(settings: Pick<Settings, 'dataDir' | 'gateway'>, log: Log): Promise<void> {
+export async function recoverTapes(settings: Pick<Settings, 'dataDir' | 'gateway' | 'store'>, log: Log): Promise<void> {
   await using tapes = await openTapeRoom(settings)
   log.recovered(await tapes.room.recover())
 }

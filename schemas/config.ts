@@ -194,6 +194,40 @@ export const Console = Type.Object(
 )
 export type Console = Static<typeof Console>
 
+const ClientId = Type.String({
+  pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+  description: 'Of a user-assigned managed identity',
+})
+const Container = (description: string) => Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){2,62}$', description })
+
+export const BlobStoreConfig = Type.Object(
+  {
+    account: Type.Optional(Type.String({ pattern: '^[a-z0-9]{3,24}$', description: 'Storage account in the public cloud' })),
+    url: Type.Optional(
+      Type.String({
+        pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+(/[A-Za-z0-9-]+)?/?$',
+        description: 'Of the account, instead of `account`: another cloud, a private name, the emulator',
+      }),
+    ),
+    container: Type.Optional(Container('Where sessions are recorded; `live` if not given')),
+    identity: Type.Optional(
+      Type.Union([Type.Literal('managed'), Type.Literal('default')], {
+        default: 'managed',
+        description: '`managed`: the managed identity of this machine. `default`: whatever a developer is signed in with',
+      }),
+    ),
+    clientId: Type.Optional(ClientId),
+    key: Type.Optional(SecretSource),
+  },
+  { ...closed, description: 'A container of Azure Blob Storage' },
+)
+export type BlobStoreConfig = Static<typeof BlobStoreConfig>
+
+const StoreConfig = Type.Object(
+  { blob: BlobStoreConfig },
+  { ...closed, description: 'Where tapes are kept; dataDir if not given' },
+)
+
 export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
@@ -220,6 +254,7 @@ export const Config = Type.Object(
     dataDir: Path('Tapes, spool, keys and approvals'),
     policy: Path('The policy file'),
     recording: Type.Optional(Recording),
+    store: Type.Optional(StoreConfig),
     listeners: Type.Object({ postgres: Type.Optional(Listener), echo: Type.Optional(Listener) }, { ...closed, minProperties: 1 }),
     targets: Type.Array(Target, { minItems: 1 }),
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { FileStore, type GatewayKey, readGatewayKeys, type Store } from '../../recorder/index.ts'
+import { type GatewayKey, openStore, readGatewayKeys, type Store } from '../../recorder/index.ts'
 import { Config } from '../../schemas/config.ts'
 import { pathFrom } from '../config.ts'
 import { placesIn } from '../places.ts'
+import { storePlaceOf } from '../store-place.ts'
 import { readYaml } from '../yaml.ts'
 import { type Cli, findConfig } from './context.ts'
 
@@ -11,11 +12,13 @@ import { type Cli, findConfig } from './context.ts'
  * file is not enforced here: who investigates need not have the secrets that `serve` needs.
  */
 export async function evidenceOf(
-  config: string | undefined,
+  named: string | undefined,
   cli: Cli,
-): Promise<{ readonly store: Store; readonly trusted: readonly GatewayKey[] }> {
-  const path = findConfig(config, cli)
-  const { dataDir } = readYaml(await readFile(path, 'utf8'), path, Config, 'CONFIG_INVALID')
-  const places = placesIn(pathFrom(path)(dataDir))
-  return { store: new FileStore(places.store), trusted: await readGatewayKeys(places.keys) }
+): Promise<{ readonly store: Store; readonly name: string; readonly trusted: readonly GatewayKey[] }> {
+  const path = findConfig(named, cli)
+  const config = readYaml(await readFile(path, 'utf8'), path, Config, 'CONFIG_INVALID')
+  const from = pathFrom(path)
+  const place = await storePlaceOf(config, from, cli.env)
+  const name = 'folder' in place ? place.folder : `${place.blob.url}/${place.blob.container}`
+  return { store: await openStore(place), name, trusted: await readGatewayKeys(placesIn(from(config.dataDir)).keys) }
 }

@@ -76,16 +76,16 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
       await runs(runDemo({ once: options.once === true, json: options.json === true, keep: options.keep === true }))
     })
 
-  command(program, 'verify <path>', "check tapes: a file, a session's folder or a whole store; offline")
+  command(program, 'verify [path]', "check tapes: a file, a session's folder, a whole store, or a container by its URL")
     .option(
       '--trust <file>',
       "public keys of the gateways to believe, a gateway.pub (default: the configuration's, or the one beside the tapes)",
     )
     .addHelpText(
       'after',
-      '\nExit codes: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY, 2 wrong usage.',
+      '\nWithout a path: the configured store. Folders are verified offline; a container is read with whatever Azure sign-in there is here.\nExit codes: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY, 2 wrong usage.',
     )
-    .action(async (path: string, options: Common & { trust?: string }) =>
+    .action(async (path: string | undefined, options: Common & { trust?: string }) =>
       runs((await import('./verify.ts')).verify(path, options, cli)),
     )
 

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { type GatewayKey, parseGatewayKeys, verifyPath } from '../../recorder/index.ts'
+import { type GatewayKey, openStore, parseGatewayKeys, verifyPath, verifyStore } from '../../recorder/index.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import type { Problem, TapeVerification, Verification } from '../../schemas/verification.ts'
+import { tapesOfUrl } from '../store-place.ts'
 import { type Cli, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 
@@ -21,12 +22,29 @@ const TRUST: Readonly<Record<Verification['trust'], string>> = {
 }
 
 /** Verifies what is at `path`. The exit code is the verdict's (docs/tape-format.md): 0 only for VALID. */
-export async function verify(path: string, options: VerifyOptions, cli: Cli): Promise<number> {
+export async function verify(path: string | undefined, options: VerifyOptions, cli: Cli): Promise<number> {
   const gatewayKeys = await keysOf(options, cli)
-  const result = await verifyPath(path, gatewayKeys === undefined ? {} : { gatewayKeys })
+  const keys = gatewayKeys === undefined ? {} : { gatewayKeys }
+  const result = await verifyNamed(path, keys, options, cli)
   if (options.json) printJson(cli, result)
   else cli.out(`${verificationLines(result).join('\n')}\n`)
   return result.exit
+}
+
+/** A folder, a container by URL, or without either the configured store. */
+async function verifyNamed(
+  path: string | undefined,
+  keys: { readonly gatewayKeys?: readonly GatewayKey[] },
+  { config }: VerifyOptions,
+  cli: Cli,
+): Promise<Verification> {
+  if (path === undefined) {
+    const { store, name } = await evidenceOf(config, cli)
+    return verifyStore(store, name, keys)
+  }
+  if (!/^https?:\/\//.test(path)) return verifyPath(path, keys)
+  const { place, session } = tapesOfUrl(path)
+  return verifyStore(await openStore(place), path, { ...keys, ...(session === undefined ? {} : { session }) })
 }
 
 /** The keys named by hand; undefined: those beside the tapes. */

@@ -128,9 +128,9 @@ export class Catalog implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const { storeFolder, folder, describers } = this.#options
+    const { store, folder, describers } = this.#options
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: { storeFolder, folder, describers } satisfies ThreadData,
+      workerData: { store, folder, describers } satisfies ThreadData,
     })
     worker.on('message', (message: FromThread) => this.#heard(message))
     worker.once('error', (error) =>

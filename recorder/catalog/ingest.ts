@@ -1,10 +1,6 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { CatalogLag } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { FolderChanges } from '../desk/folder-changes.ts'
-import { codeOf } from '../files.ts'
-import { FileStore } from '../store/store-file.ts'
+import type { TapesAt } from './arrivals.ts'
 import { type Database, resetCatalog } from './database.ts'
 import type { Describers } from './describe.ts'
 import type { SessionDigest } from './digest.ts'
@@ -12,12 +8,6 @@ import type { Change } from './messages.ts'
 import { forgetSession, storeDigests } from './store-rows.ts'
 import { TapeFollower } from './tape-follower.ts'
 
-/** How often running tapes are looked at. A chunk is closed after 750 ms, so this is what the page is behind on top of that. */
-const LIVE_POLL_MS = 250
-/** A tape nothing was added to is looked at less and less often, down to this: ten thousand idle sessions must cost little. */
-const MAX_IDLE_POLL_MS = 2_000
-/** The folder is watched; a watch may be lost, so it is also read this often. */
-const DISCOVER_MS = 5_000
 /** A tape that could not be read is tried again then. */
 const RETRY_MS = 10_000
 /** Tapes from before the start that are written together: most of what a short one costs is its transaction. */
@@ -44,7 +34,7 @@ interface Followed {
 
 export interface IngestParts {
   readonly database: Database
-  readonly storeFolder: string
+  readonly tapes: TapesAt
   readonly describers: Describers
   readonly onChange: (change: Change) => void
   readonly onLag: (lag: CatalogLag) => void
@@ -57,16 +47,12 @@ export interface IngestParts {
  */
 export class Ingest {
   readonly #parts: IngestParts
-  readonly #store: FileStore
-  readonly #tapes: string
-  readonly #folder: FolderChanges
   readonly #stop = new AbortController()
   readonly #followed = new Map<string, Followed>()
   readonly #done = new Set<string>()
   /** Old tapes read to their end and not yet written. */
   readonly #batch = new Map<string, Followed>()
   #halting = new AbortController()
-  #changedMs = 0
   #settles = 0
   #behindSinceMs: number | undefined
   #backfill = true
@@ -76,16 +62,13 @@ export class Ingest {
 
   constructor(parts: IngestParts) {
     this.#parts = parts
-    this.#store = new FileStore(parts.storeFolder)
-    this.#tapes = join(parts.storeFolder, 'tapes')
-    this.#folder = new FolderChanges(this.#tapes)
   }
 
   /** Reads which tapes are done already, and begins. */
   async start(): Promise<void> {
     const { rows } = await this.#parts.database.query<{ id: string }>(`select id from catalog.sessions where state <> 'live'`)
     for (const { id } of rows) this.#done.add(id)
-    await this.#discover()
+    await this.#look()
     this.#running = this.#run()
   }
 
@@ -115,7 +98,7 @@ export class Ingest {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await this.#halt()
-    this.#folder[Symbol.dispose]()
+    this.#parts.tapes.arrivals[Symbol.dispose]()
   }
 
   async #halt(): Promise<void> {
@@ -127,13 +110,12 @@ export class Ingest {
   async #run(): Promise<void> {
     const stop = AbortSignal.any([this.#stop.signal, this.#halting.signal])
     while (!stop.aborted) {
-      if (performance.now() >= this.#discoverMs) await this.#discover()
+      if (performance.now() >= this.#discoverMs) await this.#look()
       const progressed = await this.#round(stop)
       this.#tellLag()
       if (!progressed && !stop.aborted) {
         // Wakes for new folders; running tapes are looked at by the clock.
-        await this.#folder.next('', stop, LIVE_POLL_MS)
-        if (!stop.aborted && (await this.#isChanged())) await this.#discover()
+        if ((await this.#parts.tapes.arrivals.wait(stop)) && !stop.aborted) await this.#look()
       }
     }
   }
@@ -182,7 +164,8 @@ export class Ingest {
         each.settled = settles
       }
       if (digest !== undefined && changed && step !== 'more') this.#tell(each, digest)
-      each.waitMs = changed ? LIVE_POLL_MS : Math.min(MAX_IDLE_POLL_MS, each.waitMs * 2)
+      const { livePollMs, maxIdlePollMs } = this.#parts.tapes.arrivals.pace
+      each.waitMs = changed ? livePollMs : Math.min(maxIdlePollMs, each.waitMs * 2)
       each.dueMs = step === 'more' ? 0 : performance.now() + each.waitMs
       return step === 'more'
     } catch (error) {
@@ -237,31 +220,29 @@ export class Ingest {
     this.#parts.onChange({ change: 'progress', target: target.name, progress })
   }
 
-  async #isChanged(): Promise<boolean> {
-    const changedMs = await changedAt(this.#tapes)
-    const changed = changedMs !== this.#changedMs
-    this.#changedMs = changedMs
-    return changed
+  /** A store that cannot be listed now is asked again the next time. */
+  async #look(): Promise<void> {
+    try {
+      await this.#discover()
+    } catch (error) {
+      const code = error instanceof ApplianceError ? error.code : error instanceof Error ? error.name : 'unknown'
+      this.#parts.onProblem(`the tapes could not be listed (${code}); they are listed again later`)
+    }
   }
 
   /** New sessions, newest first: ids begin with the start. */
   async #discover(): Promise<void> {
-    this.#discoverMs = performance.now() + DISCOVER_MS
-    let names: string[]
-    try {
-      names = await readdir(this.#tapes)
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') names = []
-      else throw error
-    }
-    const fresh = names.filter((name) => !name.startsWith('.') && !this.#done.has(name) && !this.#followed.has(name))
+    const { arrivals } = this.#parts.tapes
+    this.#discoverMs = performance.now() + arrivals.pace.discoverMs
+    const fresh = (await arrivals.ids()).filter((id) => !this.#done.has(id) && !this.#followed.has(id))
     for (const id of fresh.sort().reverse()) this.#followed.set(id, this.#begin(id, this.#backfill, 0))
     this.#backfill = false
   }
 
   #begin(id: string, old: boolean, dueMs: number): Followed {
-    const follower = new TapeFollower(this.#store, id, this.#parts.describers)
-    return { follower, old, told: false, dueMs, waitMs: LIVE_POLL_MS, caughtUp: false, settled: 0, failed: false }
+    const follower = new TapeFollower(this.#parts.tapes.store, id, this.#parts.describers)
+    const { livePollMs: waitMs } = this.#parts.tapes.arrivals.pace
+    return { follower, old, told: false, dueMs, waitMs, caughtUp: false, settled: 0, failed: false }
   }
 
   #tellLag(): void {
@@ -281,15 +262,5 @@ export class Ingest {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, ms))
-  }
-}
-
-/** 0 where there is no such folder yet. */
-async function changedAt(folder: string): Promise<number> {
-  try {
-    return (await stat(folder)).mtimeMs
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return 0
-    throw error
   }
 }

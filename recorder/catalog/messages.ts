@@ -1,5 +1,6 @@
 import type { CatalogLag, SessionProgress, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
 import type { Identity } from '../../schemas/session.ts'
+import type { StorePlace } from '../store/places.ts'
 import type { SessionExtra } from './digest.ts'
 
 // What the catalog's thread and the others say to each other.
@@ -53,8 +54,7 @@ export type FromThread =
   | { readonly kind: 'problem'; readonly message: string }
 
 export interface ThreadData {
-  /** Root of a FileStore. */
-  readonly storeFolder: string
+  readonly store: StorePlace
   /** Where PostgreSQL's files lie. */
   readonly folder: string
   /** Module that exports `describers`. */

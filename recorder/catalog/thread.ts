@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { openTapes } from './arrivals.ts'
 import { openDatabase } from './database.ts'
 import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
@@ -20,7 +21,7 @@ const { describers } = (await import(data.describers)) as { readonly describers:
 const database = await openDatabase(data.folder, onProblem)
 const ingest = new Ingest({
   database,
-  storeFolder: data.storeFolder,
+  tapes: await openTapes(data.store),
   describers,
   onChange: (change) => tell({ kind: 'change', change }),
   onLag: (lag) => tell({ kind: 'lag', lag }),

@@ -4,7 +4,8 @@ import { dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf, syncFolder, writeFully } from '../files.ts'
 import { FileLock } from './file-lock.ts'
-import { isKey, type Range, type Store } from './store.ts'
+import { isKey, keyError, type Range, type Store } from './store.ts'
+import { Turns } from './turns.ts'
 
 /** Names the store keeps to itself: locks and unfinished objects begin with a dot, keys never do. */
 const OWN_PREFIX = '.'
@@ -12,8 +13,8 @@ const OWN_PREFIX = '.'
 /** A store in a folder of a local file system: one file per object. */
 export class FileStore implements Store {
   readonly #root: string
-  /** The tail of each object's queue of writes in this process; the file lock is for the others. */
-  readonly #queues = new Map<string, Promise<void>>()
+  /** Among the writes of this process; the file lock is for the others. */
+  readonly #turns = new Turns()
   #temporary = 0
 
   constructor(folder: string) {
@@ -22,7 +23,7 @@ export class FileStore implements Store {
 
   async append(key: string, position: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     const path = this.#path(key)
-    await this.#inTurn(path, async () => {
+    await this.#turns.take(path, async () => {
       signal?.throwIfAborted()
       try {
         await this.#appendLocked(key, path, position, bytes)
@@ -88,7 +89,7 @@ export class FileStore implements Store {
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<string> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-    if (folder !== '' && !isKey(folder.slice(0, -1))) throw badKey(prefix)
+    if (folder !== '' && !isKey(folder.slice(0, -1))) throw keyError(prefix)
     yield* this.#walk(folder, prefix, signal)
   }
 
@@ -125,21 +126,6 @@ export class FileStore implements Store {
     if (position === 0) await syncFolder(dirname(path))
   }
 
-  async #inTurn(path: string, work: () => Promise<void>): Promise<void> {
-    const before = this.#queues.get(path)
-    const turn = before === undefined ? work() : before.then(work)
-    const settled = turn.then(
-      () => undefined,
-      () => undefined,
-    )
-    this.#queues.set(path, settled)
-    try {
-      await turn
-    } finally {
-      if (this.#queues.get(path) === settled) this.#queues.delete(path)
-    }
-  }
-
   async *#walk(folder: string, prefix: string, signal?: AbortSignal): AsyncIterable<string> {
     signal?.throwIfAborted()
     const names: string[] = []
@@ -163,7 +149,7 @@ export class FileStore implements Store {
   }
 
   #path(key: string): string {
-    if (!isKey(key)) throw badKey(key)
+    if (!isKey(key)) throw keyError(key)
     return join(this.#root, key)
   }
 }
@@ -178,13 +164,6 @@ async function makeFolder(folder: string, root: string): Promise<void> {
 
 function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
-}
-
-function badKey(key: string): ApplianceError {
-  return new ApplianceError(
-    'STORE_FAILED',
-    `'${key.slice(0, 80)}' is not a key: parts of A-Z a-z 0-9 . _ - that do not begin with a dot`,
-  )
 }
 
 function conflict(key: string, why: string): ApplianceError {

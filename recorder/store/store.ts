@@ -1,3 +1,5 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+
 /** Bytes [from, to); `to` beyond the end means to the end. */
 export interface Range {
   readonly from: number
@@ -34,4 +36,11 @@ const KEY_PART = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/
 /** Whether `key` is one a store takes. */
 export function isKey(key: string): boolean {
   return key.length <= MAX_KEY_SIZE && key.split('/').every((part) => KEY_PART.test(part))
+}
+
+export function keyError(key: string): ApplianceError {
+  return new ApplianceError(
+    'STORE_FAILED',
+    `'${key.slice(0, 80)}' is not a key: parts of A-Z a-z 0-9 . _ - that do not begin with a dot`,
+  )
 }

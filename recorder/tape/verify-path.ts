@@ -1,10 +1,13 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { tapeKeys } from '../../schemas/tape.ts'
 import { type TapeVerification, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { codeOf } from '../files.ts'
+import type { Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
+import { readStoreKeys } from './published-keys.ts'
 import { readGatewayKeys } from './signer-file.ts'
 import { verifyTape } from './verify.ts'
 
@@ -22,8 +25,38 @@ export interface VerifyOptions {
 export async function verifyPath(path: string, options: VerifyOptions = {}, signal?: AbortSignal): Promise<Verification> {
   const { root, sessions } = await locate(resolve(path))
   const beside = options.gatewayKeys === undefined ? await readGatewayKeys(join(root, 'keys')) : []
-  const gatewayKeys = options.gatewayKeys ?? beside
-  const store = new FileStore(root)
+  return verifySessions({ store: new FileStore(root), sessions, path, beside }, options, signal)
+}
+
+/** Verifies the tapes of a store, or one of them. Rejects STORE_MISSING where there is none. `name` is what the result calls it. */
+export async function verifyStore(
+  store: Store,
+  name: string,
+  options: VerifyOptions & { readonly session?: string } = {},
+  signal?: AbortSignal,
+): Promise<Verification> {
+  const sessions = new Set<string>()
+  for await (const key of store.list(options.session === undefined ? 'tapes/' : tapeKeys.prefix(options.session), signal)) {
+    const [, session, object] = key.split('/')
+    if (session !== undefined && object !== undefined) sessions.add(session)
+  }
+  if (sessions.size === 0) throw new ApplianceError('STORE_MISSING', `${name} has no tapes`)
+  const beside = options.gatewayKeys === undefined ? await readStoreKeys(store) : []
+  return verifySessions({ store, sessions, path: name, beside }, options, signal)
+}
+
+async function verifySessions(
+  parts: {
+    readonly store: Store
+    readonly sessions: Iterable<string>
+    readonly path: string
+    readonly beside: readonly GatewayKey[]
+  },
+  options: VerifyOptions,
+  signal: AbortSignal | undefined,
+): Promise<Verification> {
+  const { store, sessions, path } = parts
+  const gatewayKeys = options.gatewayKeys ?? parts.beside
   const tapes: TapeVerification[] = []
   for (const id of sessions) {
     const tape = await verifyTape(store, id, { gatewayKeys }, signal)

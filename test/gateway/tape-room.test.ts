@@ -14,7 +14,7 @@ async function temporary(): Promise<{ readonly path: string } & AsyncDisposable>
 
 test('each worker has a room, a name and a published key of its own; the same place is not taken twice', async () => {
   await using made = await temporary()
-  const settings = { dataDir: made.path, gateway: 'gw1' }
+  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path } }
   await using one = await openTapeRoom(settings, 1)
   await using two = await openTapeRoom(settings, 2)
   assert.deepEqual([one.room.gateway, two.room.gateway], ['gw1-1', 'gw1-2'])
@@ -26,7 +26,7 @@ test('each worker has a room, a name and a published key of its own; the same pl
 
 test('recovering beside living workers leaves the place as it found it', async () => {
   await using made = await temporary()
-  const settings = { dataDir: made.path, gateway: 'gw1' }
+  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path } }
   await using living = await openTapeRoom(settings, 1)
   await recoverTapes(settings, silentLog())
   await recoverTapes(settings, silentLog())

@@ -93,7 +93,7 @@ export async function apiRig(options: { readonly pages?: string; readonly heartb
   const room = await folder.room()
   const catalog = stack.use(
     await Catalog.open({
-      storeFolder: folder.path,
+      store: { folder: folder.path },
       folder: join(folder.path, 'catalog', 'pg'),
       describers: DESCRIBERS,
       onProblem: (problem) => problems.push(problem),

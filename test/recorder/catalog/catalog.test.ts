@@ -31,7 +31,7 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
   const room = await folder.room()
   const open = (): Promise<Catalog> =>
     Catalog.open({
-      storeFolder: folder.path,
+      store: { folder: folder.path },
       folder: join(folder.path, 'catalog', 'pg'),
       describers: DESCRIBERS,
       onProblem: (problem) => problems.push(problem),
@@ -126,7 +126,7 @@ test('scope, cursors and files that cannot be opened', async (t) => {
   await mkdir(pg, { recursive: true })
   await writeFile(join(pg, 'PG_VERSION'), 'garbage')
   await using catalog = await Catalog.open({
-    storeFolder: folder.path,
+    store: { folder: folder.path },
     folder: pg,
     describers: DESCRIBERS,
     onProblem: (problem) => problems.push(problem),

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isLoopback, isMetadata } from '../../gateway/hosts.ts'
+
+test('knows this machine by every usual name, and nobody else', () => {
+  for (const host of ['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]']) assert.equal(isLoopback(host), true, host)
+  for (const host of ['localhost.example.org', '10.0.0.1', '::2', '127.0.0.1.example.org', ''])
+    assert.equal(isLoopback(host), false, host)
+})
+
+test('knows where platforms hand out identities, however it is written', () => {
+  for (const host of [
+    '169.254.169.254',
+    '169.254.1.2',
+    '168.63.129.16',
+    '[fe80::1]',
+    '::ffff:169.254.169.254',
+    '[::ffff:a9fe:a9fe]',
+    '::ffff:a83f:8110',
+  ])
+    assert.equal(isMetadata(host), true, host)
+  for (const host of ['10.0.0.1', '168.63.129.17', '169.255.0.1', '[2001:db8::1]', 'db.internal', '[::ffff:a00:1]'])
+    assert.equal(isMetadata(host), false, host)
+})
