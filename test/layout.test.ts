@@ -48,6 +48,8 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/tape/backlog.ts': 'session-recorder.test.ts: no more than the budget is released',
   'recorder/tape/chunk.ts': 'attacks.test.ts: its chunks, and forged ones beside them, are verified',
   'recorder/tape/codec.ts': 'session-recorder.test.ts and attacks.test.ts: stored, compressed and damaged chunks',
+  'recorder/tape/fence.ts': 'recover-orphans.test.ts: a recorder that lives after all',
+  'recorder/tape/lease.ts': 'recover-orphans.test.ts: a gateway that was not heard of',
   'recorder/tape/keys.ts': 'attacks.test.ts: signatures right, wrong and by other keys',
   'recorder/tape/limits.ts': 'constants; every test of a limit makes one smaller',
   'recorder/tape/msgpack.ts': 'frame-encoder.test.ts reads what it packs',

@@ -1,3 +1,5 @@
+import type { Lease } from './lease.ts'
+
 interface Waiting {
   readonly seq: number
   readonly resolve: () => void
@@ -6,8 +8,18 @@ interface Waiting {
 
 /** Who waits until the store has one session's frames up to a number: the durability `blob`. */
 export class Acknowledgements {
+  readonly #lease: Lease
   /** In the order of their numbers, as appends are made in the order of the tape. */
   #waiting: Waiting[] = []
+
+  constructor(lease: Lease) {
+    this.#lease = lease
+  }
+
+  /** Whether nothing may be released before it is acknowledged, whatever the level. */
+  get doubtful(): boolean {
+    return this.#lease.doubtful
+  }
 
   get wanted(): boolean {
     return this.#waiting.length > 0
@@ -20,6 +32,7 @@ export class Acknowledgements {
 
   /** The store has every frame below `seq`. */
   stored(seq: number): void {
+    this.#lease.renew()
     let count = 0
     for (const { seq: wanted, resolve } of this.#waiting) {
       if (wanted > seq) break

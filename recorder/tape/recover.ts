@@ -131,13 +131,27 @@ async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: S
   }
   if (tail.gapAfter !== undefined)
     throw new ApplianceError('RECORDER_FAILED', `the spool lacks frames of ${id} after ${tail.gapAfter}`)
+  await endTape(parts, spool.gateway, end, tail)
+  return { ...base, outcome: 'recovered' }
+}
+
+/** Who ends tapes of others, and with what. */
+export type EndParts = Omit<RecoveryParts, 'root'>
+
+/**
+ * Ends a tape whose recorder is gone: tells the ledger, then puts the recovery file, which exists once. `spool`: whose spool the tail
+ * is from; empty where there was none. Rejects STORE_CONFLICT when another recovery was quicker.
+ */
+export async function endTape(parts: EndParts, spool: string, end: TapeEnd, tail: SpooledTail): Promise<void> {
+  const { store, ledger, signer } = parts
+  const { id } = end.header.session
   const saltKey = await store.get(tapeKeys.salt(id))
   if (!Buffer.from(end.header.salt).equals(commitmentOf(saltKey)))
     throw new ApplianceError('TAPE_MALFORMED', `the salt of ${id} is not the one its header commits to`)
   await ledger.append({
     type: 'session.recover',
     session: id,
-    spool: spool.gateway,
+    spool,
     head: Buffer.from(end.head).toString('hex'),
     segment: end.segment,
     offset: end.offset,
@@ -149,13 +163,12 @@ async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: S
   })
   await store.put(tapeKeys.recovered(id), await recoveryFile(parts, spool, end, tail, saltKey))
   if (!end.indexed) await putIndex(parts, end)
-  return { ...base, outcome: 'recovered' }
 }
 
 /** The whole file: statement, chunks, seal, index, footer; the same layout as a segment's. */
 async function recoveryFile(
-  parts: RecoveryParts,
-  spool: DeadSpool,
+  parts: EndParts,
+  spool: string,
   end: TapeEnd,
   tail: SpooledTail,
   saltKey: Uint8Array,
@@ -167,7 +180,7 @@ async function recoveryFile(
     v: TAPE_VERSION,
     id,
     gateway: parts.gateway,
-    spool: spool.gateway,
+    spool,
     recoveredAt,
     head: end.head,
     segment: end.segment,
@@ -222,7 +235,7 @@ function* batches(frames: readonly SpooledFrame[]): Generator<FrameBatch> {
 }
 
 /** The index a segment without a footer lacks, beside it: its bytes stay as the crash left them. */
-async function putIndex(parts: RecoveryParts, end: TapeEnd): Promise<void> {
+async function putIndex(parts: EndParts, end: TapeEnd): Promise<void> {
   const { seal, segment, rows } = end
   const summary =
     seal === undefined
@@ -252,7 +265,8 @@ function spread(firstUs: number, lastUs: number, index: number, count: number): 
   return count < 2 ? firstUs : Math.round(firstUs + ((lastUs - firstUs) * index) / (count - 1))
 }
 
-async function earlierRecovery(store: Store, id: string): Promise<RecoveryStatement | undefined> {
+/** What an earlier recovery has stated. */
+export async function earlierRecovery(store: Store, id: string): Promise<RecoveryStatement | undefined> {
   try {
     const record = await recordAt(await openObject(store, tapeKeys.recovered(id)), TAPE_MAGIC.length)
     return record?.type === 'recovery' && record.intact ? decodeRecovery(decodeStatement(record.payload).statement) : undefined

@@ -8,12 +8,14 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Recorder } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
 import { EpochKey } from './keys.ts'
+import type { Moment } from './lease.ts'
 import { RECORDER_LIMITS, type RecorderLimits } from './limits.ts'
 import { sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { appendSurely, isTakenOver, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
 import { type RecoveryReport, recoverSpools } from './recover.ts'
+import { recoverOrphans } from './recover-orphans.ts'
 import { commitmentOf, Segment } from './segment.ts'
 import { SessionRecorder } from './session-recorder.ts'
 import { certify, type GatewaySigner } from './signer.ts'
@@ -33,6 +35,8 @@ export interface RecorderOptions {
   readonly spoolFolder: string
   readonly ledger: Ledger
   readonly codec?: Codec
+  /** When the other machines that share the store last heard of this process; without it there are none. */
+  readonly heard?: () => Moment
   readonly limits?: Partial<RecorderLimits>
   /** Faults for tests. */
   readonly spool?: Pick<SpoolOptions, 'write' | 'createFile'>
@@ -59,6 +63,11 @@ export interface RecorderRoom {
    * Call once at start-up, before or beside sessions. Problems with one session are in the report and stay for the next time.
    */
   recover(): Promise<RecoveryReport>
+  /**
+   * Ends the tapes of gateways that are gone with their machine; `isStale`: whether a gateway counts as dead, never true for one whose
+   * process lives on this machine. Any number of gateways may do so at once.
+   */
+  recoverOrphans(isStale: (gateway: string) => boolean | Promise<boolean>, signal?: AbortSignal): Promise<RecoveryReport>
   /** Seals what is still open (`gateway.stop`), and gives the spool back. The ledger stays the caller's. */
   close(): Promise<void>
 }
@@ -164,6 +173,7 @@ class Room implements RecorderRoom {
         chain: { n: 0, head, key },
         segment,
         bornMs,
+        heard: this.#options.heard,
         onBusy: (busy) => this.#watch(busy),
         onLastTry: () => this.#spend(),
         onFailed: (failed, error) => this.#failed(failed, error),
@@ -199,6 +209,12 @@ class Room implements RecorderRoom {
       ledger,
       codec: codec ?? 'zstd',
     })
+  }
+
+  recoverOrphans(isStale: (gateway: string) => boolean | Promise<boolean>, signal?: AbortSignal): Promise<RecoveryReport> {
+    const { store, signer, ledger, codec = 'zstd' } = this.#options
+    const { patienceMs } = this.#limits
+    return recoverOrphans({ gateway: this.gateway, store, signer, ledger, codec, isStale, patienceMs }, signal)
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import type { Codec, Summary } from '../../schemas/tape.ts'
 import type { Seal } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
 import type { Chain } from './chunk.ts'
+import type { Moment } from './lease.ts'
 import type { RecorderLimits } from './limits.ts'
 import type { Segment } from './segment.ts'
 import type { SessionRecorder } from './session-recorder.ts'
@@ -23,6 +24,8 @@ export interface SessionParts {
   readonly segment: Segment
   /** performance.now() at atUs 0. */
   readonly bornMs: number
+  /** When others last heard of this process; undefined where no other machine shares the store. */
+  readonly heard: (() => Moment) | undefined
   /** Told when a chunk has got its first frame: somebody must call `close` on it in time. */
   readonly onBusy: (recorder: SessionRecorder) => void
   /** Frees reserved bytes on the disk, before the last try to seal. */

@@ -10,6 +10,7 @@ import { Acknowledgements } from './acknowledgements.ts'
 import { Backlog } from './backlog.ts'
 import { makeChunk, OpenChunk } from './chunk.ts'
 import { BULK_BUFFER, LARGE_BUFFER } from './frame-encoder.ts'
+import { Lease } from './lease.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { isTakenOver, Outbox, recorderFailed } from './outbox.ts'
@@ -46,7 +47,7 @@ export class SessionRecorder implements Recorder {
   #sizeHint = SMALL_CHUNK
   #closeAt = CHUNK_RAW_SIZE
   readonly #backlog: Backlog
-  readonly #acknowledgements = new Acknowledgements()
+  readonly #acknowledgements: Acknowledgements
   #failure: ApplianceError | undefined
   /** The last append that has not resolved yet, if there is one: the next resolves after it. */
   #order: Promise<void> | undefined
@@ -64,6 +65,7 @@ export class SessionRecorder implements Recorder {
     this.#segment = parts.segment
     this.#backlog = new Backlog(parts.limits)
     this.#leaves = new Leaves(parts.saltKey)
+    this.#acknowledgements = new Acknowledgements(new Lease(parts.heard))
     this.#outbox = new Outbox(parts.store, parts.limits.patienceMs, (error) => this.#fail(error))
   }
 
@@ -98,7 +100,7 @@ export class SessionRecorder implements Recorder {
       return Promise.reject(this.#fail(recorderFailed(error)))
     }
     if (recorded === undefined && durable) this.#close(true)
-    const { durability } = this.#parts.info
+    const durability = this.#acknowledgements.doubtful ? 'blob' : this.#parts.info.durability
     if (recorded === undefined && !durable && durability === 'process' && this.#order === undefined) return RECORDED
     return this.#inOrder(this.#settle(recorded, durable, durability, this.#order))
   }

@@ -29,6 +29,8 @@ export interface TapeEnd {
   /** Whether the last segment has its index and footer. */
   readonly indexed: boolean
   readonly rows: readonly IndexRow[]
+  /** Where a recorder that lives would write next. */
+  readonly next: { readonly segment: number; readonly position: number }
 }
 
 type End = Pick<TapeEnd, 'offset' | 'head' | 'chunks' | 'frames' | 'seal'>
@@ -64,14 +66,23 @@ export async function findTapeEnd(store: Store, id: string): Promise<TapeEnd | u
   }
   if (end.offset === 0) {
     // A segment cut in its header: the one before it is the last that counts.
-    return last.number === 0 ? undefined : { ...(await endBefore(store, id, last.number, header)), indexed: true }
+    if (last.number === 0) return undefined
+    const next = { segment: last.number, position: last.object.size }
+    return { ...(await endBefore(store, id, last.number, header)), indexed: true, next }
   }
   const index: SegmentIndex | undefined = await indexFromFooter(last.object)
   const rows = (index ?? (await indexByScan(last.object, last.number))).chunks
-  return { header, segment: last.number, ...end, indexed: index !== undefined, rows }
+  const indexed = index !== undefined
+  const next = indexed ? { segment: last.number + 1, position: 0 } : { segment: last.number, position: last.object.size }
+  return { header, segment: last.number, ...end, indexed, rows, next }
 }
 
-async function endBefore(store: Store, id: string, segment: number, header: TapeHeader): Promise<Omit<TapeEnd, 'indexed'>> {
+async function endBefore(
+  store: Store,
+  id: string,
+  segment: number,
+  header: TapeHeader,
+): Promise<Omit<TapeEnd, 'indexed' | 'next'>> {
   const object = await openObject(store, tapeKeys.segment(id, segment - 1))
   let end: End = { offset: 0, head: new Uint8Array(0), chunks: 0, frames: 0, seal: undefined }
   for await (const piece of scanSegment(object)) {

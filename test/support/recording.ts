@@ -39,7 +39,7 @@ export interface RecordingFolder extends AsyncDisposable {
   readonly signer: GatewaySigner
   /** A room on this folder, closed with it. */
   room(
-    options?: Partial<Pick<RecorderOptions, 'gateway' | 'store' | 'limits' | 'spool' | 'codec' | 'ledger'>>,
+    options?: Partial<Pick<RecorderOptions, 'gateway' | 'store' | 'limits' | 'spool' | 'codec' | 'ledger' | 'heard'>>,
   ): Promise<RecorderRoom>
 }
 
@@ -64,6 +64,7 @@ export async function recordingFolder(): Promise<RecordingFolder> {
         spoolFolder: join(path, 'spool'),
         ledger,
         ...(options.codec === undefined ? {} : { codec: options.codec }),
+        ...(options.heard === undefined ? {} : { heard: options.heard }),
         ...(options.spool === undefined ? {} : { spool: options.spool }),
         limits: { ...TEST_LIMITS, ...options.limits },
       })
