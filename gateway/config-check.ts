@@ -8,7 +8,15 @@ import { storeProblems } from './store-place.ts'
 export interface Problem {
   readonly at: readonly (string | number)[]
   readonly message: string
+  /** What else the check went by: with a mistake in there, this one may be none (YamlFile.mistake). */
+  readonly others?: readonly Problem['at'][]
 }
+
+/** Where the groups come from that somebody can be in. */
+const GROUPS = [
+  ['identities', '*', 'groups'],
+  ['jwt', '*', 'groups'],
+]
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):/
 
@@ -74,7 +82,11 @@ function listenerProblems({ listeners, targets }: Config): Problem[] {
       problems.push({ at: [...at, 'address'], message: 'the port is above 65535' })
     }
     if (!targets.some((target) => target.protocol === protocol))
-      problems.push({ at, message: `no target speaks ${protocol}, so nothing can be reached here` })
+      problems.push({
+        at,
+        message: `no target speaks ${protocol}, so nothing can be reached here`,
+        others: [['targets', '*', 'protocol']],
+      })
     return problems
   })
 }
@@ -83,7 +95,8 @@ function consoleProblems({ console: settings, identities, jwt }: Config): Proble
   if (settings === undefined) return []
   const { address, tls, url, roles } = settings
   const problems: Problem[] = []
-  const add = (at: Problem['at'], message: string): void => void problems.push({ at: ['console', ...at], message })
+  const add = (at: Problem['at'], message: string, others: Problem['others'] = []): void =>
+    void problems.push({ at: ['console', ...at], message, others })
   if ((tls?.cert === undefined) !== (tls?.key === undefined)) add(['tls'], 'cert and key belong together: give both or neither')
   if (Number(address.slice(address.lastIndexOf(':') + 1)) > 65_535) add(['address'], 'the port is above 65535')
   if (tls === undefined && !LOOPBACK.test(address) && !url?.startsWith('https:')) {
@@ -96,7 +109,7 @@ function consoleProblems({ console: settings, identities, jwt }: Config): Proble
   for (const [role, groups = []] of Object.entries(roles)) {
     for (const [position, group] of groups.entries())
       if (!known.has(group))
-        add(['roles', role, position], `nobody can be in the group ${group}: no identity has it and no issuer confers it`)
+        add(['roles', role, position], `nobody can be in the group ${group}: no identity has it and no issuer confers it`, GROUPS)
   }
   return problems
 }
@@ -112,6 +125,7 @@ function targetProblems({ targets, listeners, identities, jwt }: Config): Proble
             {
               at: [...at, 'groups', position],
               message: `nobody can be in the group ${group}: no identity has it and no issuer confers it`,
+              others: GROUPS,
             },
           ],
     )
@@ -119,6 +133,7 @@ function targetProblems({ targets, listeners, identities, jwt }: Config): Proble
       problems.push({
         at: [...at, 'protocol'],
         message: `no listener speaks ${target.protocol}, so this target cannot be reached`,
+        others: [['listeners', target.protocol]],
       })
     }
     if (target.tls !== undefined && target.tls.mode !== 'verify' && (target.tls.ca ?? target.tls.serverName) !== undefined) {
@@ -136,7 +151,13 @@ function raiseProblems({ recording, targets }: Config): Problem[] {
     const wanted = Object.entries(labels)
     return targets.some((target) => wanted.every(([name, value]) => target.labels?.[name] === value))
       ? []
-      : [{ at: ['recording', 'raise', index, 'labels'], message: 'no target has all of these labels, so nothing is raised' }]
+      : [
+          {
+            at: ['recording', 'raise', index, 'labels'],
+            message: 'no target has all of these labels, so nothing is raised',
+            others: [['targets', '*', 'labels']],
+          },
+        ]
   })
 }
 
@@ -158,6 +179,7 @@ function identityProblems({ identities = [], jwt = [] }: Config): Problem[] {
           {
             at: ['identities', index, 'principal'],
             message: 'a principal is the human behind an agent or service, and somebody else',
+            others: [['identities', index]],
           },
         ]
       : [],
@@ -173,7 +195,7 @@ function identityProblems({ identities = [], jwt = [] }: Config): Problem[] {
     }
   }
   if (identities.length === 0 && jwt.length === 0)
-    problems.push({ at: [], message: 'nobody can knock: neither identities nor jwt is given' })
+    problems.push({ at: [], message: 'nobody can knock: neither identities nor jwt is given', others: [['identities'], ['jwt']] })
   return problems
 }
 

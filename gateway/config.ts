@@ -100,8 +100,8 @@ export function pathFrom(file: string): (path: string) => string {
 }
 
 /**
- * Reads and checks sallyport.yaml. Rejects CONFIG_INVALID with every mistake by line: what the schema refuses first, and once
- * that is clean, what cannot be enforced as it stands (unknown groups, missing secrets, unreadable files). Without `env` the
+ * Reads and checks sallyport.yaml. Rejects CONFIG_INVALID with every mistake by line, all at once: what the schema refuses, and
+ * what cannot be enforced as it stands (unknown groups, missing secrets, unreadable files). Without `env` the
  * secrets and files it names are left alone: for commands that serve nobody and whose user may have none of them.
  */
 export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise<Settings> {
@@ -113,7 +113,7 @@ export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise
     )
   })
   const yaml = openYaml(text, path, ConfigSchema, 'CONFIG_INVALID')
-  for (const { at, message } of await problemsOf(yaml.value, pathFrom(path), env)) yaml.mistake(at, message)
+  for (const { at, message, others } of await problemsOf(yaml.value, pathFrom(path), env)) yaml.mistake(at, message, others)
   yaml.finish()
   return settingsOf(yaml.value, path, await storePlaceOf(yaml.value, pathFrom(path), env))
 }

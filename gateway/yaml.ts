@@ -4,6 +4,7 @@ import type { TLocalizedValidationError } from 'typebox/error'
 import { Settings } from 'typebox/system'
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml'
 import { ApplianceError, type ErrorCode } from '../schemas/errors.ts'
+import { soften } from './yaml-soften.ts'
 
 /** Larger configuration is a mistake or an attack; the largest real policy seen is far below a tenth of this. */
 const MAX_YAML_CHARS = 1_048_576
@@ -33,7 +34,10 @@ export function readYaml<S extends TSchema>(text: string, file: string, schema: 
   return opened.value
 }
 
-/** As readYaml, for callers with checks of their own: they add mistakes by path, then call `finish`. */
+/**
+ * As readYaml, for callers with checks of their own: they add mistakes by path, then call `finish`. Where the schema has found
+ * mistakes already, `value` is of its types but made up in the places that did not fit; what is said of those is not told.
+ */
 export function openYaml<S extends TSchema>(text: string, file: string, schema: S, code: InvalidCode): YamlFile<Static<S>> {
   if (text.length > MAX_YAML_CHARS) {
     throw new ApplianceError(code, `${file}: ${text.length} characters; a configuration file may have ${MAX_YAML_CHARS}`)
@@ -55,23 +59,32 @@ export function openYaml<S extends TSchema>(text: string, file: string, schema: 
   if (!validator.Check(value)) {
     for (const error of relevant(schema, value, validator.Errors(value))) explain(mistakes, schema, value, error)
     if (mistakes.count === 0) mistakes.add([], `does not fit: expected ${describe(schema)}`)
-    mistakes.throwIfAny()
+    if (!isRecord(value)) mistakes.throwIfAny()
+    return new YamlFile(soften(schema, value) as Static<S>, mistakes, mistakes.places) // soften gives what has the schema's types
   }
-  return new YamlFile(value as Static<S>, mistakes) // checked the line above
+  return new YamlFile(value as Static<S>, mistakes, []) // checked above
 }
 
 /** A checked file, still able to say where in it something stands. */
 export class YamlFile<T> {
   readonly value: T
   readonly #mistakes: Mistakes
+  readonly #torn: readonly Path[]
 
-  constructor(value: T, mistakes: Mistakes) {
+  /** `torn`: where the schema found mistakes. */
+  constructor(value: T, mistakes: Mistakes, torn: readonly Path[]) {
     this.value = value
     this.#mistakes = mistakes
+    this.#torn = torn
   }
 
-  /** Adds a mistake the schema cannot see; `path` leads to it, e.g. ['rules', 3, 'match', 'verb']. */
-  mistake(path: Path, message: string): void {
+  /**
+   * Adds a mistake the schema cannot see; `path` leads to it, e.g. ['rules', 3, 'match', 'verb']. Not told where the schema has found
+   * a mistake there, above or below, or in anything else the check went by: `others`, e.g. ['identities', '*', 'groups'].
+   */
+  mistake(path: Path, message: string, others: readonly Path[] = []): void {
+    if (this.#torn.some((torn) => path.length > 0 && touches(torn, path))) return
+    if (others.some((other) => this.#torn.some((torn) => touches(torn, other)))) return
     this.#mistakes.add(path, message)
   }
 
@@ -86,12 +99,18 @@ export class YamlFile<T> {
   }
 }
 
+/** Whether one path leads through the other; `*` is any step. */
+function touches(one: Path, other: Path): boolean {
+  const shared = Math.min(one.length, other.length)
+  return one.slice(0, shared).every((step, index) => step === other[index] || other[index] === '*')
+}
+
 class Mistakes {
   readonly #file: string
   readonly #code: InvalidCode
   readonly #document: Document
   readonly #lines: LineCounter
-  readonly #found: { readonly line: number; readonly col: number; readonly message: string }[] = []
+  readonly #found: { readonly line: number; readonly col: number; readonly message: string; readonly place: Path }[] = []
 
   constructor(file: string, code: InvalidCode, document: Document, lines: LineCounter) {
     this.#file = file
@@ -104,13 +123,18 @@ class Mistakes {
     return this.#found.length
   }
 
-  add(path: Path, message: string): void {
-    this.#found.push({ ...this.position(path), message: path.length === 0 ? message : `${dotted(path)}: ${message}` })
+  /** What the mistakes so far are about. */
+  get places(): readonly Path[] {
+    return this.#found.map(({ place }) => place)
+  }
+
+  add(path: Path, message: string, place: Path = path): void {
+    this.#found.push({ ...this.position(path), place, message: path.length === 0 ? message : `${dotted(path)}: ${message}` })
   }
 
   addAt(offset: number, message: string): void {
     const { line, col } = this.#lines.linePos(offset)
-    this.#found.push({ line, col, message })
+    this.#found.push({ line, col, message, place: [] })
   }
 
   /** Where the key of `path` stands, or the nearest thing above it that does. */
@@ -181,12 +205,16 @@ function explain(mistakes: Mistakes, schema: TSchema, value: unknown, error: TLo
       for (const name of error.params.additionalProperties) {
         const near = nearest(name, known)
         const list = known.length === 0 ? '' : `; known here: ${known.join(', ')}`
-        mistakes.add([...path, name], `unknown key${near === undefined ? list : `; did you mean "${near}"?`}`)
+        // A key misspelt is a key missing.
+        mistakes.add([...path, name], `unknown key${near === undefined ? list : `; did you mean "${near}"?`}`, [
+          ...path,
+          near ?? name,
+        ])
       }
       return
     }
     case 'required':
-      for (const name of error.params.requiredProperties) mistakes.add(path, `"${name}" is missing`)
+      for (const name of error.params.requiredProperties) mistakes.add(path, `"${name}" is missing`, [...path, name])
       return
     default: {
       const found = describeFound(valueAt(value, error.instancePath), path)

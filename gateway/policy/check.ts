@@ -17,12 +17,13 @@ export interface PolicyContext {
 }
 
 type Path = readonly (string | number)[]
-type Report = (path: Path, message: string) => void
+/** `others`: what else the check went by; with a mistake in there, this may be none. */
+type Report = (path: Path, message: string, others?: readonly Path[]) => void
 
 /** Adds every mistake the schema cannot see: what could never fire, never be decided, or never be enforced. */
 export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext): void {
   const file = yaml.value
-  const report: Report = (path, message) => yaml.mistake(path, message)
+  const report: Report = (path, message, others) => yaml.mistake(path, message, others)
   checkMasking(file, report)
   const lines = new Map<string, number>()
   file.rules.forEach((rule, index) => {
@@ -61,7 +62,7 @@ function checkMasking(file: PolicyFile, report: Report): void {
     ] as const) {
       for (const pattern of listOf(entry[field])) {
         if (!known.some(globs(pattern.replace(/^!/, ''))))
-          report(['exempt', index, field], `"${pattern}" fits none of them${suggestion(pattern, known)}`)
+          report(['exempt', index, field], `"${pattern}" fits none of them${suggestion(pattern, known)}`, [['labels', '*']])
       }
     }
   })
@@ -78,9 +79,9 @@ function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyCont
       report,
     )
   else if (rule.approval !== undefined)
-    report([...path, 'approval'], `a rule that does not hold has nobody to ask (action is ${rule.action})`)
+    report([...path, 'approval'], `a rule that does not hold has nobody to ask (action is ${rule.action})`, [[...path, 'action']])
   if (rule.who !== undefined && rule.except !== undefined && covers(rule.except, rule.who)) {
-    report([...path, 'except'], 'takes out everybody `who` names: the rule could never fire')
+    report([...path, 'except'], 'takes out everybody `who` names: the rule could never fire', [[...path, 'who']])
   }
   if (threshold !== undefined) checkThreshold(rule, protocols, path, report)
   if (match === undefined) return
@@ -90,7 +91,9 @@ function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyCont
 
 function checkApprovers(groups: readonly string[], path: Path, context: PolicyContext, report: Report): void {
   if (groups.length === 0)
-    report(path, 'a hold needs somebody who can decide: give `approval.groups` here or in `defaults.approval`')
+    report(path, 'a hold needs somebody who can decide: give `approval.groups` here or in `defaults.approval`', [
+      ['defaults', 'approval'],
+    ])
   if (context.groups !== undefined && groups.length > 0 && !groups.some((group) => context.groups?.has(group))) {
     report(path, `nobody is in ${groups.join(', ')}: what is held could never be approved`)
   }
@@ -128,7 +131,11 @@ function checkKinds(rule: Rule, protocols: readonly ProtocolName[], path: Path, 
   for (const fact of asked) {
     if (answers.some(({ facts }) => facts.has(fact))) continue
     const of = match.kind === undefined || threshold !== undefined ? protocols.join(', ') : listOf(match.kind).join(', ')
-    report([...path, 'match', fact], `no message of ${of} has this fact: the rule could never fire`)
+    report([...path, 'match', fact], `no message of ${of} has this fact: the rule could never fire`, [
+      [...path, 'on'],
+      [...path, 'threshold'],
+      [...path, 'match', 'kind'],
+    ])
   }
   if (rule.on !== undefined || asked.length === 0 || answers.some(({ facts }) => asked.every((fact) => facts.has(fact)))) return
   report([...path, 'match'], 'no protocol has all of these facts: the rule could never fire')
@@ -141,7 +148,7 @@ function checkContradictions(match: Match, path: Path, report: Report): void {
     if (!all.some((known) => isVerb(known, [verb])))
       report([...path, 'verb'], `no statement has the verb "${verb}"${suggestion(verb, all)}`)
   }
-  const never = (fact: keyof Match, why: string): void => report([...path, fact], `${why}: the rule could never fire`)
+  const never = (fact: keyof Match, why: string): void => report([...path, fact], `${why}: the rule could never fire`, [path])
   const only = (...allowed: string[]): boolean =>
     verbs.length > 0 && !verbs.some((verb) => isVerb(verb, allowed) || allowed.some((one) => isVerb(one, [verb])))
   for (const fact of ['has_where', 'where_trivial'] as const) {
@@ -209,7 +216,7 @@ function checkTests(file: PolicyFile, report: Report): void {
     for (const id of test.expect.rules ?? []) {
       const bare = id.replace(/^shadow:/, '')
       if (!bare.startsWith('policy.') && !ids.includes(bare))
-        report(['tests', index, 'expect', 'rules'], `there is no rule "${id}"${suggestion(bare, ids)}`)
+        report(['tests', index, 'expect', 'rules'], `there is no rule "${id}"${suggestion(bare, ids)}`, [['rules', '*', 'id']])
     }
   })
 }

@@ -3,12 +3,13 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import { type TapeVerification, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
-import type { GatewayKey } from '../../schemas/verify/tools.ts'
+import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { codeOf } from '../files.ts'
 import type { Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
 import { readStoreKeys } from './published-keys.ts'
 import { readGatewayKeys } from './signer-file.ts'
+import { isTapeFolder, TapeFolder, tapeFoldersIn } from './tape-folder.ts'
 import { verifyTape } from './verify.ts'
 
 export interface VerifyOptions {
@@ -19,13 +20,13 @@ export interface VerifyOptions {
 }
 
 /**
- * Verifies what is at `path`: a tape's folder (or a file in it), or a data folder with all its tapes.
- * Rejects STORE_MISSING where there is no tape.
+ * Verifies what is at `path`: a tape's folder (or a file in it) wherever it was copied to, a folder of such folders, or a data
+ * folder with all its tapes. Rejects STORE_MISSING where there is no tape.
  */
 export async function verifyPath(path: string, options: VerifyOptions = {}, signal?: AbortSignal): Promise<Verification> {
-  const { root, sessions } = await locate(resolve(path))
-  const beside = options.gatewayKeys === undefined ? await readGatewayKeys(join(root, 'keys')) : []
-  return verifySessions({ store: new FileStore(root), sessions, path, beside }, options, signal)
+  const { tapes, keys } = await locate(resolve(path))
+  const beside = options.gatewayKeys === undefined ? await firstKeys(keys) : []
+  return verifyTapes({ tapes, path, beside }, options, signal)
 }
 
 /** Verifies the tapes of a store, or one of them. Rejects STORE_MISSING where there is none. `name` is what the result calls it. */
@@ -42,24 +43,26 @@ export async function verifyStore(
   }
   if (sessions.size === 0) throw new ApplianceError('STORE_MISSING', `${name} has no tapes`)
   const beside = options.gatewayKeys === undefined ? await readStoreKeys(store) : []
-  return verifySessions({ store, sessions, path: name, beside }, options, signal)
+  const tapes = [...sessions].map((id) => ({ source: store, id }))
+  return verifyTapes({ tapes, path: name, beside }, options, signal)
 }
 
-async function verifySessions(
-  parts: {
-    readonly store: Store
-    readonly sessions: Iterable<string>
-    readonly path: string
-    readonly beside: readonly GatewayKey[]
-  },
+/** One tape, and where its objects are read. */
+interface Place {
+  readonly source: ObjectSource
+  readonly id: string
+}
+
+async function verifyTapes(
+  parts: { readonly tapes: readonly Place[]; readonly path: string; readonly beside: readonly GatewayKey[] },
   options: VerifyOptions,
   signal: AbortSignal | undefined,
 ): Promise<Verification> {
-  const { store, sessions, path } = parts
+  const { path } = parts
   const gatewayKeys = options.gatewayKeys ?? parts.beside
   const tapes: TapeVerification[] = []
-  for (const id of sessions) {
-    const tape = await verifyTape(store, id, { gatewayKeys }, signal)
+  for (const { source, id } of parts.tapes) {
+    const tape = await verifyTape(source, id, { gatewayKeys }, signal)
     options.onTape?.(tape)
     tapes.push(tape)
   }
@@ -74,29 +77,50 @@ async function verifySessions(
   }
 }
 
-/** The data folder and the sessions meant. */
-async function locate(path: string): Promise<{ readonly root: string; readonly sessions: readonly string[] }> {
+interface Places {
+  readonly tapes: readonly Place[]
+  /** Folders the gateway's public keys may lie in, the likeliest first. */
+  readonly keys: readonly string[]
+}
+
+async function locate(path: string): Promise<Places> {
   const isFile = await kindOf(path)
   if (isFile === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
   const folder = isFile ? dirname(path) : path
-  const names = await readdir(folder)
-  if (names.some((name) => /^(?:\d{4}|recovered-\d{4})\.tape$/.test(name))) {
-    if (basename(dirname(folder)) !== 'tapes') {
-      throw new ApplianceError(
-        'STORE_MISSING',
-        `${folder} is not in a folder named tapes; a tape is verified as tapes/<session>/`,
-      )
-    }
-    return { root: dirname(dirname(folder)), sessions: [basename(folder)] }
+  const parent = dirname(folder)
+  if (await isTapeFolder(folder)) {
+    // Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.
+    if (basename(parent) === 'tapes') return stored(dirname(parent), [basename(folder)])
+    return copied([folder], [folder, parent])
   }
-  const root = basename(folder) === 'tapes' ? dirname(folder) : folder
+  const root = basename(folder) === 'tapes' ? parent : folder
   const sessions = await readdir(join(root, 'tapes')).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
     throw error
   })
   const kept = sessions.filter((name) => !name.startsWith('.')).sort()
-  if (kept.length === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
-  return { root, sessions: kept }
+  if (kept.length > 0) return stored(root, kept)
+  const folders = await tapeFoldersIn(folder)
+  if (folders.length === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
+  return copied(folders, [folder, parent])
+}
+
+function stored(root: string, sessions: readonly string[]): Places {
+  const source = new FileStore(root)
+  return { tapes: sessions.map((id) => ({ source, id })), keys: [join(root, 'keys')] }
+}
+
+async function copied(folders: readonly string[], around: readonly string[]): Promise<Places> {
+  const sources = await Promise.all(folders.map((folder) => TapeFolder.open(folder)))
+  return { tapes: sources.map((source) => ({ source, id: source.session })), keys: around.map((folder) => join(folder, 'keys')) }
+}
+
+async function firstKeys(folders: readonly string[]): Promise<readonly GatewayKey[]> {
+  for (const folder of folders) {
+    const keys = await readGatewayKeys(folder)
+    if (keys.length > 0) return keys
+  }
+  return []
 }
 
 /** true: a file; false: a folder; undefined: neither. */

@@ -15,6 +15,42 @@ test('what cannot be enforced is refused at start, all at once', async () => {
   assert.match(told, new RegExp(`:${lineOf(text, 'SHOP_PASSWORD')}:.*environment variable SHOP_PASSWORD is not set`))
 })
 
+test('mistakes of form and of meaning are told in one round', async () => {
+  const text = GOOD.replace('port: 5432', 'port: many')
+    .replace('groups: [agents]\n    tls', 'groups: [agents, ghosts]\n    tls')
+    .replace('policy: policy.yaml', 'policy: missing.yaml')
+    .replace('127.0.0.1:0', '127.0.0.1:70000')
+    .replace('kind: human', 'kind: humann')
+    .replace('gateway: gw1', 'gatway: gw1')
+  const told = await mistakes(text, {})
+  assert.match(told, /8 mistakes/)
+  assert.match(told, /:1:1: "gateway" is missing/)
+  for (const [at, what] of [
+    ['gatway', 'unknown key; did you mean "gateway"'],
+    ['many', 'found "many", expected a whole number'],
+    ['ghosts', 'nobody can be in the group ghosts'],
+    ['missing.yaml', 'missing.yaml cannot be read'],
+    ['70000', 'above 65535'],
+    ['humann', 'did you mean "human"'],
+    ['SHOP_PASSWORD', 'SHOP_PASSWORD is not set'],
+  ])
+    assert.match(told, new RegExp(`:${lineOf(text, at ?? '')}:.*${what}`))
+})
+
+test('what only follows from another mistake is not told', async () => {
+  for (const [from, to] of [
+    ['protocol: postgres', 'protocol: postgrez'],
+    ['  postgres:\n    address', '  postgress:\n    address'],
+    ['    groups: [agents]\n    principal', '    gropus: [agents]\n    principal'],
+    ['identities:', 'identitys:'],
+    ['targets:', 'target:'],
+  ] as const) {
+    const told = await mistakes(GOOD.replace(from, to))
+    assert.doesNotMatch(told, /no target speaks|no listener speaks|nobody can/, to)
+    assert.match(told, /1 mistake\b|2 mistakes/, to)
+  }
+})
+
 const CASES: readonly (readonly [title: string, from: string, to: string, told: RegExp])[] = [
   [
     'a listener without a target',

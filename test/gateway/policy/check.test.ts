@@ -112,3 +112,38 @@ tests:
   assert.match(found[6] ?? '', /no protocol has all of these facts/)
   assert.match(found[7] ?? '', /did you mean "same"/)
 })
+
+test('mistakes of form and of meaning are told in one round, and what only follows is not', () => {
+  const text = `version: 1
+defaults: { unparsible: block }
+detectors: { emial: mask }
+rules:
+  - { id: a, on: postgres, match: { verb: DELET }, action: blok }
+  - { id: a, on: postgres, match: { verb: SELECT, has_where: yes please }, action: block }
+  - { id: b, on: postgres, match: { verb: INSERT, has_where: false }, action: hold, approval: { gruops: [dba] } }
+  - { on: postgres, action: block }
+tests:
+  - { as: { kind: agent }, sql: SELECT 1, expect: { action: block, rules: [c] } }
+`
+  assert.throws(
+    () => compilePolicy(text, 'p.yaml'),
+    (error: Error) => {
+      const told = error.message
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim().replace(/^p.yaml:(\d+):\d+: /, '$1 '))
+      assert.deepEqual(told, [
+        '2 defaults.unparsible: unknown key; did you mean "unparsable"?',
+        '3 detectors.emial: there is no detector of this name; did you mean "email"?',
+        '5 rules[0].match.verb: no statement has the verb "DELET"; did you mean "DELETE"?',
+        '5 rules[0].action: found "blok", expected one of block, hold, allow; did you mean "block"?',
+        '6 rules[1].id: "a" is taken by the rule in line 5; this one could never be told from it',
+        '6 rules[1].match.has_where: found "yes please", expected true or false',
+        '7 rules[2].match.has_where: INSERT has no WHERE: the rule could never fire',
+        '7 rules[2].approval.gruops: unknown key; did you mean "groups"?',
+        '8 rules[3]: "id" is missing',
+      ])
+      return true
+    },
+  )
+})

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { listSessions } from '../../../recorder/tape/reader.ts'
@@ -45,4 +45,50 @@ test('where there is no tape that is said', async () => {
   for (const path of [folder.path, join(folder.path, 'nothing')]) {
     await assert.rejects(verifyPath(path), (error) => error instanceof ApplianceError && error.code === 'STORE_MISSING')
   }
+})
+
+test('a copy of a session is verified under any name, anywhere; so is a folder of such copies', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const ids: string[] = []
+  for (const text of ['one', 'two']) {
+    const { info, recorder } = await room.open(START)
+    await recorder.append([entry({ body: Buffer.from(text) })])
+    await recorder.seal('client.left')
+    ids.push(info.id)
+  }
+  const tape = (index: number): string => join(folder.path, 'tapes', ids[index] ?? '')
+  const evidence = join(folder.path, 'evidence for ana')
+  await cp(tape(0), join(evidence, 'the one'), { recursive: true })
+  const trusted = { gatewayKeys: [folder.signer] }
+  const copied = await verifyPath(join(evidence, 'the one'), trusted)
+  assert.deepEqual([copied.verdict, copied.tapes[0]?.session], ['VALID', ids[0]])
+  assert.equal((await verifyPath(join(evidence, 'the one', '0000.tape'), trusted)).verdict, 'VALID')
+  const keyless = await verifyPath(join(evidence, 'the one'))
+  assert.deepEqual([keyless.verdict, keyless.trust], ['UNVERIFIABLE', 'none'])
+  await cp(tape(1), join(evidence, 'tapes of mine', 'two'), { recursive: true })
+  await cp(tape(0), join(evidence, 'tapes of mine', 'one'), { recursive: true })
+  await cp(join(folder.path, 'keys'), join(evidence, 'keys'), { recursive: true })
+  const both = await verifyPath(join(evidence, 'tapes of mine'))
+  assert.deepEqual(
+    both.tapes.map(({ session, verdict }) => [session, verdict]),
+    [
+      [ids[0], 'VALID'],
+      [ids[1], 'VALID'],
+    ],
+  )
+  assert.equal(both.trust, 'beside')
+  const bytes = await readFile(join(evidence, 'the one', '0000.tape'))
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
+  await writeFile(join(evidence, 'the one', '0000.tape'), bytes)
+  assert.equal((await verifyPath(join(evidence, 'the one'), trusted)).verdict, 'INVALID')
+})
+
+test('in a data folder a tape under another session’s name is none of it', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { info, recorder } = await room.open(START)
+  await recorder.seal('client.left')
+  await rename(join(folder.path, 'tapes', info.id), join(folder.path, 'tapes', `${info.id.slice(0, -1)}0`))
+  assert.equal((await verifyPath(folder.path)).verdict, 'INVALID')
 })
