@@ -80,6 +80,11 @@ export class Log {
     this.#logger.error({ session, ...errorFacts(error) }, 'recording failed; the session is ended')
   }
 
+  /** Labels are looked up in what was read before; what is not found there, and everything once that is too old, is masked. */
+  catalogFailed(target: string, error: unknown, facts: { readonly failures: number; readonly ageMs: number }): void {
+    this.#logger.warn({ target, ...facts, ...errorFacts(error) }, "the target's columns cannot be read anew")
+  }
+
   /** A bug of ours, or of a library, that ended one connection and no other. */
   connectionFailed(client: string, error: unknown): void {
     this.#logger.error({ client, ...errorFacts(error) }, 'connection failed unexpectedly')

@@ -51,6 +51,8 @@ export interface Session extends AsyncDisposable {
   credential(): Promise<Credential>
   /** Which columns carry labelled data, as the policy in force says for this identity. */
   readonly labels: ColumnLabels
+  /** Tells the operator that what is known of the target cannot be renewed; nothing of the error's text is kept. */
+  catalogFailed(error: unknown, facts: { readonly failures: number; readonly ageMs: number }): void
   /** Records something about the session that is sent to nobody. */
   note(kind: string, facts: Masked<Entry>['facts']): Promise<void>
   /** Ends the session from outside: its signal aborts with this refusal. The first reason stays. */

@@ -27,6 +27,7 @@ export interface VisitParts {
   readonly approvalTtlMs: number
   readonly credential: () => Promise<Credential>
   readonly onRecordingFailed: (error: unknown) => void
+  readonly onCatalogFailed: Session['catalogFailed']
   /** Called once the tape is sealed, or could not be. */
   readonly onClosed: (seal: Seal | undefined, error?: unknown) => void
 }
@@ -71,6 +72,10 @@ export class Visit implements Session, Recorder {
   /** Since the last message of either direction was recorded. */
   get idleMs(): number {
     return performance.now() - this.#activeMs
+  }
+
+  catalogFailed(...failure: Parameters<Session['catalogFailed']>): void {
+    this.#parts.onCatalogFailed(...failure)
   }
 
   gate(wire: Wire): Gate {

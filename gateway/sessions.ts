@@ -172,6 +172,7 @@ export class GatewaySessions {
       approvalTtlMs: settings.limits.approvalTtlMs,
       credential: () => readCredential(found.credential, env),
       onRecordingFailed: (error) => log.recordingFailed(info.id, error),
+      onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),
       onClosed: (seal, error) => {
         this.#open.delete(visit)
         release()

@@ -92,6 +92,8 @@ export class SessionJudge implements Judge {
     const asks = vocabulary.asking.has(message.kind)
     if (rules === undefined && !asks) return ALLOW
     const facts = sql && asks ? this.#names.resolve(message.facts()) : message.facts()
+    const { malformed } = facts
+    if (typeof malformed === 'string') return { act: 'block', rules: ['policy.malformed'], reason: malformed }
     const matched: Matched[] = []
     if (sql && asks && facts['parse_ok'] !== true) {
       matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...unreadable(facts) })

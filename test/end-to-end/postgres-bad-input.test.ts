@@ -104,8 +104,6 @@ test('hostile bytes after login are a protocol error the client can read', async
     Buffer.from([0x51, 0x7f, 0xff, 0xff, 0xff, 0x41]), // a query of 2 GiB
     Buffer.from([0x51, 0, 0, 0, 2]), // a length smaller than itself
     Buffer.from([0x7a, 0, 0, 0, 4]), // no such message
-    Buffer.from([0x51, 0, 0, 0, 6, 0x41, 0x42]), // not terminated
-    Buffer.from([0x42, 0, 0, 0, 6, 0xff, 0xff]), // a Bind of nothing
     randomBytes(200),
   ]
   for (const bytes of hostile) {
@@ -120,6 +118,32 @@ test('hostile bytes after login are a protocol error the client can read', async
     if (bytes.length < 100) assert.equal(last?.type, 'E', bytes.toString('hex'))
   }
   await assertServes()
+})
+
+test('what the server would answer with an error is answered so, and the session goes on', async () => {
+  using client = await PgClient.connect(gateway.port)
+  await client.startup({ user: 'agent', database: 'shop' })
+  await client.packet()
+  await client.password(folder.keys.agent)
+  await client.until('Z')
+  const sync = Buffer.from([0x53, 0, 0, 0, 4])
+  for (const [bytes, state] of [
+    [Buffer.from([0x51, 0, 0, 0, 15, ...Buffer.from("select '"), 0xff, 0]), '22021'],
+    [Buffer.from([0x51, 0, 0, 0, 6, 0x41, 0x42]), '08P01'], // not terminated
+    [Buffer.concat([Buffer.from([0x50, 0, 0, 0, 10, 0, 0xc3, 0x28, 0, 0, 0]), sync]), '22021'],
+    [Buffer.concat([Buffer.from([0x42, 0, 0, 0, 6, 0xff, 0xff]), sync]), '08P01'], // a Bind of nothing
+  ] as const) {
+    bytes.writeInt32BE(bytes[0] === 0x51 ? bytes.length - 1 : bytes.length - 1 - sync.length, 1)
+    await client.say(bytes)
+    const [error, ready] = await client.until('Z')
+    assert.deepEqual([error?.type, ready?.type], ['E', 'Z'], bytes.toString('hex'))
+    assert.ok(error?.body.includes(`C${state}\0`), error?.body.toString('latin1'))
+  }
+  await client.say(Buffer.from([0x51, 0, 0, 0, 13, ...Buffer.from('select 1'), 0]))
+  assert.deepEqual(
+    (await client.until('Z')).map(({ type }) => type),
+    ['T', 'D', 'C', 'Z'],
+  )
 })
 
 test('a login byte by byte is a login', async () => {
@@ -169,6 +193,34 @@ test('an upstream that cannot be reached is told as such', async () => {
   const client = new Client({ ...settings(), database: 'gone' })
   await assert.rejects(client.connect(), { code: '08001' })
   await assertServes()
+})
+
+test('an upstream that dies at the door or anywhere in the login is told as such', async (t) => {
+  // How many of its bytes come through: none, the method it asks for, the challenge, the proof, parameters.
+  const cuts = [0, 1, 9, 24, 60, 120, 200, 300]
+  let most = 0
+  const middle = createServer((near) => {
+    const far = new (near.constructor as new () => Socket)().connect(server.port, '127.0.0.1')
+    let left = most
+    for (const socket of [near, far]) socket.on('error', () => undefined)
+    near.on('close', () => far.destroy()).pipe(far)
+    far.on('data', (bytes: Buffer) => {
+      near.write(bytes.subarray(0, left))
+      left -= bytes.length
+      if (left <= 0) near.destroySoon()
+    })
+  }).listen(0, '127.0.0.1')
+  t.after(() => middle.close())
+  await once(middle, 'listening')
+  const { port } = middle.address() as { port: number } // listening on TCP
+  await using own = await startGateway({ targets: [targetAt(server, { name: 'shop', port })] })
+  for (most of cuts) {
+    const client = new Client(settings(own))
+    client.on('error', () => undefined)
+    await assert.rejects(client.connect(), { code: '08001', severity: 'FATAL' }, `after ${most} bytes`)
+  }
+  most = Number.POSITIVE_INFINITY
+  await assertServes(own)
 })
 
 test('an upstream that dies in the middle of a row', async () => {

@@ -49,6 +49,7 @@ function visit(changes: Partial<VisitParts> = {}) {
     approvalTtlMs: 1_000,
     credential: () => Promise.reject(new Error('not asked for')),
     onRecordingFailed: () => undefined,
+    onCatalogFailed: () => undefined,
     onClosed: (seal) => closed.push(seal),
     ...changes,
   })

@@ -18,6 +18,12 @@ const SNAPSHOT_TIMEOUT_MS = 60_000
 /** Databases with a snapshot in memory; beyond, the one that was opened first is read anew when it comes back. */
 const MAX_CATALOGS = 256
 
+/** A server that is down fails every second: the log hears of it so often. */
+const TELL_EVERY_MS = 60_000
+
+/** Hears that background refreshes fail: the newest error, how many there were since the last that succeeded, and how old what is known is. */
+export type OnFailure = (error: unknown, facts: { readonly failures: number; readonly ageMs: number }) => void
+
 /** Reads the catalog anew. Replaced in tests. */
 export type TakeSnapshot = (signal: AbortSignal) => Promise<Snapshot>
 
@@ -31,7 +37,9 @@ const CLOCK: Clock = { now: () => performance.now(), pause: (ms) => setTimeout(m
 /** Where result columns of one database come from. Answers at once, from a snapshot renewed in the background. */
 export class Catalog {
   #take: TakeSnapshot
-  readonly #onFailure: (error: unknown) => void
+  #onFailure: OnFailure
+  #failures = 0
+  #toldAt = Number.NEGATIVE_INFINITY
   readonly #clock: Clock
   #snapshot: Snapshot
   /** When the snapshot in force was begun, and when one was last tried, ms on the clock. */
@@ -42,13 +50,7 @@ export class Catalog {
   #running: Promise<void> = Promise.resolve()
   #queued: Promise<void> | undefined
 
-  private constructor(
-    take: TakeSnapshot,
-    snapshot: Snapshot,
-    takenAt: number,
-    onFailure: (error: unknown) => void,
-    clock: Clock,
-  ) {
+  private constructor(take: TakeSnapshot, snapshot: Snapshot, takenAt: number, onFailure: OnFailure, clock: Clock) {
     this.#take = take
     this.#snapshot = snapshot
     this.#takenAt = takenAt
@@ -57,8 +59,8 @@ export class Catalog {
     this.#clock = clock
   }
 
-  /** Rejects with what the first snapshot failed by. `onFailure` hears of later ones, which leave the snapshot as it is. */
-  static async open(take: TakeSnapshot, onFailure: (error: unknown) => void, clock: Clock = CLOCK): Promise<Catalog> {
+  /** Rejects with what the first snapshot failed by. `onFailure` hears of later ones, once a minute; they leave the snapshot as it is. */
+  static async open(take: TakeSnapshot, onFailure: OnFailure, clock: Clock = CLOCK): Promise<Catalog> {
     const began = clock.now()
     return new Catalog(take, await take(AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS)), began, onFailure, clock)
   }
@@ -102,13 +104,21 @@ export class Catalog {
     return this.#queued
   }
 
-  /** From now on read by `take`: the newest session's credential, for one. */
-  renew(take: TakeSnapshot): void {
+  /** From now on read by `take`, and failures told to `onFailure`: the newest session's. */
+  renew(take: TakeSnapshot, onFailure: OnFailure): void {
     this.#take = take
+    this.#onFailure = onFailure
   }
 
   #refreshBehind(): void {
-    if (this.#queued === undefined) this.refresh().catch(this.#onFailure)
+    if (this.#queued === undefined) this.refresh().catch((error: unknown) => this.#failed(error))
+  }
+
+  #failed(error: unknown): void {
+    const now = this.#clock.now()
+    if (now - this.#toldAt < TELL_EVERY_MS) return
+    this.#toldAt = now
+    this.#onFailure(error, { failures: this.#failures, ageMs: Math.round(now - this.#takenAt) })
   }
 
   async #next(): Promise<void> {
@@ -123,9 +133,11 @@ export class Catalog {
   async #refreshNow(): Promise<void> {
     const began = this.#clock.now()
     this.#triedAt = began
+    this.#failures++
     const snapshot = await this.#take(AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS))
     this.#snapshot = snapshot
     this.#takenAt = began
+    this.#failures = 0
     this.#origins = new Map()
     this.#byName = undefined
   }
@@ -134,27 +146,21 @@ export class Catalog {
 /** The catalogs of a process, one per target and database, shared by all its sessions. */
 export class Catalogs {
   readonly #open = new Map<string, Promise<Catalog>>()
-  readonly #onFailure: (error: unknown) => void
-
-  /** `onFailure` hears why a background refresh failed; the text may name our own user, so it is for the log. */
-  constructor(onFailure: (error: unknown) => void) {
-    this.#onFailure = onFailure
-  }
-
   /**
    * The catalog of a database, read with the gateway's own credential over a connection of its own: awaited the first time,
    * there at once afterwards. Rejects like `loginUpstream`, or LIMIT_REACHED; the next call tries again.
+   * `onFailure` hears why background refreshes fail; the error may name our own user, so it is for the log.
    */
-  async of(target: Target, database: string, credential: () => Promise<Credential>): Promise<Catalog> {
+  async of(target: Target, database: string, credential: () => Promise<Credential>, onFailure: OnFailure): Promise<Catalog> {
     const key = `${target.name}\0${database}`
     const take: TakeSnapshot = async (signal) => readCatalog(target, database, await credential(), signal)
     const known = this.#open.get(key)
     if (known !== undefined) {
       const catalog = await known
-      catalog.renew(take)
+      catalog.renew(take, onFailure)
       return catalog
     }
-    const opening = Catalog.open(take, this.#onFailure)
+    const opening = Catalog.open(take, onFailure)
     this.#open.set(key, opening)
     const oldest = this.#open.keys().next().value
     if (this.#open.size > MAX_CATALOGS && oldest !== undefined) this.#open.delete(oldest)

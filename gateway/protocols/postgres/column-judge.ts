@@ -32,9 +32,7 @@ const TEXT_TYPE = 25
 /** An entity of its own: whatever form the label asks for, an error's text has neither room for NULL nor tags that could be guessed against. */
 const QUOTED_VALUE: Field = { path: 'error.value', action: 'mask', entity: 'error-value' }
 
-const catalogs = new Catalogs(() => {
-  // A failed refresh leaves the old snapshot in force until it is too old, then everything unknown is masked: nothing to tell a session.
-})
+const catalogs = new Catalogs()
 
 /**
  * Decides how result columns are treated: by the label of their origin (through views and partitions), by the label of
@@ -45,19 +43,21 @@ export class Columns implements ColumnJudge {
   readonly #target: Target
   readonly #credential: () => Promise<Credential>
   readonly #database: string
+  readonly #onFailure: Session['catalogFailed']
   #catalog: Catalog | undefined
 
-  constructor(session: Pick<Session, 'labels' | 'target' | 'credential'>, database: string) {
+  constructor(session: Pick<Session, 'labels' | 'target' | 'credential' | 'catalogFailed'>, database: string) {
     this.#labels = session.labels
     this.#target = session.target
     this.#credential = () => session.credential()
     this.#database = database
+    this.#onFailure = (error, facts) => session.catalogFailed(error, facts)
   }
 
   /** Resolves when origins can be looked up; rejects like the login upstream. Without any label there is nothing to look up. */
   async ready(): Promise<void> {
     if (this.#labels.empty) return
-    this.#catalog = await catalogs.of(this.#target, this.#database, this.#credential)
+    this.#catalog = await catalogs.of(this.#target, this.#database, this.#credential, this.#onFailure)
   }
 
   fields(origins: readonly ColumnOrigin[], sql: string): { readonly text: readonly Field[]; readonly binary: readonly Field[] } {
@@ -186,7 +186,10 @@ export class Columns implements ColumnJudge {
 
   #labelIn(relation: Relation, column: string): Labelled | undefined {
     const { schema, table } = relation
-    const place = this.#catalog?.lookup(relation.oid, attributeOf(relation.columns, column))
+    const attribute = attributeOf(relation.columns, column)
+    const place = attribute === 0 ? undefined : this.#catalog?.lookup(relation.oid, attribute)
+    // There is such a column, and a catalog too old to say where it comes from.
+    if (attribute !== 0 && place === undefined) return UNKNOWN_ORIGIN
     const all = place === undefined || place === 'system' ? [{ schema, table, column }] : [place, ...place.also]
     return all
       .map((one) => this.#labels.labelFor(one) ?? this.#labels.labelForName(one.column))

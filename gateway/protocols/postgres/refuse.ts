@@ -106,11 +106,14 @@ export function reportError(error: unknown): Report {
   }
 }
 
+/** A refusal that stands for an error the server would have made itself has that error's SQLSTATE. */
+export type OwnRefusal = Refusal & { readonly sqlState?: string }
+
 /** The report for a message that does not go on (`ERROR`), or for a session ended from outside (`FATAL`). */
-export function reportRefusal(refusal: Refusal, severity: 'ERROR' | 'FATAL' = 'ERROR'): Report {
+export function reportRefusal(refusal: OwnRefusal, severity: 'ERROR' | 'FATAL' = 'ERROR'): Report {
   return {
     severity,
-    code: severity === 'FATAL' ? farewellState(refusal) : refusalState(refusal),
+    code: severity === 'FATAL' ? farewellState(refusal) : (refusal.sqlState ?? refusalState(refusal)),
     message: refusal.message,
     detail:
       refusal.code !== undefined

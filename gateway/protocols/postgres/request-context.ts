@@ -67,6 +67,7 @@ export class ConversationContext implements RequestContext {
 
   facts(request: Request): Facts {
     if (request.kind === 'copy-data') return this.#copied(request)
+    if (request.malformed !== undefined) return { parse_ok: false, malformed: request.malformed.message }
     const sql = this.sql(request)
     if (sql === undefined) return {}
     const facts = sql === null ? UNKNOWN : this.#reader.facts(sql)
@@ -112,6 +113,7 @@ export class ConversationContext implements RequestContext {
 
   recorded(request: Request): Facts {
     if (request.kind === 'copy-data') return { rows: request.units }
+    if (request.malformed !== undefined) return request.facts()
     const sql = this.sql(request)
     if (sql === undefined) return {}
     const brief = sql === null ? UNKNOWN : this.#reader.brief(sql)

@@ -29,6 +29,12 @@ export interface Meaning {
   readonly portals: readonly Portal[]
 }
 
+/** SQLSTATE and words of the server's own error. */
+export interface Malformed {
+  readonly sqlState: string
+  readonly message: string
+}
+
 /** What the wire knows of a request when it is judged: after everything before it was released. */
 export interface RequestContext {
   facts(request: Request): Facts
@@ -53,6 +59,8 @@ export class Request implements Message {
   readonly pieces: readonly Piece[]
   readonly #kind: RequestKind
   readonly #context: RequestContext
+  /** What of it the server would refuse to read, and how it would say so. Then nothing else of it counts. */
+  malformed: Malformed | undefined
   /** Everything this request means, resolved when it is judged: what was judged is what is released. */
   meaning: Meaning | undefined
   /** What its Parse defines and its Bind binds, made once so that registry and turn share them. */
@@ -71,8 +79,10 @@ export class Request implements Message {
 
   /** Behind a refused request the server skips to the Sync: nothing of the extended protocol can execute until then. */
   get kind(): RequestKind {
-    const executes = this.#kind === 'execute' || this.#kind === 'parse'
-    return executes && this.#context.skipping() ? 'extended' : this.#kind
+    const executes =
+      this.#kind === 'execute' || this.#kind === 'parse' || (this.malformed !== undefined && this.#kind === 'extended')
+    if (executes && this.#context.skipping()) return 'extended'
+    return executes && this.malformed !== undefined ? 'execute' : this.#kind
   }
 
   piece(type: number): Piece | undefined {
@@ -114,7 +124,7 @@ function redactPiece(rewrite: Rewrite, piece: Piece): void {
   const { source } = rewrite
   const length = new MessageLength(piece.from + 1, int32(source, piece.from + 1))
   const body = piece.from + HEADER_SIZE
-  if (piece.type === FRONTEND.query) redactSql(rewrite, body, piece.to - 1, length)
+  if (piece.type === FRONTEND.query) redactSql(rewrite, body, Math.max(body, piece.to - 1), length)
   if (piece.type === FRONTEND.parse) {
     const sql = cstringEnd(source, body, piece.to) + 1
     const end = cstringEnd(source, sql, piece.to)

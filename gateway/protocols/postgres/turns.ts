@@ -1,7 +1,7 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Refusal } from '../../../schemas/verdict.ts'
 import type { Field } from '../../message.ts'
 import type { CopyShape } from './copy.ts'
+import type { OwnRefusal } from './refuse.ts'
 import type { Portal, Statement } from './statement.ts'
 
 /** One answer the server owes. `group` counts Syncs: after an error the server skips to the end of the group. */
@@ -25,7 +25,7 @@ export interface Turn {
   /** `sync`: COPY data stood between it and the request before. */
   readonly afterData?: boolean
   /** In place of the request went one that fails; its error is answered with this refusal. */
-  refusal?: Refusal | undefined
+  refusal?: OwnRefusal | undefined
   /** The rest of the answer is swallowed: the client has been told that it was cut. */
   cut?: boolean
   /** `query`, `function`: a result, a completion or an error has come, so ReadyForQuery may. */

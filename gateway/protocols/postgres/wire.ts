@@ -7,7 +7,7 @@ import { cstringEnd, FRONTEND, HEADER_SIZE, message, nameAt, nulTerminated, uint
 import { errorResponse, noticeResponse, reportRefusal } from './refuse.ts'
 import { Reply } from './reply.ts'
 import { type ColumnJudge, ReplyReader } from './reply-reader.ts'
-import { bindNames, Request } from './request.ts'
+import { bindNames, type Malformed, Request } from './request.ts'
 import { ConversationContext, parseOf, type SqlReader } from './request-context.ts'
 import { RequestReader } from './request-reader.ts'
 import { Part } from './row-stream.ts'
@@ -76,7 +76,7 @@ export class PostgresWire implements Wire {
     }
     // What clients send is never in two cuts.
     const messages = this.#requests.read(cut)
-    for (const message of messages) if (message instanceof Request) checkShape(message)
+    for (const message of messages) if (message instanceof Request) message.malformed = malformed(message)
     return messages
   }
 
@@ -285,8 +285,9 @@ export class PostgresWire implements Wire {
     return turn.group === this.#cutGroup && skipsOnError(turn)
   }
 
-  #refuseRequest(request: Request, refusal: Refusal): readonly Output[] {
+  #refuseRequest(request: Request, refused: Refusal): readonly Output[] {
     const conversation = this.#conversation
+    const refusal = request.malformed === undefined ? refused : { ...refused, sqlState: request.malformed.sqlState }
     if (request.kind === 'copy-data' || request.kind === 'copy-end') {
       const outputs = this.#refuseCopy(refusal)
       if (request.kind === 'copy-end') conversation.copyRefused = false
@@ -338,31 +339,29 @@ function portalName(bytes: Uint8Array, execute: Piece): Uint8Array {
   return bytes.subarray(from, cstringEnd(bytes, from, execute.to) + 1)
 }
 
-/** What the server would read differently than we do is refused: bytes behind a terminating NUL, and what is not UTF-8. */
-function checkShape(request: Request): void {
-  const { bytes } = request
-  for (const piece of request.pieces) {
+/**
+ * What the server would not read, or read differently than we do: bytes behind a terminating NUL, and text that is not UTF-8. Both are
+ * answered as the server answers them (`pq_getmsgend`, `pg_verify_mbstr`), but by us: a database in SQL_ASCII takes any bytes, and
+ * what they mean there cannot be judged.
+ */
+function malformed({ bytes, pieces }: Request): Malformed | undefined {
+  for (const piece of pieces) {
     const body = piece.from + HEADER_SIZE
     if (piece.type === FRONTEND.query) {
-      if (cstringEnd(bytes, body, piece.to) !== piece.to - 1) throw malformed('query text')
-      checkText(bytes.subarray(body, piece.to - 1))
+      if (cstringEnd(bytes, body, piece.to) !== piece.to - 1) return UNTERMINATED
+      if (!isUtf8(bytes.subarray(body, piece.to - 1))) return NOT_UTF8
     }
     if (piece.type === FRONTEND.parse) {
       const name = cstringEnd(bytes, body, piece.to)
       const sql = name === -1 ? -1 : cstringEnd(bytes, name + 1, piece.to)
-      if (sql === -1 || sql + 3 > piece.to || sql + 3 + 4 * uint16(bytes, sql + 1) !== piece.to) throw malformed('Parse')
-      checkText(bytes.subarray(name + 1, sql))
+      if (sql === -1 || sql + 3 > piece.to || sql + 3 + 4 * uint16(bytes, sql + 1) !== piece.to) return UNTERMINATED
+      if (!isUtf8(bytes.subarray(name + 1, sql))) return NOT_UTF8
     }
-    if (piece.type === FRONTEND.bind && bindNames(bytes, piece).at >= piece.to) throw malformed('Bind')
-    if (piece.type === FRONTEND.execute && cstringEnd(bytes, body, piece.to) !== piece.to - 5) throw malformed('Execute')
+    if (piece.type === FRONTEND.bind && bindNames(bytes, piece).at >= piece.to) return UNTERMINATED
+    if (piece.type === FRONTEND.execute && cstringEnd(bytes, body, piece.to) !== piece.to - 5) return UNTERMINATED
   }
+  return undefined
 }
 
-function malformed(what: string): ApplianceError {
-  return new ApplianceError('PROTOCOL_MALFORMED', `${what} is not terminated where its message ends`)
-}
-
-/** client_encoding is pinned to UTF8, but a database in SQL_ASCII takes any bytes: what they mean there cannot be judged. */
-function checkText(sql: Uint8Array): void {
-  if (!isUtf8(sql)) throw new ApplianceError('PROTOCOL_MALFORMED', 'a statement is not valid UTF-8; the session speaks UTF8')
-}
+const UNTERMINATED: Malformed = { sqlState: '08P01', message: 'invalid message format' } // protocol_violation
+const NOT_UTF8: Malformed = { sqlState: '22021', message: 'invalid byte sequence for encoding "UTF8"' } // character_not_in_repertoire

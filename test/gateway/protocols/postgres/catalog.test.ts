@@ -42,7 +42,7 @@ async function opened() {
   const failures: unknown[] = []
   const catalog = await Catalog.open(
     () => source.take(),
-    (error) => failures.push(error),
+    (error, facts) => failures.push([error, facts]),
     clock,
   )
   return { catalog, clock, source, failures }
@@ -89,8 +89,13 @@ test('a refresh that fails is told, leaves what is known, is not hammered, and t
     assert.equal(typeof catalog.lookup(20000, 1), 'object')
     await settle()
   }
-  assert.equal(failures.length, 10)
+  assert.equal(source.taken, 12)
   assert(clock.nowMs >= 61_000 + 9 * 1000, 'a second between tries')
+  assert.deepEqual(failures, [[source.failure, { failures: 2, ageMs: 61_000 }]], 'once a minute')
+  clock.nowMs = 122_000
+  catalog.lookup(20000, 1)
+  await settle()
+  assert.deepEqual(failures[1], [source.failure, { failures: 12, ageMs: 122_000 }])
   clock.nowMs = 15 * 60_000 + 1
   assert.equal(catalog.lookup(20000, 1), undefined)
 })
@@ -112,9 +117,13 @@ test('a database is read once for all sessions of a process, and again after a f
   const credential = async () => ({ user: 'postgres', password: server.password, tls: { mode: 'off' } }) as const
   const failures: unknown[] = []
   after(() => assert.deepEqual(failures, []))
-  const catalogs = new Catalogs((error) => failures.push(error))
-  await assert.rejects(catalogs.of(target, 'postgres', async () => ({ ...(await credential()), password: 'wrong' })))
-  const [one, two] = await Promise.all([catalogs.of(target, 'postgres', credential), catalogs.of(target, 'postgres', credential)])
+  const catalogs = new Catalogs()
+  const failed = (error: unknown): void => void failures.push(error)
+  await assert.rejects(catalogs.of(target, 'postgres', async () => ({ ...(await credential()), password: 'wrong' }), failed))
+  const [one, two] = await Promise.all([
+    catalogs.of(target, 'postgres', credential, failed),
+    catalogs.of(target, 'postgres', credential, failed),
+  ])
   assert.equal(one, two)
   const origin = one.lookup(Number(row?.['oid']), 1)
   assert(typeof origin === 'object' && origin.column === 'x')
@@ -122,5 +131,5 @@ test('a database is read once for all sessions of a process, and again after a f
   await one.refresh()
   const renamed = one.lookup(Number(row?.['oid']), 1)
   assert(typeof renamed === 'object' && renamed.column === 'y')
-  assert.notEqual(await catalogs.of(target, 'template1', credential), one)
+  assert.notEqual(await catalogs.of(target, 'template1', credential, failed), one)
 })

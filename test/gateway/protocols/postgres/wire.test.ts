@@ -317,14 +317,58 @@ test('a held statement is announced, and released byte for byte once approved', 
   ])
 })
 
-test('a text behind a NUL, a text that is not UTF-8 and an Execute with more to it end the session', () => {
+/** Judges as the policy does what cannot be read at all; lets everything else go on. */
+function literate(): FakeParts {
+  const judge = (message: Message): Verdict => {
+    const { malformed } = message.from === 'client' ? message.facts() : {}
+    return typeof malformed === 'string' ? { ...BLOCK, rules: ['policy.malformed'], reason: malformed } : ALLOW
+  }
+  return fakeParts({ judge: scriptedJudge(judge) })
+}
+
+const told = (sqlState: string, words: string) =>
+  clientGets((bytes) => assert.ok(bytes.includes(`C${sqlState}\0`) && bytes.includes(words), bytes.toString('latin1')))
+
+test('a text behind a NUL and one that is not UTF-8 are answered as the server would, in turn, and the session goes on', async () => {
   const nul = Buffer.from(says.query('select 1 select 2'))
   nul[13] = 0
   const latin = Buffer.from(says.query('select 1'))
   latin[7] = 0xff
+  for (const [bytes, state, words] of [
+    [nul, '08P01', 'invalid message format'],
+    [latin, '22021', 'invalid byte sequence for encoding "UTF8"'],
+    [Buffer.from([0x51, 0, 0, 0, 4]), '08P01', 'invalid message format'],
+  ] as const) {
+    await play(testWire(), literate(), [
+      client(bytes, says.query('select 2')),
+      toServer(says.query(POISON), says.query('select 2')),
+      taped('query:block', 'refused', 'query'),
+      server(answers.error(), answers.ready()),
+      told(state, words),
+      server(plainColumn, answers.row('2'), answers.done(), answers.ready()),
+      toClient(plainColumn, answers.row('2'), answers.done(), answers.ready()),
+    ])
+  }
+})
+
+test('in the extended protocol the server skips to the Sync behind it', async () => {
+  const latin = Buffer.from(says.parse('', 'select 1'))
+  latin[9] = 0xff
   const longer = Buffer.concat([says.execute('p'), Buffer.of(0)])
   longer.writeInt32BE(longer.length - 1, 1)
-  for (const bytes of [nul, latin, longer]) assert.throws(() => testWire().receive('client', bytes), outOfStep)
+  const nothing = Buffer.from([0x42, 0, 0, 0, 6, 0xff, 0xff]) // a Bind without names
+  for (const [bytes, state] of [
+    [latin, '22021'],
+    [longer, '08P01'],
+    [nothing, '08P01'],
+  ] as const) {
+    await play(testWire(), literate(), [
+      client(bytes, says.execute(), says.sync()),
+      serverGets((sent) => assert.ok(sent.includes(POISON) && !sent.includes(bytes), sent.toString('latin1'))),
+      server(answers.error(), answers.ready()),
+      told(state, 'invalid'),
+    ])
+  }
 })
 
 test('a setting that changes how texts are read ends the session, also before it is reported', async () => {
