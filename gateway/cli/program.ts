@@ -76,7 +76,11 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
       await runs(runDemo({ once: options.once === true, json: options.json === true, keep: options.keep === true }))
     })
 
-  command(program, 'verify [path]', "check tapes: a file, a session's folder (or a copy of one, anywhere), a whole store, or a container by its URL")
+  command(
+    program,
+    'verify [path]',
+    "check tapes: a file, a session's folder (or a copy of one, anywhere), a whole store, or a container by its URL",
+  )
     .option(
       '--trust <file>',
       "public keys of the gateways to believe, a gateway.pub (default: the configuration's, or the one beside the tapes)",
