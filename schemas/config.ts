@@ -198,7 +198,8 @@ const ClientId = Type.String({
   pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
   description: 'Of a user-assigned managed identity',
 })
-const Container = (description: string) => Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){2,62}$', description })
+const Container = (description: string) =>
+  Type.String({ minLength: 3, maxLength: 63, pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', description })
 
 export const BlobStoreConfig = Type.Object(
   {

@@ -36,7 +36,12 @@ export interface EchoGateway extends AsyncDisposable {
 }
 
 export async function echoGateway(
-  options: { readonly limits?: Readonly<Record<string, number>>; readonly policy?: string; readonly address?: string } = {},
+  options: {
+    readonly limits?: Readonly<Record<string, number>>
+    readonly policy?: string
+    readonly address?: string
+    readonly extra?: string
+  } = {},
 ): Promise<EchoGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-echo-'))
   const target = createServer((socket) => socket.on('error', () => undefined).pipe(socket))
@@ -66,7 +71,7 @@ identities:
   - { subject: eve, kind: human, groups: [others], keys: [{ id: eve, sha256: ${hashAccessKey(keys.outsider)} }] }
   - { subject: grace, kind: human, groups: [deciders], keys: [{ id: grace, sha256: ${hashAccessKey(keys.approver)} }] }
 limits: ${JSON.stringify(options.limits ?? {})}
-`,
+${options.extra ?? ''}`,
   )
   const ends: (() => Promise<unknown>)[] = []
   return {
