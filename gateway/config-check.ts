@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config } from '../schemas/config.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { readSecret } from './credentials/upstream.ts'
+import { isLoopback } from './hosts.ts'
 import { storeProblems } from './store-place.ts'
 
 /** A mistake and where it stands, as a path of keys and indexes. */
@@ -32,6 +34,7 @@ export async function problemsOf(
     ...targetProblems(config),
     ...raiseProblems(config),
     ...storeProblems(config),
+    ...(config.signer === undefined ? [] : vaultProblems(config.signer.keyVault.vault, ['signer', 'keyVault', 'vault'])),
     ...consoleProblems(config),
     ...duplicates(
       config.targets.map(({ name }) => name),
@@ -129,6 +132,7 @@ function targetProblems({ targets, listeners, identities, jwt }: Config): Proble
             },
           ],
     )
+    problems.push(...credentialProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))
     if (listeners[target.protocol] === undefined) {
       problems.push({
         at: [...at, 'protocol'],
@@ -159,6 +163,31 @@ function raiseProblems({ recording, targets }: Config): Problem[] {
           },
         ]
   })
+}
+
+function credentialProblems({ credential, protocol, host, tls }: Config['targets'][number]): Problem[] {
+  const problems: Problem[] = []
+  const { password, keyVault, managedIdentity } = credential
+  const add = (at: string[], message: string): void => void problems.push({ at: ['credential', ...at], message })
+  if ([password, keyVault, managedIdentity].filter((source) => source !== undefined).length > 1)
+    add([], 'give one of password, keyVault and managedIdentity')
+  if (managedIdentity !== undefined && protocol !== 'postgres')
+    add(['managedIdentity'], `tokens are for postgres, not for ${protocol}`)
+  // The token goes as a password in the clear, and opens whatever the identity may open.
+  if (managedIdentity !== undefined && (tls?.mode ?? 'verify') !== 'verify' && !isLoopback(host))
+    add(['managedIdentity'], 'a token is only sent over verified TLS: tls.mode verify')
+  if (keyVault !== undefined) problems.push(...vaultProblems(keyVault.vault, ['credential', 'keyVault', 'vault']))
+  return problems
+}
+
+/** Tokens for vaults are sent to vaults. */
+function vaultProblems(url: string, at: Problem['at']): Problem[] {
+  try {
+    vaultScope(url)
+    return []
+  } catch (error) {
+    return [{ at, message: error instanceof Error ? error.message : String(error) }]
+  }
 }
 
 /** What works, but is told at every start: connections to targets that anybody on the way could read or take over. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { StorePlace } from '../recorder/index.ts'
+import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
 import {
   type Config,
   Config as ConfigSchema,
@@ -12,6 +13,7 @@ import {
 import { ApplianceError } from '../schemas/errors.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { problemsOf } from './config-check.ts'
+import { azureIdentityOf } from './credentials/azure.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
 import { storePlaceOf } from './store-place.ts'
 import { openYaml } from './yaml.ts'
@@ -53,6 +55,8 @@ export interface Settings {
   readonly policyFile: string
   /** Where tapes are kept. */
   readonly store: StorePlace
+  /** What signs tapes; a file in the data folder where it is left out. */
+  readonly signer?: VaultSignerPlace
   /** The least for every session, and which ones get more. */
   readonly durability: Durability
   readonly raise: NonNullable<NonNullable<Config['recording']>['raise']>
@@ -126,6 +130,7 @@ function settingsOf(config: Config, file: string, store: StorePlace): Settings {
     dataDir: from(config.dataDir),
     policyFile: from(config.policy),
     store,
+    ...(config.signer === undefined ? {} : { signer: signerOf(config.signer) }),
     durability: config.recording?.durability ?? 'process',
     raise: config.recording?.raise ?? [],
     listeners: PROTOCOL_NAMES.flatMap((protocol) => listenerOf(config, protocol, from)),
@@ -137,6 +142,11 @@ function settingsOf(config: Config, file: string, store: StorePlace): Settings {
     limits: { ...DEFAULT_LIMITS, ...config.limits },
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
   }
+}
+
+function signerOf({ keyVault }: NonNullable<Config['signer']>): VaultSignerPlace {
+  const { vault, key, version } = keyVault
+  return { url: vault, key, identity: azureIdentityOf(keyVault), ...(version === undefined ? {} : { version }) }
 }
 
 function consoleOf({ address, tls, url, roles }: Console, from: (path: string) => string): ConsoleSettings {

@@ -1,4 +1,14 @@
-import { Journal, openFileSigner, openRecorder, openStore, publishKey, type RecorderRoom } from '../recorder/index.ts'
+import {
+  type GatewaySigner,
+  Journal,
+  openFileSigner,
+  openRecorder,
+  openStore,
+  publishKey,
+  type RecorderRoom,
+} from '../recorder/index.ts'
+import { publishBeside } from '../recorder/tape/signer-file.ts'
+import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
 import { placesIn } from './places.ts'
@@ -12,10 +22,13 @@ export interface TapeRoom extends AsyncDisposable {
  * Opens the recorder of this process on the configured folder. `worker` 0 is the only process or the primary of several; each
  * worker records, numbers and signs under a name of its own (`gw1-3`), as its number is gapless only within it.
  */
-export async function openTapeRoom(settings: Pick<Settings, 'dataDir' | 'gateway' | 'store'>, worker = 0): Promise<TapeRoom> {
+export async function openTapeRoom(
+  settings: Pick<Settings, 'dataDir' | 'gateway' | 'store' | 'signer'>,
+  worker = 0,
+): Promise<TapeRoom> {
   const places = placesIn(settings.dataDir)
   const gateway = worker === 0 ? settings.gateway : `${settings.gateway}-${worker}`
-  const signer = await openFileSigner(places.keys, gateway)
+  const signer = await openSigner(settings.signer, places.keys, gateway)
   const store = await openStore(settings.store)
   if (!('folder' in settings.store)) await publishKey(store, signer)
   const ledger = await Journal.open(places.ledger, gateway)
@@ -37,8 +50,20 @@ export async function openTapeRoom(settings: Pick<Settings, 'dataDir' | 'gateway
   }
 }
 
+/** The key in its vault, whose public half then stands beside the file keys as those do; without one, the file. */
+async function openSigner(vault: VaultSignerPlace | undefined, keys: string, gateway: string): Promise<GatewaySigner> {
+  if (vault === undefined) return openFileSigner(keys, gateway)
+  const { openVaultSigner } = await import('../recorder/tape/signer-vault.ts')
+  const signer = await openVaultSigner(vault, gateway)
+  await publishBeside(keys, signer)
+  return signer
+}
+
 /** Seals as recovered what processes that died left open, and tells the log. Tapes of the living are left alone. */
-export async function recoverTapes(settings: Pick<Settings, 'dataDir' | 'gateway' | 'store'>, log: Log): Promise<void> {
+export async function recoverTapes(
+  settings: Pick<Settings, 'dataDir' | 'gateway' | 'store' | 'signer'>,
+  log: Log,
+): Promise<void> {
   await using tapes = await openTapeRoom(settings)
   log.recovered(await tapes.room.recover())
 }

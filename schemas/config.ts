@@ -81,6 +81,19 @@ const Recording = Type.Object(
   closed,
 )
 
+const ClientId = Type.String({
+  pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+  description: 'Of a user-assigned managed identity',
+})
+const IdentityKind = Type.Union([Type.Literal('managed'), Type.Literal('default')], {
+  default: 'managed',
+  description: '`managed`: the managed identity of this machine. `default`: whatever a developer is signed in with',
+})
+/** Who the gateway is in Azure, where it may be several. */
+const AzureIdentity = { identity: Type.Optional(IdentityKind), clientId: Type.Optional(ClientId) }
+const VaultUrl = Type.String({ pattern: '^https://[A-Za-z0-9.-]+(:[0-9]+)?$', description: 'https://<name>.vault.azure.net' })
+const VaultName = Type.String({ pattern: '^[0-9A-Za-z-]{1,127}$' })
+
 const Target = Type.Object(
   {
     name: Name('What clients ask for'),
@@ -97,6 +110,18 @@ const Target = Type.Object(
         user: Type.String({ minLength: 1 }),
         password: Type.Optional(SecretSource),
         certificate: Type.Optional(Type.Object({ cert: Path('PEM client certificate'), key: SecretSource }, closed)),
+        keyVault: Type.Optional(
+          Type.Object(
+            { vault: VaultUrl, secret: VaultName, ...AzureIdentity },
+            { ...closed, description: 'The password is a secret of Azure Key Vault' },
+          ),
+        ),
+        managedIdentity: Type.Optional(
+          Type.Object(AzureIdentity, {
+            ...closed,
+            description: 'The password is a token: Azure Database for PostgreSQL with Entra',
+          }),
+        ),
       },
       closed,
     ),
@@ -194,10 +219,6 @@ export const Console = Type.Object(
 )
 export type Console = Static<typeof Console>
 
-const ClientId = Type.String({
-  pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
-  description: 'Of a user-assigned managed identity',
-})
 const Container = (description: string) =>
   Type.String({ minLength: 3, maxLength: 63, pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', description })
 
@@ -211,13 +232,7 @@ export const BlobStoreConfig = Type.Object(
       }),
     ),
     container: Type.Optional(Container('Where sessions are recorded; `live` if not given')),
-    identity: Type.Optional(
-      Type.Union([Type.Literal('managed'), Type.Literal('default')], {
-        default: 'managed',
-        description: '`managed`: the managed identity of this machine. `default`: whatever a developer is signed in with',
-      }),
-    ),
-    clientId: Type.Optional(ClientId),
+    ...AzureIdentity,
     key: Type.Optional(SecretSource),
   },
   { ...closed, description: 'A container of Azure Blob Storage' },
@@ -227,6 +242,16 @@ export type BlobStoreConfig = Static<typeof BlobStoreConfig>
 const StoreConfig = Type.Object(
   { blob: BlobStoreConfig },
   { ...closed, description: 'Where tapes are kept; dataDir if not given' },
+)
+
+const SignerConfig = Type.Object(
+  {
+    keyVault: Type.Object(
+      { vault: VaultUrl, key: VaultName, version: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })), ...AzureIdentity },
+      closed,
+    ),
+  },
+  { ...closed, description: 'What signs tapes: an EC key on P-256 in Azure Key Vault; if not given, a file in dataDir' },
 )
 
 export const Limits = Type.Object(
@@ -256,6 +281,7 @@ export const Config = Type.Object(
     policy: Path('The policy file'),
     recording: Type.Optional(Recording),
     store: Type.Optional(StoreConfig),
+    signer: Type.Optional(SignerConfig),
     listeners: Type.Object({ postgres: Type.Optional(Listener), echo: Type.Optional(Listener) }, { ...closed, minProperties: 1 }),
     targets: Type.Array(Target, { minItems: 1 }),
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),

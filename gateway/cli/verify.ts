@@ -50,7 +50,9 @@ async function verifyNamed(
 /** The keys named by hand; undefined: those beside the tapes. */
 async function keysOf({ trust, config }: VerifyOptions, cli: Cli): Promise<readonly GatewayKey[] | undefined> {
   if (trust !== undefined) return parseGatewayKeys(await readFile(trust, 'utf8'))
-  return config === undefined ? undefined : (await evidenceOf(config, cli)).trusted
+  if (config === undefined) return undefined
+  const { trusted } = await evidenceOf(config, cli)
+  return trusted.length === 0 ? undefined : trusted
 }
 
 export function verificationLines({ path, verdict, tapes, frames, trust }: Verification): string[] {

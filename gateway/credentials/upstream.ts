@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Config, SecretSource } from '../../schemas/config.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { databaseToken, vaultSecret } from './azure.ts'
 import type { Credential, UpstreamTls } from './credential.ts'
 
 type ConfiguredTarget = Config['targets'][number]
@@ -16,12 +17,13 @@ export type CredentialSource = ConfiguredTarget['credential'] & {
  * is gone since the start; the message names the source, never its content.
  */
 export async function readCredential(source: CredentialSource, env: NodeJS.ProcessEnv): Promise<Credential> {
-  const { user, password, certificate, from } = source
+  const { user, certificate, from } = source
   try {
+    const password = await passwordOf(source, env)
     return {
       user,
       tls: await tlsOf(source),
-      ...(password === undefined ? {} : { password: await readSecret(password, from, env) }),
+      ...(password === undefined ? {} : { password }),
       ...(certificate === undefined
         ? {}
         : {
@@ -32,8 +34,16 @@ export async function readCredential(source: CredentialSource, env: NodeJS.Proce
           }),
     }
   } catch (error) {
+    // To the client it is one thing; the log has the code and the place.
     throw new ApplianceError('TARGET_REFUSED', 'the gateway cannot read its own credential for this target', { cause: error })
   }
+}
+
+/** From wherever it is configured to come; undefined where the target asks for none. */
+async function passwordOf({ password, keyVault, managedIdentity, from }: CredentialSource, env: NodeJS.ProcessEnv) {
+  if (keyVault !== undefined) return vaultSecret(keyVault)
+  if (managedIdentity !== undefined) return databaseToken(managedIdentity)
+  return password === undefined ? undefined : readSecret(password, from, env)
 }
 
 /** The secret itself, without a trailing newline. Rejects CONFIG_INVALID naming the source when it is missing or empty. */

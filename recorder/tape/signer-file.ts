@@ -18,7 +18,7 @@ export async function openFileSigner(folder: string, gateway: string): Promise<G
   const path = join(folder, PRIVATE_FILE)
   const key = (await readKey(path)) ?? (await makeKey(folder, path))
   const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' })
-  await publish(folder, `${gateway} ${publicKey.toString('base64')}\n`)
+  await publishBeside(folder, { gateway, publicKey })
   return {
     gateway,
     algorithm: 'Ed25519',
@@ -82,8 +82,10 @@ async function makeKey(folder: string, path: string): Promise<KeyObject> {
   }
 }
 
-/** Adds the line where it is missing: a gateway's old keys stay, they vouch for old tapes. */
-async function publish(folder: string, line: string): Promise<void> {
+/** Adds the key's line to the folder's `gateway.pub` where it is missing: a gateway's old keys stay, they vouch for old tapes. */
+export async function publishBeside(folder: string, { gateway, publicKey }: GatewayKey): Promise<void> {
+  const line = `${gateway} ${Buffer.from(publicKey).toString('base64')}\n`
+  await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, PUBLIC_FILE)
   const present = await readFile(path, 'utf8').catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return ''

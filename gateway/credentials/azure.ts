@@ -1,0 +1,63 @@
+import type { AzureIdentity } from '../../recorder/azure/identity.ts'
+import { tokensOf } from '../../recorder/azure/identity.ts'
+import { Vault } from '../../recorder/azure/vault.ts'
+import type { Config } from '../../schemas/config.ts'
+
+type ConfiguredCredential = Config['targets'][number]['credential']
+export type VaultSource = NonNullable<ConfiguredCredential['keyVault']>
+export type DatabaseIdentity = NonNullable<ConfiguredCredential['managedIdentity']>
+
+/** Azure Database for PostgreSQL and MySQL: the token is the password. */
+const DATABASE_SCOPE = 'https://ossrdbms-aad.database.windows.net/.default'
+/** A rotated secret counts from the next session on, but for this long at most. */
+const FRESH_MS = 60_000
+/** While its vault is away a secret is used for this long: a database keeps the old password valid while a new one is rolled out. */
+const STALE_MS = 3_600_000
+
+interface Held {
+  readonly value: string
+  readonly atMs: number
+}
+
+const held = new Map<string, Held>()
+const asking = new Map<string, Promise<string>>()
+
+export function azureIdentityOf({ identity, clientId }: { identity?: AzureIdentity['kind']; clientId?: string }): AzureIdentity {
+  return { kind: identity ?? 'managed', ...(clientId === undefined ? {} : { clientId }) }
+}
+
+/** A token for logging in to a database of Azure, renewed in the background. Rejects AZURE_FAILED. */
+export async function databaseToken(source: DatabaseIdentity): Promise<string> {
+  const tokens = await tokensOf(azureIdentityOf(source))
+  return (await tokens.getToken(DATABASE_SCOPE)).token
+}
+
+/** The secret as it is in its vault, or was a moment ago. Rejects AZURE_FAILED. */
+export async function vaultSecret(source: VaultSource, nowMs = performance.now()): Promise<string> {
+  const name = [source.vault, source.secret, source.identity ?? '', source.clientId ?? ''].join(' ')
+  const have = held.get(name)
+  if (have !== undefined && nowMs - have.atMs < FRESH_MS) return have.value
+  const ask = asking.get(name) ?? fetchSecret(name, source, nowMs)
+  try {
+    return await ask
+  } catch (error) {
+    if (have !== undefined && nowMs - have.atMs < STALE_MS) return have.value
+    throw error
+  }
+}
+
+/** One question however many sessions open at once. */
+function fetchSecret(name: string, source: VaultSource, nowMs: number): Promise<string> {
+  const work = async (): Promise<string> => {
+    try {
+      const value = await new Vault({ url: source.vault, identity: azureIdentityOf(source) }).secret(source.secret)
+      held.set(name, { value, atMs: nowMs })
+      return value
+    } finally {
+      asking.delete(name)
+    }
+  }
+  const ask = work()
+  asking.set(name, ask)
+  return ask
+}
