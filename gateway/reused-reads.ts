@@ -1,13 +1,17 @@
 import { createConnection, type NetConnectOpts, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { roomyBuffer } from './head-room.ts'
 
 /** What a session reads into while answers are small: few are larger, and a thousand idle sessions keep one each. */
 const SMALL_SIZE = 8 * 1024
-/** While reads fill their buffer: as much as libuv would ask for at once. */
-const LARGE_SIZE = 64 * 1024
+/**
+ * While reads fill their buffer. More than what waits in a socket when it is read at the pace of PostgreSQL (about 70 KiB): a read that
+ * does not fill its buffer is the last of its turn, while a full one is followed by another for the few bytes that came meanwhile.
+ */
+const LARGE_SIZE = 128 * 1024
 /** So many small reads in a row, and the large buffer is given back. */
 const SMALL_READS = 64
-/** Large buffers kept for the next in bulk: 1 MiB per process. */
+/** Large buffers kept for the next in bulk: 2 MiB per process. */
 const MAX_POOLED = 16
 /** Large buffers one connection waits for while what they hold is still needed; what exceeds them is left to the garbage collector. */
 const MAX_HELD = 8
@@ -57,7 +61,7 @@ export class ReusedReads {
     if (free && large === (buffer.length === LARGE_SIZE)) return true
     if (free) giveBack(buffer)
     else if (this.#held.length < MAX_HELD) this.#held.push(buffer)
-    this.#buffer = (large ? pool.pop() : undefined) ?? Buffer.allocUnsafeSlow(large ? LARGE_SIZE : SMALL_SIZE)
+    this.#buffer = large ? (pool.pop() ?? roomyBuffer(LARGE_SIZE)) : Buffer.allocUnsafeSlow(SMALL_SIZE)
     return true
   }
 }

@@ -1,16 +1,17 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Facts } from '../../schemas/frame.ts'
 import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, DIRS, FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
+import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 
 /** Strings up to this many units are written by hand while they are ASCII: quicker than a call into V8. */
 const SHORT_STRING = 24
 /** Room for the array's head, seq, time, dir, channel and the heads of the rest. */
 const FIXED_ROOM = 96
 
-/** A full chunk and a read's worth more. Fresh ones cost page faults and garbage collection, a tenth of bulk recording. */
-export const LARGE_BUFFER = CHUNK_RAW_SIZE + (64 << 10)
-export const BULK_BUFFER = BULK_CHUNK_SIZE + (68 << 10)
-/** 10 MiB and 9 MiB per process, for as many sessions at once. */
+/** A full chunk and a read's worth more, masked all over. Fresh ones cost page faults and garbage collection, a tenth of bulk recording. */
+export const LARGE_BUFFER = CHUNK_RAW_SIZE + SPOOL_PIECE_SIZE
+export const BULK_BUFFER = BULK_CHUNK_SIZE + SPOOL_PIECE_SIZE
+/** 16 MiB and 10 MiB per process, for as many sessions at once. */
 const POOLS: ReadonlyMap<number, { readonly count: number; readonly buffers: Buffer[] }> = new Map([
   [LARGE_BUFFER, { count: 32, buffers: [] }],
   [BULK_BUFFER, { count: 8, buffers: [] }],

@@ -22,8 +22,8 @@ import { bodySize, type FramePart, fitsOneFrame, splitEntry } from './split.ts'
 import type { SpoolClaim } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
 
-/** Up to this many bytes of bodies an append is done within the call: a full read from a socket. */
-const AT_ONCE_SIZE = 64 << 10
+/** Up to this many bytes of bodies and spans an append is done within the call: a full read from a socket, masked all over. */
+const AT_ONCE_SIZE = 256 << 10
 /** A session that fills a chunk within this time is in bulk: its next one is closed at BULK_CHUNK_SIZE. */
 const BULK_FILL_MS = 100
 /** First buffer of a chunk; a session that says little keeps little. */

@@ -57,6 +57,8 @@ export class Spool {
   readonly #full: SpoolFile[] = []
   #current: SpoolFile
   #next: SpoolFile | undefined
+  /** Kept from removal for the file after the next: making one writes as many bytes again as it will hold. */
+  #spare: SpoolFile | undefined
   #preparing: Promise<void> | undefined
   #lastFile = 1
   /** For names; a file keeps its name, and gets a new number in each life. */
@@ -155,7 +157,7 @@ export class Spool {
     this.#closed = true
     await this.#preparing
     await this.#syncing
-    const files = [...this.#full, this.#current, ...(this.#next === undefined ? [] : [this.#next])]
+    const files = [...this.#full, this.#current, this.#next, this.#spare].filter((file) => file !== undefined)
     if (this.#slots.size === 0 && files.every((file) => file.pending === 0)) for (const file of files) await file.remove()
   }
 
@@ -178,6 +180,9 @@ export class Spool {
       this.#record.set(payload, SPOOL_HEAD_SIZE)
       this.#writeFully(file, [this.#record.subarray(0, size)], size)
     } else this.#writeFully(file, [this.#head, payload], size)
+    // In bulk a full file is back from the store long before the current one is half full: then none has to be made.
+    const half = file.size >> 1
+    if (file.position <= half && file.position + size > half) void this.#prepare()
     file.position += size
     file.dirty = true
     return true
@@ -204,12 +209,12 @@ export class Spool {
     this.#lastFile += 1
     next.begin(this.#lastFile)
     this.#current = next
-    this.#next = undefined
+    this.#next = this.#spare
+    this.#spare = undefined
     if (old.pending === 0) this.#recycle(old)
     else this.#full.push(old)
     // Each file names the sessions alive, so that old files can go.
     for (const slot of this.#slots) this.#put(slot, 'enrol', Buffer.from(slot.session), false, true)
-    void this.#prepare()
   }
 
   /** Makes the next file in the background; undefined when there is one, or as many as there may be. */
@@ -247,6 +252,7 @@ export class Spool {
     void this.#syncing.then(async () => {
       try {
         if (this.#next === undefined) this.#next = file
+        else if (this.#spare === undefined) this.#spare = file
         else await file.remove()
       } catch (error) {
         this.#lastProblem = messageOf(error)

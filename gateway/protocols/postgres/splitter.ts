@@ -1,4 +1,5 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
+import { putBefore } from '../../head-room.ts'
 import type { Side } from '../../message.ts'
 import { BACKEND, FRONTEND, HEADER_SIZE, int32, uint16 } from './messages.ts'
 
@@ -71,7 +72,10 @@ export class Splitter {
     this.#side = side
   }
 
-  /** The messages this read completed; in two cuts where the first of them began in an earlier read, as joining all would copy all. */
+  /**
+   * The messages this read completed; in two cuts where the first of them began in an earlier read and there is no room for it
+   * before this one, as joining all would copy all.
+   */
   push(chunk: Uint8Array): readonly Cut[] {
     if (this.#dead !== undefined) throw this.#dead
     if (this.#tailSize === 0) return this.#cut(chunk, 0, NONE)
@@ -79,6 +83,12 @@ export class Splitter {
     if (this.#tailSize < this.#needed) {
       this.#tail.push(Uint8Array.from(chunk))
       return NONE
+    }
+    const joined = putBefore(chunk, this.#tail, this.#tailSize - chunk.length)
+    if (joined !== undefined) {
+      this.#tail = []
+      this.#tailSize = 0
+      return this.#cut(joined, 0, NONE)
     }
     this.#tail.push(chunk)
     const tail = this.#tail
