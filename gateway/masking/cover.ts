@@ -2,12 +2,16 @@ import type { Field } from '../message.ts'
 import { AT_SIGN, CLOSE_BRACKET, STAR } from './ascii.ts'
 import { ALNUM, byteAt } from './bytes.ts'
 import { HIT_ENTITIES } from './hits.ts'
+import { hashPair, type KeyPair, keyPair } from './kernel.ts'
 import type { MaskForm, MaskingRules } from './rules.ts'
 import { type Label, labelOf, type Sink } from './sink.ts'
-import { fingerprintHash, SipHash } from './siphash.ts'
+import { domainKey, FINGERPRINT_DOMAIN } from './siphash.ts'
 
 /** Letters and digits a `partial` mask leaves at the end; values with fewer than twice as many show none. */
 const PARTIAL_KEPT_COUNT = 4
+
+/** Where the words of the two hashes stand in what `hashPair` gives, always all four. */
+const [LOW, HIGH, TAG_LOW, TAG_HIGH] = [0, 1, 2, 3]
 
 /** One way of covering values: made once per entity and rule, used for every value. */
 interface Cover {
@@ -15,22 +19,22 @@ interface Cover {
   readonly form: MaskForm
   /** `[MASKED:email:` with a tag to follow, or the whole `[MASKED:card]`. */
   readonly text: Uint8Array
-  /** Keyed for this session and this rule only, so that equal values under different rules have different tags. */
-  readonly tag: SipHash | null
+  /** Of the fingerprint, and of the tag: that one for this session and this rule only, so that equal values under different rules have different tags. */
+  readonly keys: KeyPair
 }
 
 /** Writes masks in the place of values. One per session. */
 export class Covers {
   readonly #rules: MaskingRules
   readonly #tagKey: Uint8Array
-  readonly #fingerprint: SipHash
+  readonly #fingerprintKey: Uint8Array
   readonly #byEntity: (Cover | undefined)[] = HIT_ENTITIES.map(() => undefined)
   readonly #byLabel = new Map<string, Cover>()
 
   constructor(rules: MaskingRules, tagKey: Uint8Array, fingerprintKey: Uint8Array) {
     this.#rules = rules
     this.#tagKey = tagKey
-    this.#fingerprint = fingerprintHash(fingerprintKey)
+    this.#fingerprintKey = domainKey(fingerprintKey, FINGERPRINT_DOMAIN)
   }
 
   /** `id` is an index into HIT_ENTITIES. */
@@ -55,8 +59,7 @@ export class Covers {
 
   /** Appends the mask of source[from, to) to `sink`, with its span. */
   write(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
-    const fingerprint = this.#fingerprint
-    fingerprint.hash(source, from, to)
+    const digests = hashPair(cover.keys, source, from, to)
     const start = sink.size
     switch (cover.form) {
       case 'length':
@@ -66,33 +69,32 @@ export class Covers {
         writePartial(sink, cover.label[0], source, from, to)
         break
       case 'tag':
+        sink.copy(cover.text, 0, cover.text.length)
+        sink.hex48(digests[TAG_HIGH] as number, digests[TAG_LOW] as number)
+        sink.byte(CLOSE_BRACKET)
+        break
       case 'plain':
       case 'null':
         sink.copy(cover.text, 0, cover.text.length)
-        if (cover.tag !== null) {
-          cover.tag.hash(source, from, to)
-          sink.hex48(cover.tag.high, cover.tag.low)
-          sink.byte(CLOSE_BRACKET)
-        }
         break
       default:
         cover.form satisfies never
     }
-    sink.span(start, sink.size - start, cover.label, fingerprint.high, fingerprint.low)
+    sink.span(start, sink.size - start, cover.label, digests[HIGH] as number, digests[LOW] as number)
   }
 
   /** Appends one `*` for every byte of source[from, to), with its span: the mask of streams and of framed bytes. */
   writeStars(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
-    this.#fingerprint.hash(source, from, to)
+    const digests = hashPair(cover.keys, source, from, to)
     const start = sink.size
     sink.fill(STAR, to - from)
-    sink.span(start, to - from, cover.label, this.#fingerprint.high, this.#fingerprint.low)
+    sink.span(start, to - from, cover.label, digests[HIGH] as number, digests[LOW] as number)
   }
 
   /** Leaves word in `sink` that source[from, to) became NULL. */
   nulled(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
-    this.#fingerprint.hash(source, from, to)
-    sink.nulled(cover.label, this.#fingerprint.high, this.#fingerprint.low)
+    const digests = hashPair(cover.keys, source, from, to)
+    sink.nulled(cover.label, digests[HIGH] as number, digests[LOW] as number)
   }
 
   #make(label: Label): Cover {
@@ -102,7 +104,7 @@ export class Covers {
       label,
       form,
       text: Buffer.from(form === 'tag' ? `[MASKED:${entity}:` : `[MASKED:${entity}]`),
-      tag: form === 'tag' ? SipHash.forDomain(this.#tagKey, rule) : null,
+      keys: keyPair(this.#fingerprintKey, domainKey(this.#tagKey, rule)),
     }
   }
 }

@@ -26,7 +26,7 @@ export class SipHash {
 
   /** A hash whose key belongs to one purpose only. */
   static forDomain(key: Uint8Array, domain: string): SipHash {
-    return new SipHash(createHmac('sha256', key).update(domain).digest().subarray(0, 16))
+    return new SipHash(domainKey(key, domain))
   }
 
   /** Hashes source[from,to). */
@@ -109,14 +109,17 @@ export class SipHash {
   }
 }
 
-/** The hash that stands in mask spans: the same for every entity, session and rule, so that a value can be looked for. */
-export function fingerprintHash(fingerprintKey: Uint8Array): SipHash {
-  return SipHash.forDomain(fingerprintKey, 'sallyport fingerprint v1')
+/** The key of a hash that belongs to one purpose only. */
+export function domainKey(key: Uint8Array, domain: string): Uint8Array {
+  return createHmac('sha256', key).update(domain).digest().subarray(0, 16)
 }
+
+/** Of the hash that stands in mask spans: the same for every entity, session and rule, so that a value can be looked for. */
+export const FINGERPRINT_DOMAIN = 'sallyport fingerprint v1'
 
 /** The 8 bytes a span carries for `value`: what an investigator searches by. */
 export function fingerprintOf(fingerprintKey: Uint8Array, value: Uint8Array): Uint8Array {
-  const hash = fingerprintHash(fingerprintKey)
+  const hash = SipHash.forDomain(fingerprintKey, FINGERPRINT_DOMAIN)
   hash.hash(value, 0, value.length)
   const bytes = new Uint8Array(8)
   const view = new DataView(bytes.buffer)
