@@ -23,7 +23,13 @@ class SallyportApp extends LitElement {
   #link: string | undefined
   #route: Route = routeOf(new URL(location.href))
   #waiting = 0
-  readonly #api = new Api({ csrf: () => this.#me?.csrf ?? null, purpose: 'console' })
+  readonly #api = new Api({
+    csrf: () => this.#me?.csrf ?? null,
+    purpose: 'console',
+    onSignedOut: () => this.#signedOut(),
+  })
+  /** Why there is the sign-in page, where somebody was in before. */
+  #note = ''
   readonly #live = new Live(this.#api, () => this.requestUpdate())
 
   protected override createRenderRoot(): HTMLElement {
@@ -66,13 +72,26 @@ class SallyportApp extends LitElement {
     this.#me = me
     this.#state = 'in'
     this.#link = undefined
+    this.#note = ''
     this.#live.start()
     void this.#countWaiting()
     this.requestUpdate()
   }
 
+  /** Evidence does not stay on a screen that nobody is signed in at. */
+  #signedOut(): void {
+    if (this.#state !== 'in') return
+    this.#live.stop()
+    this.#me = undefined
+    this.#state = 'out'
+    this.#note = 'Your sign-in has ended, by time or because your access has changed. Sign in again to go on where you were.'
+    this.requestUpdate()
+  }
+
   async #signOut(): Promise<void> {
     this.#live.stop()
+    // Before the answer: one that says nobody is signed in is what was wanted.
+    this.#state = 'out'
     try {
       await this.#api.signOut()
     } catch (error) {
@@ -135,7 +154,7 @@ class SallyportApp extends LitElement {
       case 'failed':
         return html`<main class="page" id="main">${failure(this.#problem, () => void this.#ask())}</main>`
       case 'out':
-        return html`<sign-in-page .api=${this.#api} .link=${this.#link} @signed-in=${(event: SignedInEvent) => this.#signedIn(event.me)}></sign-in-page>`
+        return html`<sign-in-page .api=${this.#api} .link=${this.#link} .note=${this.#note} @signed-in=${(event: SignedInEvent) => this.#signedIn(event.me)}></sign-in-page>`
       case 'in':
         return html`${this.#bar()}${this.#page()}`
       default:

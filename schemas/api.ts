@@ -272,9 +272,14 @@ export type Kill = Static<typeof Kill>
 export const KillAnswer = Type.Object({ session: Type.String(), killed: Type.Literal(true) })
 export type KillAnswer = Static<typeof KillAnswer>
 
-/** Approval without its binding, which is the gateway's own business, and what this reader may do about it. */
+/**
+ * Approval without its binding, which is the gateway's own business, and what this reader may do about it. Lists and events
+ * have the first 4 000 characters of `command`; `GET /approvals/{id}` has all of it.
+ */
 export const ApprovalView = Type.Object({
   ...Type.Omit(Approval, ['binding']).properties,
+  /** Of the whole command, in UTF-16 units as JSON counts them; more than `command` has where that was cut. */
+  commandChars: Count,
   may: Type.Object({ decide: Type.Boolean(), /** Why not, one sentence. */ why: Type.Optional(Type.String()) }),
 })
 export type ApprovalView = Static<typeof ApprovalView>

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import type { Desk, ListedApproval } from '../../recorder/desk/desk.ts'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -29,7 +30,7 @@ export async function listApprovals(
   const found = await desk.list(options.state === undefined ? {} : { state: options.state })
   const shown =
     options.state !== undefined || options.all ? found : found.filter(({ state }) => state === 'pending' || state === 'approved')
-  if (options.json) printJson(cli, shown)
+  if (options.json) printJson(cli, await Promise.all(shown.map((each) => wholeOf(each, desk))))
   else if (shown.length === 0) cli.err('nothing is waiting\n')
   else cli.out(table([['ID', 'STATE', 'REQUESTER', 'TARGET', 'EXPIRES', 'COMMAND'], ...shown.map(rowOf)]))
   return EXIT.ok
@@ -62,11 +63,17 @@ export async function decideApproval(
 export async function watchApprovals(options: Options, cli: Cli, signal: AbortSignal = interrupted()): Promise<number> {
   const { settings } = await configured(options, cli)
   using desk = await openDesk(settings)
-  for await (const approval of desk.watch(signal)) {
+  for await (const listed of desk.watch(signal)) {
+    const approval = await wholeOf(listed, desk)
     if (options.json) printJson(cli, approval)
     else cli.out(`${described(approval)}\n`)
   }
   return EXIT.ok
+}
+
+/** With all of its command, where the list has only the beginning. */
+async function wholeOf({ commandChars, ...approval }: ListedApproval, desk: Pick<Desk, 'get'>): Promise<Approval> {
+  return approval.command.length === commandChars ? approval : desk.get(approval.id)
 }
 
 /** Everything of a request a person needs to decide it; text of others is escaped, the command is whole. */

@@ -8,12 +8,17 @@ import type { SignIns } from './sign-ins.ts'
 import { isSessionId } from './tape-objects.ts'
 import { maySee, type Viewer } from './viewer.ts'
 
+/** Ended sessions whose target and state are remembered: whoever seeks asks for hundreds of ranges of one tape. */
+const MAX_KNOWN = 10_000
+
 /** What every handler works with. */
 export interface Context {
   readonly parts: ApiParts
   readonly signIns: SignIns
   readonly hub: EventHub
   readonly secure: boolean
+  /** Ended sessions by id: nothing of what is kept of them changes any more. */
+  readonly ended: Map<string, KnownSession>
 }
 
 export interface Asked {
@@ -36,9 +41,13 @@ export interface KnownSession {
  * The session of the path, where this viewer may see it. One answer for those that are not there, those of other targets, and
  * names that cannot be: which of it is nobody's to find out. Also finds tapes the catalog has not read yet.
  */
-export async function sessionOf({ request, viewer }: Asked, { parts }: Context): Promise<KnownSession> {
+export async function sessionOf({ request, viewer }: Asked, { parts, ended }: Context): Promise<KnownSession> {
   const id = String(request.params['id'])
-  const found = isSessionId(id) ? await find(id, parts) : undefined
+  const found = isSessionId(id) ? (ended.get(id) ?? (await find(id, parts))) : undefined
+  if (found !== undefined && found.state !== 'live') {
+    if (ended.size >= MAX_KNOWN) ended.clear()
+    ended.set(id, found)
+  }
   if (found === undefined || !maySee(viewer, found.target)) throw unknownSession()
   return found
 }

@@ -6,7 +6,7 @@ import type { Viewer } from './viewer.ts'
 
 /** A laptop that wakes up after some minutes gets what it missed; after longer it asks for its lists again. */
 const MAX_KEPT = 2_000
-/** Below the idle limits of proxies (commonly 30 s and more), and how soon an ended sign-in is noticed. */
+/** Below the idle limits of proxies (commonly 30 s and more), and how soon an ended sign-in or a lost role is noticed. */
 const HEARTBEAT_MS = 15_000
 /** A reader that takes nothing is cut off with this much waiting for it, and catches up when it comes back. */
 const MAX_WAITING_SIZE = 1 << 20
@@ -16,6 +16,8 @@ const MAX_STREAMS = 2_000
 /** What a browser waits before it comes back. */
 const RETRY_MS = 2_000
 
+/** The reader of a stream as they are now; undefined once they may not follow it any more. Never rejects. */
+export type Now = () => Promise<Viewer | undefined>
 /** What happened, as this viewer may see it; undefined where they may not. */
 export type Rendered = (viewer: Viewer) => ServerEvent | undefined
 
@@ -25,11 +27,11 @@ interface Kept {
 }
 
 interface Stream {
-  readonly viewer: Viewer
+  viewer: Viewer
   readonly response: Response
   readonly accepts: (event: ServerEvent) => boolean
   readonly ends: (event: ServerEvent) => boolean
-  readonly lasts: () => boolean
+  readonly now: Now | undefined
 }
 
 /** Server-sent events (WHATWG HTML, 9.2) to everybody who listens, each told what they may see, with catch-up by Last-Event-ID. */
@@ -42,7 +44,7 @@ export class EventHub implements Disposable {
   #n = 0
 
   constructor(heartbeatMs = HEARTBEAT_MS) {
-    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs).unref()
+    this.#heartbeat = setInterval(() => void this.#beat(), heartbeatMs).unref()
   }
 
   publish(rendered: Rendered): void {
@@ -53,7 +55,7 @@ export class EventHub implements Disposable {
   }
 
   /**
-   * Answers with a stream that goes on until the reader leaves, `lasts` says no, or `end` is called. With `lastId` of this start
+   * Answers with a stream that goes on until the reader leaves, `now` says no, or `ends` says so of an event. With `lastId` of this start
    * it begins with what was missed, or with `reset` where that is not kept any more. Rejects LIMIT_REACHED.
    */
   open(
@@ -65,7 +67,7 @@ export class EventHub implements Disposable {
       readonly accepts?: (event: ServerEvent) => boolean
       /** Told of every event that was sent: whether it was the last. */
       readonly ends?: (event: ServerEvent) => boolean
-      readonly lasts?: () => boolean
+      readonly now?: Now
     } = {},
   ): void {
     const own = [...this.#streams].filter((stream) => stream.viewer.identity.subject === viewer.identity.subject)
@@ -74,8 +76,8 @@ export class EventHub implements Disposable {
         'API_LIMITED',
         `${own.length} event streams are open for ${viewer.identity.subject}; close some pages`,
       )
-    const { lastId, first = [], accepts = () => true, ends = () => false, lasts = () => true } = options
-    const stream: Stream = { viewer, response, accepts, ends, lasts }
+    const { lastId, first = [], accepts = () => true, ends = () => false, now } = options
+    const stream: Stream = { viewer, response, accepts, ends, now }
     response.status(200).set({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
     response.flushHeaders()
     response.write(`retry: ${RETRY_MS}\n\n`)
@@ -118,12 +120,15 @@ export class EventHub implements Disposable {
     }
   }
 
-  #beat(): void {
+  async #beat(): Promise<void> {
     for (const stream of [...this.#streams]) {
-      if (stream.lasts()) stream.response.write(': here\n\n')
-      else {
+      const viewer = stream.now === undefined ? stream.viewer : await stream.now()
+      if (viewer === undefined) {
         stream.response.end()
         this.#streams.delete(stream)
+      } else {
+        stream.viewer = viewer
+        if (this.#streams.has(stream)) stream.response.write(': here\n\n')
       }
     }
   }

@@ -3,9 +3,10 @@ import type { Approval } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { cursorOf, placeOf } from '../catalog/cursor.ts'
 import { checkRuling } from '../desk/approval-log.ts'
+import type { ListedApproval } from '../desk/desk.ts'
 import { bodyOf, queryOf } from './check.ts'
 import type { Handlers } from './context.ts'
-import { note } from './notes.ts'
+import { note, purposeOf } from './notes.ts'
 import { hasRole, maySee, type Viewer } from './viewer.ts'
 
 const APPROVALS_PER_PAGE = 50
@@ -13,7 +14,9 @@ const PLACE = /^([0-9T:.Z-]{20,30}) (A-[0-9A-Z]{8})$/
 
 export const approvalRoutes: Handlers<'approvals' | 'approval' | 'decide'> = {
   async approvals({ request, viewer }, { parts }) {
-    const { state, session, limit = APPROVALS_PER_PAGE, cursor } = queryOf(request, ApprovalQuery)
+    const query = queryOf(request, ApprovalQuery)
+    const purpose = purposeOf(request)
+    const { state, session, limit = APPROVALS_PER_PAGE, cursor } = query
     const before = cursor === undefined ? undefined : placeOf(cursor, PLACE)[0]
     const found = (await parts.desk.list(state === undefined ? {} : { state }))
       .filter((each) => mayKnow(viewer, each) && (session === undefined || each.session === session))
@@ -22,31 +25,49 @@ export const approvalRoutes: Handlers<'approvals' | 'approval' | 'decide'> = {
       .sort((a, b) => (a.place < b.place ? 1 : -1))
     const page = found.slice(0, limit)
     const last = page.at(-1)
+    await note(parts, 'evidence.search', viewer.identity, {
+      what: 'approvals',
+      query: { ...query },
+      found: page.length,
+      ...purpose,
+    })
     return {
       approvals: page.map(({ each }) => approvalView(viewer, each)),
       next: found.length > limit && last !== undefined ? cursorOf(last.place) : null,
     }
   },
 
-  approval: async ({ request, viewer }, { parts }) =>
-    approvalView(viewer, await known(String(request.params['id']), viewer, parts.desk)),
-
-  async decide({ request, viewer }, { parts }) {
-    const { id } = await known(String(request.params['id']), viewer, parts.desk)
-    const { act, reason } = bodyOf(request, DecisionAsk)
-    const approval = await parts.desk.decide(
-      id,
-      { act, ...(reason === undefined ? {} : { reason: reason.toWellFormed() }) },
-      viewer.identity,
-    )
-    await note(parts, 'approval.decision', viewer.identity, {
-      approval: id,
+  async approval({ request, viewer }, { parts }) {
+    const approval = await known(String(request.params['id']), viewer, parts.desk)
+    await note(parts, 'evidence.view', viewer.identity, {
+      what: 'approval',
+      approval: approval.id,
       session: approval.session,
-      act,
-      state: approval.state,
+      ...purposeOf(request),
     })
-    return approvalView(viewer, approval)
+    return approvalView(viewer, whole(approval))
   },
+
+  /** Noted before it is done: what cannot be noted is not decided. A decision that came too late is noted as one that was not taken. */
+  async decide({ request, viewer }, { parts }) {
+    const before = await known(String(request.params['id']), viewer, parts.desk)
+    const { act, reason } = bodyOf(request, DecisionAsk)
+    const ruling = { act, ...(reason === undefined ? {} : { reason: reason.toWellFormed() }) }
+    checkRuling(before, ruling, viewer.identity)
+    const { id, session } = before
+    await note(parts, 'approval.decision', viewer.identity, { approval: id, session, ...ruling })
+    try {
+      return approvalView(viewer, whole(await parts.desk.decide(id, ruling, viewer.identity)))
+    } catch (error) {
+      const code = error instanceof ApplianceError ? error.code : 'API_FAILED'
+      await note(parts, 'approval.decision-failed', viewer.identity, { approval: id, session, act, code })
+      throw error
+    }
+  },
+}
+
+function whole(approval: Approval): ListedApproval {
+  return { ...approval, commandChars: approval.command.length }
 }
 
 /** Who sees its target's sessions, and who may be asked to decide it. */
@@ -57,7 +78,7 @@ export function mayKnow(viewer: Viewer, { target, approvers }: Approval): boolea
   )
 }
 
-export function approvalView(viewer: Viewer, approval: Approval): ApprovalView {
+export function approvalView(viewer: Viewer, approval: ListedApproval): ApprovalView {
   const { binding: _, ...shown } = approval
   return { ...shown, may: mayDecide(viewer, approval) }
 }

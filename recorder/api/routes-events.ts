@@ -1,32 +1,33 @@
 import type { ServerEvent, SessionProgress, SessionRow, SessionState } from '../../schemas/api.ts'
-import type { Approval } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Change } from '../catalog/catalog.ts'
+import type { ListedApproval } from '../desk/desk.ts'
 import { type Context, type Handlers, sessionOf } from './context.ts'
+import type { Now } from './event-hub.ts'
 import { note, purposeOf } from './notes.ts'
 import type { ApiParts } from './parts.ts'
 import { approvalView, mayKnow } from './routes-approvals.ts'
 import { tapeObjects } from './tape-objects.ts'
-import { maySee, type Viewer } from './viewer.ts'
+import { hasRole, maySee, type Viewer, viewerNow } from './viewer.ts'
 
 export const eventRoutes: Handlers<'events' | 'live'> = {
   async events({ request, response, viewer }, context) {
     await note(context.parts, 'evidence.follow', viewer.identity, { what: 'events', ...purposeOf(request) })
-    context.hub.open(response, viewer, { lastId: request.get('last-event-id'), lasts: lasting(viewer, context) })
+    context.hub.open(response, viewer, { lastId: request.get('last-event-id'), now: following(viewer, context) })
     return undefined
   },
 
   async live(asked, context) {
     const { request, response, viewer } = asked
     const { parts, hub } = context
-    const { id } = await sessionOf(asked, context)
+    const { id, target } = await sessionOf(asked, context)
     await note(parts, 'evidence.follow', viewer.identity, { what: 'session', session: id, ...purposeOf(request) })
     const row = await parts.catalog.session(id)
     const first: ServerEvent[] = row === null ? [] : [{ event: 'progress', data: await progressOf(parts, row) }]
     if (row !== null && row.state !== 'live') first.push({ event: 'closed', data: row })
     hub.open(response, viewer, {
       first,
-      lasts: lasting(viewer, context),
+      now: following(viewer, context, (now) => hasRole(now, 'investigator') && maySee(now, target)),
       accepts: (event) =>
         (event.event === 'progress' && event.data.session === id) || (event.event === 'closed' && event.data.id === id),
       ends: (event) => event.event === 'closed',
@@ -92,11 +93,19 @@ async function segmentsOf({ store }: ApiParts, session: string, state: SessionSt
   }
 }
 
-function approvalEvent(viewer: Viewer, approval: Approval): ServerEvent | undefined {
+function approvalEvent(viewer: Viewer, approval: ListedApproval): ServerEvent | undefined {
   return mayKnow(viewer, approval) ? { event: 'approval', data: approvalView(viewer, approval) } : undefined
 }
 
-/** A stream ends with the sign-in it was opened in. */
-function lasting({ tokenHash }: Viewer, { signIns }: Context): () => boolean {
-  return () => tokenHash === undefined || signIns.lasts(tokenHash)
+/** Who follows is asked for again as long as the stream lasts: it ends with their sign-in, key or role, and shows what they may see by now. */
+function following(viewer: Viewer, { parts, signIns }: Context, may: (now: Viewer) => boolean = () => true): Now {
+  return async () => {
+    try {
+      const now = await viewerNow(viewer, parts, signIns)
+      return now !== undefined && may(now) ? now : undefined
+    } catch (error) {
+      parts.onError(error)
+      return undefined
+    }
+  }
 }

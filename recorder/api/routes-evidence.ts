@@ -7,7 +7,7 @@ import type { Store } from '../store/store.ts'
 import { type Handlers, sessionOf } from './context.ts'
 import { note, purposeOf } from './notes.ts'
 import { type ByteRange, rangeOf } from './range.ts'
-import { objectKind, tapeObjects } from './tape-objects.ts'
+import { tapeObject, tapeObjects } from './tape-objects.ts'
 
 /** Read from the store at a time: what one answer holds in memory, whatever the size of the tape. */
 const PIECE_SIZE = 256 << 10
@@ -29,8 +29,7 @@ export const evidenceRoutes: Handlers<'objects' | 'object'> = {
     const { store } = context.parts
     const { id, state } = await sessionOf(asked, context)
     const name = String(request.params['name'])
-    const object =
-      objectKind(name) === undefined ? undefined : (await tapeObjects(store, id, state)).find((each) => each.name === name)
+    const object = await tapeObject(store, id, name, state)
     if (object === undefined) throw new ApplianceError('API_UNKNOWN', 'this tape has no such object')
     const { size, final } = object
     const etag = `"${id}.${name}.${size}"`
@@ -43,6 +42,14 @@ export const evidenceRoutes: Handlers<'objects' | 'object'> = {
       'cache-control': final ? 'private, max-age=31536000, immutable' : 'private, no-store',
     })
     if (request.get('if-none-match') === etag) {
+      // They have it already, and look at it again.
+      await note(context.parts, 'evidence.view', viewer.identity, {
+        session: id,
+        what: 'object',
+        object: name,
+        unchanged: true,
+        ...purposeOf(request),
+      })
       response.status(304).end()
       return undefined
     }

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { isIPv6 } from 'node:net'
+import { isIPv6, type Socket } from 'node:net'
 import { appOf } from './app.ts'
 import { EventHub } from './event-hub.ts'
 import type { ApiParts } from './parts.ts'
+import { networkOf } from './rate.ts'
 import { feedHub } from './routes-events.ts'
 import { SignIns } from './sign-ins.ts'
 
@@ -12,6 +13,10 @@ const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
 const KEEP_ALIVE_MS = 30_000
 const MAX_CONNECTIONS = 4_000
+/** Of one network: browsers of a whole office behind one address, and not all there are for one who only holds them. */
+const MAX_CONNECTIONS_PER_NETWORK = 400
+/** How late a timeout is noticed; Node's own 30 s would make three of the first two. */
+const CHECK_CONNECTIONS_MS = 2_000
 const MAX_HEADER_SIZE = 16 << 10
 
 export interface ServerOptions {
@@ -20,6 +25,7 @@ export interface ServerOptions {
   readonly port: number
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
   readonly heartbeatMs?: number
+  readonly headersTimeoutMs?: number
 }
 
 export interface ApiServer extends AsyncDisposable {
@@ -34,13 +40,18 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
   const hub = new EventHub(options.heartbeatMs)
   const signIns = new SignIns(parts.catalog, (error) => parts.onError(error))
   const names = new Set<string>()
-  const context = { parts, signIns, hub, secure }
+  const context = { parts, signIns, hub, secure, ended: new Map() }
   const app = appOf(context, names)
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = options
+  const http = {
+    maxHeaderSize: MAX_HEADER_SIZE,
+    connectionsCheckingInterval: Math.min(CHECK_CONNECTIONS_MS, headersTimeoutMs),
+  }
   const server =
     options.tls === undefined
-      ? createServer({ maxHeaderSize: MAX_HEADER_SIZE }, app)
-      : createTlsServer({ ...options.tls, maxHeaderSize: MAX_HEADER_SIZE }, app)
-  server.headersTimeout = HEADERS_TIMEOUT_MS
+      ? createServer(http, app)
+      : createTlsServer({ ...options.tls, ...http, handshakeTimeout: headersTimeoutMs }, app)
+  server.headersTimeout = headersTimeoutMs
   server.requestTimeout = REQUEST_TIMEOUT_MS
   server.keepAliveTimeout = KEEP_ALIVE_MS
   server.maxConnections = MAX_CONNECTIONS
@@ -52,6 +63,8 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
     })
   })
   server.on('error', (error) => parts.onError(error))
+  // Before TLS says anything: a handshake is what costs most.
+  server.on('connection', limitPerNetwork())
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : options.port
   const own = `${options.tls === undefined ? 'http' : 'https'}://${shownHost(options.host)}:${port}`
@@ -69,6 +82,25 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
       server.closeAllConnections()
       await Promise.all([closed, feeding])
     },
+  }
+}
+
+/** Hangs up on whoever holds too many already. */
+function limitPerNetwork(): (socket: Socket) => void {
+  const open = new Map<string, number>()
+  return (socket) => {
+    const network = networkOf(socket.remoteAddress ?? '')
+    const count = open.get(network) ?? 0
+    if (count >= MAX_CONNECTIONS_PER_NETWORK) {
+      socket.destroy()
+      return
+    }
+    open.set(network, count + 1)
+    socket.once('close', () => {
+      const left = (open.get(network) ?? 1) - 1
+      if (left === 0) open.delete(network)
+      else open.set(network, left)
+    })
   }
 }
 

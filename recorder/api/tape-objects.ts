@@ -1,4 +1,5 @@
 import type { SessionState, TapeObject } from '../../schemas/api.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import type { Store } from '../store/store.ts'
 
@@ -29,8 +30,28 @@ export async function tapeObjects(store: Store, id: string, state: SessionState,
     .sort((a, b) => kindOrder(a) - kindOrder(b) || (a.segment ?? 0) - (b.segment ?? 0))
 }
 
+/** One of them, without looking at the others; undefined where there is none of this name. */
+export async function tapeObject(store: Store, id: string, name: string, state: SessionState): Promise<TapeObject | undefined> {
+  if (objectKind(name) === undefined) return undefined
+  const size = await sizeOf(store, tapeKeys.prefix(id) + name)
+  if (size === undefined) return undefined
+  const segment = segmentOf(name)
+  const grows =
+    state === 'live' && segment !== undefined && (await sizeOf(store, tapeKeys.segment(id, segment + 1))) === undefined
+  return describe(name, size, () => !grows)
+}
+
+async function sizeOf(store: Store, key: string): Promise<number | undefined> {
+  try {
+    return await store.size(key)
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
+    throw error
+  }
+}
+
 /** Undefined for a name no tape has. */
-export function objectKind(name: string): TapeObject['kind'] | undefined {
+function objectKind(name: string): TapeObject['kind'] | undefined {
   return NAMES.find(({ pattern }) => pattern.test(name))?.kind
 }
 

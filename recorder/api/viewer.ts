@@ -15,6 +15,8 @@ export interface Viewer {
   readonly me: Me
   /** Of a browser; undefined for bearer keys. */
   readonly tokenHash?: string
+  /** When the shown proof itself runs out, where it does. */
+  readonly expiresMs?: number
 }
 
 /** `__Host-` binds a cookie to this host and path, where TLS lets it be used. */
@@ -43,8 +45,8 @@ export async function viewerOf(request: Request, parts: ApiParts, signIns: SignI
   const bearer = /^Bearer ([^\s]{1,4096})$/i.exec(request.headers.authorization ?? '')?.[1]
   if (request.headers.authorization !== undefined) {
     if (bearer === undefined) throw new ApplianceError('AUTH_REQUIRED', 'authorization takes `Bearer <access key or token>`')
-    const { identity } = await parts.people.prove(bearer, clientOf(request), new AbortController().signal)
-    return viewer(identity, parts)
+    const { identity, expiresMs } = await parts.people.prove(bearer, clientOf(request), new AbortController().signal)
+    return { ...viewer(identity, parts), ...(expiresMs === undefined ? {} : { expiresMs }) }
   }
   const token = cookieToken(request, secure)
   const record = token === undefined ? undefined : await signIns.seen(token)
@@ -61,6 +63,23 @@ export async function viewerOf(request: Request, parts: ApiParts, signIns: SignI
   if (request.method !== 'GET' && request.method !== 'HEAD' && !isCsrf(request.get(CSRF_HEADER), token))
     throw new ApplianceError('API_FORBIDDEN', `the header ${CSRF_HEADER} is missing or of another sign-in; ask /me for it`)
   return viewer(identity, parts, { tokenHash: record.tokenHash, csrf: csrfOf(token), expiresMs: record.expiresMs })
+}
+
+/** The same reader as they are now, for what outlives a request; undefined once they may see nothing any more. */
+export async function viewerNow(
+  { identity, tokenHash, expiresMs }: Viewer,
+  parts: Pick<ApiParts, 'people' | 'gateway'>,
+  signIns: SignIns,
+): Promise<Viewer | undefined> {
+  if (tokenHash !== undefined && !signIns.lasts(tokenHash)) return undefined
+  if (expiresMs !== undefined && Date.now() >= expiresMs) return undefined
+  const current = await parts.people.current(identity)
+  if (current === undefined || parts.people.roles(current).length === 0) return undefined
+  return {
+    ...viewer(current, parts),
+    ...(tokenHash === undefined ? {} : { tokenHash }),
+    ...(expiresMs === undefined ? {} : { expiresMs }),
+  }
 }
 
 export function viewer(

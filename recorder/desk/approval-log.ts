@@ -39,8 +39,13 @@ export function approvalAfter(request: ApprovalRequest, events: readonly Approva
       }
     }
   }
-  if ((state === 'pending' || state === 'approved') && nowMs >= Date.parse(request.expiresAt)) state = 'expired'
+  if (isOpen({ state }) && nowMs >= Date.parse(request.expiresAt)) state = 'expired'
   return { ...request, state, decisions }
+}
+
+/** Whether anything can still happen to it. */
+export function isOpen({ state }: Pick<Approval, 'state'>): boolean {
+  return state === 'pending' || state === 'approved'
 }
 
 /** Whether this person may rule now; throws APPROVAL_FORBIDDEN or APPROVAL_CONFLICT with the reason. */

@@ -5,9 +5,10 @@ import type { Approval, ApprovalState } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
 import { ApprovalFiles, requestIn } from './approval-files.ts'
-import { type ApprovalEvent, type ApprovalRequest, approvalAfter, checkRuling } from './approval-log.ts'
+import { type ApprovalEvent, type ApprovalRequest, approvalAfter, checkRuling, isOpen } from './approval-log.ts'
+import { ApprovalShelf } from './approval-shelf.ts'
 import type { ApprovalAsk, Outcome } from './approvals.ts'
-import type { Approver, Desk, Ruling } from './desk.ts'
+import type { Approver, Desk, ListedApproval, Ruling } from './desk.ts'
 import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
 import { FolderChanges } from './folder-changes.ts'
 import { RequestRate } from './request-rate.ts'
@@ -29,6 +30,7 @@ export class FolderDesk implements Desk {
   readonly #folder: string
   readonly #now: () => number
   readonly #files: ApprovalFiles
+  readonly #shelf: ApprovalShelf
   readonly #changes: FolderChanges
   readonly #requests = new RequestRate()
   readonly #askers = new Map<string, string[]>()
@@ -37,6 +39,7 @@ export class FolderDesk implements Desk {
     this.#folder = folder
     this.#now = now
     this.#files = new ApprovalFiles(folder)
+    this.#shelf = new ApprovalShelf(this.#files, now)
     this.#changes = new FolderChanges(folder)
   }
 
@@ -112,8 +115,8 @@ export class FolderDesk implements Desk {
     await this.#step(id, ({ state }) => (state === 'pending' ? { kind: 'withdrawn', at: this.#at() } : undefined))
   }
 
-  async list(filter: { readonly state?: ApprovalState } = {}): Promise<readonly Approval[]> {
-    const approvals = await this.#all(new Set())
+  async list(filter: { readonly state?: ApprovalState } = {}): Promise<readonly ListedApproval[]> {
+    const approvals = await this.#shelf.all(new Set())
     return filter.state === undefined ? approvals : approvals.filter(({ state }) => state === filter.state)
   }
 
@@ -133,12 +136,12 @@ export class FolderDesk implements Desk {
     return after
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<Approval> {
+  async *watch(signal: AbortSignal): AsyncGenerator<ListedApproval> {
     const seen = new Map<string, string>()
     const closed = new Set<string>()
     for (let first = true; !signal.aborted; first = false) {
       const change = this.#changes.next('A-', signal)
-      for (const approval of await this.#all(closed)) {
+      for (const approval of await this.#shelf.all(closed)) {
         const { id, state, decisions } = approval
         if (!isOpen(approval)) closed.add(id)
         const version = `${state} ${decisions.length}`
@@ -182,14 +185,6 @@ export class FolderDesk implements Desk {
     // A process may have died between claiming the binding and writing the request: finish its work.
     await this.#files.put(request.id, 0, bytes)
     return { newest: await this.get(request.id), number: Number.parseInt(name, 10) }
-  }
-
-  async #all(skip: ReadonlySet<string>): Promise<Approval[]> {
-    const approvals: Approval[] = []
-    for (const id of await this.#files.ids()) {
-      if (!skip.has(id)) approvals.push(await this.get(id))
-    }
-    return approvals.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id))
   }
 
   async #join(id: string): Promise<void> {
@@ -249,10 +244,6 @@ function outcomeOf({ state, decisions }: Approval): Outcome | undefined {
     default:
       return state satisfies never
   }
-}
-
-function isOpen({ state }: Approval): boolean {
-  return state === 'pending' || state === 'approved'
 }
 
 /** Forty random bits, in letters that cannot be misread aloud. */

@@ -15,10 +15,18 @@ export interface Ruling {
   readonly reason?: string
 }
 
+/** Of a command, in a list: more than a row shows. A statement may have 64 MiB, and two hundred of them may wait. */
+export const LISTED_COMMAND_CHARS = 4_000
+
+/** As lists tell it: `command` has its first LISTED_COMMAND_CHARS, and `commandChars` says how long the whole is, which `get` gives. */
+export interface ListedApproval extends Approval {
+  readonly commandChars: number
+}
+
 /** The whole desk: what the gate uses, and the side of the people who decide. */
 export interface Desk extends Approvals, Disposable {
   /** Oldest first. */
-  list(filter?: { readonly state?: ApprovalState }): Promise<readonly Approval[]>
+  list(filter?: { readonly state?: ApprovalState }): Promise<readonly ListedApproval[]>
   /** Rejects APPROVAL_UNKNOWN. */
   get(id: string): Promise<Approval>
   /**
@@ -28,5 +36,5 @@ export interface Desk extends Approvals, Disposable {
    */
   decide(id: string, ruling: Ruling, approver: Approver): Promise<Approval>
   /** Every open request, then each request again whenever its state or decisions change, until the signal aborts. */
-  watch(signal: AbortSignal): AsyncIterable<Approval>
+  watch(signal: AbortSignal): AsyncIterable<ListedApproval>
 }

@@ -19,6 +19,9 @@ import type {
 } from '../../schemas/api.ts'
 import { API_BASE, CSRF_HEADER, PURPOSE_HEADER, SERVER_EVENT_NAMES } from '../../schemas/api-names.ts'
 
+/** A line that was refused is tried again after this. */
+const REOPEN_MS = 5_000
+
 /** What the API refused, in its own words; `unreachable` where it did not answer at all. */
 export class ApiError extends Error {
   readonly code: ProblemDetails['code'] | 'unreachable'
@@ -39,6 +42,8 @@ export interface ApiOptions {
   readonly csrf?: () => string | null
   /** Why evidence is looked at; noted by the server. */
   readonly purpose?: string
+  /** Nobody is signed in any more: the time is over, or the key was revoked. */
+  readonly onSignedOut?: () => void
 }
 
 /** The one place that talks to the server. Answers come from our own server, checked by it with the same schemas, and are trusted in shape; never in text. */
@@ -126,14 +131,33 @@ export class Api {
     signal: AbortSignal,
   ): void {
     const below = path === 'all' ? '/events' : `/sessions/${encodeURIComponent(path.session)}/live`
-    const source = new EventSource(`${this.#options.origin ?? ''}${API_BASE}${below}`)
-    for (const name of SERVER_EVENT_NAMES) {
-      // `event` and `data` belong together: the server sends each name with its own schema.
-      source.addEventListener(name, (message) => onEvent({ event: name, data: JSON.parse(message.data) } as ServerEvent))
+    let source: EventSource
+    let again: ReturnType<typeof setTimeout> | undefined
+    const open = (): void => {
+      source = new EventSource(`${this.#options.origin ?? ''}${API_BASE}${below}`)
+      for (const name of SERVER_EVENT_NAMES) {
+        // `event` and `data` belong together: the server sends each name with its own schema.
+        source.addEventListener(name, (message) => onEvent({ event: name, data: JSON.parse(message.data) } as ServerEvent))
+      }
+      source.addEventListener('open', () => onState(true))
+      source.addEventListener('error', () => {
+        onState(false)
+        // A browser comes back by itself to a line that broke, and never to one that was refused: a server that starts, a sign-in that ended.
+        if (source.readyState !== EventSource.CLOSED) return
+        again = setTimeout(open, REOPEN_MS)
+        // Says so to whoever must know, when nobody is signed in any more.
+        void this.me(signal).catch(() => undefined)
+      })
     }
-    source.addEventListener('open', () => onState(true))
-    source.addEventListener('error', () => onState(false))
-    signal.addEventListener('abort', () => source.close(), { once: true })
+    open()
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(again)
+        source.close()
+      },
+      { once: true },
+    )
   }
 
   async #json<T>(method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
@@ -169,7 +193,11 @@ export class Api {
       if (signal?.aborted === true) throw error
       throw new ApiError('unreachable', 0, 'The server cannot be reached.', { cause: error })
     }
-    if (!response.ok) throw await problemOf(response)
+    if (!response.ok) {
+      const problem = await problemOf(response)
+      if (problem.code === 'AUTH_REQUIRED') this.#options.onSignedOut?.()
+      throw problem
+    }
     return response
   }
 }

@@ -16,6 +16,7 @@ export class VirtualList extends LitElement {
     label: { attribute: false },
     listRole: { attribute: false },
     head: { attribute: false },
+    headHeight: { attribute: false },
     width: { attribute: false },
     follow: { attribute: false },
   }
@@ -29,6 +30,8 @@ export class VirtualList extends LitElement {
   declare listRole: 'listbox' | 'table' | 'list'
   /** Stays on top. */
   declare head: TemplateResult | undefined
+  /** Where it is not as high as a row. */
+  declare headHeight: number | undefined
   /** Of the rows, where they are wider than the list: a CSS length. */
   declare width: string
   /** Stay at the end while the list grows, as long as the end is in sight. */
@@ -46,6 +49,7 @@ export class VirtualList extends LitElement {
     this.label = ''
     this.listRole = 'list'
     this.head = undefined
+    this.headHeight = undefined
     this.width = ''
     this.follow = false
   }
@@ -113,8 +117,14 @@ export class VirtualList extends LitElement {
     if (scroll !== null) scroll.scrollTop = this.#topOf(Math.max(0, Math.min(target, this.count - rows)))
   }
 
+  /** Rows were put before the first: whoever had scrolled goes on looking at the same ones. */
+  prepended(rows: number): void {
+    const scroll = this.querySelector('.vl-scroll')
+    if (scroll !== null && this.#scale === 1 && scroll.scrollTop > 0) scroll.scrollTop += rows * this.rowHeight
+  }
+
   get #headHeight(): number {
-    return this.head === undefined ? 0 : this.rowHeight
+    return this.head === undefined ? 0 : (this.headHeight ?? this.rowHeight)
   }
 
   get #scale(): number {

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { ApprovalView } from '../../schemas/api.ts'
 import { agoText, counted, countText, dateText } from '../data/format.ts'
+import { copyButton } from '../elements/copy-text.ts'
 import { empty, failure, loading, redacted, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine, whole } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
@@ -26,7 +27,8 @@ export interface ApprovalsInput {
   readonly decide: DecideInput
   readonly onPick: (id: string) => void
   readonly onMore: () => void
-  readonly onChars: (chars: number) => void
+  /** Wants to see all of its command. */
+  readonly onWhole: (approval: ApprovalView) => void
   readonly onRetry: () => void
 }
 
@@ -72,7 +74,7 @@ function requestRow(one: ApprovalView, { picked, nowMs, onPick }: ApprovalsInput
     <button type="button" class="request-row ${current ? 'current' : ''}" aria-current=${current ? 'true' : nothing} @click=${() => onPick(one.id)}>
       <span class="line"><b>${safeLine(one.requester, 40)}</b> <span class="arrow">→</span> ${safeLine(one.target, 40)}</span>
       <span class="sql mono">${safeLine(one.command, 90)}</span>
-      <span class="about">${approvalMark(one.state)} <code>${one.id}</code> <span>${agoText(one.createdAt, nowMs)}</span></span>
+      <span class="about">${approvalMark(one.state)} <code>${one.id}</code> <span title=${one.createdAt}>${agoText(one.createdAt, nowMs)}</span></span>
     </button>
   </li>`
 }
@@ -92,24 +94,24 @@ function approvalMark(state: ApprovalView['state']): TemplateResult {
 
 function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
   const { nowMs, chars, decide } = input
-  const left = one.command.length - chars
+  const left = one.commandChars - Math.min(one.command.length, chars)
   return html`<section class="pane request" aria-labelledby="request-title">
     <header>
-      <h2 id="request-title"><code>${one.id}</code> ${approvalMark(one.state)}</h2>
+      <h2 id="request-title"><code>${one.id}</code>${copyButton(one.id, 'the request’s id')} ${approvalMark(one.state)}</h2>
       <p class="lead"><b>${safeLine(one.requester, 80)}</b> <span class="muted">(${one.requesterKind}${one.principal === undefined ? nothing : html`, for <b>${safeLine(one.principal, 80)}</b>`})</span> wants to run this on <b>${safeLine(one.target, 80)}</b> <span class="muted">${one.protocol}, ${safe(one.kind)}</span></p>
       <p class="why">Held because: ${safe(one.reason)} ${ruleNames(one.rules)}</p>
     </header>
     <div class="command">
-      <pre class="block mono">${redacted(left > 0 ? one.command.slice(0, whole(one.command, chars)) : one.command)}</pre>
+      ${left > 0 ? nothing : copyButton(one.command, 'the command')}
+      <pre class="block mono">${redacted(one.command.length > chars ? one.command.slice(0, whole(one.command, chars)) : one.command)}</pre>
       ${
         left > 0
-          ? html`<p class="cut" role="alert">${counted(left, 'more character')} of ${countText(one.command.length)} not shown. <button type="button" class="link" @click=${() => input.onChars(one.command.length)}>Show the whole command</button></p>`
-          : html`<p class="hint">The whole command, ${counted(one.command.length, 'character')}. Hatched parts were masked before anybody saw them.</p>`
+          ? html`<p class="cut" role="alert">${counted(left, 'more character')} of ${countText(one.commandChars)} not shown. <button type="button" class="link" @click=${() => input.onWhole(one)}>Show the whole command</button></p>`
+          : html`<p class="hint">The whole command, ${counted(one.commandChars, 'character')}. Hatched parts were masked before anybody saw them.</p>`
       }
     </div>
     ${one.state === 'pending' ? decideView(one, decide, nowMs, left > 0) : decide.problem === '' ? nothing : html`<p class="notice notice-part" role="alert">${safe(decide.problem)}</p>`}
     <dl class="pairs">
-      ${Object.entries(one.facts).map(([name, value]) => html`<dt>${safe(name)}</dt><dd class="mono">${safeLine(Array.isArray(value) ? value.join(', ') : String(value), 400)}</dd>`)}
       <dt>Approvers</dt><dd>${counted(one.approvers.count, 'person', 'people')} of ${one.approvers.groups.map((group) => html`<code>${safe(group)}</code> `)}</dd>
       <dt>Asked</dt><dd>${dateText(one.createdAt)} <span class="muted">${agoText(one.createdAt, nowMs)}</span></dd>
       <dt>${one.state === 'pending' ? 'Expires' : one.state === 'expired' ? 'Expired' : 'Could be decided until'}</dt><dd>${dateText(one.expiresAt)} <span class="muted">${agoText(one.expiresAt, nowMs)}</span></dd>
@@ -120,6 +122,12 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
       one.decisions.length === 0
         ? html`<p class="quiet">None yet.</p>`
         : html`<ul class="decisions">${one.decisions.map((decision) => html`<li><span class="mark mark-a-${decision.act === 'approve' ? 'approved' : 'rejected'}">${decision.act === 'approve' ? 'approved' : 'rejected'}</span> <b>${safeLine(decision.by, 80)}</b> <span class="muted">${dateText(decision.at)}</span>${decision.reason === undefined ? nothing : html`<p>${safe(decision.reason)}</p>`}</li>`)}</ul>`
+    }
+    ${
+      Object.keys(one.facts).length === 0
+        ? nothing
+        : html`<h3>What the policy saw in it</h3>
+            <dl class="pairs pairs-small">${Object.entries(one.facts).map(([name, value]) => html`<dt>${safe(name)}</dt><dd class="mono">${safeLine(Array.isArray(value) ? value.join(', ') : String(value), 400)}</dd>`)}</dl>`
     }
   </section>`
 }

@@ -91,10 +91,7 @@ export class ApprovalsPage extends LitElement {
       },
       onPick: (id) => this.dispatchEvent(new PickEvent(id)),
       onMore: () => void this.#load(this.#next ?? undefined),
-      onChars: (chars) => {
-        this.#chars = chars
-        this.requestUpdate()
-      },
+      onWhole: (approval) => void this.#whole(approval),
       onRetry: () => void this.#load(),
     })
   }
@@ -121,6 +118,19 @@ export class ApprovalsPage extends LitElement {
       if (this.#gone.signal.aborted) return
       this.#state = 'failed'
       this.#problem = error instanceof Error ? error.message : String(error)
+    }
+    this.requestUpdate()
+  }
+
+  /** Lists have the beginning of a long command; who wants to decide about it sees all of it. */
+  async #whole({ id, command, commandChars }: ApprovalView): Promise<void> {
+    try {
+      if (command.length < commandChars) this.#put(await this.api.approval(id, this.#gone.signal))
+      this.#chars = commandChars
+      this.#decideProblem = ''
+    } catch (error) {
+      if (this.#gone.signal.aborted) return
+      this.#decideProblem = error instanceof Error ? error.message : String(error)
     }
     this.requestUpdate()
   }
@@ -165,7 +175,10 @@ export class ApprovalsPage extends LitElement {
 
   #put(approval: ApprovalView): void {
     const index = this.#approvals.findIndex(({ id }) => id === approval.id)
-    this.#approvals = index < 0 ? [approval, ...this.#approvals] : this.#approvals.with(index, approval)
+    const known = this.#approvals[index]
+    // News have the beginning of a command; what was fetched whole stays whole.
+    const command = known !== undefined && known.command.length > approval.command.length ? known.command : approval.command
+    this.#approvals = known === undefined ? [approval, ...this.#approvals] : this.#approvals.with(index, { ...approval, command })
     this.requestUpdate()
   }
 }

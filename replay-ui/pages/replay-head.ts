@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit'
 import type { SessionDetail } from '../../schemas/api.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
 import { counted, countText, dateText, sizeText, timeText } from '../data/format.ts'
+import { copyButton } from '../elements/copy-text.ts'
 import { stateMark } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 
@@ -14,6 +15,9 @@ export interface IntegrityInput {
   readonly tookMs: number
   readonly onAgain: () => void
 }
+
+/** How safe what was recorded is against a crash. */
+type Kept = Pick<SessionDetail, 'durability' | 'lossWindow'>
 
 export interface HeadInput {
   readonly detail: SessionDetail
@@ -33,11 +37,10 @@ export function headView(input: HeadInput): TemplateResult {
       <h1><a href="/sessions" class="back" aria-label="All sessions">‹</a><span>${safeLine(identity.subject, 60)}</span><span class="arrow" aria-label="to">→</span><span>${safeLine(target.name, 60)}</span></h1>
       <p class="facts">
         ${stateMark(detail.state)}
-        <code class="id">${safe(detail.id)}</code>
+        <span class="id-line"><code class="id">${safe(detail.id)}</code>${copyButton(detail.id, 'the session’s id')}</span>
         <span>${identity.kind}${identity.principal === undefined ? nothing : html` for ${safeLine(identity.principal, 60)}`} · ${safeLine(detail.proof, 60)}</span>
         <span>${target.protocol}${target.database === undefined ? nothing : html` · ${safeLine(target.database, 60)}`}</span>
         <span>${dateText(detail.startedAt)}</span>
-        <span title=${detail.lossWindow}>durability ${detail.durability}</span>
         ${tail === 'down' ? html`<span class="wrong" role="status">live updates interrupted, reconnecting …</span>` : nothing}
       </p>
     </div>
@@ -45,7 +48,7 @@ export function headView(input: HeadInput): TemplateResult {
       ${number('Rows', countText(detail.rows))}${number('Out', sizeText(detail.bytesOut))}${number('Masked', countText(detail.masked), detail.masked > 0 ? 'n-mask' : '')}${number('Length', timeText(detail.durationUs))}
     </dl>
     <div class="actions">
-      ${integrityView(integrity)}
+      ${integrityView(integrity, detail)}
       <button type="button" @click=${input.onCopy}>${copied ? 'Link copied' : 'Copy link'}</button>
       ${detail.state === 'live' && detail.may.kill ? html`<button type="button" class="danger" @click=${input.onKill}>End session …</button>` : nothing}
     </div>
@@ -65,7 +68,7 @@ const MEANING: Readonly<Record<TapeVerification['verdict'], string>> = {
   'DELETED-BY-POLICY': 'Removed by an act of retention, which is in the ledger.',
 }
 
-export function integrityView(input: IntegrityInput): TemplateResult {
+export function integrityView(input: IntegrityInput, kept: Kept): TemplateResult {
   const { verification, unverified, checkedChunks, chunks } = input
   const [tone, sign, words] =
     unverified !== undefined
@@ -76,7 +79,7 @@ export function integrityView(input: IntegrityInput): TemplateResult {
   return html`<button type="button" class="badge badge-${tone}" popovertarget="integrity" aria-label="Integrity: ${words}">
       <span aria-hidden="true">${tone === 'busy' ? html`<span class="spinner"></span>` : sign}</span>${words}
     </button>
-    <div id="integrity" class="popover" popover role="dialog" aria-label="Integrity">${detailView(input)}</div>`
+    <div id="integrity" class="popover" popover role="dialog" aria-label="Integrity">${detailView(input, kept)}</div>`
 }
 
 function badgeOf({ verdict }: TapeVerification, live: boolean): [tone: string, sign: string, words: string] {
@@ -96,7 +99,10 @@ function badgeOf({ verdict }: TapeVerification, live: boolean): [tone: string, s
   }
 }
 
-function detailView({ verification, unverified, checkedChunks, chunks, live, tookMs, onAgain }: IntegrityInput): TemplateResult {
+function detailView(
+  { verification, unverified, checkedChunks, chunks, live, tookMs, onAgain }: IntegrityInput,
+  { durability, lossWindow }: Kept,
+): TemplateResult {
   if (unverified !== undefined)
     return html`<h2>Not verified</h2><p>${safe(unverified)}</p><button type="button" @click=${onAgain}>Try again</button>`
   if (verification === undefined)
@@ -108,7 +114,8 @@ function detailView({ verification, unverified, checkedChunks, chunks, live, too
     <dl class="pairs">
       <dt>Checked here</dt><dd>${counted(frames, 'frame')} in ${counted(verification.chunks, 'chunk')}, ${(tookMs / 1000).toFixed(1)} s, in this browser</dd>
       ${signer === null ? nothing : html`<dt>Signed by</dt><dd>${safe(signer.gateway)}, ${safe(signer.algorithm)}, key <code>${safe(signer.keyId)}</code></dd>`}
-      ${root === null ? nothing : html`<dt>Sealed root</dt><dd><code class="wrap">${root}</code></dd>`}
+      ${root === null ? nothing : html`<dt>Sealed root</dt><dd><code class="wrap">${root}</code> ${copyButton(root, 'the root')}</dd>`}
+      <dt>Durability</dt><dd>${durability} <span class="muted">${safe(lossWindow)}</span></dd>
       ${recovered === null ? nothing : html`<dt>Recovered</dt><dd>frames ${countText(recovered.first)} – ${countText(recovered.last)}, attested only by ${safe(recovered.by)} at ${dateText(recovered.at)}</dd>`}
       ${unattested === 0 ? nothing : html`<dt>Unattested</dt><dd>${counted(unattested, 'frame')} behind a break in the chain</dd>`}
     </dl>

@@ -5,6 +5,7 @@ import type { MaskMark } from '../data/dissect.ts'
 import type { Field } from '../data/field.ts'
 import { counted, countText, exactTime, sizeText } from '../data/format.ts'
 import type { Content, ResultTable } from '../data/shown.ts'
+import { copyButton } from '../elements/copy-text.ts'
 import { actMark, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import '../elements/long-text.ts'
@@ -127,7 +128,7 @@ function contentView(frame: Frame, input: InspectorInput): TemplateResult {
 function pieceView(shown: Exclude<Shown, { show: 'columns' | 'row' }>): TemplateResult {
   switch (shown.show) {
     case 'statement':
-      return html`<div class="piece statement-text"><span class="label">${safe(shown.label)}</span><long-text .text=${shown.text}></long-text></div>`
+      return html`<div class="piece statement-text"><span class="label">${safe(shown.label)} ${copyButton(shown.text, 'the statement')}</span><long-text .text=${shown.text}></long-text></div>`
     case 'word':
       return html`<div class="piece word w-${shown.label.split(' ')[0] ?? ''}"><span class="label">${safe(shown.label)}</span>${shown.text === '' ? nothing : html`<long-text .text=${shown.text} .first=${2_000}></long-text>`}</div>`
     case 'bytes':

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit'
 import type { StatementRow } from '../../schemas/api.ts'
 import type { Frame } from '../../schemas/frame.ts'
 import { isReleased } from '../../schemas/frame.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
 import { counted, countText, exactTime, sizeText, timeText } from '../data/format.ts'
 import { summaryOf } from '../data/shown.ts'
@@ -73,7 +74,7 @@ function statementRow(
       ${rows > 0 ? html`<span>${counted(rows, 'row')}</span>` : nothing}
       ${masked > 0 ? html`<span class="t-mask">${countText(masked)} masked</span>` : nothing}
       ${outcome === 'error' || outcome === 'refused' || outcome === 'cut' ? html`<span class="t-block">${outcome}</span>` : nothing}
-      ${actMark(verdict, approval)}${ruleNames(rules.slice(0, 1))}
+      ${actMark(verdict, approval)}<span class="rules" title=${safeText(rules.join(', '))}>${ruleNames(rules)}</span>
     </div>
   </div>`
 }
@@ -169,7 +170,7 @@ function frameRow(seq: number, index: number, count: number, input: FramesInput)
   return option(
     html`<span class="at mono">${exactTime(atUs)}</span>
       <span class="dir" role="img" aria-label=${ARROW_WORDS[dir]}>${ARROWS[dir]}</span>
-      <span class="kind">${safe(kind)}${frame.channel === 0 ? nothing : html`<small> ${frame.channel}</small>`}</span>
+      <span class="kind" title=${safeText(kind)}>${safe(kind)}${frame.channel === 0 ? nothing : html`<small> ${frame.channel}</small>`}</span>
       <span class="summary mono">${safe(summaryOf(input.protocol, frame))}</span>
       ${masks === null ? nothing : html`<span class="mark mark-mask" title="masked spans">${countText(masks.spans.length / 16)}</span>`}
       ${dir === 'note' || verdict?.act === 'mask' ? nothing : actMark(verdict?.act ?? null, verdict?.approval ?? null)}

@@ -115,7 +115,12 @@ export class ReplayPage extends LitElement {
     document.title = `${identity.subject} → ${target.name} · Sallyport`
     const failed = may.read ? this.#tape?.failed : undefined
     if (failed !== undefined) this.#fail(new Error(failed.what))
-    else this.#set({ page: may.read ? 'here' : 'forbidden', tailing: state === 'live' && may.read && this.place === undefined })
+    else {
+      const tailing = state === 'live' && may.read && this.place === undefined
+      this.#set({ page: may.read ? 'here' : 'forbidden', tailing })
+      // The tape may have been there first.
+      if (tailing && this.#placed) this.#goTo(this.#lastFrame)
+    }
   }
 
   #fail(error: unknown): void {
@@ -132,7 +137,7 @@ export class ReplayPage extends LitElement {
       if (this.#state.player.durationUs !== map.durationUs) this.#lengthened(map.durationUs)
       if (!this.#placed) {
         this.#placed = true
-        const first = this.place?.frame ?? 0
+        const first = this.place?.frame ?? (this.#state.tailing ? this.#lastFrame : 0)
         this.#goTo(first, this.place?.row)
         // What is looked at first comes first.
         void tape.whenFrame(Math.min(first, map.frameCount - 1)).then(() => this.#verify())

@@ -1,20 +1,25 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit'
 import type { CatalogLag, ServerEvent, SessionRow } from '../../schemas/api.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import { type Api, ApiError } from '../data/api.ts'
-import { agoText, countText, dateText, timeText } from '../data/format.ts'
+import { agoText, counted, countText, dateText, sizeText, timeText } from '../data/format.ts'
 import type { Live } from '../data/live.ts'
 import { parseSessionFilter } from '../data/session-filter.ts'
 import { actMark, empty, failure, loading, stateMark } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
+import type { VirtualList } from '../elements/virtual-list.ts'
 import '../elements/virtual-list.ts'
 import { replayPath } from '../router.ts'
 
 const ROW_HEIGHT = 44
+const HEAD_HEIGHT = 30
 const PAGE_SIZE = 100
 /** Rows before the end at which the next page is asked for. */
 const NEAR_END = 30
 /** News of one session come many a second; the list is asked for again at most this often. */
 const REFRESH_MS = 500
+/** How long ago something was is told to the second at first, and to the minute soon. */
+const CLOCK_MS = 5_000
 
 const CHIPS: readonly (readonly [label: string, term: string])[] = [
   ['Live', 'state:live'],
@@ -31,18 +36,22 @@ export interface SessionsInput {
   readonly wrong: string
   readonly rows: readonly SessionRow[]
   readonly more: boolean
+  /** Sessions opened since, which are not among the rows. */
+  readonly newer: number
   readonly state: 'loading' | 'here' | 'failed'
   readonly problem: string
   readonly lag: CatalogLag | null
   readonly nowMs: number
   readonly onFilter: (filter: string) => void
   readonly onRetry: () => void
+  readonly onNewer: () => void
+  readonly onKey: (event: KeyboardEvent) => void
   /** The row at this index is being shown. */
   readonly onSeen: (index: number) => void
 }
 
 export function view(input: SessionsInput): TemplateResult {
-  const { filter, wrong, rows, more, lag } = input
+  const { filter, wrong, rows, more, newer, lag } = input
   return html`<main class="page sessions" id="main">
     <header class="page-head">
       <h1>Sessions</h1>
@@ -68,6 +77,7 @@ export function view(input: SessionsInput): TemplateResult {
       })}
       ${wrong === '' ? html`<span id="filter-help" class="visually-hidden">Terms are joined by and</span>` : html`<span id="filter-help" class="wrong" role="alert">${safe(wrong)}</span>`}
       ${lag === null || (lag.state === 'following' && lag.behindMs < 5_000) ? nothing : html`<span class="lag">${lagText(lag)}</span>`}
+      ${newer === 0 ? nothing : html`<button type="button" class="chip newer" @click=${input.onNewer}>${counted(newer, 'newer session')}: show</button>`}
     </div>
     ${body(input)}
   </main>`
@@ -85,11 +95,13 @@ function body(input: SessionsInput): TemplateResult {
     <virtual-list
       id="sessions-list"
       class="sessions-list"
+      @keydown=${input.onKey}
       .listRole=${'table'}
       .label=${'Sessions, newest first'}
       .count=${rows.length}
       .rowHeight=${ROW_HEIGHT}
       .head=${head()}
+      .headHeight=${HEAD_HEIGHT}
       .renderRow=${(index: number) => {
         input.onSeen(index)
         const row = rows[index]
@@ -110,13 +122,13 @@ export function sessionRow(row: SessionRow, index: number, nowMs: number): Templ
   return html`<div class="srow" role="row" aria-rowindex=${index + 1}>
     <span role="cell" class="c-state">${stateMark(row.state)}</span>
     <span role="cell" class="c-started" title=${row.startedAt}><a class="row-link" href=${replayPath(row.id)} aria-label="Replay ${row.id}">${dateText(row.startedAt).slice(0, 19)}</a><small>${agoText(row.startedAt, nowMs)}</small></span>
-    <span role="cell" class="c-who"><b>${safeLine(identity.subject, 40)}</b><small>${identity.kind}${identity.principal === undefined ? nothing : html` for ${safeLine(identity.principal, 40)}`}</small></span>
-    <span role="cell" class="c-target"><b>${safeLine(target.name, 40)}</b><small>${target.protocol}${target.database === undefined ? nothing : html` · ${safeLine(target.database, 30)}`}</small></span>
+    <span role="cell" class="c-who" title=${safeText(identity.principal === undefined ? identity.subject : `${identity.subject} for ${identity.principal}`)}><b>${safeLine(identity.subject, 40)}</b><small>${identity.kind}${identity.principal === undefined ? nothing : html` for ${safeLine(identity.principal, 40)}`}</small></span>
+    <span role="cell" class="c-target" title=${safeText(target.database === undefined ? target.name : `${target.name}, database ${target.database}`)}><b>${safeLine(target.name, 40)}</b><small>${target.protocol}${target.database === undefined ? nothing : html` · ${safeLine(target.database, 30)}`}</small></span>
     <span role="cell" class="c-last mono">${row.lastStatement === null ? html`<span class="muted">no statement yet</span>` : safe(row.lastStatement)}</span>
     <span role="cell" class="c-verdicts">${verdicts.block > 0 ? actMark('block') : nothing}${verdicts.hold > 0 ? actMark('hold') : nothing}${verdicts.mask > 0 ? actMark('mask') : nothing}</span>
-    <span role="cell" class="c-rows num">${countText(row.rows)}</span>
+    <span role="cell" class="c-rows num">${countText(row.rows)}<small>${sizeText(row.bytesOut)}</small></span>
     <span role="cell" class="c-masked num">${row.masked === 0 ? html`<span class="muted">0</span>` : countText(row.masked)}</span>
-    <span role="cell" class="c-length num">${timeText(row.durationUs)}</span>
+    <span role="cell" class="c-length num">${timeText(row.durationUs)}<small>${counted(row.statements, 'stmt')}</small></span>
   </div>`
 }
 
@@ -159,6 +171,10 @@ export class SessionsPage extends LitElement {
   #asked = new AbortController()
   #gone = new AbortController()
   #refresh: ReturnType<typeof setTimeout> | undefined
+  #clock: ReturnType<typeof setInterval> | undefined
+  readonly #newer = new Set<string>()
+  /** Rows that were put before the first since the list was drawn. */
+  #prepended = 0
 
   constructor() {
     super()
@@ -173,6 +189,8 @@ export class SessionsPage extends LitElement {
     super.connectedCallback()
     this.#gone = new AbortController()
     this.live.listen((event) => this.#heard(event), this.#gone.signal)
+    this.#clock = setInterval(() => this.requestUpdate(), CLOCK_MS)
+    addEventListener('keydown', this.#pressed, { signal: this.#gone.signal })
   }
 
   override disconnectedCallback(): void {
@@ -180,6 +198,7 @@ export class SessionsPage extends LitElement {
     this.#gone.abort()
     this.#asked.abort()
     clearTimeout(this.#refresh)
+    clearInterval(this.#clock)
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
@@ -195,16 +214,43 @@ export class SessionsPage extends LitElement {
       wrong: this.#wrong,
       rows: this.#rows,
       more: this.#next !== null,
+      newer: this.#newer.size,
       state: this.#state,
       problem: this.#problem,
       lag: this.#lag,
       nowMs: Date.now(),
       onFilter: (filter) => this.dispatchEvent(new FilterEvent(filter)),
       onRetry: () => void this.#load(),
+      onNewer: () => void this.#load(),
+      onKey: (event) => this.#moved(event),
       onSeen: (index) => {
         if (index >= this.#rows.length - NEAR_END && this.#next !== null && this.#state === 'here') void this.#load(this.#next)
       },
     })
+  }
+
+  protected override updated(): void {
+    if (this.#prepended === 0) return
+    this.querySelector<VirtualList>('virtual-list')?.prepended(this.#prepended)
+    this.#prepended = 0
+  }
+
+  /** The slash goes to the filter, as it goes to the search of a replay. */
+  readonly #pressed = (event: KeyboardEvent): void => {
+    const { target } = event
+    if (event.key !== '/' || target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    this.querySelector<HTMLInputElement>('input.filter')?.select()
+  }
+
+  /** Up and down go from row to row; the browser scrolls to whatever has the focus. */
+  #moved(event: KeyboardEvent): void {
+    const by = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+    if (by === 0 || event.ctrlKey || event.metaKey || event.altKey) return
+    const links = [...this.querySelectorAll<HTMLAnchorElement>('.row-link')]
+    const at = links.findIndex((link) => link.matches(':focus'))
+    event.preventDefault()
+    ;(at < 0 ? links[0] : links[at + by])?.focus()
   }
 
   async #load(cursor?: string): Promise<void> {
@@ -222,6 +268,14 @@ export class SessionsPage extends LitElement {
     try {
       const query = { ...parsed.query, limit: PAGE_SIZE, ...(cursor === undefined ? {} : { cursor }) }
       const page = await this.api.sessions(query, asked.signal)
+      if (cursor === undefined) {
+        const first = this.#rows[0]?.id
+        this.#prepended = Math.max(
+          0,
+          page.sessions.findIndex(({ id }) => id === first),
+        )
+        this.#newer.clear()
+      }
       this.#rows = cursor === undefined ? page.sessions : [...this.#rows, ...page.sessions]
       this.#next = page.next
       this.#lag = page.lag
@@ -245,10 +299,30 @@ export class SessionsPage extends LitElement {
         this.requestUpdate()
         return
       }
+      case 'closed': {
+        const index = this.#rows.findIndex(({ id }) => id === data.id)
+        if (index >= 0) this.#rows = this.#rows.with(index, data)
+        // It may not be one of these any more: `state:live`.
+        if (this.filter !== '' && this.#rows.length <= PAGE_SIZE) this.#refresh ??= setTimeout(() => this.#reload(), REFRESH_MS)
+        this.requestUpdate()
+        return
+      }
       case 'opened':
-      case 'closed':
+        if (this.#rows.some(({ id }) => id === data.id)) return
+        if (this.filter === '' && this.#state === 'here') {
+          this.#rows = [data, ...this.#rows]
+          this.#prepended += 1
+          this.requestUpdate()
+        } else if (this.#rows.length <= PAGE_SIZE) {
+          // Whether it belongs into a filtered list is for the server to say.
+          this.#refresh ??= setTimeout(() => this.#reload(), REFRESH_MS)
+        } else {
+          // The reader is pages away: the list stays under their eyes until they ask.
+          this.#newer.add(data.id)
+          this.requestUpdate()
+        }
+        return
       case 'reset':
-        // Whether it belongs into a filtered list is for the server to say. Only where the reader is at the top, and not pages away.
         if (this.#rows.length <= PAGE_SIZE) this.#refresh ??= setTimeout(() => this.#reload(), REFRESH_MS)
         return
       case 'approval':

@@ -17,14 +17,17 @@ export interface SignInInput {
   /** A one-time link is being redeemed, or the key is on its way. */
   readonly busy: 'link' | 'key' | null
   readonly problem: string
+  /** Why somebody who was in is asked again. */
+  readonly note: string
   readonly onSubmit: (event: SubmitEvent) => void
 }
 
-export function view({ busy, problem, onSubmit }: SignInInput): TemplateResult {
+export function view({ busy, problem, note, onSubmit }: SignInInput): TemplateResult {
   return html`<main class="sign-in" id="main">
     <form class="card" @submit=${onSubmit} aria-busy=${busy !== null}>
       <h1><span class="logo" aria-hidden="true"></span>Sallyport</h1>
       <p class="muted">Sessions of agents and people, recorded, masked and verifiable.</p>
+      ${note === '' ? nothing : html`<p class="notice notice-part" role="status">${note}</p>`}
       ${problem === '' ? nothing : html`<p class="notice notice-error" role="alert">${safe(problem)}</p>`}
       ${
         busy === 'link'
@@ -42,17 +45,20 @@ export class SignInPage extends LitElement {
   static override properties = {
     api: { attribute: false },
     link: { attribute: false },
+    note: { attribute: false },
     busy: { state: true },
     problem: { state: true },
   }
   declare api: Api
   /** Token of a one-time link, where the address had one. */
   declare link: string | undefined
+  declare note: string
   declare private busy: SignInInput['busy']
   declare private problem: string
 
   constructor() {
     super()
+    this.note = ''
     this.busy = null
     this.problem = ''
   }
@@ -70,7 +76,7 @@ export class SignInPage extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    return view({ busy: this.busy, problem: this.problem, onSubmit: this.#submitted })
+    return view({ busy: this.busy, problem: this.problem, note: this.note, onSubmit: this.#submitted })
   }
 
   readonly #submitted = (event: SubmitEvent): void => {

@@ -16,7 +16,8 @@ const { values, positionals } = parseArgs({
   },
 })
 const names = (await readdir(import.meta.dirname)).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3))
-const known = names.filter((name) => !['main', 'support'].includes(name)).sort()
+// What has a hyphen in its name is a part of a benchmark.
+const known = names.filter((name) => !['main', 'support'].includes(name) && !name.includes('-')).sort()
 const [name] = positionals
 const rounds = Number(values.rounds)
 

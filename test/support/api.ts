@@ -80,6 +80,8 @@ export interface ApiRig extends AsyncDisposable {
   /** Identities that are not what they were. */
   readonly changed: Map<string, Identity | undefined>
   nowMs: number
+  /** The ledger cannot be written to. */
+  mute: boolean
   ask(path: string, asking?: Asking): Promise<Answer>
   as(name: Name): Promise<Browser>
   /** Another server on the same catalog: a restart. */
@@ -87,7 +89,9 @@ export interface ApiRig extends AsyncDisposable {
 }
 
 /** The API over real HTTP, on a store, a catalog and a desk of its own. Takes some seconds to start: one per test file. */
-export async function apiRig(options: { readonly pages?: string; readonly heartbeatMs?: number } = {}): Promise<ApiRig> {
+export async function apiRig(
+  options: { readonly pages?: string; readonly heartbeatMs?: number; readonly headersTimeoutMs?: number } = {},
+): Promise<ApiRig> {
   const stack = new AsyncDisposableStack()
   const folder = stack.use(await recordingFolder())
   const room = await folder.room()
@@ -101,7 +105,7 @@ export async function apiRig(options: { readonly pages?: string; readonly heartb
   )
   const problems: string[] = []
   const desk = stack.use(await FolderDesk.open(join(folder.path, 'desk')))
-  const rig = { nowMs: Date.now() }
+  const rig = { nowMs: Date.now(), mute: false }
   const links = await SignInLinks.open(join(folder.path, 'links'), () => rig.nowMs)
   const notes: LedgerEntry[] = []
   const killed: string[] = []
@@ -124,7 +128,12 @@ export async function apiRig(options: { readonly pages?: string; readonly heartb
     store: folder.store,
     catalog,
     desk,
-    ledger: { append: async (entry) => void notes.push(entry) },
+    ledger: {
+      async append(entry) {
+        if (rig.mute) throw new ApplianceError('RECORDER_FAILED', 'the disk is full')
+        notes.push(entry)
+      },
+    },
     people,
     links,
     trusted: async () => [{ gateway: 'gw1', publicKey: folder.signer.publicKey }],
@@ -140,6 +149,7 @@ export async function apiRig(options: { readonly pages?: string; readonly heartb
       host: '127.0.0.1',
       port: 0,
       ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
+      ...(options.headersTimeoutMs === undefined ? {} : { headersTimeoutMs: options.headersTimeoutMs }),
     })
   const server = stack.use(await open())
   const ask = (path: string, asking?: Asking): Promise<Answer> => askAt(server.port, path, asking)

@@ -121,3 +121,26 @@ test('a decision reaches every open inbox', async () => {
   assert.ok(rig.notes.some(({ type, approval, actor }) => type === 'approval.decision' && approval === id && actor === 'gina'))
   inbox.close()
 })
+
+test('a list has the beginning of a command of megabytes, and the request itself all of it', async () => {
+  const command = `DELETE FROM stale_carts -- ${'x'.repeat(10 << 20)}`
+  const { id } = await rig.desk.request(ask({ command }))
+  const { approvals } = (await gina.ask('/approvals?state=pending')).json
+  const listed = approvals.find((one: { id: string }) => one.id === id)
+  assert.equal(listed.commandChars, command.length)
+  assert.equal(listed.command, command.slice(0, 4_000))
+  const whole = (await gina.ask(`/approvals/${id}`)).json
+  assert.equal(whole.command, command)
+  assert.equal(whole.commandChars, command.length)
+})
+
+test('two tabs that decide one request: the second is told, and its attempt is noted as none', async () => {
+  const { id } = await rig.desk.request(ask())
+  const before = rig.notes.length
+  const answers = await Promise.all([gina, gina].map((tab) => tab.ask(`/approvals/${id}/decision`, { body: { act: 'approve' } })))
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409])
+  const noted = rig.notes.slice(before).filter(({ approval }) => approval === id)
+  // One whose turn came when it was decided already never got as far as its note.
+  const taken = noted.filter(({ type }) => type === 'approval.decision').length
+  assert.equal(taken - noted.filter(({ type }) => type === 'approval.decision-failed').length, 1)
+})

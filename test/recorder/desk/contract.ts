@@ -44,7 +44,7 @@ export function deskContract(name: string, fixture: () => Promise<DeskFixture>):
     assert.equal(asked.state, 'pending')
     assert.equal(asked.createdAt, '2026-11-20T10:00:00.000Z')
     assert.equal(asked.expiresAt, '2026-11-20T11:00:00.000Z')
-    assert.deepEqual(await two.list({ state: 'pending' }), [asked])
+    assert.deepEqual(await two.list({ state: 'pending' }), [{ ...asked, commandChars: asked.command.length }])
     assert.deepEqual(await two.list({ state: 'approved' }), [])
   })
 

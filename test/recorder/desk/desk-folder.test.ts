@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { LISTED_COMMAND_CHARS } from '../../../recorder/desk/desk.ts'
 import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import { OWN_MARK } from '../../../recorder/process-mark.ts'
 import { ask, type DeskFixture, deskContract, newClock } from './contract.ts'
@@ -82,4 +83,23 @@ test('folder desk: a wire whose process died does not keep a request open', asyn
   await desk.withdraw(id)
   assert.equal((await desk.get(id)).state, 'withdrawn')
   assert.deepEqual(await readdir(join(made.folder, 'askers')), [])
+})
+
+test('folder desk: a list has the beginning of a long command, and says how long it is; what ended is not read again', async () => {
+  await using made = await fixture()
+  using desk = await made.open()
+  const long = `${'x'.repeat(LISTED_COMMAND_CHARS - 1)}\u{1f600}${'y'.repeat(100)}`
+  const asked = await desk.request(ask({ command: long }))
+  const [listed] = await desk.list()
+  assert.equal(listed?.commandChars, long.length)
+  // Not half of a character.
+  assert.equal(listed?.command, 'x'.repeat(LISTED_COMMAND_CHARS - 1))
+  assert.equal((await desk.get(asked.id)).command, long)
+  await desk.withdraw(asked.id)
+  assert.equal((await desk.list())[0]?.state, 'withdrawn')
+  await writeFile(join(made.folder, `${asked.id}.0000.json`), 'damaged')
+  assert.deepEqual(
+    (await desk.list()).map(({ id, state }) => [id, state]),
+    [[asked.id, 'withdrawn']],
+  )
 })

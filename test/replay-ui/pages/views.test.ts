@@ -25,6 +25,7 @@ const PENDING: ApprovalView = {
   protocol: 'postgres',
   kind: 'query',
   command: 'DELETE FROM carts WHERE owner = [MASKED:email:3cf6]',
+  commandChars: 51,
   facts: { verbs: ['DELETE'] },
   rules: ['pg.no-where'],
   reason: 'DELETE of a whole table',
@@ -50,7 +51,7 @@ function inbox(one: ApprovalView, more: Partial<ApprovalsInput> = {}): string {
       decide: { busy: null, problem: '', reason: '', onReason: nothing, onDecide: nothing },
       onPick: nothing,
       onMore: nothing,
-      onChars: nothing,
+      onWhole: nothing,
       onRetry: nothing,
       ...more,
     }),
@@ -72,7 +73,7 @@ test('a request shows who, what, why, and the whole command with what was masked
 })
 
 test('a command is never shortened without saying by how much, and not approved before it was seen whole', () => {
-  const text = inbox({ ...PENDING, command: 'x'.repeat(COMMAND_CHARS + 5) })
+  const text = inbox({ ...PENDING, command: 'x'.repeat(COMMAND_CHARS + 5), commandChars: COMMAND_CHARS + 5 })
   assert.match(text, /5 more characters of 20\u202f005 not shown/)
   assert.match(text, /Show the whole command before you approve it/)
 })
@@ -152,8 +153,9 @@ test('the badge says what was verified and never more', () => {
     tookMs: 0,
     onAgain: nothing,
   }
-  assert.match(textOf(integrityView(input)), /Verifying 31 %/)
-  assert.match(textOf(integrityView({ ...input, unverified: 'no Ed25519 here' })), /Not verified.*no Ed25519 here/s)
+  const kept = { durability: 'process', lossWindow: 'none' }
+  assert.match(textOf(integrityView(input, kept)), /Verifying 31 %/)
+  assert.match(textOf(integrityView({ ...input, unverified: 'no Ed25519 here' }, kept)), /Not verified.*no Ed25519 here/s)
 })
 
 test('a tape that was recovered or has gaps says so before anything else', () => {

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { serialize } from 'pg-protocol'
+import { ENDPOINTS, type EndpointName } from '../../../schemas/api.ts'
+import { type ApiRig, type Asking, apiRig, type Browser, listen } from '../../support/api.ts'
+import { entry, START } from '../../support/recording.ts'
+
+let rig: ApiRig
+let gina: Browser
+let session: string
+let approval: string
+
+before(async () => {
+  rig = await apiRig()
+  const { info, recorder } = await rig.room.open(START)
+  await recorder.append([entry({ kind: 'query', body: serialize.query('SELECT 1') })])
+  await recorder.seal('client.left')
+  session = info.id
+  await rig.catalog.settle()
+  const asked = await rig.desk.request({
+    session,
+    requester: 'agent-7',
+    requesterKind: 'agent',
+    target: 'shop',
+    protocol: 'postgres',
+    kind: 'query',
+    command: 'DELETE FROM stale_carts',
+    facts: {},
+    rules: ['no-where'],
+    reason: 'deletes everything',
+    approvers: { groups: ['dba'], count: 1 },
+    binding: 'ab'.repeat(32),
+    ttlMs: 60_000,
+  })
+  approval = asked.id
+  gina = await rig.as('gina')
+})
+after(() => rig[Symbol.asyncDispose]())
+
+/** What shows no evidence: who one is, public keys, and that the server lives. */
+const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'trust', 'health', 'openapi']
+/** What each kind of question is noted as. */
+const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
+  signOut: 'console.sign-out',
+  sessions: 'evidence.search',
+  session: 'evidence.view',
+  statements: 'evidence.view',
+  objects: 'evidence.view',
+  object: 'evidence.view',
+  live: 'evidence.follow',
+  kill: 'session.kill',
+  approvals: 'evidence.search',
+  approval: 'evidence.view',
+  decide: 'approval.decision',
+  events: 'evidence.follow',
+}
+
+/** Every endpoint but signing in, which is asked under nobody's name. */
+function asked(): { readonly name: EndpointName; readonly path: string; readonly asking: Asking }[] {
+  const bodies: Partial<Record<EndpointName, object>> = { kill: { reason: 'x' }, decide: { act: 'approve' } }
+  return (Object.keys(ENDPOINTS) as EndpointName[])
+    .filter((name) => name !== 'signIn' && !NOT_EVIDENCE.includes(name))
+    .map((name) => ({
+      name,
+      path: ENDPOINTS[name].path
+        .replace('{id}', name === 'approval' || name === 'decide' ? approval : session)
+        .replace('{name}', '0000.tape'),
+      asking: { method: ENDPOINTS[name].method.toUpperCase(), ...(name in bodies ? { body: bodies[name] } : {}) },
+    }))
+}
+
+test('what cannot be noted is neither shown nor done, at any endpoint', async () => {
+  rig.mute = true
+  rig.killed.length = 0
+  for (const { name, path, asking } of asked().filter(({ name }) => name !== 'signOut')) {
+    const { status, json, text } = await gina.ask(path, asking)
+    assert.equal(status, 503, name)
+    assert.equal(json.code, 'RECORDER_FAILED', name)
+    assert.doesNotMatch(text, /stale_carts|SELECT/, name)
+  }
+  rig.mute = false
+  assert.equal((await rig.desk.get(approval)).state, 'pending')
+  assert.deepEqual(rig.killed, [])
+  const { status } = await rig.ask('/sign-in', { body: { key: 'key-gina' } })
+  assert.equal(status, 200)
+})
+
+test('every endpoint that shows evidence or changes something is noted, with who asked', async () => {
+  // Signing out last: it ends what the others are asked with.
+  for (const { name, path, asking } of asked().sort((a, b) => Number(a.name === 'signOut') - Number(b.name === 'signOut'))) {
+    const before = rig.notes.length
+    if (ENDPOINTS[name].answer === 'events') (await listen(rig.server.port, path, { cookie: gina.cookie })).close()
+    else assert.ok((await gina.ask(path, asking)).status < 300, name)
+    const [note] = rig.notes.slice(before)
+    assert.deepEqual([note?.type, note?.['actor']], [NOTED[name], 'gina'], name)
+  }
+})
+
+test('what a browser has already is noted as looked at again', async () => {
+  const again = await rig.as('gina')
+  const { headers } = await again.ask(`/sessions/${session}/objects/0000.tape`)
+  const before = rig.notes.length
+  const { status } = await again.ask(`/sessions/${session}/objects/0000.tape`, {
+    headers: { 'if-none-match': String(headers['etag']) },
+  })
+  assert.equal(status, 304)
+  assert.deepEqual(
+    rig.notes.slice(before).map(({ type, object, unchanged }) => [type, object, unchanged]),
+    [['evidence.view', '0000.tape', true]],
+  )
+})
