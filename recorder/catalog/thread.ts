@@ -7,9 +7,11 @@ import { Ingest } from './ingest.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
 import { findSession, findSessions, findStatements } from './queries.ts'
 import { endSignIn, listSignIns, putSignIn } from './sign-in-rows.ts'
+import { yieldToOthers } from './yielding.ts'
 
 // The catalog's own thread: PostgreSQL and the reading of tapes keep it busy, and the gateway's event loop must not notice.
 
+yieldToOthers()
 const port = parentPort
 if (port === null) throw new Error('recorder/catalog/thread.ts runs as a worker thread')
 // Made by Catalog in this repository, as ThreadData says.
