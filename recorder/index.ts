@@ -11,4 +11,4 @@ export { type OpenSession, openRecorder, type RecorderRoom, type SessionStart } 
 export type { GatewaySigner } from './tape/signer.ts'
 export { openFileSigner, parseGatewayKeys, readGatewayKeys } from './tape/signer-file.ts'
 export { verifyTape } from './tape/verify.ts'
-export { verifyPath, verifyStore } from './tape/verify-path.ts'
+export { type VerifyPathOptions, verifyPath, verifyStore } from './tape/verify-path.ts'

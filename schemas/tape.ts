@@ -9,6 +9,8 @@ import type { Act, VerdictNote } from './verdict.ts'
 export const TAPE_VERSION = 1
 /** `\x89TAPE1\r\n`: not text, and broken by whatever rewrites line ends. */
 export const TAPE_MAGIC = Uint8Array.of(0x89, 0x54, 0x41, 0x50, 0x45, 0x31, 0x0d, 0x0a)
+/** Where in it the version's digit stands. */
+const VERSION_AT = 5
 /** `\x89TAPEND\n` */
 export const FOOTER_MAGIC = Uint8Array.of(0x89, 0x54, 0x41, 0x50, 0x45, 0x4e, 0x44, 0x0a)
 export const FOOTER_SIZE = 64
@@ -19,6 +21,12 @@ export const RECORD_HEAD_SIZE = 12
 export const RECORD_CHECK_SIZE = 32
 export const RECORD_TYPES = { header: 0x48, recovery: 0x52, chunk: 0x43, seal: 0x53, index: 0x49 } as const
 export type RecordType = keyof typeof RECORD_TYPES
+
+/**
+ * Behind this nothing of a segment is read: they end at 256 MiB and the record that crosses it, so that a file of any size costs
+ * no more than this does.
+ */
+export const MAX_SEGMENT_SIZE = 320 << 20
 
 export const CODECS = { store: 0, gzip: 1, zstd: 2 } as const
 export type Codec = keyof typeof CODECS
@@ -510,7 +518,29 @@ function verdictOf(value: Unpacked | undefined): VerdictNote {
 }
 
 function version(map: { readonly [key: string]: Unpacked }): void {
-  if (map['v'] !== TAPE_VERSION) throw malformed(`tape version ${String(map['v'])} is not ${TAPE_VERSION}`)
+  const newer = isNewer(map['v']) ? '; a newer program can read it' : ''
+  if (map['v'] !== TAPE_VERSION) throw malformed(`tape version ${String(map['v'])} is not ${TAPE_VERSION}${newer}`)
+}
+
+function isNewer(value: Unpacked | undefined): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > TAPE_VERSION
+}
+
+/** The version of a segment with the magic of a later version than ours; undefined for every other beginning. */
+export function newerMagic(magic: Uint8Array): number | undefined {
+  const version = (magic[VERSION_AT] ?? 0) - 0x30
+  const like = magic.length === TAPE_MAGIC.length && TAPE_MAGIC.every((byte, at) => at === VERSION_AT || magic[at] === byte)
+  return like && version > TAPE_VERSION && version <= 9 ? version : undefined
+}
+
+/** The version a statement says it is written in, where that is later than ours; undefined for every other bytes. */
+export function newerVersion(statement: Uint8Array): number | undefined {
+  try {
+    const version = object(unpack(statement), 'statement')['v']
+    return isNewer(version) ? version : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function array(value: Unpacked | undefined, what: string): readonly Unpacked[] {

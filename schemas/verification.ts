@@ -17,6 +17,9 @@ export type VerifyVerdict = keyof typeof VERIFY_EXITS
 /** Most problems listed of one tape; more are counted. */
 export const MAX_PROBLEMS = 100
 
+/** Most foreign objects listed; more are counted. */
+export const MAX_FOREIGN = 100
+
 export type ProblemPart =
   | 'magic'
   | 'header'
@@ -87,6 +90,9 @@ export interface Verification {
   readonly trust: 'given' | 'beside' | 'none'
   readonly frames: number
   readonly tapes: readonly TapeVerification[]
+  /** What stands among the tapes and is no part of any, by key: not evidence, and not looked at. At most MAX_FOREIGN. */
+  readonly foreign: readonly string[]
+  readonly foreignCount: number
 }
 
 /** Worst first. */

@@ -16,6 +16,8 @@ export interface Cli {
   /** Writes to stdout or stderr as it is: text of others goes through safeText first. */
   out(text: string): void
   err(text: string): void
+  /** Whether somebody watches stderr as it is written. */
+  readonly isTerminal?: boolean
 }
 
 export const processCli: Cli = {
@@ -23,6 +25,7 @@ export const processCli: Cli = {
   cwd: process.cwd(),
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  isTerminal: process.stderr.isTTY,
 }
 
 /** `--config`, else SALLYPORT_CONFIG, else ./sallyport.yaml, else the demo's. Throws CONFIG_INVALID naming where it looked. */

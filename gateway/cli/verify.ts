@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises'
-import { type GatewayKey, openStore, parseGatewayKeys, verifyPath, verifyStore } from '../../recorder/index.ts'
-import { safeText } from '../../schemas/safe-text.ts'
-import type { Problem, TapeVerification, Verification } from '../../schemas/verification.ts'
+import {
+  type GatewayKey,
+  openStore,
+  parseGatewayKeys,
+  type VerifyPathOptions,
+  verifyPath,
+  verifyStore,
+} from '../../recorder/index.ts'
+import type { Verification } from '../../schemas/verification.ts'
+import { verificationLines } from '../../schemas/verify/lines.ts'
 import { tapesOfUrl } from '../store-place.ts'
 import { type Cli, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
@@ -13,19 +20,14 @@ export interface VerifyOptions {
   readonly trust?: string
 }
 
-const TRUST: Readonly<Record<Verification['trust'], string>> = {
-  given: 'signatures were checked with the keys you named',
-  beside:
-    'signatures were checked with the keys beside the tapes, which whoever changed the tapes could have changed too; ' +
-    'keep a copy of keys/gateway.pub elsewhere and name it with --trust',
-  none: 'there are no keys to check signatures with; name a gateway.pub with --trust',
-}
-
 /** Verifies what is at `path`. The exit code is the verdict's (docs/tape-format.md): 0 only for VALID. */
 export async function verify(path: string | undefined, options: VerifyOptions, cli: Cli): Promise<number> {
   const gatewayKeys = await keysOf(options, cli)
-  const keys = gatewayKeys === undefined ? {} : { gatewayKeys }
-  const result = await verifyNamed(path, keys, options, cli)
+  const how = {
+    ...(gatewayKeys === undefined ? {} : { gatewayKeys }),
+    ...(cli.isTerminal === true ? { onRead: progressOn(cli) } : {}),
+  }
+  const result = await verifyNamed(path, how, options, cli)
   if (options.json) printJson(cli, result)
   else cli.out(`${verificationLines(result).join('\n')}\n`)
   return result.exit
@@ -34,17 +36,17 @@ export async function verify(path: string | undefined, options: VerifyOptions, c
 /** A folder, a container by URL, or without either the configured store. */
 async function verifyNamed(
   path: string | undefined,
-  keys: { readonly gatewayKeys?: readonly GatewayKey[] },
+  how: VerifyPathOptions,
   { config }: VerifyOptions,
   cli: Cli,
 ): Promise<Verification> {
   if (path === undefined) {
     const { store, name } = await evidenceOf(config, cli)
-    return verifyStore(store, name, keys)
+    return verifyStore(store, name, how)
   }
-  if (!/^https?:\/\//.test(path)) return verifyPath(path, keys)
+  if (!/^https?:\/\//.test(path)) return verifyPath(path, how)
   const { place, session } = tapesOfUrl(path)
-  return verifyStore(await openStore(place), path, { ...keys, ...(session === undefined ? {} : { session }) })
+  return verifyStore(await openStore(place), path, { ...how, ...(session === undefined ? {} : { session }) })
 }
 
 /** The keys named by hand; undefined: those beside the tapes. */
@@ -55,42 +57,16 @@ async function keysOf({ trust, config }: VerifyOptions, cli: Cli): Promise<reado
   return trusted.length === 0 ? undefined : trusted
 }
 
-export function verificationLines({ path, verdict, tapes, frames, trust }: Verification): string[] {
-  const count = tapes.length === 1 ? '1 tape' : `${tapes.length} tapes`
-  return [...tapes.flatMap(tapeLines), `${verdict}: ${safeText(path)} (${count}, ${frames} frames)`, TRUST[trust]]
-}
+/** How often whoever waits at a terminal is told. */
+const TOLD_EVERY_MS = 500
 
-function tapeLines(tape: TapeVerification): string[] {
-  const { session, verdict, state, frames, chunks, signer, recovered, unattested, lastGood, problems, problemCount } = tape
-  const { durability, lossWindow } = tape
-  const by = signer === null ? 'not signed' : `signed by ${signer.gateway} (${signer.algorithm} ${signer.keyId})`
-  const lines = [
-    safeText(
-      `${session}  ${verdict}  ${state}, ${frames} frames in ${chunks} chunks, ${by}, durability ${durability ?? 'unknown'}`,
-    ),
-  ]
-  const add = (line: string): void => void lines.push(`  ${safeText(line)}`)
-  if (recovered !== null) {
-    add(`frames ${recovered.first}-${recovered.last} are attested by their recovery only (${recovered.by}, ${recovered.at})`)
+/** A line on stderr that is written over, and cleared once it is no longer true. */
+function progressOn(cli: Cli): NonNullable<VerifyPathOptions['onRead']> {
+  let [read, toldAt] = [0, performance.now()]
+  return (bytes, tape, tapes) => {
+    read += bytes
+    if (performance.now() - toldAt < TOLD_EVERY_MS) return
+    toldAt = performance.now()
+    cli.err(`\rtape ${tape + 1} of ${tapes}, ${Math.round(read / 1e6)} MB read \r`)
   }
-  if (unattested > 0) add(`${unattested} frames behind a break in the chain are attested by nobody`)
-  if (verdict !== 'VALID' && lastGood !== null) {
-    const at = `${(lastGood.atUs / 1e6).toFixed(3)} s after the start, chunk ${lastGood.chunk}`
-    add(`the chain of signatures is unbroken up to frame ${lastGood.frame} (${at})`)
-  }
-  if (verdict === 'VALID-INCOMPLETE' && lossWindow !== null)
-    add(`what may be missing after it, recorded with durability ${durability}: ${lossWindow}`)
-  for (const problem of problems) add(problemLine(problem))
-  if (problemCount > problems.length) add(`... and ${problemCount - problems.length} more problems`)
-  return lines
-}
-
-function problemLine({ verdict, part, what, object, offset, chunk, frame, frames }: Problem): string {
-  const where = [
-    ...(frame === undefined ? [] : [`frame ${frame}`]),
-    ...(frames === undefined ? [] : [`frames ${frames[0]}-${frames[1]}`]),
-    ...(chunk === undefined ? [] : [`chunk ${chunk}`]),
-    offset === undefined ? object : `${object} at byte ${offset}`,
-  ]
-  return `${verdict}  ${part}: ${what} (${where.join(', ')})`
 }

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
-import { type TapeVerification, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
+import { MAX_FOREIGN, type TapeVerification, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { codeOf } from '../files.ts'
 import type { Store } from '../store/store.ts'
@@ -12,39 +12,43 @@ import { readGatewayKeys } from './signer-file.ts'
 import { isTapeFolder, TapeFolder, tapeFoldersIn } from './tape-folder.ts'
 import { verifyTape } from './verify.ts'
 
-export interface VerifyOptions {
+export interface VerifyPathOptions {
   /** Without it, keys that lie beside the tapes are used, and the result says so. */
   readonly gatewayKeys?: readonly GatewayKey[]
   /** Told after each tape. */
   readonly onTape?: (tape: TapeVerification) => void
+  /** Told of every reading: how many bytes, and in which of how many tapes. */
+  readonly onRead?: (bytes: number, tape: number, tapes: number) => void
 }
 
 /**
  * Verifies what is at `path`: a tape's folder (or a file in it) wherever it was copied to, a folder of such folders, or a data
  * folder with all its tapes. Rejects STORE_MISSING where there is no tape.
  */
-export async function verifyPath(path: string, options: VerifyOptions = {}, signal?: AbortSignal): Promise<Verification> {
-  const { tapes, keys } = await locate(resolve(path))
+export async function verifyPath(path: string, options: VerifyPathOptions = {}, signal?: AbortSignal): Promise<Verification> {
+  const { tapes, keys, foreign } = await locate(resolve(path))
   const beside = options.gatewayKeys === undefined ? await firstKeys(keys) : []
-  return verifyTapes({ tapes, path, beside }, options, signal)
+  return verifyTapes({ tapes, foreign, path, beside }, options, signal)
 }
 
 /** Verifies the tapes of a store, or one of them. Rejects STORE_MISSING where there is none. `name` is what the result calls it. */
 export async function verifyStore(
   store: Store,
   name: string,
-  options: VerifyOptions & { readonly session?: string } = {},
+  options: VerifyPathOptions & { readonly session?: string } = {},
   signal?: AbortSignal,
 ): Promise<Verification> {
   const sessions = new Set<string>()
+  const foreign: string[] = []
   for await (const key of store.list(options.session === undefined ? 'tapes/' : tapeKeys.prefix(options.session), signal)) {
-    const [, session, object] = key.split('/')
-    if (session !== undefined && object !== undefined) sessions.add(session)
+    const [, session, object, ...more] = key.split('/')
+    if (session !== undefined && object !== undefined && more.length === 0 && isTapePart(object)) sessions.add(session)
+    else foreign.push(key)
   }
   if (sessions.size === 0) throw new ApplianceError('STORE_MISSING', `${name} has no tapes`)
   const beside = options.gatewayKeys === undefined ? await readStoreKeys(store) : []
   const tapes = [...sessions].map((id) => ({ source: store, id }))
-  return verifyTapes({ tapes, path: name, beside }, options, signal)
+  return verifyTapes({ tapes, foreign, path: name, beside }, options, signal)
 }
 
 /** One tape, and where its objects are read. */
@@ -54,15 +58,22 @@ interface Place {
 }
 
 async function verifyTapes(
-  parts: { readonly tapes: readonly Place[]; readonly path: string; readonly beside: readonly GatewayKey[] },
-  options: VerifyOptions,
+  parts: {
+    readonly tapes: readonly Place[]
+    /** Keys of what is no part of a tape. */
+    readonly foreign: readonly string[]
+    readonly path: string
+    readonly beside: readonly GatewayKey[]
+  },
+  options: VerifyPathOptions,
   signal: AbortSignal | undefined,
 ): Promise<Verification> {
-  const { path } = parts
+  const { path, foreign } = parts
   const gatewayKeys = options.gatewayKeys ?? parts.beside
   const tapes: TapeVerification[] = []
+  const onRead = (bytes: number): void => options.onRead?.(bytes, tapes.length, parts.tapes.length)
   for (const { source, id } of parts.tapes) {
-    const tape = await verifyTape(source, id, { gatewayKeys }, signal)
+    const tape = await verifyTape(watched(source, onRead), id, { gatewayKeys }, signal)
     options.onTape?.(tape)
     tapes.push(tape)
   }
@@ -74,6 +85,21 @@ async function verifyTapes(
     trust: gatewayKeys.length === 0 ? 'none' : options.gatewayKeys === undefined ? 'beside' : 'given',
     frames: tapes.reduce((sum, { frames }) => sum + frames, 0),
     tapes,
+    foreign: foreign.slice(0, MAX_FOREIGN),
+    foreignCount: foreign.length,
+  }
+}
+
+/** A source, with an ear on how much is read from it. */
+function watched(source: ObjectSource, onRead: (bytes: number) => void): ObjectSource {
+  return {
+    list: (prefix, signal) => source.list(prefix, signal),
+    size: (key, signal) => source.size(key, signal),
+    async get(key, range, signal) {
+      const bytes = await source.get(key, range, signal)
+      onRead(bytes.length)
+      return bytes
+    },
   }
 }
 
@@ -81,6 +107,8 @@ interface Places {
   readonly tapes: readonly Place[]
   /** Folders the gateway's public keys may lie in, the likeliest first. */
   readonly keys: readonly string[]
+  /** Keys of what stands among the tapes and is no part of any. */
+  readonly foreign: readonly string[]
 }
 
 async function locate(path: string): Promise<Places> {
@@ -94,25 +122,36 @@ async function locate(path: string): Promise<Places> {
     return copied([folder], [folder, parent])
   }
   const root = basename(folder) === 'tapes' ? parent : folder
-  const sessions = await readdir(join(root, 'tapes')).catch((error: unknown) => {
+  const names = await readdir(join(root, 'tapes')).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
     throw error
   })
-  const kept = sessions.filter((name) => !name.startsWith('.')).sort()
-  if (kept.length > 0) return stored(root, kept)
+  const kept = await stored(root, names.filter((name) => !name.startsWith('.')).sort())
+  if (kept.tapes.length > 0) return kept
   const folders = await tapeFoldersIn(folder)
   if (folders.length === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
   return copied(folders, [folder, parent])
 }
 
-function stored(root: string, sessions: readonly string[]): Places {
+/** Those of `names` that are sessions; the others are foreign. */
+async function stored(root: string, names: readonly string[]): Promise<Places> {
   const source = new FileStore(root)
-  return { tapes: sessions.map((id) => ({ source, id })), keys: [join(root, 'keys')] }
+  const [tapes, foreign]: [Place[], string[]] = [[], []]
+  for (const id of names) {
+    const parts = await partsOf(join(root, 'tapes', id))
+    if (parts === undefined || parts.some(isTapePart)) tapes.push({ source, id })
+    if (parts !== undefined) foreign.push(...(parts.some(isTapePart) ? foreignIn(id, parts) : [`tapes/${id}`]))
+  }
+  return { tapes, keys: [join(root, 'keys')], foreign }
 }
 
 async function copied(folders: readonly string[], around: readonly string[]): Promise<Places> {
   const sources = await Promise.all(folders.map((folder) => TapeFolder.open(folder)))
-  return { tapes: sources.map((source) => ({ source, id: source.session })), keys: around.map((folder) => join(folder, 'keys')) }
+  return {
+    tapes: sources.map((source) => ({ source, id: source.session })),
+    keys: around.map((folder) => join(folder, 'keys')),
+    foreign: [],
+  }
 }
 
 async function firstKeys(folders: readonly string[]): Promise<readonly GatewayKey[]> {
@@ -121,6 +160,23 @@ async function firstKeys(folders: readonly string[]): Promise<readonly GatewayKe
     if (keys.length > 0) return keys
   }
   return []
+}
+
+/** Names in a session's folder; none for what is no folder; undefined where it cannot be looked into. */
+async function partsOf(folder: string): Promise<string[] | undefined> {
+  try {
+    return (await readdir(folder)).sort()
+  } catch (error) {
+    return codeOf(error) === 'ENOTDIR' ? [] : undefined
+  }
+}
+
+function isTapePart(name: string): boolean {
+  return /^(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/.test(name)
+}
+
+function foreignIn(session: string, names: readonly string[]): string[] {
+  return names.filter((name) => !isTapePart(name) && !name.startsWith('.')).map((name) => `tapes/${session}/${name}`)
 }
 
 /** true: a file; false: a folder; undefined: neither. */

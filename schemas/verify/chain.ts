@@ -39,10 +39,12 @@ export class ChainVerifier {
   key: Uint8Array | undefined
   /** Set by a break, until the end: what follows is not led to by the gateway's certificate. */
   broken = false
+  /** Chunks may be missing that could not be read. */
+  lost = false
   /** The head is that of a part found changed: the next `prev` cannot fit, and that has been said. */
   #headInDoubt = false
   /** Something was wrong with a chunk: sums over all cannot fit, and need no second word. */
-  #sound = true
+  sound = true
   lastUs = 0
   good = 0
   unattested = 0
@@ -74,7 +76,20 @@ export class ChainVerifier {
     this.broken = true
     this.key = undefined
     this.#headInDoubt = true
-    this.#sound = false
+    this.sound = false
+  }
+
+  /** What stood here cannot be read: what comes next is taken up where it says it begins. */
+  lose(): void {
+    this.break()
+    this.lost = true
+  }
+
+  /** Behind what could not be read. */
+  resume(n: number, seq: number): void {
+    this.n = n
+    this.seq = seq
+    this.lost = false
   }
 
   /** The segment header has been checked; the next chunk refers to it. */
@@ -122,7 +137,7 @@ export class ChainVerifier {
     }
     if (!piece.intact && !said)
       invalid('checksum', 'the chunk’s stored checksum or codec was changed; its frames are unchanged', range)
-    if (said) this.#sound = false
+    if (said) this.sound = false
     this.#goOn(chunk, signed, frames?.good ?? 0)
     if (frames !== undefined) {
       this.tally.join(frames.tally)
@@ -185,7 +200,7 @@ export class ChainVerifier {
     }
     this.seal = seal
     if (seal.id !== this.#id) invalid(`the seal is that of ${seal.id}`)
-    if (!this.#sound) return
+    if (!this.sound) return
     if (seal.chunks !== this.tree.count) invalid(`the seal tells of ${seal.chunks} chunks, the tape has ${this.tree.count}`)
     if (!sameBytes(seal.root, this.tree.root())) invalid('the seal’s root is not that of the chunks')
     if (!sameBytes(seal.head, this.head)) invalid('the seal does not follow the last chunk')
@@ -194,11 +209,11 @@ export class ChainVerifier {
   }
 }
 
-/** Index and footer of one segment against what was read. */
+/** Index and footer of one segment against what was read; without `density` where not every frame could be. */
 export async function checkIndex(
   tools: VerifyTools,
   piece: RecordPiece,
-  expected: Omit<SegmentIndex, 'v' | 'summary'>,
+  expected: Pick<SegmentIndex, 'segment' | 'chunks'> & { readonly density: SegmentIndex['density'] | undefined },
   seal: SealStatement | undefined,
   report: Report,
 ): Promise<void> {
@@ -218,7 +233,8 @@ export async function checkIndex(
   if (index.segment !== expected.segment) invalid(`the index is that of segment ${index.segment}`)
   if (JSON.stringify(index.chunks) !== JSON.stringify(expected.chunks))
     invalid('the index does not describe the chunks of its segment')
-  if (JSON.stringify(index.density) !== JSON.stringify(expected.density)) invalid('the index tells of frames at other times')
+  if (expected.density !== undefined && JSON.stringify(index.density) !== JSON.stringify(expected.density))
+    invalid('the index tells of frames at other times')
   const summary =
     seal === undefined
       ? null

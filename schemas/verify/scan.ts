@@ -3,6 +3,8 @@ import {
   FOOTER_MAGIC,
   FOOTER_SIZE,
   MAX_RECORD_SIZE,
+  MAX_SEGMENT_SIZE,
+  newerMagic,
   RECORD_CHECK_SIZE,
   RECORD_HEAD_SIZE,
   RECORD_MARK,
@@ -18,7 +20,8 @@ const WINDOW_SIZE = 1 << 20
 const MAX_TRIES = 256
 
 export type Piece =
-  | { readonly kind: 'magic'; readonly ok: boolean }
+  /** `newer`: that of a later version of the format, which is then not read. */
+  | { readonly kind: 'magic'; readonly ok: boolean; readonly newer: number | undefined }
   | {
       readonly kind: 'record'
       readonly type: RecordType
@@ -44,6 +47,8 @@ export class ObjectWindow {
   readonly #key: string
   readonly #signal: AbortSignal | undefined
   readonly size: number
+  /** Where reading ends: MAX_SEGMENT_SIZE at most. */
+  readonly end: number
   #from = 0
   #bytes: Uint8Array = new Uint8Array(0)
 
@@ -53,6 +58,7 @@ export class ObjectWindow {
     this.tools = tools
     this.#key = key
     this.size = size
+    this.end = Math.min(size, MAX_SEGMENT_SIZE)
     this.#signal = signal
   }
 
@@ -73,35 +79,41 @@ export class ObjectWindow {
   }
 }
 
-/** What a segment is made of, in order, from `from` on (0: with the magic). Goes on behind damage where it finds a record again. */
+/**
+ * What a segment is made of, in order, from `from` on (0: with the magic). Goes on behind damage where it finds a record again.
+ * Stops at the object's `end`, without a word where that is not its size.
+ */
 export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerator<Piece> {
   let at = from
   if (at === 0) {
     const magic = await object.read(0, TAPE_MAGIC.length)
     if (magic.length < TAPE_MAGIC.length) {
-      yield { kind: 'torn', offset: 0, end: object.size }
+      yield { kind: 'torn', offset: 0, end: object.end }
       return
     }
-    yield { kind: 'magic', ok: sameBytes(magic, TAPE_MAGIC) }
+    const newer = newerMagic(magic)
+    yield { kind: 'magic', ok: sameBytes(magic, TAPE_MAGIC), newer }
+    if (newer !== undefined) return
     at = TAPE_MAGIC.length
   }
   let tries = 0
-  while (at < object.size) {
-    const left = object.size - at
-    const head = await object.read(at, Math.max(RECORD_HEAD_SIZE, FOOTER_SIZE))
+  while (at < object.end) {
+    const left = object.end - at
+    const head = await object.read(at, Math.min(left, Math.max(RECORD_HEAD_SIZE, FOOTER_SIZE)))
     if (beginsLike(head, FOOTER_MAGIC)) {
-      if (left < FOOTER_SIZE) yield { kind: 'torn', offset: at, end: object.size }
+      if (left < FOOTER_SIZE) yield { kind: 'torn', offset: at, end: object.end }
       else yield { kind: 'footer', offset: at, bytes: head.subarray(0, FOOTER_SIZE) }
       at += FOOTER_SIZE
       continue
     }
     if (left < RECORD_HEAD_SIZE && beginsLike(head, RECORD_MARK)) {
-      yield { kind: 'torn', offset: at, end: object.size }
+      yield { kind: 'torn', offset: at, end: object.end }
       return
     }
     const known = parseHead(head, object.tools)
     if (known !== undefined && known.size > left) {
-      yield { kind: 'torn', offset: at, end: object.size }
+      if (object.end < object.size) return
+      yield { kind: 'torn', offset: at, end: object.end }
       return
     }
     if (known !== undefined) {
@@ -112,13 +124,13 @@ export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerat
     let next = at + 1
     for (;;) {
       next = await findMark(object, next)
-      if (next >= object.size || tries >= MAX_TRIES) {
-        next = object.size
+      if (next >= object.end || tries >= MAX_TRIES) {
+        next = object.end
         break
       }
       tries += 1
       const candidate = parseHead(await object.read(next, RECORD_HEAD_SIZE), object.tools)
-      if (candidate !== undefined && candidate.size <= object.size - next && (await readRecord(object, next, candidate)).intact)
+      if (candidate !== undefined && candidate.size <= object.end - next && (await readRecord(object, next, candidate)).intact)
         break
       next += 1
     }
@@ -181,13 +193,13 @@ function beginsLike(bytes: Uint8Array, mark: Uint8Array): boolean {
 const FIRST_MARK = RECORD_MARK[0] ?? 0
 
 async function findMark(object: ObjectWindow, from: number): Promise<number> {
-  for (let at = from; at < object.size; ) {
-    const bytes = await object.read(at, WINDOW_SIZE)
+  for (let at = from; at < object.end; ) {
+    const bytes = await object.read(at, Math.min(WINDOW_SIZE, object.end - at))
     for (let found = bytes.indexOf(FIRST_MARK); found >= 0; found = bytes.indexOf(FIRST_MARK, found + 1)) {
       if (sameBytes(bytes.subarray(found, found + RECORD_MARK.length), RECORD_MARK)) return at + found
     }
     at += Math.max(1, bytes.length - RECORD_MARK.length + 1)
-    if (bytes.length < WINDOW_SIZE) return object.size
+    if (bytes.length < WINDOW_SIZE) return object.end
   }
-  return object.size
+  return object.end
 }

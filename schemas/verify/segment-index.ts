@@ -46,7 +46,8 @@ export async function readTapeIndex(
   return { header, segments, recovered: await readRecovered(source, tools, tapeKeys.recovered(id), signal) }
 }
 
-async function readHeader(object: ObjectWindow): Promise<TapeHeader> {
+/** Segment 0's header; nothing of it is verified. Rejects TAPE_MALFORMED. */
+export async function readHeader(object: ObjectWindow): Promise<TapeHeader> {
   const record = await recordAt(object, TAPE_MAGIC.length)
   if (record?.type !== 'header') throw new ApplianceError('TAPE_MALFORMED', 'the tape does not begin with a header')
   const header = decodeHeader(decodeStatement(record.payload).statement)

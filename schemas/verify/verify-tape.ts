@@ -7,6 +7,7 @@ import {
   decodeRecovery,
   decodeStatement,
   type IndexRow,
+  newerVersion,
   type RecoveryStatement,
   type TapeHeader,
   tapeKeys,
@@ -16,6 +17,9 @@ import { ChainVerifier, checkFooter, checkIndex, type Report } from './chain.ts'
 import { told } from './frames.ts'
 import { ObjectWindow, type Piece, recordAt, scanSegment } from './scan.ts'
 import type { GatewayKey, ObjectSource, VerifyTools } from './tools.ts'
+
+/** It has 32 bytes; what stands in its place may have any number. */
+const MAX_SALT_KEY_SIZE = 32
 
 export interface TapeTrust {
   readonly gatewayKeys: readonly GatewayKey[]
@@ -83,26 +87,76 @@ class TapeVerifier {
   }
 
   async run(): Promise<TapeVerification> {
-    const keys = await this.#keys()
+    const keys = await this.#readable(tapeKeys.prefix(this.#id), () => this.#keys())
+    if (keys === undefined) return this.#result(undefined, undefined)
     if (keys.length === 0) throw new ApplianceError('STORE_MISSING', `the store has nothing of ${this.#id}`)
-    const recovery = keys.includes(tapeKeys.recovered(this.#id)) ? await this.#recovery() : undefined
-    const count = keys.filter((key) => /\/\d{4}\.tape$/.test(key)).length
-    for (let number = 0; number < count; number += 1) {
-      const key = tapeKeys.segment(this.#id, number)
-      if (!keys.includes(key)) {
-        this.#report(key)({ verdict: 'INVALID', part: 'segment', what: `segment ${number} is missing, later ones are there` })
-        break
-      }
-      await this.#segment(key, number, number === count - 1, recovery)
-    }
-    if (count === 0)
-      this.#report(tapeKeys.segment(this.#id, 0))({
-        verdict: 'INVALID',
-        part: 'segment',
-        what: 'the tape is missing, parts beside it are there',
-      })
-    const recovered = recovery === undefined ? undefined : await this.#recovered(recovery)
+    const recovery = keys.includes(tapeKeys.recovered(this.#id))
+      ? await this.#readable(tapeKeys.recovered(this.#id), () => this.#recovery())
+      : undefined
+    await this.#segments(keys, recovery)
+    const recovered =
+      recovery === undefined ? undefined : await this.#readable(tapeKeys.recovered(this.#id), () => this.#recovered(recovery))
     return this.#result(recovery, recovered)
+  }
+
+  async #segments(keys: readonly string[], recovery: RecoveryStatement | undefined): Promise<void> {
+    const numbers = keys.flatMap((key) => /\/(\d{4})\.tape$/.exec(key)?.[1] ?? []).map(Number)
+    if (numbers.length === 0) this.#missing(0, 'the tape is missing, parts beside it are there')
+    for (const [place, number] of numbers.entries()) {
+      const expected = place === 0 ? 0 : (numbers[place - 1] ?? 0) + 1
+      if (number !== expected) {
+        this.#missing(expected, `segment ${expected} is missing, later ones are there`)
+        this.#chain?.break()
+      }
+      // Without the first header nothing says by which key or salt anything could be checked.
+      if (number > 0 && this.#chain === undefined) return
+      const key = tapeKeys.segment(this.#id, number)
+      const index = tapeKeys.index(this.#id, number)
+      await this.#readable(key, async () => {
+        const rows = await this.#segment(key, number, place === numbers.length - 1, recovery)
+        if (keys.includes(index)) await this.#readable(index, () => this.#sidecar(index, number, rows))
+      })
+    }
+  }
+
+  #missing(number: number, what: string): void {
+    this.#report(tapeKeys.segment(this.#id, number))({ verdict: 'INVALID', part: 'segment', what })
+  }
+
+  /** Of an object that cannot be read nothing is known; what stands beside it is read all the same. */
+  async #readable<T>(key: string, read: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!(error instanceof ApplianceError) || error.code !== 'STORE_FAILED') throw error
+      this.#report(key)({ verdict: 'UNVERIFIABLE', part: 'segment', what: `the object cannot be read: ${error.message}` })
+      this.#chain?.lose()
+      return undefined
+    }
+  }
+
+  /** What a recovery put beside a segment that had no index of its own. */
+  async #sidecar(key: string, number: number, rows: readonly IndexRow[]): Promise<void> {
+    const report = this.#report(key)
+    const object = await ObjectWindow.open(this.#store, this.#tools, key, this.#signal)
+    const record = await recordAt(object, 0)
+    if (record?.type !== 'index' || record.size !== object.size)
+      report({ verdict: 'INVALID', part: 'index', what: 'the object is not one index record', offset: 0 })
+    else await this.#index(record, number, rows, this.#chain, report)
+  }
+
+  /** Behind damage the rows cannot agree, and that has been said. */
+  async #index(
+    piece: RecordPiece,
+    segment: number,
+    chunks: readonly IndexRow[],
+    chain: ChainVerifier | undefined,
+    report: Report,
+  ): Promise<void> {
+    const expected = { segment, chunks, density: chain?.sound === true ? chain.density.result() : undefined }
+    if (!this.#verdicts.has('INVALID') && this.#saltKey !== undefined)
+      await checkIndex(this.#tools, piece, expected, chain?.seal, report)
+    else if (!piece.intact) report({ verdict: 'INVALID', part: 'index', what: 'the index was changed', offset: piece.offset })
   }
 
   async #keys(): Promise<string[]> {
@@ -111,8 +165,9 @@ class TapeVerifier {
     return keys
   }
 
-  async #segment(key: string, number: number, last: boolean, recovery: RecoveryStatement | undefined): Promise<void> {
+  async #segment(key: string, number: number, last: boolean, recovery: RecoveryStatement | undefined): Promise<IndexRow[]> {
     const report = this.#report(key)
+    if (this.#chain?.seal !== undefined) report({ verdict: 'INVALID', part: 'segment', what: 'a segment follows the sealed end' })
     const object = await ObjectWindow.open(this.#store, this.#tools, key, this.#signal)
     // What stands behind the last good record at a recovery is what the crash cut: it never counted.
     const cutAt =
@@ -129,7 +184,7 @@ class TapeVerifier {
           what: `${object.size - piece.offset} bytes were cut off by the crash`,
           offset: piece.offset,
         })
-        return
+        return rows
       }
       if (ended && piece.kind !== 'magic') {
         report({
@@ -138,16 +193,20 @@ class TapeVerifier {
           what: `${object.size - piece.offset} bytes stand behind the end`,
           offset: piece.offset,
         })
-        return
+        return rows
       }
       switch (piece.kind) {
         case 'magic':
+          if (piece.newer !== undefined) {
+            this.#newer(piece.newer, 'magic', 0, report)
+            return rows
+          }
           if (!piece.ok)
             report({ verdict: 'INVALID', part: 'magic', what: 'the segment does not begin with the tape’s magic', offset: 0 })
           break
         case 'torn':
           this.#torn(piece, last, report)
-          return
+          return rows
         case 'damage':
           report({
             verdict: 'INVALID',
@@ -185,12 +244,7 @@ class TapeVerifier {
           } else if (piece.type === 'seal') await this.#chain?.end(piece, report)
           else if (piece.type === 'index') {
             index = piece
-            // Behind damage the rows cannot agree, and that has been said.
-            const expected = { segment: number, chunks: rows, density: this.#chain?.density.result() ?? { binUs: 0, counts: [] } }
-            if (!this.#verdicts.has('INVALID') && this.#saltKey !== undefined)
-              await checkIndex(this.#tools, piece, expected, this.#chain?.seal, report)
-            else if (!piece.intact)
-              report({ verdict: 'INVALID', part: 'index', what: 'the index was changed', offset: piece.offset })
+            await this.#index(piece, number, rows, this.#chain, report)
           } else
             report({ verdict: 'INVALID', part: 'order', what: `a ${piece.type} record has no place here`, offset: piece.offset })
           break
@@ -198,7 +252,21 @@ class TapeVerifier {
           piece satisfies never
       }
     }
-    this.#ended(object, ended, last, report)
+    if (object.end < object.size) this.#oversize(object, report)
+    else this.#ended(object, ended, last, report)
+    return rows
+  }
+
+  #oversize({ size, end }: ObjectWindow, report: Report): void {
+    const what = `the object has ${size} bytes, a segment at most ${end}; nothing behind them was read`
+    report({ verdict: 'INVALID', part: 'segment', what, offset: end })
+    this.#chain?.break()
+  }
+
+  #newer(version: number, part: 'magic' | 'header', offset: number, report: Report): void {
+    const what = `written in version ${version} of the format, which this verifier does not know; a newer one can read it`
+    report({ verdict: 'UNVERIFIABLE', part, what, offset })
+    this.#chain?.break()
   }
 
   async #chunk(
@@ -231,19 +299,22 @@ class TapeVerifier {
         ...this.#nextChunk(),
       })
     else report({ verdict: 'INVALID', part: 'end', what: `${what}, and another segment follows`, offset: piece.offset })
-    if (this.#chain !== undefined && last) this.#unsealed(report, piece.offset)
+    if (this.#chain === undefined) this.#headless(report)
+    else if (last) this.#unsealed(report, piece.offset)
+  }
+
+  #headless(report: Report): void {
+    report({ verdict: 'UNVERIFIABLE', part: 'header', what: 'the segment has no header that could be checked' })
   }
 
   #ended(object: ObjectWindow, ended: boolean, last: boolean, report: Report): void {
     if (this.#chain === undefined) {
-      report({ verdict: 'UNVERIFIABLE', part: 'header', what: 'the segment has no header that could be checked' })
+      this.#headless(report)
       return
     }
     if (!last) {
       if (!ended)
         report({ verdict: 'INVALID', part: 'end', what: 'the segment has no end, and another follows', offset: object.size })
-      else if (this.#chain.seal !== undefined)
-        report({ verdict: 'INVALID', part: 'segment', what: 'a segment follows the sealed end' })
       return
     }
     if (this.#chain.seal === undefined) this.#unsealed(report, object.size)
@@ -276,6 +347,11 @@ class TapeVerifier {
     const invalid = (what: string): void => report({ verdict: 'INVALID', part: 'header', what, offset })
     try {
       const { statement, rest } = decodeStatement(piece.payload)
+      const newer = newerVersion(statement)
+      if (newer !== undefined) {
+        this.#newer(newer, 'header', offset, report)
+        return
+      }
       const header = decodeHeader(statement)
       let said = false
       if ('session' in header) {
@@ -300,8 +376,9 @@ class TapeVerifier {
           invalid(`the header is that of segment ${header.segment}`)
           return
         }
-        const fits = header.id === this.#id && header.segment === number && header.chunk === chain.n && header.seq === chain.seq
-        if (!fits || !sameBytes(header.prev, chain.head)) {
+        const follows = chain.lost || (header.chunk === chain.n && header.seq === chain.seq && sameBytes(header.prev, chain.head))
+        if (chain.lost) chain.resume(header.chunk, header.seq)
+        if (!follows || header.id !== this.#id || header.segment !== number) {
           said = true
           invalid('the segment does not follow the one before it')
         }
@@ -343,7 +420,7 @@ class TapeVerifier {
   async #salt(header: TapeHeader): Promise<void> {
     const key = tapeKeys.salt(this.#id)
     try {
-      const salt = await this.#store.get(key, undefined, this.#signal)
+      const salt = await this.#store.get(key, { from: 0, to: MAX_SALT_KEY_SIZE + 1 }, this.#signal)
       if (sameBytes(header.salt, this.#tools.sha256(salt))) this.#saltKey = salt
       else
         this.#report(key)({
@@ -352,8 +429,9 @@ class TapeVerifier {
           what: 'the salt key is not the one the header commits to; frames cannot be checked',
         })
     } catch (error) {
-      if (!(error instanceof ApplianceError) || error.code !== 'STORE_MISSING') throw error
-      this.#report(key)({ verdict: 'UNVERIFIABLE', part: 'salt', what: 'the salt key is missing; frames cannot be checked' })
+      if (!(error instanceof ApplianceError) || !error.code.startsWith('STORE_')) throw error
+      const why = error.code === 'STORE_MISSING' ? 'is missing' : 'cannot be read'
+      this.#report(key)({ verdict: 'UNVERIFIABLE', part: 'salt', what: `the salt key ${why}; frames cannot be checked` })
     }
   }
 
@@ -383,7 +461,7 @@ class TapeVerifier {
     const main = this.#chain
     if (main === undefined) return undefined
     if (main.seal !== undefined) report({ verdict: 'INVALID', part: 'recovery', what: 'a sealed tape has nothing to recover' })
-    const fits = recovery.chunks === main.n && recovery.frames === main.seq && sameBytes(recovery.head, main.head)
+    const fits = main.lost || (recovery.chunks === main.n && recovery.frames === main.seq && sameBytes(recovery.head, main.head))
     if (!fits) {
       const frames = recovery.frames > main.seq ? { frames: [main.seq, recovery.frames - 1] as const } : {}
       report({
@@ -420,9 +498,7 @@ class TapeVerifier {
       } else if (piece.type === 'seal') await chain?.end(piece, report)
       else if (piece.type === 'index' && index === undefined) {
         index = piece
-        const density = chain?.density.result() ?? { binUs: 0, counts: [] }
-        if (this.#saltKey !== undefined)
-          await checkIndex(this.#tools, piece, { segment: 0, chunks: rows, density }, chain?.seal, report)
+        await this.#index(piece, 0, rows, chain, report)
       } else report({ verdict: 'INVALID', part: 'order', what: `a ${piece.type} record has no place here`, offset: piece.offset })
     }
     if (!ended || chain?.seal === undefined) report({ verdict: 'INVALID', part: 'recovery', what: 'the recovery has no end' })

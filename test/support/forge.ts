@@ -58,19 +58,21 @@ export interface ChunkPlan {
   readonly prev: Uint8Array
   readonly key: Key
   readonly next: Key
+  /** When it claims to begin; its number otherwise. */
+  readonly firstUs?: number
 }
 
 /** A chunk of `in` frames with these bodies, stored uncompressed. */
-export function forgeChunk({ n, firstSeq, texts, prev, key, next }: ChunkPlan): ForgedChunk {
+export function forgeChunk({ n, firstSeq, texts, prev, key, next, firstUs = firstSeq }: ChunkPlan): ForgedChunk {
   const frames = texts.map((text, index) =>
-    Buffer.from(pack([firstSeq + index, firstSeq + index, 0, 0, 'query', {}, Buffer.from(text), null, null])),
+    Buffer.from(pack([firstSeq + index, firstUs + index, 0, 0, 'query', {}, Buffer.from(text), null, null])),
   )
   const leaves = frames.map((frame, index) => sha256(Buffer.of(0), salt(firstSeq + index), frame))
   const raw = Buffer.concat(frames.flatMap((frame) => [u32(frame.length), frame]))
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
-  const lastUs = firstSeq + texts.length - 1
+  const lastUs = firstUs + texts.length - 1
   const header = Buffer.from(
-    pack([n, firstSeq, texts.length, firstSeq, lastUs, prev, treeHash(leaves), raw.length, 0, bytes, 0, 0, next.raw]),
+    pack([n, firstSeq, texts.length, firstUs, lastUs, prev, treeHash(leaves), raw.length, 0, bytes, 0, 0, next.raw]),
   )
   const signature = signed('chunk', header, key)
   const marks = Buffer.concat(leaves.map((leaf) => leaf.subarray(0, 2)))

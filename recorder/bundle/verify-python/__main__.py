@@ -1,0 +1,191 @@
+"""Verifies Sallyport's tapes with Python's standard library and nothing else. Written from docs/tape-format.md alone.
+
+    python3 verify-python [--trust gateway.pub] [--json] [--signatures python|openssl] PATH...
+
+PATH is a data folder, its `tapes`, one session's folder or one of its files; `-` reads paths from the standard input, one a line.
+The exit code is the verdict's: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY;
+1: there was nothing to verify; 2: wrong usage. With several paths it is the worst one's.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+
+import signatures
+from report import EXITS, worst
+from tape import TapeVerifier, session_of
+
+
+TAPE_PART = re.compile(r"[0-9]{4}\.(tape|idx)|recovered-0000\.tape|salt")
+SEGMENT = re.compile(r"([0-9]{4}|recovered-0000)\.tape")
+MAX_FOREIGN = 100
+
+
+def is_tape_folder(path):
+    try:
+        return any(SEGMENT.fullmatch(name) for name in os.listdir(path))
+    except OSError:
+        return False
+
+
+def locate(path):
+    """Sessions as (folder, id), folders where public keys may lie, and keys of what is among the tapes and is no part of any."""
+    path = os.path.abspath(path)
+    if os.path.isfile(path):
+        path = os.path.dirname(path)
+    parent = os.path.dirname(path)
+    if is_tape_folder(path):
+        # Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.
+        if os.path.basename(parent) == "tapes":
+            return stored(os.path.dirname(parent), [os.path.basename(path)])
+        return [(path, session_of(path))], [path, parent], []
+    root = parent if os.path.basename(path) == "tapes" else path
+    tapes = os.path.join(root, "tapes")
+    found = stored(root, sorted(os.listdir(tapes)) if os.path.isdir(tapes) else [])
+    if found[0]:
+        return found
+    folders = [os.path.join(path, name) for name in sorted(os.listdir(path))]
+    copied = [(folder, session_of(folder)) for folder in folders if is_tape_folder(folder)]
+    if not copied:
+        raise FileNotFoundError(path + " has no tapes")
+    return copied, [path, parent], []
+
+
+def stored(root, names):
+    sessions, foreign = [], []
+    for name in names:
+        folder = os.path.join(root, "tapes", name)
+        if name.startswith("."):
+            continue
+        try:
+            parts = os.listdir(folder)
+        except NotADirectoryError:
+            parts = []
+        except OSError:
+            parts = ["salt"]  # a session, as far as can be told; its verification says that it cannot be read
+        if any(TAPE_PART.fullmatch(part) for part in parts):
+            sessions.append((folder, name))
+            foreign += foreign_in(name, parts)
+        else:
+            foreign.append("tapes/" + name)
+    return sessions, [root], foreign
+
+
+def foreign_in(session, names):
+    return [
+        "tapes/%s/%s" % (session, name)
+        for name in sorted(names)
+        if not TAPE_PART.fullmatch(name) and not name.startswith(".")
+    ]
+
+
+class Progress:
+    """A line on stderr, now and then, for whoever waits."""
+
+    def __init__(self, shown):
+        self.shown = shown
+        self.read = 0
+        self.began = self.last = time.monotonic()
+
+    def __call__(self, size):
+        self.read += size
+        now = time.monotonic()
+        if self.shown and now - self.last > 1:
+            self.last = now
+            sys.stderr.write("\r%d MB read, %.0f MB/s " % (self.read >> 20, (self.read >> 20) / (now - self.began)))
+            sys.stderr.flush()
+
+    def end(self):
+        if self.shown and self.last > self.began:
+            sys.stderr.write("\n")
+
+
+def keys_beside(folder):
+    try:
+        with open(os.path.join(folder, "keys", "gateway.pub"), encoding="utf-8") as file:
+            return signatures.read_keys(file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def verify(path, given, progress):
+    sessions, around, foreign = locate(path)
+    keys, trust = given, "given"
+    if keys is None:
+        keys = next(filter(None, map(keys_beside, around)), [])
+        trust = "beside" if keys else "none"
+    tapes = [TapeVerifier(folder, session, keys, progress).verify() for folder, session in sessions]
+    verdict = worst(tape["verdict"] for tape in tapes)
+    return {
+        "path": path, "verdict": verdict, "exit": EXITS[verdict], "trust": trust,
+        "frames": sum(tape["frames"] for tape in tapes), "tapes": tapes,
+        "foreign": foreign[:MAX_FOREIGN], "foreignCount": len(foreign),
+    }
+
+
+TRUST = {
+    "given": "signatures were checked with the keys you named",
+    "beside": "signatures were checked with the keys beside the tapes, which whoever changed the tapes could have changed too",
+    "none": "there are no keys to check signatures with; name a gateway.pub with --trust",
+}
+
+
+def printable(text):
+    return "".join(character if character.isprintable() else "\\u%04x" % ord(character) for character in text)
+
+
+def lines_of(result):
+    for tape in result["tapes"]:
+        yield "%(session)s  %(verdict)s  %(state)s, %(frames)d frames in %(chunks)d chunks" % tape
+        for problem in tape["problems"]:
+            where = ["%s %s" % (name, problem[name]) for name in ("frame", "frames", "chunk", "offset") if name in problem]
+            yield "  %s  %s: %s (%s)" % (
+                problem["verdict"], problem["part"], problem["what"], ", ".join([problem["object"]] + where)
+            )
+        if tape["problemCount"] > len(tape["problems"]):
+            yield "  ... and %d more problems" % (tape["problemCount"] - len(tape["problems"]))
+    for key in result["foreign"]:
+        yield key + " is no part of a tape, and was not looked at"
+    yield "%s: %s (%d tapes, %d frames)" % (result["verdict"], result["path"], len(result["tapes"]), result["frames"])
+    yield TRUST[result["trust"]]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="verify-python", description="Verifies Sallyport's tapes, offline.")
+    parser.add_argument("paths", nargs="+", metavar="PATH")
+    parser.add_argument("--trust", metavar="FILE", help="public keys of the gateways to believe, a gateway.pub")
+    parser.add_argument("--json", action="store_true", help="one JSON object a path")
+    parser.add_argument("--signatures", choices=("python", "openssl"), default="python", help="who checks signatures")
+    arguments = parser.parse_args()
+    signatures.choose(arguments.signatures)
+    keys = None
+    if arguments.trust is not None:
+        with open(arguments.trust, encoding="utf-8") as file:
+            keys = signatures.read_keys(file.read())
+    paths = [line.rstrip("\n") for line in sys.stdin] if arguments.paths == ["-"] else arguments.paths
+    progress = Progress(sys.stderr.isatty())
+    verdicts, code = [], 0
+    for path in paths:
+        try:
+            result = verify(path, keys, progress)
+        except OSError as error:
+            result = {"path": path, "error": str(error)}
+            code = 1
+        if arguments.json:
+            print(json.dumps(result))
+        elif "error" in result:
+            print(printable(result["error"]))
+        else:
+            for line in lines_of(result):
+                print(printable(line))
+        if "verdict" in result:
+            verdicts.append(result["verdict"])
+    progress.end()
+    return code or EXITS[worst(verdicts)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

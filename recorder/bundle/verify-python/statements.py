@@ -1,0 +1,56 @@
+"""The maps that are signed: of headers, recoveries and seals. docs/tape-format.md."""
+
+from msgpack import Malformed, unpack
+
+VERSION = 1
+HEADER = {"segment": int, "session": dict, "epoch": bytes, "salt": bytes, "monotonicUs": int, "lossWindow": str}
+SESSION = {
+    "id": str, "gateway": str, "number": int, "startedAt": str, "durability": str, "identity": dict, "target": dict,
+}
+LATER = {"segment": int, "id": str, "prev": bytes, "chunk": int, "seq": int}
+RECOVERY = {
+    "id": str, "gateway": str, "recoveredAt": str, "head": bytes, "segment": int, "offset": int,
+    "chunks": int, "frames": int, "recovered": int, "salt": bytes, "epoch": bytes,
+}
+TOTALS = {
+    "frames": int, "bytesIn": int, "bytesOut": int, "rows": int, "statements": int, "masked": int, "verdicts": dict,
+}
+VERDICTS = {"allow": int, "mask": int, "block": int, "hold": int}
+SEAL = {"id": str, "reason": str, "chunks": int, "root": bytes, "head": bytes, "atUs": int, "endedAt": str, "totals": dict}
+
+
+class NewerVersion(Exception):
+    def __init__(self, version):
+        super().__init__("written in version %s of the format, which this verifier does not know; use a newer one" % version)
+
+
+def statement_of(data, members):
+    """The map in `data`, with these members of these types. Raises Malformed, NewerVersion."""
+    value = unpack(data)
+    if not isinstance(value, dict):
+        raise Malformed("a statement is a map")
+    version = value.get("v")
+    if type(version) is int and version > VERSION:
+        raise NewerVersion(version)
+    if version != VERSION:
+        raise Malformed("a statement of no version")
+    check_members(value, members)
+    return value
+
+
+def check_members(value, members):
+    for name, kind in members.items():
+        if type(value.get(name)) is not kind or (kind is int and value[name] < 0):
+            raise Malformed("a statement whose %s is missing or of the wrong type" % name)
+
+
+def certificate_of(header):
+    """The second member of a header's array: [gateway, algorithm, keyId, signature], or None where there is none."""
+    if len(header) == 1:
+        return None
+    value = header[1]
+    if not isinstance(value, list) or len(value) != 4:
+        raise Malformed("a certificate is an array of four")
+    if not all(isinstance(item, str) for item in value[:3]) or not isinstance(value[3], bytes):
+        raise Malformed("a certificate's members")
+    return value

@@ -1,0 +1,82 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import { safeJson, safeText } from '../../schemas/safe-text.ts'
+import { VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
+import { verificationLines } from '../../schemas/verify/lines.ts'
+import type { GatewayKey } from '../../schemas/verify/tools.ts'
+import { parseKeys, verifyFolder } from './folder.ts'
+import { folderAt, type NodeProcess, readText } from './folder-node.ts'
+
+const USAGE = `node sallyport-verify.mjs [--trust gateway.pub] [--json] PATH...
+
+PATH is a data folder, its tapes, one session's folder or one of its files; - reads paths from the standard input, one a line.
+The exit code is the verdict's, the worst one's of several: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE,
+40 UNTRUSTED, 50 DELETED-BY-POLICY; 1: there was nothing to verify; 2: wrong usage.
+`
+const TOLD_EVERY_MS = 1000
+
+/** The verifier as a command, for any Node from 20.16 on. */
+export async function command(process: NodeProcess): Promise<void> {
+  const args = [...process.argv.slice(2)]
+  const json = take(args, '--json')
+  const trust = option(args, '--trust')
+  if (args.length === 0 || args.some((arg) => arg.startsWith('-') && arg !== '-') || trust === '') {
+    process.stderr.write(USAGE)
+    process.exitCode = 2
+    return
+  }
+  const keys = trust === undefined ? undefined : parseKeys(await readText(process, trust))
+  const paths = args.includes('-') ? (await textOf(process.stdin)).split('\n').filter((line) => line !== '') : args
+  const progress = progressOn(process)
+  const verdicts: Verification['verdict'][] = []
+  let failed = false
+  for (const path of paths) {
+    try {
+      const result = await verifyOne(process, path, keys, progress)
+      verdicts.push(result.verdict)
+      process.stdout.write(json ? `${safeJson(result)}\n` : `${verificationLines(result).join('\n')}\n`)
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error
+      failed = true
+      process.stdout.write(json ? `${safeJson({ path, error: error.message })}\n` : `${safeText(error.message)}\n`)
+    }
+  }
+  process.exitCode = failed ? 1 : VERIFY_EXITS[worstVerdict(verdicts)]
+}
+
+async function verifyOne(
+  process: NodeProcess,
+  path: string,
+  keys: readonly GatewayKey[] | undefined,
+  onRead: (bytes: number, tape: number, tapes: number) => void,
+): Promise<Verification> {
+  return verifyFolder(path, await folderAt(process, path), { keys, onRead })
+}
+
+/** A line on stderr, now and then, for whoever waits at a terminal. */
+function progressOn({ stderr }: NodeProcess): (bytes: number, tape: number, tapes: number) => void {
+  let [read, toldAt] = [0, performance.now()]
+  return (bytes, tape, tapes) => {
+    read += bytes
+    if (stderr.isTTY !== true || performance.now() - toldAt < TOLD_EVERY_MS) return
+    toldAt = performance.now()
+    stderr.write(`\rtape ${tape + 1} of ${tapes}, ${Math.round(read / 1e6)} MB read `)
+  }
+}
+
+function take(args: string[], name: string): boolean {
+  const at = args.indexOf(name)
+  if (at >= 0) args.splice(at, 1)
+  return at >= 0
+}
+
+function option(args: string[], name: string): string | undefined {
+  const at = args.indexOf(name)
+  return at < 0 ? undefined : (args.splice(at, 2)[1] ?? '')
+}
+
+async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const chunk of stream) text += decoder.decode(chunk, { stream: true })
+  return text
+}

@@ -1,0 +1,108 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import { type PickedFile, type PickedFolder, sessionIn, TAPE_PART } from './folder.ts'
+
+/** What is used of Node, which this page has no types of: the same file runs in browsers. */
+interface NodeFiles {
+  stat(path: string): Promise<{ readonly size: number; isFile(): boolean }>
+  readdir(path: string, options: { readonly withFileTypes: true }): Promise<readonly NodeEntry[]>
+  readFile(path: string, encoding: 'utf8'): Promise<string>
+  open(path: string, flags: 'r'): Promise<NodeFile>
+}
+
+interface NodeEntry {
+  readonly name: string
+  isDirectory(): boolean
+}
+
+interface NodeFile {
+  read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
+  close(): Promise<void>
+}
+
+interface NodePaths {
+  resolve(...parts: string[]): string
+  join(...parts: string[]): string
+  dirname(path: string): string
+  basename(path: string): string
+}
+
+/** Node 20.16 and later. */
+export interface NodeProcess {
+  readonly argv: readonly string[]
+  readonly stdout: { write(text: string): void }
+  readonly stderr: { write(text: string): void; readonly isTTY?: boolean }
+  readonly stdin: AsyncIterable<Uint8Array>
+  exitCode: number | undefined
+  getBuiltinModule(name: 'node:fs/promises'): NodeFiles
+  getBuiltinModule(name: 'node:path'): NodePaths
+}
+
+export async function readText(process: NodeProcess, path: string): Promise<string> {
+  return process.getBuiltinModule('node:fs/promises').readFile(path, 'utf8')
+}
+
+/** The files of a data folder, its tapes, one session's folder or one of its files, by key. Rejects STORE_MISSING. */
+export async function folderAt(process: NodeProcess, path: string): Promise<PickedFolder> {
+  const files = process.getBuiltinModule('node:fs/promises')
+  const { resolve, join, dirname, basename } = process.getBuiltinModule('node:path')
+  let at = resolve(path)
+  const found = await files.stat(at).catch(() => {
+    throw new ApplianceError('STORE_MISSING', `${at} does not exist`)
+  })
+  if (found.isFile()) at = dirname(at)
+  const picked = new Map<string, PickedFile>()
+  const add = async (folder: string, prefix: string): Promise<void> => {
+    for (const entry of await files.readdir(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) await add(join(folder, entry.name), `${prefix}${entry.name}/`)
+      else picked.set(`${prefix}${entry.name}`, fileAt(files, join(folder, entry.name)))
+    }
+  }
+  const isSegment = ({ name }: NodeEntry): boolean => /^(?:\d{4}|recovered-0000)\.tape$/.test(name)
+  const holdsTape = async (folder: string): Promise<boolean> =>
+    (await files.readdir(folder, { withFileTypes: true })).some(isSegment)
+  const copy = async (folder: string): Promise<void> => add(folder, `tapes/${await sessionOf(folder)}/`)
+  const sessionOf = async (folder: string): Promise<string> => {
+    const header = fileAt(files, join(folder, '0000.tape'))
+    return (await sessionIn(header).catch(() => undefined)) ?? basename(folder)
+  }
+  const parent = dirname(at)
+  let around = [at, parent]
+  if (await holdsTape(at)) {
+    // Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.
+    if (basename(parent) === 'tapes') {
+      await add(at, `tapes/${basename(at)}/`)
+      around = [dirname(parent)]
+    } else await copy(at)
+  } else {
+    const root = basename(at) === 'tapes' ? parent : at
+    await add(join(root, 'tapes'), 'tapes/').catch(() => undefined)
+    if ([...picked.keys()].some((key) => TAPE_PART.test(key))) around = [root]
+    else {
+      for (const entry of await files.readdir(at, { withFileTypes: true }))
+        if (entry.isDirectory() && (await holdsTape(join(at, entry.name)))) await copy(join(at, entry.name))
+    }
+  }
+  for (const folder of around.toReversed()) await add(join(folder, 'keys'), 'keys/').catch(() => undefined)
+  return picked
+}
+
+function fileAt(files: NodeFiles, path: string): PickedFile {
+  return {
+    size: async () => (await files.stat(path)).size,
+    async read(from, to) {
+      const file = await files.open(path, 'r')
+      try {
+        const bytes = new Uint8Array(Math.max(0, Math.min(to, (await files.stat(path)).size) - from))
+        let filled = 0
+        while (filled < bytes.length) {
+          const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, from + filled)
+          if (bytesRead === 0) break
+          filled += bytesRead
+        }
+        return bytes.subarray(0, filled)
+      } finally {
+        await file.close()
+      }
+    },
+  }
+}

@@ -1,0 +1,138 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import { MAX_FOREIGN, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
+import { ObjectWindow } from '../../schemas/verify/scan.ts'
+import { readHeader } from '../../schemas/verify/segment-index.ts'
+import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
+import { verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
+import { webTools } from '../data/web-tools.ts'
+
+/** A file somebody picked, or that lies in a folder. Rejects where it cannot be read. */
+export interface PickedFile {
+  size(): Promise<number>
+  /** Bytes [from, to) or as many of them as there are. */
+  read(from: number, to: number): Promise<Uint8Array>
+}
+
+/** Files by key: `tapes/<session>/0000.tape`, `keys/gateway.pub`, and whatever else is there. */
+export type PickedFolder = ReadonlyMap<string, PickedFile>
+
+export const TAPE_PART = /^tapes\/[^/]+\/(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
+const FIRST_SEGMENT = '0000.tape'
+const PUBLIC_KEYS = 'keys/gateway.pub'
+/** A line per gateway; what is larger is something else. */
+const MAX_KEYS_SIZE = 1 << 20
+
+/**
+ * Files by key, of whatever folder of a store was picked or dropped; `files` by their paths from there, its own name first.
+ * Where a session's folder lies in no `tapes`, its header says which session it is.
+ */
+export async function folderOf(files: ReadonlyMap<string, PickedFile>): Promise<PickedFolder> {
+  const folder = new Map<string, PickedFile>()
+  const copies = new Map<string, string>()
+  for (const [path, file] of files) {
+    const parts = path.split('/')
+    const [parent = '', name = ''] = parts.slice(-2)
+    const tapes = parts.indexOf('tapes')
+    if (path.endsWith(`/${PUBLIC_KEYS}`)) folder.set(PUBLIC_KEYS, file)
+    else if (tapes >= 0) folder.set(parts.slice(tapes).join('/'), file)
+    else if (name === FIRST_SEGMENT) copies.set(path.slice(0, -FIRST_SEGMENT.length), (await sessionIn(file)) ?? parent)
+  }
+  for (const [path, file] of files) {
+    const place = path.slice(0, path.lastIndexOf('/') + 1)
+    const session = copies.get(place)
+    if (session !== undefined) folder.set(`tapes/${session}/${path.slice(place.length)}`, file)
+  }
+  return folder
+}
+
+/** The session a tape's first segment says it is of; undefined where that cannot be read. */
+export async function sessionIn(segment: PickedFile): Promise<string | undefined> {
+  const source: ObjectSource = {
+    async *list() {},
+    size: () => segment.size(),
+    get: async (_key, range) => segment.read(range?.from ?? 0, range?.to ?? (await segment.size())),
+  }
+  try {
+    return (await readHeader(await ObjectWindow.open(source, webTools, FIRST_SEGMENT))).session.id
+  } catch {
+    return undefined
+  }
+}
+
+/** Trusted keys: one per line, a gateway's name and its public key (SPKI, base64). Throws CONFIG_INVALID. */
+export function parseKeys(text: string): GatewayKey[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [gateway, key, ...more] = line.trim().split(/\s+/)
+      if (gateway === undefined || key === undefined || more.length > 0)
+        throw new ApplianceError('CONFIG_INVALID', 'a gateway key line is a name and a public key (SPKI, base64)')
+      return { gateway, publicKey: Uint8Array.from(atob(key), (character) => character.charCodeAt(0)) }
+    })
+}
+
+export interface FolderOptions {
+  /** Without them, keys that lie beside the tapes are used, and the result says so. */
+  readonly keys?: readonly GatewayKey[] | undefined
+  /** Told of every reading: how many bytes, and in which of how many tapes. */
+  readonly onRead?: (bytes: number, tape: number, tapes: number) => void
+}
+
+/** Verifies every tape in a folder. Rejects STORE_MISSING where there is none. */
+export async function verifyFolder(path: string, folder: PickedFolder, options: FolderOptions = {}): Promise<Verification> {
+  const names = [...folder.keys()].sort()
+  const sessions = [...new Set(names.filter((key) => TAPE_PART.test(key)).map((key) => key.split('/')[1] ?? ''))]
+  if (sessions.length === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
+  const foreign = names.filter((key) => /^tapes\/[^.]/.test(key) && !TAPE_PART.test(key))
+  const beside = options.keys === undefined ? await keysBeside(folder) : []
+  const gatewayKeys = options.keys ?? beside
+  const tapes: Verification['tapes'][number][] = []
+  const source = sourceOf(folder, names, (bytes) => options.onRead?.(bytes, tapes.length, sessions.length))
+  for (const id of sessions) tapes.push(await verifyTapeWith({ source, tools: webTools }, id, { gatewayKeys }))
+  const verdict = worstVerdict(tapes.map((tape) => tape.verdict))
+  return {
+    path,
+    verdict,
+    exit: VERIFY_EXITS[verdict],
+    trust: gatewayKeys.length === 0 ? 'none' : options.keys === undefined ? 'beside' : 'given',
+    frames: tapes.reduce((sum, { frames }) => sum + frames, 0),
+    tapes,
+    foreign: foreign.slice(0, MAX_FOREIGN),
+    foreignCount: foreign.length,
+  }
+}
+
+async function keysBeside(folder: PickedFolder): Promise<GatewayKey[]> {
+  const file = folder.get(PUBLIC_KEYS)
+  return file === undefined ? [] : parseKeys(new TextDecoder().decode(await file.read(0, MAX_KEYS_SIZE)))
+}
+
+function sourceOf(folder: PickedFolder, names: readonly string[], onRead: (bytes: number) => void): ObjectSource {
+  const file = (key: string): PickedFile => {
+    const found = folder.get(key)
+    if (found === undefined) throw new ApplianceError('STORE_MISSING', `${key} is not in the folder`)
+    return found
+  }
+  const readable = async <T>(key: string, read: (found: PickedFile) => Promise<T>): Promise<T> => {
+    const found = file(key)
+    try {
+      return await read(found)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new ApplianceError('STORE_FAILED', `reading of ${key} failed: ${why}`, { cause: error })
+    }
+  }
+  return {
+    async *list(prefix) {
+      for (const key of names) if (key.startsWith(prefix)) yield key
+    },
+    size: (key) => readable(key, (found) => found.size()),
+    get: (key, range) =>
+      readable(key, async (found) => {
+        const bytes = await found.read(range?.from ?? 0, range?.to ?? (await found.size()))
+        onRead(bytes.length)
+        return bytes
+      }),
+  }
+}

@@ -1,0 +1,53 @@
+import { safeText } from '../safe-text.ts'
+import type { Problem, TapeVerification, Verification } from '../verification.ts'
+
+const TRUST: Readonly<Record<Verification['trust'], string>> = {
+  given: 'signatures were checked with the keys you named',
+  beside:
+    'signatures were checked with the keys beside the tapes, which whoever changed the tapes could have changed too; ' +
+    'keep a copy of keys/gateway.pub elsewhere and name it with --trust',
+  none: 'there are no keys to check signatures with; name a gateway.pub with --trust',
+}
+
+/** A verification in words, a line each; safe for terminals. */
+export function verificationLines({ path, verdict, tapes, frames, trust, foreign, foreignCount }: Verification): string[] {
+  const count = tapes.length === 1 ? '1 tape' : `${tapes.length} tapes`
+  const others = foreign.map((key) => `${safeText(key)} is no part of a tape, and was not looked at`)
+  if (foreignCount > foreign.length) others.push(`... and ${foreignCount - foreign.length} more that are no part of a tape`)
+  return [...tapes.flatMap(tapeLines), ...others, `${verdict}: ${safeText(path)} (${count}, ${frames} frames)`, TRUST[trust]]
+}
+
+function tapeLines(tape: TapeVerification): string[] {
+  const { session, verdict, state, frames, chunks, signer, recovered, unattested, lastGood, problems, problemCount } = tape
+  const { durability, lossWindow } = tape
+  const by = signer === null ? 'not signed' : `signed by ${signer.gateway} (${signer.algorithm} ${signer.keyId})`
+  const lines = [
+    safeText(
+      `${session}  ${verdict}  ${state}, ${frames} frames in ${chunks} chunks, ${by}, durability ${durability ?? 'unknown'}`,
+    ),
+  ]
+  const add = (line: string): void => void lines.push(`  ${safeText(line)}`)
+  if (recovered !== null) {
+    add(`frames ${recovered.first}-${recovered.last} are attested by their recovery only (${recovered.by}, ${recovered.at})`)
+  }
+  if (unattested > 0) add(`${unattested} frames behind a break in the chain are attested by nobody`)
+  if (verdict !== 'VALID' && lastGood !== null) {
+    const at = `${(lastGood.atUs / 1e6).toFixed(3)} s after the start, chunk ${lastGood.chunk}`
+    add(`the chain of signatures is unbroken up to frame ${lastGood.frame} (${at})`)
+  }
+  if (verdict === 'VALID-INCOMPLETE' && lossWindow !== null)
+    add(`what may be missing after it, recorded with durability ${durability}: ${lossWindow}`)
+  for (const problem of problems) add(problemLine(problem))
+  if (problemCount > problems.length) add(`... and ${problemCount - problems.length} more problems`)
+  return lines
+}
+
+function problemLine({ verdict, part, what, object, offset, chunk, frame, frames }: Problem): string {
+  const where = [
+    ...(frame === undefined ? [] : [`frame ${frame}`]),
+    ...(frames === undefined ? [] : [`frames ${frames[0]}-${frames[1]}`]),
+    ...(chunk === undefined ? [] : [`chunk ${chunk}`]),
+    offset === undefined ? object : `${object} at byte ${offset}`,
+  ]
+  return `${verdict}  ${part}: ${what} (${where.join(', ')})`
+}

@@ -1,0 +1,14 @@
+"""Verifies each case of test/vectors/signatures.json (on stdin) with the Python verifier's own code; prints the list of answers."""
+
+import json
+import sys
+
+sys.path.insert(0, sys.argv[1])
+import signatures
+
+signatures.choose(sys.argv[2])
+answers = []
+for case in json.load(sys.stdin)["cases"]:
+    key = signatures.PublicKey("any", bytes.fromhex(case["spki"]))
+    answers.append(key.verify(bytes.fromhex(case["message"]), bytes.fromhex(case["signature"])))
+print(json.dumps(answers))
