@@ -60,6 +60,8 @@ export interface Settings {
   /** The least for every session, and which ones get more. */
   readonly durability: Durability
   readonly raise: NonNullable<NonNullable<Config['recording']>['raise']>
+  /** MiB that may wait for the store. */
+  readonly spool: { readonly size?: number; readonly session?: number }
   readonly listeners: readonly ListenerSettings[]
   readonly targets: ReadonlyMap<string, TargetSettings>
   readonly identities: readonly ConfiguredIdentity[]
@@ -133,6 +135,7 @@ function settingsOf(config: Config, file: string, store: StorePlace): Settings {
     ...(config.signer === undefined ? {} : { signer: signerOf(config.signer) }),
     durability: config.recording?.durability ?? 'process',
     raise: config.recording?.raise ?? [],
+    spool: config.recording?.spool ?? {},
     listeners: PROTOCOL_NAMES.flatMap((protocol) => listenerOf(config, protocol, from)),
     targets: new Map(config.targets.map((target) => [target.name, targetOf(target, from)])),
     identities: config.identities ?? [],

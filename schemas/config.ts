@@ -77,6 +77,27 @@ const Recording = Type.Object(
   {
     durability: Type.Optional(DurabilityLevel('When a message may be released; the least for every session. Default: process')),
     raise: Type.Optional(Type.Array(Raise, { description: 'Sessions that get more than the default' })),
+    spool: Type.Optional(
+      Type.Object(
+        {
+          size: Type.Optional(
+            Type.Integer({
+              minimum: 16,
+              maximum: 65_536,
+              description: 'MiB on disk of one process; beyond it sessions wait. Default: 1024',
+            }),
+          ),
+          session: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 64,
+              description: 'MiB of one session not yet in the store; beyond it, it waits. Default: 4',
+            }),
+          ),
+        },
+        { ...closed, description: 'What may wait for the store' },
+      ),
+    ),
   },
   closed,
 )

@@ -38,3 +38,22 @@ export const RECORDER_LIMITS: RecorderLimits = {
   segmentAgeMs: 3_600_000,
   diskReserveSize: 8 << 20,
 }
+
+const MIB = 1 << 20
+/** So few files at least that one can be written while others wait for the store. */
+const LEAST_WAL_COUNT = 4
+
+/** The limits of a spool of `size` MiB of which one session may use `session`. */
+export function spoolLimits({ size, session }: { readonly size?: number; readonly session?: number }): Partial<RecorderLimits> {
+  const { walSize: largest, walReserveSize } = RECORDER_LIMITS
+  const walSize = size === undefined ? largest : Math.min(largest, Math.floor((size * MIB) / LEAST_WAL_COUNT))
+  return {
+    ...(session === undefined ? {} : { budgetSize: session * MIB }),
+    ...(size === undefined
+      ? {}
+      : { walSize, walCount: Math.floor((size * MIB) / walSize), walReserveSize: Math.min(walReserveSize, walSize / 8) }),
+  }
+}
+
+/** Whoever only recovers writes nothing into a spool of its own. */
+export const RECOVERY_LIMITS: Partial<RecorderLimits> = { walSize: MIB, walReserveSize: MIB / 8, diskReserveSize: 0 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { addressOf, DEFAULT_LIMITS, durabilityOf, loadConfig } from '../../gateway/config.ts'
+import { spoolLimits } from '../../recorder/index.ts'
 import { configFolder as folder, GOOD, lineOf, mistakes } from '../support/config.ts'
 
 test('a good configuration is read with absolute paths and every default', async () => {
@@ -65,6 +66,14 @@ test('of all durability levels that apply to a session the strongest counts', as
   assert.equal(durabilityOf(settings, { ...shop, durability: 'blob' }, 'human'), 'blob')
   const elsewhere = { ...shop, target: { ...shop.target, labels: {} } }
   assert.equal(durabilityOf(settings, elsewhere, 'agent'), 'disk')
+})
+
+test('the spool is as large as configured, in files of which some can wait', () => {
+  assert.deepEqual(spoolLimits({}), {})
+  const small = spoolLimits({ size: 16, session: 2 })
+  assert.deepEqual(small, { walSize: 4 << 20, walCount: 4, walReserveSize: 1 << 19, budgetSize: 2 << 20 })
+  const large = spoolLimits({ size: 4096 })
+  assert.deepEqual([large.walSize, large.walCount], [64 << 20, 64])
 })
 
 test('addresses: IPv6 in brackets, and a star for everything', () => {

@@ -19,7 +19,7 @@ async function temporary(): Promise<{ readonly path: string } & AsyncDisposable>
 
 test('each worker has a room, a name and a published key of its own; the same place is not taken twice', async () => {
   await using made = await temporary()
-  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path } }
+  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path }, spool: {} }
   await using one = await openTapeRoom(settings, 1)
   await using two = await openTapeRoom(settings, 2)
   assert.deepEqual([one.room.gateway, two.room.gateway], ['gw1-1', 'gw1-2'])
@@ -50,7 +50,7 @@ test('with a key in a vault tapes are signed ES256, and verify by what was publi
 
 test('recovering beside living workers leaves the place as it found it', async () => {
   await using made = await temporary()
-  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path } }
+  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path }, spool: {} }
   await using living = await openTapeRoom(settings, 1)
   await recoverTapes(settings, silentLog())
   await recoverTapes(settings, silentLog())

@@ -60,8 +60,10 @@ export interface Tee extends AsyncDisposable {
   check(): Promise<number>
 }
 
+type TeedGateway = Pick<RunningGateway, 'port' | 'log'> & { readonly folder: { readonly dataDir: string } }
+
 /** A proxy between a client and the gateway that keeps every byte it passes on, without TLS, so that it can see them. */
-export async function tee(gateway: RunningGateway): Promise<Tee> {
+export async function tee(gateway: TeedGateway): Promise<Tee> {
   const connections: TeeConnection[] = []
   const sockets = new Set<Socket>()
   let checked = 0
@@ -110,7 +112,7 @@ function pass(from: Socket, to: Socket, keep: (chunk: Buffer) => void): void {
 }
 
 /** The tape replays exactly what this client got, and what it said wherever nothing in it had to be masked. */
-export async function assertOnTape(gateway: RunningGateway, connection: TeeConnection): Promise<void> {
+export async function assertOnTape(gateway: TeedGateway, connection: TeeConnection): Promise<void> {
   const session = await gateway.log.sealed(connection.port)
   const frames = await framesOf(gateway.folder.dataDir, session)
   assertSame(withoutCancelKey(connection.received), withoutCancelKey(releasedOut(frames)), `${session} received`)
@@ -131,7 +133,7 @@ function assertSame(actual: Buffer, taped: Buffer, what: string): void {
 }
 
 /** The secret of BackendKeyData is the one thing of the client's that the tape must not have. */
-function withoutCancelKey(bytes: Buffer): Buffer {
+export function withoutCancelKey(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes)
   for (let at = 0; at + 5 <= copy.length; ) {
     const size = copy.readUInt32BE(at + 1)

@@ -1,0 +1,36 @@
+import type { Random } from '../support/random.ts'
+
+export interface Context {
+  /** Of this scenario alone: the same seed draws the same. */
+  readonly random: Random
+  /** How often the scenario is played. */
+  readonly runs: number
+  readonly progress: (line: string) => void
+}
+
+/** What became of the frames a scenario let through. */
+export class Account {
+  runs = 0
+  sessions = 0
+  /** Frames (bytes, where a real gateway is driven) that clients or targets were given. */
+  delivered = 0
+  /** Of these: what the tapes have. */
+  recoverable = 0
+  /** Delivered and lost within the window that the level states. */
+  lostInWindow = 0
+  readonly violations: string[] = []
+  skipped: string | undefined
+
+  violation(what: string): void {
+    this.violations.push(what)
+  }
+}
+
+/** Something that goes wrong, played `runs` times. */
+export interface Scenario {
+  readonly name: string
+  readonly about: string
+  /** How often it is played when nobody says. */
+  readonly defaultRuns: number
+  play(context: Context, account: Account): Promise<void>
+}
