@@ -35,7 +35,7 @@ test('with a key in a vault tapes are signed ES256, and verify by what was publi
   using _env = withEnv(endpoint.env)
   await using vault = await startVault(await trustedTls())
   const signer = { url: vault.url, key: 'evidence', identity: { kind: 'managed', clientId: randomUUID() } } as const
-  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path }, signer }
+  const settings = { dataDir: made.path, gateway: 'gw1', store: { folder: made.path }, signer, spool: {} }
   {
     await using tapes = await openTapeRoom(settings)
     const { recorder } = await tapes.room.open(START)
