@@ -103,6 +103,11 @@ export class Log {
     this.#logger.error({ problem }, 'catalog')
   }
 
+  /** Tiles or checkpoints could not be made; entries are not touched by that, and it is tried again. */
+  ledgerProblem(error: unknown): void {
+    this.#logger.error(errorFacts(error), 'ledger: a checkpoint could not be published')
+  }
+
   stopping(signal: string, sessions: number): void {
     this.#logger.info({ signal, sessions }, 'stopping: no new connections, open sessions are ended and sealed')
   }
