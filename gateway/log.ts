@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino'
 import type { RecoveryReport } from '../recorder/index.ts'
+import { ApplianceError } from '../schemas/errors.ts'
 import type { SessionId } from '../schemas/session.ts'
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
@@ -83,6 +84,12 @@ export class Log {
   /** Labels are looked up in what was read before; what is not found there, and everything once that is too old, is masked. */
   catalogFailed(target: string, error: unknown, facts: { readonly failures: number; readonly ageMs: number }): void {
     this.#logger.warn({ target, ...facts, ...errorFacts(error) }, "the target's columns cannot be read anew")
+  }
+
+  /** The cause is what a file, a vault or an identity endpoint said; it comes from our own configuration, never from traffic. */
+  credentialFailed(target: string, error: unknown): void {
+    const cause = error instanceof Error && error.cause instanceof ApplianceError ? { why: error.cause.message } : {}
+    this.#logger.error({ target, ...errorFacts(error), ...cause }, 'the credential of the target cannot be read')
   }
 
   /** A bug of ours, or of a library, that ended one connection and no other. */
