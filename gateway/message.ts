@@ -59,6 +59,8 @@ export interface Field {
 export interface Redactor {
   /** Whether source[from,to) may pass as it is. Never true for `action: 'mask'` with from < to. The quick way on clean data. */
   clean(source: Uint8Array, from: number, to: number, field: Field): boolean
+  /** For many fields of one message whose action is `scan`: undefined where source[from, to) is too large for that, or too small. */
+  sieve(source: Uint8Array, from: number, to: number): Sieve | undefined
   /**
    * Appends source[from,to), masked, to `sink`. Returns the bytes appended, or -1 where the field must become NULL
    * (then nothing was appended, and the span is noted by the next `sink.noteNull`).
@@ -68,6 +70,14 @@ export interface Redactor {
   sink(sizeHint: number): RedactionSink
   /** A redactor for one field too large to hold: every byte in comes out as exactly one byte, later by at most the hold-back. */
   stream(field: Field): StreamRedactor
+}
+
+/** Which of many fields `clean` should be asked about. Only until the next one is made. */
+export interface Sieve {
+  /** A field [from, to), behind those added before it and apart from them. */
+  add(from: number, to: number): void
+  /** Where those begin that may hold something, in order; all others are clean. Only until the next sieve. */
+  suspects(): Int32Array
 }
 
 /** Same-length masking of a field that arrives in pieces. */

@@ -13,8 +13,7 @@ export interface Places {
   readonly store: string
   /** What is recorded and not yet in the store; a local disk. */
   readonly spool: string
-  /** Journals of the time before the ledger, which stands in the store. */
-  readonly journals: string
+  readonly ledger: string
 }
 
 /** Where a gateway keeps what it keeps. */
@@ -27,6 +26,6 @@ export function placesIn(dataDir: string): Places {
     catalog: join(dataDir, 'catalog', 'pg'),
     store: dataDir,
     spool: join(dataDir, 'spool'),
-    journals: join(dataDir, 'ledger'),
+    ledger: join(dataDir, 'ledger'),
   }
 }

@@ -86,9 +86,7 @@ export class Service {
         ),
       ),
     )
-    const tapes = await openTapeRoom(settings, log, worker, {
-      facts: { policy: policy.hash, durability: settings.durability, targets: settings.targets.size },
-    })
+    const tapes = await openTapeRoom(settings, worker)
     const desk = await FolderDesk.open(places.approvals)
     const cancels = new Cancels(worker, forwardCancel)
     const sessions = new GatewaySessions({

@@ -170,14 +170,7 @@ export class GatewaySessions {
       approvals,
       bindingKey: keys.binding,
       approvalTtlMs: settings.limits.approvalTtlMs,
-      credential: async () => {
-        try {
-          return await readCredential(found.credential, env)
-        } catch (error) {
-          log.credentialFailed(target.name, error)
-          throw error
-        }
-      },
+      credential: () => readCredential(found.credential, env),
       onRecordingFailed: (error) => log.recordingFailed(info.id, error),
       onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),
       onClosed: (seal, error) => {

@@ -1,10 +1,10 @@
 import type { Field } from '../message.ts'
-import { AT_SIGN, CLOSE_BRACKET, STAR } from './ascii.ts'
+import { AT_SIGN, STAR } from './ascii.ts'
 import { ALNUM, byteAt } from './bytes.ts'
 import { HIT_ENTITIES } from './hits.ts'
 import { hashPair, type KeyPair, keyPair } from './kernel.ts'
 import type { MaskForm, MaskingRules } from './rules.ts'
-import { type Label, labelOf, type Sink } from './sink.ts'
+import { type Label, labelOf, type MaskText, maskText, type Sink } from './sink.ts'
 import { domainKey, FINGERPRINT_DOMAIN } from './siphash.ts'
 
 /** Letters and digits a `partial` mask leaves at the end; values with fewer than twice as many show none. */
@@ -18,7 +18,7 @@ interface Cover {
   readonly label: Label
   readonly form: MaskForm
   /** `[MASKED:email:` with a tag to follow, or the whole `[MASKED:card]`. */
-  readonly text: Uint8Array
+  readonly text: MaskText
   /** Of the fingerprint, and of the tag: that one for this session and this rule only, so that equal values under different rules have different tags. */
   readonly keys: KeyPair
 }
@@ -69,13 +69,9 @@ export class Covers {
         writePartial(sink, cover.label[0], source, from, to)
         break
       case 'tag':
-        sink.copy(cover.text, 0, cover.text.length)
-        sink.hex48(digests[TAG_HIGH] as number, digests[TAG_LOW] as number)
-        sink.byte(CLOSE_BRACKET)
-        break
       case 'plain':
       case 'null':
-        sink.copy(cover.text, 0, cover.text.length)
+        sink.mask(cover.text, cover.form === 'tag', digests[TAG_HIGH] as number, digests[TAG_LOW] as number)
         break
       default:
         cover.form satisfies never
@@ -103,7 +99,7 @@ export class Covers {
     return {
       label,
       form,
-      text: Buffer.from(form === 'tag' ? `[MASKED:${entity}:` : `[MASKED:${entity}]`),
+      text: maskText(form === 'tag' ? `[MASKED:${entity}:` : `[MASKED:${entity}]`),
       keys: keyPair(this.#fingerprintKey, domainKey(this.#tagKey, rule)),
     }
   }

@@ -19,6 +19,11 @@ const WORK_PER_HIT = 128
 
 const { classes: CLASSES, table: TABLE, acceptFrom: ACCEPT_FROM, longest: LONGEST } = AUTOMATON
 
+interface Owner {
+  readonly detector: Detector
+  readonly entityId: number
+}
+
 /** From this size on a field is looked over in four places at once: below, the bytes read twice cost what that gains. */
 const FOUR_LANES_SIZE = 8 * LONGEST
 
@@ -40,25 +45,33 @@ export class Scanner {
   /** Nothing before it is looked at: where the field begins, or the end of the last hit. */
   #floor = 0
   readonly #rules: MaskingRules
-  readonly #accepts: readonly (readonly Detector[])[]
+  readonly #accepts: readonly (readonly Owner[])[]
+  /** The field whose first hit `clean` left standing. */
+  #foundIn: Uint8Array | undefined
+  #foundFrom = 0
+  #foundTo = 0
   readonly #probe: Probe = { start: 0, end: 0, tail: null, entity: null, seen: 0 }
   readonly #tailRun = new TailRun()
 
   constructor(rules: MaskingRules) {
     this.#rules = rules
-    const active = DETECTORS.map((detector) => (rules.detectors[detector.entity] === 'mask' ? detector : undefined))
-    this.#accepts = AUTOMATON.accepts.map((owners) =>
-      owners.map((owner) => active[owner]).filter((detector) => detector !== undefined),
+    const active = DETECTORS.map((detector): Owner | undefined =>
+      rules.detectors[detector.entity] === 'mask' ? { detector, entityId: HIT_ENTITIES.indexOf(detector.entity) } : undefined,
     )
+    this.#accepts = AUTOMATON.accepts.map((owners) => owners.map((owner) => active[owner]).filter((owner) => owner !== undefined))
   }
 
-  /** Whether source[from, to) holds nothing a detector knows. */
+  /** Whether source[from, to) holds nothing a detector knows. Where it does, `collect` of the same field, called next, goes on from there. */
   clean(source: Uint8Array, from: number, to: number): boolean {
     if (to - from < MIN_FIELD_SIZE) return true
     if (to - from >= FOUR_LANES_SIZE && this.#quiet(source, from, to)) return true
     this.begin(from)
     this.feed(to - from)
-    return !this.next(source, from, to, to)
+    if (!this.next(source, from, to, to)) return true
+    this.#foundIn = source
+    this.#foundFrom = from
+    this.#foundTo = to
+    return false
   }
 
   /**
@@ -101,6 +114,7 @@ export class Scanner {
     this.#state = AUTOMATON.start
     this.#floor = position
     this.#allowance = WORK_ALLOWANCE
+    this.#foundIn = undefined
   }
 
   /** Tells that `size` more bytes of the field have come. */
@@ -148,6 +162,7 @@ export class Scanner {
   #advance(source: Uint8Array, index: number, until: number): number {
     let state = this.#state
     let i = index
+    let last = -1
     while (i < until) {
       // In bounds by construction: CLASSES has 256 entries, TABLE a row for every state.
       const byte = source[i++] as number
@@ -156,9 +171,11 @@ export class Scanner {
         this.#state = next
         return -i
       }
-      // A byte that changes nothing changes nothing however often it comes: padding and indentation are a comparison each.
-      if (next === state) while (i < until && source[i] === byte) i++
-      else state = next
+      // A byte that changes nothing changes nothing however often it comes: padding and indentation are a comparison each. Asked in
+      // this order, as a state that stays the same is as likely as not in any text, and a branch that nobody can predict costs a dozen bytes.
+      if (byte === last && next === state) while (i < until && source[i] === byte) i++
+      last = byte
+      state = next
     }
     this.#state = state
     return i
@@ -167,10 +184,15 @@ export class Scanner {
   /** All hits of one whole field, in order, apart from each other, tails included: [start, end, entity] into `hits`. */
   collect(source: Uint8Array, from: number, to: number, hits: Hits): void {
     hits.clear()
-    if (to - from < MIN_FIELD_SIZE) return
-    this.begin(from)
-    this.feed(to - from)
-    while (this.next(source, from, to, to)) {
+    let found = this.#foundIn === source && this.#foundFrom === from && this.#foundTo === to
+    this.#foundIn = undefined
+    if (!found) {
+      if (to - from < MIN_FIELD_SIZE) return
+      this.begin(from)
+      this.feed(to - from)
+      found = this.next(source, from, to, to)
+    }
+    for (; found; found = this.next(source, from, to, to)) {
       if (this.entityId === OVERLOAD_ID) {
         hits.clear()
         hits.add(from, to, OVERLOAD_ID)
@@ -190,7 +212,7 @@ export class Scanner {
     const probe = this.#probe
     const low = Math.max(from, this.#floor, at - MAX_LOOK_BACK)
     const high = Math.min(to, at + MAX_LOOK_AHEAD)
-    for (const detector of owners) {
+    for (const { detector, entityId } of owners) {
       this.candidateCount++
       probe.tail = null
       probe.entity = null
@@ -210,7 +232,7 @@ export class Scanner {
       this.start = probe.start
       this.end = probe.end
       this.tail = probe.tail
-      this.entityId = HIT_ENTITIES.indexOf(probe.entity ?? detector.entity)
+      this.entityId = probe.entity === null ? entityId : HIT_ENTITIES.indexOf(probe.entity)
       this.resume(Math.max(probe.end, at))
       return true
     }

@@ -11,8 +11,8 @@ const FIRST_CAPACITY = 64
 /** Hits of one field, in order and apart from each other: growing columns, emptied and used again. */
 export class Hits {
   count = 0
-  #starts = new Float64Array(FIRST_CAPACITY)
-  #ends = new Float64Array(FIRST_CAPACITY)
+  #starts = new Int32Array(FIRST_CAPACITY)
+  #ends = new Int32Array(FIRST_CAPACITY)
   #entityIds = new Uint8Array(FIRST_CAPACITY)
 
   startOf(index: number): number {
@@ -41,8 +41,8 @@ export class Hits {
   }
 
   #grow(): void {
-    const starts = new Float64Array(2 * this.count)
-    const ends = new Float64Array(2 * this.count)
+    const starts = new Int32Array(2 * this.count)
+    const ends = new Int32Array(2 * this.count)
     starts.set(this.#starts)
     ends.set(this.#ends)
     const entityIds = new Uint8Array(2 * this.count)

@@ -9,15 +9,18 @@ declare const WebAssembly: {
 interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer }
   sip(size: number, total: number, first: number, last: number): void
+  sift(count: number, start: number, accept: number): number
 }
 
 // One for the process: nothing is awaited while it is in use. What it exports stands in kernel.wat.
-const { memory, sip } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64'))).exports as Kernel
+export const { memory, sip, sift } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64')))
+  .exports as Kernel
 
 const KEY_WORDS = 8
 const RESULT_AT = 96
 const VALUE_AT = 1024
-const VALUE_SIZE = memory.buffer.byteLength - VALUE_AT - 8
+/** A multiple of 8, and room to read 8 at its end. */
+const VALUE_SIZE = 0x10000 - VALUE_AT - 8
 
 const bytes = new Uint8Array(memory.buffer)
 const keyWords = new Int32Array(memory.buffer, 0, KEY_WORDS)
@@ -49,7 +52,7 @@ let current: KeyPair | undefined
  */
 export function hashPair(keys: KeyPair, source: Uint8Array, from: number, to: number): Uint32Array {
   if (keys !== current) {
-    keyWords.set(keys)
+    for (let i = 0; i < KEY_WORDS; i++) keyWords[i] = keys[i] as number // a pair has as many
     current = keys
   }
   const size = to - from

@@ -1,9 +1,16 @@
-;; What the masker computes most, in WebAssembly: two keyed hashes of a value at once, one in each half of a vector.
-;; `npm run kernel` writes kernel-code.ts from it; siphash.ts is what tests compare it with.
+;; What the masker computes most, in WebAssembly: two keyed hashes of a value at once, one in each half of a vector; and which of
+;; many fields a trigger ends in. `npm run kernel` writes kernel-code.ts from it; siphash.ts and engine.ts are what tests compare it with.
 (module
-  ;; 0: keys, 32 bytes: k0 and k1, each for the first hash and for the second. 32: state between pieces, v0 to v3.
-  ;; 96: both results. 1024: the value, or a piece of it.
-  (memory (export "memory") 1)
+  ;; 0x000000  keys, 32 bytes: k0 and k1, each for the first hash and for the second; then 64 bytes of state between pieces, v0 to v3;
+  ;;           then both results
+  ;; 0x000400  the value to hash, or a piece of it
+  ;; 0x010000  byte classes of the automaton, 0x010400 its table of 16-bit entries
+  ;; 0x040000  the bytes that hold the fields, 0x44000 at most
+  ;; 0x088000  the fields: offset into those bytes and size, 32 bits each
+  ;; 0x0e8000  the fields' bytes one after the other, each behind a line feed
+  ;; 0x13a000  per field, whether a trigger ends in it
+  ;; 0x148000  where each begins among the bytes gathered; at the end the numbers of those in which one does
+  (memory (export "memory") 24)
 
   ;; SipHash-2-4 of `size` bytes at 1024. A longer value comes in pieces, all but the last a multiple of 8 bytes:
   ;; `first` starts from the keys, `last` ends with the length of it all.
@@ -74,4 +81,119 @@
         (local.set $v2 (i8x16.shuffle 4 5 6 7 0 1 2 3 12 13 14 15 8 9 10 11 (local.get $v2) (local.get $v2)))
         (br_if $round (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
       (local.set $v0 (v128.xor (local.get $v0) (local.get $m)))
-      (br $next))))
+      (br $next)))
+
+  ;; The last field that begins at or before `at` has a trigger.
+  (func $mark (param $count i32) (param $at i32)
+    (local $low i32) (local $high i32) (local $middle i32)
+    (local.set $high (local.get $count))
+    (block $found
+      (loop $halve
+        (br_if $found (i32.le_u (i32.sub (local.get $high) (local.get $low)) (i32.const 1)))
+        (local.set $middle (i32.shr_u (i32.add (local.get $low) (local.get $high)) (i32.const 1)))
+        (if (i32.le_u (i32.load offset=0x148000 (i32.shl (local.get $middle) (i32.const 2))) (local.get $at))
+          (then (local.set $low (local.get $middle)))
+          (else (local.set $high (local.get $middle))))
+        (br $halve)))
+    (i32.store8 offset=0x13a000 (local.get $low) (i32.const 1)))
+
+  ;; Copies the fields together. Of one byte more than 32 times in a row it leaves out what the automaton would not notice: blocks
+  ;; of 16 behind two of the same byte. Returns the end.
+  (func $gather (param $count i32) (result i32)
+    (local $index i32) (local $to i32) (local $from i32) (local $end i32) (local $same i32) (local $block v128)
+    (local.set $to (i32.const 0xe8000))
+    (loop $next
+      (i32.store8 (local.get $to) (i32.const 10))
+      (local.set $to (i32.add (local.get $to) (i32.const 1)))
+      (i32.store offset=0x148000 (i32.shl (local.get $index) (i32.const 2)) (local.get $to))
+      (local.set $from (i32.add (i32.const 0x40000) (i32.load offset=0x88000 (i32.shl (local.get $index) (i32.const 3)))))
+      (local.set $end (i32.add (local.get $from) (i32.load offset=0x88004 (i32.shl (local.get $index) (i32.const 3)))))
+      (local.set $same (i32.const 0))
+      (block $copied
+        (loop $blocks
+          (br_if $copied (i32.lt_s (i32.sub (local.get $end) (local.get $from)) (i32.const 16)))
+          (local.set $block (v128.load (local.get $from)))
+          (if (i8x16.all_true (i8x16.eq (local.get $block) (i8x16.splat (i32.load8_u (local.get $from)))))
+            (then
+              (if (i32.and
+                    (i32.ge_u (local.get $same) (i32.const 2))
+                    (i32.eq (i32.load8_u (local.get $from)) (i32.load8_u (i32.sub (local.get $from) (i32.const 1)))))
+                (then
+                  (local.set $from (i32.add (local.get $from) (i32.const 16)))
+                  (br $blocks)))
+              (local.set $same
+                (if (result i32) (i32.and
+                      (i32.ne (local.get $same) (i32.const 0))
+                      (i32.eq (i32.load8_u (local.get $from)) (i32.load8_u (i32.sub (local.get $from) (i32.const 1)))))
+                  (then (i32.add (local.get $same) (i32.const 1)))
+                  (else (i32.const 1)))))
+            (else (local.set $same (i32.const 0))))
+          (v128.store (local.get $to) (local.get $block))
+          (local.set $to (i32.add (local.get $to) (i32.const 16)))
+          (local.set $from (i32.add (local.get $from) (i32.const 16)))
+          (br $blocks)))
+      ;; Up to 15 more; what is copied beyond them is written over.
+      (v128.store (local.get $to) (v128.load (local.get $from)))
+      (local.set $to (i32.add (local.get $to) (i32.sub (local.get $end) (local.get $from))))
+      (br_if $next (i32.lt_u (local.tee $index (i32.add (local.get $index) (i32.const 1))) (local.get $count))))
+    (local.get $to))
+
+  ;; How many of `count` fields (one at least) a trigger ends in; their numbers then stand at 0x148000, in order. May name one too many at a
+  ;; field's edges, never one too few: a field is seen behind a line feed and whatever came before it, from which the automaton is in a
+  ;; state that waits for all its start state waits for. Four lanes, as one waits for each byte's state before it can look up
+  ;; the next; each but the first begins 32 bytes early, behind which its state is what it would have been.
+  (func (export "sift") (param $count i32) (param $start i32) (param $accept i32) (result i32)
+    (local $a i32) (local $b i32) (local $c i32) (local $d i32)
+    (local $aAt i32) (local $bAt i32) (local $cAt i32) (local $dAt i32)
+    (local $end i32) (local $quarter i32) (local $i i32) (local $found i32)
+    (memory.fill (i32.const 0x13a000) (i32.const 0) (local.get $count))
+    (local.set $end (call $gather (local.get $count)))
+    (local.set $aAt (i32.const 0xe8000))
+    (local.set $dAt (i32.const 0xe8000))
+    (local.set $a (local.get $start))
+    (local.set $b (local.get $start))
+    (local.set $c (local.get $start))
+    (local.set $d (local.get $start))
+    (local.set $quarter (i32.shr_u (i32.sub (local.get $end) (i32.const 0xe8000)) (i32.const 2)))
+    (if (i32.ge_u (local.get $quarter) (i32.const 64)) (then
+      (local.set $bAt (i32.sub (i32.add (local.get $aAt) (local.get $quarter)) (i32.const 32)))
+      (local.set $cAt (i32.add (local.get $bAt) (local.get $quarter)))
+      (local.set $dAt (i32.add (local.get $cAt) (local.get $quarter)))
+      (local.set $i (i32.const 32))
+      (loop $early
+        (local.set $b (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $b) (i32.load8_u offset=0x10000 (i32.load8_u (local.get $bAt)))) (i32.const 1))))
+        (local.set $bAt (i32.add (local.get $bAt) (i32.const 1)))
+        (local.set $c (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $c) (i32.load8_u offset=0x10000 (i32.load8_u (local.get $cAt)))) (i32.const 1))))
+        (local.set $cAt (i32.add (local.get $cAt) (i32.const 1)))
+        (local.set $d (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $d) (i32.load8_u offset=0x10000 (i32.load8_u (local.get $dAt)))) (i32.const 1))))
+        (local.set $dAt (i32.add (local.get $dAt) (i32.const 1)))
+        (br_if $early (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
+      (loop $lanes
+        (local.set $a (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $a) (i32.load8_u offset=0x10000 (i32.load8_u (i32.add (local.get $aAt) (local.get $i))))) (i32.const 1))))
+        (local.set $b (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $b) (i32.load8_u offset=0x10000 (i32.load8_u (i32.add (local.get $bAt) (local.get $i))))) (i32.const 1))))
+        (local.set $c (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $c) (i32.load8_u offset=0x10000 (i32.load8_u (i32.add (local.get $cAt) (local.get $i))))) (i32.const 1))))
+        (local.set $d (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $d) (i32.load8_u offset=0x10000 (i32.load8_u (i32.add (local.get $dAt) (local.get $i))))) (i32.const 1))))
+        (if (i32.or
+              (i32.or (i32.ge_u (local.get $a) (local.get $accept)) (i32.ge_u (local.get $b) (local.get $accept)))
+              (i32.or (i32.ge_u (local.get $c) (local.get $accept)) (i32.ge_u (local.get $d) (local.get $accept))))
+          (then
+            (if (i32.ge_u (local.get $a) (local.get $accept)) (then (call $mark (local.get $count) (i32.add (local.get $aAt) (local.get $i)))))
+            (if (i32.ge_u (local.get $b) (local.get $accept)) (then (call $mark (local.get $count) (i32.add (local.get $bAt) (local.get $i)))))
+            (if (i32.ge_u (local.get $c) (local.get $accept)) (then (call $mark (local.get $count) (i32.add (local.get $cAt) (local.get $i)))))
+            (if (i32.ge_u (local.get $d) (local.get $accept)) (then (call $mark (local.get $count) (i32.add (local.get $dAt) (local.get $i)))))))
+        (br_if $lanes (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $quarter))))
+      (local.set $dAt (i32.add (local.get $dAt) (local.get $quarter)))))
+    (block $over
+      (loop $rest
+        (br_if $over (i32.ge_u (local.get $dAt) (local.get $end)))
+        (local.set $d (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $d) (i32.load8_u offset=0x10000 (i32.load8_u (local.get $dAt)))) (i32.const 1))))
+        (if (i32.ge_u (local.get $d) (local.get $accept)) (then (call $mark (local.get $count) (local.get $dAt))))
+        (local.set $dAt (i32.add (local.get $dAt) (i32.const 1)))
+        (br $rest)))
+    (local.set $i (i32.const 0))
+    (loop $collect
+      (if (i32.load8_u offset=0x13a000 (local.get $i)) (then
+        (i32.store offset=0x148000 (i32.shl (local.get $found) (i32.const 2)) (local.get $i))
+        (local.set $found (i32.add (local.get $found) (i32.const 1)))))
+      (br_if $collect (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $count))))
+    (local.get $found)))

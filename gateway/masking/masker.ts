@@ -1,10 +1,11 @@
 import type { Entry, Fact, Facts, Masked } from '../../schemas/frame.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
-import type { Field, Message, Output, Redacted, RedactionSink, Redactor, StreamRedactor } from '../message.ts'
+import type { Field, Message, Output, Redacted, RedactionSink, Redactor, Sieve, StreamRedactor } from '../message.ts'
 import { Covers } from './cover.ts'
 import { MIN_FIELD_SIZE, Scanner } from './engine.ts'
 import { Hits } from './hits.ts'
 import type { MaskingRules } from './rules.ts'
+import { sieveOf } from './sieve.ts'
 import { ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
@@ -57,6 +58,10 @@ export class Masker implements Redactor {
       default:
         return field.action satisfies never
     }
+  }
+
+  sieve(source: Uint8Array, from: number, to: number): Sieve | undefined {
+    return sieveOf(source, from, to)
   }
 
   write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number {

@@ -1,5 +1,6 @@
 import { MASK_SPAN_SIZE, type Masks } from '../../schemas/frame.ts'
 import type { Field, Redacted, RedactionSink } from '../message.ts'
+import { CLOSE_BRACKET } from './ascii.ts'
 
 /** Room beyond the hint, so that a few masks longer than what they replace need no second allocation. */
 const SLACK_SIZE = 256
@@ -13,17 +14,42 @@ const NULL_SIZE = 4
 
 export type Label = readonly [entity: string, rule: string]
 
+/** 12 digits and a bracket. */
+const TAG_SIZE = 13
+/** Room for as many at first: most messages have few masks, and a run of rows full of them grows it quickly. */
+const FIRST_SPAN_COUNT = 8
+
+interface Spans {
+  readonly bytes: Buffer
+  readonly view: DataView
+}
+
+/** A text as 32-bit words, so that it is written in a few steps. */
+export interface MaskText {
+  /** Padded to whole words. */
+  readonly words: Uint32Array
+  readonly size: number
+}
+
+export function maskText(text: string): MaskText {
+  const bytes = Buffer.alloc((text.length + 3) & ~3)
+  bytes.write(text, 'latin1')
+  return { words: Uint32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32BE(4 * i)), size: text.length }
+}
+
 /** Puts a redacted message together: one growing buffer, and its mask spans packed as they will stand on the tape. */
 export class Sink implements RedactionSink {
   #bytes: Buffer
+  #view: DataView
   #size = 0
-  #spans: Buffer | undefined
+  #spans: Spans | undefined
   #spansSize = 0
   readonly #labels: Label[] = []
   #nulled: { readonly label: Label; readonly high: number; readonly low: number } | undefined
 
   constructor(sizeHint: number) {
     this.#bytes = Buffer.allocUnsafeSlow(sizeHint + SLACK_SIZE)
+    this.#view = viewOf(this.#bytes)
   }
 
   get size(): number {
@@ -56,37 +82,50 @@ export class Sink implements RedactionSink {
     this.#bytes[this.#size++] = value
   }
 
-  /** Appends the upper 48 bits of a 64-bit value as 12 hex digits. */
-  hex48(high: number, low: number): void {
-    this.#reserve(12)
-    const bytes = this.#bytes
+  /** Appends a mask's text; `tagged`: and the upper 48 bits of a 64-bit tag as 12 hex digits, and what closes it. */
+  mask(text: MaskText, tagged: boolean, tagHigh: number, tagLow: number): void {
+    const { words, size } = text
+    this.#reserve(4 * words.length + TAG_SIZE)
+    const view = this.#view
     let at = this.#size
-    for (let shift = 28; shift >= 0; shift -= 4) bytes[at++] = HEX[(high >>> shift) & 15] as number // four bits
-    for (let shift = 28; shift >= 16; shift -= 4) bytes[at++] = HEX[(low >>> shift) & 15] as number
+    // The last word may say more than the text: that is written over.
+    for (let i = 0; i < words.length; i++) view.setUint32(at + 4 * i, words[i] as number) // i < words.length
+    at += size
+    if (tagged) {
+      // Bytes index a table of 256.
+      view.setUint16(at, HEX[tagHigh >>> 24] as number)
+      view.setUint16(at + 2, HEX[(tagHigh >>> 16) & 0xff] as number)
+      view.setUint16(at + 4, HEX[(tagHigh >>> 8) & 0xff] as number)
+      view.setUint16(at + 6, HEX[tagHigh & 0xff] as number)
+      view.setUint16(at + 8, HEX[tagLow >>> 24] as number)
+      view.setUint16(at + 10, HEX[(tagLow >>> 16) & 0xff] as number)
+      view.setUint8(at + 12, CLOSE_BRACKET)
+      at += TAG_SIZE
+    }
     this.#size = at
   }
 
   int32(value: number): void {
     this.#reserve(4)
-    putInt32(this.#bytes, this.#size, value)
+    this.#view.setInt32(this.#size, value)
     this.#size += 4
   }
 
   setInt32(at: number, value: number): void {
     if (at + 4 > this.#size) throw new RangeError(`no 32-bit integer at ${at} of ${this.#size} bytes`)
-    putInt32(this.#bytes, at, value)
+    this.#view.setInt32(at, value)
   }
 
   /** Notes that body[start, start + length) stands for a masked value with this fingerprint. */
   span(start: number, length: number, label: Label, high: number, low: number): void {
     const index = this.#labelIndex(label)
     for (let done = 0; done < length; done += MAX_SPAN_LENGTH) {
-      const spans = this.#spansRoom()
+      const { view } = this.#spansRoom()
       const at = this.#spansSize
-      putInt32(spans, at, start + done)
-      putInt32(spans, at + 4, (Math.min(length - done, MAX_SPAN_LENGTH) << 8) | index)
-      putInt32(spans, at + 8, high)
-      putInt32(spans, at + 12, low)
+      view.setUint32(at, start + done)
+      view.setInt32(at + 4, (Math.min(length - done, MAX_SPAN_LENGTH) << 8) | index)
+      view.setUint32(at + 8, high)
+      view.setUint32(at + 12, low)
       this.#spansSize = at + MASK_SPAN_SIZE
     }
   }
@@ -106,7 +145,7 @@ export class Sink implements RedactionSink {
   adopt(masks: Masks): void {
     const records: Buffer[] = []
     for (let at = 0; at < this.#spansSize; at += MASK_SPAN_SIZE)
-      records.push(Buffer.from(this.#spansRoom().subarray(at, at + MASK_SPAN_SIZE)))
+      records.push(Buffer.from(this.#spansRoom().bytes.subarray(at, at + MASK_SPAN_SIZE)))
     for (let at = 0; at < masks.spans.length; at += MASK_SPAN_SIZE) {
       const record = Buffer.from(masks.spans.subarray(at, at + MASK_SPAN_SIZE))
       const label = masks.labels[record[7] ?? 0]
@@ -115,8 +154,9 @@ export class Sink implements RedactionSink {
       records.push(record)
     }
     records.sort((a, b) => a.readUInt32BE(0) - b.readUInt32BE(0))
-    this.#spans = Buffer.concat(records)
-    this.#spansSize = this.#spans.length
+    const bytes = Buffer.concat(records)
+    this.#spans = { bytes, view: viewOf(bytes) }
+    this.#spansSize = bytes.length
   }
 
   finish(): Redacted {
@@ -125,7 +165,7 @@ export class Sink implements RedactionSink {
 
   masks(): Masks | null {
     if (this.#spans === undefined) return null
-    return { labels: this.#labels, spans: this.#spans.subarray(0, this.#spansSize) }
+    return { labels: this.#labels, spans: this.#spans.bytes.subarray(0, this.#spansSize) }
   }
 
   #labelIndex(label: Label): number {
@@ -139,16 +179,26 @@ export class Sink implements RedactionSink {
     return this.#labels.push(this.#labels.length < MAX_LABEL_COUNT ? label : OTHER_LABEL) - 1
   }
 
-  #spansRoom(): Buffer {
-    const spans = this.#spans ?? Buffer.allocUnsafeSlow(8 * MASK_SPAN_SIZE)
-    this.#spans = this.#spansSize + MASK_SPAN_SIZE <= spans.length ? spans : grown(spans, this.#spansSize, 2 * spans.length)
+  #spansRoom(): Spans {
+    const spans = this.#spans
+    if (spans !== undefined && this.#spansSize + MASK_SPAN_SIZE <= spans.bytes.length) return spans
+    const size = spans === undefined ? FIRST_SPAN_COUNT * MASK_SPAN_SIZE : 4 * spans.bytes.length
+    const bytes = Buffer.allocUnsafeSlow(size)
+    spans?.bytes.copy(bytes, 0, 0, this.#spansSize)
+    this.#spans = { bytes, view: viewOf(bytes) }
     return this.#spans
   }
 
   #reserve(size: number): void {
     const needed = this.#size + size
-    if (needed > this.#bytes.length)
-      this.#bytes = grown(this.#bytes, this.#size, Math.max(needed + SLACK_SIZE, 2 * this.#bytes.length))
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed + SLACK_SIZE, 2 * this.#bytes.length))
+  }
+
+  #grow(size: number): void {
+    const larger = Buffer.allocUnsafeSlow(size)
+    this.#bytes.copy(larger, 0, 0, this.#size)
+    this.#bytes = larger
+    this.#view = viewOf(larger)
   }
 }
 
@@ -164,18 +214,9 @@ export function labelOf(field: Field): Label {
   return [field.entity ?? label, `label:${label}`]
 }
 
-const HEX = Buffer.from('0123456789abcdef')
+/** Both digits of every byte, as the 16 bits they are. */
+const HEX = Uint16Array.from({ length: 256 }, (_, byte) => Buffer.from(byte.toString(16).padStart(2, '0')).readUInt16BE())
 
-/** Big endian, modulo 2^32: Buffer's own way checks and converts more than it writes. */
-function putInt32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
-}
-
-function grown(bytes: Buffer, used: number, size: number): Buffer {
-  const larger = Buffer.allocUnsafeSlow(size)
-  bytes.copy(larger, 0, 0, used)
-  return larger
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }

@@ -25,12 +25,17 @@ const BINARY_SIGNATURE_SIZE = 11
 export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: CopyShape | undefined): void {
   const { source, redactor } = rewrite
   const scanned = shape === undefined || onlyScanned(shape)
+  // Most lines are clean, and where no column is masked whatever it holds, a line can be looked at as one field.
+  const suspects = scanned ? suspectLines(rewrite, from, to) : undefined
+  let next = 0
   for (let at = from; at < to; ) {
     const size = int32(source, at + 1)
     const end = at + 1 + size
     const body = at + HEADER_SIZE
-    // Most lines are clean, and where no column is masked whatever it holds, a line can be looked at as one field.
-    if (scanned && redactor.clean(source, body, end, LINE)) {
+    const sifted = suspects !== undefined && suspects[next] !== body
+    if (suspects !== undefined && !sifted) next++
+    if (sifted || (scanned && redactor.clean(source, body, end, LINE))) {
+      if (suspects !== undefined && next === suspects.length) return
       at = end
       continue
     }
@@ -41,6 +46,14 @@ export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: Co
     length.settle()
     at = end
   }
+}
+
+/** Where the lines begin that detectors may find something in; undefined where it can be any. */
+function suspectLines({ source, redactor }: Rewrite, from: number, to: number): Int32Array | undefined {
+  const sieve = redactor.sieve(source, from, to)
+  if (sieve === undefined) return undefined
+  for (let at = from; at < to; at += 1 + int32(source, at + 1)) sieve.add(at + HEADER_SIZE, at + 1 + int32(source, at + 1))
+  return sieve.suspects()
 }
 
 /** Whether detectors alone decide about every field; a binary line is more than the text in it. */

@@ -1,22 +1,98 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Field } from '../../message.ts'
+import type { Field, Sieve } from '../../message.ts'
 import { HEADER_SIZE, int32, uint16 } from './messages.ts'
 import type { Rewrite } from './rewrite.ts'
 
 /** A column nobody described: detectors look at it. */
 const UNDESCRIBED: Field = { path: 'row', action: 'scan' }
 
+/** What a run's columns ask for, looked up per cell by its index. */
+interface Plan {
+  /** 1 where detectors decide. */
+  readonly scanned: Uint8Array
+  /** A column is masked whatever it holds. */
+  readonly masks: boolean
+  /** Nothing has to be looked at. */
+  readonly idle: boolean
+}
+
+const plans = new WeakMap<readonly Field[], Plan>()
+
+function planOf(columns: readonly Field[]): Plan {
+  let plan = plans.get(columns)
+  if (plan === undefined) {
+    plan = {
+      scanned: Uint8Array.from(columns, ({ action }) => (action === 'scan' ? 1 : 0)),
+      masks: columns.some(({ action }) => action === 'mask'),
+      idle: columns.length > 0 && columns.every(({ action }) => action === 'skip'),
+    }
+    plans.set(columns, plan)
+  }
+  return plan
+}
+
 /**
- * Redacts a run of DataRow messages, `[from, to)` of the rewrite's source, in one walk: no object per row or cell while
- * nothing is found. A masked cell changes its own length word and its row's.
+ * Redacts a run of DataRow messages, `[from, to)` of the rewrite's source: no object per row or cell while nothing is found. Of a
+ * long run all cells are sifted at once, and only those are looked at again that may hold something. A masked cell changes its
+ * own length word and its row's.
  */
 export function redactRows(rewrite: Rewrite, from: number, to: number, columns: readonly Field[]): void {
+  const plan = planOf(columns)
+  if (plan.idle) return
+  const sieve = rewrite.redactor.sieve(rewrite.source, from, to)
+  const suspects = sieve !== undefined && addCells(sieve, rewrite.source, from, to, plan.scanned) ? sieve.suspects() : undefined
+  if (suspects?.length === 0 && !plan.masks) return
+  coverCells(rewrite, from, to, columns, suspects, plan.masks)
+}
+
+/** False where the rows lie about their lengths; `coverCells` then says how. */
+function addCells(sieve: Sieve, source: Uint8Array, from: number, to: number, scanned: Uint8Array): boolean {
+  for (let row = from; row < to; ) {
+    const end = row + 1 + int32(source, row + 1)
+    const count = uint16(source, row + HEADER_SIZE)
+    if (end > to || count !== scanned.length) return false
+    let at = row + HEADER_SIZE + 2
+    for (let index = 0; index < count; index++) {
+      if (at + 4 > end) return false
+      const size = int32(source, at)
+      at += 4
+      if (size <= 0) {
+        if (size < -1) return false
+        continue
+      }
+      if (size > end - at) return false
+      if (scanned[index] === 1) sieve.add(at, at + size)
+      at += size
+    }
+    if (at !== end) return false
+    row = end
+  }
+  return true
+}
+
+/** `suspects`: where the cells begin that detectors may find something in; undefined: it can be any. */
+function coverCells(
+  rewrite: Rewrite,
+  from: number,
+  to: number,
+  columns: readonly Field[],
+  suspects: Int32Array | undefined,
+  masks: boolean,
+): void {
   const { source, redactor } = rewrite
-  if (columns.length > 0 && columns.every((field) => field.action === 'skip')) return
+  let next = 0
   let row = from
   while (row < to) {
     const length = int32(source, row + 1)
     const end = row + 1 + length
+    if (suspects !== undefined && !masks) {
+      const suspect = suspects[next]
+      if (suspect === undefined) return
+      if (suspect >= end) {
+        row = end
+        continue
+      }
+    }
     let at = row + HEADER_SIZE + 2
     const count = uint16(source, row + HEADER_SIZE)
     let rowLengthAt = -1
@@ -35,7 +111,9 @@ export function redactRows(rewrite: Rewrite, from: number, to: number, columns: 
       if (cellEnd > end)
         throw new ApplianceError('PROTOCOL_MALFORMED', `column ${index + 1} of ${size} bytes does not fit its row`)
       const field = columns[index] ?? UNDESCRIBED
-      if (field.action !== 'skip' && !redactor.clean(source, cell, cellEnd, field)) {
+      const sifted = suspects !== undefined && field.action === 'scan' && suspects[next] !== cell
+      if (suspects !== undefined && suspects[next] === cell) next++
+      if (field.action !== 'skip' && !sifted && !redactor.clean(source, cell, cellEnd, field)) {
         const sink = rewrite.upTo(at)
         if (rowLengthAt === -1) rowLengthAt = sink.size - (at - row - 1)
         const cellLengthAt = sink.size
