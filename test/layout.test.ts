@@ -67,6 +67,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/tape/spool-reader.ts': 'spool.test.ts: a spool cut at every byte',
   'recorder/tape/spool-record.ts': 'spool.test.ts: a spool cut at every byte',
   'recorder/tape/tape-folder.ts': 'verify-path.test.ts: copies of tapes under other names, whole and damaged',
+  'recorder/tape/tape-density.ts': 'recover.test.ts: verifiers compare the index that a recovery puts beside a tape',
   'recorder/tape/tape-end.ts': 'recover.test.ts: a tape that stopped at any byte',
   'recorder/tape/tools.ts': 'every test of verification runs on it',
   'schemas/verification.ts': 'verify.test.ts and attacks.test.ts compare verdicts and exit codes',

@@ -29,6 +29,7 @@ import { commitmentOf, encodeIndex, Segment } from './segment.ts'
 import { certify, type GatewaySigner, keyIdOf } from './signer.ts'
 import { claimDead, type DeadSpool, LOCK_FILE } from './spool-folder.ts'
 import { readSpool, readTail, type SpooledFrame, type SpooledSession, type SpooledTail } from './spool-reader.ts'
+import { densityUpTo } from './tape-density.ts'
 import { findTapeEnd, type TapeEnd } from './tape-end.ts'
 import { openObject } from './tools.ts'
 
@@ -248,9 +249,7 @@ async function putIndex(parts: EndParts, end: TapeEnd): Promise<void> {
           durationUs: seal.atUs,
           totals: seal.totals,
         }
-  const density = new Density()
-  for (const [, , , , count, firstUs, lastUs] of rows)
-    density.add(Array.from({ length: count }, (_, i) => spread(firstUs, lastUs, i, count)))
+  const density = await densityUpTo(parts.store, end)
   const record = await encodeIndex({ v: TAPE_VERSION, segment, chunks: rows, density: density.result(), summary })
   try {
     await parts.store.put(tapeKeys.index(end.header.session.id, segment), record)
@@ -258,11 +257,6 @@ async function putIndex(parts: EndParts, end: TapeEnd): Promise<void> {
     // An earlier recovery has put it, and may have packed it otherwise: either will do.
     if (!(error instanceof ApplianceError) || error.code !== 'STORE_CONFLICT') throw error
   }
-}
-
-/** The time of frame `index` of `count`, were they even: the frames themselves are not read for a strip in the console. */
-function spread(firstUs: number, lastUs: number, index: number, count: number): number {
-  return count < 2 ? firstUs : Math.round(firstUs + ((lastUs - firstUs) * index) / (count - 1))
 }
 
 /** What an earlier recovery has stated. */

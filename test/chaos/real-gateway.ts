@@ -12,6 +12,8 @@ import type { LogLines } from '../support/gateway-log.ts'
 import type { PgServer } from '../support/pg-server.ts'
 import type { Random } from '../support/random.ts'
 
+/** A machine that is busy with other things must not look like a fault. */
+const START_TIMEOUT_MS = 180_000
 const TARGET_NAME = 'parrot'
 
 /** A gateway as it is installed, in front of a server that echoes and perhaps of a PostgreSQL. Killed and started again at will. */
@@ -92,7 +94,7 @@ export class RealGateway implements AsyncDisposable {
     const { path, dataDir, key } = this
     const keys = { agent: key, human: key, approver: key }
     const folder = { path, dataDir, config: join(path, 'sallyport.yaml'), keys, [Symbol.asyncDispose]: async () => undefined }
-    this.#running = await spawnGateway(folder)
+    this.#running = await spawnGateway(folder, { startTimeoutMs: START_TIMEOUT_MS })
   }
 
   get log(): LogLines {

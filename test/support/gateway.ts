@@ -175,7 +175,12 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 /** Serves as `sallyport serve` in a process of its own. Not removed with it: the folder, which is given, so that it can be started again. */
 export async function spawnGateway(
   folder: GatewayFolder,
-  options: { readonly workers?: number; readonly env?: NodeJS.ProcessEnv; readonly wrapper?: readonly string[] } = {},
+  options: {
+    readonly workers?: number
+    readonly startTimeoutMs?: number
+    readonly env?: NodeJS.ProcessEnv
+    readonly wrapper?: readonly string[]
+  } = {},
 ): Promise<RunningGateway & { readonly pid: number; kill(): Promise<void> }> {
   const log = new LogLines()
   const command = [
@@ -213,7 +218,7 @@ export async function spawnGateway(
     (line) =>
       line['msg'] === 'listening' &&
       new Set(log.lines.filter((one) => one['msg'] === 'listening').map((one) => one['worker'])).size === workers,
-    START_TIMEOUT_MS,
+    options.startTimeoutMs ?? START_TIMEOUT_MS,
   )
   listening.catch(() => undefined)
   const { port } = await Promise.race([listening, early])

@@ -163,3 +163,25 @@ test('a spool that lacks frames between the tape and its own first is kept, and 
     await writeFile(path, bytes)
   }
 })
+
+test('the index beside a tape tells of its frames at their own times, over all segments', async () => {
+  await using made = await recordingFolder()
+  const store = new MemoryStore()
+  const room = await made.room({ store, gateway: 'gone', limits: { segmentBlocks: 2, chunkAgeMs: 60_000 } })
+  const { info, recorder } = await room.open({ ...START, durability: 'disk' })
+  for (const pauseMs of [0, 30, 1, 1, 20]) {
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    for (let index = 0; index < 7; index += 1) await recorder.append([entry()])
+    await recorder.append([entry()], { durable: true })
+  }
+  while ((await openTape(store, info.id)).frameCount < 40) await new Promise(setImmediate)
+  const root = join(made.path, 'after')
+  await cp(join(made.path, 'spool', 'gone'), join(root, 'gone'), { recursive: true })
+  await rm(join(root, 'gone', 'lock'))
+  const ledger = { append: async () => undefined, lastSession: () => 0, close: async () => undefined }
+  const report = await recoverSpools({ root, gateway: 'gw2', store, signer: made.signer, ledger, codec: 'zstd' })
+  assert.deepEqual(report.problems, [])
+  assert.ok(store.objects.has(tapeKeys.index(info.id, 2)))
+  const result = await verifyTape(store, info.id, { gatewayKeys: [made.signer] })
+  assert.equal(result.verdict, 'VALID-INCOMPLETE', JSON.stringify(result.problems))
+})

@@ -13,11 +13,15 @@ import {
 } from '../../recorder/index.ts'
 import type { GatewaySigner } from '../../recorder/tape/signer.ts'
 import { entry, START } from '../support/recording.ts'
+import { type LargeTape, measureLarge } from './tape-large.ts'
 
-// What recording costs beside writing the same bytes to a plain file, in one run: `npm run bench -- recorder [--json]`.
+// What recording costs beside writing the same bytes to a plain file, in one run, and what a
+// long tape costs to open, look into, verify and recover: `npm run bench -- tape [--json]`.
 
 const SMALL_FRAMES = 100_000
 const SMALL_SIZE = 300
+/** The one long tape. */
+const LARGE_FRAMES = 1_000_000
 const BULK_SIZE = 64 << 10
 const BULK_FRAMES = 4_000
 /** As a slow reader would: appends per turn of the loop. */
@@ -86,6 +90,7 @@ interface Result {
   readonly ratios: Readonly<Record<string, Sample>>
   readonly verifiedFramesPerCpuSecond: number
   readonly bulkMegabytesPerSecond: number
+  readonly large: LargeTape
 }
 
 export async function bench({
@@ -100,6 +105,7 @@ export async function bench({
   const store = new FileStore(path)
   const ledger = await Journal.open(join(path, 'ledger'), 'gw1')
   const room = await openRecorder({ gateway: 'gw1', store, signer, spoolFolder: join(path, 'spool'), ledger })
+  let large: LargeTape
   const samples = new Map<string, Sample[]>()
   const small = rows(SMALL_SIZE)
   const bulk = rows(BULK_SIZE)
@@ -134,6 +140,8 @@ export async function bench({
         if (round > 0) samples.set(name, [...(samples.get(name) ?? []), sample])
       }
     }
+    progress(`one tape of ${LARGE_FRAMES} frames`)
+    large = await measureLarge({ path, store, room, signer }, LARGE_FRAMES, small)
   } finally {
     await room.close()
     await ledger.close()
@@ -154,6 +162,7 @@ export async function bench({
       'bulk recorded / plain': ratio('bulk recorded', 'bulk plain'),
     },
     verifiedFramesPerCpuSecond: Math.round(1e6 / of('small verified').cpuUs),
+    large,
     bulkMegabytesPerSecond: Math.round(BULK_SIZE / of('bulk recorded').wallUs),
   }
 }
@@ -165,6 +174,7 @@ export function render(result: Result): string {
     `${''.padEnd(26)} ${'wall'.padStart(9)} ${'CPU'.padStart(9)}`,
     ...Object.entries(result.perFrame).map(([name, sample]) => line(name, sample, 'us per frame')),
     ...Object.entries(result.ratios).map(([name, sample]) => line(name, sample, 'times')),
+    `a tape of ${result.large.frames} frames: ${JSON.stringify(result.large)}`,
     `verified: ${result.verifiedFramesPerCpuSecond} frames per CPU second; bulk: ${result.bulkMegabytesPerSecond} MB/s recorded`,
   ].join('\n')
 }
