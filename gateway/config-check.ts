@@ -3,7 +3,7 @@ import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config } from '../schemas/config.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { readSecret } from './credentials/upstream.ts'
-import { isLoopback } from './hosts.ts'
+import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
 import { storeProblems } from './store-place.ts'
 
 /** A mistake and where it stands, as a path of keys and indexes. */
@@ -31,7 +31,7 @@ export async function problemsOf(
   return [
     ...listenerProblems(config),
     ...identityProblems(config),
-    ...targetProblems(config),
+    ...targetProblems(config, env),
     ...raiseProblems(config),
     ...storeProblems(config),
     ...(config.signer === undefined ? [] : vaultProblems(config.signer.keyVault.vault, ['signer', 'keyVault', 'vault'])),
@@ -117,7 +117,7 @@ function consoleProblems({ console: settings, identities, jwt }: Config): Proble
   return problems
 }
 
-function targetProblems({ targets, listeners, identities, jwt }: Config): Problem[] {
+function targetProblems({ targets, listeners, identities, jwt }: Config, env: NodeJS.ProcessEnv | undefined): Problem[] {
   const known = knownGroups({ ...(identities ? { identities } : {}), ...(jwt ? { jwt } : {}) })
   return targets.flatMap((target, index) => {
     const at = ['targets', index]
@@ -132,6 +132,9 @@ function targetProblems({ targets, listeners, identities, jwt }: Config): Proble
             },
           ],
     )
+    // Whoever got through to it would be the gateway: not even an administrator may mean that.
+    if (isMetadata(target.host) || isIdentityEndpoint(target, env))
+      problems.push({ at: [...at, 'host'], message: `${target.host} hands out the identities of this platform: no target` })
     problems.push(...credentialProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))
     if (listeners[target.protocol] === undefined) {
       problems.push({

@@ -62,6 +62,7 @@ export interface Settings {
   readonly raise: NonNullable<NonNullable<Config['recording']>['raise']>
   /** MiB that may wait for the store. */
   readonly spool: { readonly size?: number; readonly session?: number }
+  readonly ledger?: { readonly origin?: string }
   readonly listeners: readonly ListenerSettings[]
   readonly targets: ReadonlyMap<string, TargetSettings>
   readonly identities: readonly ConfiguredIdentity[]
@@ -136,6 +137,7 @@ function settingsOf(config: Config, file: string, store: StorePlace): Settings {
     durability: config.recording?.durability ?? 'process',
     raise: config.recording?.raise ?? [],
     spool: config.recording?.spool ?? {},
+    ...(config.ledger === undefined ? {} : { ledger: config.ledger }),
     listeners: PROTOCOL_NAMES.flatMap((protocol) => listenerOf(config, protocol, from)),
     targets: new Map(config.targets.map((target) => [target.name, targetOf(target, from)])),
     identities: config.identities ?? [],

@@ -5,7 +5,7 @@ import { openApiServer } from '../recorder/api/server.ts'
 import { SignInLinks, signInUrl } from '../recorder/api/sign-in-links.ts'
 import { Catalog } from '../recorder/catalog/catalog.ts'
 import { FolderDesk } from '../recorder/desk/desk-folder.ts'
-import { Journal, openStore, readGatewayKeys } from '../recorder/index.ts'
+import { openStore, readGatewayKeys } from '../recorder/index.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
@@ -15,6 +15,7 @@ import { KeyFolder } from './identity/key-folder.ts'
 import { peopleOf } from './identity/people.ts'
 import type { Log } from './log.ts'
 import { placesIn } from './places.ts'
+import { openLedger } from './tape-room.ts'
 
 /** Where `npm run build` puts the page. */
 const PAGES = fileURLToPath(new URL('../replay-ui/dist', import.meta.url))
@@ -50,8 +51,8 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
   })
   const links = await SignInLinks.open(places.links)
   const desk = stack.use(await FolderDesk.open(places.approvals))
-  // A journal of its own: each has one writer, and the recorders write theirs.
-  const ledger = await Journal.open(places.ledger, `${settings.gateway}-console`)
+  // A writer of its own: what people look at is not mixed with what is recorded.
+  const ledger = await openLedger(settings, `${settings.gateway}-console`, log)
   stack.defer(() => ledger.close())
   const catalog = stack.use(
     await Catalog.open({

@@ -18,3 +18,16 @@ function dotted(high = '0', low = '0'): string {
   const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
   return [a >> 8, a & 255, b >> 8, b & 255].join('.')
 }
+
+/** Whether the address is this process's own source of tokens, which the platform names in its environment. */
+export function isIdentityEndpoint(
+  { host, port }: { readonly host: string; readonly port: number },
+  env: NodeJS.ProcessEnv = process.env,
+): boolean {
+  return ['IDENTITY_ENDPOINT', 'MSI_ENDPOINT'].some((name) => {
+    const url = URL.parse(env[name] ?? '')
+    if (url === null) return false
+    const sameHost = url.hostname === host || (isLoopback(url.hostname) && isLoopback(host))
+    return sameHost && Number(url.port || (url.protocol === 'https:' ? 443 : 80)) === port
+  })
+}

@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino'
 import type { RecoveryReport } from '../recorder/index.ts'
+import { ApplianceError } from '../schemas/errors.ts'
 import type { SessionId } from '../schemas/session.ts'
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
@@ -85,6 +86,12 @@ export class Log {
     this.#logger.warn({ target, ...facts, ...errorFacts(error) }, "the target's columns cannot be read anew")
   }
 
+  /** The cause is what a file, a vault or an identity endpoint said; it comes from our own configuration, never from traffic. */
+  credentialFailed(target: string, error: unknown): void {
+    const cause = error instanceof Error && error.cause instanceof ApplianceError ? { why: error.cause.message } : {}
+    this.#logger.error({ target, ...errorFacts(error), ...cause }, 'the credential of the target cannot be read')
+  }
+
   /** A bug of ours, or of a library, that ended one connection and no other. */
   connectionFailed(client: string, error: unknown): void {
     this.#logger.error({ client, ...errorFacts(error) }, 'connection failed unexpectedly')
@@ -101,6 +108,11 @@ export class Log {
   /** The catalog's own words: files and kinds of errors; it tells no traffic. */
   catalogProblem(problem: string): void {
     this.#logger.error({ problem }, 'catalog')
+  }
+
+  /** Tiles or checkpoints could not be made; entries are not touched by that, and it is tried again. */
+  ledgerProblem(error: unknown): void {
+    this.#logger.error(errorFacts(error), 'ledger: a checkpoint could not be published')
   }
 
   stopping(signal: string, sessions: number): void {

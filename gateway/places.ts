@@ -13,7 +13,8 @@ export interface Places {
   readonly store: string
   /** What is recorded and not yet in the store; a local disk. */
   readonly spool: string
-  readonly ledger: string
+  /** Journals of the time before the ledger, which stands in the store. */
+  readonly journals: string
 }
 
 /** Where a gateway keeps what it keeps. */
@@ -26,6 +27,6 @@ export function placesIn(dataDir: string): Places {
     catalog: join(dataDir, 'catalog', 'pg'),
     store: dataDir,
     spool: join(dataDir, 'spool'),
-    ledger: join(dataDir, 'ledger'),
+    journals: join(dataDir, 'ledger'),
   }
 }

@@ -86,7 +86,9 @@ export class Service {
         ),
       ),
     )
-    const tapes = await openTapeRoom(settings, worker)
+    const tapes = await openTapeRoom(settings, log, worker, {
+      facts: { policy: policy.hash, durability: settings.durability, targets: settings.targets.size },
+    })
     const desk = await FolderDesk.open(places.approvals)
     const cancels = new Cancels(worker, forwardCancel)
     const sessions = new GatewaySessions({

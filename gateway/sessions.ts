@@ -170,7 +170,14 @@ export class GatewaySessions {
       approvals,
       bindingKey: keys.binding,
       approvalTtlMs: settings.limits.approvalTtlMs,
-      credential: () => readCredential(found.credential, env),
+      credential: async () => {
+        try {
+          return await readCredential(found.credential, env)
+        } catch (error) {
+          log.credentialFailed(target.name, error)
+          throw error
+        }
+      },
       onRecordingFailed: (error) => log.recordingFailed(info.id, error),
       onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),
       onClosed: (seal, error) => {

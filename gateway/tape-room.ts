@@ -1,12 +1,15 @@
+import packageJson from '../package.json' with { type: 'json' }
 import {
   type GatewaySigner,
-  Journal,
   openFileSigner,
   openRecorder,
   openStore,
   publishKey,
   RECOVERY_LIMITS,
   type RecorderRoom,
+  readGatewayKeys,
+  readOldJournal,
+  StoreLedger,
   spoolLimits,
 } from '../recorder/index.ts'
 import { publishBeside } from '../recorder/tape/signer-file.ts'
@@ -15,40 +18,78 @@ import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
 import { placesIn } from './places.ts'
 
-type TapeSettings = Pick<Settings, 'dataDir' | 'gateway' | 'store' | 'signer' | 'spool'>
+type Where = Pick<Settings, 'dataDir' | 'gateway' | 'store' | 'signer' | 'ledger'>
+type TapeSettings = Where & Pick<Settings, 'spool'>
 
 /** One process's recorder with the ledger it writes; both are given back together. */
 export interface TapeRoom extends AsyncDisposable {
   readonly room: RecorderRoom
+  readonly ledger: StoreLedger
+}
+
+/** What a process says of itself when it begins to record. */
+interface RoomFacts {
+  /** SHA-256 of the policy in force. */
+  readonly policy: string
+  readonly durability: string
+  readonly targets: number
+}
+
+interface RoomOptions {
+  readonly facts?: RoomFacts
+  readonly limits?: ReturnType<typeof spoolLimits>
 }
 
 /**
  * Opens the recorder of this process on the configured folder. `worker` 0 is the only process or the primary of several; each
- * worker records, numbers and signs under a name of its own (`gw1-3`), as its number is gapless only within it.
+ * worker records, numbers and signs under a name of its own (`gw1-3`), as its number is gapless only within it. With `facts` the ledger is
+ * told gateway.start and, at the end, gateway.stop.
  */
-export async function openTapeRoom(settings: TapeSettings, worker = 0, limits = spoolLimits(settings.spool)): Promise<TapeRoom> {
+export async function openTapeRoom(
+  settings: TapeSettings,
+  log: Log,
+  worker = 0,
+  { facts, limits = spoolLimits(settings.spool) }: RoomOptions = {},
+): Promise<TapeRoom> {
   const places = placesIn(settings.dataDir)
   const gateway = worker === 0 ? settings.gateway : `${settings.gateway}-${worker}`
+  await using stack = new AsyncDisposableStack()
   const signer = await openSigner(settings.signer, places.keys, gateway)
   const store = await openStore(settings.store)
   if (!('folder' in settings.store)) await publishKey(store, signer)
-  const ledger = await Journal.open(places.ledger, gateway)
-  try {
-    const room = await openRecorder({ gateway, store, signer, spoolFolder: places.spool, ledger, limits })
-    return {
-      room,
-      [Symbol.asyncDispose]: async () => {
-        try {
-          await room.close()
-        } finally {
-          await ledger.close()
-        }
-      },
-    }
-  } catch (error) {
-    await ledger.close()
-    throw error
+  const ledger = await openLedger(settings, gateway, log)
+  stack.defer(() => ledger.close())
+  const room = await openRecorder({ gateway, store, signer, spoolFolder: places.spool, ledger, limits })
+  stack.defer(async () => {
+    await room.close()
+    if (facts !== undefined) await ledger.append({ type: 'gateway.stop', reason: 'stopped' })
+  })
+  if (facts !== undefined) {
+    const { policy } = facts
+    await Promise.all([
+      ledger.append({ type: 'gateway.start', version: packageJson.version, node: process.version, ...facts }),
+      ledger.append({ type: 'policy.activate', policy }),
+    ])
   }
+  const open = stack.move()
+  return { room, ledger, [Symbol.asyncDispose]: () => open.disposeAsync() }
+}
+
+/** The ledger in the configured store, for the writer of this name. `publish` false: for a command that says a word. */
+export async function openLedger(settings: Where, writer: string, log: Log, publish = true): Promise<StoreLedger> {
+  const places = placesIn(settings.dataDir)
+  const { origin } = settings.ledger ?? {}
+  const oldJournal = await readOldJournal(places.journals, writer)
+  return StoreLedger.open({
+    store: await openStore(settings.store),
+    gateway: writer,
+    signer: await openSigner(settings.signer, places.keys, settings.gateway),
+    trusted: await readGatewayKeys(places.keys),
+    publish,
+    onProblem: (error) => log.ledgerProblem(error),
+    ...(origin === undefined ? {} : { origin }),
+    ...(oldJournal === undefined ? {} : { oldJournal }),
+  })
 }
 
 /** The key in its vault, whose public half then stands beside the file keys as those do; without one, the file. */
@@ -62,6 +103,6 @@ async function openSigner(vault: VaultSignerPlace | undefined, keys: string, gat
 
 /** Seals as recovered what processes that died left open, and tells the log. Tapes of the living are left alone. */
 export async function recoverTapes(settings: TapeSettings, log: Log): Promise<void> {
-  await using tapes = await openTapeRoom(settings, 0, RECOVERY_LIMITS)
+  await using tapes = await openTapeRoom(settings, log, 0, { limits: RECOVERY_LIMITS })
   log.recovered(await tapes.room.recover())
 }

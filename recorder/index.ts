@@ -1,5 +1,6 @@
 export type { GatewayKey } from '../schemas/verify/tools.ts'
-export { Journal } from './ledger/journal.ts'
+export { readOldJournal } from './ledger/journal.ts'
+export { StoreLedger } from './ledger/store-ledger.ts'
 export { openStore } from './store/open-store.ts'
 export type { BlobPlace, StorePlace } from './store/places.ts'
 export type { Store } from './store/store.ts'

@@ -303,6 +303,21 @@ export const Config = Type.Object(
     recording: Type.Optional(Recording),
     store: Type.Optional(StoreConfig),
     signer: Type.Optional(SignerConfig),
+    ledger: Type.Optional(
+      Type.Object(
+        {
+          origin: Type.Optional(
+            Type.String({
+              pattern: '^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$',
+              maxLength: 200,
+              description:
+                'The log’s name in its checkpoints, like `log.example.com/sallyport`; it can never change. Default: one made at the first start',
+            }),
+          ),
+        },
+        closed,
+      ),
+    ),
     listeners: Type.Object({ postgres: Type.Optional(Listener), echo: Type.Optional(Listener) }, { ...closed, minProperties: 1 }),
     targets: Type.Array(Target, { minItems: 1 }),
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),

@@ -1,7 +1,7 @@
 /**
  * Every code an ApplianceError may carry. The prefix says whose fault it is: `PROTOCOL_` the peer on the wire,
  * `AUTH_` the person, `TARGET_` the upstream, `POLICY_` a rule, `CONFIG_` whoever wrote the configuration, `API_` who asks over HTTP,
- * `RECORDER_`/`STORE_`/`TAPE_` us, `AZURE_` its identity or vault. Listed with causes and cures in docs/errors.md; never renamed.
+ * `RECORDER_`/`STORE_`/`TAPE_`/`LEDGER_` us, `AZURE_` its identity or vault. Listed with causes and cures in docs/errors.md; never renamed.
  */
 export const ERROR_CODES = [
   'PROTOCOL_MALFORMED',
@@ -36,6 +36,7 @@ export const ERROR_CODES = [
   'STORE_DENIED',
   'TAPE_MALFORMED',
   'AZURE_FAILED',
+  'LEDGER_MALFORMED',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]

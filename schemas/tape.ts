@@ -61,6 +61,7 @@ export const SIGNED = {
   recovery: 'sallyport tape v1 recovery\0',
   chunk: 'sallyport tape v1 chunk\0',
   seal: 'sallyport tape v1 seal\0',
+  entry: 'sallyport ledger v1 entry\0',
 } as const
 
 /** The fact that tells a continued body's place: `first`, `middle`, `last`. */

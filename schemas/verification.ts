@@ -38,6 +38,13 @@ export type ProblemPart =
   | 'end'
   | 'segment'
   | 'recovery'
+  /** What the ledger says of the session and its tape does not show, or the other way round. */
+  | 'ledger'
+  /** Of the ledger itself: an entry, a writer's numbering, the silence of one, a checkpoint. */
+  | 'entry'
+  | 'numbering'
+  | 'interim'
+  | 'checkpoint'
 
 export interface Problem {
   /** Which verdict it leads to, on its own. */
@@ -53,14 +60,19 @@ export interface Problem {
   readonly frame?: number
   /** Where it cannot: the frames among which it is, both included. */
   readonly frames?: readonly [first: number, last: number]
+  /** The ledger's entry, counted from 0. */
+  readonly entry?: number
 }
 
 export interface TapeVerification {
   readonly session: string
   readonly verdict: VerifyVerdict
   readonly exit: number
-  /** `open`: no end; being recorded, crashed and not recovered yet, or cut: the tape alone cannot tell. `unreadable`: no header. */
-  readonly state: 'sealed' | 'recovered' | 'open' | 'unreadable'
+  /**
+   * `open`: no end; being recorded, crashed and not recovered yet, or cut: the tape alone cannot tell. `unreadable`: no header.
+   * Of sessions that only the ledger knows: `missing`: there is no tape of it; `absent`: nothing of it ever reached the store; `deleted`: by retention.
+   */
+  readonly state: 'sealed' | 'recovered' | 'open' | 'unreadable' | 'missing' | 'absent' | 'deleted'
   /** Frames read whole and found unchanged, recovered ones included. */
   readonly frames: number
   readonly chunks: number
@@ -81,15 +93,49 @@ export interface TapeVerification {
   readonly problemCount: number
 }
 
+/** One writer of the ledger: a process that records, a console, a command. */
+export interface LedgerWriter {
+  readonly gateway: string
+  readonly entries: number
+  readonly sessions: number
+  /** `silent`: it records no more and did not say so (gateway.stop). `other`: it is not one that records. */
+  readonly state: 'running' | 'stopped' | 'silent' | 'other'
+  /** Of its last entry. */
+  readonly lastAt: string
+  /** Sessions that were open when it was last heard of. */
+  readonly open: number
+}
+
+export interface LedgerVerification {
+  readonly verdict: VerifyVerdict
+  readonly exit: number
+  readonly origin: string | null
+  /** Leaves of the tree: entries and what is none. */
+  readonly size: number
+  /** Lines that are no entries: torn by a crash, or written by a stranger. They are passed over. */
+  readonly malformed: number
+  /** Of all leaves, hex; null where there is no ledger. */
+  readonly root: string | null
+  readonly checkpoints: number
+  /** The newest checkpoint that a trusted key has signed. */
+  readonly checkpoint: { readonly size: number; readonly root: string; readonly object: string } | null
+  readonly writers: readonly LedgerWriter[]
+  /** In the order found, at most MAX_PROBLEMS. */
+  readonly problems: readonly Problem[]
+  readonly problemCount: number
+}
+
 export interface Verification {
   readonly path: string
-  /** The worst of the tapes'. */
+  /** The worst of the tapes' and the ledger's. */
   readonly verdict: VerifyVerdict
   readonly exit: number
   /** `given`: keys the caller named. `beside`: keys that lay beside the tapes, which whoever changed the tapes could have changed too. */
   readonly trust: 'given' | 'beside' | 'none'
   readonly frames: number
   readonly tapes: readonly TapeVerification[]
+  /** Null where there is none, or where it was not looked at: one session's folder tells nothing of the others. */
+  readonly ledger: LedgerVerification | null
   /** What stands among the tapes and is no part of any, by key: not evidence, and not looked at. At most MAX_FOREIGN. */
   readonly foreign: readonly string[]
   readonly foreignCount: number

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { TSchema } from 'typebox'
 import { Approval } from './approval.ts'
 import { Config } from './config.ts'
+import { LedgerStatement } from './ledger.ts'
 import { openApi } from './openapi.ts'
 import { PolicyFile } from './policy.ts'
 
@@ -12,6 +13,7 @@ import { PolicyFile } from './policy.ts'
 export const PUBLISHED: Readonly<Record<string, TSchema>> = {
   approval: Approval,
   config: Config,
+  ledger: LedgerStatement,
   policy: PolicyFile,
 }
 

@@ -44,6 +44,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/files.ts': 'store-file.test.ts and journal.test.ts write through it',
   'recorder/process-mark.ts': 'store-file.test.ts and recorder-kill.test.ts: dead and living owners of locks',
   'recorder/store/file-lock.ts': 'store-file.test.ts: several processes at once, and a dead one’s lock',
+  'recorder/store/store-blob-rights.ts': 'check-store.test.ts of the doctor, before a fake of the access control',
   'recorder/store/store.ts': 'contract.ts: which keys a store takes',
   'recorder/tape/backlog.ts': 'session-recorder.test.ts: no more than the budget is released',
   'recorder/tape/chunk.ts': 'attacks.test.ts: its chunks, and forged ones beside them, are verified',

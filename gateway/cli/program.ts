@@ -110,6 +110,13 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .addHelpText('after', `\n--json prints one object per frame.${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (session: string, options: ReplayOptions) => runs((await import('./replay.ts')).replay(session, options, cli)))
 
+  command(program, 'doctor', 'check this deployment: identity, store, key, targets, disk; and what is allowed that should not be')
+    .addHelpText(
+      'after',
+      `\nAppends a line to the store and tries, on an object of its own, what must be refused.\nExit codes: 0 all is well, 1 something fails, 3 more is allowed than should be, 2 wrong usage.${CONFIG_HELP}`,
+    )
+    .action(async (options: Common) => runs((await import('./doctor.ts')).doctor(options, cli)))
+
   approvals(group('approvals', 'see and decide what is held'), command, runs, cli)
   command(group('console', 'the web console'), 'link', 'make a one-time sign-in link for a configured identity')
     .requiredOption('--identity <subject>', 'whom it signs in')

@@ -25,7 +25,8 @@ export const approvalRoutes: Handlers<'approvals' | 'approval' | 'decide'> = {
       .sort((a, b) => (a.place < b.place ? 1 : -1))
     const page = found.slice(0, limit)
     const last = page.at(-1)
-    await note(parts, 'evidence.search', viewer.identity, {
+    await note(parts, viewer.identity, {
+      type: 'evidence.search',
       what: 'approvals',
       query: { ...query },
       found: page.length,
@@ -39,7 +40,8 @@ export const approvalRoutes: Handlers<'approvals' | 'approval' | 'decide'> = {
 
   async approval({ request, viewer }, { parts }) {
     const approval = await known(String(request.params['id']), viewer, parts.desk)
-    await note(parts, 'evidence.view', viewer.identity, {
+    await note(parts, viewer.identity, {
+      type: 'evidence.view',
       what: 'approval',
       approval: approval.id,
       session: approval.session,
@@ -55,12 +57,12 @@ export const approvalRoutes: Handlers<'approvals' | 'approval' | 'decide'> = {
     const ruling = { act, ...(reason === undefined ? {} : { reason: reason.toWellFormed() }) }
     checkRuling(before, ruling, viewer.identity)
     const { id, session } = before
-    await note(parts, 'approval.decision', viewer.identity, { approval: id, session, ...ruling })
+    await note(parts, viewer.identity, { type: 'approval.decision', approval: id, session, ...ruling })
     try {
       return approvalView(viewer, whole(await parts.desk.decide(id, ruling, viewer.identity)))
     } catch (error) {
       const code = error instanceof ApplianceError ? error.code : 'API_FAILED'
-      await note(parts, 'approval.decision-failed', viewer.identity, { approval: id, session, act, code })
+      await note(parts, viewer.identity, { type: 'approval.decision-failed', approval: id, session, act, code })
       throw error
     }
   },

@@ -12,7 +12,7 @@ import { hasRole, maySee, type Viewer, viewerNow } from './viewer.ts'
 
 export const eventRoutes: Handlers<'events' | 'live'> = {
   async events({ request, response, viewer }, context) {
-    await note(context.parts, 'evidence.follow', viewer.identity, { what: 'events', ...purposeOf(request) })
+    await note(context.parts, viewer.identity, { type: 'evidence.follow', what: 'events', ...purposeOf(request) })
     context.hub.open(response, viewer, { lastId: request.get('last-event-id'), now: following(viewer, context) })
     return undefined
   },
@@ -21,7 +21,7 @@ export const eventRoutes: Handlers<'events' | 'live'> = {
     const { request, response, viewer } = asked
     const { parts, hub } = context
     const { id, target } = await sessionOf(asked, context)
-    await note(parts, 'evidence.follow', viewer.identity, { what: 'session', session: id, ...purposeOf(request) })
+    await note(parts, viewer.identity, { type: 'evidence.follow', what: 'session', session: id, ...purposeOf(request) })
     const row = await parts.catalog.session(id)
     const first: ServerEvent[] = row === null ? [] : [{ event: 'progress', data: await progressOf(parts, row) }]
     if (row !== null && row.state !== 'live') first.push({ event: 'closed', data: row })

@@ -15,7 +15,8 @@ const PIECE_SIZE = 256 << 10
 export const evidenceRoutes: Handlers<'objects' | 'object'> = {
   async objects(asked, context) {
     const { id, state } = await sessionOf(asked, context)
-    await note(context.parts, 'evidence.view', asked.viewer.identity, {
+    await note(context.parts, asked.viewer.identity, {
+      type: 'evidence.view',
       session: id,
       what: 'objects',
       ...purposeOf(asked.request),
@@ -43,7 +44,8 @@ export const evidenceRoutes: Handlers<'objects' | 'object'> = {
     })
     if (request.get('if-none-match') === etag) {
       // They have it already, and look at it again.
-      await note(context.parts, 'evidence.view', viewer.identity, {
+      await note(context.parts, viewer.identity, {
+        type: 'evidence.view',
         session: id,
         what: 'object',
         object: name,
@@ -61,7 +63,8 @@ export const evidenceRoutes: Handlers<'objects' | 'object'> = {
     }
     const { from, to } = range ?? { from: 0, to: size }
     if (request.method !== 'HEAD')
-      await note(context.parts, 'evidence.view', viewer.identity, {
+      await note(context.parts, viewer.identity, {
+        type: 'evidence.view',
         session: id,
         what: 'object',
         object: name,

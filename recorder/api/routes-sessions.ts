@@ -10,7 +10,7 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
     const query = queryOf(request, SessionQuery)
     const purpose = purposeOf(request)
     const { sessions, next } = await parts.catalog.sessions(query, viewer.scope)
-    await note(parts, 'evidence.search', viewer.identity, { query: { ...query }, found: sessions.length, ...purpose })
+    await note(parts, viewer.identity, { type: 'evidence.search', query: { ...query }, found: sessions.length, ...purpose })
     return { sessions, next, lag: parts.catalog.lag }
   },
 
@@ -18,7 +18,8 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
     const { id } = await sessionOf(asked, context)
     const row = await context.parts.catalog.session(id)
     if (row === null) throw unknownSession()
-    await note(context.parts, 'evidence.view', asked.viewer.identity, {
+    await note(context.parts, asked.viewer.identity, {
+      type: 'evidence.view',
       session: id,
       what: 'session',
       ...purposeOf(asked.request),
@@ -32,12 +33,12 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
     const { id } = await sessionOf(asked, context)
     const query = queryOf(asked.request, StatementQuery)
     const { statements, next } = await parts.catalog.statements(id, query)
-    const [first, last] = [statements[0]?.frame ?? null, statements.at(-1)?.frame ?? null]
-    await note(parts, 'evidence.view', asked.viewer.identity, {
+    const [first, last] = [statements[0]?.frame, statements.at(-1)?.frame]
+    await note(parts, asked.viewer.identity, {
+      type: 'evidence.view',
       session: id,
       what: 'statements',
-      first,
-      last,
+      ...(first === undefined || last === undefined ? {} : { first, last }),
       ...purposeOf(asked.request),
     })
     return { statements, next, lag: parts.catalog.lag }
@@ -49,7 +50,7 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
     const { reason } = bodyOf(asked.request, Kill)
     if (!mayKill(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'ending sessions needs the role investigator or admin')
     const { identity } = asked.viewer
-    await note(parts, 'session.kill', identity, { session: id, reason: reason.toWellFormed() })
+    await note(parts, identity, { type: 'session.kill', session: id, reason: reason.toWellFormed() })
     if (!(await parts.kill(id, identity.subject, reason)))
       throw new ApplianceError('API_CONFLICT', `session ${id} does not run any more`)
     return { session: id, killed: true }

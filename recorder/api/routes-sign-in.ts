@@ -19,7 +19,7 @@ export const signInRoutes: Handlers<'signIn' | 'signOut' | 'me' | 'trust'> = {
     const { identity, expiresMs } = await proved(shown, { request }, context)
     // Refuses whoever has no role before there is a cookie.
     viewer(identity, parts)
-    await note(parts, 'console.sign-in', identity, { by: 'link' in shown ? 'link' : 'key', client: clientOf(request) })
+    await note(parts, identity, { type: 'console.sign-in', by: 'link' in shown ? 'link' : 'key', client: clientOf(request) })
     const { token, record } = signIns.start(identity, expiresMs, cookieToken(request, secure))
     setCookie(response, secure, token, record.expiresMs - record.createdMs)
     return viewer(identity, parts, { tokenHash: record.tokenHash, csrf: csrfOf(token), expiresMs: record.expiresMs }).me
@@ -29,7 +29,7 @@ export const signInRoutes: Handlers<'signIn' | 'signOut' | 'me' | 'trust'> = {
     const token = cookieToken(request, secure)
     if (token !== undefined) signIns.end(token)
     setCookie(response, secure, '', 0)
-    await note(parts, 'console.sign-out', identity, {})
+    await note(parts, identity, { type: 'console.sign-out' })
     return undefined
   },
 

@@ -20,6 +20,8 @@ export interface RecorderLimits {
   readonly segmentSize: number
   /** No segment is open for longer, so that no more than this waits for its index. */
   readonly segmentAgeMs: number
+  /** Between two gateway.interim: what is cut off a tape, or a recording that stops silently, shows up to this long ago. */
+  readonly interimMs: number
   /** Bytes kept as a file in the spool, given up for footers and signatures when the disk is full. */
   readonly diskReserveSize: number
 }
@@ -36,6 +38,7 @@ export const RECORDER_LIMITS: RecorderLimits = {
   segmentBlocks: 40_000,
   segmentSize: 256 << 20,
   segmentAgeMs: 3_600_000,
+  interimMs: 10_000,
   diskReserveSize: 8 << 20,
 }
 

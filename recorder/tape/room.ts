@@ -7,6 +7,7 @@ import { type Codec, TAPE_VERSION, tapeKeys } from '../../schemas/tape.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Recorder } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
+import { Interims } from './interims.ts'
 import { EpochKey } from './keys.ts'
 import type { Moment } from './lease.ts'
 import { RECORDER_LIMITS, type RecorderLimits } from './limits.ts'
@@ -68,6 +69,8 @@ export interface RecorderRoom {
    * process lives on this machine. Any number of gateways may do so at once.
    */
   recoverOrphans(isStale: (gateway: string) => boolean | Promise<boolean>, signal?: AbortSignal): Promise<RecoveryReport>
+  /** Tells the ledger now how far every open tape is in the store; done every 10 s by itself. Never rejects. */
+  interim(): Promise<void>
   /** Seals what is still open (`gateway.stop`), and gives the spool back. The ledger stays the caller's. */
   close(): Promise<void>
 }
@@ -116,6 +119,7 @@ class Room implements RecorderRoom {
   /** Numbers whose `session.open` was refused: given out again, so that none is missing. */
   readonly #returned: number[] = []
   #closed = false
+  readonly #interims: Interims
 
   constructor(options: RecorderOptions, limits: RecorderLimits, folder: SpoolFolder, spool: Spool, reserve: string) {
     this.gateway = options.gateway
@@ -126,10 +130,12 @@ class Room implements RecorderRoom {
     this.#reserve = reserve
     this.#owed = new Unsealed(limits.retrySealMs)
     this.#lastNumber = options.ledger.lastSession()
+    this.#interims = new Interims(options.ledger, limits.interimMs)
   }
 
   async open(start: SessionStart): Promise<OpenSession> {
     if (this.#closed) throw new ApplianceError('RECORDER_FAILED', 'the recorder is closed')
+    const { signer, store, ledger } = this.#options
     await this.#reserved()
     const saltKey = randomBytes(SALT_KEY_SIZE)
     const key = await EpochKey.make()
@@ -146,13 +152,14 @@ class Room implements RecorderRoom {
       salt: commitmentOf(saltKey),
       monotonicUs: Math.round(bornMs * 1000),
       lossWindow: lossWindowOf(start.durability, this.#limits),
-      checkpoint: null,
+      checkpoint: ledger.checkpoint?.() ?? null,
     })
-    const { signer, store, ledger } = this.#options
+    let opened = false
     try {
       const head = sha256(statement)
       const certificate = await certify(signer, 'header', statement)
       await this.#open(number, info, head)
+      opened = true
       const slot = this.#spool.enrol(id) ?? (await this.#enrolLater(id))
       const segment = new Segment(id, 0, bornMs)
       const { gateway, algorithm, keyId, signature } = certificate
@@ -162,6 +169,7 @@ class Room implements RecorderRoom {
         putSurely(store, tapeKeys.salt(id), saltKey, this.#limits.patienceMs),
         appendSurely(store, header, this.#limits.patienceMs),
       ])
+      this.#interims.stored(id, { chunks: 0, frames: 0, head })
       const recorder = new SessionRecorder({
         info,
         spool: this.#spool,
@@ -178,23 +186,17 @@ class Room implements RecorderRoom {
         onLastTry: () => this.#spend(),
         onFailed: (failed, error) => this.#failed(failed, error),
         onUnsealed: (again) => this.#owed.add(again),
+        onStored: (point) => this.#interims.stored(id, point),
         onSealed: async (sealed, seal) => {
           this.#sessions.delete(sealed)
-          const { reason, frameCount, chunkCount, root } = seal
-          await ledger.append({
-            type: 'session.close',
-            session: id,
-            number,
-            reason,
-            frames: frameCount,
-            chunks: chunkCount,
-            root,
-          })
+          const { reason, frameCount: frames, chunkCount: chunks, root } = seal
+          await this.#interims.close({ type: 'session.close', session: id, number, reason, frames, chunks, root })
         },
       })
       this.#sessions.add(recorder)
       return { info, recorder }
     } catch (error) {
+      if (opened) this.#failed({ info, nextSeq: 0 }, recorderFailed(error))
       throw recorderFailed(error)
     }
   }
@@ -217,12 +219,17 @@ class Room implements RecorderRoom {
     return recoverOrphans({ gateway: this.gateway, store, signer, ledger, codec, isStale, patienceMs }, signal)
   }
 
+  interim(): Promise<void> {
+    return this.#interims.tell()
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     const ended = await Promise.allSettled([...this.#sessions].map((session) => session.seal('gateway.stop')))
     clearTimeout(this.#timer)
     await this.#owed.close()
+    await this.#interims.stop()
     await this.#spool.close()
     await rm(this.#reserve, { force: true })
     await this.#folder.release()
@@ -248,9 +255,10 @@ class Room implements RecorderRoom {
     }
   }
 
-  #failed({ info, nextSeq }: SessionRecorder, error: ApplianceError): void {
-    const what = isTakenOver(error) ? 'another gateway has ended the tape' : error.message
-    const entry = { type: 'recording.failed', session: info.id, number: info.number, what: `after ${nextSeq} frames: ${what}` }
+  #failed({ info, nextSeq }: Pick<SessionRecorder, 'info' | 'nextSeq'>, error: ApplianceError): void {
+    const why = isTakenOver(error) ? 'another gateway has ended the tape' : error.message.slice(0, MAX_TOLD_CHARS)
+    const what = `after ${nextSeq} frames: ${why}`
+    const entry = { type: 'recording.failed', session: info.id, number: info.number, what } as const
     const tell = (): Promise<void> => this.#options.ledger.append(entry)
     tell().catch(() => this.#owed.add(tell))
   }
@@ -274,7 +282,9 @@ class Room implements RecorderRoom {
         durability: info.durability,
       })
     } catch (error) {
-      this.#returned.push(number)
+      // Where the outcome is open the entry may yet be written: the number is gone, and the session never was.
+      if (error instanceof ApplianceError && error.code === 'STORE_FAILED') this.#failed({ info, nextSeq: 0 }, error)
+      else this.#returned.push(number)
       throw error
     }
   }
@@ -316,6 +326,8 @@ class Room implements RecorderRoom {
   }
 }
 
+/** Of an error's words in the ledger. */
+const MAX_TOLD_CHARS = 300
 /** Chunks due within this are closed together. */
 const SHORTEST_WAIT_MS = 20
 

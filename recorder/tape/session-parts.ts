@@ -4,6 +4,7 @@ import type { Codec, Summary } from '../../schemas/tape.ts'
 import type { Seal } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
 import type { Chain } from './chunk.ts'
+import type { StoredPoint } from './interims.ts'
 import type { Moment } from './lease.ts'
 import type { RecorderLimits } from './limits.ts'
 import type { Segment } from './segment.ts'
@@ -34,6 +35,8 @@ export interface SessionParts {
   readonly onFailed: (recorder: SessionRecorder, error: ApplianceError) => void
   /** The end could not be stored; `again` tries once more. */
   readonly onUnsealed: (again: () => Promise<void>) => void
+  /** A chunk is in the store, and how far the tape is with it. */
+  readonly onStored: (point: StoredPoint) => void
   /** The tape is sealed and in the store. */
   readonly onSealed: (recorder: SessionRecorder, seal: Seal, summary: Summary) => Promise<void>
 }

@@ -286,16 +286,17 @@ export class SessionRecorder implements Recorder {
 
   async #make(chunk: OpenChunk, claim: SpoolClaim): Promise<void> {
     if (this.#unmade) return
-    const { chain, codec } = this.#parts
+    const [{ chain, codec }, { size, nextSeq }] = [this.#parts, chunk]
     try {
       if (this.#segment.full(this.#parts.limits)) await this.#roll()
-      const { size, nextSeq } = chunk
       const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
       chunk.encoder.recycle()
       this.#tree.push(made.header)
       this.#tally.join(chunk.tally)
       this.#density.add(chunk.times)
+      const point = { chunks: chain.n, frames: nextSeq, head: chain.head }
       this.#outbox.add(this.#segment.chunk(made), () => {
+        this.#parts.onStored(point)
         this.#parts.spool.release(claim)
         this.#backlog.stored(size)
         this.#acknowledgements.stored(nextSeq)
@@ -394,6 +395,5 @@ export class SessionRecorder implements Recorder {
   }
 }
 
-function nothing(): void {
-  // For outcomes that somebody else is told.
-}
+/** For outcomes that somebody else is told. */
+const nothing = (): void => undefined

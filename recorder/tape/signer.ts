@@ -38,10 +38,12 @@ export function checkCertificate(
 ): boolean | 'unknown' {
   const key = trusted.find((one) => one.gateway === certificate.gateway && keyIdOf(one.publicKey) === certificate.keyId)
   if (key === undefined) return 'unknown'
-  return verifyGateway(publicKeyOf(key.publicKey), certificate.algorithm, signedBytes(kind, statement), certificate.signature)
+  return verifyKey(key.publicKey, certificate.algorithm, signedBytes(kind, statement), certificate.signature)
 }
 
-function verifyGateway(key: KeyObject, algorithm: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+/** Whether the key (SPKI, DER) has signed the bytes as they are. */
+export function verifyKey(publicKey: Uint8Array, algorithm: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  const key = publicKeyOf(publicKey)
   switch (algorithm) {
     case 'Ed25519':
       return key.asymmetricKeyType === 'ed25519' && verify(null, bytes, key, signature)

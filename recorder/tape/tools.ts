@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts'
 import { decompress } from './codec.ts'
 import { verifyEpoch } from './keys.ts'
 import { Leaves, merkleRoot, sha256 } from './merkle.ts'
-import { checkCertificate } from './signer.ts'
+import { checkCertificate, verifyKey } from './signer.ts'
 
 /** Verification with node:crypto and node:zlib. */
 export const nodeTools = {
@@ -24,6 +24,7 @@ export const nodeTools = {
   merkleRoot: (hashes, count) => merkleRoot(buffer(hashes), count),
   verifyEpoch,
   checkCertificate,
+  verifyKey,
 } as const satisfies VerifyTools
 
 function hasher(saltKey: Uint8Array): LeafHasher {

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import { MAX_FOREIGN, type TapeVerification, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
+import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { codeOf } from '../files.ts'
 import type { Store } from '../store/store.ts'
@@ -10,6 +11,7 @@ import { FileStore } from '../store/store-file.ts'
 import { readStoreKeys } from './published-keys.ts'
 import { readGatewayKeys } from './signer-file.ts'
 import { isTapeFolder, TapeFolder, tapeFoldersIn } from './tape-folder.ts'
+import { nodeTools } from './tools.ts'
 import { verifyTape } from './verify.ts'
 
 export interface VerifyPathOptions {
@@ -19,19 +21,21 @@ export interface VerifyPathOptions {
   readonly onTape?: (tape: TapeVerification) => void
   /** Told of every reading: how many bytes, and in which of how many tapes. */
   readonly onRead?: (bytes: number, tape: number, tapes: number) => void
+  /** The time of the verification; default: now. */
+  readonly nowMs?: number
 }
 
 /**
  * Verifies what is at `path`: a tape's folder (or a file in it) wherever it was copied to, a folder of such folders, or a data
- * folder with all its tapes. Rejects STORE_MISSING where there is no tape.
+ * folder with its ledger and all its tapes. Rejects STORE_MISSING where there is no tape.
  */
 export async function verifyPath(path: string, options: VerifyPathOptions = {}, signal?: AbortSignal): Promise<Verification> {
-  const { tapes, keys, foreign } = await locate(resolve(path))
+  const { keys, ...there } = await locate(resolve(path))
   const beside = options.gatewayKeys === undefined ? await firstKeys(keys) : []
-  return verifyTapes({ tapes, foreign, path, beside }, options, signal)
+  return verifyTapes({ ...there, path, beside }, options, signal)
 }
 
-/** Verifies the tapes of a store, or one of them. Rejects STORE_MISSING where there is none. `name` is what the result calls it. */
+/** Verifies a store with its ledger and all its tapes, or one of them by itself. Rejects STORE_MISSING where there is none. `name` is what the result calls it. */
 export async function verifyStore(
   store: Store,
   name: string,
@@ -45,10 +49,10 @@ export async function verifyStore(
     if (session !== undefined && object !== undefined && more.length === 0 && isTapePart(object)) sessions.add(session)
     else foreign.push(key)
   }
-  if (sessions.size === 0) throw new ApplianceError('STORE_MISSING', `${name} has no tapes`)
   const beside = options.gatewayKeys === undefined ? await readStoreKeys(store) : []
   const tapes = [...sessions].map((id) => ({ source: store, id }))
-  return verifyTapes({ tapes, foreign, path: name, beside }, options, signal)
+  const whole = options.session === undefined ? { whole: store } : {}
+  return verifyTapes({ tapes, foreign, path: name, beside, ...whole }, options, signal)
 }
 
 /** One tape, and where its objects are read. */
@@ -58,26 +62,31 @@ interface Place {
 }
 
 async function verifyTapes(
-  parts: {
-    readonly tapes: readonly Place[]
-    /** Keys of what is no part of a tape. */
-    readonly foreign: readonly string[]
-    readonly path: string
-    readonly beside: readonly GatewayKey[]
-  },
+  parts: Omit<Places, 'keys'> & { readonly path: string; readonly beside: readonly GatewayKey[] },
   options: VerifyPathOptions,
   signal: AbortSignal | undefined,
 ): Promise<Verification> {
-  const { path, foreign } = parts
+  const { path, foreign, whole } = parts
   const gatewayKeys = options.gatewayKeys ?? parts.beside
   const tapes: TapeVerification[] = []
   const onRead = (bytes: number): void => options.onRead?.(bytes, tapes.length, parts.tapes.length)
-  for (const { source, id } of parts.tapes) {
-    const tape = await verifyTape(watched(source, onRead), id, { gatewayKeys }, signal)
+  const tell = (tape: TapeVerification): void => {
     options.onTape?.(tape)
     tapes.push(tape)
   }
-  const verdict = worstVerdict(tapes.map((tape) => tape.verdict))
+  const host = whole === undefined ? undefined : { source: watched(whole, onRead), tools: nodeTools }
+  const check =
+    host === undefined ? undefined : await LedgerCheck.open(host, { gatewayKeys }, options.nowMs ?? Date.now(), signal)
+  for (const { source, id } of parts.tapes) {
+    const watch = check?.watch(id)
+    const how = { ...watch?.options, ...(signal === undefined ? {} : { signal }) }
+    const tape = await verifyTape(watched(source, onRead), id, { gatewayKeys }, how)
+    tell(check === undefined || watch === undefined ? tape : check.judge(tape, watch))
+  }
+  for (const tape of check?.missing(new Set(parts.tapes.map(({ id }) => id))) ?? []) tell(tape)
+  const ledger = check?.result() ?? null
+  if (tapes.length === 0 && (ledger?.size ?? 0) === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
+  const verdict = worstVerdict([...tapes.map((tape) => tape.verdict), ...(ledger === null ? [] : [ledger.verdict])])
   return {
     path,
     verdict,
@@ -85,6 +94,7 @@ async function verifyTapes(
     trust: gatewayKeys.length === 0 ? 'none' : options.gatewayKeys === undefined ? 'beside' : 'given',
     frames: tapes.reduce((sum, { frames }) => sum + frames, 0),
     tapes,
+    ledger,
     foreign: foreign.slice(0, MAX_FOREIGN),
     foreignCount: foreign.length,
   }
@@ -104,6 +114,8 @@ function watched(source: ObjectSource, onRead: (bytes: number) => void): ObjectS
 }
 
 interface Places {
+  /** The store of which these are all tapes. */
+  readonly whole?: ObjectSource
   readonly tapes: readonly Place[]
   /** Folders the gateway's public keys may lie in, the likeliest first. */
   readonly keys: readonly string[]
@@ -127,7 +139,9 @@ async function locate(path: string): Promise<Places> {
     throw error
   })
   const kept = await stored(root, names.filter((name) => !name.startsWith('.')).sort())
-  if (kept.tapes.length > 0) return kept
+  // Of tapes that were all removed the ledger still tells.
+  if (kept.tapes.length > 0 || (await kindOf(join(root, 'ledger', 'seq'))) === false)
+    return { ...kept, whole: new FileStore(root) }
   const folders = await tapeFoldersIn(folder)
   if (folders.length === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
   return copied(folders, [folder, parent])

@@ -1,6 +1,6 @@
 import type { TapeVerification } from '../../schemas/verification.ts'
 import type { ObjectSource } from '../../schemas/verify/tools.ts'
-import { type TapeTrust, verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
+import { type TapeTrust, type VerifyOptions, verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { nodeTools } from './tools.ts'
 
 export type Trust = TapeTrust
@@ -9,6 +9,11 @@ export type Trust = TapeTrust
  * Verifies one tape as it stands in the store: every byte of it, in constant memory. Goes on behind whatever is wrong.
  * Rejects STORE_MISSING where there is nothing of the session at all; never on what the tape holds.
  */
-export async function verifyTape(store: ObjectSource, id: string, trust: Trust, signal?: AbortSignal): Promise<TapeVerification> {
-  return verifyTapeWith({ source: store, tools: nodeTools }, id, trust, signal === undefined ? {} : { signal })
+export async function verifyTape(
+  store: ObjectSource,
+  id: string,
+  trust: Trust,
+  options: VerifyOptions = {},
+): Promise<TapeVerification> {
+  return verifyTapeWith({ source: store, tools: nodeTools }, id, trust, options)
 }

@@ -21,6 +21,7 @@ export const webTools = {
   merkleRoot,
   verifyEpoch: (kind, bytes, signature, publicKey) => ed25519(publicKey, 'raw', signature, signedBytes(kind, bytes)),
   checkCertificate,
+  verifyKey,
 } as const satisfies VerifyTools
 
 async function decompress(codec: Codec, stored: Uint8Array, rawSize: number): Promise<Uint8Array> {
@@ -145,13 +146,16 @@ async function checkCertificate(
     (one) => one.gateway === certificate.gateway && hexOf(nobleSha256(one.publicKey)).slice(0, 16) === certificate.keyId,
   )
   if (key === undefined) return 'unknown'
-  const bytes = signedBytes(kind, statement)
-  if (certificate.algorithm === 'Ed25519') return ed25519(key.publicKey, 'spki', certificate.signature, bytes)
-  if (certificate.algorithm !== 'ES256') return false
+  return verifyKey(key.publicKey, certificate.algorithm, signedBytes(kind, statement), certificate.signature)
+}
+
+async function verifyKey(publicKey: Uint8Array, algorithm: string, bytes: Uint8Array, signature: Uint8Array): Promise<boolean> {
+  if (algorithm === 'Ed25519') return ed25519(publicKey, 'spki', signature, bytes)
+  if (algorithm !== 'ES256') return false
   const curve = { name: 'ECDSA', namedCurve: 'P-256' }
   try {
-    const imported = await crypto.subtle.importKey('spki', owned(key.publicKey), curve, false, ['verify'])
-    return await crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, imported, owned(certificate.signature), owned(bytes))
+    const imported = await crypto.subtle.importKey('spki', owned(publicKey), curve, false, ['verify'])
+    return await crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, imported, owned(signature), owned(bytes))
   } catch {
     return false
   }

@@ -1,5 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_FOREIGN, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
+import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
+import { ledgerKeys } from '../../schemas/verify/ledger-line.ts'
 import { ObjectWindow } from '../../schemas/verify/scan.ts'
 import { readHeader } from '../../schemas/verify/segment-index.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
@@ -89,8 +91,17 @@ export async function verifyFolder(path: string, folder: PickedFolder, options: 
   const gatewayKeys = options.keys ?? beside
   const tapes: Verification['tapes'][number][] = []
   const source = sourceOf(folder, names, (bytes) => options.onRead?.(bytes, tapes.length, sessions.length))
-  for (const id of sessions) tapes.push(await verifyTapeWith({ source, tools: webTools }, id, { gatewayKeys }))
-  const verdict = worstVerdict(tapes.map((tape) => tape.verdict))
+  const host = { source, tools: webTools }
+  const ledgered = names.some((key) => key.startsWith(ledgerKeys.sequencePrefix))
+  const check = ledgered ? await LedgerCheck.open(host, { gatewayKeys }, Date.now()) : undefined
+  for (const id of sessions) {
+    const watch = check?.watch(id)
+    const tape = await verifyTapeWith(host, id, { gatewayKeys }, watch?.options)
+    tapes.push(check === undefined || watch === undefined ? tape : check.judge(tape, watch))
+  }
+  tapes.push(...(check?.missing(new Set(sessions)) ?? []))
+  const ledger = check?.result() ?? null
+  const verdict = worstVerdict([...tapes.map((tape) => tape.verdict), ...(ledger === null ? [] : [ledger.verdict])])
   return {
     path,
     verdict,
@@ -98,6 +109,7 @@ export async function verifyFolder(path: string, folder: PickedFolder, options: 
     trust: gatewayKeys.length === 0 ? 'none' : options.keys === undefined ? 'beside' : 'given',
     frames: tapes.reduce((sum, { frames }) => sum + frames, 0),
     tapes,
+    ledger,
     foreign: foreign.slice(0, MAX_FOREIGN),
     foreignCount: foreign.length,
   }

@@ -1,5 +1,5 @@
 import { safeText } from '../safe-text.ts'
-import type { Problem, TapeVerification, Verification } from '../verification.ts'
+import type { LedgerVerification, Problem, TapeVerification, Verification } from '../verification.ts'
 
 const TRUST: Readonly<Record<Verification['trust'], string>> = {
   given: 'signatures were checked with the keys you named',
@@ -10,11 +10,41 @@ const TRUST: Readonly<Record<Verification['trust'], string>> = {
 }
 
 /** A verification in words, a line each; safe for terminals. */
-export function verificationLines({ path, verdict, tapes, frames, trust, foreign, foreignCount }: Verification): string[] {
+export function verificationLines({
+  path,
+  verdict,
+  tapes,
+  frames,
+  trust,
+  foreign,
+  foreignCount,
+  ledger,
+}: Verification): string[] {
   const count = tapes.length === 1 ? '1 tape' : `${tapes.length} tapes`
   const others = foreign.map((key) => `${safeText(key)} is no part of a tape, and was not looked at`)
   if (foreignCount > foreign.length) others.push(`... and ${foreignCount - foreign.length} more that are no part of a tape`)
-  return [...tapes.flatMap(tapeLines), ...others, `${verdict}: ${safeText(path)} (${count}, ${frames} frames)`, TRUST[trust]]
+  return [
+    ...tapes.flatMap(tapeLines),
+    ...others,
+    ...(ledger === null ? [] : ledgerLines(ledger)),
+    `${verdict}: ${safeText(path)} (${count}, ${frames} frames)`,
+    ...(ledger === null ? ['no ledger was looked at, so whether anything is missing cannot be told'] : []),
+    TRUST[trust],
+  ]
+}
+
+function ledgerLines(ledger: LedgerVerification): string[] {
+  const { verdict, origin, size, malformed, checkpoints, checkpoint, writers, problems, problemCount } = ledger
+  const last = checkpoint === null ? 'no checkpoint' : `${checkpoints} checkpoints, the last of ${checkpoint.size} entries`
+  const lines = [safeText(`ledger ${origin ?? 'without a name'}  ${verdict}  ${size} entries, ${last}`)]
+  const add = (line: string): void => void lines.push(`  ${safeText(line)}`)
+  if (malformed > 0) add(`${malformed} lines are no entries: torn by a crash, or a stranger's; they were passed over`)
+  for (const { gateway, state, lastAt, open } of writers)
+    if (state === 'silent')
+      add(`${gateway} was last heard of at ${lastAt}, with ${open} open sessions, and did not say gateway.stop`)
+  for (const problem of problems) add(problemLine(problem))
+  if (problemCount > problems.length) add(`... and ${problemCount - problems.length} more problems`)
+  return lines
 }
 
 function tapeLines(tape: TapeVerification): string[] {
@@ -42,11 +72,12 @@ function tapeLines(tape: TapeVerification): string[] {
   return lines
 }
 
-function problemLine({ verdict, part, what, object, offset, chunk, frame, frames }: Problem): string {
+function problemLine({ verdict, part, what, object, offset, chunk, frame, frames, entry }: Problem): string {
   const where = [
     ...(frame === undefined ? [] : [`frame ${frame}`]),
     ...(frames === undefined ? [] : [`frames ${frames[0]}-${frames[1]}`]),
     ...(chunk === undefined ? [] : [`chunk ${chunk}`]),
+    ...(entry === undefined ? [] : [`entry ${entry}`]),
     offset === undefined ? object : `${object} at byte ${offset}`,
   ]
   return `${verdict}  ${part}: ${what} (${where.join(', ')})`

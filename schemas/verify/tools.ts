@@ -53,4 +53,6 @@ export interface VerifyTools {
     statement: Uint8Array,
     trusted: readonly GatewayKey[],
   ): boolean | 'unknown' | Promise<boolean | 'unknown'>
+  /** Whether the key (SPKI, DER) has signed the bytes as they are; `algorithm` is `Ed25519`, or `ES256` with r || s. False for anything that is no such key. */
+  verifyKey(publicKey: Uint8Array, algorithm: string, bytes: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>
 }

@@ -39,9 +39,13 @@ export interface CheckedChunk {
   /** `good`: led to by the gateway's key. `unattested`: nothing wrong in itself, but behind a break in the chain. */
   readonly state: 'good' | 'bad' | 'unattested'
   readonly recovered: boolean
+  /** The chain's head behind it. */
+  readonly head: Uint8Array
 }
 
 export interface VerifyOptions {
+  /** Told of the first segment's header: SHA-256 of its statement, and the ledger's checkpoint in it. */
+  readonly onHeader?: (statement: Uint8Array, checkpoint: Uint8Array | null) => void
   /** Told of every chunk in tape order, as it is checked. */
   readonly onChunk?: (chunk: CheckedChunk) => void
   readonly signal?: AbortSignal
@@ -68,6 +72,7 @@ class TapeVerifier {
   readonly #id: string
   readonly #trust: TapeTrust
   readonly #onChunk: VerifyOptions['onChunk']
+  readonly #onHeader: VerifyOptions['onHeader']
   readonly #signal: AbortSignal | undefined
   readonly #problems: Problem[] = []
   readonly #verdicts = new Set<Problem['verdict']>()
@@ -83,6 +88,7 @@ class TapeVerifier {
     this.#id = id
     this.#trust = trust
     this.#onChunk = options.onChunk
+    this.#onHeader = options.onHeader
     this.#signal = options.signal
   }
 
@@ -283,7 +289,7 @@ class TapeVerifier {
     })
     if (row !== undefined) {
       const state = wrong ? 'bad' : chain.broken || this.#saltKey === undefined ? 'unattested' : 'good'
-      this.#onChunk?.({ n: row[2], firstSeq: row[3], count: row[4], state, recovered })
+      this.#onChunk?.({ n: row[2], firstSeq: row[3], count: row[4], state, recovered, head: chain.head })
     }
     return row
   }
@@ -360,6 +366,7 @@ class TapeVerifier {
           return
         }
         this.#header = header
+        this.#onHeader?.(this.#tools.sha256(statement), header.checkpoint)
         said = (await this.#certificate(rest[0], 'header', statement, report, offset)) === 'INVALID'
         if (header.session.id !== this.#id) invalid(`the tape is that of ${header.session.id}`)
         await this.#salt(header)

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   FileStore,
-  Journal,
   openFileSigner,
   openRecorder,
   openTape,
   type RecorderRoom,
+  StoreLedger,
   verifyTape,
 } from '../../recorder/index.ts'
 import type { GatewaySigner } from '../../recorder/tape/signer.ts'
@@ -103,7 +103,7 @@ export async function bench({
   const path = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
   const signer = await openFileSigner(join(path, 'keys'), 'gw1')
   const store = new FileStore(path)
-  const ledger = await Journal.open(join(path, 'ledger'), 'gw1')
+  const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer })
   const room = await openRecorder({ gateway: 'gw1', store, signer, spoolFolder: join(path, 'spool'), ledger })
   let large: LargeTape
   const samples = new Map<string, Sample[]>()

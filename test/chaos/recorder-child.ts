@@ -1,16 +1,17 @@
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { FileStore, Journal, openFileSigner, openRecorder } from '../../recorder/index.ts'
+import { FileStore, openFileSigner, openRecorder, StoreLedger } from '../../recorder/index.ts'
 import { entry, START, TEST_LIMITS } from '../support/recording.ts'
 
 // Records as fast as it can on the data folder it is given and prints the number of each accepted append, until it is killed.
 const [path = '', sizes = '300'] = process.argv.slice(2)
 const bodies = sizes.split(',').map(Number)
 const signer = await openFileSigner(join(path, 'keys'), 'gw1')
-const ledger = await Journal.open(join(path, 'ledger'), 'gw1')
+const store = new FileStore(path)
+const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer })
 const room = await openRecorder({
   gateway: 'gw1',
-  store: new FileStore(path),
+  store,
   signer,
   spoolFolder: join(path, 'spool'),
   ledger,

@@ -73,6 +73,12 @@ test('records, lists, replays and verifies with blobs/read and blobs/add/action 
   assert.deepEqual({ verdict, trust, tapes: tapes.length }, { verdict: 'VALID', trust: 'beside', tapes: 3 })
   const one = await runCli(['verify', `${url}/tapes/${sessions[1]?.id}`, '--json'])
   assert.equal(JSON.parse(one.out).tapes.length, 1)
+  const examined = await runCli(['doctor', '--config', gateway.config])
+  assert.equal(examined.code, 0, examined.out)
+  proxy.rights = undefined
+  const broad = await runCli(['doctor', '--config', gateway.config])
+  assert.equal(broad.code, 3, broad.out)
+  assert.match(broad.out, /TOO MUCH {2}rights: delete/)
   const none = await runCli(['verify', `${proxy.url}/no-such-container`, '--json'])
   assert.equal(none.code, 1)
   assert.match(none.err, /STORE_/)

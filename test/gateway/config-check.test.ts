@@ -81,6 +81,7 @@ const CASES: readonly (readonly [title: string, from: string, to: string, told: 
     'recording: { raise: [{ labels: { env: moon }, durability: blob }] }\nlisteners:',
     /no target has all of these labels/,
   ],
+  ['a target that hands out identities', 'host: db.internal', 'host: 169.254.169.254', /hands out the identities/],
   ['nobody to let in', GOOD.slice(GOOD.indexOf('identities:')), '', /nobody can knock/],
 ]
 for (const [title, from, to, told] of CASES) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isLoopback, isMetadata } from '../../gateway/hosts.ts'
+import { isIdentityEndpoint, isLoopback, isMetadata } from '../../gateway/hosts.ts'
 
 test('knows this machine by every usual name, and nobody else', () => {
   for (const host of ['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]']) assert.equal(isLoopback(host), true, host)
@@ -21,4 +21,13 @@ test('knows where platforms hand out identities, however it is written', () => {
     assert.equal(isMetadata(host), true, host)
   for (const host of ['10.0.0.1', '168.63.129.17', '169.255.0.1', '[2001:db8::1]', 'db.internal', '[::ffff:a00:1]'])
     assert.equal(isMetadata(host), false, host)
+})
+
+test("knows this process's own source of tokens, by any name of this machine", () => {
+  const env = { IDENTITY_ENDPOINT: 'http://localhost:42356/msi/token' }
+  assert.equal(isIdentityEndpoint({ host: 'localhost', port: 42_356 }, env), true)
+  assert.equal(isIdentityEndpoint({ host: '127.0.0.1', port: 42_356 }, env), true)
+  assert.equal(isIdentityEndpoint({ host: 'localhost', port: 5_432 }, env), false)
+  assert.equal(isIdentityEndpoint({ host: 'db.internal', port: 42_356 }, env), false)
+  assert.equal(isIdentityEndpoint({ host: 'localhost', port: 42_356 }, {}), false)
 })

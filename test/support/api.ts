@@ -5,7 +5,6 @@ import { type ApiServer, openApiServer } from '../../recorder/api/server.ts'
 import { SignInLinks } from '../../recorder/api/sign-in-links.ts'
 import { Catalog } from '../../recorder/catalog/catalog.ts'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
-import type { LedgerEntry } from '../../recorder/ledger/ledger.ts'
 import type { RecorderRoom } from '../../recorder/tape/room.ts'
 import { API_BASE, CSRF_HEADER, type Me, type Role } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -68,6 +67,9 @@ export interface Browser {
   ask(path: string, asking?: Asking): Promise<Answer>
 }
 
+/** An entry that the API has given to the ledger. */
+type Note = Readonly<Record<string, unknown>>
+
 export interface ApiRig extends AsyncDisposable {
   readonly folder: RecordingFolder
   readonly room: RecorderRoom
@@ -75,7 +77,7 @@ export interface ApiRig extends AsyncDisposable {
   readonly desk: FolderDesk
   readonly links: SignInLinks
   readonly server: ApiServer
-  readonly notes: LedgerEntry[]
+  readonly notes: Note[]
   readonly killed: string[]
   /** Identities that are not what they were. */
   readonly changed: Map<string, Identity | undefined>
@@ -107,7 +109,7 @@ export async function apiRig(
   const desk = stack.use(await FolderDesk.open(join(folder.path, 'desk')))
   const rig = { nowMs: Date.now(), mute: false }
   const links = await SignInLinks.open(join(folder.path, 'links'), () => rig.nowMs)
-  const notes: LedgerEntry[] = []
+  const notes: Note[] = []
   const killed: string[] = []
   const changed = new Map<string, Identity | undefined>()
   const find = (subject: string): Identity | undefined =>
@@ -131,7 +133,7 @@ export async function apiRig(
     ledger: {
       async append(entry) {
         if (rig.mute) throw new ApplianceError('RECORDER_FAILED', 'the disk is full')
-        notes.push(entry)
+        notes.push({ ...entry })
       },
     },
     people,

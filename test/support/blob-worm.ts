@@ -40,6 +40,11 @@ export class Worm {
     return undefined
   }
 
+  /** As if it had been set before. */
+  keep(path: string, until: Date, mode: 'Locked' | 'Unlocked'): void {
+    this.#kept.set(path, { until: until.toUTCString(), mode })
+  }
+
   /** What reading a blob tells of it. */
   headers(path: string): Record<string, string> {
     const { until, mode, hold } = this.#kept.get(path) ?? {}

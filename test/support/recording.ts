@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type GatewaySigner,
-  Journal,
   openFileSigner,
   openRecorder,
   type RecorderRoom,
   type SessionStart,
+  StoreLedger,
 } from '../../recorder/index.ts'
 import type { Store } from '../../recorder/store/store.ts'
 import { FileStore } from '../../recorder/store/store-file.ts'
@@ -55,7 +55,7 @@ export async function recordingFolder(): Promise<RecordingFolder> {
     signer,
     async room(options = {}) {
       const gateway = options.gateway ?? 'gw1'
-      const ledger = options.ledger ?? (await Journal.open(join(path, 'ledger'), gateway))
+      const ledger = options.ledger ?? (await StoreLedger.open({ store, gateway, signer }))
       const given: Store = options.store ?? store
       const room = await openRecorder({
         gateway,

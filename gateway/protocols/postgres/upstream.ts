@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
+import { isMetadata } from '../../hosts.ts'
 import { connectReusing } from '../../reused-reads.ts'
 import { SSL_CODE, writeRequest } from './startup-packet.ts'
 import { pull, push, tolerateErrors } from './startup-pull.ts'
@@ -47,6 +48,9 @@ export async function dial(target: Target, credential: Credential, signal: Abort
   try {
     await connected(socket, target, stop)
     tolerateErrors(socket)
+    // A name may lead there whatever the configuration was checked for: what counts is who answered.
+    if (isMetadata(socket.remoteAddress ?? ''))
+      throw new ApplianceError('TARGET_REFUSED', `target ${target.name} leads to the metadata service of this platform`)
     if (plain) return { socket, tls: undefined, private: local || isLoopback(socket) }
     await requestTls(socket, target, stop)
     const tls = await startTls(socket, target.host, credential, stop)

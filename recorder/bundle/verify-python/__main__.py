@@ -123,6 +123,8 @@ def verify(path, given, progress):
         "path": path, "verdict": verdict, "exit": EXITS[verdict], "trust": trust,
         "frames": sum(tape["frames"] for tape in tapes), "tapes": tapes,
         "foreign": foreign[:MAX_FOREIGN], "foreignCount": len(foreign),
+        # Tapes by themselves: this program does not read ledgers.
+        "ledger": None,
     }
 
 

@@ -26,7 +26,10 @@ test('an untouched tape is VALID, and the output says where the keys came from',
   const cli = terminal()
   assert.equal(await verify(folder.path, {}, cli), 0)
   assert.match(cli.text(), new RegExp(`^${id}  VALID  sealed, 5 frames in \\d+ chunks, signed by gw1`))
-  assert.match(cli.text(), /\nVALID: .* \(1 tape, 5 frames\)\nsignatures were checked with the keys beside the tapes/)
+  assert.match(
+    cli.text(),
+    /\nledger sallyport\.gw1\/[0-9a-f]{8} {2}VALID {2}2 entries, no checkpoint\nVALID: .* \(1 tape, 5 frames\)\nsignatures were checked with the keys beside the tapes/,
+  )
 })
 
 test('one flipped bit is INVALID with exit code 20, and the place is named', async () => {

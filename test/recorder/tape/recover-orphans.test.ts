@@ -88,8 +88,8 @@ test('a gateway taken for dead that lives after all ends those sessions, tells t
   await assert.rejects(recorder.seal('recording.failed'), failed)
   t.mock.timers.reset()
   assert.equal(await verdictOf(folder, store, info.id), 'VALID-INCOMPLETE recovered 2')
-  const failure = told.find(({ type }) => type === 'recording.failed')
-  assert.match(String(failure?.['what']), /another gateway has ended the tape/)
+  const failure = told.find((one) => one.type === 'recording.failed')
+  assert.match(String(failure?.what), /another gateway has ended the tape/)
 })
 
 test('a gateway that slept and was not taken for dead goes on at its own level once the store has answered', async (t) => {

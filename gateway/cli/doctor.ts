@@ -1,0 +1,39 @@
+import { safeText } from '../../schemas/safe-text.ts'
+import { loadConfig } from '../config.ts'
+import type { Check, CheckStatus } from '../doctor/check.ts'
+import { checkSigner, checkSpool, checkTargets } from '../doctor/check-machine.ts'
+import { checkStore } from '../doctor/check-store.ts'
+import { type Cli, EXIT, findConfig, printJson } from './context.ts'
+
+/** More is allowed than should be; nothing failed. */
+const EXIT_EXCESS = 3
+
+const MARKS: Readonly<Record<CheckStatus, string>> = {
+  ok: 'ok      ',
+  warning: 'warning ',
+  excess: 'TOO MUCH',
+  failed: 'FAILED  ',
+  skipped: 'skipped ',
+}
+
+/** Checks a deployment from where it runs: what must work does, and what must not is refused. */
+export async function doctor(options: { readonly config?: string; readonly json?: true }, cli: Cli): Promise<number> {
+  const settings = await loadConfig(findConfig(options.config, cli), cli.env)
+  const parts = await Promise.all([
+    checkSpool(settings),
+    checkSigner(settings),
+    checkStore(settings.store, settings.gateway),
+    checkTargets(settings, cli.env),
+  ])
+  const checks: readonly Check[] = parts.flat()
+  const has = (status: CheckStatus): boolean => checks.some((check) => check.status === status)
+  const exit = has('failed') ? EXIT.failure : has('excess') ? EXIT_EXCESS : EXIT.ok
+  if (options.json) printJson(cli, { exit, checks })
+  else for (const check of checks) cli.out(lines(check))
+  return exit
+}
+
+function lines({ what, status, seen, cure }: Check): string {
+  const told = `${MARKS[status]}  ${safeText(what)}: ${safeText(seen)}\n`
+  return cure === undefined || status === 'ok' ? told : `${told}          -> ${safeText(cure)}\n`
+}

@@ -1,0 +1,120 @@
+import { createPublicKey, randomBytes, verify } from 'node:crypto'
+import { statfs } from 'node:fs/promises'
+import { createConnection } from 'node:net'
+import { dirname } from 'node:path'
+import { readGatewayKeys } from '../../recorder/index.ts'
+import type { Settings, TargetSettings } from '../config.ts'
+import { readCredential } from '../credentials/upstream.ts'
+import { isMetadata } from '../hosts.ts'
+import { placesIn } from '../places.ts'
+import { type Check, checked } from './check.ts'
+
+/** The spool's files at their most (16 of 64 MiB) and the reserve. */
+const SPOOL_WANTED_SIZE = 1.1 * 2 ** 30
+/** One file and the reserve: less, and nothing can be recorded. */
+const SPOOL_NEEDED_SIZE = 80 * 2 ** 20
+/** statfs(2): NFS, CIFS, SMB2. Locks and syncs there are not what the spool needs. */
+const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x6969, 0xff534d42, 0xfe534d42])
+const CONNECT_TIMEOUT_MS = 5_000
+
+/** Whether the gateway's key signs, and what it signs is believed by its public half. */
+export function checkSigner({ signer, dataDir, gateway }: Pick<Settings, 'signer' | 'dataDir' | 'gateway'>): Promise<Check> {
+  return checked(
+    'signing key',
+    async () => {
+      if (signer === undefined) {
+        const keys = await readGatewayKeys(placesIn(dataDir).keys)
+        if (keys.length === 0)
+          return {
+            status: 'warning',
+            seen: 'none yet: the first start makes a file',
+            cure: 'in Azure, use signer.keyVault: a file dies with its machine',
+          }
+        return { status: 'ok', seen: `a file in ${placesIn(dataDir).keys}` }
+      }
+      const { openVaultSigner } = await import('../../recorder/tape/signer-vault.ts')
+      const opened = await openVaultSigner(signer, gateway)
+      const bytes = randomBytes(32)
+      const start = performance.now()
+      const signature = await opened.sign(bytes)
+      const ms = Math.round(performance.now() - start)
+      const key = createPublicKey({ key: Buffer.from(opened.publicKey), format: 'der', type: 'spki' })
+      if (!verify('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }, signature))
+        return { status: 'failed', seen: 'the signature does not fit the public key' }
+      return { status: 'ok', seen: `${signer.key} in ${signer.url} signs ${opened.algorithm}, in ${ms} ms` }
+    },
+    'give the identity Key Vault Crypto User on the key (get, sign)',
+  )
+}
+
+/** Whether targets can be reached and logged in to with something; nobody logs in. */
+export async function checkTargets({ targets }: Pick<Settings, 'targets'>, env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
+  return Promise.all([...targets.values()].map((target) => checkTarget(target, env)))
+}
+
+function checkTarget({ target, credential }: TargetSettings, env: NodeJS.ProcessEnv): Promise<Check> {
+  return checked(`target ${target.name}`, async () => {
+    const { password } = await readCredential(credential, env).catch((error: unknown) => {
+      throw error instanceof Error && error.cause instanceof Error ? error.cause : error
+    })
+    const where = target.host.startsWith('/') ? target.host : `${target.host}:${target.port}`
+    const address = await reach(target.host, target.port)
+    if (isMetadata(address))
+      return { status: 'failed', seen: `${where} is ${address}, which hands out the platform's identities` }
+    return {
+      status: 'ok',
+      seen: `${where} answers, ${password === undefined ? 'no password is configured' : 'the credential can be read'}`,
+    }
+  })
+}
+
+/** The address that answered. */
+function reach(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = host.startsWith('/')
+      ? createConnection({ path: `${host}/.s.PGSQL.${port}` })
+      : createConnection({ host, port })
+    const done = (finish: () => void): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      finish()
+    }
+    const timer = setTimeout(
+      () => done(() => reject(new Error(`${host}:${port} did not answer within ${CONNECT_TIMEOUT_MS} ms`))),
+      CONNECT_TIMEOUT_MS,
+    )
+    socket.once('connect', () => {
+      const address = socket.remoteAddress ?? ''
+      done(() => resolve(address))
+    })
+    socket.once('error', (error) => done(() => reject(error)))
+  })
+}
+
+/** Whether there is room for what is recorded and not yet in the store, on a disk that keeps its word. */
+export function checkSpool({ dataDir }: Pick<Settings, 'dataDir'>): Promise<Check> {
+  return checked('spool', async () => {
+    const folder = await existing(placesIn(dataDir).spool)
+    const { bavail, bsize, type } = await statfs(folder)
+    const free = bavail * bsize
+    const seen = `${Math.round(free / 2 ** 20)} MiB free for ${placesIn(dataDir).spool}`
+    if (NETWORK_FILE_SYSTEMS.has(type))
+      return { status: 'failed', seen: `${seen}, on a network file system`, cure: 'put dataDir on a local disk (EmptyDir)' }
+    if (free < SPOOL_NEEDED_SIZE) return { status: 'failed', seen, cure: 'nothing can be recorded: make room' }
+    if (free < SPOOL_WANTED_SIZE)
+      return { status: 'warning', seen, cure: 'sessions wait once it is full: 1.1 GiB hold the spool at its largest' }
+    return { status: 'ok', seen }
+  })
+}
+
+/** The folder, or the nearest above it that is there. */
+async function existing(folder: string): Promise<string> {
+  for (let at = folder; ; at = dirname(at)) {
+    try {
+      await statfs(at)
+      return at
+    } catch (error) {
+      if (dirname(at) === at) throw error
+    }
+  }
+}

@@ -1,0 +1,216 @@
+import { type Static, type TProperties, Type } from 'typebox'
+import { DURABILITY_LEVELS } from './session.ts'
+
+const closed = { additionalProperties: false } as const
+const Text = Type.String()
+const Count = Type.Integer({ minimum: 0 })
+const Hex = Type.String({ pattern: '^[0-9a-f]+$' })
+const Time = Type.String({ format: 'date-time' })
+const Groups = Type.Array(Text)
+const optional = { purpose: Type.Optional(Text), client: Type.Optional(Text) }
+/** Who did it, and how they proved it. */
+const by = { actor: Text, proof: Text }
+
+/** One kind of entry: what its writer says; who, when and which number are added when it is written. */
+function kind<N extends string, P extends TProperties>(type: N, members: P, options: { readonly description: string }) {
+  return Type.Object({ type: Type.Literal(type), ...members }, options)
+}
+
+/** Everything a ledger may tell of. Members are added, never renamed; readers pass over what they do not know. */
+export const LedgerEntry = Type.Union([
+  kind(
+    'gateway.start',
+    {
+      version: Text,
+      node: Text,
+      policy: Type.Optional(Hex),
+      durability: Type.Optional(Text),
+      targets: Type.Optional(Count),
+    },
+    { description: 'A process that records begins; from here on it says gateway.interim every 10 s' },
+  ),
+  kind('gateway.stop', { reason: Text }, { description: 'It ends, and every tape of it is sealed or left to recovery' }),
+  kind(
+    'gateway.interim',
+    {
+      open: Count,
+      root: Hex,
+      tapes: Type.Array(Type.Tuple([Text, Count, Count, Hex])),
+      more: Type.Optional(Type.Literal(true)),
+      checkpoint: Type.Optional(Type.Object({ size: Count, root: Hex }, closed)),
+    },
+    { description: 'How far every open tape of this process is in the store: [session, chunks, frames, head] where it changed' },
+  ),
+  kind(
+    'session.open',
+    {
+      session: Text,
+      number: Type.Integer({ minimum: 1 }),
+      header: Hex,
+      identity: Text,
+      target: Text,
+      policy: Text,
+      durability: Type.Unsafe<string>(Type.Union(DURABILITY_LEVELS.map((level) => Type.Literal(level)))),
+    },
+    { description: 'Durable before the first byte goes upstream; header is the SHA-256 of the tape header’s statement' },
+  ),
+  kind(
+    'session.close',
+    { session: Text, number: Count, reason: Text, frames: Count, chunks: Count, root: Hex },
+    { description: 'The tape is sealed and in the store' },
+  ),
+  kind(
+    'session.recover',
+    {
+      session: Text,
+      spool: Text,
+      outcome: Type.Union([Type.Literal('recovered'), Type.Literal('absent')]),
+      frames: Count,
+      recovered: Count,
+      signer: Hex,
+      head: Type.Optional(Hex),
+      segment: Type.Optional(Count),
+      offset: Type.Optional(Count),
+      chunks: Type.Optional(Count),
+      discardedBytes: Type.Optional(Count),
+    },
+    {
+      description:
+        'Another process is about to end the tape of one that died; absent: it had opened the session and stored nothing',
+    },
+  ),
+  kind('session.kill', { ...by, session: Text, reason: Text }, { description: 'Somebody ended a running session' }),
+  kind(
+    'recording.failed',
+    { session: Text, number: Count, what: Text },
+    { description: 'A session could not be recorded any more, and was ended' },
+  ),
+  kind(
+    'policy.activate',
+    { policy: Hex, previous: Type.Optional(Hex) },
+    { description: 'SHA-256 of the policy in force from here on' },
+  ),
+  kind(
+    'approval.request',
+    {
+      approval: Text,
+      session: Text,
+      requester: Text,
+      target: Text,
+      rules: Type.Array(Text),
+      binding: Text,
+      approvers: Type.Object({ groups: Groups, count: Count }),
+      expiresAt: Time,
+    },
+    { description: 'A statement is held until somebody decides' },
+  ),
+  kind(
+    'approval.decide',
+    { approval: Text, session: Text, act: Text, actor: Text, reason: Type.Optional(Text) },
+    { description: 'One person has decided' },
+  ),
+  kind('approval.consume', { approval: Text, session: Text }, { description: 'What was approved is about to run, once' }),
+  kind('approval.expire', { approval: Text, session: Text }, { description: 'Nobody decided in time' }),
+  kind('approval.withdraw', { approval: Text, session: Text }, { description: 'Whoever asked is gone' }),
+  kind(
+    'approval.decision',
+    { ...by, approval: Text, session: Text, act: Text, reason: Type.Optional(Text) },
+    { description: 'Somebody is about to decide at the console, and how they proved who they are' },
+  ),
+  kind(
+    'approval.decision-failed',
+    { ...by, approval: Text, session: Text, act: Text, code: Text },
+    { description: 'That decision was not taken after all' },
+  ),
+  kind(
+    'access.grant',
+    { ...by, grant: Text, subject: Text, groups: Groups, reason: Text, expiresAt: Type.Optional(Time) },
+    { description: 'Somebody may more than configured, for a while' },
+  ),
+  kind('access.end', { grant: Text, subject: Text, reason: Text }, { description: 'That is over' }),
+  kind(
+    'key.create',
+    { key: Text, subject: Text, expiresAt: Type.Optional(Time) },
+    { description: 'An access key exists; the key itself is nowhere' },
+  ),
+  kind('key.revoke', { key: Text }, { description: 'An access key opens nothing any more' }),
+  kind(
+    'auth.fail',
+    {
+      since: Time,
+      count: Count,
+      by: Type.Array(Type.Object({ network: Text, why: Text, count: Count }, closed)),
+      others: Count,
+    },
+    { description: 'Proofs denied since then, by network; rolled up, so that a flood is one entry a minute' },
+  ),
+  kind(
+    'finding',
+    { finding: Text, detector: Text, version: Text, severity: Text, sessions: Type.Array(Text), summary: Text },
+    { description: 'A detector found something' },
+  ),
+  kind(
+    'evidence.view',
+    {
+      ...by,
+      what: Text,
+      session: Type.Optional(Text),
+      approval: Type.Optional(Text),
+      object: Type.Optional(Text),
+      from: Type.Optional(Count),
+      to: Type.Optional(Count),
+      first: Type.Optional(Count),
+      last: Type.Optional(Count),
+      unchanged: Type.Optional(Type.Boolean()),
+      ...optional,
+    },
+    { description: 'Somebody is shown evidence' },
+  ),
+  kind(
+    'evidence.search',
+    { ...by, what: Type.Optional(Text), query: Type.Record(Text, Type.Unknown()), found: Count, ...optional },
+    { description: 'Somebody searched' },
+  ),
+  kind('evidence.follow', { ...by, what: Text, session: Type.Optional(Text), ...optional }, { description: 'Somebody watches' }),
+  kind('console.sign-in', { ...by, by: Text, client: Text }, { description: 'Somebody came to the console' }),
+  kind('console.sign-out', { ...by }, { description: 'and left' }),
+  kind(
+    'export.create',
+    { ...by, format: Text, sha256: Hex, sessions: Type.Array(Text), reason: Type.Optional(Text) },
+    { description: 'Something left the appliance: its hash, and of which sessions it is made' },
+  ),
+  kind('hold.set', { ...by, session: Text, reason: Text }, { description: 'Not to be deleted by retention' }),
+  kind('hold.clear', { ...by, session: Text, reason: Text }, { description: 'Retention may delete it again' }),
+  kind(
+    'retention.delete',
+    { ...by, session: Text, rule: Text, objects: Count, root: Type.Optional(Hex) },
+    { description: 'A tape is about to be removed, under this rule; the entry stays' },
+  ),
+  kind(
+    'reconcile',
+    { opens: Count, tapes: Count, rows: Type.Optional(Count), missing: Type.Array(Text), extra: Type.Array(Text) },
+    { description: 'Ledger, store and catalog were compared' },
+  ),
+  kind('clock', { stepMs: Type.Integer() }, { description: 'The wall clock moved by this against the monotonic one' }),
+  kind(
+    'journal.import',
+    { sha256: Hex, entries: Count, sessions: Count },
+    { description: 'Sessions of this gateway up to this number were noted in a local journal before there was a ledger' },
+  ),
+])
+export type LedgerEntry = Static<typeof LedgerEntry>
+
+/** What is added to every entry when it is written. */
+const LedgerEnvelope = Type.Object({
+  v: Type.Literal(1),
+  /** The process that wrote it: `gw1`, or `gw1-3`, `gw1-console`, `gw1-cli`. */
+  gateway: Type.String({ pattern: '^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$' }),
+  /** Counts this writer's entries from 1, without gaps. */
+  n: Type.Integer({ minimum: 1 }),
+  at: Time,
+  /** The newest session number this writer has given. */
+  sessions: Count,
+})
+
+/** An entry as it stands in the ledger: the first member of its line. */
+export const LedgerStatement = Type.Intersect([LedgerEnvelope, LedgerEntry])

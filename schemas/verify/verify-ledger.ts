@@ -1,0 +1,274 @@
+import { hexOf, joinBytes, sameBytes } from '../bytes.ts'
+import { ApplianceError } from '../errors.ts'
+import { SIGNED } from '../tape.ts'
+import { type LedgerVerification, MAX_PROBLEMS, type Problem, VERIFY_EXITS, worstVerdict } from '../verification.ts'
+import { LedgerFacts } from './ledger-facts.ts'
+import { type LedgerLine, ledgerKeys, parseLine, type SignedEntry, tileNumberOf } from './ledger-line.ts'
+import { MerkleStack } from './merkle.ts'
+import { MAX_NOTE_SIZE, noteKeysOf, parseCheckpoint, signersOf } from './note.ts'
+import { Sequence } from './sequence.ts'
+import type { GatewayKey, ObjectSource, VerifyTools } from './tools.ts'
+
+export interface LedgerTrust {
+  readonly gatewayKeys: readonly GatewayKey[]
+}
+
+export interface LedgerHost {
+  readonly source: ObjectSource
+  readonly tools: VerifyTools
+}
+
+/** One leaf, checked. */
+export interface CheckedEntry {
+  readonly index: number
+  readonly line: LedgerLine
+  /** Undefined where the line is no entry. */
+  readonly entry: SignedEntry | undefined
+  /** `unknown`: by a key that is not trusted. `bad`: not what its writer has signed. */
+  readonly state: 'good' | 'unknown' | 'bad' | 'malformed'
+}
+
+export interface LedgerOptions {
+  /** The time of the verification: what is younger than a minute may still be on its way. */
+  readonly nowMs: number
+  readonly onEntry?: (entry: CheckedEntry) => void
+  readonly signal?: AbortSignal
+}
+
+export interface VerifiedLedger {
+  readonly result: LedgerVerification
+  /** What it says of sessions: by entries that trusted gateways have signed, and by no others. */
+  readonly facts: LedgerFacts
+  /** Roots of the checkpoints that are of these entries, hex, by size. */
+  readonly checkpoints: ReadonlyMap<number, string>
+  /** Writers with entries by keys that are not trusted: what they say is not known. */
+  readonly strangers: ReadonlySet<string>
+}
+
+interface FoundCheckpoint {
+  readonly size: number
+  readonly root: Uint8Array
+  readonly object: string
+  readonly good: boolean
+}
+
+/**
+ * Reads a ledger from its first line to its last, in memory that grows with sessions and checkpoints alone: signatures, numbers, the tree against
+ * every checkpoint. Undefined where the store has no ledger. Never rejects on what it holds.
+ */
+export function verifyLedger(host: LedgerHost, trust: LedgerTrust, options: LedgerOptions): Promise<VerifiedLedger | undefined> {
+  return new LedgerVerifier(host, trust, options).run()
+}
+
+class LedgerVerifier {
+  readonly #source: ObjectSource
+  readonly #tools: VerifyTools
+  readonly #keys: readonly (GatewayKey & { readonly keyId: string; readonly algorithm: string })[]
+  readonly #options: LedgerOptions
+  readonly #tree: MerkleStack
+  readonly #facts: LedgerFacts
+  readonly #problems: Problem[] = []
+  readonly #verdicts = new Set<Problem['verdict']>()
+  readonly #strangerKeys = new Set<string>()
+  readonly #strangers = new Set<string>()
+  #problemCount = 0
+  #malformed = 0
+
+  constructor({ source, tools }: LedgerHost, { gatewayKeys }: LedgerTrust, options: LedgerOptions) {
+    this.#source = source
+    this.#tools = tools
+    this.#options = options
+    this.#keys = gatewayKeys.map((key) => ({
+      ...key,
+      keyId: hexOf(tools.sha256(key.publicKey)).slice(0, 16),
+      // SubjectPublicKeyInfo of Ed25519 has 44 bytes (RFC 8410), that of P-256 91 (RFC 5480).
+      algorithm: key.publicKey.length === 44 ? 'Ed25519' : 'ES256',
+    }))
+    this.#tree = new MerkleStack((bytes) => tools.sha256(bytes))
+    this.#facts = new LedgerFacts(tools, (problem) => this.#report(problem))
+  }
+
+  async run(): Promise<VerifiedLedger | undefined> {
+    const { signal } = this.#options
+    // Listed before the sequence is read: what is published meanwhile is of no concern.
+    const objects = await collect(this.#source.list(ledgerKeys.sequencePrefix, signal))
+    const origin = await this.#origin()
+    const checkpoints = await this.#checkpoints(origin)
+    if (objects.length === 0 && checkpoints.length === 0 && origin === undefined) return undefined
+    const sequence = new Sequence()
+    const fitting = new Map<number, string>()
+    let next = 0
+    for await (const line of sequence.read(this.#source, signal)) {
+      await this.#line(line, sequence.count - 1)
+      for (let found = checkpoints[next]; found !== undefined && found.size <= this.#tree.count; found = checkpoints[next]) {
+        next += 1
+        const fits = sameBytes(found.root, this.#tree.root())
+        if (!fits)
+          this.#report({
+            verdict: 'INVALID',
+            part: 'checkpoint',
+            what: `the checkpoint of size ${found.size} is not that of these entries: one of the first ${found.size} was changed, moved or taken out, or the ledger is a fork`,
+            object: found.object,
+          })
+        else fitting.set(found.size, hexOf(found.root))
+      }
+    }
+    for (const { size, object } of checkpoints.slice(next))
+      this.#report({
+        verdict: 'INVALID',
+        part: 'checkpoint',
+        what: `the checkpoint is of ${size} entries, the ledger has ${this.#tree.count}: its end was cut off, or it was rolled back`,
+        object,
+      })
+    const lastKey = ledgerKeys.sequence(sequence.object)
+    const orphans = objects.filter((key) => key > lastKey)
+    for (const object of orphans)
+      this.#report({ verdict: 'INVALID', part: 'entry', what: 'entries before this object of the sequence are missing', object })
+    await this.#mentions(checkpoints, fitting)
+    this.#facts.finish(this.#options.nowMs)
+    return {
+      result: this.#result(origin ?? null, checkpoints, fitting),
+      facts: this.#facts,
+      checkpoints: fitting,
+      strangers: this.#strangers,
+    }
+  }
+
+  async #line(line: LedgerLine, index: number): Promise<void> {
+    this.#tree.push(line.bytes)
+    const entry = parseLine(line.bytes)
+    const state = entry === undefined ? 'malformed' : await this.#signed(entry)
+    const at = { object: ledgerKeys.sequence(line.object), offset: line.offset, entry: index }
+    this.#options.onEntry?.({ index, line, entry, state })
+    if (entry === undefined) {
+      this.#malformed += 1
+      return
+    }
+    const { gateway, n, type } = entry.statement
+    if (state === 'bad')
+      this.#report({
+        verdict: 'INVALID',
+        part: 'entry',
+        what: `entry ${n} of ${gateway} (${type}) is not what ${gateway} has signed`,
+        ...at,
+      })
+    else if (state === 'good') this.#facts.add(entry.statement, at)
+    else if (!this.#strangerKeys.has(`${gateway} ${entry.keyId}`)) {
+      this.#strangers.add(gateway)
+      this.#strangerKeys.add(`${gateway} ${entry.keyId}`)
+      this.#report({
+        verdict: 'UNVERIFIABLE',
+        part: 'entry',
+        what: `entries of ${gateway} are signed by key ${entry.keyId}, which is not trusted`,
+        ...at,
+      })
+    }
+  }
+
+  /** A process of a gateway (`gw1-3`, `gw1-console`) is vouched for by its own key or by that of the gateway. */
+  async #signed({ statement, statementBytes, keyId, signature }: SignedEntry): Promise<'good' | 'unknown' | 'bad'> {
+    const { gateway } = statement
+    const key = this.#keys.find(
+      (one) => one.keyId === keyId && (one.gateway === gateway || gateway.startsWith(`${one.gateway}-`)),
+    )
+    if (key === undefined) return 'unknown'
+    const bytes = joinBytes(SIGNED_ENTRY, statementBytes)
+    return (await this.#tools.verifyKey(key.publicKey, key.algorithm, bytes, signature)) ? 'good' : 'bad'
+  }
+
+  async #origin(): Promise<string | undefined> {
+    try {
+      const text = new TextDecoder().decode(
+        await this.#source.get(ledgerKeys.origin, { from: 0, to: 1024 }, this.#options.signal),
+      )
+      return text.trim()
+    } catch (error) {
+      if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
+      throw error
+    }
+  }
+
+  /** Every checkpoint in the store, smallest first. */
+  async #checkpoints(origin: string | undefined): Promise<FoundCheckpoint[]> {
+    const { signal } = this.#options
+    const found: FoundCheckpoint[] = []
+    for (const object of await collect(this.#source.list(ledgerKeys.checkpointPrefix, signal))) {
+      const invalid = (what: string): void => this.#report({ verdict: 'INVALID', part: 'checkpoint', what, object })
+      const number = tileNumberOf(object.slice(ledgerKeys.checkpointPrefix.length))
+      try {
+        const checkpoint = parseCheckpoint(await this.#source.get(object, { from: 0, to: MAX_NOTE_SIZE + 1 }, signal))
+        if (checkpoint.size !== number) invalid(`the checkpoint is that of size ${checkpoint.size}`)
+        if (checkpoint.origin !== origin) invalid(`the checkpoint is that of the log ${checkpoint.origin}`)
+        const signers = await signersOf(this.#tools, checkpoint.note, noteKeysOf(this.#tools, checkpoint.origin, this.#keys))
+        if (signers === false) invalid('a signature of the checkpoint is wrong')
+        else if (signers.length === 0)
+          this.#report({
+            verdict: 'UNVERIFIABLE',
+            part: 'checkpoint',
+            what: 'the checkpoint is signed by no trusted key',
+            object,
+          })
+        found.push({ size: checkpoint.size, root: checkpoint.root, object, good: signers !== false && signers.length > 0 })
+      } catch (error) {
+        if (!(error instanceof ApplianceError) || error.code !== 'LEDGER_MALFORMED') throw error
+        invalid(error.message)
+      }
+    }
+    return found.sort((a, b) => a.size - b.size)
+  }
+
+  /** Checkpoints that entries tell of are there, and the ones told of. */
+  async #mentions(checkpoints: readonly FoundCheckpoint[], fitting: ReadonlyMap<number, string>): Promise<void> {
+    const newest = checkpoints.at(-1)?.size ?? 0
+    for (const [size, { root, at }] of this.#facts.mentioned) {
+      const missing = {
+        verdict: 'INVALID',
+        part: 'checkpoint',
+        what: `the checkpoint of size ${size}, which a gateway has seen, is not there`,
+        ...at,
+      } as const
+      if (size > newest) {
+        const there = await this.#source.size(ledgerKeys.checkpoint(size)).catch(() => undefined)
+        if (there === undefined) this.#report(missing)
+      } else if (!checkpoints.some((one) => one.size === size)) this.#report(missing)
+      else if ((fitting.get(size) ?? root) !== root)
+        this.#report({ ...missing, what: `a gateway has seen another checkpoint of size ${size}: the ledger is a fork` })
+    }
+  }
+
+  #report(problem: Problem): void {
+    this.#problemCount += 1
+    this.#verdicts.add(problem.verdict)
+    if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(problem)
+  }
+
+  #result(
+    origin: string | null,
+    checkpoints: readonly FoundCheckpoint[],
+    fitting: ReadonlyMap<number, string>,
+  ): LedgerVerification {
+    const verdict = worstVerdict(this.#verdicts)
+    const newest = checkpoints.findLast(({ size, good: signed }) => signed && fitting.has(size))
+    return {
+      verdict,
+      exit: VERIFY_EXITS[verdict],
+      origin,
+      size: this.#tree.count,
+      malformed: this.#malformed,
+      root: hexOf(this.#tree.root()),
+      checkpoints: checkpoints.length,
+      checkpoint: newest === undefined ? null : { size: newest.size, root: hexOf(newest.root), object: newest.object },
+      writers: this.#facts.writers(),
+      problems: this.#problems,
+      problemCount: this.#problemCount,
+    }
+  }
+}
+
+const SIGNED_ENTRY = new TextEncoder().encode(SIGNED.entry)
+
+async function collect(keys: AsyncIterable<string>): Promise<string[]> {
+  const found: string[] = []
+  for await (const key of keys) found.push(key)
+  return found
+}

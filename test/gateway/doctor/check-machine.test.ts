@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TargetSettings } from '../../../gateway/config.ts'
+import { checkSigner, checkSpool, checkTargets } from '../../../gateway/doctor/check-machine.ts'
+import { openFileSigner } from '../../../recorder/index.ts'
+import { startIdentityEndpoint, trustedTls, withEnv } from '../../support/azure-identity.ts'
+import { startVault } from '../../support/vault.ts'
+
+async function temporary(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-doctor-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+function target(name: string, port: number, password?: { readonly env: string }): [string, TargetSettings] {
+  const credential = {
+    user: 'gateway',
+    tls: { mode: 'verify' as const },
+    from: (path: string) => path,
+    ...(password ? { password } : {}),
+  }
+  return [
+    name,
+    {
+      target: { name, protocol: 'postgres', host: '127.0.0.1', port, labels: {} },
+      groups: [],
+      durability: 'process',
+      credential,
+    },
+  ]
+}
+
+test('the spool is looked at where it will be, also before it is there', async () => {
+  await using made = await temporary()
+  const { status, seen } = await checkSpool({ dataDir: join(made.path, 'not', 'yet') })
+  assert.ok(['ok', 'warning'].includes(status), seen)
+  assert.match(seen, /MiB free for .*not\/yet\/spool/)
+})
+
+test('targets are reached one by one; what keeps one away is told', async () => {
+  const server = createServer((socket) => socket.end())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const closed = createServer()
+  await once(closed.listen(0, '127.0.0.1'), 'listening')
+  const { port: nobody } = closed.address() as AddressInfo
+  closed.close()
+  const targets = new Map([target('up', port), target('down', nobody), target('poor', port, { env: 'NO_SUCH_PASSWORD' })])
+  const checks = await checkTargets({ targets }, {})
+  server.close()
+  assert.deepEqual(
+    checks.map(({ what, status }) => [what, status]),
+    [
+      ['target up', 'ok'],
+      ['target down', 'failed'],
+      ['target poor', 'failed'],
+    ],
+  )
+  assert.match(checks[1]?.seen ?? '', /ECONNREFUSED/)
+  assert.match(checks[2]?.seen ?? '', /NO_SUCH_PASSWORD is not set/)
+})
+
+test('a key file is found or still to be made; a key in a vault has to sign', async () => {
+  await using made = await temporary()
+  const settings = { dataDir: made.path, gateway: 'gw1' }
+  assert.equal((await checkSigner(settings)).status, 'warning')
+  await openFileSigner(join(made.path, 'keys'), 'gw1')
+  assert.equal((await checkSigner(settings)).status, 'ok')
+
+  await using endpoint = await startIdentityEndpoint()
+  using _env = withEnv(endpoint.env)
+  await using vault = await startVault(await trustedTls())
+  const signer = { url: vault.url, key: 'evidence', identity: { kind: 'managed', clientId: randomUUID() } } as const
+  assert.match((await checkSigner({ ...settings, signer })).seen, /signs ES256/)
+  const wrong = await checkSigner({ ...settings, signer: { ...signer, key: 'rsa' } })
+  assert.deepEqual([wrong.status, /P-256/.test(wrong.seen)], ['failed', true])
+})
