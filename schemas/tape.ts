@@ -310,7 +310,7 @@ function codecOf(byte: number): Codec {
   throw malformed(`codec ${byte} is unknown`)
 }
 
-function decodeChunkHeader(bytes: Uint8Array): ChunkHeader {
+export function decodeChunkHeader(bytes: Uint8Array): ChunkHeader {
   const items = array(unpack(bytes), 'chunk header')
   if (items.length !== 13) throw malformed(`chunk header has ${items.length} members, not 13`)
   const [n, firstSeq, frames, firstUs, lastUs, prev, root, rawSize, rows, bodyBytes, statements, flags, nextKey] = items

@@ -88,6 +88,8 @@ export interface TapeVerification {
   readonly signer: { readonly gateway: string; readonly algorithm: string; readonly keyId: string } | null
   /** The seal's root, hex. */
   readonly root: string | null
+  /** Of an excerpt: which frames it discloses (`frames` of them are good), and how many more the tape has. */
+  readonly excerpt?: { readonly disclosed: readonly (readonly [first: number, last: number])[]; readonly hidden: number }
   /** In the order found, at most MAX_PROBLEMS. */
   readonly problems: readonly Problem[]
   readonly problemCount: number

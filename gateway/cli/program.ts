@@ -1,6 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
+import type { FrameRuns } from '../../recorder/index.ts'
 import { type Cli, EXIT, processCli, tell } from './context.ts'
+import type { ExcerptOptions } from './excerpt.ts'
+import { parseFrames } from './frame-runs.ts'
 import type { ExplainOptions } from './policy.ts'
 import type { ReplayOptions } from './replay.ts'
 
@@ -117,6 +120,14 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     )
     .action(async (options: Common) => runs((await import('./doctor.ts')).doctor(options, cli)))
 
+  command(program, 'excerpt <session>', 'disclose some frames of a session with their proofs, and hide the others')
+    .addOption(new Option('--frames <numbers>', 'which, such as 10-20,35').argParser(frameRuns).makeOptionMandatory())
+    .option('--out <file>', "a new file, ending in .excerpt.json (default: the session's id)")
+    .addHelpText('after', `\nsallyport verify checks the file.${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (session: string, options: ExcerptOptions) =>
+      runs((await import('./excerpt.ts')).excerpt(session, options, cli)),
+    )
+
   approvals(group('approvals', 'see and decide what is held'), command, runs, cli)
   command(group('console', 'the web console'), 'link', 'make a one-time sign-in link for a configured identity')
     .requiredOption('--identity <subject>', 'whom it signs in')
@@ -195,6 +206,13 @@ function positive(text: string): number {
 function whole(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number')
   return Number(text)
+}
+
+function frameRuns(text: string): FrameRuns {
+  const runs = parseFrames(text)
+  if (runs === undefined)
+    throw new InvalidArgumentError('frame numbers and runs of them, such as 10-20,35; 100,000 frames at most')
+  return runs
 }
 
 function workerCount(text: string): number {

@@ -47,7 +47,7 @@ export async function replay(session: string, options: ReplayOptions, cli: Cli):
 }
 
 /** An id, or its beginning or end where that names one session: nobody likes to type ids. */
-async function fullId(store: Parameters<typeof listSessions>[0], part: string): Promise<string> {
+export async function fullId(store: Parameters<typeof listSessions>[0], part: string): Promise<string> {
   const found: string[] = []
   for await (const { id } of listSessions(store)) {
     if (id === part) return id

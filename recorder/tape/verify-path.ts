@@ -1,10 +1,12 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { EXCERPT_ENDING, MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import { MAX_FOREIGN, type TapeVerification, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
+import { verifyExcerpt } from '../../schemas/verify/verify-excerpt.ts'
 import { codeOf } from '../files.ts'
 import type { Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
@@ -30,9 +32,24 @@ export interface VerifyPathOptions {
  * folder with its ledger and all its tapes. Rejects STORE_MISSING where there is no tape.
  */
 export async function verifyPath(path: string, options: VerifyPathOptions = {}, signal?: AbortSignal): Promise<Verification> {
+  if (path.endsWith(EXCERPT_ENDING)) return verifyExcerptAt(path, options)
   const { keys, ...there } = await locate(resolve(path))
   const beside = options.gatewayKeys === undefined ? await firstKeys(keys) : []
   return verifyTapes({ ...there, path, beside }, options, signal)
+}
+
+/** Keys may lie beside it, as beside a copied tape. */
+async function verifyExcerptAt(path: string, options: VerifyPathOptions): Promise<Verification> {
+  const at = resolve(path)
+  const size = await sizeOf(at)
+  if (size === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
+  if (size > MAX_EXCERPT_SIZE)
+    throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
+  const beside = options.gatewayKeys === undefined ? await firstKeys([join(dirname(at), 'keys')]) : []
+  const gatewayKeys = options.gatewayKeys ?? beside
+  const tape = await verifyExcerpt(nodeTools, await readFile(at, 'utf8'), basename(at), gatewayKeys)
+  options.onTape?.(tape)
+  return verificationOf({ path, tapes: [tape], ledger: null, foreign: [], gatewayKeys }, options)
 }
 
 /** Verifies a store with its ledger and all its tapes, or one of them by itself. Rejects STORE_MISSING where there is none. `name` is what the result calls it. */
@@ -86,6 +103,14 @@ async function verifyTapes(
   for (const tape of check?.missing(new Set(parts.tapes.map(({ id }) => id))) ?? []) tell(tape)
   const ledger = check?.result() ?? null
   if (tapes.length === 0 && (ledger?.size ?? 0) === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
+  return verificationOf({ path, tapes, ledger, foreign, gatewayKeys }, options)
+}
+
+function verificationOf(
+  parts: Pick<Verification, 'path' | 'tapes' | 'ledger' | 'foreign'> & { readonly gatewayKeys: readonly GatewayKey[] },
+  options: VerifyPathOptions,
+): Verification {
+  const { path, tapes, ledger, foreign, gatewayKeys } = parts
   const verdict = worstVerdict([...tapes.map((tape) => tape.verdict), ...(ledger === null ? [] : [ledger.verdict])])
   return {
     path,
@@ -191,6 +216,15 @@ function isTapePart(name: string): boolean {
 
 function foreignIn(session: string, names: readonly string[]): string[] {
   return names.filter((name) => !isTapePart(name) && !name.startsWith('.')).map((name) => `tapes/${session}/${name}`)
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
 }
 
 /** true: a file; false: a folder; undefined: neither. */

@@ -1,14 +1,15 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
 import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
-import { parseKeys, verifyFolder } from './folder.ts'
-import { folderAt, type NodeProcess, readText } from './folder-node.ts'
+import { parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
+import { excerptAt, folderAt, type NodeProcess, readText } from './folder-node.ts'
 
 const USAGE = `node sallyport-verify.mjs [--trust gateway.pub] [--json] PATH...
 
-PATH is a data folder, its tapes, one session's folder or one of its files; - reads paths from the standard input, one a line.
+PATH is a data folder, its tapes, one session's folder or one of its files, or an excerpt; - reads paths from the standard input, one a line.
 The exit code is the verdict's, the worst one's of several: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE,
 40 UNTRUSTED, 50 DELETED-BY-POLICY; 1: there was nothing to verify; 2: wrong usage.
 `
@@ -49,6 +50,10 @@ async function verifyOne(
   keys: readonly GatewayKey[] | undefined,
   onRead: (bytes: number, tape: number, tapes: number) => void,
 ): Promise<Verification> {
+  if (path.endsWith(EXCERPT_ENDING)) {
+    const { name, file } = excerptAt(process, path)
+    return verifyExcerptFile(path, name, file, keys ?? [])
+  }
   return verifyFolder(path, await folderAt(process, path), { keys, onRead })
 }
 

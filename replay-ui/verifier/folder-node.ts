@@ -41,6 +41,11 @@ export async function readText(process: NodeProcess, path: string): Promise<stri
   return process.getBuiltinModule('node:fs/promises').readFile(path, 'utf8')
 }
 
+export function excerptAt(process: NodeProcess, path: string): { readonly name: string; readonly file: PickedFile } {
+  const { resolve, basename } = process.getBuiltinModule('node:path')
+  return { name: basename(path), file: fileAt(process.getBuiltinModule('node:fs/promises'), resolve(path)) }
+}
+
 /** The files of a data folder, its tapes, one session's folder or one of its files, by key. Rejects STORE_MISSING. */
 export async function folderAt(process: NodeProcess, path: string): Promise<PickedFolder> {
   const files = process.getBuiltinModule('node:fs/promises')

@@ -1,10 +1,12 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import { MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
 import { MAX_FOREIGN, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import { ledgerKeys } from '../../schemas/verify/ledger-line.ts'
 import { ObjectWindow } from '../../schemas/verify/scan.ts'
 import { readHeader } from '../../schemas/verify/segment-index.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
+import { verifyExcerpt } from '../../schemas/verify/verify-excerpt.ts'
 import { verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { webTools } from '../data/web-tools.ts'
 
@@ -112,6 +114,31 @@ export async function verifyFolder(path: string, folder: PickedFolder, options: 
     ledger,
     foreign: foreign.slice(0, MAX_FOREIGN),
     foreignCount: foreign.length,
+  }
+}
+
+/** An excerpt's file, in the same words. Rejects TAPE_MALFORMED where it is too large to be one. */
+export async function verifyExcerptFile(
+  path: string,
+  name: string,
+  file: PickedFile,
+  keys: readonly GatewayKey[],
+): Promise<Verification> {
+  const size = await file.size()
+  if (size > MAX_EXCERPT_SIZE)
+    throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
+  const tape = await verifyExcerpt(webTools, new TextDecoder().decode(await file.read(0, size)), name, keys)
+  const { verdict, exit, frames } = tape
+  return {
+    path,
+    verdict,
+    exit,
+    trust: keys.length === 0 ? 'none' : 'given',
+    frames,
+    tapes: [tape],
+    ledger: null,
+    foreign: [],
+    foreignCount: 0,
   }
 }
 

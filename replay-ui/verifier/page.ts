@@ -1,6 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
-import { folderOf, type PickedFile, parseKeys, verifyFolder } from './folder.ts'
+import { folderOf, type PickedFile, parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
 
 /** The verifier as a page: opens from a folder, asks no server, sends nothing anywhere. */
 export function page(document: Document): void {
@@ -19,7 +20,11 @@ export function page(document: Document): void {
         read += bytes
         result.textContent = `Tape ${tape + 1} of ${tapes}, ${Math.round(read / 1e6)} MB read`
       }
-      const verification = await verifyFolder(root, await folderOf(pickedFiles(files)), { keys, onRead })
+      const picked = pickedFiles(files)
+      const excerpt = picked.get(root)
+      const verification = await (excerpt !== undefined && root.endsWith(EXCERPT_ENDING)
+        ? verifyExcerptFile(root, root, excerpt, keys ?? [])
+        : verifyFolder(root, await folderOf(picked), { keys, onRead }))
       document.body.dataset['verdict'] = verification.verdict
       result.textContent = verificationLines(verification).join('\n')
     } catch (error) {

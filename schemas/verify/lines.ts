@@ -49,7 +49,7 @@ function ledgerLines(ledger: LedgerVerification): string[] {
 
 function tapeLines(tape: TapeVerification): string[] {
   const { session, verdict, state, frames, chunks, signer, recovered, unattested, lastGood, problems, problemCount } = tape
-  const { durability, lossWindow } = tape
+  const { durability, lossWindow, excerpt } = tape
   const by = signer === null ? 'not signed' : `signed by ${signer.gateway} (${signer.algorithm} ${signer.keyId})`
   const lines = [
     safeText(
@@ -59,6 +59,10 @@ function tapeLines(tape: TapeVerification): string[] {
   const add = (line: string): void => void lines.push(`  ${safeText(line)}`)
   if (recovered !== null) {
     add(`frames ${recovered.first}-${recovered.last} are attested by their recovery only (${recovered.by}, ${recovered.at})`)
+  }
+  if (excerpt !== undefined) {
+    const runs = excerpt.disclosed.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`))
+    add(`an excerpt: frames ${runs.join(', ')} are disclosed, ${excerpt.hidden} more are hidden`)
   }
   if (unattested > 0) add(`${unattested} frames behind a break in the chain are attested by nobody`)
   if (verdict !== 'VALID' && lastGood !== null) {

@@ -41,3 +41,19 @@ export class MerkleStack {
     return this.#sha256(joinBytes(NODE, left, right))
   }
 }
+
+/** The hashes beside the way from leaf `index` of `count` up to the root (RFC 6962 section 2.1.1). `hashes` are `count` of 32 bytes; kept. */
+export function pathTo(sha256: Hash, hashes: Uint8Array, count: number, index: number): Uint8Array[] {
+  let level = Array.from({ length: count }, (_, at) => hashes.subarray(at * 32, at * 32 + 32))
+  const path: Uint8Array[] = []
+  for (let at = index; level.length > 1; at >>= 1) {
+    const sibling = level[at ^ 1]
+    if (sibling !== undefined) path.push(sibling)
+    level = level.flatMap((hash, place) => {
+      if (place % 2 === 1) return []
+      const right = level[place + 1]
+      return [right === undefined ? hash : sha256(joinBytes(NODE, hash, right))]
+    })
+  }
+  return path
+}

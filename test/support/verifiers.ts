@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type GatewayKey, verifyPath } from '../../recorder/index.ts'
 import type { Verification } from '../../schemas/verification.ts'
+import { clientHere } from './clients.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const PYTHON_VERIFIER = join(ROOT, 'recorder/bundle/verify-python')
@@ -34,6 +36,14 @@ export class Gallery {
       writeFileSync(join(folder, key), bytes)
     }
     return folder
+  }
+
+  /** What each verifier that is here says of the paths: `sallyport verify`, the single file, Python. */
+  async all(t: TestContext, paths: readonly string[]): Promise<Verification[][]> {
+    const python = clientHere(t, 'python3')
+    const all = [await this.typescript(paths), this.singleFile(paths)]
+    if (python !== undefined) all.push(this.python(paths, python))
+    return all
   }
 
   async typescript(folders: readonly string[]): Promise<Verification[]> {

@@ -2,7 +2,7 @@
 
     python3 verify-python [--trust gateway.pub] [--json] [--signatures python|openssl] PATH...
 
-PATH is a data folder, its `tapes`, one session's folder or one of its files; `-` reads paths from the standard input, one a line.
+PATH is a data folder, its `tapes`, one session's folder or one of its files, or an excerpt; `-` reads paths from the standard input, one a line.
 The exit code is the verdict's: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY;
 1: there was nothing to verify; 2: wrong usage. With several paths it is the worst one's.
 """
@@ -14,6 +14,7 @@ import re
 import sys
 import time
 
+import excerpt as excerpts
 import signatures
 from report import EXITS, worst
 from tape import TapeVerifier, session_of
@@ -112,12 +113,17 @@ def keys_beside(folder):
 
 
 def verify(path, given, progress):
-    sessions, around, foreign = locate(path)
+    excerpt = path.endswith(excerpts.ENDING)
+    sessions, around, foreign = ([], [os.path.dirname(os.path.abspath(path))], []) if excerpt else locate(path)
     keys, trust = given, "given"
     if keys is None:
         keys = next(filter(None, map(keys_beside, around)), [])
         trust = "beside" if keys else "none"
     tapes = [TapeVerifier(folder, session, keys, progress).verify() for folder, session in sessions]
+    if excerpt:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(excerpts.MAX_SIZE + 1)
+        tapes.append(excerpts.ExcerptVerifier(text, os.path.basename(path), keys).verify())
     verdict = worst(tape["verdict"] for tape in tapes)
     return {
         "path": path, "verdict": verdict, "exit": EXITS[verdict], "trust": trust,
@@ -142,6 +148,9 @@ def printable(text):
 def lines_of(result):
     for tape in result["tapes"]:
         yield "%(session)s  %(verdict)s  %(state)s, %(frames)d frames in %(chunks)d chunks" % tape
+        if "excerpt" in tape:
+            runs = ", ".join("%d-%d" % tuple(run) for run in tape["excerpt"]["disclosed"])
+            yield "  an excerpt: frames %s are disclosed, %d more are hidden" % (runs, tape["excerpt"]["hidden"])
         for problem in tape["problems"]:
             where = ["%s %s" % (name, problem[name]) for name in ("frame", "frames", "chunk", "offset") if name in problem]
             yield "  %s  %s: %s (%s)" % (
