@@ -130,7 +130,7 @@ limits: { sessions: 2000, sessionsPerIdentity: 2000 }
 }
 
 /** Rules, thresholds, labels and all detectors, none of which fires on the benchmark's own statements. */
-const POLICY = `version: 1
+export const POLICY = `version: 1
 labels:
   pii.email: { columns: ["public.people.email"], entity: email }
   pii.ssn: { columns: ["public.people.ssn"], names: ["*ssn*"], entity: us-ssn }
