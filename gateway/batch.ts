@@ -70,7 +70,7 @@ export class Batch {
     // Client to target: the target gets the received bytes, only the recorded copy is redacted.
     const rewrite = message.from === 'server' && redacted.bytes !== message.bytes ? redacted.bytes : undefined
     const outputs = this.#wire.release(message, rewrite)
-    const swallowed = !outputs.some((output) => output.own === undefined)
+    const swallowed = !passes(outputs)
     if (swallowed && message.answersGateway === true) {
       this.#say(outputs, this.#parts.masker.note(message.kind, message.recorded?.() ?? message.facts(), null))
       return
@@ -135,7 +135,7 @@ export class Batch {
   /** Outputs in writing order; the message's own entry stands where its first bytes go out, or first where none do. */
   #say(outputs: readonly Output[], entry: Masked<Entry> | undefined): void {
     let pending = entry
-    if (pending !== undefined && !outputs.some((output) => output.own === undefined)) {
+    if (pending !== undefined && !passes(outputs)) {
       this.#entries.push(pending)
       pending = undefined
     }
@@ -153,4 +153,10 @@ export class Batch {
   #note(act: VerdictNote['act'], rules: readonly string[], approval?: string): VerdictNote {
     return { act, rules, policy: this.#parts.policy, ...(approval === undefined ? {} : { approval }) }
   }
+}
+
+/** Whether any of it is the message's own bytes. */
+function passes(outputs: readonly Output[]): boolean {
+  for (const { own } of outputs) if (own === undefined) return true
+  return false
 }

@@ -73,7 +73,7 @@ export class Lanes {
   readonly #gate: Gate
   readonly #deliver: LanesParts['deliver']
   readonly #asker: AbortSignal
-  readonly #stop: AbortSignal
+  #stopped: boolean
   readonly #lanes = new Map<number, Lane>()
   readonly #onFail: (error: unknown) => void
   #bytes = 0
@@ -83,7 +83,15 @@ export class Lanes {
     this.#gate = parts.gate
     this.#deliver = parts.deliver
     this.#asker = parts.asker
-    this.#stop = parts.stop
+    // Asked for every message, and a signal made of others is slow to answer.
+    this.#stopped = parts.stop.aborted
+    parts.stop.addEventListener(
+      'abort',
+      () => {
+        this.#stopped = true
+      },
+      { once: true },
+    )
     this.#onFail = parts.onFail
   }
 
@@ -135,7 +143,7 @@ export class Lanes {
 
   /** Resolves when there is room for another chunk. */
   async room(): Promise<void> {
-    while (this.#bytes > MAX_LANE_BYTES && !this.#stop.aborted) await this.#change()
+    while (this.#bytes > MAX_LANE_BYTES && !this.#stopped) await this.#change()
   }
 
   /** Resolves when every lane has delivered all it had. */
@@ -145,7 +153,7 @@ export class Lanes {
 
   /** The session is over: nothing more is let in. */
   get stopped(): boolean {
-    return this.#stop.aborted
+    return this.#stopped
   }
 
   pass(messages: readonly Message[]): Promise<void> | undefined {

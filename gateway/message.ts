@@ -25,6 +25,15 @@ export interface Message {
   readonly units: number
   /** What policy and search may look at. Decoded on the first call, then kept. May hold unmasked text: the masker cleans what is recorded. */
   facts(): Facts
+  /**
+   * `facts()` without the numbers that tell one message from its like, `statement` and `portal`. The same object comes back for
+   * messages that are alike, so that what follows from it can be kept by it. Where absent, `facts()` is all there is.
+   */
+  common?(): Facts
+  /** The number of the statement it belongs to, as `facts()` has it too; where absent, `facts()` is asked. */
+  readonly statement?: number | undefined
+  /** With `common`: the number of the portal whose rows are taken in parts, if it is one, as `facts()` has it too. */
+  readonly portalInParts?: number | undefined
   /** The few facts that stand on the tape with the message; `facts()` where absent. */
   recorded?(): Facts
   /** The longest this message may wait for a person without harming the target (locks of an open transaction), ms. */

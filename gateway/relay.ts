@@ -24,6 +24,8 @@ export type Ends = Readonly<Record<Side, Duplex>>
 export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSignal): Promise<string> {
   const failed = new AbortController()
   const stop = AbortSignal.any([signal, failed.signal])
+  // Asked for every read, and a signal made of others is slow to answer.
+  let stopped = stop.aborted
   gate.order.start()
   const deliver = (outputs: readonly Output[]): Promise<void> | undefined => send(ends, gate.order.take(outputs), stop)
 
@@ -45,7 +47,7 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
     const own = lanes[from]
     await intakes[from].flow({
       take(chunk) {
-        if (stop.aborted) return undefined
+        if (stopped) return undefined
         own.push(wire.receive(from, chunk))
         if (from === 'server') answered()
         return own.full || (from === 'client' && wire.crowded === true) ? settled(from) : undefined
@@ -57,8 +59,12 @@ export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSig
     if (!stop.aborted) await within(MAX_STALL_MS, () => ended(ends[to], stop))
   }
   const aborted = new Promise<never>((_, reject) => {
-    stop.addEventListener('abort', () => reject(stop.reason), { once: true })
-    if (stop.aborted) reject(stop.reason)
+    const over = (): void => {
+      stopped = true
+      reject(stop.reason)
+    }
+    stop.addEventListener('abort', over, { once: true })
+    if (stop.aborted) over()
   })
   try {
     await Promise.race([bothWays(pump), aborted])

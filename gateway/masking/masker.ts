@@ -31,6 +31,7 @@ export class Masker implements Redactor {
   readonly #scanner: Scanner
   readonly #covers: Covers
   readonly #hits = new Hits()
+  readonly #cleanLists = new WeakSet<readonly string[]>()
 
   constructor(options: MaskerOptions) {
     if (options.tagKey.length < MIN_KEY_SIZE || options.fingerprintKey.length < MIN_KEY_SIZE) {
@@ -123,7 +124,7 @@ export class Masker implements Redactor {
       let masked: Fact | undefined
       if (typeof value === 'string') {
         if (!this.#cleanText(value)) masked = this.text(value)
-      } else if (typeof value === 'object' && value !== null && value.some((item) => !this.#cleanText(item))) {
+      } else if (typeof value === 'object' && value !== null && !this.#cleanTexts(value)) {
         masked = value.map((item) => this.text(item))
       }
       if (masked === undefined) continue
@@ -196,6 +197,14 @@ export class Masker implements Redactor {
       at = end
     }
     sink.copy(source, at, to)
+  }
+
+  /** Lists of facts are the same objects for all statements alike, so that each is looked over once. */
+  #cleanTexts(values: readonly string[]): boolean {
+    if (this.#cleanLists.has(values)) return true
+    for (const value of values) if (!this.#cleanText(value)) return false
+    this.#cleanLists.add(values)
+    return true
   }
 
   #cleanText(value: string): boolean {

@@ -9,10 +9,11 @@ import type { Vocabulary } from './vocabulary.ts'
 /** Statements a client may have sent ahead of their results and that a threshold has to remember. */
 const MAX_PENDING_STATEMENTS = 10_000
 
-/** What the executions of one cursor or portal share. */
-interface CursorCounters {
-  readonly armed: ReadonlySet<CompiledRule>
-  readonly counters: Map<CompiledRule, Running>
+/** What counts for one statement, or for all executions of one cursor or portal. */
+interface Watch {
+  /** The conditional rules armed for it; undefined: its text is not known, so all of them count. */
+  readonly armed: ReadonlySet<CompiledRule> | undefined
+  readonly running: Running[]
 }
 
 interface Running {
@@ -29,11 +30,9 @@ export class ReplyCounters {
   readonly #byKind = new Map<string, readonly CompiledRule[]>()
   readonly #fromClient: ReadonlySet<string>
   readonly #session = new Map<CompiledRule, Running>()
-  /** Statement -> the conditional rules armed for it. */
-  readonly #armed = new Map<number, ReadonlySet<CompiledRule>>()
-  /** Statement -> its own counters; a FETCH shares those of its cursor. */
-  readonly #statements = new Map<number, Map<CompiledRule, Running>>()
-  readonly #cursors = new Map<string, CursorCounters>()
+  /** By statement; a FETCH shares the counters of its cursor. */
+  readonly #statements = new Map<number, Watch>()
+  readonly #cursors = new Map<string, Watch>()
   readonly #conditional: readonly CompiledRule[]
   readonly #perStatement: boolean
 
@@ -46,33 +45,45 @@ export class ReplyCounters {
     this.#perStatement = rules.some(({ threshold }) => threshold?.per === 'statement')
   }
 
-  /** A statement is about to run. False when too many wait already. */
-  arm(facts: Facts, around: Surroundings): boolean {
-    const { statement } = facts
-    if (typeof statement !== 'number' || (this.#conditional.length === 0 && !this.#perStatement)) return true
-    if (this.#armed.size >= MAX_PENDING_STATEMENTS) return false
-    const armed = new Set(this.#conditional.filter((rule) => rule.matches(facts, around)))
-    const counters = new Map<CompiledRule, Running>()
-    const { portal } = facts
+  /** The thresholds that ask something of a statement, and would count the results of one with these facts. */
+  armedBy(facts: Facts, around: Surroundings): ReadonlySet<CompiledRule> {
+    if (this.#conditional.length === 0) return NONE_ARMED
+    return new Set(this.#conditional.filter((rule) => rule.matches(facts, around)))
+  }
+
+  /** A statement with these facts is about to run, `armed` being what `armedBy` said of them. False when too many wait already. */
+  arm(message: Message, facts: Facts, armed: ReadonlySet<CompiledRule>): boolean {
+    if (this.#conditional.length === 0 && !this.#perStatement) return true
+    const statement = statementOf(message)
+    if (statement === undefined) return true
+    if (this.#statements.size >= MAX_PENDING_STATEMENTS) return false
+    const { executes, prepares } = facts
+    const portal = message.common === undefined ? facts['portal'] : message.portalInParts
+    if (executes === undefined && prepares === undefined && portal === undefined) {
+      this.#statements.set(statement, { armed, running: [] })
+      return true
+    }
+    const running: Running[] = []
     const part = typeof portal === 'number' ? `portal:${portal}` : undefined
-    const cursors = [
-      ...strings(facts['executes']).filter((name) => name.startsWith('cursor:')),
-      ...(part === undefined ? [] : [part]),
-    ]
+    const cursors = [...strings(executes).filter((name) => name.startsWith('cursor:')), ...(part === undefined ? [] : [part])]
     const known = cursors.map((name) => this.#cursors.get(name)).find((cursor) => cursor !== undefined)
-    this.#armed.set(statement, known === undefined ? armed : new Set([...armed, ...known.armed]))
-    this.#statements.set(statement, known?.counters ?? counters)
-    if (part !== undefined && known === undefined) this.#keep(part, { armed, counters })
-    for (const name of strings(facts['prepares'])) {
+    this.#statements.set(
+      statement,
+      known === undefined
+        ? { armed, running }
+        : { armed: new Set([...armed, ...(known.armed ?? this.#conditional)]), running: known.running },
+    )
+    if (part !== undefined && known === undefined) this.#keep(part, { armed, running })
+    for (const name of strings(prepares)) {
       // A FETCH has the facts of its DECLARE, prepares among them.
       if (!name.startsWith('cursor:') || (cursors.includes(name) && this.#cursors.has(name))) continue
-      if (this.#cursors.size < MAX_PENDING_STATEMENTS) this.#cursors.set(name, { armed, counters })
+      if (this.#cursors.size < MAX_PENDING_STATEMENTS) this.#cursors.set(name, { armed, running })
     }
     return true
   }
 
   /** Portals come and go by the thousand: beyond the limit the oldest is forgotten, and the session's own thresholds remain. */
-  #keep(portal: string, entry: CursorCounters): void {
+  #keep(portal: string, entry: Watch): void {
     if (this.#cursors.size >= MAX_PENDING_STATEMENTS) {
       const oldest = [...this.#cursors.keys()].find((name) => name.startsWith('portal:'))
       if (oldest !== undefined) this.#cursors.delete(oldest)
@@ -84,82 +95,85 @@ export class ReplyCounters {
   count(message: Message): readonly Matched[] {
     const rules = this.#byKind.get(message.kind)
     if (rules === undefined || (message.units === 0 && message.part === 'whole')) return NONE
-    const found: Matched[] = []
-    for (const running of this.#running(rules, message)) {
-      const keep = running.counter.count(message)
-      if (keep === undefined) continue
-      const { rule } = running
-      if (rule.shadow && running.noted) continue
+    const watch = this.#watchOf(message)
+    let found: Matched[] | undefined
+    for (const rule of rules) {
+      const running = this.#running(rule, watch)
+      const keep = running?.counter.count(message)
+      if (running === undefined || keep === undefined || (rule.shadow && running.noted)) continue
       running.noted = true
       const base = { id: rule.shownId, reason: rule.reason, hint: rule.hint, hold: rule.hold }
+      found ??= []
       found.push(rule.shadow ? { ...base, act: 'note' } : { ...base, act: rule.action, keep })
     }
-    return found
+    return found ?? NONE
   }
 
   /** After a hold was approved: its thresholds begin anew; those that block and are over still do. */
   extend(message: Message): readonly Matched[] {
-    const rules = this.#byKind.get(message.kind) ?? []
+    const watch = this.#watchOf(message)
     const found: Matched[] = []
-    for (const { rule, counter } of this.#running(rules, message)) {
-      if (!counter.over || rule.shadow) continue
+    for (const rule of this.#byKind.get(message.kind) ?? []) {
+      const counter = this.#running(rule, watch)?.counter
+      if (counter?.over !== true || rule.shadow) continue
       if (rule.action === 'hold') counter.extend()
       else found.push({ id: rule.shownId, act: rule.action, reason: rule.reason, hint: rule.hint, hold: rule.hold })
     }
     return found
   }
 
-  #running(rules: readonly CompiledRule[], message: Message): readonly Running[] {
-    const statement = this.#needsStatement(message) ? message.facts()['statement'] : undefined
-    const number = typeof statement === 'number' ? statement : undefined
+  /** Of the statement a message belongs to; where nothing tells which, of all of them together. */
+  #watchOf(message: Message): Watch {
+    const needed = (this.#perStatement || this.#conditional.length > 0) && !this.#fromClient.has(message.kind)
+    const number = needed ? statementOf(message) : undefined
     if (number !== undefined) this.#forgetBefore(number)
-    const armed = number === undefined ? undefined : this.#armed.get(number)
-    const running: Running[] = []
-    for (const rule of rules) {
-      if (armed !== undefined && rule.asksStatement && !armed.has(rule)) continue
-      running.push(rule.threshold?.per === 'session' ? this.#ofSession(rule) : this.#ofStatement(rule, number ?? NO_STATEMENT))
-    }
-    return running
+    const known = this.#statements.get(number ?? NO_STATEMENT)
+    if (known !== undefined) return known
+    const watch: Watch = { armed: undefined, running: [] }
+    this.#statements.set(number ?? NO_STATEMENT, watch)
+    return watch
   }
 
-  #needsStatement(message: Message): boolean {
-    return (this.#perStatement || this.#conditional.length > 0) && !this.#fromClient.has(message.kind)
+  /** undefined where the rule does not count this statement. */
+  #running(rule: CompiledRule, { armed, running }: Watch): Running | undefined {
+    if (armed !== undefined && rule.asksStatement && !armed.has(rule)) return undefined
+    if (rule.threshold?.per === 'session') return this.#ofSession(rule)
+    for (const one of running) if (one.rule === rule) return one
+    const made = startCounting(rule)
+    running.push(made)
+    return made
   }
 
   #ofSession(rule: CompiledRule): Running {
     const known = this.#session.get(rule)
     if (known !== undefined) return known
-    const made = running(rule)
+    const made = startCounting(rule)
     this.#session.set(rule, made)
-    return made
-  }
-
-  #ofStatement(rule: CompiledRule, statement: number): Running {
-    const counters = this.#statements.get(statement) ?? new Map<CompiledRule, Running>()
-    this.#statements.set(statement, counters)
-    const known = counters.get(rule)
-    if (known !== undefined) return known
-    const made = running(rule)
-    counters.set(rule, made)
     return made
   }
 
   /** Results come in the order of their statements: those before are over. */
   #forgetBefore(statement: number): void {
-    for (const table of [this.#armed, this.#statements]) {
-      for (const known of table.keys()) {
-        if (known >= statement) break
-        if (known !== NO_STATEMENT) table.delete(known)
-      }
+    for (const known of this.#statements.keys()) {
+      if (known >= statement) break
+      if (known !== NO_STATEMENT) this.#statements.delete(known)
     }
   }
 }
 
+/** The number in `facts()`, where there is one. */
+function statementOf(message: Message): number | undefined {
+  if (message.statement !== undefined) return message.statement
+  const { statement } = message.facts()
+  return typeof statement === 'number' ? statement : undefined
+}
+
+const NONE_ARMED: ReadonlySet<CompiledRule> = new Set()
 const NONE: readonly Matched[] = []
 /** Where the protocol does not say which statement a message belongs to, all of them are one. */
 const NO_STATEMENT = -1
 
-function running(rule: CompiledRule): Running {
+function startCounting(rule: CompiledRule): Running {
   return { rule, counter: new Counter(rule.threshold ?? { rows: 0, bytes: 0 }), noted: false }
 }
 

@@ -33,10 +33,13 @@ export class SessionJudge implements Judge {
   readonly #counters: ReplyCounters
   readonly #names = new SqlNames()
   readonly #refusedParts = new Map<number, Verdict>()
-  #searchPathChanged = false
+  /** By kind, what follows from the facts that messages share; see `#known`. */
+  #settled = new Map<string, WeakMap<Facts, Settled>>()
+  #around: Surroundings
 
   constructor(parts: JudgeParts) {
     this.#parts = parts
+    this.#around = { searchPath: parts.searchPath }
     for (const rule of parts.rules.filter(({ threshold }) => threshold === undefined)) {
       for (const kind of parts.kindsOf(rule)) this.#rules.set(kind, [...(this.#rules.get(kind) ?? []), rule])
     }
@@ -87,35 +90,70 @@ export class SessionJudge implements Judge {
 
   /** What a client asks for. */
   #asking(message: Message, how: 'judge' | 'review'): Verdict {
-    const { vocabulary, sql, shadow, unparsable, otherwise, hold } = this.#parts
     const rules = this.#rules.get(message.kind)
-    const asks = vocabulary.asking.has(message.kind)
+    const asks = this.#parts.vocabulary.asking.has(message.kind)
     if (rules === undefined && !asks) return ALLOW
-    const facts = sql && asks ? this.#names.resolve(message.facts()) : message.facts()
-    const { malformed } = facts
+    const common = message.common?.()
+    const own = common ?? message.facts()
+    const { malformed } = own
     if (typeof malformed === 'string') return { act: 'block', rules: ['policy.malformed'], reason: malformed }
+    const settled = common === undefined || message.part !== 'whole' ? undefined : this.#known(message, common, rules, asks)
+    const arms = asks && how === 'judge' && message.kind !== 'parse'
+    if (settled !== undefined) {
+      if (!arms || this.#counters.arm(message, settled.facts, settled.armed)) return settled.verdict
+      return settle([...this.#matched(settled.facts, rules, asks), tooMany(this.#parts.hold)], message, this.#parts.hold)
+    }
+    const facts = this.#parts.sql && asks ? this.#names.resolve(own) : own
+    const matched = this.#matched(facts, rules, asks)
+    if (arms && !this.#counters.arm(message, facts, this.#counters.armedBy(facts, this.#around)))
+      matched.push(tooMany(this.#parts.hold))
+    if (asks && how === 'judge') this.#learn(facts)
+    return settle(this.#orDefault(matched, asks), message, this.#parts.hold)
+  }
+
+  /**
+   * What follows from these facts alone, worked out once for all messages that share them; undefined where it depends on what
+   * the session said before, or changes what comes after.
+   */
+  #known(message: Message, common: Facts, rules: readonly CompiledRule[] | undefined, asks: boolean): Settled | undefined {
+    let kind = this.#settled.get(message.kind)
+    if (kind === undefined) {
+      kind = new WeakMap()
+      this.#settled.set(message.kind, kind)
+    }
+    const known = kind.get(common)
+    if (known !== undefined) return known
+    if (common['prepares'] !== undefined || common['executes'] !== undefined || common['sets'] !== undefined) return undefined
+    const settled: Settled = {
+      facts: common,
+      verdict: settle(this.#orDefault(this.#matched(common, rules, asks), asks), message, this.#parts.hold),
+      armed: this.#counters.armedBy(common, this.#around),
+    }
+    kind.set(common, settled)
+    return settled
+  }
+
+  #matched(facts: Facts, rules: readonly CompiledRule[] | undefined, asks: boolean): Matched[] {
+    const { sql, shadow, unparsable, hold } = this.#parts
     const matched: Matched[] = []
     if (sql && asks && facts['parse_ok'] !== true) {
       matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...unreadable(facts) })
     }
     if (asks) matched.push(...this.#maskedWrite(facts))
     matched.push(...this.#match(rules ?? [], facts))
-    if (asks && how === 'judge' && message.kind !== 'parse') {
-      if (!this.#counters.arm(facts, this.#around))
-        matched.push({ ...builtin('policy.too-many-statements', 'block', false, hold), reason: TOO_MANY })
-    }
-    if (asks && how === 'judge') this.#learn(facts)
-    if (asks && otherwise !== 'allow' && !matched.some(({ act }) => act !== 'note')) {
-      matched.push({ ...builtin('policy.default', otherwise, shadow, hold), reason: 'no rule of the policy allows this' })
-    }
-    return settle(matched, message, hold)
+    return matched
+  }
+
+  #orDefault(matched: readonly Matched[], asks: boolean): readonly Matched[] {
+    const { shadow, otherwise, hold } = this.#parts
+    if (!asks || otherwise === 'allow' || matched.some(({ act }) => act !== 'note')) return matched
+    return [...matched, { ...builtin('policy.default', otherwise, shadow, hold), reason: 'no rule of the policy allows this' }]
   }
 
   #match(rules: readonly CompiledRule[], facts: Facts): Matched[] {
-    const around = this.#around
     const matched: Matched[] = []
     for (const rule of rules) {
-      if (!rule.matches(facts, around)) continue
+      if (!rule.matches(facts, this.#around)) continue
       matched.push({
         id: rule.shownId,
         act: rule.shadow ? 'note' : rule.action,
@@ -127,14 +165,19 @@ export class SessionJudge implements Judge {
     return matched
   }
 
-  get #around(): Surroundings {
-    return { searchPath: this.#searchPathChanged ? undefined : this.#parts.searchPath }
-  }
-
   #learn(facts: Facts): void {
     const { sets } = facts
-    if (Array.isArray(sets) && sets.some((name) => name === 'search_path' || name === '*')) this.#searchPathChanged = true
+    if (!Array.isArray(sets) || !sets.some((name) => name === 'search_path' || name === '*')) return
+    this.#around = { searchPath: undefined }
+    this.#settled = new Map()
   }
+}
+
+/** What the rules say of facts, and which thresholds count the results of a statement with them. */
+interface Settled {
+  readonly facts: Facts
+  readonly verdict: Verdict
+  readonly armed: ReadonlySet<CompiledRule>
 }
 
 const NONE: readonly Matched[] = []
@@ -145,6 +188,10 @@ const MASKED_WRITE = {
 }
 
 const TOO_MANY = 'too many statements wait for their results at once'
+
+function tooMany(hold: Hold): Matched {
+  return { ...builtin('policy.too-many-statements', 'block', false, hold), reason: TOO_MANY }
+}
 
 function builtin(id: string, action: 'block' | 'hold', shadow: boolean, hold: Hold): Matched {
   return { id: shadow ? `shadow:${id}` : id, act: shadow ? 'note' : action, reason: '', hint: undefined, hold }

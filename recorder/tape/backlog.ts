@@ -33,10 +33,10 @@ export class Backlog {
     this.wake()
   }
 
-  /** `openMs`: when the open chunk was begun, where there is one. */
-  over(openMs: number | undefined): boolean {
-    const oldest = this.#closed[0] ?? openMs
-    return this.#size > this.#limits.budgetSize || (oldest !== undefined && performance.now() - oldest > this.#limits.budgetMs)
+  /** Both on performance.now(); `openMs`: when the open chunk was begun, where there is one. */
+  over(nowMs: number, openMs: number | undefined): boolean {
+    const oldest = this.#closed.length > 0 ? this.#closed[0] : openMs
+    return this.#size > this.#limits.budgetSize || (oldest !== undefined && nowMs - oldest > this.#limits.budgetMs)
   }
 
   /** Resolves at the next `stored` or `wake`. */

@@ -76,6 +76,8 @@ export class OpenChunk implements FrameBatch {
     this.ends.push(this.encoder.size)
     this.times.push(atUs)
     this.tally.add(entry, facts, body?.length ?? 0, spans?.length ?? 0)
+    const { verdict } = entry
+    if (verdict !== null && (verdict.act === 'block' || verdict.act === 'hold')) this.urgent = true
   }
 
   mark(): ChunkMark {

@@ -134,9 +134,14 @@ export class FrameEncoder {
     this.#room(9)
     if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
       if (value >= 0) {
-        if (value < 0x80) this.#at = this.#bytes.writeUInt8(value, this.#at)
-        else if (value < 0x100) this.#at = this.#bytes.writeUInt16BE(0xcc00 | value, this.#at)
-        else if (value < 0x10000) this.#head16(0xcd, value)
+        if (value < 0x80) {
+          this.#bytes[this.#at] = value
+          this.#at += 1
+        } else if (value < 0x100) {
+          this.#bytes[this.#at] = 0xcc
+          this.#bytes[this.#at + 1] = value
+          this.#at += 2
+        } else if (value < 0x10000) this.#head16(0xcd, value)
         else if (value < 0x100000000) this.#head32(0xce, value)
         else {
           this.#bytes[this.#at] = 0xcf
@@ -211,14 +216,24 @@ export class FrameEncoder {
 
   #head16(tag: number, value: number): void {
     this.#room(3)
-    this.#bytes[this.#at] = tag
-    this.#at = this.#bytes.writeUInt16BE(value, this.#at + 1)
+    const bytes = this.#bytes
+    const at = this.#at
+    bytes[at] = tag
+    bytes[at + 1] = value >>> 8
+    bytes[at + 2] = value
+    this.#at = at + 3
   }
 
   #head32(tag: number, value: number): void {
     this.#room(5)
-    this.#bytes[this.#at] = tag
-    this.#at = this.#bytes.writeUInt32BE(value, this.#at + 1)
+    const bytes = this.#bytes
+    const at = this.#at
+    bytes[at] = tag
+    bytes[at + 1] = value >>> 24
+    bytes[at + 2] = value >>> 16
+    bytes[at + 3] = value >>> 8
+    bytes[at + 4] = value
+    this.#at = at + 5
   }
 
   #room(size: number): void {

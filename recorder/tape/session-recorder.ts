@@ -107,8 +107,7 @@ export class SessionRecorder implements Recorder {
 
   /** Closes the open chunk when it is due. */
   closeDue(nowMs: number): void {
-    const due = this.dueMs
-    if (due !== undefined && due <= nowMs) this.#close(false)
+    if ((this.dueMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#close(false)
   }
 
   seal(reason: string, last: readonly Masked<Entry>[] = []): Promise<Seal> {
@@ -118,11 +117,13 @@ export class SessionRecorder implements Recorder {
 
   /** Everything in one go: true when all of it is in the spool. False, with nothing done, when it must wait or is too much for one go. */
   #recordNow(entries: readonly Entry[]): boolean {
-    if (this.#slow !== undefined || bodySize(entries) > AT_ONCE_SIZE || this.#overBudget()) return false
-    const chunk = this.#open()
+    // One look at the clock for all of it: looking costs as much as encoding a small frame.
+    const nowMs = performance.now()
+    if (this.#slow !== undefined || bodySize(entries) > AT_ONCE_SIZE || this.#overBudget(nowMs)) return false
+    const chunk = this.#open(nowMs)
     const mark = chunk.mark()
     try {
-      for (const entry of entries) this.#encode(chunk, entry)
+      for (const entry of entries) this.#encode(chunk, entry, nowMs)
       const size = chunk.size - mark.size
       if (
         size <= SPOOL_PIECE_SIZE &&
@@ -144,12 +145,12 @@ export class SessionRecorder implements Recorder {
     try {
       for (const entry of entries) {
         for (const part of splitEntry(entry)) {
-          while (this.#overBudget()) await this.#backlog.change()
+          while (this.#overBudget(performance.now())) await this.#backlog.change()
           if (this.#failure !== undefined) throw this.#failure
-          const chunk = this.#open()
+          const chunk = this.#open(performance.now())
           const mark = chunk.mark()
           try {
-            this.#add(chunk, entry, part)
+            this.#add(chunk, entry, part, performance.now())
             await this.#spool(chunk, mark.size)
           } catch (error) {
             chunk.reset(mark)
@@ -241,29 +242,28 @@ export class SessionRecorder implements Recorder {
     return settled
   }
 
-  #open(): OpenChunk {
+  #open(nowMs: number): OpenChunk {
     if (this.#chunk === undefined) {
-      this.#chunk = new OpenChunk(this.#nextSeq, performance.now(), this.#sizeHint)
+      this.#chunk = new OpenChunk(this.#nextSeq, nowMs, this.#sizeHint)
       this.#parts.onBusy(this)
     }
     return this.#chunk
   }
 
-  #encode(chunk: OpenChunk, entry: Entry): void {
-    if (fitsOneFrame(entry)) this.#add(chunk, entry, { facts: entry.facts, body: entry.body, spans: entry.masks?.spans ?? null })
-    else for (const part of splitEntry(entry)) this.#add(chunk, entry, part)
+  #encode(chunk: OpenChunk, entry: Entry, nowMs: number): void {
+    const { facts, body, masks } = entry
+    if (fitsOneFrame(entry)) this.#add(chunk, entry, { facts, body, spans: masks === null ? null : masks.spans }, nowMs)
+    else for (const part of splitEntry(entry)) this.#add(chunk, entry, part, nowMs)
   }
 
-  #add(chunk: OpenChunk, entry: Entry, part: FramePart): void {
-    const atUs = Math.max(this.#lastUs, Math.round((performance.now() - this.#parts.bornMs) * 1000))
-    chunk.add(atUs, entry, part.facts, part.body, part.spans)
+  #add(chunk: OpenChunk, entry: Entry, { facts, body, spans }: FramePart, nowMs: number): void {
+    const atUs = Math.max(this.#lastUs, Math.round((nowMs - this.#parts.bornMs) * 1000))
+    chunk.add(atUs, entry, facts, body, spans)
     this.#lastUs = atUs
-    if (entry.verdict !== null && (entry.verdict.act === 'block' || entry.verdict.act === 'hold')) chunk.urgent = true
   }
 
-  #overBudget(): boolean {
-    if (this.#failure !== undefined) return false
-    if (!this.#backlog.over(this.#chunk?.bornMs)) return false
+  #overBudget(nowMs: number): boolean {
+    if (this.#failure !== undefined || !this.#backlog.over(nowMs, this.#chunk?.bornMs)) return false
     // Nothing but a close brings the open chunk to the store.
     if (!this.#backlog.moving) this.#close(false)
     return this.#backlog.moving
@@ -368,9 +368,9 @@ export class SessionRecorder implements Recorder {
     const { spool, slot } = this.#parts
     for (const entry of entries) {
       for (const part of splitEntry(entry)) {
-        const chunk = this.#open()
+        const chunk = this.#open(performance.now())
         const from = chunk.size
-        this.#add(chunk, entry, part)
+        this.#add(chunk, entry, part, performance.now())
         try {
           for (let at = from; at < chunk.size; at += SPOOL_PIECE_SIZE) {
             if (!spool.frames(slot, chunk.encoder.slice(at, Math.min(at + SPOOL_PIECE_SIZE, chunk.size)), at === from, true))

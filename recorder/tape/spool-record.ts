@@ -26,6 +26,13 @@ export interface SpoolRecord {
   readonly end: number
 }
 
+/** Of CRC-32 as zlib has it (polynomial 0xedb88320), by byte. */
+const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
+  return crc
+})
+
 export function writeSpoolHead(
   head: Buffer,
   file: number,
@@ -38,7 +45,10 @@ export function writeSpoolHead(
   head.writeUInt32BE(file, 8)
   head.writeUInt32BE(slot, 12)
   head.writeUInt32BE((SPOOL_KINDS[kind] << 24) | (beginsFrame ? 1 << 16 : 0), 16)
-  head.writeUInt32BE(crc32(payload, crc32(head.subarray(4, SPOOL_HEAD_SIZE))), 0)
+  // The few bytes of the head by hand: a view of them and a call out of JavaScript would cost more.
+  let crc = -1
+  for (let at = 4; at < SPOOL_HEAD_SIZE; at += 1) crc = (CRC_TABLE[(crc ^ (head[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8)
+  head.writeUInt32BE(crc32(payload, ~crc >>> 0), 0)
 }
 
 /** The record at `at`; undefined where there is none: the end, or where a crash cut the writing. */

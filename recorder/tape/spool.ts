@@ -164,14 +164,14 @@ export class Spool {
   #put(slot: SpoolSlot, kind: SpoolKind, payload: Uint8Array, beginsFrame: boolean, lastWords: boolean): boolean {
     if (this.#broken !== undefined) throw this.#broken
     const size = SPOOL_HEAD_SIZE + payload.length
-    const limit = (): number => this.#current.size - (lastWords ? 0 : this.#limits.walReserveSize)
-    if (this.#current.position + size > limit()) {
+    const reserve = lastWords ? 0 : this.#limits.walReserveSize
+    if (this.#current.position + size > this.#current.size - reserve) {
       if (this.#next === undefined) {
         void this.#prepare()
         return false
       }
       this.#roll(this.#next)
-      if (this.#current.position + size > limit())
+      if (this.#current.position + size > this.#current.size - reserve)
         throw new ApplianceError('RECORDER_FAILED', `a spool file of ${this.#current.size} bytes has no room for ${size}`)
     }
     const file = this.#current

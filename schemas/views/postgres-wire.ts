@@ -60,9 +60,15 @@ function at3(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? 0
 }
 
+const NEAR = 16
+
 /** Index of the NUL that ends the string starting at `from`, or -1 when there is none before `to`. */
 export function cstringEnd(bytes: Uint8Array, from: number, to: number): number {
-  const end = bytes.indexOf(0, from)
+  // Names are mostly short or empty, and found before a search is even set up.
+  const near = Math.min(to, from + NEAR)
+  for (let at = from; at < near; at++) if (bytes[at] === 0) return at
+  if (near >= to) return -1
+  const end = bytes.indexOf(0, near)
   return end === -1 || end >= to ? -1 : end
 }
 

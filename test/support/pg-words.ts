@@ -1,5 +1,5 @@
 import { serialize } from 'pg-protocol'
-import { type ColumnOrigin, columnField } from '../../gateway/protocols/postgres/columns.ts'
+import { type ColumnOrigin, describedBy, readOrigins } from '../../gateway/protocols/postgres/columns.ts'
 import { BACKEND, FRONTEND, message, nulTerminated } from '../../gateway/protocols/postgres/messages.ts'
 import { errorResponse, noticeResponse } from '../../gateway/protocols/postgres/refuse.ts'
 import type { ColumnJudge } from '../../gateway/protocols/postgres/reply-reader.ts'
@@ -82,14 +82,12 @@ export const PLAIN = 4712
 
 /** Labels by table; what is computed is labelled where the text names `customers` or cannot be read. */
 export const testColumns: ColumnJudge = {
-  fields(origins, sql) {
+  described(bytes, from, to, sql) {
+    const origins = readOrigins(bytes, from, to)
     const tainted = sql === '?' || /customers/.test(sql)
     const labelled = (origin: ColumnOrigin): { label: string; entity: string } | undefined =>
       origin.table === LABELLED || (origin.table === 0 && tainted) ? { label: 'pii.name', entity: 'name' } : undefined
-    return {
-      text: origins.map((origin) => columnField(origin, 0, labelled(origin))),
-      binary: origins.map((origin) => columnField(origin, 1, labelled(origin))),
-    }
+    return describedBy(origins, origins.map(labelled))
   },
   writesFromMasked: () => false,
   copy: () => undefined,

@@ -54,14 +54,29 @@ export interface SqlFacts extends Facts {
 }
 
 const exact = new GenerationCache<SqlFacts>()
-const stripped = new GenerationCache<SqlFacts>()
+/** Facts by text without literals: those of the text first read, and of others that differ in size alone. */
+const stripped = new GenerationCache<{ readonly first: SqlFacts; readonly others: SqlFacts[] }>()
+/** Literals of a few lengths: a key in a table has one to seven digits. Beyond, a text gets an object of its own. */
+const MAX_SIZES = 16
+/** Asked several times for each statement that passes. */
+let lastSql = ''
+let lastFacts: SqlFacts | undefined
 
 /**
  * The facts of the text of a Query or Parse message. Never throws: what cannot be read is `parse_ok: false`.
  * The text must come from bytes that were valid UTF-8 and held no NUL (the wire refuses others).
- * The same object may come back for the same text; nobody writes to it.
+ * The same object comes back for most texts that differ in literals only, so that more can be kept by it; nobody writes to it.
  */
 export function sqlFacts(sql: string): SqlFacts {
+  if (lastFacts !== undefined && sql === lastSql) return lastFacts
+  const facts = findFacts(sql)
+  // What is not kept in the caches, for its size, is not kept here either.
+  lastSql = facts.size > MAX_SQL_BYTES ? '' : sql
+  lastFacts = facts.size > MAX_SQL_BYTES ? undefined : facts
+  return facts
+}
+
+function findFacts(sql: string): SqlFacts {
   const known = exact.get(sql)
   if (known !== undefined) return known
   const size = Buffer.byteLength(sql)
@@ -69,10 +84,16 @@ export function sqlFacts(sql: string): SqlFacts {
   if (size > MAX_SQL_BYTES || sql.includes('\0')) return { parse_ok: false, size }
   const key = normalise(sql)
   const like = key === undefined ? undefined : stripped.get(key)
-  if (like !== undefined) return like.size === size ? like : { ...like, size }
+  if (like !== undefined) {
+    if (like.first.size === size) return like.first
+    for (const other of like.others) if (other.size === size) return other
+    const facts = { ...like.first, size }
+    if (like.others.length < MAX_SIZES) like.others.push(facts)
+    return facts
+  }
   const { facts, literals } = readFacts(sql, size)
   // One place each: a text that shares its key needs no entry of its own.
-  if (key !== undefined && !literals) stripped.set(key, facts)
+  if (key !== undefined && !literals) stripped.set(key, { first: facts, others: [] })
   else exact.set(sql, facts)
   return facts
 }

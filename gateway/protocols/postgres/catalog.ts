@@ -81,6 +81,11 @@ export class Catalog {
     return known
   }
 
+  /** Stands for all that `lookup` and `named` answer, while they answer the same; undefined when a new snapshot should be taken. */
+  get fresh(): object | undefined {
+    return this.#clock.now() - this.#takenAt > FRESH_MS ? undefined : this.#snapshot
+  }
+
   /** Relations of this name, in every schema where none is given: what a name in a statement may mean, whatever the search_path. */
   named(table: string, schema?: string): readonly Relation[] {
     if (this.#byName === undefined) {

@@ -11,10 +11,11 @@ import type { Catalog } from './catalog.ts'
 import { Catalogs } from './catalog.ts'
 import type { RelationName } from './catalog-origin.ts'
 import type { Relation } from './catalog-snapshot.ts'
-import { type ColumnOrigin, columnField, type Labelled } from './columns.ts'
+import { type ColumnOrigin, columnField, type Described, describedBy, type Labelled, readOrigins } from './columns.ts'
 import { convertsText } from './conversions.ts'
 import type { CopyShape } from './copy.ts'
 import { copyPlan } from './copy-plan.ts'
+import { latin1At } from './messages.ts'
 import type { ColumnJudge } from './reply-reader.ts'
 
 /** Where nothing is known of a column's origin, a value is masked until the catalog has been read anew. */
@@ -28,6 +29,10 @@ const UNKNOWN_LINES = {
 } as const
 /** In text format every type is text on the wire; in COPY there is nothing else to go by. */
 const TEXT_TYPE = 25
+
+/** Descriptions remembered by one session: what an application asks again and again. Longer ones cost more to find than to read. */
+const MAX_KNOWN = 64
+const MAX_KEY_SIZE = 2048
 
 /** An entity of its own: whatever form the label asks for, an error's text has neither room for NULL nor tags that could be guessed against. */
 const QUOTED_VALUE: Field = { path: 'error.value', action: 'mask', entity: 'error-value' }
@@ -44,28 +49,51 @@ export class Columns implements ColumnJudge {
   readonly #credential: () => Promise<Credential>
   readonly #database: string
   readonly #onFailure: Session['catalogFailed']
+  readonly #catalogs: Pick<Catalogs, 'of'>
   #catalog: Catalog | undefined
+  /** By the bytes of the description; holds for one text's facts and one snapshot of the catalog. */
+  readonly #known = new Map<
+    string,
+    { readonly facts: Facts | undefined; readonly snapshot: object | undefined; readonly described: Described }
+  >()
 
-  constructor(session: Pick<Session, 'labels' | 'target' | 'credential' | 'catalogFailed'>, database: string) {
+  /** `from`: the process's catalogs, unless given. */
+  constructor(
+    session: Pick<Session, 'labels' | 'target' | 'credential' | 'catalogFailed'>,
+    database: string,
+    from: Pick<Catalogs, 'of'> = catalogs,
+  ) {
     this.#labels = session.labels
     this.#target = session.target
     this.#credential = () => session.credential()
     this.#database = database
     this.#onFailure = (error, facts) => session.catalogFailed(error, facts)
+    this.#catalogs = from
   }
 
   /** Resolves when origins can be looked up; rejects like the login upstream. Without any label there is nothing to look up. */
   async ready(): Promise<void> {
     if (this.#labels.empty) return
-    this.#catalog = await catalogs.of(this.#target, this.#database, this.#credential, this.#onFailure)
+    this.#catalog = await this.#catalogs.of(this.#target, this.#database, this.#credential, this.#onFailure)
   }
 
-  fields(origins: readonly ColumnOrigin[], sql: string): { readonly text: readonly Field[]; readonly binary: readonly Field[] } {
+  described(bytes: Uint8Array, from: number, to: number, sql: string): Described {
+    const facts = this.#labels.empty ? undefined : sqlFacts(sql)
+    // An old snapshot is asked again, so that it is renewed.
+    const snapshot = this.#catalog?.fresh
+    const key = this.#catalog !== undefined && snapshot === undefined ? undefined : keyOf(bytes, from, to)
+    const known = key === undefined ? undefined : this.#known.get(key)
+    if (known !== undefined && known.facts === facts && known.snapshot === snapshot) return known.described
+    const origins = readOrigins(bytes, from, to)
     const labelled = origins.map((origin) => this.#labelOf(origin, sql))
-    return {
-      text: origins.map((origin, index) => columnField(origin, 0, labelled[index])),
-      binary: origins.map((origin, index) => columnField(origin, 1, labelled[index])),
+    const described = describedBy(origins, labelled)
+    // What is not known yet is looked up again each time, until it is.
+    const certain = !labelled.includes(UNKNOWN_ORIGIN) && origins.every((origin) => origin.table === 0 || this.#placed(origin))
+    if (key !== undefined && certain) {
+      if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+      this.#known.set(key, { facts, snapshot, described })
     }
+    return described
   }
 
   copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined {
@@ -118,6 +146,10 @@ export class Columns implements ColumnJudge {
       .flatMap((written) => this.#named(written))
       .filter(({ columns }) => attributeOf(columns, column) !== 0)
     return having.length > 0 && having.every((relation) => this.#labelIn(relation, column) !== undefined)
+  }
+
+  #placed({ table, attribute }: ColumnOrigin): boolean {
+    return this.#labels.empty || this.#catalog?.lookup(table, (attribute << 16) >> 16) !== undefined
   }
 
   #labelOf(origin: ColumnOrigin, sql: string): Labelled | undefined {
@@ -215,6 +247,10 @@ export class Columns implements ColumnJudge {
     }
     return undefined
   }
+}
+
+function keyOf(bytes: Uint8Array, from: number, to: number): string | undefined {
+  return to - from > MAX_KEY_SIZE ? undefined : latin1At(bytes, from, to)
 }
 
 /** The system's own relations are not in the snapshot; policy decides who may read which. */

@@ -32,6 +32,24 @@ export interface Labelled {
   readonly entity: string
 }
 
+/** How the columns of one description are treated, in text format, in binary, and as the description itself says the formats. */
+export interface Described {
+  readonly text: readonly Field[]
+  readonly binary: readonly Field[]
+  readonly asDescribed: readonly Field[]
+}
+
+export function describedBy(origins: readonly ColumnOrigin[], labelled: readonly (Labelled | undefined)[]): Described {
+  const text = origins.map((origin, index) => columnField(origin, 0, labelled[index]))
+  const binary = origins.map((origin, index) => columnField(origin, 1, labelled[index]))
+  const asDescribed = origins.every(({ format }) => format !== 1)
+    ? text
+    : origins.map(({ format }, index) => (format === 1 ? binary : text)[index] ?? UNDESCRIBED)
+  return { text, binary, asDescribed }
+}
+
+const UNDESCRIBED: Field = { path: 'row', action: 'scan' }
+
 /** The column list of one RowDescription message, `[from, to)` of `bytes`. */
 export function readOrigins(bytes: Uint8Array, from: number, to: number): readonly ColumnOrigin[] {
   const count = uint16(bytes, from + HEADER_SIZE)

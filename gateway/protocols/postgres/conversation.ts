@@ -3,7 +3,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import { Registry } from './registry.ts'
 import type { Portal, Statement } from './statement.ts'
-import { outOfStep, skipsOnError, Turns } from './turns.ts'
+import { outOfStep, owed, skipsOnError, Turns } from './turns.ts'
 
 /** Names a client may have defined at once. Drivers keep hundreds; a flood of names is memory of ours. */
 export const MAX_NAMES = 10_000
@@ -36,6 +36,26 @@ const STEADY_VERBS: ReadonlySet<unknown> = new Set([
   ],
   ...['MOVE', 'CLOSE', 'DECLARE', 'BEGIN', 'COMMIT', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ANALYZE'],
 ])
+
+/** By the facts of a text, which are the same object whenever it comes again. */
+const steadiness = new WeakMap<Facts, boolean>()
+
+function isSteady(facts: Facts): boolean {
+  const known = steadiness.get(facts)
+  if (known !== undefined) return known
+  const { verbs = [], function_categories: categories = [] } = facts
+  const steady =
+    facts['parse_ok'] === true &&
+    facts['ddl'] !== true &&
+    facts['dynamic'] !== true &&
+    facts['sets'] === undefined &&
+    Array.isArray(verbs) &&
+    verbs.every((verb) => STEADY_VERBS.has(verb)) &&
+    Array.isArray(categories) &&
+    !categories.includes('unknown')
+  steadiness.set(facts, steady)
+  return steady
+}
 
 /** What both directions of one session know of each other. */
 export class Conversation {
@@ -109,7 +129,7 @@ export class Conversation {
       turns.head.ignoredSyncCount = (turns.head.ignoredSyncCount ?? 0) + 1
       return
     }
-    turns.push({ kind: 'sync', group: this.#group, statement: 0, sql: '', afterData: this.dataSent })
+    turns.push(owed('sync', this.#group, 0, '', undefined, undefined, this.dataSent))
     this.skipping = false
     this.#group++
     if (this.#unsteady) this.#generation++
@@ -144,17 +164,7 @@ export class Conversation {
 
   /** A statement with these facts was sent for execution. */
   executed(facts: Facts): void {
-    const { verbs = [], function_categories: categories = [] } = facts
-    const steady =
-      facts['parse_ok'] === true &&
-      facts['ddl'] !== true &&
-      facts['dynamic'] !== true &&
-      facts['sets'] === undefined &&
-      Array.isArray(verbs) &&
-      verbs.every((verb) => STEADY_VERBS.has(verb)) &&
-      Array.isArray(categories) &&
-      !categories.includes('unknown')
-    if (!steady) this.#unsteady = true
+    if (!isSteady(facts)) this.#unsteady = true
     if (this.#unsteady) this.#generation++
     if (facts['parser_change'] === true) this.#unread = true
   }

@@ -1,3 +1,4 @@
+import { type SqlFacts, sqlFacts } from '../../policy/sql/facts.ts'
 import { type Node, parseSql } from '../../policy/sql/parse.ts'
 
 /** Functions that make numbers out of characters: enough of them spell a text out. */
@@ -22,9 +23,18 @@ const TEXTS = new Set(['text', 'varchar', 'bpchar', 'name', 'char', 'json', 'jso
  * a cast of something that is no constant, or a function that spells. True where it cannot be read.
  */
 export function convertsText(sql: string): boolean {
-  const parsed = parseSql(sql)
-  return !parsed.ok || parsed.statements.some((statement) => found(statement))
+  // Texts that share their facts differ in literals only, and no literal is looked at here.
+  const facts = sqlFacts(sql)
+  let converts = known.get(facts)
+  if (converts === undefined) {
+    const parsed = parseSql(sql)
+    converts = !parsed.ok || parsed.statements.some((statement) => found(statement))
+    known.set(facts, converts)
+  }
+  return converts
 }
+
+const known = new WeakMap<SqlFacts, boolean>()
 
 function found(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(found)

@@ -10,10 +10,16 @@ const MAX_NAME_SIZE = 63
  * is not terminated before `to`.
  */
 export function nameAt(bytes: Uint8Array, from: number, to: number): string {
+  if (bytes[from] === 0) return ''
   const end = cstringEnd(bytes, from, to)
   if (end <= from) return ''
   const size = Math.min(end - from, MAX_NAME_SIZE)
-  return bytes instanceof Buffer ? bytes.toString('latin1', from, from + size) : nameOf(bytes.subarray(from, end))
+  return latin1At(bytes, from, from + size)
+}
+
+/** One character for every byte of [from, to): for names, and for keys made of bytes. */
+export function latin1At(bytes: Uint8Array, from: number, to: number): string {
+  return bytes instanceof Buffer ? bytes.toString('latin1', from, to) : Buffer.from(bytes.subarray(from, to)).toString('latin1')
 }
 
 /** The text in `[from, to)`. What comes off a socket is a Buffer, and reads itself without a view being made first. */

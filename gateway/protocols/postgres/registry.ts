@@ -39,6 +39,10 @@ export class Registry<T> {
 
   /** All that `name` may stand for when the server comes to a request of `group`. Empty: unknown here. */
   candidates(name: string, group: number): readonly T[] {
+    if (this.#pending.length === 0) {
+      const only = this.#confirmed.get(name)
+      return only === undefined ? [] : [only]
+    }
     // Within its own group a definition is certain: had it failed, the server would skip the use as well.
     const own = this.#pending.findLast((request) => request.name === name && request.group === group)
     if (own !== undefined) return [own.value]

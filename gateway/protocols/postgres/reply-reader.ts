@@ -1,8 +1,7 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message } from '../../message.ts'
-import type { ColumnOrigin } from './columns.ts'
-import { readOrigins } from './columns.ts'
+import type { Described } from './columns.ts'
 import type { Conversation } from './conversation.ts'
 import type { CopyShape } from './copy.ts'
 import { BACKEND, cstring, cstringEnd, HEADER_SIZE, uint16 } from './messages.ts'
@@ -14,8 +13,11 @@ import { outOfStep, type Turn } from './turns.ts'
 
 /** Decides how described columns are treated. */
 export interface ColumnJudge {
-  /** Fields for one description, in text format and in binary; `sql`: the statement they belong to, for what is computed. */
-  fields(origins: readonly ColumnOrigin[], sql: string): { readonly text: readonly Field[]; readonly binary: readonly Field[] }
+  /**
+   * How the columns are treated that the RowDescription bytes[from, to) describes; `sql`: the statement they belong to, for what
+   * is computed. Throws PROTOCOL_MALFORMED where it is none.
+   */
+  described(bytes: Uint8Array, from: number, to: number, sql: string): Described
   /** How a COPY ... TO STDOUT of this statement is cut and treated. */
   copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined
   /** How values are treated that an error or notice of this statement may quote; undefined: as any text. */
@@ -136,11 +138,11 @@ export class ReplyReader {
       }
       case BACKEND.rowDescription:
         this.#segments.push({ what: 'description', from, to })
-        this.#describe(readOrigins(bytes, from, to), fits(turn, piece, 'describe', 'query'))
+        this.#describe(bytes, from, to, fits(turn, piece, 'describe', 'query'))
         if (turn?.kind === 'describe') turns.next()
         return
       case BACKEND.noData:
-        this.#describe([], fits(turn, piece, 'describe'))
+        describe(undefined, fits(turn, piece, 'describe'))
         turns.next()
         return
       case BACKEND.parameterDescription:
@@ -222,22 +224,22 @@ export class ReplyReader {
     }
   }
 
-  #describe(origins: readonly ColumnOrigin[], turn: Turn): void {
-    const described = origins.length === 0 ? null : this.#judge.fields(origins, turn.sql)
-    if (turn.of !== undefined) {
-      turn.of.statement.columns = described
-      turn.of.statement.described = turn.of.generation
-    }
-    // Of a simple Query or a portal the description itself says the formats; of a statement it cannot know them yet.
-    const asked = turn.describes ?? (turn.kind === 'query' ? turn : undefined)
-    if (asked === undefined) return
-    asked.columns = origins.map(
-      (origin, index) => (origin.format === 1 ? described?.binary : described?.text)?.[index] ?? UNKNOWN,
-    )
+  #describe(bytes: Uint8Array, from: number, to: number, turn: Turn): void {
+    const empty = uint16(bytes, from + HEADER_SIZE) === 0
+    describe(empty ? undefined : this.#judge.described(bytes, from, to, turn.sql), turn)
   }
 }
 
-const UNKNOWN: Field = { path: 'row', action: 'scan' }
+/** `described`: undefined where there are no columns. */
+function describe(described: Described | undefined, turn: Turn): void {
+  if (turn.of !== undefined) {
+    turn.of.statement.columns = described ?? null
+    turn.of.statement.described = turn.of.generation
+  }
+  // Of a simple Query or a portal the description itself says the formats; of a statement it cannot know them yet.
+  const asked = turn.describes ?? (turn.kind === 'query' ? turn : undefined)
+  if (asked !== undefined) asked.columns = described?.asDescribed ?? []
+}
 
 /** The head, when it is one that this may answer. */
 function fits(turn: Turn | undefined, piece: Piece, ...kinds: readonly Turn['kind'][]): Turn {

@@ -63,14 +63,17 @@ export class Reply implements Message {
     this.#from = from
     this.#to = to
     this.#segments = segments
-    this.units = segments.reduce(
-      (sum, segment) => sum + (segment.what === 'rows' || segment.what === 'copy' ? segment.count : 0),
-      0,
-    )
+    let units = 0
+    for (const segment of segments) if (segment.what === 'rows' || segment.what === 'copy') units += segment.count
+    this.units = units
   }
 
   get answersGateway(): boolean {
     return this.turn?.own === true
+  }
+
+  get statement(): number | undefined {
+    return this.turn === undefined || this.turn.statement === 0 ? undefined : this.turn.statement
   }
 
   facts(): Facts {

@@ -2,12 +2,12 @@ import type { Facts } from '../../../schemas/frame.ts'
 import { bytesHoldMask, holdsMask, MaskSearch } from '../../masking/sentinel.ts'
 import { mayWrite } from '../../policy/sql/masked-write.ts'
 import type { Conversation } from './conversation.ts'
-import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt } from './messages.ts'
+import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
 import {
-  bindNames,
   bindResultFormats,
   formattedValues,
+  type Judged,
   type Meaning,
   type Parse,
   type Request,
@@ -65,22 +65,23 @@ export class ConversationContext implements RequestContext {
     this.#place = place.map((part) => Buffer.from(part))
   }
 
-  facts(request: Request): Facts {
-    if (request.kind === 'copy-data') return this.#copied(request)
-    if (request.malformed !== undefined) return { parse_ok: false, malformed: request.malformed.message }
-    const sql = this.sql(request)
-    if (sql === undefined) return {}
-    const facts = sql === null ? UNKNOWN : this.#reader.facts(sql)
-    const statement = request.kind === 'parse' ? {} : { statement: this.#conversation.upcomingStatement }
-    const portal = this.#portalInParts(request)
-    return {
-      ...facts,
-      ...statement,
-      ...(portal === undefined ? {} : { portal }),
-      ...(this.#conversation.inTransaction ? IN_TRANSACTION : {}),
-      ...(mayWrite(facts) && this.#holdsMask(request, sql) ? MASKED_WRITE : {}),
-      ...(facts['carried'] !== undefined && this.#writesFromMasked(facts) ? WRITES_FROM_MASKED : {}),
+  judged(request: Request): Judged {
+    if (request.kind === 'copy-data') return { common: this.#copied(request), statement: undefined, portal: undefined }
+    if (request.malformed !== undefined) {
+      const common = { parse_ok: false, malformed: request.malformed.message }
+      return { common, statement: undefined, portal: undefined }
     }
+    const sql = this.sql(request)
+    if (sql === undefined) return NOTHING_JUDGED
+    const facts = sql === null ? UNKNOWN : this.#reader.facts(sql)
+    const common = variant(
+      facts,
+      this.#conversation.inTransaction,
+      mayWrite(facts) && this.#holdsMask(request, sql),
+      facts['carried'] !== undefined && this.#writesFromMasked(facts),
+    )
+    if (request.kind === 'parse') return { common, statement: undefined, portal: undefined }
+    return { common, statement: this.#conversation.upcomingStatement, portal: this.#portalInParts(request) }
   }
 
   #copied({ bytes, pieces, units }: Request): Facts {
@@ -117,8 +118,10 @@ export class ConversationContext implements RequestContext {
     const sql = this.sql(request)
     if (sql === undefined) return {}
     const brief = sql === null ? UNKNOWN : this.#reader.brief(sql)
-    const { statement, statement_count: statements = 1 } = request.facts()
-    return statement === undefined ? brief : { ...brief, statement, statements }
+    const { statement } = request
+    if (statement === undefined) return brief
+    const { statement_count: statements = 1 } = request.common()
+    return { ...brief, statement, statements }
   }
 
   /** What this request asks to run or prepare, with all that it uses; null: something of it is not known; undefined: nothing of the kind. */
@@ -192,7 +195,7 @@ export class ConversationContext implements RequestContext {
   #bindable(request: Request): readonly Statement[] {
     const bind = request.piece(FRONTEND.bind)
     if (bind === undefined) return []
-    const { statement } = bindNames(request.bytes, bind)
+    const { statement } = request.bindNames(bind)
     const parse = parseOf(request)
     if (parse !== undefined && parse.name === statement) return [parse.statement]
     return this.statementsNamed(statement)
@@ -201,12 +204,14 @@ export class ConversationContext implements RequestContext {
   /** All that a statement's name may stand for, defined by Parse or by SQL. */
   statementsNamed(name: string): readonly Statement[] {
     const { statements, prepared, group } = this.#conversation
+    if (prepared.size === 0) return statements.candidates(name, group)
     return [...statements.candidates(name, group), ...(prepared.get(`statement:${name}`)?.values() ?? [])]
   }
 
   /** All that a portal's name may stand for, bound by Bind or declared by SQL. */
   portalsNamed(name: string): readonly Portal[] {
     const { portals: bound, prepared, group, generation } = this.#conversation
+    if (prepared.size === 0) return bound.candidates(name, group)
     const declared = [...(prepared.get(`cursor:${name}`)?.values() ?? [])].map(
       (statement): Portal => ({ statements: [statement], generation, resultFormats: [], parameters: NO_BYTES }),
     )
@@ -216,7 +221,7 @@ export class ConversationContext implements RequestContext {
   /** The text by which the columns of an answer are judged. */
   answering(sql: string | null | undefined): string {
     if (sql === null || sql === undefined) return UNREADABLE_SQL
-    if (!USES.test(sql)) return sql
+    if (this.#usesNone(sql)) return sql
     const used = this.#used(sql)
     return used === undefined ? UNREADABLE_SQL : used.join(';\n')
   }
@@ -245,11 +250,16 @@ export class ConversationContext implements RequestContext {
    * null where a statement is executed that nobody prepared here.
    */
   expanded(sql: string): string | null {
-    if (!USES.test(sql)) return sql
+    if (this.#usesNone(sql)) return sql
     const used = this.#used(sql)
     if (used !== undefined) return used.join(';\n')
     // A cursor may have been opened by a function, and that call was judged; a statement is prepared only where we can read it.
     return this.#reader.names(sql).executes.some(({ kind }) => kind === 'statement') ? null : sql
+  }
+
+  #usesNone(sql: string): boolean {
+    const facts = this.#reader.facts(sql)
+    return (facts['parse_ok'] === true && facts['executes'] === undefined) || !USES.test(sql)
   }
 
   /** The text and all it uses, directly or not; undefined where some of it is not known. */
@@ -279,8 +289,29 @@ const USES = /execute|fetch|move/i
 const UNKNOWN_STATEMENT: Statement = { sql: UNREADABLE_SQL }
 const NO_BYTES = new Uint8Array()
 const IN_TRANSACTION: Facts = { in_transaction: true }
+const NOTHING_JUDGED: Judged = { common: {}, statement: undefined, portal: undefined }
 const MASKED_WRITE: Facts = { masked_write: true }
 const WRITES_FROM_MASKED: Facts = { writes_from_masked: true }
+
+/** Texts' facts with what the moment adds to them, by which of the three it is. Made once, so that judges can keep what follows from them. */
+const variants = new WeakMap<Facts, (Facts | undefined)[]>()
+
+function variant(facts: Facts, inTransaction: boolean, maskedWrite: boolean, fromMasked: boolean): Facts {
+  if (!inTransaction && !maskedWrite && !fromMasked) return facts
+  let known = variants.get(facts)
+  if (known === undefined) {
+    known = []
+    variants.set(facts, known)
+  }
+  const index = (inTransaction ? 1 : 0) + (maskedWrite ? 2 : 0) + (fromMasked ? 4 : 0)
+  known[index] ??= {
+    ...facts,
+    ...(inTransaction ? IN_TRANSACTION : {}),
+    ...(maskedWrite ? MASKED_WRITE : {}),
+    ...(fromMasked ? WRITES_FROM_MASKED : {}),
+  }
+  return known[index]
+}
 
 /** Facts of something that cannot be known: policy's `unparsable` decides. */
 const UNKNOWN: Facts = { parse_ok: false, unknown_statement: true }
@@ -291,7 +322,8 @@ export function parseOf(request: Request): Parse | undefined {
   if (piece === undefined) return undefined
   const { bytes } = request
   const name = nameAt(bytes, piece.from + HEADER_SIZE, piece.to)
-  const sql = cstring(bytes, cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to) + 1, piece.to)
+  const from = cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to) + 1
+  const sql = textAt(bytes, from, cstringEnd(bytes, from, piece.to))
   request.parse = { name, sql, statement: { sql } }
   return request.parse
 }
@@ -302,10 +334,20 @@ let portalCount = 0
 
 function bindPortal(request: Request, bind: Piece, statements: readonly Statement[], generation: number): Portal {
   const { bytes } = request
+  const names = request.bindNames(bind)
+  const resultFormats = bindResultFormats(bytes, bind, names)
   // Copied: the read they came in must not live as long as the portal.
-  const parameters = Uint8Array.prototype.slice.call(bytes, bindNames(bytes, bind).at, bind.to)
-  const resultFormats = bindResultFormats(bytes, bind)
-  return { statements, generation, resultFormats, parameters }
+  return { statements, generation, resultFormats, parameters: copyOf(bytes, names.at, bind.to) }
+}
+
+/** Up to this size a copy byte by byte is quicker than a call that makes a view first. */
+const SHORT_SIZE = 64
+
+function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  const copy = new Uint8Array(to - from)
+  if (copy.length > SHORT_SIZE) copy.set(bytes.subarray(from, to))
+  else for (let index = 0; index < copy.length; index++) copy[index] = bytes[from + index] ?? 0
+  return copy
 }
 
 /** The parameters of a Bind as an approver reads them. */

@@ -35,6 +35,10 @@ export class RequestReader {
   }
 
   read({ bytes, pieces }: Cut): readonly Message[] {
+    const [only] = pieces
+    if (only !== undefined && pieces.length === 1 && only.part === 'whole') {
+      return [this.#request(SINGLE[only.type] ?? kindOfRun(pieces), bytes, pieces)]
+    }
     const messages: Message[] = []
     let run: Piece[] = []
     const close = (): void => {
@@ -75,29 +79,36 @@ export class RequestReader {
 
 function kindOfRun(run: readonly Piece[]): RequestKind {
   if (run[0]?.type === FRONTEND.copyData) return 'copy-data'
-  if (run.some((piece) => piece.type === FRONTEND.execute)) return 'execute'
-  if (run.some((piece) => piece.type === FRONTEND.parse)) return 'parse'
-  return 'extended'
+  if (found(run, FRONTEND.execute) !== undefined) return 'execute'
+  return found(run, FRONTEND.parse) === undefined ? 'extended' : 'parse'
+}
+
+function found(run: readonly Piece[], type: number): Piece | undefined {
+  for (const piece of run) if (piece.type === type) return piece
+  return undefined
 }
 
 /** Whether `piece` may be decided together with `run`: never two texts, two bindings or two executions in one decision. */
 function joins(bytes: Uint8Array, run: readonly Piece[], piece: Piece): boolean {
   if (piece.type === FRONTEND.copyData || run[0]?.type === FRONTEND.copyData) return piece.type === run[0]?.type
   if (!EXTENDED.has(piece.type)) return false
-  const has = (type: number): Piece | undefined => run.find((other) => other.type === type)
   if (piece.type === FRONTEND.parse)
-    return has(FRONTEND.parse) === undefined && has(FRONTEND.bind) === undefined && has(FRONTEND.execute) === undefined
+    return (
+      found(run, FRONTEND.parse) === undefined &&
+      found(run, FRONTEND.bind) === undefined &&
+      found(run, FRONTEND.execute) === undefined
+    )
   if (piece.type === FRONTEND.bind) {
-    if (has(FRONTEND.bind) !== undefined || has(FRONTEND.execute) !== undefined) return false
-    const parse = has(FRONTEND.parse)
+    if (found(run, FRONTEND.bind) !== undefined || found(run, FRONTEND.execute) !== undefined) return false
+    const parse = found(run, FRONTEND.parse)
     return parse === undefined || nameAt(bytes, parse.from + HEADER_SIZE, parse.to) === bindNames(bytes, piece).statement
   }
   if (piece.type === FRONTEND.execute) {
-    if (has(FRONTEND.execute) !== undefined) return false
-    const bind = has(FRONTEND.bind)
-    if (bind === undefined) return has(FRONTEND.parse) === undefined
-    return bindNames(bytes, bind).portal === nameAt(bytes, piece.from + HEADER_SIZE, piece.to)
+    if (found(run, FRONTEND.execute) !== undefined) return false
+    const bind = found(run, FRONTEND.bind)
+    if (bind === undefined) return found(run, FRONTEND.parse) === undefined
+    return nameAt(bytes, bind.from + HEADER_SIZE, bind.to) === nameAt(bytes, piece.from + HEADER_SIZE, piece.to)
   }
   // A Close may take away the very name this decision is about.
-  return piece.type !== FRONTEND.close || (has(FRONTEND.parse) === undefined && has(FRONTEND.bind) === undefined)
+  return piece.type !== FRONTEND.close || (found(run, FRONTEND.parse) === undefined && found(run, FRONTEND.bind) === undefined)
 }

@@ -35,9 +35,16 @@ export interface Malformed {
   readonly message: string
 }
 
+/** What is judged of a request: its facts but for two numbers, and these. */
+export interface Judged {
+  readonly common: Facts
+  readonly statement: number | undefined
+  readonly portal: number | undefined
+}
+
 /** What the wire knows of a request when it is judged: after everything before it was released. */
 export interface RequestContext {
-  facts(request: Request): Facts
+  judged(request: Request): Judged
   recorded(request: Request): Facts
   command(request: Request): string
   binding(request: Request): readonly Uint8Array[]
@@ -66,6 +73,8 @@ export class Request implements Message {
   /** What its Parse defines and its Bind binds, made once so that registry and turn share them. */
   parse: Parse | undefined
   portal: Portal | undefined
+  #bindNames: BindNames | undefined
+  #judged: Judged | undefined
   #facts: Facts | undefined
   #redacted: Redacted | undefined
 
@@ -86,12 +95,36 @@ export class Request implements Message {
   }
 
   piece(type: number): Piece | undefined {
-    return this.pieces.find((piece) => piece.type === type)
+    for (const piece of this.pieces) if (piece.type === type) return piece
+    return undefined
+  }
+
+  /** The names of its one Bind. */
+  bindNames(bind: Piece): BindNames {
+    this.#bindNames ??= bindNames(this.bytes, bind)
+    return this.#bindNames
   }
 
   facts(): Facts {
-    this.#facts ??= this.#context.facts(this)
+    this.#facts ??= factsOf(this.#judge())
     return this.#facts
+  }
+
+  common(): Facts {
+    return this.#judge().common
+  }
+
+  get statement(): number | undefined {
+    return this.#judge().statement
+  }
+
+  get portalInParts(): number | undefined {
+    return this.#judge().portal
+  }
+
+  #judge(): Judged {
+    this.#judged ??= this.#context.judged(this)
+    return this.#judged
   }
 
   recorded(): Facts {
@@ -118,6 +151,11 @@ export class Request implements Message {
     }
     return this.#redacted
   }
+}
+
+function factsOf({ common, statement, portal }: Judged): Facts {
+  if (statement === undefined) return common
+  return portal === undefined ? { ...common, statement } : { ...common, statement, portal }
 }
 
 function redactPiece(rewrite: Rewrite, piece: Piece): void {
@@ -175,15 +213,20 @@ interface Value {
 }
 
 /** The two names in front of a Bind, and where its formats begin. */
-export function bindNames(
-  bytes: Uint8Array,
-  piece: Piece,
-): { readonly portal: string; readonly statement: string; readonly at: number } {
-  const portalEnd = cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to)
-  const statementEnd = portalEnd === -1 ? -1 : cstringEnd(bytes, portalEnd + 1, piece.to)
+export interface BindNames {
+  readonly portal: string
+  readonly statement: string
+  readonly at: number
+}
+
+export function bindNames(bytes: Uint8Array, piece: Piece): BindNames {
+  const from = piece.from + HEADER_SIZE
+  const portalEnd = cstringEnd(bytes, from, piece.to)
+  if (portalEnd === -1) return { portal: '', statement: '', at: piece.to }
+  const statementEnd = cstringEnd(bytes, portalEnd + 1, piece.to)
   return {
-    portal: nameAt(bytes, piece.from + HEADER_SIZE, piece.to),
-    statement: portalEnd === -1 ? '' : nameAt(bytes, portalEnd + 1, piece.to),
+    portal: nameAt(bytes, from, piece.to),
+    statement: nameAt(bytes, portalEnd + 1, piece.to),
     at: statementEnd === -1 ? piece.to : statementEnd + 1,
   }
 }
@@ -192,11 +235,21 @@ export function bindValues(bytes: Uint8Array, piece: Piece): readonly Value[] {
   return formattedValues(bytes, bindNames(bytes, piece).at, piece.to).values
 }
 
-/** Result column formats at the end of a Bind. */
-export function bindResultFormats(bytes: Uint8Array, piece: Piece): readonly number[] {
-  const { at } = formattedValues(bytes, bindNames(bytes, piece).at, piece.to)
-  const count = Math.min(uint16(bytes, at), (piece.to - at - 2) >> 1)
-  return Array.from({ length: Math.max(count, 0) }, (_, index) => uint16(bytes, at + 2 + 2 * index))
+/** Result column formats at the end of a Bind, behind its values. */
+export function bindResultFormats(bytes: Uint8Array, piece: Piece, names = bindNames(bytes, piece)): readonly number[] {
+  const { to } = piece
+  let at = names.at + 2 + 2 * uint16(bytes, names.at)
+  const values = at + 2 <= to ? uint16(bytes, at) : 0
+  at += 2
+  for (let index = 0; index < values && at + 4 <= to; index++) {
+    const end = at + 4 + Math.max(int32(bytes, at), 0)
+    if (end > to) break
+    at = end
+  }
+  const count = Math.min(uint16(bytes, at), (to - at - 2) >> 1)
+  const formats: number[] = []
+  for (let index = 0; index < count; index++) formats.push(uint16(bytes, at + 2 + 2 * index))
+  return formats
 }
 
 /** `int16 n, n formats, int16 m, m values (int32 length or -1, bytes)`: the shape Bind and FunctionCall share. Stops where it does not fit. */

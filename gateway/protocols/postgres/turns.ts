@@ -15,13 +15,13 @@ export interface Turn {
   /** The text that answers; empty where nothing executes. */
   readonly sql: string
   /** `describe`: the statement it is about, where that is certain, and the generation of names it is described in. */
-  readonly of?: { readonly statement: Statement; readonly generation: number }
+  readonly of?: { readonly statement: Statement; readonly generation: number } | undefined
   /** `describe` of our own: the execution whose rows it explains. */
-  readonly describes?: Turn
+  readonly describes?: Turn | undefined
   /** `execute`: what runs, where that is certain. */
-  readonly portal?: Portal
+  readonly portal?: Portal | undefined
   /** `close`: forgets the name. */
-  readonly forget?: () => void
+  readonly forget?: (() => void) | undefined
   /** `sync`: COPY data stood between it and the request before. */
   readonly afterData?: boolean
   /** In place of the request went one that fails; its error is answered with this refusal. */
@@ -39,6 +39,58 @@ export interface Turn {
   copyIn?: boolean
   /** Syncs sent before the COPY data, which the server ignores unless it failed before it read any. */
   ignoredSyncCount?: number
+}
+
+/** A turn as most are, all of one shape: what is asked of every answer finds its properties in the same places. */
+export function owed(
+  kind: Turn['kind'],
+  group: number,
+  statement: number,
+  sql: string,
+  of?: Turn['of'],
+  portal?: Portal,
+  afterData = false,
+): Turn {
+  return new Owed(kind, group, statement, sql, of, portal, afterData)
+}
+
+class Owed implements Turn {
+  readonly kind: Turn['kind']
+  readonly group: number
+  readonly statement: number
+  readonly sql: string
+  readonly own = false
+  readonly of: Turn['of']
+  readonly describes: Turn | undefined = undefined
+  readonly portal: Portal | undefined
+  readonly forget: (() => void) | undefined = undefined
+  readonly afterData: boolean
+  refusal: OwnRefusal | undefined = undefined
+  cut = false
+  answered = false
+  columns: readonly Field[] | undefined = undefined
+  copyOut = false
+  copy: CopyShape | undefined = undefined
+  copyIn = false
+  ignoredSyncCount = 0
+
+  constructor(
+    kind: Turn['kind'],
+    group: number,
+    statement: number,
+    sql: string,
+    of: Turn['of'],
+    portal: Portal | undefined,
+    afterData: boolean,
+  ) {
+    this.kind = kind
+    this.group = group
+    this.statement = statement
+    this.sql = sql
+    this.of = of
+    this.portal = portal
+    this.afterData = afterData
+  }
 }
 
 /** Kinds whose error makes the server skip to the next Sync. */
@@ -149,4 +201,4 @@ export function outOfStep(what: string): ApplianceError {
   return new ApplianceError('PROTOCOL_MALFORMED', `${what} does not fit what went before; the session cannot be followed further`)
 }
 
-const SPENT: Turn = { kind: 'copy-end', group: 0, statement: 0, sql: '' }
+const SPENT: Turn = owed('copy-end', 0, 0, '')

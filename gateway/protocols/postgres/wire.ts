@@ -7,13 +7,13 @@ import { cstringEnd, FRONTEND, HEADER_SIZE, message, nameAt, nulTerminated, uint
 import { errorResponse, noticeResponse, reportRefusal } from './refuse.ts'
 import { Reply } from './reply.ts'
 import { type ColumnJudge, ReplyReader } from './reply-reader.ts'
-import { bindNames, type Malformed, Request } from './request.ts'
+import { type Malformed, Request } from './request.ts'
 import { ConversationContext, parseOf, type SqlReader } from './request-context.ts'
 import { RequestReader } from './request-reader.ts'
 import { Part } from './row-stream.ts'
 import { type Piece, Splitter } from './splitter.ts'
 import { certain } from './statement.ts'
-import { skipsOnError, type Turn } from './turns.ts'
+import { owed, skipsOnError, type Turn } from './turns.ts'
 
 /**
  * What goes upstream in place of a refused statement: it fails in the server's parser, changes nothing, and leaves the
@@ -68,12 +68,10 @@ export class PostgresWire implements Wire {
   }
 
   receive(from: Side, chunk: Uint8Array): readonly Message[] {
-    const [cut, ...more] = this.#splitters[from].push(chunk)
+    const cuts = this.#splitters[from].push(chunk)
+    const cut = cuts[0]
     if (cut === undefined) return []
-    if (from === 'server') {
-      const messages = this.#replies.read(cut)
-      return more.length === 0 ? messages : [...messages, ...more.flatMap((next) => this.#replies.read(next))]
-    }
+    if (from === 'server') return cuts.length === 1 ? this.#replies.read(cut) : cuts.flatMap((next) => this.#replies.read(next))
     // What clients send is never in two cuts.
     const messages = this.#requests.read(cut)
     for (const message of messages) if (message instanceof Request) message.malformed = malformed(message)
@@ -161,35 +159,34 @@ export class PostgresWire implements Wire {
       }
       if (!conversation.takes()) continue
       const { group } = conversation
-      const name = nameAt(request.bytes, piece.from + HEADER_SIZE, piece.to)
       switch (piece.type) {
         case FRONTEND.query:
         case FRONTEND.functionCall: {
           const kind = piece.type === FRONTEND.query ? 'query' : 'function'
-          turns.push({ kind, group, statement: conversation.nextStatement(), sql: this.#context.answering(text) })
+          turns.push(owed(kind, group, conversation.nextStatement(), this.#context.answering(text)))
           this.#executed(request, text)
           break
         }
         case FRONTEND.parse: {
           const parse = parseOf(request)
-          if (parse !== undefined) conversation.statements.propose(name, parse.statement, group)
-          turns.push({ kind: 'parse', group, statement: 0, sql: '' })
+          if (parse !== undefined) conversation.statements.propose(parse.name, parse.statement, group)
+          turns.push(owed('parse', group, 0, ''))
           break
         }
         case FRONTEND.bind: {
           const portal = this.#context.bound(request)
-          if (portal !== undefined) conversation.portals.propose(name, portal, group)
-          turns.push({ kind: 'bind', group, statement: 0, sql: '' })
+          if (portal !== undefined) conversation.portals.propose(request.bindNames(piece).portal, portal, group)
+          turns.push(owed('bind', group, 0, ''))
           break
         }
         case FRONTEND.describe: {
           const of = this.#described(request, piece)
-          const sql = this.#context.answering(of?.statement.sql)
-          turns.push({ kind: 'describe', group, statement: 0, sql, ...(of === undefined ? {} : { of }) })
+          turns.push(owed('describe', group, 0, this.#context.answering(of?.statement.sql), of))
           if (of !== undefined) of.statement.asked = { generation: of.generation, group }
           break
         }
         case FRONTEND.execute: {
+          const name = nameAt(request.bytes, piece.from + HEADER_SIZE, piece.to)
           const { turn, of, known } = this.#execution(request, name, text)
           if (!known) {
             const about = of === undefined ? {} : { of }
@@ -225,13 +222,8 @@ export class PostgresWire implements Wire {
     const statement = certain(portals)
     // A named portal may have become another by SQL (CLOSE, DECLARE), also inside a function.
     const portal = statement === undefined || name !== '' ? undefined : portals[0]
-    const turn: Turn = {
-      kind: 'execute',
-      group: conversation.group,
-      statement: conversation.nextStatement(),
-      sql: this.#context.answering(text),
-      ...(portal === undefined ? {} : { portal }),
-    }
+    const sql = this.#context.answering(text)
+    const turn = owed('execute', conversation.group, conversation.nextStatement(), sql, undefined, portal)
     if (statement === undefined || portal === undefined) return { turn, of: undefined, known: false }
     const { generation } = portal
     const { asked } = statement
@@ -258,10 +250,10 @@ export class PostgresWire implements Wire {
   /** What an execution may change for those after it. */
   #executed(request: Request, text: string | null | undefined): void {
     const conversation = this.#conversation
-    const facts = request.facts()
+    const facts = request.common()
     conversation.executed(facts)
     if (facts['role_change'] === true || facts['sets'] !== undefined) conversation.changed(text ?? '')
-    if (typeof text !== 'string' || !DEFINES.test(text)) return
+    if (typeof text !== 'string' || (facts['parse_ok'] === true && facts['prepares'] === undefined) || !DEFINES.test(text)) return
     for (const { kind, name } of this.#parts.reader.names(text).prepares) conversation.define(`${kind}:${name}`, text)
   }
 
@@ -344,23 +336,30 @@ function portalName(bytes: Uint8Array, execute: Piece): Uint8Array {
  * answered as the server answers them (`pq_getmsgend`, `pg_verify_mbstr`), but by us: a database in SQL_ASCII takes any bytes, and
  * what they mean there cannot be judged.
  */
-function malformed({ bytes, pieces }: Request): Malformed | undefined {
+function malformed(request: Request): Malformed | undefined {
+  const { bytes, pieces } = request
   for (const piece of pieces) {
     const body = piece.from + HEADER_SIZE
     if (piece.type === FRONTEND.query) {
       if (cstringEnd(bytes, body, piece.to) !== piece.to - 1) return UNTERMINATED
-      if (!isUtf8(bytes.subarray(body, piece.to - 1))) return NOT_UTF8
+      if (!holdsUtf8(bytes, body, piece.to - 1)) return NOT_UTF8
     }
     if (piece.type === FRONTEND.parse) {
       const name = cstringEnd(bytes, body, piece.to)
       const sql = name === -1 ? -1 : cstringEnd(bytes, name + 1, piece.to)
       if (sql === -1 || sql + 3 > piece.to || sql + 3 + 4 * uint16(bytes, sql + 1) !== piece.to) return UNTERMINATED
-      if (!isUtf8(bytes.subarray(name + 1, sql))) return NOT_UTF8
+      if (!holdsUtf8(bytes, name + 1, sql)) return NOT_UTF8
     }
-    if (piece.type === FRONTEND.bind && bindNames(bytes, piece).at >= piece.to) return UNTERMINATED
+    if (piece.type === FRONTEND.bind && request.bindNames(piece).at >= piece.to) return UNTERMINATED
     if (piece.type === FRONTEND.execute && cstringEnd(bytes, body, piece.to) !== piece.to - 5) return UNTERMINATED
   }
   return undefined
+}
+
+function holdsUtf8(bytes: Uint8Array, from: number, to: number): boolean {
+  let at = from
+  while (at < to && (bytes[at] ?? 0) < 0x80) at++
+  return at >= to || isUtf8(bytes.subarray(at, to))
 }
 
 const UNTERMINATED: Malformed = { sqlState: '08P01', message: 'invalid message format' } // protocol_violation
