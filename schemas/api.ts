@@ -261,7 +261,7 @@ export const SessionProgress = Type.Object({
   bytesOut: Count,
   masked: Count,
   verdicts: Type.Object({ allow: Count, mask: Count, block: Count, hold: Count }),
-  /** Segment objects with their durable sizes: fetch what lies behind the size you had. */
+  /** Segment objects with their durable sizes: fetch what lies behind the size you had. Empty in `/events` while nobody follows the session. */
   objects: Type.Array(TapeObject),
 })
 export type SessionProgress = Static<typeof SessionProgress>

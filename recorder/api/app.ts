@@ -22,6 +22,8 @@ const PER_IDENTITY = { perSecond: 100, burst: 600 }
 /** People mistype a few times; keys and links are beyond guessing anyway, this spares the log and the disk. */
 const FAILURES_PER_ADDRESS = { perSecond: 0.2, burst: 15 }
 
+let document: ReturnType<typeof openApi> | undefined
+
 const HANDLERS: Handlers<EndpointName> = {
   ...signInRoutes,
   ...sessionRoutes,
@@ -29,7 +31,11 @@ const HANDLERS: Handlers<EndpointName> = {
   ...approvalRoutes,
   ...eventRoutes,
   health: async (_asked, { parts }) => ({ ok: parts.catalog.lag.state !== 'failed', catalog: parts.catalog.lag }),
-  openapi: async () => openApi(),
+  openapi: async () => {
+    // Made once: it is long, and anybody may ask for it.
+    document ??= openApi()
+    return document
+  },
 }
 
 /** The API below API_BASE, and the console's pages everywhere else. `names`: hosts (with port) it goes by beside addresses. */

@@ -27,6 +27,8 @@ interface Kept {
 }
 
 interface Stream {
+  /** The one session it follows; undefined for one that tells of all. */
+  readonly session: string | undefined
   viewer: Viewer
   readonly response: Response
   readonly accepts: (event: ServerEvent) => boolean
@@ -40,6 +42,8 @@ export class EventHub implements Disposable {
   readonly #start = randomBytes(6).toString('hex')
   readonly #kept: Kept[] = []
   readonly #streams = new Set<Stream>()
+  /** What most streams are told is the same: packed once. */
+  readonly #packed = new WeakMap<ServerEvent, string>()
   readonly #heartbeat: NodeJS.Timeout
   #n = 0
 
@@ -63,6 +67,7 @@ export class EventHub implements Disposable {
     viewer: Viewer,
     options: {
       readonly lastId?: string | undefined
+      readonly session?: string
       readonly first?: readonly ServerEvent[]
       readonly accepts?: (event: ServerEvent) => boolean
       /** Told of every event that was sent: whether it was the last. */
@@ -76,8 +81,8 @@ export class EventHub implements Disposable {
         'API_LIMITED',
         `${own.length} event streams are open for ${viewer.identity.subject}; close some pages`,
       )
-    const { lastId, first = [], accepts = () => true, ends = () => false, now } = options
-    const stream: Stream = { viewer, response, accepts, ends, now }
+    const { lastId, session, first = [], accepts = () => true, ends = () => false, now } = options
+    const stream: Stream = { session, viewer, response, accepts, ends, now }
     response.status(200).set({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
     response.flushHeaders()
     response.write(`retry: ${RETRY_MS}\n\n`)
@@ -85,6 +90,12 @@ export class EventHub implements Disposable {
     response.on('close', () => this.#streams.delete(stream))
     for (const event of first) this.#send(stream, this.#n, event)
     if (lastId !== undefined) this.#catchUp(stream, lastId)
+  }
+
+  /** Whether anybody follows this one session. */
+  follows(session: string): boolean {
+    for (const stream of this.#streams) if (stream.session === session) return true
+    return false
   }
 
   #catchUp(stream: Stream, lastId: string): void {
@@ -113,11 +124,19 @@ export class EventHub implements Disposable {
       return
     }
     // JSON has no line breaks, so one data line holds it.
-    response.write(`id: ${this.#start}.${n}\nevent: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`)
+    response.write(`id: ${this.#start}.${n}\nevent: ${event.event}\ndata: ${this.#textOf(event)}\n\n`)
     if (stream.ends(event)) {
       response.end()
       this.#streams.delete(stream)
     }
+  }
+
+  #textOf(event: ServerEvent): string {
+    const known = this.#packed.get(event)
+    if (known !== undefined) return known
+    const text = JSON.stringify(event.data)
+    this.#packed.set(event, text)
+    return text
   }
 
   async #beat(): Promise<void> {

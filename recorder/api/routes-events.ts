@@ -26,6 +26,7 @@ export const eventRoutes: Handlers<'events' | 'live'> = {
     const first: ServerEvent[] = row === null ? [] : [{ event: 'progress', data: await progressOf(parts, row) }]
     if (row !== null && row.state !== 'live') first.push({ event: 'closed', data: row })
     hub.open(response, viewer, {
+      session: id,
       first,
       now: following(viewer, context, (now) => hasRole(now, 'investigator') && maySee(now, target)),
       accepts: (event) =>
@@ -58,7 +59,8 @@ async function publish(change: Change, { parts, hub }: Pick<Context, 'parts' | '
     }
     case 'progress': {
       const { target, progress } = change
-      const objects = await segmentsOf(parts, progress.session, progress.state)
+      // Only who follows it fetches its tape; looking for objects is work, and with a store elsewhere a request that is paid for.
+      const objects = hub.follows(progress.session) ? await segmentsOf(parts, progress.session, progress.state) : []
       const event: ServerEvent = { event: 'progress', data: { ...progress, objects } }
       hub.publish((viewer) => (maySee(viewer, target) ? event : undefined))
       return

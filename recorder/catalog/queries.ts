@@ -6,6 +6,8 @@ import { anywhere, globbed } from './text.ts'
 
 const SESSIONS_PER_PAGE = 50
 const STATEMENTS_PER_PAGE = 200
+/** Of the statements of one page, in characters: what the gateway's own loop packs and sends without anybody noticing. */
+const PAGE_CHARS = 512 << 10
 const SESSION_PLACE = /^[A-Za-z0-9-]{1,100}$/
 const STATEMENT_PLACE = /^(\d{1,16})\.(\d{1,9})$/
 
@@ -74,12 +76,22 @@ export async function findStatements(
   }
   const sql = `select * from catalog.statements ${where.sql} order by frame, part limit ${limit + 1}`
   const { rows } = await database.query<StatementColumns>(sql, where.values)
-  const page = rows.slice(0, limit)
+  const page = upTo(PAGE_CHARS, rows.slice(0, limit))
   const last = page.at(-1)
   return {
     statements: page.map(statementOf),
-    next: rows.length > limit && last !== undefined ? cursorOf(`${last.frame}.${last.part}`) : null,
+    next: rows.length > page.length && last !== undefined ? cursorOf(`${last.frame}.${last.part}`) : null,
   }
+}
+
+/** The first rows whose texts have no more characters than that, and one at least. */
+function upTo(chars: number, rows: readonly StatementColumns[]): readonly StatementColumns[] {
+  let sum = 0
+  const end = rows.findIndex(({ text }) => {
+    sum += text.length
+    return sum > chars
+  })
+  return end < 0 ? rows : rows.slice(0, Math.max(1, end))
 }
 
 const VERDICT_COLUMNS = { allow: 'v_allow', mask: 'v_mask', block: 'v_block', hold: 'v_hold' } as const

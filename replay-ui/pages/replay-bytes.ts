@@ -5,6 +5,7 @@ import { counted } from '../data/format.ts'
 import { lastAtMost } from '../data/tape-map.ts'
 import { safeLine } from '../elements/safe.ts'
 import '../elements/virtual-list.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 
 const LINE_HEIGHT = 20
 const LINE_SIZE = 16
@@ -122,7 +123,7 @@ function hexLine(body: Uint8Array, line: number, { fields, marks, selection, onS
     onSelect(found === undefined ? undefined : { from: found.from, to: found.to })
   }
   const part = ({ from: start, to: end, picked, mask }: Run, text: string): TemplateResult =>
-    html`<span class="${picked ? 'picked' : ''} ${mask === undefined ? '' : 'masked'}" title=${mask === undefined ? '' : `${mask.entity}, masked by ${mask.rule}`} @click=${() => pick(start)} data-to=${end}>${text}</span>`
+    html`<span class="${picked ? 'picked' : ''} ${mask === undefined ? '' : 'masked'}" title=${mask === undefined ? '' : safeText(`${mask.entity}, masked by ${mask.rule}`)} @click=${() => pick(start)} data-to=${end}>${text}</span>`
   return html`<div class="hex-line" role="listitem">
     <span class="offset">${from.toString(16).padStart(6, '0')}</span>
     <span class="hex-bytes">${runs.map((run) => part(run, hexText(body, run.from, run.to)))}</span>

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import { type Frame, isReleased } from '../../schemas/frame.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import type { Cell, Shown } from '../../schemas/views/view.ts'
 import type { MaskMark } from '../data/dissect.ts'
 import type { Field } from '../data/field.ts'
@@ -183,7 +184,7 @@ function tableView(table: ResultTable, only: boolean, input: InspectorInput): Te
 }
 
 export function cellView({ text, masked, rule }: Cell, onOpen: () => void): TemplateResult {
-  const title = masked === undefined ? nothing : `${masked}, masked by ${rule ?? 'a rule'}`
+  const title = masked === undefined ? nothing : safeText(`${masked}, masked by ${rule ?? 'a rule'}`)
   const inner =
     text === null
       ? html`<span class="null">NULL${masked === undefined ? nothing : html` · ${safe(masked)}`}</span>`

@@ -1,5 +1,6 @@
 import { LitElement, type TemplateResult } from 'lit'
 import type { SessionDetail, SessionProgress } from '../../schemas/api.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import { type Api, ApiError } from '../data/api.ts'
 import { parseFilter } from '../data/filter.ts'
 import { play, STOPPED } from '../data/player.ts'
@@ -112,7 +113,7 @@ export class ReplayPage extends LitElement {
   }
 
   #opened({ identity, target, state, may }: SessionDetail): void {
-    document.title = `${identity.subject} → ${target.name} · Sallyport`
+    document.title = `${safeText(identity.subject)} → ${safeText(target.name)} · Sallyport`
     const failed = may.read ? this.#tape?.failed : undefined
     if (failed !== undefined) this.#fail(new Error(failed.what))
     else {

@@ -89,6 +89,11 @@ test('the console, in Chromium, before a real gateway', async (t) => {
     await page.locator('.row-link').first().click()
     await page.locator('.statement').first().waitFor()
     await page.getByRole('button', { name: 'Following live' }).waitFor()
+    // It follows from where it is now, and not from the first frame.
+    await page.locator('.frame-head h2', { hasText: /^#[1-9]/ }).waitFor()
+    await page.getByRole('button', { name: 'Copy the session’s id' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    assert.ok(page.url().includes(String(await page.evaluate('navigator.clipboard.readText()'))))
     await client.query('select count(*) from customers where city = $1', ['Oslo'])
     await page.locator('.statement', { hasText: 'where city' }).waitFor()
     await page.locator('.badge', { hasText: 'Valid so far' }).waitFor()
@@ -217,8 +222,23 @@ test('the console, in Chromium, before a real gateway', async (t) => {
   })
 
   await t.test('signed out, nothing is shown any more', async () => {
+    const twin = await browser.tab(seen)
+    await twin.page.goto(`${origin}/sessions`)
+    await twin.page.locator('.row-link').first().waitFor()
+    // The list by keys: into it from anywhere, and from row to row.
+    await twin.page.keyboard.press('/')
+    assert.equal(await twin.page.evaluate('document.activeElement.className'), 'filter')
+    await twin.page.locator('#sessions-list .vl-scroll').focus()
+    await twin.page.keyboard.press('ArrowDown')
+    await twin.page.locator('.row-link:focus').waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByLabel('Access key').waitFor()
+    // Nor in the other tab, whose next question says so.
+    await twin.page.getByRole('link', { name: /Approvals/ }).click()
+    await twin.page.getByText('Your sign-in has ended').waitFor()
+    assert.equal(await twin.page.locator('.request-row, .row-link').count(), 0)
+    assert.deepEqual(twin.problems, [])
+    await twin.page.close()
     await page.goto(`${origin}/sessions`)
     await page.getByLabel('Access key').waitFor()
   })

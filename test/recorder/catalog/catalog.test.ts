@@ -148,3 +148,33 @@ test('scope, cursors and files that cannot be opened', async (t) => {
   })
   await recorder.seal('client.left')
 })
+
+test('a page of long statements ends early, however many were asked for, and the next goes on where it ended', async () => {
+  await using folder = await recordingFolder()
+  const { recorder, info } = await (await folder.room()).open(START)
+  const texts = Array.from({ length: 50 }, (_, n) => `SELECT ${n} -- ${'x'.repeat(20_000)}`)
+  await recorder.append(texts.map((text) => query(text)))
+  await recorder.seal('client.left')
+  await using catalog = await Catalog.open({
+    store: { folder: folder.path },
+    folder: join(folder.path, 'catalog', 'pg'),
+    describers: DESCRIBERS,
+    onProblem: assert.fail,
+  })
+  await catalog.settle()
+  const found: string[] = []
+  let cursor: string | undefined
+  let pages = 0
+  do {
+    const page = await catalog.statements(info.id, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) })
+    assert.ok(page.statements.length > 0 && page.statements.length <= 32)
+    found.push(...page.statements.map(({ text }) => text.slice(0, 10)))
+    cursor = page.next ?? undefined
+    pages += 1
+  } while (cursor !== undefined)
+  assert.equal(pages, 2)
+  assert.deepEqual(
+    found,
+    texts.map((text) => text.slice(0, 10)),
+  )
+})
