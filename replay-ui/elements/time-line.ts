@@ -39,8 +39,20 @@ export class TimeLine extends LitElement {
   declare checkedCount: number
   declare span: Span
   declare atUs: number
-  readonly #resized = new ResizeObserver(() => this.#draw())
-  readonly #themed = new MutationObserver(() => this.#draw())
+  /** Told by the browser and never asked for: asking lays the whole page out, at every frame that is stepped to. */
+  #width = 0
+  #colors = new Map<string, string>()
+  #drawing = 0
+  readonly #resized = new ResizeObserver(([entry]) => {
+    this.#width = entry?.contentRect.width ?? 0
+    this.#draw()
+  })
+  readonly #themed = new MutationObserver(() => this.#recolor())
+  readonly #scheme = matchMedia('(prefers-color-scheme: light)')
+  readonly #recolor = (): void => {
+    this.#colors.clear()
+    this.#redraw()
+  }
 
   constructor() {
     super()
@@ -59,12 +71,15 @@ export class TimeLine extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback()
     this.#resized.observe(this)
+    this.#scheme.addEventListener('change', this.#recolor)
     this.#themed.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] })
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     this.#resized.disconnect()
+    this.#scheme.removeEventListener('change', this.#recolor)
+    cancelAnimationFrame(this.#drawing)
     this.#themed.disconnect()
   }
 
@@ -84,7 +99,16 @@ export class TimeLine extends LitElement {
   }
 
   protected override updated(): void {
-    this.#draw()
+    this.#redraw()
+  }
+
+  /** Once a frame, however much changed. */
+  #redraw(): void {
+    if (this.#drawing !== 0) return
+    this.#drawing = requestAnimationFrame(() => {
+      this.#drawing = 0
+      this.#draw()
+    })
   }
 
   readonly #pointed = (event: PointerEvent): void => {
@@ -100,20 +124,33 @@ export class TimeLine extends LitElement {
     const canvas = this.querySelector('canvas')
     const context = canvas?.getContext('2d')
     if (canvas === null || context === null || context === undefined || this.map === undefined) return
-    const width = this.clientWidth
+    const width = this.#width
     const ratio = devicePixelRatio
-    canvas.width = Math.round(width * ratio)
-    canvas.height = Math.round(TIME_LINE_HEIGHT * ratio)
-    context.scale(ratio, ratio)
-    const style = getComputedStyle(this)
-    const color = (name: string): string => style.getPropertyValue(`--${name}`)
+    const [pixels, lines] = [Math.round(width * ratio), Math.round(TIME_LINE_HEIGHT * ratio)]
+    // Setting a size makes a new canvas, even where it is the same size.
+    if (canvas.width !== pixels || canvas.height !== lines) {
+      canvas.width = pixels
+      canvas.height = lines
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0)
+    context.clearRect(0, 0, width, TIME_LINE_HEIGHT)
+    const color = (name: string): string => this.#color(name)
     paint(context, layOut(this.map, this.statements, this.checked, this.span, width), width, color)
     const x = ((this.atUs - this.span.fromUs) / Math.max(1, this.span.toUs - this.span.fromUs)) * width
     context.fillStyle = color('accent')
     context.fillRect(Math.round(x) - 1, 0, 2, AXIS_TOP)
     context.beginPath()
-    context.arc(Math.round(x), 4, 4, 0, 2 * Math.PI)
+    // Its head is whole at the edges, too.
+    context.arc(Math.min(width - 4, Math.max(4, Math.round(x))), 4, 4, 0, 2 * Math.PI)
     context.fill()
+  }
+
+  #color(name: string): string {
+    const known = this.#colors.get(name)
+    if (known !== undefined) return known
+    const color = getComputedStyle(this).getPropertyValue(`--${name}`)
+    this.#colors.set(name, color)
+    return color
   }
 }
 customElements.define('time-line', TimeLine)

@@ -37,6 +37,8 @@ export class VirtualList extends LitElement {
   /** Stay at the end while the list grows, as long as the end is in sight. */
   declare follow: boolean
   #top = 0
+  /** What the browser was last told, or told us. */
+  #scrolledTo = 0
   #height = 400
   readonly #resized = new ResizeObserver(() => this.#measure())
 
@@ -102,25 +104,33 @@ export class VirtualList extends LitElement {
     `
   }
 
-  protected override updated(changed: PropertyValues<this>): void {
-    if (changed.has('selected') && this.selected >= 0) this.reveal(this.selected)
-    else if (changed.has('count') && this.follow) this.reveal(this.count - 1)
+  /** Where it will be scrolled to is known before it is drawn: drawn once, and not there first and here again. */
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('selected') && this.selected >= 0) this.#top = this.#revealed(this.selected)
+    else if (changed.has('count') && this.follow) this.#top = this.#revealed(this.count - 1)
   }
 
-  /** Scrolls as little as needed for the row to be in sight; to its middle where it is far away. */
-  reveal(index: number): void {
+  protected override updated(): void {
+    if (this.#top === this.#scrolledTo) return
+    this.#scrolledTo = this.#top
+    const scroll = this.querySelector('.vl-scroll')
+    if (scroll !== null) scroll.scrollTop = this.#top
+  }
+
+  /** Where to scroll to for the row to be in sight: as little as needed, to its middle where it is far away. */
+  #revealed(index: number): number {
     const { first, rows } = this.range
-    if (index >= first && index < first + rows) return
+    if (index >= first && index < first + rows) return this.#top
     const near = index === first - 1 || index === first + rows
     const target = near ? (index < first ? index : index - rows + 1) : index - Math.floor(rows / 2)
-    const scroll = this.querySelector('.vl-scroll')
-    if (scroll !== null) scroll.scrollTop = this.#topOf(Math.max(0, Math.min(target, this.count - rows)))
+    return Math.round(this.#topOf(Math.max(0, Math.min(target, this.count - rows))))
   }
 
   /** Rows were put before the first: whoever had scrolled goes on looking at the same ones. */
   prepended(rows: number): void {
-    const scroll = this.querySelector('.vl-scroll')
-    if (scroll !== null && this.#scale === 1 && scroll.scrollTop > 0) scroll.scrollTop += rows * this.rowHeight
+    if (this.#scale !== 1 || this.#top === 0) return
+    this.#top += rows * this.rowHeight
+    this.requestUpdate()
   }
 
   get #headHeight(): number {
@@ -150,14 +160,22 @@ export class VirtualList extends LitElement {
   readonly #scrolled = (event: Event): void => {
     // The listener stands on the scrolling element itself.
     if (!(event.currentTarget instanceof HTMLElement)) return
-    this.#top = event.currentTarget.scrollTop
+    const top = event.currentTarget.scrollTop
+    // What was just scrolled to by ourselves, to the pixel a browser rounds it to.
+    if (Math.abs(top - this.#top) < 1) return
+    this.#top = top
+    this.#scrolledTo = top
     this.requestUpdate()
   }
 
   #measure(): void {
     const height = this.clientHeight
     if (height === this.#height || height === 0) return
+    const { first, rows } = this.range
+    const seen = this.selected >= first && this.selected < first + rows
     this.#height = height
+    // What was in sight of a list that was thought to be higher stays in sight.
+    if (seen) this.#top = this.#revealed(this.selected)
     this.requestUpdate()
   }
 }
