@@ -6,8 +6,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = `${root}node_modules/.bin`
 mkdirSync(bin, { recursive: true })
 rmSync(`${bin}/sallyport`, { force: true })
-symlinkSync('../../gateway/main.ts', `${bin}/sallyport`)
-chmodSync(`${root}gateway/main.ts`, 0o755)
+symlinkSync('../../gateway/launch.mjs', `${bin}/sallyport`)
+chmodSync(`${root}gateway/launch.mjs`, 0o755)
 
 // The npm package of Node brings its C headers along, 67 MB that nobody compiles against.
 const nodes = `${root}node_modules/node/node_modules`

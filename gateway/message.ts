@@ -62,6 +62,8 @@ export interface Field {
   readonly entity?: string
   /** Where replacement text would not be valid (numbers, dates, binary structures): a mask is NULL, said by `masked.nulled`. */
   readonly nullOnly?: boolean
+  /** For `scan`: the text stands for bytes (PostgreSQL's bytea), and what they hold decides; a hit masks the field whole. */
+  readonly encoding?: 'bytea'
 }
 
 /** What a protocol calls to clean a field. Made by the masker, one per session; synchronous; linear in the input. */

@@ -1,6 +1,7 @@
 import type { Entry, Fact, Facts, Masked } from '../../schemas/frame.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
 import type { Field, Message, Output, Redacted, RedactionSink, Redactor, Sieve, StreamRedactor } from '../message.ts'
+import { ByteaStream, decodeBytea, isBytea } from './bytea.ts'
 import { Covers } from './cover.ts'
 import { MIN_FIELD_SIZE, Scanner } from './engine.ts'
 import { Hits } from './hits.ts'
@@ -51,6 +52,7 @@ export class Masker implements Redactor {
     if (from >= to) return true
     switch (field.action) {
       case 'scan':
+        if (field.encoding !== undefined) return this.#cleanBytea(source, from, to)
         return this.#scanner.clean(source, from, to)
       case 'skip':
         return true
@@ -84,12 +86,20 @@ export class Masker implements Redactor {
       }
       case 'scan': {
         const hits = this.#hits
-        this.#scanner.collect(source, from, to, hits)
+        const encoded = isBytea(field)
+        if (encoded) {
+          const bytes = decodeBytea(source, from, to)
+          this.#scanner.collect(bytes, 0, bytes.length, hits)
+        } else {
+          this.#scanner.collect(source, from, to, hits)
+        }
         if (hits.count > 0 && field.nullOnly) {
           this.#covers.nulled(own, this.#covers.ofEntity(hits.entityIdOf(0)), source, from, to)
           return -1
         }
-        this.#cover(own, source, from, to, false)
+        if (!encoded) this.#cover(own, source, from, to, false)
+        else if (hits.count === 0) own.copy(source, from, to)
+        else this.#covers.write(own, this.#covers.ofEntity(hits.entityIdOf(0)), source, from, to)
         break
       }
       default:
@@ -103,7 +113,8 @@ export class Masker implements Redactor {
   }
 
   stream(field: Field): StreamRedactor {
-    return new Stream(field, new Scanner(this.#rules), this.#covers)
+    const stream = new Stream(field, new Scanner(this.#rules), this.#covers)
+    return isBytea(field) ? new ByteaStream(stream, this.#covers) : stream
   }
 
   /** The text with what the detectors find masked; the same string when clean. */
@@ -205,6 +216,11 @@ export class Masker implements Redactor {
     for (const value of values) if (!this.#cleanText(value)) return false
     this.#cleanLists.add(values)
     return true
+  }
+
+  #cleanBytea(source: Uint8Array, from: number, to: number): boolean {
+    const bytes = decodeBytea(source, from, to)
+    return this.#scanner.clean(bytes, 0, bytes.length)
   }
 
   #cleanText(value: string): boolean {

@@ -159,6 +159,20 @@ export class Sink implements RedactionSink {
     this.#spansSize = bytes.length
   }
 
+  /** Notes the spans of other bytes, each where `place` puts it here. */
+  adoptSpans(
+    { labels, spans }: Masks,
+    place: (at: number, length: number) => { readonly at: number; readonly length: number },
+  ): void {
+    const view = new DataView(spans.buffer, spans.byteOffset, spans.byteLength)
+    for (let from = 0; from < spans.length; from += MASK_SPAN_SIZE) {
+      const packed = view.getUint32(from + 4)
+      const { at, length } = place(view.getUint32(from), packed >>> 8)
+      const label = labels[packed & 0xff]
+      this.span(at, length, label ?? OTHER_LABEL, view.getUint32(from + 8), view.getUint32(from + 12))
+    }
+  }
+
   finish(): Redacted {
     return { bytes: this.#bytes.subarray(0, this.#size), masks: this.masks() }
   }

@@ -198,3 +198,34 @@ with connection.transaction(), connection.cursor(name="c") as cursor:
   assert.match(ran.stdout, /\n400 /)
   await assertClean(rig)
 })
+
+test('what a bytea holds is found in text format as well, in rows and COPY', async (t) => {
+  await using rig = await startRig(t, 'embedded', people)
+  if (rig === undefined) return
+  await rig.server.sql(
+    "create table letters (id int, body bytea); insert into letters select id, convert_to('to ' || email, 'UTF8') from people where id < 4; insert into letters values (9, 'harmless')",
+  )
+  const client = await connect(rig)
+  client.on('error', (error) => t.diagnostic(String(error)))
+  for (const format of ['hex', 'escape']) {
+    await client.query(`set bytea_output = ${format}`)
+    const { rows } = await client.query('select body from letters order by id')
+    assert.deepEqual(
+      rows.map(({ body }) => (body === null ? null : body.toString())),
+      [null, null, null, 'harmless'],
+    )
+  }
+  await client.query('set bytea_output = hex')
+  const program = clientHere(t, 'psql')
+  if (program !== undefined) {
+    const env = libpqEnv(rig.gateway, { port: rig.tee.port, database: rig.database })
+    const ran = await run(program, ['-X', '-c', '\\copy letters to stdout'], { env })
+    assertRan(ran, 'psql')
+    const text = ran.stdout.replaceAll(/\\\\x([0-9a-f]+)/g, (_, digits: string) => Buffer.from(digits, 'hex').toString())
+    assert.deepEqual(detailsIn(text), [])
+    assert.match(text, /MASKED:email/)
+    assert.match(text, /9\tharmless/)
+  }
+  await client.end()
+  await assertClean(rig)
+})

@@ -274,5 +274,5 @@ function attributeOf(columns: ReadonlyMap<number, string>, name: string): number
 
 /** Whether a computed column of this type could carry somebody's data on: a count or a flag is let pass, whatever it was computed from. */
 function canHide(origin: ColumnOrigin): boolean {
-  return columnField(origin, 0, undefined).action !== 'skip' || origin.type === 17
+  return columnField(origin, 0, undefined).action !== 'skip'
 }

@@ -85,7 +85,8 @@ export function columnField(origin: ColumnOrigin, format: number, labelled: Labe
       nullOnly: !free && !isUserText(origin, format),
     }
   }
-  if (quiet || (origin.type === BYTEA_TYPE && format === 0)) return { path, action: 'skip' }
+  if (quiet) return { path, action: 'skip' }
+  if (origin.type === BYTEA_TYPE && format === 0) return { path, action: 'scan', encoding: 'bytea', nullOnly: true }
   if (free || JSON_TYPES.has(origin.type) || origin.type === XML_TYPE || format === 0) return { path, action: 'scan' }
   // A binary structure (array, composite, range): its inner lengths would be wrong after a replacement.
   return { path, action: 'scan', nullOnly: true }

@@ -1,5 +1,6 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Field } from '../../message.ts'
+import { hexRuns, redactText } from './hex-runs.ts'
 import { HEADER_SIZE, int32 } from './messages.ts'
 import { MessageLength, type Rewrite } from './rewrite.ts'
 
@@ -24,7 +25,8 @@ const BINARY_SIGNATURE_SIZE = 11
 /** Redacts a run of CopyData messages; each holds one row (PostgreSQL's server sends it so). */
 export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: CopyShape | undefined): void {
   const { source, redactor } = rewrite
-  const scanned = shape === undefined || onlyScanned(shape)
+  // A line with a binary value written out in it is looked at field by field.
+  const scanned = (shape === undefined || onlyScanned(shape)) && hexRuns(source, from, to).length === 0
   // Most lines are clean, and where no column is masked whatever it holds, a line can be looked at as one field.
   const suspects = scanned ? suspectLines(rewrite, from, to) : undefined
   let next = 0
@@ -40,7 +42,7 @@ export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: Co
       continue
     }
     const length = new MessageLength(at + 1, size)
-    if (shape === undefined) rewrite.field(body, end, LINE, length)
+    if (shape === undefined) redactText(rewrite, body, end, LINE, length)
     else if (shape.format === 'binary') binaryRow(rewrite, body, end, shape, length)
     else textRow(rewrite, body, end, shape, length)
     length.settle()
@@ -91,6 +93,10 @@ function copyField(rewrite: Rewrite, from: number, to: number, shape: CopyShape,
   if (from >= to || (shape.format === 'text' && to - from === 2 && source[from] === BACKSLASH && source[from + 1] === 0x4e))
     return
   const quotes = shape.format === 'csv' && source[from] === shape.quote && to - from >= 2 ? 1 : 0
+  if (field.nullOnly !== true && field.action === 'scan') {
+    redactText(rewrite, from + quotes, to - quotes, field, length)
+    return
+  }
   if (field.nullOnly !== true) {
     rewrite.field(from + quotes, to - quotes, field, length)
     return

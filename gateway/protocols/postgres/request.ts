@@ -1,5 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message, Redacted, Redactor } from '../../message.ts'
+import { redactText } from './hex-runs.ts'
 import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, uint16 } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
 import { MessageLength, Rewrite } from './rewrite.ts'
@@ -9,6 +10,8 @@ import type { Portal, Statement } from './statement.ts'
 const SQL: Field = { path: 'sql', action: 'scan' }
 const PASSWORD: Field = { path: 'sql.password', action: 'mask', label: 'sql.password', entity: 'password' }
 const PARAMETER: Field = { path: 'parameter', action: 'scan' }
+/** A binary value written out as text: what its digits stand for is looked at. */
+const HEX_PARAMETER: Field = { path: 'parameter', action: 'scan', encoding: 'bytea' }
 /** A value in binary format inside which nothing may change length: it is recorded as NULL when something is found. */
 const BINARY_PARAMETER: Field = { path: 'parameter', action: 'scan', nullOnly: true }
 const COPY_LINE: Field = { path: 'copy', action: 'scan' }
@@ -171,7 +174,7 @@ function redactPiece(rewrite: Rewrite, piece: Piece): void {
   if (piece.type === FRONTEND.bind) {
     for (const { from, to, binary } of bindValues(source, piece)) redactValue(rewrite, from, to, binary, length)
   }
-  if (piece.type === FRONTEND.copyData) rewrite.field(body, piece.to, COPY_LINE, length)
+  if (piece.type === FRONTEND.copyData) redactText(rewrite, body, piece.to, COPY_LINE, length)
   if (piece.type === FRONTEND.copyFail) rewrite.field(body, piece.to - 1, FAIL_REASON, length)
   if (piece.type === FRONTEND.functionCall) {
     for (const { from, to, binary } of formattedValues(source, body + 4, piece.to).values)
@@ -183,17 +186,19 @@ function redactPiece(rewrite: Rewrite, piece: Piece): void {
 function redactSql(rewrite: Rewrite, from: number, to: number, length: MessageLength): void {
   let at = from
   for (const literal of passwordLiterals(rewrite.source, from, to)) {
-    rewrite.field(at, literal.from, SQL, length)
+    redactText(rewrite, at, literal.from, SQL, length)
     rewrite.field(literal.from, literal.to, PASSWORD, length)
     at = literal.to
   }
-  rewrite.field(at, to, SQL, length)
+  redactText(rewrite, at, to, SQL, length)
 }
 
 function redactValue(rewrite: Rewrite, from: number, to: number, binary: boolean, length: MessageLength): void {
-  const field = binary ? BINARY_PARAMETER : PARAMETER
   const { source, redactor } = rewrite
-  if (from >= to || redactor.clean(source, from, to, field)) return
+  if (from >= to) return
+  const hex = !binary && source[from] === 0x5c && !redactor.clean(source, from, to, HEX_PARAMETER)
+  const field = binary ? BINARY_PARAMETER : hex ? HEX_PARAMETER : PARAMETER
+  if (redactor.clean(source, from, to, field)) return
   const sink = rewrite.upTo(from - 4)
   length.found(sink, from - 4)
   const lengthAt = sink.size

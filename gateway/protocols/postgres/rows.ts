@@ -14,6 +14,8 @@ interface Plan {
   readonly masks: boolean
   /** Nothing has to be looked at. */
   readonly idle: boolean
+  /** Of a column's text what it stands for is looked at, which no sieve can tell. */
+  readonly encoded: boolean
 }
 
 const plans = new WeakMap<readonly Field[], Plan>()
@@ -25,6 +27,7 @@ function planOf(columns: readonly Field[]): Plan {
       scanned: Uint8Array.from(columns, ({ action }) => (action === 'scan' ? 1 : 0)),
       masks: columns.some(({ action }) => action === 'mask'),
       idle: columns.length > 0 && columns.every(({ action }) => action === 'skip'),
+      encoded: columns.some(({ encoding }) => encoding !== undefined),
     }
     plans.set(columns, plan)
   }
@@ -39,7 +42,7 @@ function planOf(columns: readonly Field[]): Plan {
 export function redactRows(rewrite: Rewrite, from: number, to: number, columns: readonly Field[]): void {
   const plan = planOf(columns)
   if (plan.idle) return
-  const sieve = rewrite.redactor.sieve(rewrite.source, from, to)
+  const sieve = plan.encoded ? undefined : rewrite.redactor.sieve(rewrite.source, from, to)
   const suspects = sieve !== undefined && addCells(sieve, rewrite.source, from, to, plan.scanned) ? sieve.suspects() : undefined
   if (suspects?.length === 0 && !plan.masks) return
   coverCells(rewrite, from, to, columns, suspects, plan.masks)

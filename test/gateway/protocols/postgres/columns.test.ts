@@ -36,6 +36,7 @@ test('a labelled column is masked whatever its type, and is NULL where no text w
 test('numbers are not looked at, text is, and what is unknown is too', () => {
   assert.equal(columnField(origin(23), 0, undefined).action, 'skip')
   assert.equal(columnField(origin(25), 1, undefined).action, 'scan')
+  assert.deepEqual(columnField(origin(17), 0, undefined), { path: 'row.x', action: 'scan', encoding: 'bytea', nullOnly: true })
   assert.equal(columnField(origin(3802), 1, undefined).nullOnly, undefined, 'JSON stays JSON with a mask in its text')
   assert.deepEqual(columnField(origin(99_999), 1, undefined), { path: 'row.x', action: 'scan', nullOnly: true })
 })
