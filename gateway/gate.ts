@@ -23,6 +23,12 @@ interface Held {
   readonly verdict: HoldVerdict
 }
 
+/** A message whose facts are still being read. */
+interface Unread {
+  readonly index: number
+  readonly pending: Promise<void>
+}
+
 const NOTHING: readonly Output[] = []
 
 export interface GateParts extends BatchParts {
@@ -77,18 +83,20 @@ export class Gate {
   /** As `pass`, for the hot path: where nothing has to be waited for, what may be written is returned at once. */
   enter(messages: readonly Message[], signal: AbortSignal): readonly Output[] | AsyncGenerator<readonly Output[]> {
     const batch = this.#batch()
-    const held = this.#fill(batch, messages, 0)
-    if (held !== undefined) return this.#inTurn(batch, messages, held, signal)
+    const stopped = this.#fill(batch, messages, 0)
+    if (stopped !== undefined) return this.#inTurn(batch, messages, stopped, signal)
     if (batch.empty) return NOTHING
     const recorded = batch.recordNow()
     return recorded instanceof Promise ? later(recorded) : recorded
   }
 
-  /** Rules on messages from `from` on; stops at the first that is held. */
-  #fill(batch: Batch, messages: readonly Message[], from: number): Held | undefined {
+  /** Rules on messages from `from` on; stops at the first that is held, or cannot be judged yet. */
+  #fill(batch: Batch, messages: readonly Message[], from: number): Held | Unread | undefined {
     for (let index = from; index < messages.length; index++) {
       const message = messages[index]
       if (message === undefined) break
+      const pending = message.pending?.()
+      if (pending !== undefined) return { index, pending }
       const verdict = this.#rule(message)
       let rest: Message | undefined = message
       if ('keep' in verdict && verdict.keep !== undefined && message.split !== undefined) {
@@ -104,13 +112,20 @@ export class Gate {
     return undefined
   }
 
-  async *#inTurn(first: Batch, messages: readonly Message[], held: Held, signal: AbortSignal): AsyncGenerator<readonly Output[]> {
+  async *#inTurn(
+    first: Batch,
+    messages: readonly Message[],
+    stopped: Held | Unread,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly Output[]> {
     let batch = first
-    for (let next: Held | undefined = held; next !== undefined; ) {
+    for (let next: Held | Unread | undefined = stopped; next !== undefined; ) {
       if (!batch.empty) yield await batch.record() // what came before must not wait with it
-      yield* this.#hold(next.rest, next.verdict, signal)
+      const unread = 'pending' in next
+      if ('pending' in next) await next.pending
+      else yield* this.#hold(next.rest, next.verdict, signal)
       batch = this.#batch()
-      next = this.#fill(batch, messages, next.index + 1)
+      next = this.#fill(batch, messages, next.index + (unread ? 0 : 1))
     }
     if (!batch.empty) yield await batch.record()
   }

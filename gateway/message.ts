@@ -23,6 +23,11 @@ export interface Message {
   readonly bytes: Uint8Array
   /** Countable units inside: result rows, COPY lines. 0 where counting means nothing. */
   readonly units: number
+  /**
+   * Undefined, nearly always: facts can be had now. A promise where reading them would hold up everybody (a very large statement):
+   * the gate awaits it, and asks again, before it calls `facts`. Never rejects; what it waited for may come out unreadable.
+   */
+  pending?(): Promise<void> | undefined
   /** What policy and search may look at. Decoded on the first call, then kept. May hold unmasked text: the masker cleans what is recorded. */
   facts(): Facts
   /**

@@ -27,6 +27,7 @@ const LONG_FILES: Readonly<Record<string, string>> = {
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'replay-ui/': 'end-to-end/console.test.ts drives every page in a real Chromium, against a real gateway',
   'gateway/protocols/postgres/column-judge.ts': 'end-to-end/postgres-masking and -evasions read through it, by a real catalog',
+  'gateway/protocols/postgres/sql-thread.ts': 'sql-threads.test.ts reads texts in it',
   'gateway/protocols/postgres/index.ts': 'every test in end-to-end/postgres-* goes through it',
   'schemas/approval.ts': 'desk-folder.test.ts checks every stored request and event against it',
   'schemas/errors.ts': 'a list and an error class; this file compares the list with docs/errors.md',

@@ -3,7 +3,7 @@ import type { ProtocolName } from '../../schemas/session.ts'
 import { holdsMask } from '../masking/sentinel.ts'
 import type { Message, Redacted, Side } from '../message.ts'
 import type { ColumnLabels } from './columns.ts'
-import { sqlFacts } from './sql/facts.ts'
+import { isUnread, readFacts, sqlFacts } from './sql/facts.ts'
 import { mayWrite } from './sql/masked-write.ts'
 import { labelledPlaces, writesFromMasked } from './sql/writes-from-masked.ts'
 import { VOCABULARIES } from './vocabulary.ts'
@@ -46,7 +46,8 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
   const bytes = Buffer.from(text)
   switch (protocol) {
     case 'postgres': {
-      const facts = sqlFacts(text)
+      // Nobody else waits here: a large one is read at once.
+      const facts = isUnread(text) ? readFacts(text, bytes.length).facts : sqlFacts(text)
       return new TrialMessage('client', 'query', bytes, 0, {
         ...facts,
         ...(mayWrite(facts) && holdsMask(text) ? { masked_write: true } : {}),

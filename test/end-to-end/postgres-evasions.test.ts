@@ -89,3 +89,25 @@ test('rows of a portal taken in parts count as one statement', async (t) => {
   assert.ok(count <= 1000, `${count} rows`)
   await client.end()
 })
+
+test('a statement too large for the event loop is judged, masked and answered like any other, however it is sent', async (t) => {
+  await using rig = await startRig(t, 'embedded', { policy: POLICY, seed: PEOPLE_SQL })
+  if (rig === undefined) return
+  const client = await connect(rig)
+  client.on('error', (error) => t.diagnostic(String(error)))
+  const ids = Array.from({ length: 4_000 }, (_, index) => index + 1).join(', ')
+  const read = `select count(*)::int as n, min(name) as first from people where id in (${ids})`
+  for (const query of [{ text: read }, { name: 'large', text: read }, { name: 'large', text: read }]) {
+    const { rows } = await client.query(query)
+    assert.equal(rows[0].n, 400)
+    assert.match(rows[0].first, /^\[MASKED:/)
+  }
+  await client.query(`prepare again as ${read}`)
+  assert.match((await client.query('execute again')).rows[0].first, /^\[MASKED:/)
+  const refused = { code: '42501' }
+  await assert.rejects(client.query(`copy (${read}) to program 'cat'`), refused)
+  await assert.rejects(client.query({ name: 'other', text: `${read} and oops oops oops` }), refused)
+  assert.deepEqual((await client.query('select 1 as alive')).rows, [{ alive: 1 }])
+  await client.end()
+  await rig.tee.check()
+})

@@ -209,7 +209,9 @@ test('what a bytea holds is found in text format as well, in rows and COPY', asy
   client.on('error', (error) => t.diagnostic(String(error)))
   for (const format of ['hex', 'escape']) {
     await client.query(`set bytea_output = ${format}`)
-    const { rows } = await client.query('select body from letters order by id')
+    let { rows } = await client.query('select body from letters order by id')
+    // A table newer than what is known of the target is masked whole until it is known.
+    while (rows[3].body === null) rows = (await client.query('select body from letters order by id')).rows
     assert.deepEqual(
       rows.map(({ body }) => (body === null ? null : body.toString())),
       [null, null, null, 'harmless'],

@@ -260,3 +260,30 @@ test('what only the end of the session stops rejects, and releases nothing', asy
   await assert.rejects(collect(new Gate(parts, new EchoWire()).pass(saying('hi'), never), out), error)
   assert.deepEqual(out, [])
 })
+
+test('a message that cannot be judged yet waits alone: what came before goes on, what comes behind stays behind it', async () => {
+  const [before, slow, behind] = [...saying('before'), ...saying('slow'), ...saying('behind')]
+  assert.ok(before && slow && behind)
+  let read = (): void => undefined
+  let unread: Promise<void> | undefined = new Promise((resolve) => {
+    read = resolve
+  })
+  const pending = Object.assign(slow, { pending: () => unread })
+  const parts = fakeParts({
+    judge: scriptedJudge((message) => {
+      assert.ok(message !== pending || unread === undefined, 'judged before it could be')
+      return ALLOW
+    }),
+  })
+  const out: Output[] = []
+  const passing = collect(new Gate(parts, new EchoWire()).pass([before, pending, behind], never), out)
+  await idle()
+  assert.deepEqual(heard(out), ['server: before'])
+  const others: Output[] = []
+  await collect(new Gate(fakeParts(), new EchoWire()).pass(saying('another session'), never), others)
+  assert.deepEqual(heard(others), ['server: another session'])
+  unread = undefined
+  read()
+  await passing
+  assert.deepEqual(heard(out), ['server: before', 'server: slow', 'server: behind'])
+})

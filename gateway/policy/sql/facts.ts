@@ -3,11 +3,13 @@ import { GenerationCache } from './cache.ts'
 import { Collector } from './collector.ts'
 import { categoriesOf } from './functions.ts'
 import { normalise } from './normalise.ts'
-import { fingerprintOf, parseSql } from './parse.ts'
+import { fingerprintOf, type Node, parseSql } from './parse.ts'
 import { walkStatement } from './walk.ts'
 
 /** Longer statements are not parsed: a megabyte holds the event loop for 300 ms. They count as unparsable. */
 export const MAX_SQL_BYTES = 262_144
+/** Longer ones are read in a thread, and looked up here once they are: this long one holds the event loop for tens of milliseconds. */
+export const MAX_INLINE_SQL_BYTES = 16_384
 
 /**
  * What one text says, all its statements together: lists are unions, a flag is set when any statement sets it, `limit` is the
@@ -61,6 +63,22 @@ const MAX_SIZES = 16
 /** Asked several times for each statement that passes. */
 let lastSql = ''
 let lastFacts: SqlFacts | undefined
+/** Apart, so that many small statements do not push out what a large one's rows still need. */
+const large = new GenerationCache<SqlFacts>(512, 32 * 1024 * 1024)
+
+/** Whether a text has to be read elsewhere first (see learnFacts): too large to be parsed here, not too large to be parsed. */
+export function isUnread(sql: string): boolean {
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  if (sql.length * 3 <= MAX_INLINE_SQL_BYTES) return false
+  const size = Buffer.byteLength(sql)
+  return size > MAX_INLINE_SQL_BYTES && size <= MAX_SQL_BYTES && large.get(sql) === undefined
+}
+
+/** What `readFacts` said of a large text; undefined: it could not be read. */
+export function learnFacts(sql: string, facts: SqlFacts | undefined): void {
+  large.set(sql, facts ?? { parse_ok: false, size: Buffer.byteLength(sql) })
+  lastFacts = undefined
+}
 
 /**
  * The facts of the text of a Query or Parse message. Never throws: what cannot be read is `parse_ok: false`.
@@ -82,6 +100,8 @@ function findFacts(sql: string): SqlFacts {
   const size = Buffer.byteLength(sql)
   // The server reads up to a NUL, and so would the grammar: neither may be asked what stands behind it.
   if (size > MAX_SQL_BYTES || sql.includes('\0')) return { parse_ok: false, size }
+  // One that nobody has read counts as unreadable: the event loop is not held for it.
+  if (size > MAX_INLINE_SQL_BYTES) return large.get(sql) ?? { parse_ok: false, size }
   const key = normalise(sql)
   const like = key === undefined ? undefined : stripped.get(key)
   if (like !== undefined) {
@@ -98,24 +118,35 @@ function findFacts(sql: string): SqlFacts {
   return facts
 }
 
-/** As sqlFacts, past every cache; `literals`: another literal in the same text might change the facts. */
-export function readFacts(sql: string, size: number): { readonly facts: SqlFacts; readonly literals: boolean } {
-  const unread = (at: number | null): { readonly facts: SqlFacts; readonly literals: boolean } => ({
+export interface Read {
+  readonly facts: SqlFacts
+  /** Another literal in the same text might change the facts. */
+  readonly literals: boolean
+  /** The statements, where they could be read. */
+  readonly statements: readonly Node[] | undefined
+}
+
+/** As sqlFacts, past every cache and whatever it costs. */
+export function readFacts(sql: string, size: number): Read {
+  const unread = (at: number | null): Read => ({
     facts: { parse_ok: false, size, ...(at === null ? {} : { parse_error_at: at + 1 }) },
     literals: true,
+    statements: undefined,
   })
   const parsed = parseSql(sql)
   if (!parsed.ok) return unread(parsed.at)
+  const { statements } = parsed
   const found = new Collector()
   try {
-    for (const statement of parsed.statements) walkStatement(statement, found)
+    for (const statement of statements) walkStatement(statement, found)
   } catch {
     // Too deep for the stack: as good as unread.
     return unread(null)
   }
   if (found.overflowing) return unread(null)
-  const count = parsed.statements.length
-  return { facts: flatten(found, count, size, fingerprintOf(sql)), literals: found.literals || count !== 1 || !cacheable(found) }
+  const count = statements.length
+  const literals = found.literals || count !== 1 || !cacheable(found)
+  return { facts: flatten(found, count, size, fingerprintOf(sql)), literals, statements }
 }
 
 type Draft = { -readonly [name in keyof SqlFacts]: SqlFacts[name] }

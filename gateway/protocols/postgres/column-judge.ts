@@ -4,7 +4,7 @@ import type { Credential } from '../../credentials/credential.ts'
 import type { Field } from '../../message.ts'
 import type { ColumnLabels } from '../../policy/policy.ts'
 import { ANY_COLUMN } from '../../policy/sql/carried.ts'
-import { sqlFacts } from '../../policy/sql/facts.ts'
+import { MAX_INLINE_SQL_BYTES, sqlFacts } from '../../policy/sql/facts.ts'
 import { writesFromMasked } from '../../policy/sql/writes-from-masked.ts'
 import type { Session } from '../../protocol.ts'
 import type { Catalog } from './catalog.ts'
@@ -17,6 +17,7 @@ import type { CopyShape } from './copy.ts'
 import { copyPlan } from './copy-plan.ts'
 import { latin1At } from './messages.ts'
 import type { ColumnJudge } from './reply-reader.ts'
+import { readingOf } from './sql-threads.ts'
 
 /** Where nothing is known of a column's origin, a value is masked until the catalog has been read anew. */
 const UNKNOWN_ORIGIN: Labelled = { label: 'unknown-origin', entity: 'unverified' }
@@ -97,7 +98,7 @@ export class Columns implements ColumnJudge {
   }
 
   copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined {
-    const plan = copyPlan(sql)
+    const plan = isLarge(sql) ? readingOf(sql)?.plan : copyPlan(sql)
     if (this.#labels.empty)
       return plan === undefined ? undefined : { ...plan, format: format === 'binary' ? format : plan.format, columns: [] }
     if (plan === undefined) return { ...UNKNOWN_LINES, format }
@@ -176,7 +177,9 @@ export class Columns implements ColumnJudge {
 
   /** A column the statement computes. A number passes as long as nothing turns text into numbers: a count is no one's data. */
   #computed(origin: ColumnOrigin, sql: string): Labelled | undefined {
-    return canHide(origin) || convertsText(sql) ? this.#taint(sql) : undefined
+    return canHide(origin) || (isLarge(sql) ? (readingOf(sql)?.converts ?? true) : convertsText(sql))
+      ? this.#taint(sql)
+      : undefined
   }
 
   /** The label of a labelled column that the statement names, or of any in a relation it reads whole; what it computes may carry it. */
@@ -275,4 +278,9 @@ function attributeOf(columns: ReadonlyMap<number, string>, name: string): number
 /** Whether a computed column of this type could carry somebody's data on: a count or a flag is let pass, whatever it was computed from. */
 function canHide(origin: ColumnOrigin): boolean {
   return columnField(origin, 0, undefined).action !== 'skip'
+}
+
+/** Read in a thread, if at all: the grammar is not run over it here. */
+function isLarge(sql: string): boolean {
+  return sql.length * 3 > MAX_INLINE_SQL_BYTES && Buffer.byteLength(sql) > MAX_INLINE_SQL_BYTES
 }

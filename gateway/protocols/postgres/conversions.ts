@@ -28,10 +28,15 @@ export function convertsText(sql: string): boolean {
   let converts = known.get(facts)
   if (converts === undefined) {
     const parsed = parseSql(sql)
-    converts = !parsed.ok || parsed.statements.some((statement) => found(statement))
+    converts = statementsConvert(parsed.ok ? parsed.statements : undefined)
     known.set(facts, converts)
   }
   return converts
+}
+
+/** As `convertsText`, of statements already read; undefined: they could not be. */
+export function statementsConvert(statements: readonly Node[] | undefined): boolean {
+  return statements === undefined || statements.some((statement) => found(statement))
 }
 
 const known = new WeakMap<SqlFacts, boolean>()

@@ -18,8 +18,13 @@ const DOUBLE_QUOTE = 0x22
 /** The plan of the only COPY in a text; undefined where there is none or more than one: then nothing is known of the lines. */
 export function copyPlan(sql: string): CopyPlan | undefined {
   const parsed = parseSql(sql)
-  if (!parsed.ok) return undefined
-  const copies = parsed.statements.map((statement) => statement['CopyStmt']).filter(isNode)
+  return planOf(parsed.ok ? parsed.statements : undefined)
+}
+
+/** As `copyPlan`, of statements already read; undefined: they could not be. */
+export function planOf(statements: readonly Node[] | undefined): CopyPlan | undefined {
+  if (statements === undefined) return undefined
+  const copies = statements.map((statement) => statement['CopyStmt']).filter(isNode)
   const [copy] = copies
   if (copies.length !== 1 || copy === undefined) return undefined
   const options = readOptions(copy['options'])

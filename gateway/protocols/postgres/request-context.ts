@@ -24,6 +24,10 @@ const MAX_SHOWN_CHARS = 2_000
 /** What policy and names-as-SQL need of the SQL parser. */
 export interface SqlReader {
   facts(sql: string): Facts
+  /** Whether a text is so large that it has to be read first, elsewhere; until then it counts as unreadable. */
+  unread(sql: string): boolean
+  /** Resolves when it is read, or will not be. Never rejects. */
+  read(sql: string): Promise<void>
   /** The facts that stand on the tape with every statement: verbs, relations, fingerprint. */
   brief(sql: string): Facts
   /** SQL-level PREPARE and DECLARE in the text, and EXECUTE, FETCH and MOVE. */
@@ -48,6 +52,8 @@ export class ConversationContext implements RequestContext {
   readonly #conversation: Conversation
   readonly #reader: SqlReader
   readonly #writesFromMasked: (facts: Facts) => boolean
+  /** Large texts met while a meaning was resolved, and not read yet. */
+  readonly #unread = new Set<string>()
   /** Of the COPY the client sends data for: a mask may be cut in two by the ends of its messages. */
   readonly masksInCopy = new MaskSearch()
   /** Role and database of the upstream login: an approval for one is not one for the other. */
@@ -82,6 +88,19 @@ export class ConversationContext implements RequestContext {
     )
     if (request.kind === 'parse') return { common, statement: undefined, portal: undefined }
     return { common, statement: this.#conversation.upcomingStatement, portal: this.#portalInParts(request) }
+  }
+
+  pending(request: Request): Promise<void> | undefined {
+    if (request.malformed !== undefined) return undefined
+    if (this.#unread.size > 0) this.#unread.clear()
+    const { text, sql } = this.#meaning(request)
+    if (typeof text === 'string' && this.#reader.unread(text)) this.#unread.add(text)
+    if (typeof sql === 'string' && sql !== text && this.#reader.unread(sql)) this.#unread.add(sql)
+    if (this.#unread.size === 0) return undefined
+    return Promise.all([...this.#unread].map((each) => this.#reader.read(each))).then(() => {
+      // Names may have come to mean something else meanwhile, and what a text uses is known only now.
+      request.meaning = undefined
+    })
   }
 
   #copied({ bytes, pieces, units }: Request): Facts {
@@ -267,6 +286,7 @@ export class ConversationContext implements RequestContext {
     const texts = new Set([sql])
     for (const used of texts) {
       if (!USES.test(used)) continue
+      if (this.#reader.unread(used)) this.#unread.add(used)
       const { prepares, executes } = this.#reader.names(used)
       for (const { kind, name } of executes) {
         const found =

@@ -48,6 +48,7 @@ export interface Judged {
 /** What the wire knows of a request when it is judged: after everything before it was released. */
 export interface RequestContext {
   judged(request: Request): Judged
+  pending(request: Request): Promise<void> | undefined
   recorded(request: Request): Facts
   command(request: Request): string
   binding(request: Request): readonly Uint8Array[]
@@ -106,6 +107,10 @@ export class Request implements Message {
   bindNames(bind: Piece): BindNames {
     this.#bindNames ??= bindNames(this.bytes, bind)
     return this.#bindNames
+  }
+
+  pending(): Promise<void> | undefined {
+    return this.#kind === 'copy-data' ? undefined : this.#context.pending(this)
   }
 
   facts(): Facts {

@@ -1,7 +1,8 @@
 import type { Facts } from '../../../schemas/frame.ts'
-import { sqlFacts } from '../../policy/sql/facts.ts'
+import { isUnread, sqlFacts } from '../../policy/sql/facts.ts'
 import { nameOf } from './messages.ts'
 import type { SqlName, SqlReader } from './request-context.ts'
+import { sqlThreads } from './sql-threads.ts'
 
 /** What of a statement's facts stands on the tape with each of its frames; the text itself is the frame's body. */
 const BRIEF = ['verbs', 'relations', 'fingerprint', 'parse_ok', 'unknown_statement'] as const
@@ -9,6 +10,8 @@ const BRIEF = ['verbs', 'relations', 'fingerprint', 'parse_ok', 'unknown_stateme
 /** The SQL parser as the wire sees it. */
 export const sqlReader: SqlReader = {
   facts: sqlFacts,
+  unread: isUnread,
+  read: (sql) => sqlThreads.read(sql),
   brief(sql) {
     const facts: Facts = sqlFacts(sql)
     const known = briefs.get(facts)
