@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import type { Field } from '../../../../gateway/message.ts'
 import { Rewrite } from '../../../../gateway/protocols/postgres/rewrite.ts'
 import { redactRows, skipRows } from '../../../../gateway/protocols/postgres/rows.ts'
-import { testMasker } from '../../../support/fakes.ts'
-import { answers } from '../../../support/pg-words.ts'
+import { fakeParts, testMasker } from '../../../support/fakes.ts'
+import { answers, PLAIN, says, testWire } from '../../../support/pg-words.ts'
+import { client, clientGets, play, server, serverGets } from '../../../support/play.ts'
 
 const MAIL = ['ada', 'example.org'].join('@')
 const scan: Field = { path: 'row', action: 'scan' }
@@ -97,4 +98,24 @@ test('columns of numbers are not looked at, others beside them are', () => {
   assert.deepEqual(redact(bytes, [skip, skip]).bytes, Buffer.from(bytes))
   assert.equal(redact(bytes, [skip, scan]).spanCount, 1)
   assert.equal(skipRows(Buffer.concat([bytes, bytes]), 0, 1), bytes.length)
+})
+
+test('a bytea in a long run of rows is looked at for what it stands for', async () => {
+  const mail = ['lovelace', 'example.org'].join('@')
+  const hidden = `\\x${Buffer.from(`to ${mail}`).toString('hex')}`
+  const parts = fakeParts()
+  const rows = Array.from({ length: 300 }, (_, index) => answers.row(index === 250 ? hidden : '\\x00ff', `clean ${index}`))
+  await play(testWire(), parts, [
+    client(says.query('select body, words from t')),
+    serverGets(() => undefined),
+    server(
+      answers.columns({ name: 'body', table: PLAIN, type: 17 }, { name: 'words', table: PLAIN }),
+      ...rows,
+      answers.done(),
+      answers.ready(),
+    ),
+    clientGets((bytes) => {
+      assert.ok(!bytes.includes(hidden.slice(2)) && bytes.includes('clean 250') && bytes.includes('\\x00ff'))
+    }),
+  ])
 })
