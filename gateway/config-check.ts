@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config } from '../schemas/config.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
+import { attesterProblems } from './attesters.ts'
 import { readSecret } from './credentials/upstream.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
 import { storeProblems } from './store-place.ts'
@@ -34,6 +35,7 @@ export async function problemsOf(
     ...targetProblems(config, env),
     ...raiseProblems(config),
     ...storeProblems(config),
+    ...attesterProblems(config),
     ...(config.signer === undefined ? [] : vaultProblems(config.signer.keyVault.vault, ['signer', 'keyVault', 'vault'])),
     ...consoleProblems(config),
     ...duplicates(
@@ -45,6 +47,16 @@ export async function problemsOf(
       (config.identities ?? []).map(({ subject }) => subject),
       'identities',
       'subject',
+    ),
+    ...duplicates(
+      (config.ledger?.timestamps ?? []).map(({ name }) => name),
+      ['ledger', 'timestamps'],
+      'name',
+    ),
+    ...duplicates(
+      (config.ledger?.anchors ?? []).map(({ name }) => name),
+      ['ledger', 'anchors'],
+      'name',
     ),
     ...duplicates(
       (config.jwt ?? []).map(({ issuer }) => issuer),
@@ -231,9 +243,9 @@ function identityProblems({ identities = [], jwt = [] }: Config): Problem[] {
   return problems
 }
 
-function duplicates(names: readonly string[], list: string, field: string): Problem[] {
+function duplicates(names: readonly string[], list: string | readonly string[], field: string): Problem[] {
   return names.flatMap((name, index) =>
-    names.indexOf(name) < index ? [{ at: [list, index, field], message: `${name} stands here twice` }] : [],
+    names.indexOf(name) < index ? [{ at: [list, index, field].flat(), message: `${name} stands here twice` }] : [],
   )
 }
 

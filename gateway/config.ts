@@ -12,6 +12,7 @@ import {
 } from '../schemas/config.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
+import { type Attesters, attestersOf } from './attesters.ts'
 import { problemsOf } from './config-check.ts'
 import { azureIdentityOf } from './credentials/azure.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
@@ -63,6 +64,8 @@ export interface Settings {
   /** MiB that may wait for the store. */
   readonly spool: { readonly size?: number; readonly session?: number }
   readonly ledger?: { readonly origin?: string }
+  /** Who attests its checkpoints. */
+  readonly attesters: Attesters
   readonly listeners: readonly ListenerSettings[]
   readonly targets: ReadonlyMap<string, TargetSettings>
   readonly identities: readonly ConfiguredIdentity[]
@@ -122,17 +125,21 @@ export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise
   const yaml = openYaml(text, path, ConfigSchema, 'CONFIG_INVALID')
   for (const { at, message, others } of await problemsOf(yaml.value, pathFrom(path), env)) yaml.mistake(at, message, others)
   yaml.finish()
-  return settingsOf(yaml.value, path, await storePlaceOf(yaml.value, pathFrom(path), env))
+  const places = {
+    store: await storePlaceOf(yaml.value, pathFrom(path), env),
+    attesters: await attestersOf(yaml.value, pathFrom(path), env),
+  }
+  return settingsOf(yaml.value, path, places)
 }
 
-function settingsOf(config: Config, file: string, store: StorePlace): Settings {
+function settingsOf(config: Config, file: string, places: Pick<Settings, 'store' | 'attesters'>): Settings {
   const from = pathFrom(file)
   return {
     file,
     gateway: config.gateway,
     dataDir: from(config.dataDir),
     policyFile: from(config.policy),
-    store,
+    ...places,
     ...(config.signer === undefined ? {} : { signer: signerOf(config.signer) }),
     durability: config.recording?.durability ?? 'process',
     raise: config.recording?.raise ?? [],

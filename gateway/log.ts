@@ -115,6 +115,10 @@ export class Log {
     this.#logger.error(errorFacts(error), 'ledger: a checkpoint could not be published')
   }
 
+  unattested(name: string, error: unknown): void {
+    this.#logger.warn({ attester: name, ...errorFacts(error) }, 'ledger: a checkpoint was not attested; it is tried again')
+  }
+
   stopping(signal: string, sessions: number): void {
     this.#logger.info({ signal, sessions }, 'stopping: no new connections, open sessions are ended and sealed')
   }

@@ -87,6 +87,7 @@ export class Service {
       ),
     )
     const tapes = await openTapeRoom(settings, log, worker, {
+      attesters: settings.attesters,
       facts: { policy: policy.hash, durability: settings.durability, targets: settings.targets.size },
     })
     const desk = await FolderDesk.open(places.approvals)

@@ -14,6 +14,7 @@ import {
 } from '../recorder/index.ts'
 import { publishBeside } from '../recorder/tape/signer-file.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
+import { type Attesters, openAttestations } from './attesters.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
 import { placesIn } from './places.ts'
@@ -37,6 +38,8 @@ interface RoomFacts {
 
 interface RoomOptions {
   readonly facts?: RoomFacts
+  /** Who attests its ledger's checkpoints meanwhile. */
+  readonly attesters?: Attesters
   readonly limits?: ReturnType<typeof spoolLimits>
 }
 
@@ -49,7 +52,7 @@ export async function openTapeRoom(
   settings: TapeSettings,
   log: Log,
   worker = 0,
-  { facts, limits = spoolLimits(settings.spool) }: RoomOptions = {},
+  { facts, attesters, limits = spoolLimits(settings.spool) }: RoomOptions = {},
 ): Promise<TapeRoom> {
   const places = placesIn(settings.dataDir)
   const gateway = worker === 0 ? settings.gateway : `${settings.gateway}-${worker}`
@@ -58,6 +61,9 @@ export async function openTapeRoom(
   const store = await openStore(settings.store)
   if (!('folder' in settings.store)) await publishKey(store, signer)
   const ledger = await openLedger(settings, gateway, log)
+  // Given back last: the ledger's last checkpoint is attested too.
+  const attestations = attesters && (await openAttestations(attesters, { store: settings.store, ledger, log }))
+  if (attestations !== undefined) stack.use(attestations)
   stack.defer(() => ledger.close())
   const room = await openRecorder({ gateway, store, signer, spoolFolder: places.spool, ledger, limits })
   stack.defer(async () => {

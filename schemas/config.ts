@@ -265,6 +265,60 @@ const StoreConfig = Type.Object(
   { ...closed, description: 'Where tapes are kept; dataDir if not given' },
 )
 
+const HttpUrl = Type.String({ pattern: '^https?://[^\\s?#]+$' })
+
+export const LedgerConfig = Type.Object(
+  {
+    origin: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$',
+        maxLength: 200,
+        description:
+          'The log’s name in its checkpoints, like `log.example.com/sallyport`; it can never change. Default: one made at the first start',
+      }),
+    ),
+    witnesses: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            url: HttpUrl,
+            key: Type.String({ minLength: 1, description: 'Its verifier key, `name+hash+key`: what `sallyport witness` prints' }),
+          },
+          closed,
+        ),
+        { maxItems: 16, description: 'Cosign every checkpoint (c2sp.org/tlog-witness)' },
+      ),
+    ),
+    timestamps: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Name('Of what it answers, beside the ledger'),
+            url: HttpUrl,
+            everyMinutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080, default: 60 })),
+          },
+          closed,
+        ),
+        { maxItems: 16, description: 'Timestamp authorities (RFC 3161)' },
+      ),
+    ),
+    anchors: Type.Optional(
+      Type.Array(
+        Type.Union([
+          Type.Object({ name: Name('Shown in logs'), folder: Path('A folder') }, closed),
+          Type.Object({ name: Name('Shown in logs'), blob: BlobStoreConfig }, closed),
+        ]),
+        {
+          maxItems: 16,
+          description: 'Where copies of every checkpoint are kept under other rights: a WORM container of another subscription',
+        },
+      ),
+    ),
+  },
+  closed,
+)
+export type LedgerConfig = Static<typeof LedgerConfig>
+
 const SignerConfig = Type.Object(
   {
     keyVault: Type.Object(
@@ -303,21 +357,7 @@ export const Config = Type.Object(
     recording: Type.Optional(Recording),
     store: Type.Optional(StoreConfig),
     signer: Type.Optional(SignerConfig),
-    ledger: Type.Optional(
-      Type.Object(
-        {
-          origin: Type.Optional(
-            Type.String({
-              pattern: '^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$',
-              maxLength: 200,
-              description:
-                'The log’s name in its checkpoints, like `log.example.com/sallyport`; it can never change. Default: one made at the first start',
-            }),
-          ),
-        },
-        closed,
-      ),
-    ),
+    ledger: Type.Optional(LedgerConfig),
     listeners: Type.Object({ postgres: Type.Optional(Listener), echo: Type.Optional(Listener) }, { ...closed, minProperties: 1 }),
     targets: Type.Array(Target, { minItems: 1 }),
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),

@@ -45,10 +45,13 @@ export type ProblemPart =
   | 'numbering'
   | 'interim'
   | 'checkpoint'
+  /** A third party of the trust policy: it contradicts, or has not attested this. */
+  | 'anchor'
+  | 'trust'
 
 export interface Problem {
   /** Which verdict it leads to, on its own. */
-  readonly verdict: 'INVALID' | 'UNVERIFIABLE' | 'VALID-INCOMPLETE'
+  readonly verdict: 'INVALID' | 'UNVERIFIABLE' | 'UNTRUSTED' | 'VALID-INCOMPLETE'
   readonly part: ProblemPart
   /** One sentence. */
   readonly what: string
@@ -127,6 +130,24 @@ export interface LedgerVerification {
   readonly problemCount: number
 }
 
+/** A third party of a trust policy, and the newest checkpoint it has attested. */
+export interface Attestation {
+  readonly name: string
+  readonly kind: 'witness' | 'timestamp' | 'anchor'
+  readonly size: number | null
+  /** ISO 8601, by its own word; null where it states no time. */
+  readonly at: string | null
+}
+
+export interface TrustVerification {
+  /** INVALID where an anchor contradicts, UNTRUSTED where the policy is met by no checkpoint at all; tapes have their own. */
+  readonly verdict: VerifyVerdict
+  /** Entries of the ledger that enough of them vouch for: those before this one. Null: none. */
+  readonly size: number | null
+  readonly attestations: readonly Attestation[]
+  readonly problems: readonly Problem[]
+}
+
 export interface Verification {
   readonly path: string
   /** The worst of the tapes' and the ledger's. */
@@ -138,6 +159,8 @@ export interface Verification {
   readonly tapes: readonly TapeVerification[]
   /** Null where there is none, or where it was not looked at: one session's folder tells nothing of the others. */
   readonly ledger: LedgerVerification | null
+  /** By a trust policy; absent where none was given. */
+  readonly policy?: TrustVerification
   /** What stands among the tapes and is no part of any, by key: not evidence, and not looked at. At most MAX_FOREIGN. */
   readonly foreign: readonly string[]
   readonly foreignCount: number

@@ -6,6 +6,7 @@ import type { ExcerptOptions } from './excerpt.ts'
 import { parseFrames } from './frame-runs.ts'
 import type { ExplainOptions } from './policy.ts'
 import type { ReplayOptions } from './replay.ts'
+import type { WitnessOptions } from './witness.ts'
 
 /** More processes than cores only wait for each other; more than this needs several machines. */
 const MAX_WORKERS = 127
@@ -88,11 +89,15 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
       '--trust <file>',
       "public keys of the gateways to believe, a gateway.pub (default: the configuration's, or the one beside the tapes)",
     )
+    .option(
+      '--trust-policy <file>',
+      'witnesses, timestamp authorities and anchors that must have attested what the ledger says (c2sp.org/tlog-policy)',
+    )
     .addHelpText(
       'after',
       '\nWithout a path: the configured store. Folders are verified offline; a container is read with whatever Azure sign-in there is here.\nExit codes: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY, 2 wrong usage.',
     )
-    .action(async (path: string | undefined, options: Common & { trust?: string }) =>
+    .action(async (path: string | undefined, options: Common & { trust?: string; trustPolicy?: string }) =>
       runs((await import('./verify.ts')).verify(path, options, cli)),
     )
 
@@ -132,6 +137,18 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
   command(group('console', 'the web console'), 'link', 'make a one-time sign-in link for a configured identity')
     .requiredOption('--identity <subject>', 'whom it signs in')
     .action(async (options: Common & { identity: string }) => runs((await import('./console.ts')).consoleLink(options, cli)))
+  program
+    .command('witness')
+    .description('run a witness: cosign the checkpoints of ledgers that only grow, for an audit team that trusts nobody else to')
+    .requiredOption('--folder <folder>', 'its key and what it has cosigned; made on first use')
+    .requiredOption('--name <name>', 'stands beside every cosignature, like audit.example/witness')
+    .option(
+      '--log <keys...>',
+      'verifier keys of the logs to follow (`sallyport ledger show`); without any, only prints its own key',
+    )
+    .option('--address <host:port>', 'where it listens', '127.0.0.1:7380')
+    .addHelpText('after', `\nPOST /add-checkpoint, by c2sp.org/tlog-witness. Put TLS in front of it.${EXIT_HELP}`)
+    .action(async (options: WitnessOptions) => runs((await import('./witness.ts')).witness(options, cli)))
   keys(group('keys', 'access keys of identities'), command, runs, cli)
   policy(group('policy', 'try a policy'), command, runs, cli)
   return program

@@ -12,12 +12,15 @@ import { verificationLines } from '../../schemas/verify/lines.ts'
 import { tapesOfUrl } from '../store-place.ts'
 import { type Cli, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
+import { trustRules } from './trust-policy.ts'
 
 export interface VerifyOptions {
   readonly config?: string
   readonly json?: true
   /** A gateway.pub: whose signatures to believe. */
   readonly trust?: string
+  /** Whose word there must be for the ledger's checkpoints. */
+  readonly trustPolicy?: string
 }
 
 /** Verifies what is at `path`. The exit code is the verdict's (docs/tape-format.md): 0 only for VALID. */
@@ -25,6 +28,7 @@ export async function verify(path: string | undefined, options: VerifyOptions, c
   const gatewayKeys = await keysOf(options, cli)
   const how = {
     ...(gatewayKeys === undefined ? {} : { gatewayKeys }),
+    ...(options.trustPolicy === undefined ? {} : { policy: await trustRules(options.trustPolicy, cli.cwd) }),
     ...(cli.isTerminal === true ? { onRead: progressOn(cli) } : {}),
   }
   const result = await verifyNamed(path, how, options, cli)

@@ -8,6 +8,7 @@ import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { verifyExcerpt } from '../../schemas/verify/verify-excerpt.ts'
 import { codeOf } from '../files.ts'
+import { checkTrust, judgeTrust, type TrustRules } from '../ledger/trust.ts'
 import type { Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
 import { readStoreKeys } from './published-keys.ts'
@@ -25,6 +26,8 @@ export interface VerifyPathOptions {
   readonly onRead?: (bytes: number, tape: number, tapes: number) => void
   /** The time of the verification; default: now. */
   readonly nowMs?: number
+  /** Whose word there must be for what the ledger says. */
+  readonly policy?: TrustRules
 }
 
 /**
@@ -47,9 +50,12 @@ async function verifyExcerptAt(path: string, options: VerifyPathOptions): Promis
     throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
   const beside = options.gatewayKeys === undefined ? await firstKeys([join(dirname(at), 'keys')]) : []
   const gatewayKeys = options.gatewayKeys ?? beside
-  const tape = await verifyExcerpt(nodeTools, await readFile(at, 'utf8'), basename(at), gatewayKeys)
+  const excerpt = await verifyExcerpt(nodeTools, await readFile(at, 'utf8'), basename(at), gatewayKeys)
+  const trust = options.policy && (await judgeTrust(undefined, undefined, options.policy))
+  const tape = trust === undefined ? excerpt : checkTrust(excerpt, undefined, trust)
   options.onTape?.(tape)
-  return verificationOf({ path, tapes: [tape], ledger: null, foreign: [], gatewayKeys }, options)
+  const parts = { path, tapes: [tape], ledger: null, foreign: [], gatewayKeys }
+  return verificationOf({ ...parts, ...(trust === undefined ? {} : { policy: trust }) }, options)
 }
 
 /** Verifies a store with its ledger and all its tapes, or one of them by itself. Rejects STORE_MISSING where there is none. `name` is what the result calls it. */
@@ -87,13 +93,15 @@ async function verifyTapes(
   const gatewayKeys = options.gatewayKeys ?? parts.beside
   const tapes: TapeVerification[] = []
   const onRead = (bytes: number): void => options.onRead?.(bytes, tapes.length, parts.tapes.length)
-  const tell = (tape: TapeVerification): void => {
-    options.onTape?.(tape)
-    tapes.push(tape)
-  }
   const host = whole === undefined ? undefined : { source: watched(whole, onRead), tools: nodeTools }
   const check =
     host === undefined ? undefined : await LedgerCheck.open(host, { gatewayKeys }, options.nowMs ?? Date.now(), signal)
+  const trust = options.policy === undefined ? undefined : await judgeTrust(whole, check?.ledger, options.policy)
+  const tell = (verified: TapeVerification): void => {
+    const tape = trust === undefined ? verified : checkTrust(verified, check?.ledger, trust)
+    options.onTape?.(tape)
+    tapes.push(tape)
+  }
   for (const { source, id } of parts.tapes) {
     const watch = check?.watch(id)
     const how = { ...watch?.options, ...(signal === undefined ? {} : { signal }) }
@@ -103,15 +111,19 @@ async function verifyTapes(
   for (const tape of check?.missing(new Set(parts.tapes.map(({ id }) => id))) ?? []) tell(tape)
   const ledger = check?.result() ?? null
   if (tapes.length === 0 && (ledger?.size ?? 0) === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
-  return verificationOf({ path, tapes, ledger, foreign, gatewayKeys }, options)
+  return verificationOf({ path, tapes, ledger, foreign, gatewayKeys, ...(trust === undefined ? {} : { policy: trust }) }, options)
 }
 
 function verificationOf(
-  parts: Pick<Verification, 'path' | 'tapes' | 'ledger' | 'foreign'> & { readonly gatewayKeys: readonly GatewayKey[] },
+  parts: Pick<Verification, 'path' | 'tapes' | 'ledger' | 'foreign' | 'policy'> & { readonly gatewayKeys: readonly GatewayKey[] },
   options: VerifyPathOptions,
 ): Verification {
-  const { path, tapes, ledger, foreign, gatewayKeys } = parts
-  const verdict = worstVerdict([...tapes.map((tape) => tape.verdict), ...(ledger === null ? [] : [ledger.verdict])])
+  const { path, tapes, ledger, foreign, gatewayKeys, policy } = parts
+  const verdict = worstVerdict([
+    ...tapes.map((tape) => tape.verdict),
+    ...(ledger === null ? [] : [ledger.verdict]),
+    ...(policy === undefined ? [] : [policy.verdict]),
+  ])
   return {
     path,
     verdict,
@@ -120,6 +132,7 @@ function verificationOf(
     frames: tapes.reduce((sum, { frames }) => sum + frames, 0),
     tapes,
     ledger,
+    ...(policy === undefined ? {} : { policy }),
     foreign: foreign.slice(0, MAX_FOREIGN),
     foreignCount: foreign.length,
   }

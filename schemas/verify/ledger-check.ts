@@ -47,6 +47,11 @@ export class LedgerCheck {
     return new LedgerCheck(ledger, nowMs)
   }
 
+  /** Undefined where there is none. */
+  get ledger(): VerifiedLedger | undefined {
+    return this.#ledger
+  }
+
   watch(session: string): Watch {
     const point = this.#ledger?.facts.sessions.get(session)?.interim
     const watch: Watch = {
@@ -237,7 +242,8 @@ const LOST_LEDGER: LedgerVerification = {
   problemCount: 1,
 }
 
-function withProblems(tape: TapeVerification, problems: readonly Problem[]): TapeVerification {
+/** The tape with these problems too, and the verdict that they lead to. */
+export function withProblems(tape: TapeVerification, problems: readonly Problem[]): TapeVerification {
   if (problems.length === 0) return tape
   const verdict = worstVerdict([tape.verdict, ...problems.map((problem) => problem.verdict)])
   return {

@@ -1,5 +1,5 @@
 import { safeText } from '../safe-text.ts'
-import type { LedgerVerification, Problem, TapeVerification, Verification } from '../verification.ts'
+import type { LedgerVerification, Problem, TapeVerification, TrustVerification, Verification } from '../verification.ts'
 
 const TRUST: Readonly<Record<Verification['trust'], string>> = {
   given: 'signatures were checked with the keys you named',
@@ -19,6 +19,7 @@ export function verificationLines({
   foreign,
   foreignCount,
   ledger,
+  policy,
 }: Verification): string[] {
   const count = tapes.length === 1 ? '1 tape' : `${tapes.length} tapes`
   const others = foreign.map((key) => `${safeText(key)} is no part of a tape, and was not looked at`)
@@ -27,6 +28,7 @@ export function verificationLines({
     ...tapes.flatMap(tapeLines),
     ...others,
     ...(ledger === null ? [] : ledgerLines(ledger)),
+    ...(policy === undefined ? [] : policyLines(policy)),
     `${verdict}: ${safeText(path)} (${count}, ${frames} frames)`,
     ...(ledger === null ? ['no ledger was looked at, so whether anything is missing cannot be told'] : []),
     TRUST[trust],
@@ -44,6 +46,17 @@ function ledgerLines(ledger: LedgerVerification): string[] {
       add(`${gateway} was last heard of at ${lastAt}, with ${open} open sessions, and did not say gateway.stop`)
   for (const problem of problems) add(problemLine(problem))
   if (problemCount > problems.length) add(`... and ${problemCount - problems.length} more problems`)
+  return lines
+}
+
+function policyLines({ verdict, size, attestations, problems }: TrustVerification): string[] {
+  const upTo = size === null ? 'met by no checkpoint' : `met up to a checkpoint of ${size} entries`
+  const lines = [`trust policy  ${verdict}  ${upTo}`]
+  for (const { name, kind, size: own, at } of attestations)
+    lines.push(
+      `  ${safeText(`${kind} ${name}: ${own === null ? 'nothing' : `${own} entries${at === null ? '' : `, at ${at}`}`}`)}`,
+    )
+  for (const problem of problems) lines.push(`  ${safeText(problemLine(problem))}`)
   return lines
 }
 

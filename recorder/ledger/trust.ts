@@ -1,0 +1,205 @@
+import { readFile } from 'node:fs/promises'
+import { ApplianceError } from '../../schemas/errors.ts'
+import {
+  type Attestation,
+  type Problem,
+  type TapeVerification,
+  type TrustVerification,
+  worstVerdict,
+} from '../../schemas/verification.ts'
+import { cosignedAt } from '../../schemas/verify/cosignature.ts'
+import { withProblems } from '../../schemas/verify/ledger-check.ts'
+import { ledgerKeys } from '../../schemas/verify/ledger-line.ts'
+import { type Checkpoint, MAX_NOTE_SIZE, parseCheckpoint, parseNote, signersOf } from '../../schemas/verify/note.ts'
+import { type Attester, quorumMet, type TrustPolicy } from '../../schemas/verify/trust-policy.ts'
+import type { VerifiedLedger } from '../../schemas/verify/verify-ledger.ts'
+import type { Store } from '../store/store.ts'
+import { nodeTools } from '../tape/tools.ts'
+import { anchorPrefix } from './attest.ts'
+import { checkTimestamp } from './timestamp.ts'
+
+/** A timestamp with its certificates, or a signature. */
+const MAX_WORD_SIZE = 64 << 10
+/** Of an anchor this many checkpoints are compared at least: the newest ones. */
+const ANCHORED = 10_000
+
+export interface TrustRules {
+  readonly policy: TrustPolicy
+  /** The store an anchor line names. */
+  readonly openAnchor: (place: string) => Promise<Readable>
+  /** Where a timestamp line's file is. */
+  readonly resolve: (file: string) => string
+}
+
+type Readable = Pick<Store, 'get' | 'list'>
+
+/** An attester, ready to be asked. */
+interface Asked {
+  readonly name: string
+  readonly kind: Attester['kind']
+  /** When it attested this checkpoint, ISO 8601, or that it did (`''`); undefined where it did not. */
+  readonly attested: (note: Uint8Array, checkpoint: Checkpoint) => Promise<string | undefined>
+}
+
+/**
+ * Which part of a verified ledger the trust policy's third parties vouch for, and whether any of them contradicts it. What an anchor has and
+ * the ledger has not is a rollback or a fork, whatever the quorum.
+ */
+export async function judgeTrust(
+  store: Readable | undefined,
+  ledger: VerifiedLedger | undefined,
+  rules: TrustRules,
+): Promise<TrustVerification> {
+  const { policy } = rules
+  if (store === undefined || ledger === undefined) return { verdict: 'UNTRUSTED', size: null, attestations: [], problems: [] }
+  const problems: Problem[] = []
+  const asked: Asked[] = []
+  for (const attester of policy.attesters) asked.push(await askedOf(attester, store, ledger, rules, problems))
+  const newest = new Map<string, Attestation>()
+  let size: number | null = policy.quorum === 'none' && policy.logs.length === 0 ? ledger.result.size : null
+  for (const at of [...ledger.checkpoints.keys()].sort((a, b) => b - a)) {
+    if (size !== null) break
+    const note = await store.get(ledgerKeys.checkpoint(at), { from: 0, to: MAX_NOTE_SIZE })
+    const checkpoint = parseCheckpoint(note)
+    if (policy.logs.length > 0) {
+      const signers = await signersOf(nodeTools, checkpoint.note, policy.logs)
+      if (signers === false || signers.length === 0) continue
+    }
+    const names = new Set<string>()
+    for (const { name, kind, attested } of asked) {
+      const when = await attested(note, checkpoint)
+      if (when === undefined) continue
+      names.add(name)
+      if (!newest.has(name)) newest.set(name, { name, kind, size: at, at: when === '' ? null : when })
+    }
+    if (quorumMet(policy, names)) size = at
+  }
+  return {
+    verdict: worstVerdict([...problems.map(({ verdict }) => verdict), ...(size === null ? (['UNTRUSTED'] as const) : [])]),
+    size,
+    attestations: asked.map(({ name, kind }) => newest.get(name) ?? { name, kind, size: null, at: null }),
+    problems,
+  }
+}
+
+/** The tape, UNTRUSTED where nobody vouches for the ledger's last word on it. */
+export function checkTrust(
+  tape: TapeVerification,
+  ledger: VerifiedLedger | undefined,
+  trust: TrustVerification,
+): TapeVerification {
+  const facts = ledger?.facts.sessions.get(tape.session)
+  const last = (facts?.deleted ?? facts?.close ?? facts?.recover ?? facts)?.place
+  if (last !== undefined && trust.size !== null && last.entry < trust.size) return tape
+  const what =
+    ledger === undefined
+      ? 'the trust policy asks for attested checkpoints, and there is no ledger here to have any'
+      : trust.size === null
+        ? 'no checkpoint of the ledger is attested as the trust policy asks'
+        : `what the ledger says of this tape last is not attested yet: the policy is met up to entry ${trust.size - 1}`
+  return withProblems(tape, [{ verdict: 'UNTRUSTED', part: 'trust', what, ...(last ?? { object: `tapes/${tape.session}/` }) }])
+}
+
+async function askedOf(
+  attester: Attester,
+  store: Readable,
+  ledger: VerifiedLedger,
+  rules: TrustRules,
+  problems: Problem[],
+): Promise<Asked> {
+  const { name, kind } = attester
+  switch (attester.kind) {
+    case 'witness':
+      return {
+        name,
+        kind,
+        async attested(note, { size }) {
+          const line = await find(store, ledgerKeys.witness(size, `${attester.key.keyId}.cosignature`))
+          const timeS = line === undefined ? undefined : await cosignedIn(note, line, attester.key)
+          return timeS === undefined ? undefined : new Date(timeS * 1000).toISOString()
+        },
+      }
+    case 'timestamp': {
+      const pem = await readFile(rules.resolve(attester.file), 'utf8')
+      const trusted = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+      return {
+        name,
+        kind,
+        async attested(note, { size }) {
+          // By whatever name the gateway knows the authority: its signature decides.
+          for await (const key of store.list(ledgerKeys.witness(size, ''))) {
+            const token = key.endsWith('.tsr') ? await find(store, key) : undefined
+            if (token === undefined) continue
+            const timestamp = await checkTimestamp(token, note, trusted).catch(malformed)
+            if (timestamp !== undefined) return timestamp.at
+          }
+          return undefined
+        },
+      }
+    }
+    case 'anchor': {
+      const kept = await anchored(await rules.openAnchor(attester.place), name, ledger, problems)
+      return { name, kind, attested: async (_, { size }) => (kept.has(size) ? '' : undefined) }
+    }
+    default:
+      return attester satisfies never
+  }
+}
+
+/** Sizes of checkpoints that the anchor has and the ledger agrees with. What it does not agree with is a problem. */
+async function anchored(
+  anchor: Readable,
+  name: string,
+  ledger: VerifiedLedger,
+  problems: Problem[],
+): Promise<ReadonlySet<number>> {
+  const kept = new Set<number>()
+  const keys: string[] = []
+  for await (const key of anchor.list(anchorPrefix(ledger.result.origin ?? ''))) keys.push(key)
+  for (const object of keys.slice(-ANCHORED)) {
+    const note = await find(anchor, object)
+    const checkpoint = note === undefined ? undefined : await Promise.resolve(note).then(parseCheckpoint).catch(malformed)
+    if (checkpoint === undefined) continue
+    const { size, root } = checkpoint
+    const told = (what: string): void =>
+      void problems.push({ verdict: 'INVALID', part: 'anchor', what: `${name}: ${what}`, object })
+    const own = ledger.checkpoints.get(size)
+    if (own === undefined)
+      told(
+        size > ledger.result.size
+          ? `it has a checkpoint of ${size} entries, the ledger has ${ledger.result.size}: it was rolled back`
+          : `it has a checkpoint of ${size} entries, which the ledger has no longer`,
+      )
+    else if (own !== Buffer.from(root).toString('hex'))
+      told(`its checkpoint of ${size} entries is of another tree: the ledger is a fork`)
+    else kept.add(size)
+  }
+  return kept
+}
+
+async function cosignedIn(
+  note: Uint8Array,
+  line: Uint8Array,
+  key: Parameters<typeof cosignedAt>[2],
+): Promise<number | undefined> {
+  try {
+    return await cosignedAt(nodeTools, parseNote(Buffer.concat([note, line])), key)
+  } catch (error) {
+    return malformed(error)
+  }
+}
+
+async function find(store: Pick<Store, 'get'>, key: string): Promise<Uint8Array | undefined> {
+  try {
+    return await store.get(key, { from: 0, to: MAX_WORD_SIZE })
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
+    throw error
+  }
+}
+
+/** What is no attestation attests nothing. */
+function malformed(error: unknown): undefined {
+  if (error instanceof ApplianceError && (error.code === 'LEDGER_MALFORMED' || error.code === 'TAPE_MALFORMED')) return undefined
+  throw error
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openFileSigner } from '../../recorder/tape/signer-file.ts'
+import { nodeTools } from '../../recorder/tape/tools.ts'
+import { witnessVerifierKey } from '../../schemas/verify/cosignature.ts'
+import { type NoteKey, noteKeyOf, verifierKey } from '../../schemas/verify/note.ts'
+import { runCli } from '../support/cli.ts'
+import { GOOD, lineOf, mistakes } from '../support/config.ts'
+import { EchoClient, type EchoGateway, echoGateway } from '../support/echo-gateway.ts'
+import { testWitness } from '../support/witness.ts'
+
+const ORIGIN = 'log.example.com/sallyport'
+
+test('attesters that could never attest are mistakes of the configuration, by line', async () => {
+  const text = `${GOOD}ledger:
+  witnesses:
+    - { url: 'http://169.254.169.254/w', key: 'w+00000000+AAAA' }
+  timestamps:
+    - { name: tsa, url: 'https://time.example/' }
+    - { name: tsa, url: 'https://time.example/2' }
+  anchors:
+    - { name: worm, blob: { account: abc, url: 'http://store.example' } }
+`
+  const told = await mistakes(text)
+  for (const [part, words] of [
+    ['169.254', /metadata service/],
+    ['w+00000000', /a witness key is name\+hash\+key/],
+    ["'https://time.example/2'", /tsa stands here twice/],
+    ['worm', /give either account or url/],
+  ] as const) {
+    const line = lineOf(text, part)
+    const own = told.split('\n').filter((one) => one.includes(`:${line}:`))
+    assert.match(own.join('\n'), words, told)
+  }
+})
+
+async function visit(gateway: EchoGateway): Promise<void> {
+  const { service, port } = await gateway.start()
+  using client = await EchoClient.enter(port, gateway.keys.agent)
+  client.say('hello')
+  assert.equal(await client.hear(), 'hello')
+  await service.stop('test')
+}
+
+test('a gateway’s checkpoints are attested up to its last; verify asks for it by a trust policy', async () => {
+  const logs: NoteKey[] = []
+  await using served = await testWitness(logs)
+  await using gateway = await echoGateway({
+    extra: `ledger:
+  origin: ${ORIGIN}
+  witnesses: [{ url: '${served.url}', key: '${witnessVerifierKey(served.witness.key)}' }]
+  anchors: [{ name: worm, folder: elsewhere }]
+`,
+  })
+  const signer = await openFileSigner(join(gateway.dataDir, 'keys'), 'gw1')
+  const log = noteKeyOf(nodeTools, ORIGIN, signer.publicKey)
+  assert.ok(log)
+  logs.push(log)
+  await visit(gateway)
+
+  const policy = join(gateway.folder, 'trust.policy')
+  const lines = [`log ${verifierKey(log)}`, `witness w ${witnessVerifierKey(served.witness.key)}`, 'anchor a elsewhere']
+  await writeFile(policy, [...lines, 'group both all w a', 'quorum both', ''].join('\n'))
+  const verify = (...more: string[]) => runCli(['verify', gateway.dataDir, '--trust-policy', policy, ...more])
+  const good = await verify()
+  assert.equal(good.code, 0, good.out)
+  assert.match(good.out, /trust policy {2}VALID {2}met up to a checkpoint of \d+ entries/)
+  assert.match(good.out, /witness w: \d+ entries, at 20\d\d-/)
+
+  // One witness more that has never heard of this ledger.
+  await using other = await testWitness([], 'other.example/w')
+  await writeFile(
+    policy,
+    [...lines, `witness o ${witnessVerifierKey(other.witness.key)}`, 'group all3 all w a o', 'quorum all3', ''].join('\n'),
+  )
+  const untrusted = await verify('--json')
+  assert.equal(untrusted.code, 40, untrusted.out)
+  const { verdict, policy: trust } = JSON.parse(untrusted.out)
+  assert.deepEqual(
+    [verdict, trust.size, trust.attestations.at(-1)],
+    ['UNTRUSTED', null, { name: 'o', kind: 'witness', size: null, at: null }],
+  )
+
+  // The anchor remembers what the ledger no longer has.
+  await writeFile(policy, 'anchor a elsewhere\nquorum none\n')
+  assert.equal((await verify()).code, 0)
+  const newest = await readFile(join(gateway.dataDir, 'ledger', 'seq', '0000'), 'utf8')
+  await writeFile(join(gateway.dataDir, 'ledger', 'seq', '0000'), newest.split('\n').slice(0, 2).join('\n'))
+  await rm(join(gateway.dataDir, 'ledger', 'checkpoint'), { recursive: true })
+  const rolledBack = await verify()
+  assert.equal(rolledBack.code, 20)
+  assert.match(rolledBack.out, /INVALID {2}anchor: a: it has a checkpoint of \d+ entries, the ledger has \d+: it was rolled back/)
+
+  await writeFile(policy, 'witness w nonsense\n')
+  const wrong = await verify()
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.err, /trust\.policy:1: a witness key is/)
+})

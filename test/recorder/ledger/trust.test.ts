@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Attestations, anchorKey } from '../../../recorder/ledger/attest.ts'
+import type { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
+import { checkTrust, judgeTrust } from '../../../recorder/ledger/trust.ts'
+import { nodeTools } from '../../../recorder/tape/tools.ts'
+import { witnessVerifierKey } from '../../../schemas/verify/cosignature.ts'
+import { ledgerKeys } from '../../../schemas/verify/ledger-line.ts'
+import { noteKeyOf, verifierKey } from '../../../schemas/verify/note.ts'
+import { parseTrustPolicy } from '../../../schemas/verify/trust-policy.ts'
+import { FaultyStore } from '../../support/faulty-store.ts'
+import { makeSigner, openTestLedger, readLedger } from '../../support/ledger.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+import { timestampAuthority } from '../../support/timestamp-authority.ts'
+import { testWitness } from '../../support/witness.ts'
+
+const ORIGIN = 'example.com/ledger'
+const NOBODY = { verdict: 'VALID', size: null, attestations: [], problems: [] } as const
+const STOP = { type: 'gateway.stop', reason: 'test' } as const
+
+async function grow(ledger: StoreLedger, entries: number): Promise<void> {
+  await Promise.all(Array.from({ length: entries }, () => ledger.append(STOP)))
+  await ledger.publish()
+}
+
+test('what witness, timestamp authority and anchor have attested is what a policy can ask for', async () => {
+  const [store, worm, signer] = [new MemoryStore(), new MemoryStore(), makeSigner()]
+  const ledger = await openTestLedger(store, signer, { origin: ORIGIN })
+  const log = noteKeyOf(nodeTools, ORIGIN, signer.publicKey)
+  assert.ok(log)
+  await using served = await testWitness([log])
+  await using authority = await timestampAuthority()
+  const problems: string[] = []
+  const attestations = new Attestations({
+    store,
+    ledger,
+    witnesses: [{ url: served.url, key: served.witness.key }],
+    timestamps: [{ name: 'tsa', url: authority.url, everyMs: 0 }],
+    anchors: [{ name: 'worm', store: worm }],
+    onProblem: (name, error) => problems.push(`${name}: ${String(error)}`),
+  })
+  await using _ = attestations
+  for (const entries of [1, 2, 5]) {
+    await grow(ledger, entries)
+    await attestations.settle()
+  }
+  assert.deepEqual(problems, [])
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-trust-'))
+  try {
+    await writeFile(join(folder, 'ca.pem'), authority.ca)
+    const policy = parseTrustPolicy(
+      nodeTools,
+      `log ${verifierKey(log)}\nwitness w ${witnessVerifierKey(served.witness.key)}\ntimestamp t ca.pem\nanchor a worm\ngroup all3 all w t a\nquorum all3`,
+      'trust.policy',
+    )
+    const rules = { policy, openAnchor: async () => worm, resolve: (file: string) => join(folder, file) }
+    await grow(ledger, 3)
+    const read = await readLedger(store, [signer])
+    const trust = await judgeTrust(store, read, rules)
+    assert.deepEqual([trust.size, trust.problems], [8, []])
+    assert.deepEqual(
+      trust.attestations.map(({ name, kind, size }) => [name, kind, size]),
+      [
+        ['w', 'witness', 8],
+        ['t', 'timestamp', 8],
+        ['a', 'anchor', 8],
+      ],
+    )
+    for (const { kind, at } of trust.attestations) assert.equal(at === null, kind === 'anchor')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+test('a ledger rolled back behind an anchor, or told anew, is INVALID whatever the quorum', async () => {
+  const [store, worm, signer] = [new MemoryStore(), new MemoryStore(), makeSigner()]
+  const policy = parseTrustPolicy(nodeTools, 'anchor a worm\nquorum none', 'trust.policy')
+  const rules = { policy, openAnchor: async () => worm, resolve: (file: string) => file }
+  const anchored = async (ledger: StoreLedger): Promise<string[]> => {
+    const problems: string[] = []
+    await using attestations = new Attestations({
+      store,
+      ledger,
+      witnesses: [],
+      timestamps: [],
+      anchors: [{ name: 'worm', store: worm }],
+      onProblem: (_, error) => problems.push(String(error)),
+    })
+    await attestations.settle()
+    return problems
+  }
+  const first = await openTestLedger(store, signer, { origin: ORIGIN })
+  await grow(first, 3)
+  const before = store.copy()
+  await grow(first, 4)
+  assert.deepEqual(await anchored(first), [])
+  const rolledBack = await judgeTrust(before, await readLedger(before, [signer]), rules)
+  assert.match(rolledBack.problems[0]?.what ?? '', /a checkpoint of 7 entries, the ledger has 3: it was rolled back/)
+  const second = await openTestLedger(before, signer, { origin: ORIGIN })
+  await grow(second, 4)
+  assert.match((await anchored(second))[0] ?? '', /another tree of 7 entries: this ledger is a fork/)
+  const forked = await judgeTrust(before, await readLedger(before, [signer]), rules)
+  assert.deepEqual([forked.problems.length, forked.problems[0]?.verdict], [1, 'INVALID'])
+  assert.match(forked.problems[0]?.what ?? '', /of another tree: the ledger is a fork/)
+})
+
+test('a witness that has seen another history refuses, and the gateway says so', async () => {
+  const [store, signer] = [new MemoryStore(), makeSigner()]
+  const log = noteKeyOf(nodeTools, ORIGIN, signer.publicKey)
+  assert.ok(log)
+  await using served = await testWitness([log])
+  const attest = async (ledger: StoreLedger): Promise<string[]> => {
+    const problems: string[] = []
+    await using attestations = new Attestations({
+      store,
+      ledger,
+      witnesses: [{ url: served.url, key: served.witness.key }],
+      timestamps: [],
+      anchors: [],
+      onProblem: (_, error) => problems.push(String(error)),
+    })
+    await attestations.settle()
+    return problems
+  }
+  const first = await openTestLedger(store, signer, { origin: ORIGIN })
+  await grow(first, 3)
+  const before = store.copy()
+  await grow(first, 2)
+  assert.deepEqual(await attest(first), [])
+  const second = await openTestLedger(before, signer, { origin: ORIGIN })
+  await grow(second, 2)
+  assert.match((await attest(second))[0] ?? '', /another tree of 5 entries: this ledger is a fork/)
+  await grow(second, 4)
+  assert.match((await attest(second))[0] ?? '', /it answered 422/)
+})
+
+test('whoever is away is asked again later; the others are not kept waiting, and forged words attest nothing', async () => {
+  const [store, signer] = [new MemoryStore(), makeSigner()]
+  const away = new FaultyStore(new MemoryStore())
+  away.fault = () => 'not-done'
+  const ledger = await openTestLedger(store, signer, { origin: ORIGIN })
+  const log = noteKeyOf(nodeTools, ORIGIN, signer.publicKey)
+  assert.ok(log)
+  await using served = await testWitness([log])
+  const problems: string[] = []
+  await using attestations = new Attestations({
+    store,
+    ledger,
+    witnesses: [{ url: served.url, key: served.witness.key }],
+    timestamps: [{ name: 'gone', url: 'http://127.0.0.1:1/', everyMs: 0 }],
+    anchors: [{ name: 'away', store: away }],
+    onProblem: (name) => problems.push(name),
+  })
+  await grow(ledger, 3)
+  await attestations.settle()
+  assert.deepEqual(problems.sort(), ['away', 'gone'])
+  away.fault = () => undefined
+  await attestations.settle()
+  assert.ok(await away.size(anchorKey(ORIGIN, 3)))
+
+  await using stranger = await testWitness([log], 'stranger.example/w')
+  const policy = parseTrustPolicy(
+    nodeTools,
+    `witness w ${witnessVerifierKey(served.witness.key)}\nwitness s ${witnessVerifierKey(stranger.witness.key)}\nquorum s`,
+    'trust.policy',
+  )
+  const rules = { policy, openAnchor: async () => store, resolve: (file: string) => file }
+  const cosigned = store.objects.get(ledgerKeys.witness(3, `${served.witness.key.keyId}.cosignature`))
+  assert.ok(cosigned)
+  await store.put(ledgerKeys.witness(3, `${stranger.witness.key.keyId}.cosignature`), cosigned)
+  const read = await readLedger(store, [signer])
+  const trust = await judgeTrust(store, read, rules)
+  assert.equal(trust.size, null)
+  assert.deepEqual(
+    trust.attestations.map(({ name, size }) => [name, size]),
+    [
+      ['w', 3],
+      ['s', null],
+    ],
+  )
+})
+
+test('a tape of which the ledger’s last word is not attested is UNTRUSTED, and worse things stay worse', async () => {
+  const [store, signer] = [new MemoryStore(), makeSigner()]
+  const ledger = await openTestLedger(store, signer, { origin: ORIGIN })
+  const session = '20261120T120000Z-gw1-00000001'
+  const told = { session, number: 1 }
+  await ledger.append({
+    type: 'session.open',
+    ...told,
+    header: 'cd',
+    identity: 'agent-7',
+    target: 'shop',
+    policy: 'ab',
+    durability: 'process',
+  })
+  await ledger.append({ type: 'session.close', ...told, reason: 'end', frames: 1, chunks: 1, root: 'ef' })
+  await ledger.publish()
+  const read = await readLedger(store, [signer])
+  const tape = { session, verdict: 'VALID', exit: 0, problems: [], problemCount: 0 } as unknown as Parameters<
+    typeof checkTrust
+  >[0]
+  const verdict = (size: number | null, found: typeof read | undefined = read): string =>
+    checkTrust(tape, found, { ...NOBODY, size }).verdict
+  assert.deepEqual([verdict(2), verdict(1), verdict(null)], ['VALID', 'UNTRUSTED', 'UNTRUSTED'])
+  assert.equal(checkTrust(tape, undefined, NOBODY).exit, 40)
+  assert.equal(checkTrust({ ...tape, verdict: 'INVALID' }, read, { ...NOBODY, size: 1 }).verdict, 'INVALID')
+})
