@@ -112,7 +112,7 @@ export class Log {
 
   /** Tiles or checkpoints could not be made; entries are not touched by that, and it is tried again. */
   ledgerProblem(error: unknown): void {
-    this.#logger.error(errorFacts(error), 'ledger: a checkpoint could not be published')
+    this.#logger.error(errorFacts(error), 'ledger: it could not be read, or a checkpoint not be published')
   }
 
   unattested(name: string, error: unknown): void {

@@ -10,6 +10,7 @@ import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
+import { OrphanWatch } from './orphan-watch.ts'
 import { placesIn } from './places.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
 import type { Protocol } from './protocol.ts'
@@ -40,6 +41,8 @@ export class Service {
   readonly listeners: readonly Listener[]
   readonly sessions: GatewaySessions
   readonly #tapes: TapeRoom
+  /** In one process of each machine. */
+  readonly #orphans: OrphanWatch | undefined
   readonly #desk: FolderDesk
   readonly #settings: Settings
   readonly #log: Log
@@ -50,6 +53,7 @@ export class Service {
     readonly listeners: readonly Listener[]
     readonly sessions: GatewaySessions
     readonly tapes: TapeRoom
+    readonly orphans: OrphanWatch | undefined
     readonly desk: FolderDesk
     readonly settings: Settings
     readonly log: Log
@@ -58,6 +62,7 @@ export class Service {
     this.listeners = parts.listeners
     this.sessions = parts.sessions
     this.#tapes = parts.tapes
+    this.#orphans = parts.orphans
     this.#desk = parts.desk
     this.#settings = parts.settings
     this.#log = parts.log
@@ -103,8 +108,9 @@ export class Service {
       log,
       env,
     })
+    const orphans = worker <= 1 ? new OrphanWatch({ ...tapes, log }) : undefined
     const listeners: Listener[] = []
-    const service = new Service({ cancels, listeners, sessions, tapes, desk, settings, log })
+    const service = new Service({ cancels, listeners, sessions, tapes, orphans, desk, settings, log })
     try {
       for (const each of settings.listeners) {
         const identity = identities.get(each.protocol)
@@ -150,6 +156,7 @@ export class Service {
 
   async #giveBack(): Promise<boolean> {
     try {
+      await this.#orphans?.[Symbol.asyncDispose]()
       await this.#tapes[Symbol.asyncDispose]()
       return true
     } catch (error) {

@@ -51,6 +51,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/store/file-lock.ts': 'store-file.test.ts: several processes at once, and a dead one’s lock',
   'recorder/store/store-blob-rights.ts': 'check-store.test.ts of the doctor, before a fake of the access control',
   'recorder/store/store.ts': 'contract.ts: which keys a store takes',
+  'recorder/ledger/presence.ts': 'orphan-watch.test.ts: who speaks, stops and falls silent',
   'recorder/tape/backlog.ts': 'session-recorder.test.ts: no more than the budget is released',
   'recorder/tape/chunk.ts': 'attacks.test.ts: its chunks, and forged ones beside them, are verified',
   'recorder/tape/codec.ts': 'session-recorder.test.ts and attacks.test.ts: stored, compressed and damaged chunks',

@@ -15,6 +15,7 @@ import { isSignedBy } from './entry-signer.ts'
 import type { OldJournal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { LEDGER_LIMITS, type LedgerLimits } from './limits.ts'
+import { Presence } from './presence.ts'
 import { TileTree } from './tile-tree.ts'
 
 const FIRST_PAUSE_MS = 5
@@ -60,6 +61,7 @@ interface Item {
  */
 export class StoreLedger implements Ledger {
   readonly origin: string
+  readonly presence = new Presence()
   readonly #options: StoreLedgerOptions
   readonly #limits: LedgerLimits
   readonly #sequence = new Sequence()
@@ -94,7 +96,7 @@ export class StoreLedger implements Ledger {
   /** Reads the whole sequence once. Rejects CONFIG_INVALID where the store has a ledger of another name. */
   static async open(options: StoreLedgerOptions): Promise<StoreLedger> {
     const ledger = new StoreLedger(options, await originOf(options.store, options.origin, options.gateway))
-    await ledger.#catchUp()
+    await ledger.catchUp()
     ledger.#takeOwn()
     const { oldJournal } = options
     if (oldJournal !== undefined && ledger.#last.n === 0) {
@@ -140,7 +142,7 @@ export class StoreLedger implements Ledger {
     const tree = this.#tree
     if (tree === undefined) return
     await this.#publishing?.catch(() => undefined)
-    await this.#catchUp()
+    await this.catchUp()
     if (tree.size === (this.#newest?.size ?? 0)) return
     const { store, signer } = this.#options
     this.#publishing = publishCheckpoint({ store, tree, origin: this.origin, signer }, entries).then((known) => {
@@ -180,7 +182,7 @@ export class StoreLedger implements Ledger {
           await delay(this.#limits.courtesyMs * (0.5 + Math.random()))
       } catch (error) {
         const lost = error instanceof ApplianceError && error.code === 'STORE_CONFLICT'
-        const caught = await this.#catchUp().then(
+        const caught = await this.catchUp().then(
           () => true,
           () => false,
         )
@@ -269,7 +271,7 @@ export class StoreLedger implements Ledger {
   }
 
   /** Reads what others have written. */
-  #catchUp(): Promise<void> {
+  catchUp(): Promise<void> {
     return this.#inTurn(async () => {
       for await (const line of this.#sequence.read(this.#options.store)) this.#saw(line)
     })
@@ -284,11 +286,10 @@ export class StoreLedger implements Ledger {
   #saw({ bytes }: LedgerLine): void {
     this.#tree?.push(bytes)
     const line = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    // Most lines are others', and not looked into.
     const own = line.includes(`"gateway":"${this.#options.gateway}"`)
-    const interim = line.includes('"type":"gateway.interim"')
+    const presence = line.includes('"type":"gateway.')
     if (!own) this.#othersMs = performance.now()
-    if (!own && !interim) return
+    if (!own && !presence) return // as most lines are
     const written = own ? this.#queue.find((item) => item.line?.equals(line) === true) : undefined
     if (written !== undefined) {
       this.#queue.splice(this.#queue.indexOf(written), 1)
@@ -302,6 +303,7 @@ export class StoreLedger implements Ledger {
     }
     const entry = parseLine(bytes)
     if (entry === undefined) return
+    this.presence.saw(entry.statement)
     if (entry.statement.type === 'gateway.interim') this.#mention(entry.statement['checkpoint'])
     if (entry.statement.gateway !== this.#options.gateway) return
     this.#own.push(entry)
@@ -349,7 +351,7 @@ export class StoreLedger implements Ledger {
     this.#ticking = true
     try {
       // Others may have published meanwhile: their next interim says so.
-      await this.#catchUp()
+      await this.catchUp()
       await this.#seek()
       if (performance.now() - this.#checkpointedMs < this.#limits.checkpointMs) return
       this.#checkpointedMs = performance.now()

@@ -2,6 +2,7 @@ import { hexOf } from '../../schemas/bytes.ts'
 import type { LedgerEntry } from '../../schemas/ledger.ts'
 import { interimRoot, type TapePoint } from '../../schemas/verify/ledger-facts.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { type Moment, momentNow } from './lease.ts'
 import { sha256 } from './merkle.ts'
 
 /** Tapes told of in one entry: each takes some 140 bytes of the 64 KiB an entry may have. */
@@ -30,12 +31,18 @@ export class Interims {
   /** As last told; a tape that has not moved is told of by the root alone. */
   readonly #told = new Map<string, number>()
   #clock = Date.now() - performance.now()
+  /** When others can have heard of this process last. */
+  #heard = momentNow()
   #telling: Promise<unknown> = Promise.resolve()
 
   constructor(ledger: Ledger, everyMs: number) {
     this.#ledger = ledger
     this.#timer = setInterval(() => void this.tell(), everyMs)
     this.#timer.unref()
+  }
+
+  get heard(): Moment {
+    return this.#heard
   }
 
   /** The tape's header is in the store, or a chunk. */
@@ -69,6 +76,7 @@ export class Interims {
   }
 
   async #tell(): Promise<void> {
+    const begun = momentNow()
     const clock = Date.now() - performance.now()
     const stepMs = Math.round(clock - this.#clock)
     const entries: LedgerEntry[] = []
@@ -87,5 +95,6 @@ export class Interims {
     }
     for (const [id, { chunks }] of changed) this.#told.set(id, chunks)
     await Promise.all(entries.map((entry) => this.#ledger.append(entry)))
+    this.#heard = begun
   }
 }

@@ -20,23 +20,22 @@ const DOUBT_AFTER_MS = 25_000
  * acknowledged nor been heard of for a while releases nothing before the store has acknowledged it: an ended tape refuses that.
  */
 export class Lease {
-  readonly #heard: (() => Moment) | undefined
+  readonly #heard: () => Moment
   #renewed = momentNow()
 
-  /** `heard`: when others last heard of this process. Without it nobody else ends its tapes, and there is never a doubt. */
-  constructor(heard: (() => Moment) | undefined) {
+  /** `heard`: when others last heard of this process. */
+  constructor(heard: () => Moment) {
     this.#heard = heard
   }
 
   get doubtful(): boolean {
-    if (this.#heard === undefined) return false
     const now = momentNow()
     return isOld(this.#renewed, now) && isOld(this.#heard(), now)
   }
 
   /** The store has taken an append of this session. */
   renew(): void {
-    if (this.#heard !== undefined) this.#renewed = momentNow()
+    this.#renewed = momentNow()
   }
 }
 

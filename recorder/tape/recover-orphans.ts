@@ -8,14 +8,14 @@ import { findTapeEnd } from './tape-end.ts'
 import { openObject } from './tools.ts'
 
 /** `<UTC start>-<gateway>-<number>` */
-const SESSION_ID = /^\d{8}T\d{6}Z-(?<gateway>.+)-\d{8,}$/
+const SESSION_ID = /^\d{8}T\d{6}Z-(?<gateway>.+)-(?<number>\d{8,})$/
 
 export interface OrphanParts extends EndParts {
   /**
-   * Whether nothing has been heard of a gateway's process for so long that it counts as dead. Asked of each gateway that has a tape
-   * without an end; whoever answers must answer false for every process of its own.
+   * Whether nothing has been heard of the process that recorded this session for so long that it counts as dead, and its spool is
+   * not at hand. Never true for a session that is open here.
    */
-  readonly isStale: (gateway: string) => boolean | Promise<boolean>
+  readonly isStale: (gateway: string, number: number) => boolean
   readonly patienceMs: number
 }
 
@@ -27,13 +27,9 @@ export interface OrphanParts extends EndParts {
 export async function recoverOrphans(parts: OrphanParts, signal?: AbortSignal): Promise<RecoveryReport> {
   const sessions: RecoveredSession[] = []
   const problems: { spool: string; session?: string; message: string }[] = []
-  const stale = new Map<string, Promise<boolean>>()
   for await (const { id, segments, recovered } of tapesIn(parts.store, signal)) {
-    const gateway = SESSION_ID.exec(id)?.groups?.['gateway']
-    if (recovered || gateway === undefined || gateway === parts.gateway) continue
-    const known = stale.get(gateway) ?? Promise.resolve(parts.isStale(gateway))
-    stale.set(gateway, known)
-    if (!(await known)) continue
+    const { gateway, number } = SESSION_ID.exec(id)?.groups ?? {}
+    if (recovered || gateway === undefined || !parts.isStale(gateway, Number(number))) continue
     try {
       const done = await recoverOrphan(parts, id, segments)
       if (done !== undefined) sessions.push(done)

@@ -9,7 +9,6 @@ import type { Recorder } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
 import { Interims } from './interims.ts'
 import { EpochKey } from './keys.ts'
-import type { Moment } from './lease.ts'
 import { RECORDER_LIMITS, type RecorderLimits } from './limits.ts'
 import { sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
@@ -21,7 +20,7 @@ import { commitmentOf, Segment } from './segment.ts'
 import { SessionRecorder } from './session-recorder.ts'
 import { certify, type GatewaySigner } from './signer.ts'
 import { Spool, type SpoolOptions } from './spool.ts'
-import { SpoolFolder } from './spool-folder.ts'
+import { SpoolFolder, spoolsIn } from './spool-folder.ts'
 import { Unsealed } from './unsealed.ts'
 
 const SALT_KEY_SIZE = 32
@@ -36,8 +35,6 @@ export interface RecorderOptions {
   readonly spoolFolder: string
   readonly ledger: Ledger
   readonly codec?: Codec
-  /** When the other machines that share the store last heard of this process; without it there are none. */
-  readonly heard?: () => Moment
   readonly limits?: Partial<RecorderLimits>
   /** Faults for tests. */
   readonly spool?: Pick<SpoolOptions, 'write' | 'createFile'>
@@ -65,10 +62,10 @@ export interface RecorderRoom {
    */
   recover(): Promise<RecoveryReport>
   /**
-   * Ends the tapes of gateways that are gone with their machine; `isStale`: whether a gateway counts as dead, never true for one whose
-   * process lives on this machine. Any number of gateways may do so at once.
+   * Ends the tapes of gateways that are gone with their machine: `isSilent`, and no spool of it is here; and those of a former process of this
+   * name whose spool is gone. Any number of gateways may do so at once.
    */
-  recoverOrphans(isStale: (gateway: string) => boolean | Promise<boolean>, signal?: AbortSignal): Promise<RecoveryReport>
+  recoverOrphans(isSilent: (gateway: string) => boolean, signal?: AbortSignal): Promise<RecoveryReport>
   /** Tells the ledger now how far every open tape is in the store; done every 10 s by itself. Never rejects. */
   interim(): Promise<void>
   /** Seals what is still open (`gateway.stop`), and gives the spool back. The ledger stays the caller's. */
@@ -115,6 +112,8 @@ class Room implements RecorderRoom {
   readonly #owed: Unsealed
   #spent = false
   #timer: NodeJS.Timeout | undefined
+  /** The last session of former processes of this name. */
+  readonly #formerNumber: number
   #lastNumber: number
   /** Numbers whose `session.open` was refused: given out again, so that none is missing. */
   readonly #returned: number[] = []
@@ -129,7 +128,8 @@ class Room implements RecorderRoom {
     this.#spool = spool
     this.#reserve = reserve
     this.#owed = new Unsealed(limits.retrySealMs)
-    this.#lastNumber = options.ledger.lastSession()
+    this.#formerNumber = options.ledger.lastSession()
+    this.#lastNumber = this.#formerNumber
     this.#interims = new Interims(options.ledger, limits.interimMs)
   }
 
@@ -181,7 +181,7 @@ class Room implements RecorderRoom {
         chain: { n: 0, head, key },
         segment,
         bornMs,
-        heard: this.#options.heard,
+        heard: () => this.#interims.heard,
         onBusy: (busy) => this.#watch(busy),
         onLastTry: () => this.#spend(),
         onFailed: (failed, error) => this.#failed(failed, error),
@@ -213,8 +213,13 @@ class Room implements RecorderRoom {
     })
   }
 
-  recoverOrphans(isStale: (gateway: string) => boolean | Promise<boolean>, signal?: AbortSignal): Promise<RecoveryReport> {
-    const { store, signer, ledger, codec = 'zstd' } = this.#options
+  async recoverOrphans(isSilent: (gateway: string) => boolean, signal?: AbortSignal): Promise<RecoveryReport> {
+    const { store, signer, ledger, spoolFolder, codec = 'zstd' } = this.#options
+    const { owned, claimed } = await spoolsIn(spoolFolder)
+    const isStale = (gateway: string, number: number): boolean => {
+      if (claimed.has(gateway)) return false
+      return gateway === this.gateway ? number <= this.#formerNumber : !owned.has(gateway) && isSilent(gateway)
+    }
     const { patienceMs } = this.#limits
     return recoverOrphans({ gateway: this.gateway, store, signer, ledger, codec, isStale, patienceMs }, signal)
   }

@@ -25,8 +25,8 @@ export interface SessionParts {
   readonly segment: Segment
   /** performance.now() at atUs 0. */
   readonly bornMs: number
-  /** When others last heard of this process; undefined where no other machine shares the store. */
-  readonly heard: (() => Moment) | undefined
+  /** When others last heard of this process. */
+  readonly heard: () => Moment
   /** Told when a chunk has got its first frame: somebody must call `close` on it in time. */
   readonly onBusy: (recorder: SessionRecorder) => void
   /** Frees reserved bytes on the disk, before the last try to seal. */

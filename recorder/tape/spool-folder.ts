@@ -94,6 +94,19 @@ export async function claimDead(root: string, gateway: string): Promise<DeadSpoo
   return claimed
 }
 
+/** Whose spools are here: of those that own one now, and those taken over and not yet, or not fully, recovered. */
+export async function spoolsIn(
+  root: string,
+): Promise<{ readonly owned: ReadonlySet<string>; readonly claimed: ReadonlySet<string> }> {
+  const [owned, claimed] = [new Set<string>(), new Set<string>()]
+  for (const name of await readdir(root)) {
+    const of = CLAIMED.exec(name)?.groups?.['of']
+    if (of !== undefined) claimed.add(of)
+    else if (!name.startsWith('.')) owned.add(name)
+  }
+  return { owned, claimed }
+}
+
 let claimCount = 0
 
 /** Moves a dead spool aside under our mark; undefined when another was quicker. */

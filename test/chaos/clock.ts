@@ -18,9 +18,7 @@ export const clockStep: Scenario = {
       await using folder = await recordingFolder()
       const store = new MemoryStore()
       using clock = new SteppedClock()
-      // As where other machines share the store: then the clock decides who must prove that its tape is still its own.
-      const heard = { monotonicMs: performance.now(), wallMs: Date.now() }
-      const room = await folder.room({ store, heard: () => heard, limits: { chunkAgeMs: random.scale(2, 200) } })
+      const room = await folder.room({ store, limits: { chunkAgeMs: random.scale(2, 200) } })
       const sessions: DrivenSession[] = []
       for (const level of DURABILITY_LEVELS) {
         sessions.push(await DrivenSession.open(room, level))

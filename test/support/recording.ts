@@ -39,7 +39,7 @@ export interface RecordingFolder extends AsyncDisposable {
   readonly signer: GatewaySigner
   /** A room on this folder, closed with it. */
   room(
-    options?: Partial<Pick<RecorderOptions, 'gateway' | 'store' | 'limits' | 'spool' | 'codec' | 'ledger' | 'heard'>>,
+    options?: Partial<Pick<RecorderOptions, 'gateway' | 'store' | 'limits' | 'spool' | 'codec' | 'ledger'>>,
   ): Promise<RecorderRoom>
 }
 
@@ -64,7 +64,6 @@ export async function recordingFolder(): Promise<RecordingFolder> {
         spoolFolder: join(path, 'spool'),
         ledger,
         ...(options.codec === undefined ? {} : { codec: options.codec }),
-        ...(options.heard === undefined ? {} : { heard: options.heard }),
         ...(options.spool === undefined ? {} : { spool: options.spool }),
         limits: { ...TEST_LIMITS, ...options.limits },
       })
