@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 
 /** What every benchmark module exports: measures, interleaved against its references in the same run, and tells. */
 interface Benchmark {
-  bench(options: { readonly rounds: number; readonly progress: (line: string) => void }): Promise<object>
+  bench(options: { readonly rounds: number; readonly only?: string; readonly progress: (line: string) => void }): Promise<object>
   render?(result: object): string
 }
 
@@ -13,6 +13,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
+    only: { type: 'string' },
   },
 })
 const names = (await readdir(import.meta.dirname)).filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -3))
@@ -22,12 +23,16 @@ const [name] = positionals
 const rounds = Number(values.rounds)
 
 if (values.help || name === undefined || !known.includes(name) || !Number.isInteger(rounds) || rounds < 1) {
-  const usage = `usage: npm run bench -- <${known.join(' | ')}> [--rounds N] [--json]\n\nSubjects are interleaved in one run; medians, as ratios to a reference measured beside them.\n`
+  const usage = `usage: npm run bench -- <${known.join(' | ')}> [--rounds N] [--only PART,...] [--json]\n\nSubjects are interleaved in one run; medians, as ratios to a reference measured beside them.\n`
   ;(values.help ? process.stdout : process.stderr).write(usage)
   process.exitCode = values.help ? 0 : 2
 } else {
   const benchmark = (await import(`./${name}.ts`)) as Benchmark
-  const result = await benchmark.bench({ rounds, progress: (line) => process.stderr.write(`${line}\n`) })
+  const result = await benchmark.bench({
+    rounds,
+    ...(values.only === undefined ? {} : { only: values.only }),
+    progress: (line) => process.stderr.write(`${line}\n`),
+  })
   const text = values.json || benchmark.render === undefined ? JSON.stringify(result, null, 2) : benchmark.render(result)
   process.stdout.write(`${text}\n`)
 }

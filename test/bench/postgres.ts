@@ -15,6 +15,14 @@ const IDLE_SESSIONS = 200
 const MODES = ['simple', 'extended', 'prepared'] as const
 const CLIENTS = [1, 8] as const
 
+/** What may be asked for alone (`--only small,idle`). */
+const PARTS: readonly string[] = ['small', 'bulk', 'beside', 'idle']
+
+interface Beside {
+  readonly p50us: number
+  readonly p99us: number
+}
+
 interface Sample {
   readonly tps: number
   readonly p50us: number
@@ -24,11 +32,18 @@ interface Sample {
 /** pgbench select-only and bulk results: direct, through pgbouncer, and through the gateway with everything on. */
 export async function bench({
   rounds,
+  only,
   progress,
 }: {
   readonly rounds: number
+  readonly only?: string
   readonly progress: (line: string) => void
 }): Promise<object> {
+  const parts = only === undefined ? PARTS : only.split(',')
+  const unknown = parts.find((part) => !PARTS.includes(part))
+  if (unknown !== undefined) throw new Error(`there is no part ${unknown}: ${PARTS.join(', ')}`)
+  const modes = parts.includes('small') ? MODES : []
+  const transfers = parts.includes('bulk') ? Object.entries(BULK) : []
   await using server = await startPostgres({
     from: hasDebian() ? 'debian' : 'embedded',
     hba: ['host all all 127.0.0.1/32 trust'],
@@ -57,12 +72,12 @@ export async function bench({
   // What runs compiled to machine code only after a while is measured as it runs for hours: every subject alike gets this, discarded.
   progress(`warming up: ${WARM_UP_SECONDS} s of each small mode and two bulk results for each subject`)
   for (const subject of subjects) {
-    for (const mode of MODES) await pgbench(subject, mode, 8, WARM_UP_SECONDS)
-    for (const sql of Object.values(BULK)) for (let run = 0; run < 2; run++) await transfer(subject, sql)
+    for (const mode of modes) await pgbench(subject, mode, 8, WARM_UP_SECONDS)
+    for (const [, sql] of transfers) for (let run = 0; run < 2; run++) await transfer(subject, sql)
   }
 
   const small: Record<string, Record<string, object>> = {}
-  for (const mode of MODES) {
+  for (const mode of modes) {
     for (const clients of CLIENTS) {
       const cell = `${mode} c${clients}`
       const samples = await interleaved(subjects, rounds, (subject) => pgbench(subject, mode, clients))
@@ -71,7 +86,7 @@ export async function bench({
     }
   }
   const bulk: Record<string, Record<string, object>> = {}
-  for (const [name, sql] of Object.entries(BULK)) {
+  for (const [name, sql] of transfers) {
     const samples = await interleaved(subjects, rounds, (subject) => transfer(subject, sql))
     const reference = median((samples.get('pgbouncer') ?? samples.get('direct') ?? []).map(({ mbPerS }) => mbPerS))
     bulk[name] = Object.fromEntries(
@@ -93,7 +108,7 @@ export async function bench({
     progress(`${name}: ${JSON.stringify(bulk[name])}`)
   }
   const beside: Record<string, object> = {}
-  const besides = await interleaved(subjects, rounds, besideBulk)
+  const besides = parts.includes('beside') ? await interleaved(subjects, rounds, besideBulk) : new Map<string, Beside[]>()
   const besideReference = median((besides.get('pgbouncer') ?? besides.get('direct') ?? []).map(({ p99us }) => p99us))
   for (const [subject, runs] of besides) {
     const p99us = median(runs.map((sample) => sample.p99us))
@@ -103,12 +118,9 @@ export async function bench({
       p99vsReference: rounded(p99us / besideReference),
     }
   }
-  progress(`small queries beside a bulk result: ${JSON.stringify(beside)}`)
-  const idleKib = Object.fromEntries(
-    await Promise.all(
-      subjects.filter(({ pid }) => pid !== undefined).map(async (subject) => [subject.name, await idle(subject)]),
-    ),
-  )
+  if (besides.size > 0) progress(`small queries beside a bulk result: ${JSON.stringify(beside)}`)
+  const idling = parts.includes('idle') ? subjects.filter(({ pid }) => pid !== undefined) : []
+  const idleKib = Object.fromEntries(await Promise.all(idling.map(async (subject) => [subject.name, await idle(subject)])))
   return {
     rounds,
     secondsPerRun: SECONDS_PER_RUN,
@@ -270,7 +282,7 @@ async function transfer(
 }
 
 /** One client's small queries while another reads one bulk result after the other, through the same subject. */
-async function besideBulk(subject: Subject): Promise<{ readonly p50us: number; readonly p99us: number }> {
+async function besideBulk(subject: Subject): Promise<Beside> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-log-'))
   let over = false
   const stream = async (): Promise<void> => {
