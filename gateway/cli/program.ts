@@ -93,11 +93,12 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
       '--trust-policy <file>',
       'witnesses, timestamp authorities and anchors that must have attested what the ledger says (c2sp.org/tlog-policy)',
     )
+    .addOption(new Option('--at <time>', 'when a copy was made, ISO 8601: who was silent then (default: now)').argParser(moment))
     .addHelpText(
       'after',
       '\nWithout a path: the configured store. Folders are verified offline; a container is read with whatever Azure sign-in there is here.\nExit codes: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY, 2 wrong usage.',
     )
-    .action(async (path: string | undefined, options: Common & { trust?: string; trustPolicy?: string }) =>
+    .action(async (path: string | undefined, options: Common & { trust?: string; trustPolicy?: string; at?: number }) =>
       runs((await import('./verify.ts')).verify(path, options, cli)),
     )
 
@@ -230,6 +231,12 @@ function frameRuns(text: string): FrameRuns {
   if (runs === undefined)
     throw new InvalidArgumentError('frame numbers and runs of them, such as 10-20,35; 100,000 frames at most')
   return runs
+}
+
+function moment(text: string): number {
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('a time such as 2026-11-28T12:00:00Z')
+  return ms
 }
 
 function workerCount(text: string): number {

@@ -21,6 +21,8 @@ export interface VerifyOptions {
   readonly trust?: string
   /** Whose word there must be for the ledger's checkpoints. */
   readonly trustPolicy?: string
+  /** When a copy was made, ms; default: now. */
+  readonly at?: number
 }
 
 /** Verifies what is at `path`. The exit code is the verdict's (docs/tape-format.md): 0 only for VALID. */
@@ -29,6 +31,7 @@ export async function verify(path: string | undefined, options: VerifyOptions, c
   const how = {
     ...(gatewayKeys === undefined ? {} : { gatewayKeys }),
     ...(options.trustPolicy === undefined ? {} : { policy: await trustRules(options.trustPolicy, cli.cwd) }),
+    ...(options.at === undefined ? {} : { nowMs: options.at }),
     ...(cli.isTerminal === true ? { onRead: progressOn(cli) } : {}),
   }
   const result = await verifyNamed(path, how, options, cli)

@@ -3,14 +3,13 @@ import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
 import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
-import type { GatewayKey } from '../../schemas/verify/tools.ts'
-import { parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
+import { type FolderOptions, parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
 import { excerptAt, folderAt, type NodeProcess, readText } from './folder-node.ts'
 
-const USAGE = `node sallyport-verify.mjs [--trust gateway.pub] [--json] PATH...
+const USAGE = `node sallyport-verify.mjs [--trust gateway.pub] [--at TIME] [--json] PATH...
 
 PATH is a data folder, its tapes, one session's folder or one of its files, or an excerpt; - reads paths from the standard input, one a line.
-The exit code is the verdict's, the worst one's of several: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE,
+--at: when a copy was made, ISO 8601 (default: now); it decides who is silent. The exit code is the verdict's, the worst one's of several: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE,
 40 UNTRUSTED, 50 DELETED-BY-POLICY; 1: there was nothing to verify; 2: wrong usage.
 `
 const TOLD_EVERY_MS = 1000
@@ -20,7 +19,9 @@ export async function command(process: NodeProcess): Promise<void> {
   const args = [...process.argv.slice(2)]
   const json = take(args, '--json')
   const trust = option(args, '--trust')
-  if (args.length === 0 || args.some((arg) => arg.startsWith('-') && arg !== '-') || trust === '') {
+  const at = option(args, '--at')
+  const nowMs = at === undefined ? undefined : Date.parse(at)
+  if (args.length === 0 || args.some((arg) => arg.startsWith('-') && arg !== '-') || trust === '' || Number.isNaN(nowMs)) {
     process.stderr.write(USAGE)
     process.exitCode = 2
     return
@@ -32,7 +33,7 @@ export async function command(process: NodeProcess): Promise<void> {
   let failed = false
   for (const path of paths) {
     try {
-      const result = await verifyOne(process, path, keys, progress)
+      const result = await verifyOne(process, path, { keys, nowMs, onRead: progress })
       verdicts.push(result.verdict)
       process.stdout.write(json ? `${safeJson(result)}\n` : `${verificationLines(result).join('\n')}\n`)
     } catch (error) {
@@ -44,17 +45,12 @@ export async function command(process: NodeProcess): Promise<void> {
   process.exitCode = failed ? 1 : VERIFY_EXITS[worstVerdict(verdicts)]
 }
 
-async function verifyOne(
-  process: NodeProcess,
-  path: string,
-  keys: readonly GatewayKey[] | undefined,
-  onRead: (bytes: number, tape: number, tapes: number) => void,
-): Promise<Verification> {
+async function verifyOne(process: NodeProcess, path: string, options: FolderOptions): Promise<Verification> {
   if (path.endsWith(EXCERPT_ENDING)) {
     const { name, file } = excerptAt(process, path)
-    return verifyExcerptFile(path, name, file, keys ?? [])
+    return verifyExcerptFile(path, name, file, options.keys ?? [])
   }
-  return verifyFolder(path, await folderAt(process, path), { keys, onRead })
+  return verifyFolder(path, await folderAt(process, path), options)
 }
 
 /** A line on stderr, now and then, for whoever waits at a terminal. */

@@ -71,6 +71,7 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
     return (await sessionIn(header).catch(() => undefined)) ?? basename(folder)
   }
   const parent = dirname(at)
+  let whole = false
   let around = [at, parent]
   if (await holdsTape(at)) {
     // Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.
@@ -81,14 +82,17 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
   } else {
     const root = basename(at) === 'tapes' ? parent : at
     await add(join(root, 'tapes'), 'tapes/').catch(() => undefined)
-    if ([...picked.keys()].some((key) => TAPE_PART.test(key))) around = [root]
+    await add(join(root, 'ledger'), 'ledger/').catch(() => undefined)
+    // Of tapes that were all removed the ledger still tells.
+    whole = [...picked.keys()].some((key) => TAPE_PART.test(key) || key.startsWith('ledger/seq/'))
+    if (whole) around = [root]
     else {
       for (const entry of await files.readdir(at, { withFileTypes: true }))
         if (entry.isDirectory() && (await holdsTape(join(at, entry.name)))) await copy(join(at, entry.name))
     }
   }
   for (const folder of around.toReversed()) await add(join(folder, 'keys'), 'keys/').catch(() => undefined)
-  return picked
+  return { files: picked, whole }
 }
 
 function fileAt(files: NodeFiles, path: string): PickedFile {

@@ -2,7 +2,6 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
 import { MAX_FOREIGN, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
-import { ledgerKeys } from '../../schemas/verify/ledger-line.ts'
 import { ObjectWindow } from '../../schemas/verify/scan.ts'
 import { readHeader } from '../../schemas/verify/segment-index.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
@@ -18,7 +17,11 @@ export interface PickedFile {
 }
 
 /** Files by key: `tapes/<session>/0000.tape`, `keys/gateway.pub`, and whatever else is there. */
-export type PickedFolder = ReadonlyMap<string, PickedFile>
+export interface PickedFolder {
+  readonly files: ReadonlyMap<string, PickedFile>
+  /** A data folder with all its tapes: then its ledger tells what is missing. */
+  readonly whole: boolean
+}
 
 export const TAPE_PART = /^tapes\/[^/]+\/(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
 const FIRST_SEGMENT = '0000.tape'
@@ -32,21 +35,24 @@ const MAX_KEYS_SIZE = 1 << 20
  */
 export async function folderOf(files: ReadonlyMap<string, PickedFile>): Promise<PickedFolder> {
   const folder = new Map<string, PickedFile>()
+  let whole = false
   const copies = new Map<string, string>()
   for (const [path, file] of files) {
     const parts = path.split('/')
     const [parent = '', name = ''] = parts.slice(-2)
-    const tapes = parts.indexOf('tapes')
+    const place = Math.max(parts.indexOf('tapes'), parts.indexOf('ledger'))
+    // Picked by itself, `tapes` comes without the ledger that lies beside it.
+    if (place > 0) whole = true
     if (path.endsWith(`/${PUBLIC_KEYS}`)) folder.set(PUBLIC_KEYS, file)
-    else if (tapes >= 0) folder.set(parts.slice(tapes).join('/'), file)
+    else if (place >= 0) folder.set(parts.slice(place).join('/'), file)
     else if (name === FIRST_SEGMENT) copies.set(path.slice(0, -FIRST_SEGMENT.length), (await sessionIn(file)) ?? parent)
   }
   for (const [path, file] of files) {
-    const place = path.slice(0, path.lastIndexOf('/') + 1)
-    const session = copies.get(place)
-    if (session !== undefined) folder.set(`tapes/${session}/${path.slice(place.length)}`, file)
+    const parent = path.slice(0, path.lastIndexOf('/') + 1)
+    const session = copies.get(parent)
+    if (session !== undefined) folder.set(`tapes/${session}/${path.slice(parent.length)}`, file)
   }
-  return folder
+  return { files: folder, whole }
 }
 
 /** The session a tape's first segment says it is of; undefined where that cannot be read. */
@@ -81,21 +87,22 @@ export interface FolderOptions {
   readonly keys?: readonly GatewayKey[] | undefined
   /** Told of every reading: how many bytes, and in which of how many tapes. */
   readonly onRead?: (bytes: number, tape: number, tapes: number) => void
+  /** When the folder was copied; default: now. */
+  readonly nowMs?: number | undefined
 }
 
 /** Verifies every tape in a folder. Rejects STORE_MISSING where there is none. */
 export async function verifyFolder(path: string, folder: PickedFolder, options: FolderOptions = {}): Promise<Verification> {
-  const names = [...folder.keys()].sort()
+  const { files, whole } = folder
+  const names = [...files.keys()].sort()
   const sessions = [...new Set(names.filter((key) => TAPE_PART.test(key)).map((key) => key.split('/')[1] ?? ''))]
-  if (sessions.length === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
   const foreign = names.filter((key) => /^tapes\/[^.]/.test(key) && !TAPE_PART.test(key))
-  const beside = options.keys === undefined ? await keysBeside(folder) : []
+  const beside = options.keys === undefined ? await keysBeside(files) : []
   const gatewayKeys = options.keys ?? beside
   const tapes: Verification['tapes'][number][] = []
-  const source = sourceOf(folder, names, (bytes) => options.onRead?.(bytes, tapes.length, sessions.length))
+  const source = sourceOf(files, names, (bytes) => options.onRead?.(bytes, tapes.length, sessions.length))
   const host = { source, tools: webTools }
-  const ledgered = names.some((key) => key.startsWith(ledgerKeys.sequencePrefix))
-  const check = ledgered ? await LedgerCheck.open(host, { gatewayKeys }, Date.now()) : undefined
+  const check = whole ? await LedgerCheck.open(host, { gatewayKeys }, options.nowMs ?? Date.now()) : undefined
   for (const id of sessions) {
     const watch = check?.watch(id)
     const tape = await verifyTapeWith(host, id, { gatewayKeys }, watch?.options)
@@ -103,6 +110,7 @@ export async function verifyFolder(path: string, folder: PickedFolder, options: 
   }
   tapes.push(...(check?.missing(new Set(sessions)) ?? []))
   const ledger = check?.result() ?? null
+  if (tapes.length === 0 && (ledger?.size ?? 0) === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
   const verdict = worstVerdict([...tapes.map((tape) => tape.verdict), ...(ledger === null ? [] : [ledger.verdict])])
   return {
     path,
@@ -142,12 +150,12 @@ export async function verifyExcerptFile(
   }
 }
 
-async function keysBeside(folder: PickedFolder): Promise<GatewayKey[]> {
+async function keysBeside(folder: PickedFolder['files']): Promise<GatewayKey[]> {
   const file = folder.get(PUBLIC_KEYS)
   return file === undefined ? [] : parseKeys(new TextDecoder().decode(await file.read(0, MAX_KEYS_SIZE)))
 }
 
-function sourceOf(folder: PickedFolder, names: readonly string[], onRead: (bytes: number) => void): ObjectSource {
+function sourceOf(folder: PickedFolder['files'], names: readonly string[], onRead: (bytes: number) => void): ObjectSource {
   const file = (key: string): PickedFile => {
     const found = folder.get(key)
     if (found === undefined) throw new ApplianceError('STORE_MISSING', `${key} is not in the folder`)

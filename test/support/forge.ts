@@ -19,6 +19,7 @@ export function makeKey(): Key {
 }
 
 export const ID = '20261120T120000Z-gw1-00000001'
+const STARTED_AT = '2026-11-20T12:00:00.000Z'
 export const SALT_KEY = Buffer.alloc(32, 7)
 
 const sha256 = (...parts: readonly Uint8Array[]): Buffer =>
@@ -83,10 +84,38 @@ export function forgeChunk({ n, firstSeq, texts, prev, key, next, firstUs = firs
   }
 }
 
+/** A seal over these chunks, whose frames have these texts. */
+export function forgeSeal(chunks: readonly ForgedChunk[], texts: readonly string[], key: Key): Buffer {
+  const totals = {
+    frames: texts.length,
+    bytesIn: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+    bytesOut: 0,
+    rows: 0,
+    statements: 0,
+    masked: 0,
+    verdicts: { allow: texts.length, mask: 0, block: 0, hold: 0 },
+  }
+  const end = {
+    v: TAPE_VERSION,
+    id: ID,
+    reason: 'client.left',
+    chunks: chunks.length,
+    root: treeHash(chunks.map(({ header }) => sha256(Buffer.of(0), header))),
+    head: chunks.at(-1)?.head ?? Buffer.alloc(32),
+    atUs: texts.length - 1,
+    endedAt: STARTED_AT,
+    totals,
+  }
+  const seal = Buffer.from(pack(end))
+  return encodeRecord('seal', [pack([seal, signed('seal', seal, key)])])
+}
+
 export interface ForgedTape {
   readonly store: MemoryStore
   readonly keys: readonly Key[]
   readonly headerRecord: Buffer
+  /** SHA-256 of the header's statement, hex. */
+  readonly headerHash: string
   readonly chunks: readonly ForgedChunk[]
   readonly sealRecord: Buffer
   /** Header, then whatever the test puts together. */
@@ -97,7 +126,7 @@ export interface ForgedTape {
 export async function forgeTape(signer: GatewaySigner, lists: readonly (readonly string[])[]): Promise<ForgedTape> {
   const keys = [...lists, [], []].map(makeKey)
   const keyAt = (index: number): Key => keys[index] ?? makeKey()
-  const session = { ...START, id: ID, gateway: 'gw1', number: 1, startedAt: '2026-11-20T12:00:00.000Z' }
+  const session = { ...START, id: ID, gateway: 'gw1', number: 1, startedAt: STARTED_AT }
   const statement = Buffer.from(
     pack({
       v: TAPE_VERSION,
@@ -120,37 +149,22 @@ export async function forgeTape(signer: GatewaySigner, lists: readonly (readonly
     head = chunk.head
     seq += texts.length
   }
-  const all = lists.flat()
-  const totals = {
-    frames: seq,
-    bytesIn: all.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
-    bytesOut: 0,
-    rows: 0,
-    statements: 0,
-    masked: 0,
-    verdicts: { allow: seq, mask: 0, block: 0, hold: 0 },
-  }
-  const root = treeHash(chunks.map(({ header }) => sha256(Buffer.of(0), header)))
-  const end = {
-    v: TAPE_VERSION,
-    id: ID,
-    reason: 'client.left',
-    chunks: lists.length,
-    root,
-    head,
-    atUs: seq - 1,
-    endedAt: session.startedAt,
-    totals,
-  }
-  const seal = Buffer.from(pack(end))
-  const sealRecord = encodeRecord('seal', [pack([seal, signed('seal', seal, keyAt(lists.length))])])
+  const sealRecord = forgeSeal(chunks, lists.flat(), keyAt(lists.length))
   const write = (records: readonly Uint8Array[]): MemoryStore => {
     const store = new MemoryStore()
     store.objects.set(tapeKeys.salt(ID), SALT_KEY)
     store.objects.set(tapeKeys.segment(ID, 0), Buffer.concat([TAPE_MAGIC, headerRecord, ...records]))
     return store
   }
-  return { store: write([...chunks.map(({ record }) => record), sealRecord]), keys, headerRecord, chunks, sealRecord, write }
+  return {
+    store: write([...chunks.map(({ record }) => record), sealRecord]),
+    keys,
+    headerRecord,
+    headerHash: sha256(statement).toString('hex'),
+    chunks,
+    sealRecord,
+    write,
+  }
 }
 
 function u32(value: number): Buffer {

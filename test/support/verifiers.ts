@@ -39,26 +39,32 @@ export class Gallery {
   }
 
   /** What each verifier that is here says of the paths: `sallyport verify`, the single file, Python. */
-  async all(t: TestContext, paths: readonly string[]): Promise<Verification[][]> {
+  async all(t: TestContext, paths: readonly string[], at?: string): Promise<Verification[][]> {
     const python = clientHere(t, 'python3')
-    const all = [await this.typescript(paths), this.singleFile(paths)]
-    if (python !== undefined) all.push(this.python(paths, python))
+    const all = [await this.typescript(paths, at), this.singleFile(paths, at)]
+    if (python !== undefined) all.push(this.python(paths, python, {}, at))
     return all
   }
 
-  async typescript(folders: readonly string[]): Promise<Verification[]> {
+  async typescript(folders: readonly string[], at?: string): Promise<Verification[]> {
     const results: Verification[] = []
-    for (const folder of folders) results.push(await verifyPath(folder, { gatewayKeys: this.#gatewayKeys }))
+    const when = at === undefined ? {} : { nowMs: Date.parse(at) }
+    for (const folder of folders) results.push(await verifyPath(folder, { gatewayKeys: this.#gatewayKeys, ...when }))
     return results
   }
 
   /** The verifier of browsers and of any Node, built as it is shipped. */
-  singleFile(folders: readonly string[]): Verification[] {
-    return this.#run(process.execPath, [this.singleFilePath()], folders)
+  singleFile(folders: readonly string[], at?: string): Verification[] {
+    return this.#run(process.execPath, [this.singleFilePath()], folders, {}, at)
   }
 
-  python(folders: readonly string[], python = 'python3', env: Readonly<Record<string, string>> = {}): Verification[] {
-    return this.#run(python, ['-B', PYTHON_VERIFIER], folders, env)
+  python(
+    folders: readonly string[],
+    python = 'python3',
+    env: Readonly<Record<string, string>> = {},
+    at?: string,
+  ): Verification[] {
+    return this.#run(python, ['-B', PYTHON_VERIFIER], folders, env, at)
   }
 
   singleFilePath(): string {
@@ -76,8 +82,9 @@ export class Gallery {
     args: readonly string[],
     folders: readonly string[],
     env: Readonly<Record<string, string>> = {},
+    at?: string,
   ): Verification[] {
-    const ran = spawnSync(program, [...args, '--json', '--trust', this.keys, '-'], {
+    const ran = spawnSync(program, [...args, '--json', '--trust', this.keys, ...(at === undefined ? [] : ['--at', at]), '-'], {
       input: folders.join('\n'),
       encoding: 'utf8',
       env: { ...process.env, ...env },

@@ -16,6 +16,8 @@ import time
 
 import excerpt as excerpts
 import signatures
+from crosscheck import CrossCheck
+from ledger import Ledger, milliseconds
 from report import EXITS, worst
 from tape import TapeVerifier, session_of
 
@@ -33,7 +35,8 @@ def is_tape_folder(path):
 
 
 def locate(path):
-    """Sessions as (folder, id), folders where public keys may lie, and keys of what is among the tapes and is no part of any."""
+    """Sessions as (folder, id), folders where public keys may lie, keys of what is among the tapes and is no part of any, and the
+    data folder where these are all its tapes: then the ledger tells what is missing."""
     path = os.path.abspath(path)
     if os.path.isfile(path):
         path = os.path.dirname(path)
@@ -41,18 +44,19 @@ def locate(path):
     if is_tape_folder(path):
         # Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.
         if os.path.basename(parent) == "tapes":
-            return stored(os.path.dirname(parent), [os.path.basename(path)])
-        return [(path, session_of(path))], [path, parent], []
+            return stored(os.path.dirname(parent), [os.path.basename(path)]) + (None,)
+        return [(path, session_of(path))], [path, parent], [], None
     root = parent if os.path.basename(path) == "tapes" else path
     tapes = os.path.join(root, "tapes")
     found = stored(root, sorted(os.listdir(tapes)) if os.path.isdir(tapes) else [])
-    if found[0]:
-        return found
+    # Of tapes that were all removed the ledger still tells.
+    if found[0] or os.path.isdir(os.path.join(root, "ledger", "seq")):
+        return found + (root,)
     folders = [os.path.join(path, name) for name in sorted(os.listdir(path))]
     copied = [(folder, session_of(folder)) for folder in folders if is_tape_folder(folder)]
     if not copied:
         raise FileNotFoundError(path + " has no tapes")
-    return copied, [path, parent], []
+    return copied, [path, parent], [], None
 
 
 def stored(root, names):
@@ -112,25 +116,40 @@ def keys_beside(folder):
         return []
 
 
-def verify(path, given, progress):
+def verify(path, given, now_ms, progress):
     excerpt = path.endswith(excerpts.ENDING)
-    sessions, around, foreign = ([], [os.path.dirname(os.path.abspath(path))], []) if excerpt else locate(path)
+    around, foreign, whole, sessions = [os.path.dirname(os.path.abspath(path))], [], None, []
+    if not excerpt:
+        sessions, around, foreign, whole = locate(path)
     keys, trust = given, "given"
     if keys is None:
         keys = next(filter(None, map(keys_beside, around)), [])
         trust = "beside" if keys else "none"
-    tapes = [TapeVerifier(folder, session, keys, progress).verify() for folder, session in sessions]
+    check = None
+    if whole is not None:
+        ledger = Ledger(whole, keys, now_ms, progress)
+        check = CrossCheck(ledger if ledger.read() else None, now_ms)
+    tapes = []
+    for folder, session in sessions:
+        watch = check and check.watch(session)
+        tape = TapeVerifier(folder, session, keys, progress, watch).verify()
+        tapes.append(tape if check is None else check.judge(tape, watch))
+    ledger = None
+    if check is not None:
+        tapes += check.missing({session for _, session in sessions})
+        ledger = check.result()
+        if not tapes and not (ledger and ledger["size"]):
+            raise FileNotFoundError(path + " has no tapes")
     if excerpt:
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(excerpts.MAX_SIZE + 1)
         tapes.append(excerpts.ExcerptVerifier(text, os.path.basename(path), keys).verify())
-    verdict = worst(tape["verdict"] for tape in tapes)
+    verdict = worst([tape["verdict"] for tape in tapes] + ([ledger["verdict"]] if ledger else []))
     return {
         "path": path, "verdict": verdict, "exit": EXITS[verdict], "trust": trust,
         "frames": sum(tape["frames"] for tape in tapes), "tapes": tapes,
         "foreign": foreign[:MAX_FOREIGN], "foreignCount": len(foreign),
-        # Tapes by themselves: this program does not read ledgers.
-        "ledger": None,
+        "ledger": ledger,
     }
 
 
@@ -160,6 +179,14 @@ def lines_of(result):
             yield "  ... and %d more problems" % (tape["problemCount"] - len(tape["problems"]))
     for key in result["foreign"]:
         yield key + " is no part of a tape, and was not looked at"
+    if result["ledger"] is not None:
+        ledger = result["ledger"]
+        yield "ledger  %(verdict)s  %(size)d entries, %(checkpoints)d checkpoints" % ledger
+        for problem in ledger["problems"]:
+            where = ["%s %s" % (name, problem[name]) for name in ("entry", "offset") if name in problem]
+            yield "  %s  %s: %s (%s)" % (
+                problem["verdict"], problem["part"], problem["what"], ", ".join([problem["object"]] + where)
+            )
     yield "%s: %s (%d tapes, %d frames)" % (result["verdict"], result["path"], len(result["tapes"]), result["frames"])
     yield TRUST[result["trust"]]
 
@@ -169,9 +196,13 @@ def main():
     parser.add_argument("paths", nargs="+", metavar="PATH")
     parser.add_argument("--trust", metavar="FILE", help="public keys of the gateways to believe, a gateway.pub")
     parser.add_argument("--json", action="store_true", help="one JSON object a path")
+    parser.add_argument("--at", metavar="TIME", help="when a copy was made, ISO 8601 in UTC; default: now")
     parser.add_argument("--signatures", choices=("python", "openssl"), default="python", help="who checks signatures")
     arguments = parser.parse_args()
     signatures.choose(arguments.signatures)
+    now_ms = int(time.time() * 1000) if arguments.at is None else milliseconds(arguments.at)
+    if now_ms is None:
+        parser.error("--at takes a time such as 2026-11-28T12:00:00Z")
     keys = None
     if arguments.trust is not None:
         with open(arguments.trust, encoding="utf-8") as file:
@@ -181,7 +212,7 @@ def main():
     verdicts, code = [], 0
     for path in paths:
         try:
-            result = verify(path, keys, progress)
+            result = verify(path, keys, now_ms, progress)
         except OSError as error:
             result = {"path": path, "error": str(error)}
             code = 1

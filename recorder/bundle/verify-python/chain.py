@@ -113,6 +113,8 @@ class ChunkChecker:
             tape.last_good = {"frame": header.last_seq, "atUs": header.last_us, "chunk": header.n}
         chain.good += good
         chain.n, chain.seq, chain.at_us = header.n + 1, header.first_seq + header.count, header.last_us
+        if tape.watch is not None:
+            tape.watch.on_chunk(header.n, chunk.head, self.recovered)
         chain.head, chain.head_in_doubt = chunk.head, chain.key is not None and not is_signed
         chain.key = header.next_key
 

@@ -249,6 +249,8 @@ class Segment(Part):
             self.invalid("header", "the tape is that of %s" % session["id"], offset=offset)
         tape.durability, tape.loss_window = session["durability"], statement["lossWindow"]
         tape.read_salt(statement["salt"])
+        if tape.watch is not None:
+            tape.watch.on_header(sha256(value[0]), statement.get("checkpoint"))
         tape.chain = self.chain = Chain(statement["epoch"], sha256(value[0]), 0, 0)
 
     def _later(self, data, offset):

@@ -124,6 +124,48 @@ def _ed_double(p):
     return (e * f % _P, g * h % _P, f * g % _P, e * h % _P)
 
 
+_tables = {}
+_seen = set()
+
+
+def _ed_times(point, number):
+    """By a table of its multiples for a point that comes again: a gateway's key signs a whole ledger, an epoch's once."""
+    table = _tables.get(point)
+    if table is None and point in _seen and len(_tables) < 64:
+        table = _tables[point] = _ed_table(point)
+    elif table is None and len(_seen) < 4096:
+        _seen.add(point)
+    sum_ = (0, 1, 1, 0)
+    if table is not None:
+        for row in table:
+            if number & 15:
+                sum_ = _ed_add(sum_, row[number & 15])
+            number >>= 4
+        return sum_
+    multiples = [sum_, point]
+    for _ in range(14):
+        multiples.append(_ed_add(multiples[-1], point))
+    for shift in range(252, -1, -4):
+        for _ in range(4):
+            sum_ = _ed_double(sum_)
+        digit = number >> shift & 15
+        if digit:
+            sum_ = _ed_add(sum_, multiples[digit])
+    return sum_
+
+
+def _ed_table(point):
+    """Row i has 0 to 15 times 16^i times the point."""
+    rows = []
+    for _ in range(64):
+        row = [(0, 1, 1, 0), point]
+        for _ in range(14):
+            row.append(_ed_add(row[-1], point))
+        rows.append(row)
+        point = _ed_add(row[15], point)
+    return rows
+
+
 def _ed_point(data):
     """RFC 8032, 5.1.3; None for what is no point."""
     y = int.from_bytes(data, "little")
@@ -154,13 +196,7 @@ def _ed25519(key, message, signature):
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % _L
     minus_a = (_P - a[0], a[1], 1, _P - a[3])
-    both = _ed_add(_BASE, minus_a)
-    sum_ = (0, 1, 1, 0)
-    for bit in range(252, -1, -1):  # s B - k A, both at once, from the highest bit on
-        sum_ = _ed_double(sum_)
-        bits = (s >> bit & 1) + 2 * (k >> bit & 1)
-        if bits:
-            sum_ = _ed_add(sum_, (_BASE, minus_a, both)[bits - 1])
+    sum_ = _ed_add(_ed_times(_BASE, s), _ed_times(minus_a, k))
     inverse = pow(sum_[2], -1, _P)
     x, y = sum_[0] * inverse % _P, sum_[1] * inverse % _P
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]

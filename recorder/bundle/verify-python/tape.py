@@ -15,11 +15,12 @@ from segment import Recovery, Segment, recovery_of
 class TapeVerifier:
     """Reads one session's objects in a folder; holds one chunk at a time. `keys`: the gateways' keys that are trusted."""
 
-    def __init__(self, folder, session, keys, progress=None):
+    def __init__(self, folder, session, keys, progress=None, watch=None):
         self.folder = folder
         self.session = session
         self.keys = keys
         self.progress = progress or (lambda size: None)
+        self.watch = watch  # told of header and chunks, for the ledger
         self.report = Report()
         self.chain = None  # None until segment 0 has told its header
         self.recovered_by = None

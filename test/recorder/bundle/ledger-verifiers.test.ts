@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
+import { nodeTools } from '../../../recorder/tape/tools.ts'
+import { tapeKeys } from '../../../schemas/tape.ts'
+import type { TapeVerification, Verification, VerifyVerdict } from '../../../schemas/verification.ts'
+import { interimRoot } from '../../../schemas/verify/ledger-facts.ts'
+import { ledgerKeys } from '../../../schemas/verify/ledger-line.ts'
+import { forgeChunk, forgeSeal, forgeTape, ID, makeKey } from '../../support/forge.ts'
+import { makeSigner } from '../../support/ledger.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { Gallery } from '../../support/verifiers.ts'
+
+/** One row: a store somebody has been at, what every verifier must say of it, and in which part it must see why. */
+type Row = readonly [name: string, store: MemoryStore, verdict: VerifyVerdict, part?: string]
+
+let folder: RecordingFolder
+let gallery: Gallery
+let sealed: string
+let open: string
+let whole: MemoryStore
+/** While `open` was open. */
+let running: MemoryStore
+/** A session more, whose key and tail somebody took. */
+let retention: MemoryStore
+
+before(async () => {
+  folder = await recordingFolder()
+  gallery = new Gallery([folder.signer])
+  const { signer } = folder
+  const store = new MemoryStore()
+  const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer, origin: 'log.example/test' })
+  await ledger.append({ type: 'gateway.start', version: '0', node: 'v24' })
+  const room = await folder.room({ store, ledger, codec: 'gzip', limits: { interimMs: 3_600_000 } })
+  const record = async (): Promise<Awaited<ReturnType<typeof room.open>>> => {
+    const opened = await room.open(START)
+    for (let n = 0; n < 3; n += 1)
+      await opened.recorder.append([entry({ body: Buffer.from(`statement ${n}`) })], { durable: true })
+    return opened
+  }
+  const first = await record()
+  sealed = first.info.id
+  await first.recorder.seal('client.left')
+  await ledger.publish()
+  const second = await record()
+  open = second.info.id
+  await room.interim()
+  await ledger.publish()
+  running = store.copy()
+  await second.recorder.seal('client.left')
+  await room.close()
+  await ledger.append({ type: 'gateway.stop', reason: 'stopped' })
+  await ledger.close()
+  whole = store
+  retention = store.copy()
+  const act = await StoreLedger.open({ store: retention, gateway: 'gw1-cli', signer, publish: false })
+  await act.append({
+    type: 'retention.delete',
+    actor: 'otto',
+    proof: 'key:k1',
+    session: sealed,
+    rule: 'after-90-days',
+    objects: 2,
+  })
+  await act.close()
+})
+after(async () => {
+  gallery[Symbol.dispose]()
+  await folder[Symbol.asyncDispose]()
+})
+
+function lines(store: MemoryStore): string[] {
+  return (store.objects.get(ledgerKeys.sequence(0))?.toString() ?? '').split('\n').slice(0, -1)
+}
+
+function withLines(store: MemoryStore, changed: readonly string[]): MemoryStore {
+  const copy = store.copy()
+  copy.objects.set(ledgerKeys.sequence(0), Buffer.from(changed.map((line) => `${line}\n`).join('')))
+  return copy
+}
+
+function without(store: MemoryStore, prefix: string): MemoryStore {
+  const copy = store.copy()
+  for (const key of copy.objects.keys()) if (key.startsWith(prefix)) copy.objects.delete(key)
+  return copy
+}
+
+function changed(store: MemoryStore, key: string, change: (bytes: Buffer) => Buffer): MemoryStore {
+  const copy = store.copy()
+  copy.objects.set(key, change(Buffer.from(copy.objects.get(key) ?? '')))
+  return copy
+}
+
+/** The last chunk and everything behind it. */
+function cutTail(bytes: Buffer): Buffer {
+  return bytes.subarray(0, bytes.lastIndexOf(Buffer.from([0x89, 0x54, 0x52, 0x43])))
+}
+
+function rows(): Row[] {
+  const all = lines(whole)
+  const [first = '', second = ''] = all
+  const noCheckpoints = without(whole, 'ledger/checkpoint/')
+  const close = all.findIndex((line) => line.includes('"type":"session.close"'))
+  const tape = tapeKeys.segment(open, 0)
+  const gone = all.filter((line) => !line.includes(sealed))
+  const flips = Array.from({ length: 8 }, (_, index): Row => {
+    const flip = (bytes: Buffer): Buffer => {
+      const at = Math.floor((bytes.length * (index + 0.5)) / 8)
+      bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << index), at)
+      return bytes
+    }
+    return [`a bit flipped in the sequence, place ${index}`, changed(whole, ledgerKeys.sequence(0), flip), 'INVALID']
+  })
+  return [
+    ['as it was written', whole, 'VALID'],
+    ['still running', running, 'VALID-INCOMPLETE', 'end'],
+    ['a session’s tape removed', without(whole, tapeKeys.prefix(sealed)), 'INVALID', 'ledger'],
+    ['the tape of an open session removed', without(running, tapeKeys.prefix(open)), 'INVALID', 'ledger'],
+    ['all tapes removed', without(whole, 'tapes/'), 'INVALID', 'ledger'],
+    ['a session removed with its entries', withLines(without(whole, tapeKeys.prefix(sealed)), gone), 'INVALID', 'numbering'],
+    ['… and every checkpoint', withLines(without(noCheckpoints, tapeKeys.prefix(sealed)), gone), 'INVALID', 'checkpoint'],
+    [
+      'a tape of which the ledger never heard',
+      withLines(
+        whole,
+        all.filter((line) => !(line.includes(sealed) && line.includes('session.open'))),
+      ),
+      'INVALID',
+      'ledger',
+    ],
+    ['retention', without(retention, tapeKeys.prefix(sealed)), 'DELETED-BY-POLICY'],
+    ['the tail of an open tape cut behind its interim', changed(running, tape, cutTail), 'INVALID', 'ledger'],
+    ['the tail of a sealed tape cut', changed(whole, tape, cutTail), 'INVALID', 'ledger'],
+    [
+      'the tape as it was before its end',
+      changed(whole, tape, () => Buffer.from(running.objects.get(tape) ?? '')),
+      'INVALID',
+      'ledger',
+    ],
+    [
+      'an entry altered',
+      withLines(
+        whole,
+        all.map((line) => line.replace('"target":"shop"', '"target":"shoq"')),
+      ),
+      'INVALID',
+      'entry',
+    ],
+    ['entries reordered', withLines(whole, [second, first, ...all.slice(2)]), 'INVALID', 'numbering'],
+    ['an entry twice', withLines(noCheckpoints, [...all, all.at(-1) ?? '']), 'INVALID', 'numbering'],
+    ['a stranger’s line', withLines(noCheckpoints, [...all, 'hello', '[{},"0000000000000000","AAAA"]']), 'INVALID', 'checkpoint'],
+    ['the end of the ledger cut', withLines(whole, all.slice(0, close)), 'INVALID', 'checkpoint'],
+    ['… with its checkpoints', withLines(noCheckpoints, all.slice(0, close)), 'INVALID', 'ledger'],
+    [
+      'a checkpoint of another size',
+      changed(whole, ledgerKeys.checkpoint(3), (note) => Buffer.from(note.toString().replace('\n3\n', '\n4\n'))),
+      'INVALID',
+      'checkpoint',
+    ],
+    [
+      'no checkpoint in its place',
+      changed(whole, ledgerKeys.checkpoint(3), () => Buffer.from('no note')),
+      'INVALID',
+      'checkpoint',
+    ],
+    ['a checkpoint taken away', without(whole, ledgerKeys.checkpoint(3)), 'INVALID', 'checkpoint'],
+    ['the ledger taken away', without(whole, 'ledger/'), 'UNVERIFIABLE', 'ledger'],
+    ['the sequence taken away', without(whole, 'ledger/seq/'), 'INVALID', 'checkpoint'],
+    [
+      'an object of the sequence behind a missing one',
+      changed(whole, ledgerKeys.sequence(7), () => Buffer.from('x\n')),
+      'INVALID',
+      'entry',
+    ],
+    ...flips,
+  ]
+}
+
+/** Everything that is not a sentence. */
+function told({ path: _, tapes, ledger, ...rest }: Verification): unknown {
+  const wordless = <T extends Pick<TapeVerification, 'problems'>>(one: T): unknown => ({
+    ...one,
+    problems: one.problems.map(({ what: _what, ...problem }) => problem),
+  })
+  return { ...rest, tapes: tapes.map(wordless), ledger: ledger === null ? null : wordless(ledger) }
+}
+
+test('what the ledger tells of removed, cut and replaced tapes, and of itself, every verifier says alike', async (t) => {
+  const table = rows()
+  const folders = table.map(([, store]) => gallery.add(store.objects))
+  const [own = [], ...others] = await gallery.all(t, folders)
+  for (const [index, [name, , verdict, part]] of table.entries()) {
+    const result = own[index]
+    const problems = [...(result?.ledger?.problems ?? []), ...(result?.tapes.flatMap((tape) => tape.problems) ?? [])]
+    assert.equal(result?.verdict, verdict, `${name}: ${JSON.stringify(problems)}`)
+    if (part !== undefined)
+      assert.ok(
+        problems.some((one) => one.part === part && one.verdict === verdict),
+        `${name}: ${JSON.stringify(problems)}`,
+      )
+    for (const results of others) assert.deepEqual(results[index] && told(results[index]), result && told(result), name)
+  }
+})
+
+test('a tail cut and sealed anew with a stolen current key looks whole by itself, and is INVALID by the ledger’s last interim', async (t) => {
+  const lists = [['a', 'b'], ['c'], ['d', 'e', 'f']]
+  const forged = await forgeTape(folder.signer, lists)
+  const [c0, c1, c2] = forged.chunks
+  const key = forged.keys[2]
+  assert.ok(c0 !== undefined && c1 !== undefined && c2 !== undefined && key !== undefined)
+  const next = makeKey()
+  const other = forgeChunk({ n: 2, firstSeq: 3, texts: ['x', 'y', 'z'], prev: c1.head, key, next })
+  const seal = forgeSeal([c0, c1, other], ['a', 'b', 'c', 'x', 'y', 'z'], next)
+  const store = forged.write([c0.record, c1.record, other.record, seal])
+  const alone = gallery.add(store.objects)
+  const tapeAlone = `${alone}/tapes/${ID}`
+  // An index is missing, which a thief of keys could make as well.
+  for (const [result] of await gallery.all(t, [tapeAlone]))
+    assert.deepEqual(
+      result?.tapes[0]?.problems.map(({ part }) => part),
+      ['footer'],
+    )
+  const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer: folder.signer })
+  await ledger.append({ type: 'gateway.start', version: '0', node: 'v24' })
+  await ledger.append({
+    type: 'session.open',
+    session: ID,
+    number: 1,
+    header: forged.headerHash,
+    identity: 'agent-7',
+    target: 'shop',
+    policy: 'ab'.repeat(32),
+    durability: 'process',
+  })
+  const point = { chunks: 3, frames: 6, head: c2.head.toString('hex') }
+  const root = Buffer.from(interimRoot(nodeTools, new Map([[ID, point]]))).toString('hex')
+  await ledger.append({
+    type: 'gateway.interim',
+    open: 1,
+    root,
+    tapes: [[ID, point.chunks, point.frames, point.head]],
+  })
+  await ledger.close()
+  for (const [result] of await gallery.all(t, [gallery.add(store.objects)])) {
+    assert.equal(result?.ledger?.verdict, 'VALID', JSON.stringify(result?.ledger))
+    assert.equal(result.verdict, 'INVALID')
+    assert.match(result.tapes[0]?.problems.at(-1)?.what ?? '', /chunk 2 of the tape was another/)
+  }
+  const cut = forged.write([c0.record, c1.record, forgeSeal([c0, c1], ['a', 'b', 'c'], key)])
+  for (const [name, bytes] of store.objects) if (name.startsWith('ledger/')) cut.objects.set(name, bytes)
+  for (const [result] of await gallery.all(t, [gallery.add(cut.objects)]))
+    assert.match(result?.tapes[0]?.problems.at(-1)?.what ?? '', /its end was cut off/)
+})
+
+test('a recording that fell silent with open tapes is named by every verifier, at the time the copy was made', async (t) => {
+  const path = gallery.add(running.objects)
+  const later = new Date(Date.now() + 120_000).toISOString()
+  for (const [result] of await gallery.all(t, [path], later)) {
+    assert.equal(result?.ledger?.verdict, 'VALID-INCOMPLETE', JSON.stringify(result?.ledger))
+    assert.deepEqual([result.ledger.writers[0]?.state, result.ledger.problems.map(({ part }) => part)], ['silent', ['interim']])
+  }
+})
+
+test('a ledger by keys nobody trusts is UNVERIFIABLE in every verifier', async (t) => {
+  using other = new Gallery([makeSigner()])
+  const path = other.add(whole.objects)
+  const [own, ...others] = (await other.all(t, [path])).map(([result]) => result && told(result))
+  assert.equal((own as Verification).verdict, 'UNVERIFIABLE')
+  for (const result of others) assert.deepEqual(result, own)
+})
