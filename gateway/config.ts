@@ -16,7 +16,7 @@ import { type Attesters, attestersOf } from './attesters.ts'
 import { problemsOf } from './config-check.ts'
 import { azureIdentityOf } from './credentials/azure.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
-import { storePlaceOf } from './store-place.ts'
+import { type EvidencePlace, evidencePlaceOf, storePlaceOf } from './store-place.ts'
 import { openYaml } from './yaml.ts'
 
 /** How a listener of one protocol is to be opened. */
@@ -56,6 +56,8 @@ export interface Settings {
   readonly policyFile: string
   /** Where tapes are kept. */
   readonly store: StorePlace
+  /** Where they are copied to once they have ended. */
+  readonly evidence?: EvidencePlace
   /** What signs tapes; a file in the data folder where it is left out. */
   readonly signer?: VaultSignerPlace
   /** The least for every session, and which ones get more. */
@@ -125,14 +127,16 @@ export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise
   const yaml = openYaml(text, path, ConfigSchema, 'CONFIG_INVALID')
   for (const { at, message, others } of await problemsOf(yaml.value, pathFrom(path), env)) yaml.mistake(at, message, others)
   yaml.finish()
-  const places = {
-    store: await storePlaceOf(yaml.value, pathFrom(path), env),
-    attesters: await attestersOf(yaml.value, pathFrom(path), env),
-  }
-  return settingsOf(yaml.value, path, places)
+  const from = pathFrom(path)
+  const evidence = await evidencePlaceOf(yaml.value, from, env)
+  return settingsOf(yaml.value, path, {
+    store: await storePlaceOf(yaml.value, from, env),
+    attesters: await attestersOf(yaml.value, from, env),
+    ...(evidence === undefined ? {} : { evidence }),
+  })
 }
 
-function settingsOf(config: Config, file: string, places: Pick<Settings, 'store' | 'attesters'>): Settings {
+function settingsOf(config: Config, file: string, places: Pick<Settings, 'store' | 'attesters' | 'evidence'>): Settings {
   const from = pathFrom(file)
   return {
     file,

@@ -92,6 +92,16 @@ export class Log {
     this.#logger.error({ target, ...errorFacts(error), ...cause }, 'the credential of the target cannot be read')
   }
 
+  copied(session: string, bytes: number): void {
+    this.#logger.info({ session, bytes }, 'copied to the evidence container')
+  }
+
+  /** Its tape stays where it was recorded, and is tried again. Messages of the store name objects, never what is in them. */
+  copyFailed(session: string | undefined, error: unknown): void {
+    const why = error instanceof ApplianceError ? { why: error.message } : {}
+    this.#logger.warn({ session, ...errorFacts(error), ...why }, 'a tape could not be copied to the evidence container')
+  }
+
   /** A bug of ours, or of a library, that ended one connection and no other. */
   connectionFailed(client: string, error: unknown): void {
     this.#logger.error({ client, ...errorFacts(error) }, 'connection failed unexpectedly')

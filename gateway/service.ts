@@ -5,6 +5,7 @@ import type { Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
+import { readCredential } from './credentials/upstream.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
@@ -95,6 +96,7 @@ export class Service {
       attesters: settings.attesters,
       facts: { policy: policy.hash, durability: settings.durability, targets: settings.targets.size },
     })
+    prefetchCredentials(settings, log, env)
     const desk = await FolderDesk.open(places.approvals)
     const cancels = new Cancels(worker, forwardCancel)
     const sessions = new GatewaySessions({
@@ -163,6 +165,14 @@ export class Service {
       this.#log.stray(error)
       return false
     }
+  }
+}
+
+/** So that the first session does not wait for tokens and vaults, and what is wrong with them is in the log before somebody meets it. */
+function prefetchCredentials(settings: Settings, log: Log, env: NodeJS.ProcessEnv): void {
+  for (const { target, credential } of settings.targets.values()) {
+    if ((credential.managedIdentity ?? credential.keyVault) === undefined) continue
+    readCredential(credential, env).catch((error: unknown) => log.credentialFailed(target.name, error))
   }
 }
 

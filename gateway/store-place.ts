@@ -1,4 +1,5 @@
 import type { BlobPlace, StorePlace } from '../recorder/index.ts'
+import type { Retention } from '../recorder/store/store-blob-evidence.ts'
 import type { BlobStoreConfig, Config } from '../schemas/config.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Problem } from './config-check.ts'
@@ -7,6 +8,7 @@ import { isLoopback, isMetadata } from './hosts.ts'
 import { placesIn } from './places.ts'
 
 const DEFAULT_CONTAINER = 'live'
+const EVIDENCE_CONTAINER = 'evidence'
 
 /**
  * Where the configured store is. Without `env` the emulator's key, if there is one, is left out: for commands that do not open
@@ -26,8 +28,42 @@ export async function storePlaceOf(
   }
 }
 
+/** Where ended tapes are kept. */
+export interface EvidencePlace {
+  readonly place: BlobPlace
+  readonly retention: Retention
+}
+
+/** Undefined where tapes stay where they are recorded. */
+export async function evidencePlaceOf(
+  { store }: Pick<Config, 'store'>,
+  from: (path: string) => string,
+  env: NodeJS.ProcessEnv | undefined,
+): Promise<EvidencePlace | undefined> {
+  const blob = store?.blob
+  if (blob?.evidence === undefined) return undefined
+  const { container, identity, clientId, retainDays, mode, legalHold } = blob.evidence
+  const own = identity === undefined && clientId === undefined ? blob : { ...blob.evidence }
+  return {
+    place: {
+      url: accountUrl(blob),
+      container: container ?? EVIDENCE_CONTAINER,
+      access: await accessOf({ ...own, ...keyOf(blob) }, from, env),
+    },
+    retention: {
+      ...(retainDays === undefined ? {} : { days: retainDays }),
+      ...(mode === undefined ? {} : { mode }),
+      ...(legalHold === undefined ? {} : { legalHold }),
+    },
+  }
+}
+
+function keyOf({ key }: BlobStoreConfig): Pick<BlobStoreConfig, 'key'> {
+  return key === undefined ? {} : { key }
+}
+
 async function accessOf(
-  { identity, clientId, key }: BlobStoreConfig,
+  { identity, clientId, key }: Pick<BlobStoreConfig, 'identity' | 'clientId' | 'key'>,
   from: (path: string) => string,
   env: NodeJS.ProcessEnv | undefined,
 ): Promise<BlobPlace['access']> {
@@ -66,7 +102,7 @@ function accountUrl({ account, url }: BlobStoreConfig): string {
 /** What in a well-formed `store` could not work or must not. */
 export function storeProblems({ store }: Pick<Config, 'store'>): Problem[] {
   if (store === undefined) return []
-  const { account, url, identity, clientId, key } = store.blob
+  const { account, url, identity, clientId, key, container = DEFAULT_CONTAINER, evidence } = store.blob
   const problems: Problem[] = []
   const add = (at: string[], message: string): void => void problems.push({ at: ['store', 'blob', ...at], message })
   if ((account === undefined) === (url === undefined)) add([], 'give either account or url')
@@ -80,6 +116,10 @@ export function storeProblems({ store }: Pick<Config, 'store'>): Problem[] {
     if (key !== undefined && !isLoopback(hostname)) add(['key'], KEY_ONLY_FOR_EMULATOR)
   } else if (key !== undefined) add(['key'], KEY_ONLY_FOR_EMULATOR)
   if (key !== undefined && (identity ?? clientId) !== undefined) add(['key'], 'either key or identity: give one')
+  if (evidence !== undefined && (evidence.container ?? EVIDENCE_CONTAINER) === container)
+    add(['evidence'], `${container} is where sessions are recorded: evidence is another container, with other rights`)
+  if (evidence?.mode !== undefined && evidence.retainDays === undefined)
+    add(['evidence', 'mode'], 'means nothing without retainDays')
   return problems
 }
 

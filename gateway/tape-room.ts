@@ -12,6 +12,7 @@ import {
   StoreLedger,
   spoolLimits,
 } from '../recorder/index.ts'
+import { Sealer } from '../recorder/retention/sealer.ts'
 import { publishBeside } from '../recorder/tape/signer-file.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
 import { type Attesters, openAttestations } from './attesters.ts'
@@ -95,6 +96,19 @@ export async function openLedger(settings: Where, writer: string, log: Log, publ
     onProblem: (error) => log.ledgerProblem(error),
     ...(origin === undefined ? {} : { origin }),
     ...(oldJournal === undefined ? {} : { oldJournal }),
+  })
+}
+
+/** Begins to copy ended tapes to where they are kept, if there is such a place. In one process of a machine. */
+export async function openSealer(settings: Pick<Settings, 'store' | 'evidence'>, log: Log): Promise<Sealer | undefined> {
+  if (settings.evidence === undefined) return undefined
+  const { openEvidence } = await import('../recorder/store/store-blob-evidence.ts')
+  const { place, retention } = settings.evidence
+  return new Sealer({
+    live: await openStore(settings.store),
+    evidence: await openEvidence(place, retention),
+    onCopied: (session, bytes) => log.copied(session, bytes),
+    onProblem: (session, error) => log.copyFailed(session, error),
   })
 }
 

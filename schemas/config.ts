@@ -254,6 +254,23 @@ export const BlobStoreConfig = Type.Object(
     ),
     container: Type.Optional(Container('Where sessions are recorded; `live` if not given')),
     ...AzureIdentity,
+    evidence: Type.Optional(
+      Type.Object(
+        {
+          container: Type.Optional(Container('`evidence` if not given')),
+          ...AzureIdentity,
+          retainDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 146_000 })),
+          mode: Type.Optional(
+            Type.Union([Type.Literal('unlocked'), Type.Literal('locked')], {
+              default: 'unlocked',
+              description: '`locked` can be made longer and never shorter, by nobody',
+            }),
+          ),
+          legalHold: Type.Optional(Type.Boolean({ description: 'Every copy is put under legal hold' })),
+        },
+        { ...closed, description: 'Where ended tapes are copied to, as block blobs that are made once' },
+      ),
+    ),
     key: Type.Optional(SecretSource),
   },
   { ...closed, description: 'A container of Azure Blob Storage' },

@@ -3,7 +3,7 @@ import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
 import { type Log, openLog } from '../log.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
-import { recoverTapes } from '../tape-room.ts'
+import { openSealer, recoverTapes } from '../tape-room.ts'
 import { CANCEL_TIMEOUT_MS, WORKER_ENV, Workers } from '../workers.ts'
 import { Questions, type WorkerMessage, workerMessage } from '../workers-messages.ts'
 import { type Cli, EXIT, findConfig } from './context.ts'
@@ -31,6 +31,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     targets: settings.targets.size,
     workers: options.workers,
   })
+  await using _sealer = await openSealer(settings, log)
   if (options.workers > 1) {
     const workers = await Workers.start(options.workers, settings, log)
     onSignals((why) => workers.stop(why))

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, beforeEach, test } from 'node:test'
+import { loadConfig } from '../../gateway/config.ts'
+import { silentLog } from '../../gateway/log.ts'
+import { openSealer } from '../../gateway/tape-room.ts'
 import { type IdentityEndpoint, startIdentityEndpoint, trustedTls, withEnv } from '../support/azure-identity.ts'
 import { type Azurite, startAzurite } from '../support/azurite.ts'
 import { type BlobProxy, startBlobProxy } from '../support/blob-proxy.ts'
@@ -33,9 +36,9 @@ beforeEach(() => {
   endpoint.answers = ['ok']
 })
 
-async function blobGateway(): Promise<{ readonly gateway: EchoGateway; readonly container: string }> {
+async function blobGateway(more = ''): Promise<{ readonly gateway: EchoGateway; readonly container: string }> {
   const { container } = await azurite.place()
-  const store = `store: { blob: { url: '${proxy.url}', container: ${container}, clientId: ${randomUUID()} } }\n`
+  const store = `store: { blob: { url: '${proxy.url}', container: ${container}, clientId: ${randomUUID()}${more} } }\n`
   return { gateway: await echoGateway({ extra: store }), container }
 }
 
@@ -53,7 +56,7 @@ test('records, lists, replays and verifies with blobs/read and blobs/add/action 
   const { service, port } = await gateway.start()
   await Promise.all([1, 2, 3].map((n) => session(port, gateway.keys.agent, [`one ${n}`, `two ${n}`])))
   assert.equal(await service.stop('done'), true)
-  assert.deepEqual(new Set(proxy.calls.map(({ action }) => action)), new Set(['blobs/add/action']))
+  assert.deepEqual(new Set(proxy.calls.map(({ action }) => action)), new Set(['blobs/add/action', 'blobs/read']))
 
   const listed = await runCli(['sessions', '--json', '--config', gateway.config])
   const sessions: { id: string; state: string }[] = JSON.parse(listed.out)
@@ -82,6 +85,21 @@ test('records, lists, replays and verifies with blobs/read and blobs/add/action 
   const none = await runCli(['verify', `${proxy.url}/no-such-container`, '--json'])
   assert.equal(none.code, 1)
   assert.match(none.err, /STORE_/)
+})
+
+test('ended tapes are copied to the evidence container, by an identity that may write there, and verify there', async () => {
+  const { container: evidence } = await azurite.place()
+  const { gateway } = await blobGateway(`, evidence: { container: ${evidence}, clientId: ${randomUUID()} }`)
+  await using _gateway = gateway
+  const { service, port } = await gateway.start()
+  await session(port, gateway.keys.agent, ['hello'])
+  await service.stop('done')
+  proxy.rights = new Set(['blobs/read', 'blobs/add/action', 'blobs/write'])
+  await using sealer = await openSealer(await loadConfig(gateway.config, {}), silentLog())
+  await sealer?.look()
+  const { code, out } = await runCli(['verify', `${proxy.url}/${evidence}`, '--json'])
+  assert.equal(code, 0, out)
+  assert.equal(JSON.parse(out).tapes.length, 1)
 })
 
 test('a byte changed in the container is INVALID, by URL as on disk', async () => {

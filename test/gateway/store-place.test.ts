@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { storePlaceOf, storeProblems, tapesOfUrl } from '../../gateway/store-place.ts'
+import { evidencePlaceOf, storePlaceOf, storeProblems, tapesOfUrl } from '../../gateway/store-place.ts'
 import type { BlobStoreConfig } from '../../schemas/config.ts'
 import { GOOD, mistakes } from '../support/config.ts'
 
@@ -30,6 +30,22 @@ test("the emulator's key comes from where it is named, and is left out for who d
   assert.deepEqual('blob' in without && without.blob.access, { key: '' })
 })
 
+test('evidence is kept beside, by an identity of its own where one is given', async () => {
+  const [recorder, sealer] = ['00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002']
+  const blob = { account: 'evidence1', clientId: recorder }
+  const access = async (evidence: NonNullable<BlobStoreConfig['evidence']>) =>
+    (await evidencePlaceOf({ store: { blob: { ...blob, evidence } } }, from, {}))?.place
+  const url = 'https://evidence1.blob.core.windows.net'
+  const identity = { kind: 'managed', clientId: recorder } as const
+  assert.deepEqual(await access({}), { url, container: 'evidence', access: { identity } })
+  assert.deepEqual(await access({ container: 'kept', clientId: sealer }), {
+    url,
+    container: 'kept',
+    access: { identity: { kind: 'managed', clientId: sealer } },
+  })
+  assert.equal(await evidencePlaceOf({ store: { blob } }, from, {}), undefined)
+})
+
 test('an account key in production, tokens in clear and the metadata service as a store are refused', async () => {
   assert.match(said({ account: 'evidence1', key: { env: 'K' } })[0] ?? '', /overwrite and delete everything/)
   assert.match(said({ url: 'https://evidence1.blob.core.windows.net', key: { env: 'K' } })[0] ?? '', /only for the emulator/)
@@ -38,6 +54,8 @@ test('an account key in production, tokens in clear and the metadata service as 
   for (const host of ['169.254.169.254', '[::ffff:169.254.169.254]', '168.63.129.16', '[fe80::1]'])
     assert.match(said({ url: `https://${host}` })[0] ?? '', /metadata service/, host)
   assert.match(said({})[0] ?? '', /either account or url/)
+  assert.match(said({ account: 'a11', container: 'one', evidence: { container: 'one' } })[0] ?? '', /another container/)
+  assert.match(said({ account: 'a11', evidence: { mode: 'locked' } })[0] ?? '', /nothing without retainDays/)
   assert.deepEqual(said({ account: 'evidence1', clientId: '00000000-0000-0000-0000-000000000001' }), [])
 })
 

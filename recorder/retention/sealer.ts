@@ -1,0 +1,123 @@
+import { ApplianceError } from '../../schemas/errors.ts'
+import { tapeKeys } from '../../schemas/tape.ts'
+import type { Store } from '../store/store.ts'
+import type { Copied, Evidence } from '../store/store-blob-evidence.ts'
+import { openTape } from '../tape/reader.ts'
+
+/** Between two looks; also how long after its end a tape is copied at the latest, where the store is well. */
+const LOOK_EVERY_MS = 60_000
+/** What follows `copies/<session>`: put last, so that it stands for a whole and compared copy. */
+const MANIFEST = { prefix: 'copies/', suffix: '.json' } as const
+const KEYS_PREFIX = 'keys/'
+
+export interface SealerParts {
+  /** Where tapes are recorded. */
+  readonly live: Store
+  readonly evidence: Evidence
+  readonly lookEveryMs?: number
+  /** Copied and compared. */
+  readonly onCopied: (session: string, bytes: number) => void
+  readonly onProblem: (session: string | undefined, error: unknown) => void
+}
+
+/**
+ * Copies ended tapes to where they are kept, in the background, one at a time. It remembers nothing that must survive: what is
+ * ended and has no manifest is copied, after a restart and beside other gateways alike. Two that copy the same tape at once make
+ * one copy, as every object is made once.
+ */
+export class Sealer implements AsyncDisposable {
+  readonly #parts: SealerParts
+  readonly #stop = new AbortController()
+  readonly #done = new Set<string>()
+  #wake: () => void = () => undefined
+  readonly #running: Promise<void>
+
+  constructor(parts: SealerParts) {
+    this.#parts = parts
+    this.#running = this.#run()
+  }
+
+  /** One look at everything there is; resolves when what had ended by then is copied, or has been told as a problem. */
+  async look(): Promise<void> {
+    const { live, evidence, onCopied, onProblem } = this.#parts
+    const { signal } = this.#stop
+    for await (const key of evidence.store.list(MANIFEST.prefix, signal))
+      if (key.endsWith(MANIFEST.suffix)) this.#done.add(key.slice(MANIFEST.prefix.length, -MANIFEST.suffix.length))
+    for await (const key of live.list(KEYS_PREFIX, signal)) {
+      if (this.#done.has(key)) continue
+      await evidence.store.put(key, await live.get(key, undefined, signal), signal)
+      this.#done.add(key)
+    }
+    for (const id of await this.#waiting()) {
+      if (signal.aborted) return
+      try {
+        const bytes = await this.#copy(id)
+        if (bytes !== undefined) onCopied(id, bytes)
+      } catch (error) {
+        if (signal.aborted) return
+        onProblem(id, error)
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#wake()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { onProblem, lookEveryMs = LOOK_EVERY_MS } = this.#parts
+    while (!this.#stop.signal.aborted) {
+      await this.look().catch((error: unknown) => {
+        if (!this.#stop.signal.aborted) onProblem(undefined, error)
+      })
+      if (this.#stop.signal.aborted) return
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, lookEveryMs)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  async #waiting(): Promise<ReadonlySet<string>> {
+    const ids = new Set<string>()
+    for await (const key of this.#parts.live.list('tapes/', this.#stop.signal)) {
+      const [, id, object] = key.split('/')
+      if (id !== undefined && object !== undefined && !this.#done.has(id)) ids.add(id)
+    }
+    return ids
+  }
+
+  /** The bytes copied; undefined for a tape that still runs. */
+  async #copy(id: string): Promise<number | undefined> {
+    const { live, evidence } = this.#parts
+    const { signal } = this.#stop
+    if ((await stateOf(live, id, signal)) === 'open') return undefined
+    const objects: Record<string, Copied> = {}
+    let bytes = 0
+    for await (const key of live.list(tapeKeys.prefix(id), signal)) {
+      const copied = await evidence.copy(live, key, signal)
+      objects[key] = copied
+      bytes += copied.size
+    }
+    // The same for everybody who copies it, so that making it twice is no conflict.
+    const manifest = Buffer.from(`${JSON.stringify({ v: 1, session: id, objects })}\n`)
+    await evidence.store.put(`${MANIFEST.prefix}${id}${MANIFEST.suffix}`, manifest, signal)
+    this.#done.add(id)
+    return bytes
+  }
+}
+
+/** A tape whose header has not come yet, or never will, is as good as open: its recovery ends it. */
+async function stateOf(store: Store, id: string, signal: AbortSignal): Promise<'sealed' | 'recovered' | 'open'> {
+  try {
+    return (await openTape(store, id, signal)).state
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return 'open'
+    throw error
+  }
+}

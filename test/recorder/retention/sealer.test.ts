@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { verifyStore } from '../../../recorder/index.ts'
+import { Sealer } from '../../../recorder/retention/sealer.ts'
+import type { Store } from '../../../recorder/store/store.ts'
+import { type Evidence, openEvidence } from '../../../recorder/store/store-blob-evidence.ts'
+import { publishKey } from '../../../recorder/tape/published-keys.ts'
+import { type Azurite, startAzurite } from '../../support/azurite.ts'
+import { FaultyStore } from '../../support/faulty-store.ts'
+import { entry, recordingFolder, START } from '../../support/recording.ts'
+
+let azurite: Azurite
+
+before(async () => {
+  azurite = await startAzurite()
+})
+after(() => azurite[Symbol.asyncDispose]())
+
+const HOUR_MS = 3_600_000
+
+interface Told {
+  readonly copied: string[]
+  readonly problems: (string | undefined)[]
+}
+
+function sealerOf(live: Store, evidence: Evidence): { readonly sealer: Sealer; readonly told: Told } {
+  const told: Told = { copied: [], problems: [] }
+  const sealer = new Sealer({
+    live,
+    evidence,
+    lookEveryMs: HOUR_MS,
+    onCopied: (session) => told.copied.push(session),
+    onProblem: (session) => told.problems.push(session),
+  })
+  return { sealer, told }
+}
+
+async function keysOf(store: Store): Promise<string[]> {
+  const keys: string[] = []
+  for await (const key of store.list('')) keys.push(key)
+  return keys
+}
+
+test('ended tapes are copied with their keys and verify where they are kept; open ones wait; a restart copies nothing twice', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const [ended, open] = [await room.open(START), await room.open(START)]
+  for (const { recorder } of [ended, open]) await recorder.append([entry()])
+  await ended.recorder.seal('client.left')
+  await publishKey(folder.store, folder.signer)
+  const evidence = await openEvidence(await azurite.place())
+  {
+    const { sealer, told } = sealerOf(folder.store, evidence)
+    await using _sealer = sealer
+    await sealer.look()
+    assert.deepEqual([...new Set(told.copied)], [ended.info.id])
+    assert.deepEqual(told.problems, [])
+  }
+  const result = await verifyStore(evidence.store, 'evidence')
+  assert.deepEqual([result.verdict, result.trust, result.tapes.length], ['VALID', 'beside', 1])
+  const before = await keysOf(evidence.store)
+  assert.ok(before.includes(`copies/${ended.info.id}.json`))
+
+  await open.recorder.seal('client.left')
+  const { sealer, told } = sealerOf(folder.store, evidence)
+  await using _sealer = sealer
+  await sealer.look()
+  assert.deepEqual([...new Set(told.copied)], [open.info.id])
+  assert.equal((await verifyStore(evidence.store, 'evidence')).tapes.length, 2)
+})
+
+test('what cannot be copied is told, the others are copied, and it is tried again', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const ids: string[] = []
+  for (const _n of [1, 2]) {
+    const { info, recorder } = await room.open(START)
+    await recorder.seal('client.left')
+    ids.push(info.id)
+  }
+  const [bad = '', good = ''] = ids
+  const place = await azurite.place()
+  const evidence = await openEvidence(place)
+  // Somebody put another object where the copy of the first belongs.
+  const other = azurite.container(place.container).getBlockBlobClient(`tapes/${bad}/0000.tape`)
+  await other.upload('x', 1)
+  const { sealer, told } = sealerOf(folder.store, evidence)
+  await using _sealer = sealer
+  await sealer.look()
+  assert.ok(told.copied.includes(good))
+  assert.ok(told.problems.includes(bad))
+  await other.delete()
+  await sealer.look()
+  assert.ok(told.copied.includes(bad))
+})
+
+test('a store that is away is told, and two sealers at once make one copy', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { info, recorder } = await room.open(START)
+  await recorder.seal('client.left')
+  const evidence = await openEvidence(await azurite.place())
+  const [one, two] = [sealerOf(folder.store, evidence), sealerOf(new FaultyStore(folder.store), evidence)]
+  await using _one = one.sealer
+  await using _two = two.sealer
+  await Promise.all([one.sealer.look(), two.sealer.look()])
+  assert.deepEqual([...one.told.problems, ...two.told.problems], [])
+  assert.equal((await keysOf(evidence.store)).filter((key) => key === `copies/${info.id}.json`).length, 1)
+
+  const nowhere = await openEvidence({ ...(await azurite.place()), container: 'no-such' }, {}, { tries: 1 })
+  const lost = sealerOf(folder.store, nowhere)
+  await assert.rejects(lost.sealer.look(), { code: 'STORE_FAILED', message: /404 ContainerNotFound/ })
+  await lost.sealer[Symbol.asyncDispose]()
+})
