@@ -41,7 +41,13 @@ export interface Azurite extends AsyncDisposable {
 let count = 0
 
 /** The emulator in this process, in memory, on a free port. With `tls` it speaks HTTPS and takes tokens. */
-export async function startAzurite({ tls }: { readonly tls?: Identity } = {}): Promise<Azurite> {
+export async function startAzurite({
+  tls,
+  memorySize = MEMORY_SIZE,
+}: {
+  readonly tls?: Identity
+  readonly memorySize?: number
+} = {}): Promise<Azurite> {
   const load = createRequire(import.meta.url)
   const Server: BlobServerClass = load('azurite/dist/src/blob/BlobServer').default
   const Configuration: ConfigurationClass = load('azurite/dist/src/blob/BlobConfiguration').default
@@ -69,7 +75,7 @@ export async function startAzurite({ tls }: { readonly tls?: Identity } = {}): P
       tls === undefined ? undefined : 'basic',
       false,
       true, // in memory
-      new ChunkStore(MEMORY_SIZE),
+      new ChunkStore(memorySize),
     ),
   )
   await server.start()
