@@ -9,6 +9,15 @@ const MAX_AHEAD_BYTES = 128 * 1024
 
 /** Passed on at once by one socket; then the others have their turn. About a millisecond of bulk results. */
 const MAX_TURN_BYTES = 128 * 1024
+/** As much while others say little things and wait for the answers: every one of these waits for a turn twice. */
+const SHORT_TURN_BYTES = 16 * 1024
+/** Short turns in a row without a word from the others, and turns are long again: some ten milliseconds. */
+const SHORT_TURNS = 256
+/** A socket whose chunks are larger than this on average is in bulk, and its own reason for haste to nobody. */
+const MIN_BULK_CHUNK = 4 * 1024
+
+/** Chunks so far of all sockets that are not in bulk. */
+let smallCount = 0
 
 /** Whoever takes an intake's chunks as they come. */
 export interface Taker {
@@ -35,6 +44,13 @@ export class Intake {
   /** What the taker asked to be waited for, or failed with. */
   #waiting: Promise<void> | undefined
   #turnBytes = 0
+  #turnChunks = 0
+  #turnLimit = MAX_TURN_BYTES
+  #shortTurns = 0
+  #bulk = false
+  /** Chunks of this one in `smallCount`, and of others at the last turn. */
+  #ownSmall = 0
+  #othersSeen = smallCount
   #yielding = false
   #closed = false
 
@@ -125,7 +141,12 @@ export class Intake {
     const taker = this.#taker
     if (taker === undefined || this.#chunks.length > 0) return false
     this.#turnBytes += chunk.length
-    if (this.#turnBytes >= MAX_TURN_BYTES) this.#yield()
+    this.#turnChunks++
+    if (!this.#bulk) {
+      smallCount++
+      this.#ownSmall++
+    }
+    if (this.#turnBytes >= this.#turnLimit) this.#yield()
     try {
       this.#waiting = taker.take(chunk)
     } catch (error) {
@@ -155,7 +176,15 @@ export class Intake {
 
   /** Stops reading until everybody else has had a turn. */
   #yield(): void {
+    this.#bulk = this.#turnBytes >= this.#turnChunks * MIN_BULK_CHUNK
+    const others = smallCount - this.#ownSmall
+    if (others !== this.#othersSeen) this.#shortTurns = SHORT_TURNS
+    else if (this.#shortTurns > 0) this.#shortTurns--
+    this.#othersSeen = others
+    this.#turnLimit = this.#shortTurns > 0 ? SHORT_TURN_BYTES : MAX_TURN_BYTES
+    if (this.#reads !== undefined) this.#reads.limit = this.#turnLimit
     this.#turnBytes = 0
+    this.#turnChunks = 0
     this.#yielding = true
     this.#socket.pause()
     setImmediate(() => {

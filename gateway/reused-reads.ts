@@ -33,6 +33,8 @@ export interface ReadTaker {
  */
 export class ReusedReads {
   taker: ReadTaker | undefined
+  /** The most one read takes. */
+  limit = LARGE_SIZE
   readonly #held: Uint8Array[] = []
   #buffer: Uint8Array = Buffer.allocUnsafeSlow(SMALL_SIZE)
   #smallReads = 0
@@ -43,7 +45,7 @@ export class ReusedReads {
 
   /** What the next read goes into. */
   get buffer(): Uint8Array {
-    return this.#buffer
+    return this.#buffer.length > this.limit ? this.#buffer.subarray(0, this.limit) : this.#buffer
   }
 
   /** `buffer` holds a read of `size` bytes. False where the socket should stop reading. */

@@ -112,3 +112,45 @@ test('what a taker throws or rejects with ends the flow', async () => {
     await assert.rejects(flow, /no/)
   }
 })
+
+test('a socket in bulk takes long turns alone, and short ones while others say little things', async () => {
+  let over = false
+  const bulk = new Duplex({
+    read() {
+      this.push(over ? null : Buffer.alloc(8 * 1024))
+    },
+    write: (_, __, done) => done(),
+  })
+  const small = new PassThrough()
+  const turns: number[] = []
+  let taken = 0
+  const flows = [
+    new Intake(bulk).flow({
+      take(chunk) {
+        taken += chunk.length
+        return undefined
+      },
+      done: () => true,
+    }),
+    new Intake(small).flow({ take: () => undefined, done: () => true }),
+  ]
+  const turn = async (): Promise<void> => {
+    taken = 0
+    await new Promise((resolve) => setImmediate(resolve))
+    turns.push(taken)
+  }
+  try {
+    // The first turns tell it from a socket that says little.
+    for (let count = 0; count < 8; count++) await turn()
+    assert.ok(Math.max(...turns.splice(0).slice(4)) >= 128 * 1024)
+    small.write('select 1')
+    for (let count = 0; count < 8; count++) await turn()
+    assert.ok(Math.max(...turns.splice(0).slice(4)) <= 32 * 1024)
+    for (let count = 0; count < 600; count++) await turn()
+    assert.ok(Math.max(...turns.splice(0).slice(-8)) >= 128 * 1024)
+  } finally {
+    over = true
+    small.end()
+    await Promise.all(flows)
+  }
+})
