@@ -82,11 +82,22 @@ export function decompress(codec: Codec, stored: Uint8Array, rawSize: number): U
   try {
     // maxOutputLength may not be 0.
     const options = { maxOutputLength: Math.max(rawSize, 1) }
-    raw = codec === 'store' ? stored : codec === 'zstd' ? zstdDecompressSync(stored, options) : gunzipSync(stored, options)
+    raw = codec === 'store' ? stored : codec === 'zstd' ? oneFrame(stored, options.maxOutputLength) : gunzipSync(stored, options)
   } catch (error) {
     throw new ApplianceError('TAPE_MALFORMED', `the chunk cannot be decompressed (${codec})`, { cause: error })
   }
   if (raw.length !== rawSize)
     throw new ApplianceError('TAPE_MALFORMED', `the chunk has ${raw.length} bytes, its header says ${rawSize}`)
   return raw
+}
+
+/** zlib stops at the end of a frame without a word: what stands behind it is outside every signature, and no other verifier takes it. */
+function oneFrame(stored: Uint8Array, maxOutputLength: number): Uint8Array {
+  // Node gives both where `info` is asked for, which its types do not know.
+  const done = zstdDecompressSync(stored, { maxOutputLength, info: true }) as unknown as {
+    readonly buffer: Uint8Array
+    readonly engine: { readonly bytesWritten: number }
+  }
+  if (done.engine.bytesWritten !== stored.length) throw new Error('bytes stand behind the frame')
+  return done.buffer
 }

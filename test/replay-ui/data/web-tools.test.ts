@@ -94,3 +94,16 @@ test('page and command come to the same verdict about the same tape, whatever by
     { numRuns: 40 },
   )
 })
+
+test('bytes behind a compressed chunk, which no signature covers, are refused in page and command alike', async () => {
+  const raw = Buffer.from('abc'.repeat(100))
+  for (const [codec, stored] of [
+    ['gzip', gzipSync(raw)],
+    ['zstd', zstdCompressSync(raw)],
+  ] as const) {
+    assert.deepEqual(Buffer.from(nodeTools.decompress(codec, stored, raw.length)), raw)
+    const longer = Buffer.concat([stored, Buffer.from('more')])
+    assert.throws(() => nodeTools.decompress(codec, longer, raw.length), { code: 'TAPE_MALFORMED' })
+    await assert.rejects(async () => webTools.decompress(codec, longer, raw.length), { code: 'TAPE_MALFORMED' })
+  }
+})
