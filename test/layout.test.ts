@@ -60,7 +60,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/tape/keys.ts': 'attacks.test.ts: signatures right, wrong and by other keys',
   'recorder/tape/limits.ts': 'constants; every test of a limit makes one smaller',
   'recorder/tape/msgpack.ts': 'frame-encoder.test.ts reads what it packs',
-  'recorder/tape/outbox.ts': 'session-recorder.test.ts: stores that fail before, after and in the middle of a write',
   'recorder/tape/reader.ts': 'session-recorder.test.ts and verify.test.ts read every tape they make',
   'recorder/tape/record.ts': 'attacks.test.ts: every byte of every record',
   'recorder/tape/room.ts': 'session-recorder.test.ts opens, fills and closes it; recorder-kill.test.ts kills it',

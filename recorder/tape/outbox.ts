@@ -97,10 +97,16 @@ export async function appendSurely(store: Store, addition: Addition, patienceMs:
         bytes = bytes.subarray(have.length)
         if (bytes.length === 0) return
       }
-      if (performance.now() - beganMs > patienceMs) throw error
+      if (performance.now() - beganMs > patienceMs) throw have === undefined ? unknown(key, error) : error
       await delay(pauseMs)
     }
   }
+}
+
+/** A conflict may be with our own bytes, late: only reading them tells that they are somebody else's. */
+function unknown(key: string, cause: unknown): ApplianceError {
+  const said = cause instanceof Error ? cause.message : String(cause)
+  return new ApplianceError('STORE_FAILED', `what ${key} holds cannot be read: ${said}`, { cause })
 }
 
 /** A connection that was cut without a word never answers. What it was asked may still happen: its outcome is open. */

@@ -60,7 +60,7 @@ test('when the disk is full the session ends, and its last words stand in the by
   await using folder = await recordingFolder()
   const createFile: typeof SpoolFile.create = (path, size) =>
     path.endsWith('00000001.wal') ? SpoolFile.create(path, size) : noSpace()
-  const room = await folder.room({ spool: { createFile }, limits: { patienceMs: 30 } })
+  const room = await folder.room({ spool: { createFile }, limits: { patienceMs: 1_000 } })
   const { info, recorder } = await room.open(START)
   let accepted = 0
   await assert.rejects(async () => {
