@@ -1,6 +1,7 @@
 export type { GatewayKey } from '../schemas/verify/tools.ts'
 export { Attestations } from './ledger/attest.ts'
 export { readOldJournal } from './ledger/journal.ts'
+export { newestCheckpoint, proofOf, type ReadLine, readLines } from './ledger/ledger-reader.ts'
 export { StoreLedger } from './ledger/store-ledger.ts'
 export type { TrustRules } from './ledger/trust.ts'
 export { Witness } from './ledger/witness.ts'

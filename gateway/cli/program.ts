@@ -4,6 +4,7 @@ import type { FrameRuns } from '../../recorder/index.ts'
 import { type Cli, EXIT, processCli, tell } from './context.ts'
 import type { ExcerptOptions } from './excerpt.ts'
 import { parseFrames } from './frame-runs.ts'
+import type { CheckOptions, ListOptions } from './ledger.ts'
 import type { ExplainOptions } from './policy.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { WitnessOptions } from './witness.ts'
@@ -152,6 +153,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .action(async (options: WitnessOptions) => runs((await import('./witness.ts')).witness(options, cli)))
   keys(group('keys', 'access keys of identities'), command, runs, cli)
   policy(group('policy', 'try a policy'), command, runs, cli)
+  ledger(group('ledger', 'what was opened, ended, decided and looked at'), command, runs, cli)
   return program
 }
 
@@ -213,6 +215,30 @@ function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
     .option('--target <name>', 'against this target (default: the first)')
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (text: string, options: ExplainOptions) => runs((await load()).explainPolicy(text, options, cli)))
+}
+
+function ledger(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./ledger.ts')
+  command(group, 'list', 'entries, oldest first, as they stand; `verify` says whether to believe them')
+    .option('--session <session>', 'only of this session')
+    .option('--type <type>', 'only of this type, or of a family: approval, evidence')
+    .addOption(new Option('--last <count>', 'only the newest of them').argParser(whole))
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (options: ListOptions) => runs((await load()).listLedger(options, cli)))
+  command(group, 'show <entry>', 'one entry, by its index or the first of a session').action(async (entry: string, options: Common) =>
+    runs((await load()).showEntry(entry, options, cli)),
+  )
+  command(group, 'checkpoint', 'the newest checkpoint, a signed note: keep it elsewhere')
+    .option('--keys', 'the verifier keys of those who sign checkpoints, for tools of other makes')
+    .action(async (options: Common & { keys?: true }) => runs((await load()).showCheckpoint(options, cli)))
+  command(group, 'proof <entry>', 'a C2SP tlog-proof of an entry, or that a session was opened')
+    .option('--out <file>', 'write it there (.tlog-proof)')
+    .action(async (entry: string, options: Common & { out?: string }) => runs((await load()).proveEntry(entry, options, cli)))
+  command(group, 'check-proof <file>', 'check such a proof, offline')
+    .option('--trust <file>', "public keys of the gateways to believe, a gateway.pub (default: the configuration's)")
+    .option('--key <key...>', 'verifier keys to believe, name+hash+key')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (file: string, options: CheckOptions) => runs((await load()).checkProofFile(file, options, cli)))
 }
 
 function positive(text: string): number {

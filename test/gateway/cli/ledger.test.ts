@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { run } from '../../../gateway/cli/program.ts'
+import { StoreLedger } from '../../../recorder/index.ts'
+import { recorded, terminal } from '../../support/recorded-session.ts'
+import { recordingFolder } from '../../support/recording.ts'
+
+test('entries are listed and shown, a session is proved, and the proof is checked without the store', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  const { store, signer } = folder
+  const ledger = await StoreLedger.open({ store, gateway: 'gw1-cli', signer })
+  await ledger.append({ type: 'key.create', key: 'k1', subject: 'agent-7\u001b[31m' })
+  await ledger.close()
+  const say = async (...args: string[]): Promise<{ readonly code: number; readonly text: string }> => {
+    const cli = terminal(folder)
+    return { code: await run(['ledger', ...args], cli), text: cli.text() }
+  }
+  const list = await say('list')
+  assert.match(list.text, new RegExp(`^0 .* gw1/1 +session.open +${id} `, 'm'))
+  assert.match(list.text, /^1 .* gw1\/2 +session.close /m)
+  assert.ok(!list.text.includes('\u001b'))
+  const keys = (await say('list', '--type', 'key', '--json')).text.trim().split('\n')
+  assert.deepEqual(keys.map((line) => JSON.parse(line).key), [JSON.parse(keys[0] ?? '').key])
+  assert.equal(JSON.parse((await say('list', '--last', '1', '--json')).text).type, 'key.create')
+  assert.match((await say('show', id)).text, /^type: "session.open"$/m)
+  assert.equal((await say('show', '99')).code, 1)
+
+  const checkpoint = JSON.parse((await say('checkpoint', '--json')).text)
+  assert.deepEqual([checkpoint.size, checkpoint.signed], [3, true])
+  assert.equal((await say('checkpoint')).text.split('\n')[1], '3')
+  const key = (await say('checkpoint', '--keys')).text.trim()
+  assert.equal(key, checkpoint.keys[0])
+
+  assert.equal((await say('proof', id, '--out', 'session.tlog-proof')).code, 0)
+  const proof = await readFile(join(folder.path, 'session.tlog-proof'), 'utf8')
+  assert.match(proof, /^c2sp.org\/tlog-proof@v1\nextra \S+\nindex 0\n(\S{44}\n){2}\nsallyport\.gw1\//)
+  const checked = await say('check-proof', 'session.tlog-proof', '--key', key, '--json')
+  assert.equal(checked.code, 0, checked.text)
+  assert.equal(JSON.parse(checked.text).statement.session, id)
+  assert.match((await say('check-proof', 'session.tlog-proof')).text, /^entry 0 of sallyport\.gw1\/\w+ \(session.open by gw1 at .*signed by sallyport/)
+  const trust = join(folder.path, 'keys', 'gateway.pub')
+  assert.equal((await say('check-proof', 'session.tlog-proof', '--trust', trust)).code, 0)
+
+  for (const [what, changed] of [
+    ['another place', proof.replace('index 0', 'index 1')],
+    ['another size', proof.replace('\n3\n', '\n4\n')],
+    ['another entry', proof.replace(/extra \S+/, `extra ${Buffer.from('[]').toString('base64')}`)],
+    ['no entry', proof.replace(/extra \S+\n/, '')],
+    ['no proof', proof.slice(10)],
+  ] as const) {
+    await writeFile(join(folder.path, 'changed.tlog-proof'), changed)
+    const refused = await say('check-proof', 'changed.tlog-proof', '--key', key)
+    assert.deepEqual([refused.code, /LEDGER_MALFORMED/.test(refused.text)], [1, true], what)
+  }
+  const stranger = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'
+  assert.match((await say('check-proof', 'session.tlog-proof', '--key', stranger)).text, /signed by no key that is trusted/)
+})
