@@ -9,6 +9,7 @@ import { openStore, readGatewayKeys } from '../recorder/index.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
+import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
@@ -43,17 +44,26 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
   const places = placesIn(settings.dataDir)
   await using stack = new AsyncDisposableStack()
   const folder = await KeyFolder.open(places.accessKeys)
+  // A writer of its own: what people look at is not mixed with what is recorded.
+  const ledger = await openLedger(settings, `${settings.gateway}-console`, log)
+  stack.defer(() => ledger.close())
+  const denials = stack.use(
+    new Denials(
+      (entry) => ledger.append(entry),
+      (error) => log.stray(error),
+    ),
+  )
   const doorkeeper = new Doorkeeper({
     identities: settings.identities,
     folder,
     jwt: await JwtProver.open(settings.jwt),
-    onDenied: (client, why) => log.denied(client, why),
+    onDenied: (client, why) => {
+      log.denied(client, why)
+      denials.note(client, why)
+    },
   })
   const links = await SignInLinks.open(places.links)
-  const desk = stack.use(await FolderDesk.open(places.approvals))
-  // A writer of its own: what people look at is not mixed with what is recorded.
-  const ledger = await openLedger(settings, `${settings.gateway}-console`, log)
-  stack.defer(() => ledger.close())
+  const desk = stack.use(await FolderDesk.open(places.approvals, Date.now, ledger))
   const catalog = stack.use(
     await Catalog.open({
       store: settings.store,

@@ -5,7 +5,11 @@ import type { Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
+<<<<<<< HEAD
 import { readCredential } from './credentials/upstream.ts'
+=======
+import { Denials } from './identity/denials.ts'
+>>>>>>> d2bf8f2 (The ledger is told of approvals, keys and denied proofs; processes that race it and are killed at it are tests)
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
@@ -44,6 +48,7 @@ export class Service {
   readonly #tapes: TapeRoom
   /** In one process of each machine. */
   readonly #orphans: OrphanWatch | undefined
+  readonly #denials: Denials
   readonly #desk: FolderDesk
   readonly #settings: Settings
   readonly #log: Log
@@ -55,6 +60,7 @@ export class Service {
     readonly sessions: GatewaySessions
     readonly tapes: TapeRoom
     readonly orphans: OrphanWatch | undefined
+    readonly denials: Denials
     readonly desk: FolderDesk
     readonly settings: Settings
     readonly log: Log
@@ -64,6 +70,7 @@ export class Service {
     this.sessions = parts.sessions
     this.#tapes = parts.tapes
     this.#orphans = parts.orphans
+    this.#denials = parts.denials
     this.#desk = parts.desk
     this.#settings = parts.settings
     this.#log = parts.log
@@ -74,11 +81,15 @@ export class Service {
     const { log, env, worker = 0, forwardCancel } = options
     const places = placesIn(settings.dataDir)
     const policy = await loadPolicy(settings)
+    let denials: Denials | undefined
     const doorkeeper = new Doorkeeper({
       identities: settings.identities,
       folder: await KeyFolder.open(places.accessKeys),
       jwt: await JwtProver.open(settings.jwt),
-      onDenied: (client, why) => log.denied(client, why),
+      onDenied: (client, why) => {
+        log.denied(client, why)
+        denials?.note(client, why)
+      },
     })
     const keys = {
       binding: await localKey(places.keys, 'approval-binding'),
@@ -96,8 +107,16 @@ export class Service {
       attesters: settings.attesters,
       facts: { policy: policy.hash, durability: settings.durability, targets: settings.targets.size },
     })
+<<<<<<< HEAD
     prefetchCredentials(settings, log, env)
     const desk = await FolderDesk.open(places.approvals)
+=======
+    denials = new Denials(
+      (entry) => tapes.ledger.append(entry),
+      (error) => log.stray(error),
+    )
+    const desk = await FolderDesk.open(places.approvals, Date.now, tapes.ledger)
+>>>>>>> d2bf8f2 (The ledger is told of approvals, keys and denied proofs; processes that race it and are killed at it are tests)
     const cancels = new Cancels(worker, forwardCancel)
     const sessions = new GatewaySessions({
       settings,
@@ -112,7 +131,7 @@ export class Service {
     })
     const orphans = worker <= 1 ? new OrphanWatch({ ...tapes, log }) : undefined
     const listeners: Listener[] = []
-    const service = new Service({ cancels, listeners, sessions, tapes, orphans, desk, settings, log })
+    const service = new Service({ cancels, listeners, sessions, tapes, denials, orphans, desk, settings, log })
     try {
       for (const each of settings.listeners) {
         const identity = identities.get(each.protocol)
@@ -159,6 +178,7 @@ export class Service {
   async #giveBack(): Promise<boolean> {
     try {
       await this.#orphans?.[Symbol.asyncDispose]()
+      await this.#denials.tell()
       await this.#tapes[Symbol.asyncDispose]()
       return true
     } catch (error) {

@@ -12,12 +12,13 @@ import {
   StoreLedger,
   spoolLimits,
 } from '../recorder/index.ts'
+import type { LedgerEntry } from '../recorder/ledger/ledger.ts'
 import { Sealer } from '../recorder/retention/sealer.ts'
 import { publishBeside } from '../recorder/tape/signer-file.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
 import { type Attesters, openAttestations } from './attesters.ts'
 import type { Settings } from './config.ts'
-import type { Log } from './log.ts'
+import { type Log, silentLog } from './log.ts'
 import { placesIn } from './places.ts'
 
 type Where = Pick<Settings, 'dataDir' | 'gateway' | 'store' | 'signer' | 'ledger'>
@@ -110,6 +111,16 @@ export async function openSealer(settings: Pick<Settings, 'store' | 'evidence'>,
     onCopied: (session, bytes) => log.copied(session, bytes),
     onProblem: (session, error) => log.copyFailed(session, error),
   })
+}
+
+/** One entry by a command, durable when it resolves. Commands write under one name and are numbered together. */
+export async function tellLedger(settings: Where, entry: LedgerEntry): Promise<void> {
+  const ledger = await openLedger(settings, `${settings.gateway}-cli`, silentLog(), false)
+  try {
+    await ledger.append(entry)
+  } finally {
+    await ledger.close()
+  }
 }
 
 /** The key in its vault, whose public half then stands beside the file keys as those do; without one, the file. */

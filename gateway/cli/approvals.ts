@@ -11,6 +11,7 @@ import { Doorkeeper } from '../identity/doorkeeper.ts'
 import { JwtProver } from '../identity/jwt.ts'
 import { KeyFolder } from '../identity/key-folder.ts'
 import { placesIn } from '../places.ts'
+import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 
 interface Options {
@@ -53,7 +54,7 @@ export async function decideApproval(
 ): Promise<number> {
   const { settings } = await configured(options, cli)
   const approver = await proveApprover(settings, options.keyFile, cli)
-  using desk = await openDesk(settings)
+  using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.decide(id, { act, ...(options.reason === undefined ? {} : { reason: options.reason }) }, approver)
   if (options.json) printJson(cli, approval)
   else cli.err(`${id} is ${approval.state}${missing(approval)}, decided by ${safeText(approver.subject)}\n`)
@@ -153,8 +154,8 @@ async function configured(options: Options, cli: Cli): Promise<{ readonly settin
   return { settings: await loadConfig(findConfig(options.config, cli)) }
 }
 
-function openDesk(settings: Settings): Promise<FolderDesk> {
-  return FolderDesk.open(placesIn(settings.dataDir).approvals)
+function openDesk(settings: Settings, ledger?: Parameters<typeof FolderDesk.open>[2]): Promise<FolderDesk> {
+  return FolderDesk.open(placesIn(settings.dataDir).approvals, Date.now, ledger)
 }
 
 function interrupted(): AbortSignal {

@@ -4,6 +4,7 @@ import { loadConfig, type Settings } from '../config.ts'
 import type { AccessKey } from '../identity/access-key.ts'
 import { KeyFolder } from '../identity/key-folder.ts'
 import { placesIn } from '../places.ts'
+import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 
 interface Options {
@@ -24,6 +25,14 @@ export async function createKey(subject: string, options: Options & { readonly e
   }
   const expiresAt = options.expires === undefined ? undefined : expiryOf(options.expires, Date.now())
   const { key, secret } = await folder.create(subject, expiresAt)
+  try {
+    const until = key.expiresAt === undefined ? {} : { expiresAt: key.expiresAt }
+    await tellLedger(settings, { type: 'key.create', key: key.id, subject, ...until })
+  } catch (error) {
+    // A key that the ledger does not know opens nothing.
+    await folder.revoke(key.id)
+    throw error
+  }
   if (options.json) {
     printJson(cli, { id: key.id, subject, key: secret, createdAt: key.createdAt, expiresAt: key.expiresAt ?? null })
   } else {
@@ -60,6 +69,7 @@ export async function revokeKey(id: string, options: Options, cli: Cli): Promise
     throw new ApplianceError('CONFIG_INVALID', `key ${id} stands in ${settings.file}: remove it there and restart`)
   }
   await folder.revoke(id)
+  await tellLedger(settings, { type: 'key.revoke', key: id })
   if (options.json) printJson(cli, { id, state: 'revoked' })
   else cli.err(`access key ${id} is revoked; its open sessions go on until they end\n`)
   return EXIT.ok

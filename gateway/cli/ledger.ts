@@ -55,7 +55,12 @@ export async function showEntry(which: string, options: Options, cli: Cli): Prom
   for await (const line of readLines(store)) {
     if (typeof wanted === 'number' ? line.index !== wanted : line.entry?.statement['session'] !== wanted) continue
     if (options.json) printJson(cli, jsonOf(line))
-    else cli.out(`${Object.entries(jsonOf(line)).map(([name, value]) => `${safeText(name)}: ${safeJson(value)}`).join('\n')}\n`)
+    else
+      cli.out(
+        `${Object.entries(jsonOf(line))
+          .map(([name, value]) => `${safeText(name)}: ${safeJson(value)}`)
+          .join('\n')}\n`,
+      )
     return EXIT.ok
   }
   throw missing(which)
@@ -110,10 +115,23 @@ export async function checkProofFile(file: string, options: CheckOptions, cli: C
   ])
   const { statement } = parseLine(entry) ?? {}
   const by = signers.map(({ name, keyId }) => `${name}+${keyId}`)
-  if (options.json) printJson(cli, { valid: true, origin: checkpoint.origin, index, size: checkpoint.size, signers: by, statement: statement ?? null })
+  if (options.json)
+    printJson(cli, {
+      valid: true,
+      origin: checkpoint.origin,
+      index,
+      size: checkpoint.size,
+      signers: by,
+      statement: statement ?? null,
+    })
   else {
-    const what = statement === undefined ? 'a line that is no entry' : `${statement.type} by ${statement.gateway} at ${statement.at}`
-    cli.out(safeText(`entry ${index} of ${checkpoint.origin} (${what}) is in the tree of ${checkpoint.size} entries signed by ${by.join(', ')}`))
+    const what =
+      statement === undefined ? 'a line that is no entry' : `${statement.type} by ${statement.gateway} at ${statement.at}`
+    cli.out(
+      safeText(
+        `entry ${index} of ${checkpoint.origin} (${what}) is in the tree of ${checkpoint.size} entries signed by ${by.join(', ')}`,
+      ),
+    )
     cli.out('\n')
   }
   return EXIT.ok

@@ -225,8 +225,8 @@ function ledger(group: Command, command: Make, runs: Runs, cli: Cli): void {
     .addOption(new Option('--last <count>', 'only the newest of them').argParser(whole))
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (options: ListOptions) => runs((await load()).listLedger(options, cli)))
-  command(group, 'show <entry>', 'one entry, by its index or the first of a session').action(async (entry: string, options: Common) =>
-    runs((await load()).showEntry(entry, options, cli)),
+  command(group, 'show <entry>', 'one entry, by its index or the first of a session').action(
+    async (entry: string, options: Common) => runs((await load()).showEntry(entry, options, cli)),
   )
   command(group, 'checkpoint', 'the newest checkpoint, a signed note: keep it elsewhere')
     .option('--keys', 'the verifier keys of those who sign checkpoints, for tools of other makes')

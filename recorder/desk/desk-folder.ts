@@ -3,6 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Approval, ApprovalState } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import type { Ledger, LedgerEntry } from '../ledger/ledger.ts'
 import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
 import { ApprovalFiles, requestIn } from './approval-files.ts'
 import { type ApprovalEvent, type ApprovalRequest, approvalAfter, checkRuling, isOpen } from './approval-log.ts'
@@ -12,6 +13,8 @@ import type { Approver, Desk, ListedApproval, Ruling } from './desk.ts'
 import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
 import { FolderChanges } from './folder-changes.ts'
 import { RequestRate } from './request-rate.ts'
+
+type DeskLedger = Pick<Ledger, 'append'>
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const GENERATION_DIGITS = 8
@@ -29,24 +32,30 @@ const GENERATION_DIGITS = 8
 export class FolderDesk implements Desk {
   readonly #folder: string
   readonly #now: () => number
+  readonly #ledger: DeskLedger | undefined
   readonly #files: ApprovalFiles
   readonly #shelf: ApprovalShelf
   readonly #changes: FolderChanges
   readonly #requests = new RequestRate()
   readonly #askers = new Map<string, string[]>()
 
-  private constructor(folder: string, now: () => number) {
+  /** Requests made here, of which nobody has told yet that they ran out. */
+  readonly #made = new Set<string>()
+
+  private constructor(folder: string, now: () => number, ledger: DeskLedger | undefined) {
     this.#folder = folder
     this.#now = now
+    this.#ledger = ledger
     this.#files = new ApprovalFiles(folder)
     this.#shelf = new ApprovalShelf(this.#files, now)
     this.#changes = new FolderChanges(folder)
   }
 
-  static async open(folder: string, now: () => number = Date.now): Promise<FolderDesk> {
+  /** The ledger is told of each step by whoever makes it, before its caller goes on. */
+  static async open(folder: string, now: () => number = Date.now, ledger?: DeskLedger): Promise<FolderDesk> {
     await makeFolder(join(folder, 'by-binding'))
     await makeFolder(join(folder, 'askers'))
-    return new FolderDesk(folder, now)
+    return new FolderDesk(folder, now, ledger)
   }
 
   async request(ask: ApprovalAsk): Promise<Approval> {
@@ -71,6 +80,7 @@ export class FolderDesk implements Desk {
         (await createFile(join(folder, `${String(number + 1).padStart(GENERATION_DIGITS, '0')}.json`), bytes)) &&
         (await this.#files.put(id, 0, bytes))
       ) {
+        await this.#tellRequest(request)
         return approvalAfter(request, [], this.#now())
       }
       await this.#leave(id)
@@ -85,8 +95,11 @@ export class FolderDesk implements Desk {
       const waiting = new AbortController()
       const change = this.#changes.next(id, AbortSignal.any([signal, waiting.signal]))
       try {
-        const outcome = outcomeOf(approvalAfter(request, await this.#files.events(id), this.#now()))
+        const approval = approvalAfter(request, await this.#files.events(id), this.#now())
+        const outcome = outcomeOf(approval)
         if (outcome !== undefined) {
+          if (approval.state === 'expired' && this.#made.delete(id))
+            await this.#ledger?.append({ type: 'approval.expire', approval: id, session: request.session })
           await this.#leave(id)
           return outcome
         }
@@ -163,8 +176,10 @@ export class FolderDesk implements Desk {
       const { request, events } = await this.#files.read(id)
       const event = next(approvalAfter(request, events, this.#now()))
       if (event === undefined) return undefined
-      if (await this.#files.put(id, events.length + 1, JSON.stringify(event)))
+      if (await this.#files.put(id, events.length + 1, JSON.stringify(event))) {
+        await this.#ledger?.append(stepEntry(request, event))
         return approvalAfter(request, [...events, event], this.#now())
+      }
     }
   }
 
@@ -185,6 +200,17 @@ export class FolderDesk implements Desk {
     // A process may have died between claiming the binding and writing the request: finish its work.
     await this.#files.put(request.id, 0, bytes)
     return { newest: await this.get(request.id), number: Number.parseInt(name, 10) }
+  }
+
+  async #tellRequest({ id, session, requester, target, rules, binding, approvers, expiresAt }: ApprovalRequest): Promise<void> {
+    if (this.#ledger === undefined) return
+    const told = { approval: id, session, requester, target, rules: [...rules], binding, expiresAt }
+    await this.#ledger.append({
+      type: 'approval.request',
+      ...told,
+      approvers: { groups: [...approvers.groups], count: approvers.count },
+    })
+    this.#made.add(id)
   }
 
   async #join(id: string): Promise<void> {
@@ -220,6 +246,21 @@ export class FolderDesk implements Desk {
 
   #at(): string {
     return new Date(this.#now()).toISOString()
+  }
+}
+
+function stepEntry({ id: approval, session }: ApprovalRequest, event: ApprovalEvent): LedgerEntry {
+  switch (event.kind) {
+    case 'decision': {
+      const { act, by, reason } = event.decision
+      return { type: 'approval.decide', approval, session, act, actor: by, ...(reason === undefined ? {} : { reason }) }
+    }
+    case 'withdrawn':
+      return { type: 'approval.withdraw', approval, session }
+    case 'consumed':
+      return { type: 'approval.consume', approval, session }
+    default:
+      return event satisfies never
   }
 }
 

@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import { ledgerKeys, type LedgerLine, parseLine, type SignedEntry, tileNumberOf } from '../../schemas/verify/ledger-line.ts'
+import { type LedgerLine, ledgerKeys, parseLine, type SignedEntry, tileNumberOf } from '../../schemas/verify/ledger-line.ts'
 import { MAX_NOTE_SIZE } from '../../schemas/verify/note.ts'
 import { Sequence } from '../../schemas/verify/sequence.ts'
 import type { TlogProof } from '../../schemas/verify/tlog-proof.ts'
@@ -53,12 +53,20 @@ export async function proofOf(source: ObjectSource, which: number | string, sign
   if (found === undefined)
     throw new ApplianceError('STORE_MISSING', `the ledger has no ${typeof which === 'number' ? 'entry' : 'session'} ${which}`)
   if (found.index >= size)
-    throw new ApplianceError('STORE_MISSING', `entry ${found.index} is newer than the last checkpoint, of ${size} entries; try again in a few seconds`)
+    throw new ApplianceError(
+      'STORE_MISSING',
+      `entry ${found.index} is newer than the last checkpoint, of ${size} entries; try again in a few seconds`,
+    )
   const node = async (level: number, at: number): Promise<Uint8Array> => {
     const span = 2 ** level
     return merkleRoot(Buffer.concat(hashes.slice(at * span, (at + 1) * span)), span)
   }
-  return { extra: found.bytes, index: found.index, hashes: await inclusionProof(sha256, node, found.index, size), checkpoint: checkpoint.bytes }
+  return {
+    extra: found.bytes,
+    index: found.index,
+    hashes: await inclusionProof(sha256, node, found.index, size),
+    checkpoint: checkpoint.bytes,
+  }
 }
 
 function isMeant({ index, entry }: ReadLine, which: number | string): boolean {

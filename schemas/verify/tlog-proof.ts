@@ -23,7 +23,12 @@ export interface TlogProof {
 }
 
 export function formatProof({ extra, index, hashes, checkpoint }: TlogProof): string {
-  const lines = [FIRST_LINE, ...(extra === undefined ? [] : [`extra ${base64Of(extra)}`]), `index ${index}`, ...hashes.map(base64Of)]
+  const lines = [
+    FIRST_LINE,
+    ...(extra === undefined ? [] : [`extra ${base64Of(extra)}`]),
+    `index ${index}`,
+    ...hashes.map(base64Of),
+  ]
   return `${lines.join('\n')}\n\n${new TextDecoder().decode(checkpoint)}`
 }
 

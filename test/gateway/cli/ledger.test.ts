@@ -23,7 +23,10 @@ test('entries are listed and shown, a session is proved, and the proof is checke
   assert.match(list.text, /^1 .* gw1\/2 +session.close /m)
   assert.ok(!list.text.includes('\u001b'))
   const keys = (await say('list', '--type', 'key', '--json')).text.trim().split('\n')
-  assert.deepEqual(keys.map((line) => JSON.parse(line).key), [JSON.parse(keys[0] ?? '').key])
+  assert.deepEqual(
+    keys.map((line) => JSON.parse(line).key),
+    [JSON.parse(keys[0] ?? '').key],
+  )
   assert.equal(JSON.parse((await say('list', '--last', '1', '--json')).text).type, 'key.create')
   assert.match((await say('show', id)).text, /^type: "session.open"$/m)
   assert.equal((await say('show', '99')).code, 1)
@@ -40,7 +43,10 @@ test('entries are listed and shown, a session is proved, and the proof is checke
   const checked = await say('check-proof', 'session.tlog-proof', '--key', key, '--json')
   assert.equal(checked.code, 0, checked.text)
   assert.equal(JSON.parse(checked.text).statement.session, id)
-  assert.match((await say('check-proof', 'session.tlog-proof')).text, /^entry 0 of sallyport\.gw1\/\w+ \(session.open by gw1 at .*signed by sallyport/)
+  assert.match(
+    (await say('check-proof', 'session.tlog-proof')).text,
+    /^entry 0 of sallyport\.gw1\/\w+ \(session.open by gw1 at .*signed by sallyport/,
+  )
   const trust = join(folder.path, 'keys', 'gateway.pub')
   assert.equal((await say('check-proof', 'session.tlog-proof', '--trust', trust)).code, 0)
 

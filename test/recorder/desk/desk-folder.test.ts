@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { LISTED_COMMAND_CHARS } from '../../../recorder/desk/desk.ts'
 import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import type { LedgerEntry } from '../../../recorder/ledger/ledger.ts'
 import { OWN_MARK } from '../../../recorder/process-mark.ts'
+import { ApplianceError } from '../../../schemas/errors.ts'
 import { ask, type DeskFixture, deskContract, newClock } from './contract.ts'
 
 deskContract('folder desk', fixture)
@@ -102,4 +104,35 @@ test('folder desk: a list has the beginning of a long command, and says how long
     (await desk.list()).map(({ id, state }) => [id, state]),
     [[asked.id, 'withdrawn']],
   )
+})
+
+test('folder desk: the ledger is told of every step by whoever makes it, and of one that ran out', async () => {
+  await using made = await fixture()
+  const told: LedgerEntry[] = []
+  using desk = await FolderDesk.open(made.folder, () => made.clock.now, { append: async (entry) => void told.push(entry) })
+  const { id, session } = await desk.request(ask())
+  assert.equal((await desk.request(ask())).id, id)
+  await desk.decide(id, { act: 'approve' }, { subject: 'grace', groups: ['dba'] })
+  await desk.consume(id)
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ['approval.request', 'approval.decide', 'approval.consume'],
+  )
+  assert.ok(told.every((entry) => 'approval' in entry && entry.approval === id && entry.session === session))
+  const gone = await desk.request(ask({ binding: 'f'.repeat(64) }))
+  await desk.withdraw(gone.id)
+  const late = await desk.request(ask({ binding: 'e'.repeat(64) }))
+  made.clock.now = Date.parse(late.expiresAt)
+  assert.deepEqual(await desk.outcome(late.id, new AbortController().signal), { act: 'expired' })
+  assert.deepEqual(
+    told.slice(3).map(({ type }) => type),
+    ['approval.request', 'approval.withdraw', 'approval.request', 'approval.expire'],
+  )
+})
+
+test('folder desk: what the ledger does not take is not asked for', async () => {
+  await using made = await fixture()
+  const away = { append: () => Promise.reject(new ApplianceError('RECORDER_FAILED', 'no ledger')) }
+  using desk = await FolderDesk.open(made.folder, () => made.clock.now, away)
+  await assert.rejects(desk.request(ask()), { code: 'RECORDER_FAILED' })
 })
