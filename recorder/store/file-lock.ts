@@ -42,6 +42,10 @@ async function create(path: string): Promise<boolean> {
     const file = await open(path, 'wx', 0o600)
     try {
       await file.write(JSON.stringify(OWN_MARK))
+    } catch (error) {
+      // On a full disk: a lock without an owner's mark would keep everybody out for a minute, also when there is room again.
+      await unlink(path)
+      throw error
     } finally {
       await file.close()
     }
