@@ -45,6 +45,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'gateway/identity/people.ts': 'console.test.ts: by link, by key, revoked',
   'gateway/protocols/describers.ts': 'catalog.test.ts and the tests of the API read tapes through it',
   'recorder/files.ts': 'store-file.test.ts and journal.test.ts write through it',
+  'recorder/ledger/ledger-reader.ts': 'gateway/cli/ledger.test.ts: lists, shows and proves through it',
   'recorder/process-mark.ts': 'store-file.test.ts and recorder-kill.test.ts: dead and living owners of locks',
   'recorder/ledger/attest.ts': 'trust.test.ts: witnesses, authorities and anchors that answer, refuse and are away',
   'recorder/ledger/witness-server.ts': 'witness.test.ts asks over HTTP',
