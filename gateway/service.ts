@@ -5,11 +5,8 @@ import type { Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
-<<<<<<< HEAD
 import { readCredential } from './credentials/upstream.ts'
-=======
 import { Denials } from './identity/denials.ts'
->>>>>>> d2bf8f2 (The ledger is told of approvals, keys and denied proofs; processes that race it and are killed at it are tests)
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
@@ -107,16 +104,12 @@ export class Service {
       attesters: settings.attesters,
       facts: { policy: policy.hash, durability: settings.durability, targets: settings.targets.size },
     })
-<<<<<<< HEAD
     prefetchCredentials(settings, log, env)
-    const desk = await FolderDesk.open(places.approvals)
-=======
     denials = new Denials(
       (entry) => tapes.ledger.append(entry),
       (error) => log.stray(error),
     )
     const desk = await FolderDesk.open(places.approvals, Date.now, tapes.ledger)
->>>>>>> d2bf8f2 (The ledger is told of approvals, keys and denied proofs; processes that race it and are killed at it are tests)
     const cancels = new Cancels(worker, forwardCancel)
     const sessions = new GatewaySessions({
       settings,
