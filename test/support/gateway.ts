@@ -60,6 +60,8 @@ export interface GatewayOptions {
   /** Of the listener; default `optional`, so that a tee can read along. */
   readonly tls?: 'required' | 'optional'
   readonly limits?: NonNullable<Config['limits']>
+  /** Issuers whose tokens clients may give in place of an access key. */
+  readonly jwt?: NonNullable<Config['jwt']>
   readonly durability?: Durability
   readonly gateway?: string
   /** With a console, for the human as investigator and the approver as approver and investigator. */
@@ -104,6 +106,7 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
       identity(APPROVER.subject, 'human', APPROVER.groups, keys.approver),
     ],
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.jwt === undefined ? {} : { jwt: options.jwt }),
     ...(options.console === true
       ? { console: { address: '127.0.0.1:0', roles: { investigator: ['developers'], approver: ['approvers'] } } }
       : {}),
