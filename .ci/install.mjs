@@ -12,7 +12,9 @@ const lock = `${root}package-lock.json`
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   process.stderr.write('sallyport: installing packages (once; about a minute) ...\n')
   // stdout belongs to the command that follows (`--json` prints one object there), so npm speaks on stderr.
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
+  // Errors only: packages ask for a newer Node than the one npm runs on, forty lines each start of a newcomer's, and get the
+  // pinned one. What fails is still shown.
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
