@@ -41,6 +41,18 @@ test('what a statement makes of a labelled column is masked, whatever it is call
     'select upper(n), reverse(s) from people as p(i, n, e, s) limit 2',
     'select p.row_to_json from people p limit 2',
     'select p.to_jsonb from people p limit 2',
+    "select int8(replace(ssn,'-','')) from people limit 2",
+    "select (replace(ssn,'-','')).int8 from people limit 2",
+    "select a from json_to_record((select json_build_object('a', replace(ssn,'-','')) from people where id = 1)) as x(a bigint)",
+    "select (jsonb_populate_record(null::measures, jsonb_build_object('value', replace(ssn,'-','')))).value from people limit 2",
+    "select json_value(to_jsonb(replace(ssn,'-','')), '$' returning bigint) from people limit 2",
+    "select z from people, xmltable('/r' passing xmlelement(name r, replace(ssn,'-','')) columns z bigint path '.') limit 2",
+    // Names that other columns have, given to a labelled one by its position, to a row, and to the rows of a join.
+    'select reverse(note) from people as p(id, note, e, s, c, n, b) limit 2',
+    'select reverse(id::text) from (people cross join (select 1) z) as j(a, id, c, d, e, f, g, h) limit 2',
+    'select reverse(value::text) from (people join (select 1 from measures limit 1) z on true) as value limit 2',
+    "select reverse(value::text) from people left join (values ('x')) v(name) using (name) as value, (select 1 from measures limit 1) q limit 2",
+    'update people set note = note from (select 1 from measures limit 1) q where people.id = 1 returning with (old as value) reverse(value::text)',
     'update measures set value = value where id = 1 returning (select name from people limit 1)',
     'update doomed set id = id from people where people.id = 1 returning name || reverse(ssn)',
   ]

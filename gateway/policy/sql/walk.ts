@@ -283,6 +283,14 @@ function node(tag: string, body: Node, into: Collector, scope: Scope | undefined
       if (body['alias'] !== undefined) into.aliases.add(text(record(body['alias'])['aliasname']))
       visit(body, into, scope)
       break
+    case 'JoinExpr':
+      join(body, into)
+      visit(body, into, scope)
+      break
+    case 'ReturningOption':
+      // `RETURNING WITH (OLD AS o)`: another name for the whole row.
+      into.aliases.add(text(body['value']))
+      break
     default:
       if (tag.endsWith('Stmt')) statement(tag, body, into, scope, 'inner')
       else visit(body, into, scope)
@@ -293,8 +301,22 @@ function relation(body: Node, into: Collector, scope: Scope | undefined): void {
   const name = text(body['relname'])
   const schema = body['schemaname'] === undefined ? undefined : text(body['schemaname'])
   into.aliases.add(body['alias'] === undefined ? name : text(record(body['alias'])['aliasname']))
+  renamed(body, into)
   if (schema === undefined && isCommonTable(name, scope)) return
   into.relation(schema, name)
+}
+
+/** `FROM t AS x (a, b)`: columns taken by position, whatever they are called; so all of them may be meant. */
+function renamed(item: Node, into: Collector): void {
+  if (record(item['alias'])['colnames'] !== undefined) into.selectStar = true
+}
+
+/** A join may have a name of its own for its rows, others for its columns, and columns nobody else names. */
+function join(body: Node, into: Collector): void {
+  for (const alias of [body['alias'], body['join_using_alias']])
+    if (alias !== undefined) into.aliases.add(text(record(alias)['aliasname']))
+  for (const used of list(body['usingClause'])) into.columns.add(text(record(used['String'])['sval']))
+  renamed(body, into)
 }
 
 /** The target of a change: a relation even where a WITH clause has the same name. */

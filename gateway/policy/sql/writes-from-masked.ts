@@ -15,12 +15,14 @@ export interface Places {
  * gives it). Errs on the side of yes.
  */
 export function writesFromMasked(facts: Facts, places: Places): boolean {
-  const { carried, relations } = facts
+  const { carried, relations, select_star: whole } = facts
   if (!Array.isArray(carried)) return false
   const names = Array.isArray(relations) ? relations : []
   return carried.some((flow) => {
     // A name may hold the sign itself; then nothing is certain of either side.
-    const [target = ANY_COLUMN, source = ANY_COLUMN, ...more] = flow.split('<')
+    const [target = ANY_COLUMN, written = ANY_COLUMN, ...more] = flow.split('<')
+    // Where rows are taken whole or columns by position, a name may be that of a row, or of another column.
+    const source = whole === true ? ANY_COLUMN : written
     if (more.length > 0) return places.carries(names, ANY_COLUMN)
     return places.carries(names, source) && (target === ANY_COLUMN || !places.keeps(names, target))
   })

@@ -1,19 +1,43 @@
 import { type SqlFacts, sqlFacts } from '../../policy/sql/facts.ts'
 import { type Node, parseSql } from '../../policy/sql/parse.ts'
 
-/** Functions that make numbers out of characters: enough of them spell a text out. */
-const SPELLING = new Set([
-  'ascii',
-  'get_byte',
-  'get_bit',
-  'to_number',
-  'hashtext',
-  'hashtextextended',
-  'crc32',
-  'crc32c',
-  'unistr',
-  'bit_count',
+/**
+ * Functions that make something otherwise let pass (QUIET_TYPES) out of characters: enough of them spell a text out. All of
+ * pg_proc that take text, bytes, JSON, XML, arrays or rows and give numbers, dates and the like, flags and field selectors
+ * (`date_part`) aside.
+ */
+const SPELLING = new Set(
+  `array_ndims array_position array_positions ascii bit_count crc32 crc32c get_bit get_byte hash_array hash_array_extended
+  hash_record hash_record_extended hashbpchar hashbpcharextended hashbytea hashbyteaextended hashname hashnameextended hashtext
+  hashtextextended json_array_length json_populate_record json_populate_recordset json_to_record json_to_recordset
+  jsonb_array_length jsonb_hash jsonb_hash_extended jsonb_populate_record jsonb_populate_record_valid jsonb_populate_recordset
+  jsonb_to_record jsonb_to_recordset make_timestamptz pg_size_bytes position regexp_count regexp_instr strpos to_date to_number
+  to_timestamp ts_parse ts_rank ts_rank_cd ts_debug unistr uuid_extract_timestamp width_bucket`.split(/\s+/),
+)
+
+/** The length of a column tells little of it; that of what was cut out of one tells where everything stands. */
+const LENGTHS = new Set([
+  'length',
+  'char_length',
+  'character_length',
+  'octet_length',
+  'bit_length',
+  'textlen',
+  'array_length',
+  'array_lower',
+  'array_upper',
+  'cardinality',
 ])
+
+/** A cast in the clothes of a function: `int8(x)`, and `(x).int8`. */
+const CONVERTERS = new Set(
+  `abstime bit bool box cidr circle date float4 float8 inet int2 int4 int8 int2vector int4range int8range interval lseg
+  macaddr macaddr8 money numeric numrange oid oidvector path pg_lsn point polygon tid time timestamp timestamptz timetz uuid
+  varbit xid xid8 regclass regproc regprocedure regoper regoperator regtype regrole regnamespace regcollation`.split(/\s+/),
+)
+
+/** Nodes that read a document, or a record, into columns of any type. */
+const READERS = ['JsonFuncExpr', 'JsonTable', 'RangeTableFunc'] as const
 
 /** Types that are text whatever is cast to them: such a column is looked at anyway. */
 const TEXTS = new Set(['text', 'varchar', 'bpchar', 'name', 'char', 'json', 'jsonb', 'xml', 'bytea'])
@@ -42,12 +66,41 @@ export function statementsConvert(statements: readonly Node[] | undefined): bool
 const known = new WeakMap<SqlFacts, boolean>()
 
 function found(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(found)
-  if (typeof value !== 'object' || value === null) return false
-  const node = value as Node
-  if (isNode(node['TypeCast']) && isConversion(node['TypeCast'])) return true
-  if (isNode(node['FuncCall']) && SPELLING.has(lastName(node['FuncCall']['funcname']))) return true
-  return Object.values(node).some(found)
+  const seen: Seen = { measures: false, derives: false }
+  return convertsIn(value, seen) || (seen.measures && seen.derives)
+}
+
+/** Of one statement: whether it takes lengths, and whether a column may be the result of an inner query. */
+interface Seen {
+  measures: boolean
+  derives: boolean
+}
+
+function convertsIn(value: unknown, seen: Seen): boolean {
+  if (Array.isArray(value)) return value.some((item) => convertsIn(item, seen))
+  if (!isNode(value)) return false
+  if (isNode(value['TypeCast']) && isConversion(value['TypeCast'])) return true
+  if (isNode(value['FuncCall']) && isSpelling(value['FuncCall'], seen)) return true
+  if (isNode(value['A_Indirection']) && selectsType(value['A_Indirection'])) return true
+  if (READERS.some((tag) => value[tag] !== undefined) || value['coldeflist'] !== undefined) return true
+  if (value['RangeSubselect'] !== undefined || value['CommonTableExpr'] !== undefined) seen.derives = true
+  return Object.values(value).some((child) => convertsIn(child, seen))
+}
+
+function isSpelling({ funcname, args }: Node, seen: Seen): boolean {
+  const name = lastName(funcname)
+  if (SPELLING.has(name)) return true
+  const [first] = Array.isArray(args) ? args : []
+  if (CONVERTERS.has(name)) return !(isNode(first) && first['A_Const'] !== undefined)
+  if (!LENGTHS.has(name)) return false
+  seen.measures = true
+  return !(isNode(first) && first['ColumnRef'] !== undefined)
+}
+
+function selectsType({ indirection }: Node): boolean {
+  return (
+    Array.isArray(indirection) && indirection.some((step) => CONVERTERS.has(lastName([step])) || SPELLING.has(lastName([step])))
+  )
 }
 
 function isConversion(cast: Node): boolean {

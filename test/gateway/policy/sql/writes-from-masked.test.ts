@@ -18,6 +18,10 @@ test('a labelled value that goes where no label is', () => {
     'INSERT INTO t (a) SELECT email FROM anywhere',
     'INSERT INTO t SELECT * FROM people',
     'UPDATE people SET note = name',
+    'INSERT INTO t (id) SELECT id::text FROM people AS id',
+    'UPDATE t SET a = p.id FROM people AS p (x, id) WHERE t.id = 7',
+    'INSERT INTO t (a) SELECT id FROM (people JOIN other ON true) AS j (x, id)',
+    'INSERT INTO t (id) SELECT id::text FROM (people JOIN other ON true) AS id',
     'CREATE TABLE copy AS SELECT name FROM people',
   ])
     assert.ok(writes(sql), sql)
