@@ -82,7 +82,9 @@ async function* chunkFrames(
   const { fromSeq = 0, toSeq = Number.POSITIVE_INFINITY, onDamage } = range
   const wanted = rows.filter(([, , , firstSeq, count]) => firstSeq < toSeq && firstSeq + count > fromSeq)
   if (wanted.length === 0) return
-  const object = await openObject(store, key, signal)
+  // One frame takes one request for its chunk, a whole tape as few as possible.
+  const wantedSize = wanted.reduce((sum, [, size]) => sum + size, 0)
+  const object = await openObject(store, key, signal, wantedSize)
   for (const [offset, , , firstSeq, count] of wanted) {
     let frames: Frame[]
     try {

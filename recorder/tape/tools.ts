@@ -44,6 +44,6 @@ function buffer(bytes: Uint8Array): Buffer {
 }
 
 /** A stored object as its size is now. Rejects STORE_MISSING. */
-export function openObject(store: Store, key: string, signal?: AbortSignal): Promise<ObjectWindow> {
-  return ObjectWindow.open(store, nodeTools, key, signal)
+export function openObject(store: Store, key: string, signal?: AbortSignal, windowSize?: number): Promise<ObjectWindow> {
+  return ObjectWindow.open(store, nodeTools, key, signal, windowSize)
 }

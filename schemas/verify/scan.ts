@@ -52,9 +52,16 @@ export class ObjectWindow {
   #from = 0
   #bytes: Uint8Array = new Uint8Array(0)
 
-  private constructor(source: ObjectSource, tools: VerifyTools, key: string, size: number, signal: AbortSignal | undefined) {
+  private constructor(
+    source: ObjectSource,
+    tools: VerifyTools,
+    key: string,
+    size: number,
+    signal: AbortSignal | undefined,
+    windowSize: number,
+  ) {
     this.#source = source
-    this.#windowSize = source.windowSize ?? WINDOW_SIZE
+    this.#windowSize = Math.min(windowSize, source.windowSize ?? WINDOW_SIZE)
     this.tools = tools
     this.#key = key
     this.size = size
@@ -62,9 +69,15 @@ export class ObjectWindow {
     this.#signal = signal
   }
 
-  /** Rejects STORE_MISSING. */
-  static async open(source: ObjectSource, tools: VerifyTools, key: string, signal?: AbortSignal): Promise<ObjectWindow> {
-    return new ObjectWindow(source, tools, key, await source.size(key, signal), signal)
+  /** `windowSize`: what is asked for at least; small where little is wanted. Rejects STORE_MISSING. */
+  static async open(
+    source: ObjectSource,
+    tools: VerifyTools,
+    key: string,
+    signal?: AbortSignal,
+    windowSize: number = WINDOW_SIZE,
+  ): Promise<ObjectWindow> {
+    return new ObjectWindow(source, tools, key, await source.size(key, signal), signal, windowSize)
   }
 
   /** Bytes [at, at + size), fewer where the object ends; a view that stays as it is. */

@@ -22,6 +22,9 @@ import type { ObjectSource, VerifyTools } from './tools.ts'
 /** Most an index unpacks to: 40,000 chunks of 12 numbers, and the density. */
 const MAX_INDEX_SIZE = 8 << 20
 
+/** A header is some hundred bytes, with many claims and groups a few thousand. */
+const HEADER_WINDOW = 16 << 10
+
 /** Everything that must be known of a tape before its frames are asked for. Nothing of it is verified. */
 export interface TapeIndex {
   readonly header: TapeHeader
@@ -36,7 +39,7 @@ export async function readTapeIndex(
   id: string,
   signal?: AbortSignal,
 ): Promise<TapeIndex> {
-  const header = await readHeader(await ObjectWindow.open(source, tools, tapeKeys.segment(id, 0), signal))
+  const header = await readHeader(await ObjectWindow.open(source, tools, tapeKeys.segment(id, 0), signal, HEADER_WINDOW))
   const segments: SegmentIndex[] = []
   for (let number = 0; ; number += 1) {
     const index = await segmentIndex(source, tools, id, number, signal)

@@ -51,7 +51,9 @@ export const partition: Scenario = {
         over = true
       }
       await talking
-      const ended = talkers.filter(({ received }) => received.includes('can no longer be recorded')).length
+      const ended = talkers.filter(({ received }) =>
+        /can no longer be recorded|RECORDER_FAILED/.test(received.toString('latin1')),
+      ).length
       if (long && ended < talkers.length)
         account.violation(`run ${account.runs}: ${ended} of ${talkers.length} were told why they ended`)
       if (!long && talkers.some(({ socket }) => socket.destroyed))

@@ -43,11 +43,27 @@ export async function compare(
     if (frame.seq !== frames.length) account.violation(`${at}: frame ${frame.seq} stands where ${frames.length} belongs`)
     frames.push(frame)
   }
+  const { taped, said } = withoutFarewell(hide(releasedOut(frames)), hide(client), frames)
   const missing = {
-    client: beginsWith(hide(releasedOut(frames)), hide(client), `${at}, to the client`, account),
+    client: beginsWith(taped, said, `${at}, to the client`, account),
     target: beginsWith(saidIn(frames), target, `${at}, to the target`, account),
   }
   return { missing, result }
+}
+
+/**
+ * What was recorded and could not be released any more stands on the tape in front of the last words, which the client did get: those are
+ * compared by themselves.
+ */
+function withoutFarewell(
+  taped: Buffer,
+  given: Buffer,
+  frames: readonly TapeFrame[],
+): { readonly taped: Buffer; readonly said: Buffer } {
+  const last = frames.findLast(({ dir }) => dir === 'out')
+  const size = last?.kind === 'farewell' ? (last.body?.length ?? 0) : 0
+  const heard = size > 0 && given.length >= size && given.subarray(-size).equals(taped.subarray(-size))
+  return heard ? { taped: taped.subarray(0, -size), said: given.subarray(0, -size) } : { taped, said: given }
 }
 
 /** How many of the bytes given are missing at the tape's end. */
