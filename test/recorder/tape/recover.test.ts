@@ -19,6 +19,7 @@ let folder: RecordingFolder
 let id: string
 let tape: MemoryStore
 let spool: string
+let letStore = (): void => undefined
 
 before(async () => {
   folder = await recordingFolder()
@@ -32,15 +33,19 @@ before(async () => {
   }
   // Let the store have what was closed, then nothing more.
   while ((await openTape(store, id)).frameCount < FRAMES - 4) await new Promise(setImmediate)
-  const { promise } = Promise.withResolvers<void>()
+  const { promise, resolve } = Promise.withResolvers<void>()
   store.gate = promise
+  letStore = resolve
   for (let index = FRAMES - 3; index < FRAMES; index += 1)
     await recorder.append([entry({ facts: { index }, body: Buffer.alloc(30, index) })])
   spool = join(folder.path, 'died')
   await cp(join(folder.path, 'spool', 'gw-dead'), spool, { recursive: true })
   await rm(join(spool, 'lock'))
 })
-after(() => rm(folder.path, { recursive: true, force: true }))
+after(async () => {
+  letStore()
+  await folder[Symbol.asyncDispose]()
+})
 
 const entries: LedgerEntry[] = []
 
