@@ -26,7 +26,8 @@ class Totals:
             values["statements"] += frame.fact("statements")
         elif frame.dir == OUT:
             values["bytesOut"] += frame.body_size
-            values["rows"] += frame.fact("rows")
+            if frame.released:  # a result that was cut counts as far as the client got it
+                values["rows"] += frame.fact("rows")
         if frame.dir in (IN, OUT) and not frame.continues:
             self.verdicts[frame.act] += 1
 

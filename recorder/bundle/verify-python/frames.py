@@ -140,11 +140,14 @@ class Frame:
         self.body_size = 0 if body is None else len(body)
         self.spans = _span_count(masks, self.body_size)
         self.act = _act(verdict)
-        self.continues = self.facts.get("part") in ("middle", "last")
+        self.released = self.act not in ("block", "hold")
+        self.continues = self.facts.get("part", "first") != "first"
 
     def fact(self, name):
+        """What a fact adds to a sum: a whole number above 0, or nothing."""
         value = self.facts.get(name)
-        return value if type(value) in (int, float) else 0
+        whole = type(value) is int or (type(value) is float and value.is_integer())
+        return int(value) if whole and 0 < value < 2**53 else 0
 
 
 def _count(value):
