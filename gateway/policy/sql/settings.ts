@@ -7,6 +7,7 @@ const PARSER_SETTINGS: Readonly<Record<string, RegExp>> = {
   client_encoding: /^(utf-?8|unicode)$/i,
 }
 
+const READ_ONLY = 'transaction_read_only'
 const ROLE_SETTINGS = new Set(['role', 'session_authorization'])
 
 /** SET, RESET and what ALTER ROLE | DATABASE | SYSTEM sets. */
@@ -19,7 +20,7 @@ export function setting(body: Node, into: Collector): void {
   const name = String(body['name'] ?? '').toLowerCase()
   const values = Array.isArray(body['args']) ? (body['args'] as readonly Node[]) : []
   if (kind === 'VAR_SET_MULTI') {
-    for (const value of values) into.sets.add(String((value['DefElem'] as Node | undefined)?.['defname'] ?? name).toLowerCase())
+    for (const value of values) mode(value['DefElem'] as Node | undefined, name, into)
     return
   }
   into.sets.add(name)
@@ -27,6 +28,20 @@ export function setting(body: Node, into: Collector): void {
   // RESET and SET ... TO DEFAULT go back to what the gateway pinned at the start.
   if (kind === 'VAR_SET_VALUE') judgeValue(name, values.length === 1 ? constant(values[0]) : undefined, into)
   else if (kind === 'VAR_SET_CURRENT') judgeValue(name, undefined, into)
+}
+
+/** BEGIN and START TRANSACTION: of their modes, the one that lifts what protects a session that only reads. */
+export function transactionMode(body: Node, into: Collector): void {
+  for (const option of Array.isArray(body['options']) ? (body['options'] as readonly Node[]) : []) {
+    const given = option['DefElem'] as Node | undefined
+    if (given?.['defname'] === READ_ONLY) mode(given, READ_ONLY, into)
+  }
+}
+
+/** READ ONLY asks for less than there is: nothing a rule about the setting would be for. */
+function mode(given: Node | undefined, otherwise: string, into: Collector): void {
+  const name = String(given?.['defname'] ?? otherwise).toLowerCase()
+  if (name !== READ_ONLY || constant(given?.['arg'] as Node | undefined) !== '1') into.sets.add(name)
 }
 
 /** set_config(name, value, is_local), the function: what cannot be read may be anything. */

@@ -2,7 +2,7 @@ import { carriedColumns } from './carried.ts'
 import type { Collector } from './collector.ts'
 import { isCategorised } from './functions.ts'
 import { type Node, parsePlpgsql, parseSql } from './parse.ts'
-import { setting, settingCall } from './settings.ts'
+import { setting, settingCall, transactionMode } from './settings.ts'
 import { kindOf, verbOf } from './statements.ts'
 import { triviality } from './trivial.ts'
 
@@ -44,6 +44,9 @@ function statement(tag: string, body: Node, into: Collector, scope: Scope | unde
       break
     case 'VariableSetStmt':
       setting(body, into)
+      break
+    case 'TransactionStmt':
+      transactionMode(body, into)
       break
     case 'AlterRoleSetStmt':
     case 'AlterDatabaseSetStmt':

@@ -13,7 +13,10 @@ const SAME: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 ])
 
 /** Change whose rights a session has, or what fires. As statements they pass the policy; here nothing would judge them. */
-const STATEMENT_ONLY = new Set(['role', 'session_authorization', 'session_replication_role'])
+const STATEMENT_ONLY = new Set(['role', 'session_authorization', 'session_replication_role', 'dynamic_library_path'])
+/** Protect the data while they are on: a client may ask for that at the start, and for nothing else. */
+const PROTECTING = new Set(['row_security', 'default_transaction_read_only', 'transaction_read_only'])
+const ON = /^(on|t|tr|tru|true|y|ye|yes|1)$/i
 
 /** Not run-time parameters: the gateway decides them itself. */
 const OWN = new Set(['user', 'database', 'replication'])
@@ -52,7 +55,7 @@ function check(name: string, value: string): void {
       `${key} is ${pinned} in every session of this gateway; do not ask for another value`,
     )
   }
-  if (STATEMENT_ONLY.has(key)) {
+  if (STATEMENT_ONLY.has(key) || key.endsWith('_preload_libraries') || (PROTECTING.has(key) && !ON.test(value))) {
     throw new ApplianceError(
       'PROTOCOL_UNSUPPORTED',
       `${key} is not taken at connection start; run SET in the session, where policy sees it`,

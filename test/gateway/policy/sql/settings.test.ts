@@ -28,10 +28,17 @@ test('a value that cannot be read may be any', () => {
 
 test('every way to set has the name of what it sets', () => {
   assert.deepEqual(sqlFacts("SET TIME ZONE 'UTC'").sets, ['timezone'])
-  assert.deepEqual(sqlFacts('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY').sets, [
+  assert.deepEqual(sqlFacts('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE').sets, [
     'transaction_isolation',
     'transaction_read_only',
   ])
   assert.deepEqual(sqlFacts("SELECT set_config('Search_Path', 'x', true)").sets, ['search_path'])
   assert.deepEqual(sqlFacts('RESET ALL').sets, ['all'])
+})
+
+test('a transaction that may write where the session only reads changes that setting; one that only reads changes none', () => {
+  assert.deepEqual(sqlFacts('BEGIN READ WRITE').sets, ['transaction_read_only'])
+  assert.deepEqual(sqlFacts('START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE').sets, ['transaction_read_only'])
+  for (const sql of ['BEGIN', 'BEGIN READ ONLY', 'COMMIT', 'BEGIN ISOLATION LEVEL SERIALIZABLE', 'SET TRANSACTION READ ONLY'])
+    assert.equal(sqlFacts(sql).sets, undefined, sql)
 })

@@ -56,9 +56,19 @@ test('what changes the rights of a session must be a statement, where policy see
     { Session_Authorization: 'x' },
     { options: '-c role=admin' },
     { options: '--session-replication-role=replica' },
+    { options: '-c row_security=off' },
+    { default_transaction_read_only: 'off' },
+    { options: '-c Transaction_Read_Only=0' },
+    { local_preload_libraries: 'x' },
+    { options: '-c dynamic_library_path=/tmp' },
   ]) {
     assert.throws(() => given(parameters), unsupported, JSON.stringify(parameters))
   }
+})
+
+test('what protects the data may be asked for at the start', () => {
+  for (const options of ['-c default_transaction_read_only=on', '-c row_security=TRUE'])
+    assert.ok(given({ options }).some(([name, value]) => name === 'options' && value === options))
 })
 
 test('options are read as the server reads them, and other switches are refused', () => {
