@@ -29,6 +29,8 @@ export class Collector {
 
   filtered = false
   selectStar = false
+  /** Columns of a relation or a join are renamed by position. */
+  renamed = false
   ddl = false
   writes = false
   dynamic = false

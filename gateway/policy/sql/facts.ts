@@ -41,6 +41,8 @@ export interface SqlFacts extends Facts {
   readonly carried?: readonly string[]
   readonly has_where?: boolean
   readonly select_star?: boolean
+  /** A name may be that of a row, or of a column renamed by position: `SELECT t FROM t`, `FROM t AS x (a, b)`. */
+  readonly whole_rows?: boolean
   readonly ddl?: boolean
   readonly writes?: boolean
   readonly dynamic?: boolean
@@ -168,8 +170,10 @@ function flatten(found: Collector, count: number, size: number, fingerprint: str
     carried: found.carried,
   }
   for (const [name, values] of Object.entries(lists)) if (values.size > 0) facts[name] = [...values]
+  const wholeRows = found.renamed || [...found.bare].some((name) => found.aliases.has(name))
   const flags = {
-    select_star: found.selectStar || [...found.bare].some((name) => found.aliases.has(name)),
+    select_star: found.selectStar || wholeRows,
+    whole_rows: wholeRows,
     ddl: found.ddl,
     writes: found.writes,
     dynamic: found.dynamic,

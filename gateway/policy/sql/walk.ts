@@ -273,9 +273,9 @@ function node(tag: string, body: Node, into: Collector, scope: Scope | undefined
     case 'SubLink':
       // What EXISTS selects is never seen.
       if (body['subLinkType'] === 'EXISTS_SUBLINK') {
-        const before = into.selectStar
+        const { selectStar, renamed } = into
         visit(body['subselect'], into, scope)
-        into.selectStar = before
+        Object.assign(into, { selectStar, renamed })
         return
       }
       visit(body, into, scope)
@@ -304,14 +304,14 @@ function relation(body: Node, into: Collector, scope: Scope | undefined): void {
   const name = text(body['relname'])
   const schema = body['schemaname'] === undefined ? undefined : text(body['schemaname'])
   into.aliases.add(body['alias'] === undefined ? name : text(record(body['alias'])['aliasname']))
-  renamed(body, into)
+  rename(body, into)
   if (schema === undefined && isCommonTable(name, scope)) return
   into.relation(schema, name)
 }
 
 /** `FROM t AS x (a, b)`: columns taken by position, whatever they are called; so all of them may be meant. */
-function renamed(item: Node, into: Collector): void {
-  if (record(item['alias'])['colnames'] !== undefined) into.selectStar = true
+function rename(item: Node, into: Collector): void {
+  if (record(item['alias'])['colnames'] !== undefined) into.renamed = true
 }
 
 /** A join may have a name of its own for its rows, others for its columns, and columns nobody else names. */
@@ -319,7 +319,7 @@ function join(body: Node, into: Collector): void {
   for (const alias of [body['alias'], body['join_using_alias']])
     if (alias !== undefined) into.aliases.add(text(record(alias)['aliasname']))
   for (const used of list(body['usingClause'])) into.columns.add(text(record(used['String'])['sval']))
-  renamed(body, into)
+  rename(body, into)
 }
 
 /** The target of a change: a relation even where a WITH clause has the same name. */

@@ -15,7 +15,7 @@ export interface Places {
  * gives it). Errs on the side of yes.
  */
 export function writesFromMasked(facts: Facts, places: Places): boolean {
-  const { carried, relations, select_star: whole } = facts
+  const { carried, relations, whole_rows: whole } = facts
   if (!Array.isArray(carried)) return false
   const names = Array.isArray(relations) ? relations : []
   return carried.some((flow) => {

@@ -30,6 +30,7 @@ test('a labelled value that goes where no label is', () => {
 test('one that stays under a label, and what has none', () => {
   for (const sql of [
     'UPDATE people SET name = upper(name)',
+    'UPDATE people SET visits = visits + 1 WHERE id = 5 RETURNING *',
     'INSERT INTO t (mail_of) SELECT email FROM anywhere',
     'INSERT INTO t (a) SELECT name FROM elsewhere.people',
     'INSERT INTO t (a) SELECT id FROM people WHERE name = $1',
