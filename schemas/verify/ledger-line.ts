@@ -78,12 +78,17 @@ const KEY_ID = /^[0-9a-f]{16}$/
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 const WRITER = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
 
+const TIME = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z$/
+/** JSON parsers differ in how deep they go; readers must not differ in what is an entry. */
+const MAX_NESTING = 16
+
 /** `[statement,"key id","signature"]` as JSON; undefined where the line is anything else. */
 export function parseLine(bytes: Uint8Array): SignedEntry | undefined {
   let text: string
   let value: unknown
   try {
     text = utf8.decode(bytes)
+    if (isDeep(text)) return undefined
     value = JSON.parse(text)
   } catch {
     return undefined
@@ -111,10 +116,33 @@ function isStatement(value: unknown): value is LedgerStatement {
     isCount(n) &&
     n > 0 &&
     typeof at === 'string' &&
-    Number.isFinite(Date.parse(at)) &&
+    isTime(at) &&
     isCount(sessions)
   )
 }
+
+/** Only what everybody reads alike: UTC, to the second or millisecond, and a day there is. */
+function isTime(at: string): boolean {
+  const ms = TIME.test(at) ? Date.parse(at) : Number.NaN
+  return Number.isFinite(ms) && new Date(ms).toISOString().startsWith(at.slice(0, 19))
+}
+
+function isDeep(text: string): boolean {
+  let [depth, quoted] = [0, false]
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index)
+    if (unit === QUOTE) quoted = !quoted
+    else if (quoted) index += unit === BACKSLASH ? 1 : 0
+    else if (unit === 0x5b || unit === 0x7b) {
+      depth += 1
+      if (depth > MAX_NESTING) return true
+    } else if (unit === 0x5d || unit === 0x7d) depth -= 1
+  }
+  return false
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
 
 export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0

@@ -178,10 +178,10 @@ class LedgerVerifier {
 
   async #origin(): Promise<string | undefined> {
     try {
-      const text = new TextDecoder().decode(
+      const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
         await this.#source.get(ledgerKeys.origin, { from: 0, to: 1024 }, this.#options.signal),
       )
-      return text.trim()
+      return text.endsWith('\n') ? text.slice(0, -1) : text
     } catch (error) {
       if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
       throw error

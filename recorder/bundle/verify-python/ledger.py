@@ -14,7 +14,9 @@ from report import EXITS, Report
 MAX_LINE = 65535
 WINDOW = 1024 * 1024
 WRITER = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z")
+MAX_NESTING = 16
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 END_OF_LINE = re.compile(rb',"([0-9a-f]{16})","([A-Za-z0-9+/]+={0,2})"\]')
 
 
@@ -55,7 +57,10 @@ class Entry:
         tail = line.rfind(b',"', 0, max(0, line.rfind(b',"')))
         match = END_OF_LINE.fullmatch(line, tail) if tail > 0 else None
         try:
-            value = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+            text = line.decode("utf-8")
+            if is_deep(text):
+                raise ValueError("nested deeper than an entry may be")
+            value = json.loads(text, parse_constant=_no_constant, parse_int=_integer)
         except (ValueError, RecursionError):
             raise Malformed("not an entry") from None
         if match is None or not line.startswith(b"[{") or not isinstance(value, list) or len(value) != 3:
@@ -78,6 +83,20 @@ class Entry:
         )
         if not good:
             raise Malformed("not an entry")
+
+
+def is_deep(text):
+    depth = 0
+    for character in re.sub(r"[^][{}]", "", STRING.sub("", text)):
+        depth += 1 if character in "[{" else -1
+        if depth > MAX_NESTING:
+            return True
+    return False
+
+
+def _integer(digits):
+    """Numbers of any length are numbers; Python converts long ones only to floating point."""
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def _no_constant(name):
@@ -141,7 +160,8 @@ class Ledger:
     def _origin(self):
         try:
             with open(self._path("ledger/origin"), "rb") as file:
-                return file.read(1024).decode("utf-8", "replace").strip()
+                text = file.read(1024).decode("utf-8", "replace")
+                return text[:-1] if text.endswith("\n") else text
         except FileNotFoundError:
             return None
 

@@ -262,6 +262,42 @@ test('a recording that fell silent with open tapes is named by every verifier, a
   }
 })
 
+test('what is an entry and what is malformed every verifier decides alike, and what the log is called', async (t) => {
+  const statement = { v: 1, type: 'x', gateway: 'stranger', n: 1, at: '2026-11-28T00:00:00.000Z', sessions: 0 }
+  const said = (part: object, more = ''): string => JSON.stringify({ ...statement, ...part }).replace(/\}$/, `${more}}`)
+  const nested = (depth: number): string => said({}, `,"a":${'['.repeat(depth)}"[\\"["${']'.repeat(depth)}`)
+  const entries = [
+    said({}),
+    said({ at: '2024-02-29T23:59:59Z' }),
+    nested(14),
+    said({}, `,"a":${'9'.repeat(5000)}`),
+    said({}).replace('"n":1', '"n":1.0'),
+  ]
+  const malformed = [
+    ...['2026', '2026-11-28T00:00:00+01:00', '2026-02-30T00:00:00.000Z', '2026-02-20T24:00:00Z', '0000-01-01T00:00:00Z'].map(
+      (at) => said({ at }),
+    ),
+    said({ at: '\u0662\u0660\u0662\u0666-11-28T00:00:00Z' }),
+    nested(15),
+    nested(20_000),
+    said({ v: true }),
+  ]
+  const line = (text: string): string => `[${text},"0000000000000000","AAAA"]`
+  const added = (text: string): MemoryStore => withLines(whole, [...lines(whole), line(text)])
+  const origins = ['\ufefflog.example/test\n', ' log.example/test\n', 'log.example/test\u001c\n', 'log.example/test\n\n']
+  const renamed = origins.map((origin) => changed(whole, ledgerKeys.origin, () => Buffer.from(origin)))
+  const stores = [...[...entries, ...malformed].map(added), ...renamed]
+  const [own = [], ...others] = await gallery.all(
+    t,
+    stores.map((store) => gallery.add(store.objects)),
+  )
+  assert.deepEqual(
+    own.map(({ verdict, ledger }) => [verdict, ledger?.malformed]),
+    [...entries.map(() => ['UNVERIFIABLE', 0]), ...malformed.map(() => ['VALID', 1]), ...renamed.map(() => ['INVALID', 0])],
+  )
+  for (const results of others) assert.deepEqual(results.map(told), own.map(told))
+})
+
 test('a ledger by keys nobody trusts is UNVERIFIABLE in every verifier', async (t) => {
   using other = new Gallery([makeSigner()])
   const path = other.add(whole.objects)
