@@ -1,3 +1,4 @@
+import { safeText } from '../schemas/safe-text.ts'
 import type { Notice, Refusal, Verdict } from '../schemas/verdict.ts'
 
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
@@ -25,7 +26,7 @@ export function noticeOf(verdict: HoldVerdict, approval: string, waitedMs: numbe
 export const refusals = {
   rejected: (verdict: HoldVerdict, approval: string, reason?: string): Refusal => ({
     why: 'rejected',
-    message: `request ${approval} was rejected${reason === undefined ? '' : `: ${reason}`}`,
+    message: `request ${approval} was rejected${reason === undefined ? '' : `: ${safeText(reason)}`}`,
     hint: 'do not repeat it as it is; ask the approver or choose another way',
     rules: verdict.rules,
     approval,

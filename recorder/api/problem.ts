@@ -23,7 +23,7 @@ const TITLES: Readonly<Record<number, string>> = {
   401: 'Sign in first',
   403: 'Not allowed',
   404: 'There is no such thing here',
-  409: 'Too late',
+  409: 'Not as things stand',
   413: 'Too much at once',
   414: 'Too long an address',
   416: 'No such bytes',
