@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf, syncFolder, writeFully } from '../files.ts'
@@ -65,9 +65,9 @@ export class FileStore implements Store {
     const path = this.#path(key)
     signal?.throwIfAborted()
     try {
-      if (range === undefined) return await readFile(path)
-      const file = await open(path, 'r')
+      const file = await openRegular(path, key)
       try {
+        if (range === undefined) return await file.readFile()
         const { size } = await file.stat()
         const to = Math.min(range.to, size)
         if (range.from >= to) return new Uint8Array(0)
@@ -97,7 +97,9 @@ export class FileStore implements Store {
     const path = this.#path(key)
     signal?.throwIfAborted()
     try {
-      return (await stat(path)).size
+      const found = await lstat(path)
+      if (!found.isFile()) throw missing(key)
+      return found.size
     } catch (error) {
       throw missingOr(error, key)
     }
@@ -137,7 +139,7 @@ export class FileStore implements Store {
         else if (entry.isFile()) names.push(entry.name)
       }
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return
       throw failed(error, `listing of ${prefix}`)
     }
     for (const name of names.sort(byCodeUnit)) {
@@ -170,10 +172,22 @@ function conflict(key: string, why: string): ApplianceError {
   return new ApplianceError('STORE_CONFLICT', `${key} was not written: ${why}`)
 }
 
+/** An object is a regular file: what somebody else put there may be a link to elsewhere, or a pipe that nobody ever writes to. */
+async function openRegular(path: string, key: string): Promise<FileHandle> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
+  if ((await file.stat()).isFile()) return file
+  await file.close()
+  throw missing(key)
+}
+
+function missing(key: string, cause?: unknown): ApplianceError {
+  return new ApplianceError('STORE_MISSING', `${key} is not in the store`, { cause })
+}
+
 function missingOr(error: unknown, key: string): unknown {
   const code = codeOf(error)
-  if (code === 'ENOENT' || code === 'ENOTDIR')
-    return new ApplianceError('STORE_MISSING', `${key} is not in the store`, { cause: error })
+  // ELOOP: a link. ENXIO: a socket.
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENXIO') return missing(key, error)
   return failed(error, `reading of ${key}`)
 }
 

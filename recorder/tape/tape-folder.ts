@@ -58,7 +58,7 @@ export class TapeFolder implements ObjectSource {
 /** Whether a folder holds files of a tape. */
 export async function isTapeFolder(path: string): Promise<boolean> {
   try {
-    return (await readdir(path)).some((name) => SEGMENT.test(name))
+    return (await readdir(path, { withFileTypes: true })).some((one) => one.isFile() && SEGMENT.test(one.name))
   } catch (error) {
     if (codeOf(error) === 'ENOTDIR' || codeOf(error) === 'ENOENT') return false
     throw error

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_ENDING, MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
@@ -191,8 +191,8 @@ async function stored(root: string, names: readonly string[]): Promise<Places> {
   const [tapes, foreign]: [Place[], string[]] = [[], []]
   for (const id of names) {
     const parts = await partsOf(join(root, 'tapes', id))
-    if (parts === undefined || parts.some(isTapePart)) tapes.push({ source, id })
-    if (parts !== undefined) foreign.push(...(parts.some(isTapePart) ? foreignIn(id, parts) : [`tapes/${id}`]))
+    if (parts === undefined || parts.files.some(isTapePart)) tapes.push({ source, id })
+    if (parts !== undefined) foreign.push(...(parts.files.some(isTapePart) ? foreignIn(id, parts) : [`tapes/${id}`]))
   }
   return { tapes, keys: [join(root, 'keys')], foreign }
 }
@@ -214,21 +214,33 @@ async function firstKeys(folders: readonly string[]): Promise<readonly GatewayKe
   return []
 }
 
-/** Names in a session's folder; none for what is no folder; undefined where it cannot be looked into. */
-async function partsOf(folder: string): Promise<string[] | undefined> {
+/** Regular files in a session's folder and whatever else is there; none for what is no folder, a link to one included; undefined where it cannot be looked into. */
+async function partsOf(folder: string): Promise<Parts | undefined> {
   try {
-    return (await readdir(folder)).sort()
-  } catch (error) {
-    return codeOf(error) === 'ENOTDIR' ? [] : undefined
+    if (!(await lstat(folder)).isDirectory()) return { files: [], others: [] }
+    const entries = await readdir(folder, { withFileTypes: true })
+    const names = (files: boolean): string[] => entries.filter((one) => one.isFile() === files).map(({ name }) => name)
+    return { files: names(true), others: names(false) }
+  } catch {
+    return undefined
   }
+}
+
+interface Parts {
+  readonly files: readonly string[]
+  /** Folders, links, pipes: never a part of a tape, whatever they are called. */
+  readonly others: readonly string[]
 }
 
 function isTapePart(name: string): boolean {
   return /^(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/.test(name)
 }
 
-function foreignIn(session: string, names: readonly string[]): string[] {
-  return names.filter((name) => !isTapePart(name) && !name.startsWith('.')).map((name) => `tapes/${session}/${name}`)
+function foreignIn(session: string, { files, others }: Parts): string[] {
+  return [...files.filter((name) => !isTapePart(name)), ...others]
+    .filter((name) => !name.startsWith('.'))
+    .sort()
+    .map((name) => `tapes/${session}/${name}`)
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

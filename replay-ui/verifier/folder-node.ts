@@ -11,6 +11,7 @@ interface NodeFiles {
 
 interface NodeEntry {
   readonly name: string
+  isFile(): boolean
   isDirectory(): boolean
 }
 
@@ -58,11 +59,14 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
   const picked = new Map<string, PickedFile>()
   const add = async (folder: string, prefix: string): Promise<void> => {
     for (const entry of await files.readdir(folder, { withFileTypes: true })) {
+      if (entry.name.startsWith('.')) continue
+      if (entry.isFile()) picked.set(`${prefix}${entry.name}`, fileAt(files, join(folder, entry.name)))
+      // A folder, a link or a pipe: there, and never opened as a file.
+      else if (prefix.startsWith('tapes/')) picked.set(`${prefix}${entry.name}/`, NOTHING)
       if (entry.isDirectory()) await add(join(folder, entry.name), `${prefix}${entry.name}/`)
-      else picked.set(`${prefix}${entry.name}`, fileAt(files, join(folder, entry.name)))
     }
   }
-  const isSegment = ({ name }: NodeEntry): boolean => /^(?:\d{4}|recovered-0000)\.tape$/.test(name)
+  const isSegment = (entry: NodeEntry): boolean => entry.isFile() && /^(?:\d{4}|recovered-0000)\.tape$/.test(entry.name)
   const holdsTape = async (folder: string): Promise<boolean> =>
     (await files.readdir(folder, { withFileTypes: true })).some(isSegment)
   const copy = async (folder: string): Promise<void> => add(folder, `tapes/${await sessionOf(folder)}/`)
@@ -94,6 +98,8 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
   for (const folder of around.toReversed()) await add(join(folder, 'keys'), 'keys/').catch(() => undefined)
   return { files: picked, whole }
 }
+
+const NOTHING: PickedFile = { size: async () => 0, read: async () => new Uint8Array(0) }
 
 function fileAt(files: NodeFiles, path: string): PickedFile {
   return {

@@ -96,7 +96,7 @@ export async function verifyFolder(path: string, folder: PickedFolder, options: 
   const { files, whole } = folder
   const names = [...files.keys()].sort()
   const sessions = [...new Set(names.filter((key) => TAPE_PART.test(key)).map((key) => key.split('/')[1] ?? ''))]
-  const foreign = names.filter((key) => /^tapes\/[^.]/.test(key) && !TAPE_PART.test(key))
+  const foreign = foreignAmong(names, new Set(sessions))
   const beside = options.keys === undefined ? await keysBeside(files) : []
   const gatewayKeys = options.keys ?? beside
   const tapes: Verification['tapes'][number][] = []
@@ -123,6 +123,18 @@ export async function verifyFolder(path: string, folder: PickedFolder, options: 
     foreign: foreign.slice(0, MAX_FOREIGN),
     foreignCount: foreign.length,
   }
+}
+
+/** What is no part of a tape, down to the first folder that is none. */
+function foreignAmong(names: readonly string[], sessions: ReadonlySet<string>): string[] {
+  const others = names.filter((key) => /^tapes\/[^.]/.test(key) && !TAPE_PART.test(key))
+  const told = new Set<string>()
+  for (const key of others) {
+    const parts = key.split('/').filter((part) => part !== '')
+    const depth = sessions.has(parts[1] ?? '') ? 3 : 2
+    if (parts.length >= depth) told.add(parts.slice(0, depth).join('/'))
+  }
+  return [...told].sort()
 }
 
 /** An excerpt's file, in the same words. Rejects TAPE_MALFORMED where it is too large to be one. */

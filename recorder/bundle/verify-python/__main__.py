@@ -18,6 +18,7 @@ import excerpt as excerpts
 import signatures
 from crosscheck import CrossCheck
 from ledger import Ledger, milliseconds
+from records import is_regular
 from report import EXITS, worst
 from tape import TapeVerifier, session_of
 
@@ -29,7 +30,7 @@ MAX_FOREIGN = 100
 
 def is_tape_folder(path):
     try:
-        return any(SEGMENT.fullmatch(name) for name in os.listdir(path))
+        return any(SEGMENT.fullmatch(name) and is_regular(os.path.join(path, name)) for name in os.listdir(path))
     except OSError:
         return False
 
@@ -66,14 +67,14 @@ def stored(root, names):
         if name.startswith("."):
             continue
         try:
-            parts = os.listdir(folder)
-        except NotADirectoryError:
-            parts = []
+            parts = os.listdir(folder) if os.path.isdir(folder) and not os.path.islink(folder) else []
         except OSError:
-            parts = ["salt"]  # a session, as far as can be told; its verification says that it cannot be read
-        if any(TAPE_PART.fullmatch(part) for part in parts):
+            sessions.append((folder, name))  # as far as can be told; its verification says that it cannot be read
+            continue
+        own = {part for part in parts if TAPE_PART.fullmatch(part) and is_regular(os.path.join(folder, part))}
+        if own:
             sessions.append((folder, name))
-            foreign += foreign_in(name, parts)
+            foreign += foreign_in(name, set(parts) - own)
         else:
             foreign.append("tapes/" + name)
     return sessions, [root], foreign
@@ -83,7 +84,7 @@ def foreign_in(session, names):
     return [
         "tapes/%s/%s" % (session, name)
         for name in sorted(names)
-        if not TAPE_PART.fullmatch(name) and not name.startswith(".")
+        if not name.startswith(".")
     ]
 
 

@@ -9,6 +9,7 @@ from facts import Facts, is_count
 from merkle import Tree, leaf_hash
 from msgpack import Malformed
 from notes import Checkpoint, MAX_NOTE, base64_bytes
+from records import is_regular
 from report import EXITS, Report
 
 MAX_LINE = 65535
@@ -152,18 +153,19 @@ class Ledger:
 
     def _list(self, prefix):
         found = []
-        for folder, _, names in os.walk(self._path(prefix)):
+        for folder, folders, names in os.walk(self._path(prefix)):
+            folders[:] = [name for name in folders if not name.startswith(".")]
             inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
-            found += ["%s/%s" % (inside, name) for name in names if not name.startswith(".")]
+            names = [name for name in names if not name.startswith(".") and is_regular(os.path.join(folder, name))]
+            found += ["%s/%s" % (inside, name) for name in names]
         return sorted(found)
 
     def _origin(self):
-        try:
-            with open(self._path("ledger/origin"), "rb") as file:
-                text = file.read(1024).decode("utf-8", "replace")
-                return text[:-1] if text.endswith("\n") else text
-        except FileNotFoundError:
+        if not is_regular(self._path("ledger/origin")):
             return None
+        with open(self._path("ledger/origin"), "rb") as file:
+            text = file.read(1024).decode("utf-8", "replace")
+            return text[:-1] if text.endswith("\n") else text
 
     def _checkpoints(self):
         for obj in self._list("ledger/checkpoint"):
@@ -188,11 +190,10 @@ class Ledger:
     def _lines(self):
         """The leaves: what stands before a newline, but for empty lines and too long ones; `"end"` goes on in the next object."""
         while True:
-            try:
-                file = open(self._path(sequence_key(self.object)), "rb")
-            except FileNotFoundError:
+            path = self._path(sequence_key(self.object))
+            if not is_regular(path):
                 return
-            with file:
+            with open(path, "rb") as file:
                 ended = yield from self._lines_of(file)
             if not ended:
                 return
@@ -257,7 +258,7 @@ class Ledger:
         for size, (root, place) in self.facts.mentioned.items():
             there = size in sizes
             if size > newest:
-                there = os.path.isfile(self._path("ledger/checkpoint/" + checkpoint_path(size)))
+                there = is_regular(self._path("ledger/checkpoint/" + checkpoint_path(size)))
             if not there:
                 what = "the checkpoint of size %d, which a gateway has seen, is not there" % size
                 self.problem("INVALID", "checkpoint", what, place)

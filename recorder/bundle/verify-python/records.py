@@ -1,5 +1,7 @@
 """A segment's bytes as records, also behind damage, holding one record at a time. docs/tape-format.md, "Segment"."""
 
+import os
+import stat
 import struct
 import zlib
 
@@ -51,6 +53,14 @@ class Footer:
         self.first = data[:32]
         self.check = data[32:]
         self.end = offset + FOOTER_SIZE
+
+
+def is_regular(path):
+    """Only regular files are objects: not links, whatever they lead to, nor pipes, which nobody may ever write to."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 class Source:

@@ -7,7 +7,7 @@ from chunks import signed
 from frames import Salts
 from merkle import sha256
 from msgpack import Malformed, unpack
-from records import MAGIC, MAX_SEGMENT, Source, pieces
+from records import MAGIC, MAX_SEGMENT, Source, is_regular, pieces
 from report import EXITS, Report
 from segment import Recovery, Segment, recovery_of
 
@@ -31,7 +31,7 @@ class TapeVerifier:
 
     def verify(self):
         try:
-            names = set(os.listdir(self.folder))
+            names = {name for name in os.listdir(self.folder) if is_regular(os.path.join(self.folder, name))}
         except OSError as error:
             self.unreadable("", error)
             return self._result()
@@ -104,10 +104,11 @@ class TapeVerifier:
         """Once, as soon as the header has told the commitment."""
         what = None
         try:
-            with open(os.path.join(self.folder, "salt"), "rb") as file:
-                key = file.read(33)
-        except FileNotFoundError:
-            what = "the salt key is missing; frames cannot be checked"
+            if is_regular(os.path.join(self.folder, "salt")):
+                with open(os.path.join(self.folder, "salt"), "rb") as file:
+                    key = file.read(33)
+            else:
+                what = "the salt key is missing; frames cannot be checked"
         except OSError:
             what = "the salt key cannot be read; frames cannot be checked"
         if what is not None:

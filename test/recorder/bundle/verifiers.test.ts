@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -111,6 +111,16 @@ describe('every attack on a tape, and every crash, in three verifiers', () => {
   })
 })
 
+const DENYING = `
+import builtins, os
+_open = builtins.open
+def denied(path, *rest, **named):
+    if str(path).endswith(os.environ["DENIED"]):
+        raise PermissionError(13, "Permission denied")
+    return _open(path, *rest, **named)
+builtins.open = denied
+`
+
 test('an object that cannot be read is named and makes nothing INVALID; the rest is read', async (t) => {
   const { recorded: store, id } = await recorded('store')
   const middle = tapeKeys.segment(id, 1)
@@ -143,10 +153,10 @@ test('an object that cannot be read is named and makes nothing INVALID; the rest
   const python = clientHere(t, 'python3')
   if (python !== undefined) {
     const path = gallery.add(store.objects)
-    rmSync(join(path, middle))
-    // Opening it fails for root as well, whom permissions do not stop.
-    mkdirSync(join(path, middle))
-    results.push(...gallery.python([path], python).flatMap(({ tapes }) => tapes))
+    // Permissions do not stop root: the module that Python loads first does.
+    writeFileSync(join(path, 'sitecustomize.py'), DENYING)
+    const env = { PYTHONPATH: path, DENIED: middle }
+    results.push(...gallery.python([path], python, env).flatMap(({ tapes }) => tapes))
   }
   for (const tape of results) {
     assert.equal(tape.verdict, 'UNVERIFIABLE', JSON.stringify(tape))
