@@ -26,7 +26,14 @@ export async function command(process: NodeProcess): Promise<void> {
     process.exitCode = 2
     return
   }
-  const keys = trust === undefined ? undefined : parseKeys(await readText(process, trust))
+  let keys: ReturnType<typeof parseKeys> | undefined
+  try {
+    if (trust !== undefined) keys = parseKeys(await readText(process, trust))
+  } catch (error) {
+    process.stderr.write(`${safeText(`${trust}: ${error instanceof Error ? error.message : String(error)}`)}\n`)
+    process.exitCode = 2
+    return
+  }
   const paths = args.includes('-') ? (await textOf(process.stdin)).split('\n').filter((line) => line !== '') : args
   const progress = progressOn(process)
   const verdicts: Verification['verdict'][] = []

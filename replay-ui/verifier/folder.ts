@@ -1,3 +1,4 @@
+import { base64Bytes } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
 import { MAX_FOREIGN, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
@@ -78,7 +79,9 @@ export function parseKeys(text: string): GatewayKey[] {
       const [gateway, key, ...more] = line.trim().split(/\s+/)
       if (gateway === undefined || key === undefined || more.length > 0)
         throw new ApplianceError('CONFIG_INVALID', 'a gateway key line is a name and a public key (SPKI, base64)')
-      return { gateway, publicKey: Uint8Array.from(atob(key), (character) => character.charCodeAt(0)) }
+      const publicKey = base64Bytes(key)
+      if (publicKey === undefined) throw new ApplianceError('CONFIG_INVALID', `the public key of ${gateway} is not base64`)
+      return { gateway, publicKey }
     })
 }
 

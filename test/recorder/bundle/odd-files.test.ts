@@ -110,6 +110,15 @@ test('only regular files in real folders are objects: links, pipes and folders i
   for (const results of others) assert.deepEqual(results.map(told), first.map(told))
 })
 
+test('a file of keys that is none is said so by the single file, without a verdict', () => {
+  const keys = join(gallery.path, 'odd.pub')
+  for (const text of ['gw1 !!!', 'one two three']) {
+    writeFileSync(keys, text)
+    const ran = spawnSync(process.execPath, [gallery.singleFilePath(), '--trust', keys, gallery.path], { encoding: 'utf8' })
+    assert.deepEqual([ran.status, ran.stdout, ran.stderr.split('\n').length], [2, '', 2], ran.stderr)
+  }
+})
+
 function told(result: Verification): unknown {
   return JSON.parse(JSON.stringify(result, (name, value: unknown) => (name === 'what' || name === 'path' ? undefined : value)))
 }
