@@ -26,6 +26,8 @@ from tape import TapeVerifier, session_of
 TAPE_PART = re.compile(r"[0-9]{4}\.(tape|idx)|recovered-0000\.tape|salt")
 SEGMENT = re.compile(r"([0-9]{4}|recovered-0000)\.tape")
 MAX_FOREIGN = 100
+# Of a gateway.pub: thousands of gateways.
+MAX_KEYS_SIZE = 1 << 20
 
 
 def is_tape_folder(path):
@@ -112,7 +114,7 @@ class Progress:
 def keys_beside(folder):
     try:
         with open(os.path.join(folder, "keys", "gateway.pub"), encoding="utf-8") as file:
-            return signatures.read_keys(file.read())
+            return signatures.read_keys(file.read(MAX_KEYS_SIZE))
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -188,7 +190,9 @@ def lines_of(result):
             yield "  %s  %s: %s (%s)" % (
                 problem["verdict"], problem["part"], problem["what"], ", ".join([problem["object"]] + where)
             )
-    yield "%s: %s (%d tapes, %d frames)" % (result["verdict"], result["path"], len(result["tapes"]), result["frames"])
+    count = len(result["tapes"])
+    counted = "1 tape" if count == 1 else "%d tapes" % count
+    yield "%s: %s (%s, %d frames)" % (result["verdict"], result["path"], counted, result["frames"])
     yield TRUST[result["trust"]]
 
 
@@ -206,15 +210,18 @@ def main():
         parser.error("--at takes a time such as 2026-11-28T12:00:00Z")
     keys = None
     if arguments.trust is not None:
-        with open(arguments.trust, encoding="utf-8") as file:
-            keys = signatures.read_keys(file.read())
+        try:
+            with open(arguments.trust, encoding="utf-8") as file:
+                keys = signatures.read_keys(file.read(MAX_KEYS_SIZE))
+        except (OSError, ValueError) as error:
+            parser.error("%s: %s" % (arguments.trust, error))
     paths = [line.rstrip("\n") for line in sys.stdin] if arguments.paths == ["-"] else arguments.paths
     progress = Progress(sys.stderr.isatty())
     verdicts, code = [], 0
     for path in paths:
         try:
             result = verify(path, keys, now_ms, progress)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             result = {"path": path, "error": str(error)}
             code = 1
         if arguments.json:

@@ -7,9 +7,10 @@ import { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
 import { tapeKeys } from '../../../schemas/tape.ts'
 import type { Verification, VerifyVerdict } from '../../../schemas/verification.ts'
 import { ledgerKeys } from '../../../schemas/verify/ledger-line.ts'
+import { clientHere } from '../../support/clients.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
-import { Gallery } from '../../support/verifiers.ts'
+import { Gallery, PYTHON_VERIFIER } from '../../support/verifiers.ts'
 
 let folder: RecordingFolder
 let gallery: Gallery
@@ -110,12 +111,17 @@ test('only regular files in real folders are objects: links, pipes and folders i
   for (const results of others) assert.deepEqual(results.map(told), first.map(told))
 })
 
-test('a file of keys that is none is said so by the single file, without a verdict', () => {
+test('a file of keys that is none is said so by the verifiers that stand alone, without a verdict', (t) => {
+  const python = clientHere(t, 'python3')
   const keys = join(gallery.path, 'odd.pub')
   for (const text of ['gw1 !!!', 'one two three']) {
     writeFileSync(keys, text)
     const ran = spawnSync(process.execPath, [gallery.singleFilePath(), '--trust', keys, gallery.path], { encoding: 'utf8' })
     assert.deepEqual([ran.status, ran.stdout, ran.stderr.split('\n').length], [2, '', 2], ran.stderr)
+    if (python === undefined) continue
+    const other = spawnSync(python, ['-B', PYTHON_VERIFIER, '--trust', keys, gallery.path], { encoding: 'utf8' })
+    assert.deepEqual([other.status, other.stdout], [2, ''], other.stderr)
+    assert.doesNotMatch(other.stderr, /Traceback/)
   }
 })
 
