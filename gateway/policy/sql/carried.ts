@@ -117,6 +117,35 @@ function flat({ values = [], all = [] }: { readonly values?: Outputs['values']; 
   return [...all, ...values.flatMap((each) => [...each])]
 }
 
+/** The columns whose values the rows of these statements may be made of; those that only choose rows, or are counted, are not among them. */
+export function handedOn(statements: readonly Node[]): ReadonlySet<string> {
+  return new Set(
+    statements.flatMap((statement) => [
+      ...carriedBy(statement),
+      // PREPARE, DECLARE and EXPLAIN have a query inside.
+      ...Object.values(statement).flatMap((body) => [...handedOn(queryIn(body))]),
+    ]),
+  )
+}
+
+function queryIn(body: unknown): readonly Node[] {
+  const { query } = record(body)
+  return query === undefined ? [] : [record(query)]
+}
+
+const COMPARISONS: ReadonlySet<string> = new Set(['=', '<>', '<', '<=', '>', '>='])
+
+/** count() of a column hands on none of its values, and neither does IS NULL or a comparison: a flag, whatever is made of it. */
+function onlyCounts(tag: string, body: unknown): boolean {
+  if (tag === 'NullTest') return true
+  if (tag === 'A_Expr' && record(body)['kind'] === 'AEXPR_OP') {
+    const signs = list(record(body)['name'])
+    return signs.length === 1 && COMPARISONS.has(text(record(signs[0]?.['String'])['sval']))
+  }
+  const names = list(record(body)['funcname']).map((part) => text(record(part['String'])['sval']))
+  return tag === 'FuncCall' && /^(pg_catalog\.)?count$/.test(names.join('.'))
+}
+
 /** The columns whose values a query hands on, whatever statement it is. */
 function carriedBy(query: Node): ReadonlySet<string> {
   const found = new Set<string>()
@@ -166,6 +195,7 @@ function collect(value: unknown, found: Set<string>): void {
   }
   if (typeof value !== 'object' || value === null) return
   for (const [tag, child] of Object.entries(value as Node)) {
+    if (onlyCounts(tag, child)) continue
     if (tag === 'ColumnRef') {
       const last = list(record(child)['fields']).at(-1)
       found.add(last?.['String'] === undefined ? ANY_COLUMN : text(record(last['String'])['sval']))

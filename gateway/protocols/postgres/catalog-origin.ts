@@ -1,4 +1,5 @@
 import { type Column, FIRST_NORMAL_OID, type Relation, type Snapshot } from './catalog-snapshot.ts'
+import type { MadeOf } from './conversions.ts'
 
 /** A relation by name. */
 export interface RelationName {
@@ -14,6 +15,8 @@ export interface Origin extends Column {
   readonly computedFrom: readonly RelationName[]
   /** Computed with functions that may read anything, or through more relations than are followed: only masking is safe. */
   readonly opaque: boolean
+  /** What the views it comes through as something computed make their rows of; undefined among them: nobody knows. Left out where there are none. */
+  readonly made?: readonly (MadeOf | undefined)[]
 }
 
 /** Relations followed for one origin. More than any sane partition tree has; beyond, the origin is `opaque`. */
@@ -39,6 +42,7 @@ export function originOf(snapshot: Snapshot, oid: number, attnum: number): Origi
     also,
     computedFrom: [...trace.relations.values()],
     opaque: trace.opaque,
+    ...(trace.made.length === 0 ? {} : { made: trace.made }),
   }
 }
 
@@ -48,6 +52,7 @@ class Trace {
   readonly columns = new Map<string, Column>()
   readonly relations = new Map<number, RelationName>()
   opaque = false
+  readonly made: (MadeOf | undefined)[] = []
 
   constructor(snapshot: Snapshot) {
     this.#snapshot = snapshot
@@ -98,6 +103,7 @@ class Trace {
       queue.push(...relation.kin)
       if (relation.view !== undefined) {
         queue.push(...relation.view.reads)
+        this.made.push(relation.view.made)
         if (relation.view.opaque) this.opaque = true
       }
     }
@@ -105,6 +111,7 @@ class Trace {
 
   #computed(view: Relation): void {
     if (view.view?.opaque === true) this.opaque = true
+    this.made.push(view.view?.made)
     for (const oid of view.view?.reads ?? []) this.row(oid)
   }
 }

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { describeViews } from './catalog-views.ts'
+import { isTextual } from './columns.ts'
+import type { MadeOf } from './conversions.ts'
 import { type Row, simpleQuery } from './upstream-query.ts'
 
 /** A column somewhere: what a label is put on. */
@@ -19,6 +21,8 @@ export interface Relation {
   readonly kind: string
   /** Names by attribute number; dropped columns are missing. */
   readonly columns: ReadonlyMap<number, string>
+  /** Attribute numbers of columns that are no text: numbers and dates, or what holds such. Left out where there are none. */
+  readonly numbers?: ReadonlySet<number>
   /** Tables it is a partition of or inherits from, and the other way round. */
   readonly kin: readonly number[]
   /** For views. */
@@ -32,6 +36,8 @@ export interface ViewSource {
   readonly reads: readonly number[]
   /** Uses functions that are not the system's: those may read anything. */
   readonly opaque: boolean
+  /** What its rows are made of; undefined: a definition that could not be read. */
+  readonly made?: MadeOf | undefined
 }
 
 export type Snapshot = ReadonlyMap<number, Relation>
@@ -46,7 +52,7 @@ const MAX_COLUMNS = 500_000
 const BEGIN = "SET search_path = ''; SET lock_timeout = '100ms'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 const COLUMNS = `
-  SELECT c.oid, n.nspname, c.relname, c.relkind, a.attnum, a.attname
+  SELECT c.oid, n.nspname, c.relname, c.relkind, a.attnum, a.attname, a.atttypid
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -100,25 +106,32 @@ function assemble(columns: readonly Row[], kin: readonly Row[], reads: readonly 
     if (isRelation === 't') add(readsOf, Number(view), Number(object))
     else opaque.add(Number(view))
   }
-  const relations = new Map<number, Relation & { readonly columns: Map<number, string> }>()
-  for (const [id, schema, table, kind, attnum, column] of columns) {
+  const relations = new Map<number, Relation & { readonly columns: Map<number, string>; readonly numbers: Set<number> }>()
+  for (const [id, schema, table, kind, attnum, column, type] of columns) {
     const oid = Number(id)
     let relation = relations.get(oid)
     if (relation === undefined) {
       const isView = kind === 'v' || kind === 'm'
-      const view: ViewSource = { plain: described.get(oid) ?? new Map(), reads: readsOf.get(oid) ?? [], opaque: opaque.has(oid) }
+      const view: ViewSource = {
+        plain: described.get(oid)?.plain ?? new Map(),
+        reads: readsOf.get(oid) ?? [],
+        opaque: opaque.has(oid),
+        made: described.get(oid)?.made,
+      }
       relation = {
         oid,
         schema: schema ?? '',
         table: table ?? '',
         kind: kind ?? '',
         columns: new Map(),
+        numbers: new Set(),
         kin: kinOf.get(oid) ?? [],
         ...(isView ? { view } : {}),
       }
       relations.set(oid, relation)
     }
     relation.columns.set(Number(attnum), column ?? '')
+    if (!isTextual(Number(type))) relation.numbers.add(Number(attnum))
   }
   return relations
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { type MadeOf, madeOf } from './conversions.ts'
 import { type Packet, push } from './startup-pull.ts'
 import { binaryMessage, readRow, textMessage, untilReady } from './upstream-query.ts'
 
@@ -8,6 +9,14 @@ export interface FieldOrigin {
   readonly attnum: number
 }
 
+export interface ViewColumns {
+  readonly plain: ReadonlyMap<number, FieldOrigin>
+  /** What the definition makes its rows of; undefined: too long to be read here. */
+  readonly made: MadeOf | undefined
+}
+
+/** The grammar takes a millisecond for so much; what a longer definition does is not known, which errs on the masked side. */
+const MAX_READ_CHARS = 8_192
 /** Definitions asked about in one go: enough to hide the round trip, few enough that neither side's buffers fill up. */
 const BATCH_SIZE = 32
 /** Analysing a view costs the server about 0.1 ms; what is left after this counts as computed, which errs on the masked side. */
@@ -22,8 +31,8 @@ export async function describeViews(
   socket: Duplex,
   views: readonly number[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, ReadonlyMap<number, FieldOrigin>>> {
-  const described = new Map<number, ReadonlyMap<number, FieldOrigin>>()
+): Promise<ReadonlyMap<number, ViewColumns>> {
+  const described = new Map<number, ViewColumns>()
   const until = performance.now() + BUDGET_MS
   for (let at = 0; at < views.length && performance.now() < until; at += BATCH_SIZE) {
     const batch = views.slice(at, at + BATCH_SIZE)
@@ -35,11 +44,12 @@ export async function describeViews(
       const text = texts[index]
       return text === undefined ? [] : [{ oid, text }]
     })
+    const made = known.map(({ text }) => (text.length > MAX_READ_CHARS ? undefined : madeOf(text)))
     const requests = known.map(({ text }) => describe(text))
     const columns = await pipeline(socket, requests, signal, ({ type, body }) =>
       type === 'T' ? plainColumns(readOrigins(body)) : undefined,
     )
-    for (const [index, { oid }] of known.entries()) described.set(oid, columns[index] ?? new Map())
+    for (const [index, { oid }] of known.entries()) described.set(oid, { plain: columns[index] ?? new Map(), made: made[index] })
   }
   return described
 }

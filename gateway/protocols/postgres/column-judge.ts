@@ -4,15 +4,15 @@ import type { Credential } from '../../credentials/credential.ts'
 import type { Field } from '../../message.ts'
 import type { ColumnLabels } from '../../policy/policy.ts'
 import { ANY_COLUMN } from '../../policy/sql/carried.ts'
-import { MAX_INLINE_SQL_BYTES, sqlFacts } from '../../policy/sql/facts.ts'
+import { MAX_INLINE_SQL_BYTES, type SqlFacts, sqlFacts } from '../../policy/sql/facts.ts'
 import { writesFromMasked } from '../../policy/sql/writes-from-masked.ts'
 import type { Session } from '../../protocol.ts'
 import type { Catalog } from './catalog.ts'
 import { Catalogs } from './catalog.ts'
-import type { RelationName } from './catalog-origin.ts'
+import type { Origin } from './catalog-origin.ts'
 import type { Relation } from './catalog-snapshot.ts'
 import { type ColumnOrigin, columnField, type Described, describedBy, type Labelled, readOrigins } from './columns.ts'
-import { convertsText } from './conversions.ts'
+import { madeOf, UNREADABLE } from './conversions.ts'
 import type { CopyShape } from './copy.ts'
 import { copyPlan } from './copy-plan.ts'
 import { latin1At } from './messages.ts'
@@ -30,6 +30,7 @@ const UNKNOWN_LINES = {
 } as const
 /** In text format every type is text on the wire; in COPY there is nothing else to go by. */
 const TEXT_TYPE = 25
+const BOOL_TYPE = 16
 
 /** Descriptions remembered by one session: what an application asks again and again. Longer ones cost more to find than to read. */
 const MAX_KNOWN = 64
@@ -167,19 +168,59 @@ export class Columns implements ColumnJudge {
     }
     // What a statement has just written comes back under the name of where it was put.
     if (sqlFacts(sql).writes === true) {
-      const written = this.#computed(origin, sql)
+      const written = this.#computed(origin, sql, place.column)
       if (written !== undefined) return written
     }
-    if (!canHide(origin)) return undefined
-    if (place.opaque) return UNKNOWN_ORIGIN
-    return place.computedFrom.map((relation) => this.#anyLabel(relation)).find((label) => label !== undefined)
+    return this.#labelBehind(place, canHide(origin) ? 'texts' : 'numbers')
   }
 
-  /** A column the statement computes. A number passes as long as nothing turns text into numbers: a count is no one's data. */
-  #computed(origin: ColumnOrigin, sql: string): Labelled | undefined {
-    return canHide(origin) || (isLarge(sql) ? (readingOf(sql)?.converts ?? true) : convertsText(sql))
-      ? this.#taint(sql)
-      : undefined
+  /** The label of what a view's computed column may be made of. */
+  #labelBehind({ opaque, computedFrom, made = [] }: Origin, what: 'texts' | 'numbers'): Labelled | undefined {
+    if (opaque) return UNKNOWN_ORIGIN
+    const numbersOnly = what === 'numbers' && !made.some((one) => one?.converts ?? true)
+    const handed = made.some((one) => one === undefined) ? [ANY_COLUMN] : made.flatMap((one) => [...(one?.handed ?? [])])
+    return this.#read({
+      relations: computedFrom.map(({ schema, table }) => `${schema}.${table}`),
+      columns: numbersOnly ? handed.filter((name) => name !== ANY_COLUMN) : [],
+      whole: !numbersOnly || handed.includes(ANY_COLUMN),
+      numbersOnly,
+      behind: false,
+    })
+  }
+
+  /**
+   * A column the statement computes. A number passes as long as nothing turns text into numbers, and no labelled number is handed
+   * on: a count is no one's data.
+   */
+  #computed(origin: ColumnOrigin, sql: string, written?: string): Labelled | undefined {
+    if (canHide(origin)) return this.#taint(sql)
+    const facts = sqlFacts(sql)
+    const { relations = [], function_categories: functions = [] } = facts
+    const made = isLarge(sql) ? (readingOf(sql)?.made ?? UNREADABLE) : madeOf(sql)
+    const views = relations.flatMap((name) => this.#named(name)).filter(({ view }) => view !== undefined)
+    const converts =
+      made.converts ||
+      views.some((view) => this.#cuts(view, made.measures)) ||
+      (functions.includes('unknown') && written === undefined)
+    if (converts) return this.#taint(sql)
+    // A flag tells no more of a number than a condition would.
+    if (origin.type === BOOL_TYPE) return undefined
+    const handed = [...made.handed, ...carriedTo(facts, written)]
+    return this.#read({
+      relations,
+      columns: handed.filter((name) => name !== ANY_COLUMN),
+      whole: handed.includes(ANY_COLUMN) || (facts.whole_rows === true && handed.length > 0),
+      numbersOnly: true,
+    })
+  }
+
+  /** Whether what a view computes may hold numbers made of text, or texts so cut that their lengths tell where everything stands. */
+  #cuts(view: Relation, measured: boolean): boolean {
+    const row = this.#catalog?.lookup(view.oid, 0)
+    if (row === undefined || row === 'system') return true
+    const { made = [] } = row
+    const plain = view.view !== undefined && [...view.columns.keys()].every((attribute) => view.view?.plain.has(attribute))
+    return row.opaque || made.some((one) => one?.converts ?? true) || (measured && !plain)
   }
 
   /** The label of a labelled column that the statement names, or of any in a relation it reads whole; what it computes may carry it. */
@@ -197,8 +238,9 @@ export class Columns implements ColumnJudge {
   }
 
   /** The label of what may be read by naming these columns, or all, of these relations. */
-  #read({ relations, columns, whole: star }: Reading): Labelled | undefined {
+  #read({ relations, columns, whole: star, numbersOnly = false, behind = true }: Reading): Labelled | undefined {
     for (const column of columns) {
+      if (numbersOnly && this.#isText(relations, column)) continue
       const label = this.#labels.labelForName(column)
       if (label !== undefined) return label
     }
@@ -209,9 +251,9 @@ export class Columns implements ColumnJudge {
       // A relation the catalog does not know (yet: a temporary one) may have been filled from any other.
       if (found.length === 0 && !isSystemName(written)) return UNKNOWN_ORIGIN
       for (const relation of found) {
-        const names = whole || relation.view !== undefined ? relation.columns.values() : columns
+        const names = whole || (relation.view !== undefined && !numbersOnly) ? relation.columns.values() : columns
         for (const column of names) {
-          const label = this.#labelIn(relation, column)
+          const label = numbersOnly && isTextIn(relation, column) ? undefined : this.#labelIn(relation, column, behind)
           if (label !== undefined) return label
         }
       }
@@ -219,16 +261,27 @@ export class Columns implements ColumnJudge {
     return undefined
   }
 
-  #labelIn(relation: Relation, column: string): Labelled | undefined {
+  #labelIn(relation: Relation, column: string, behind = true): Labelled | undefined {
     const { schema, table } = relation
     const attribute = attributeOf(relation.columns, column)
     const place = attribute === 0 ? undefined : this.#catalog?.lookup(relation.oid, attribute)
     // There is such a column, and a catalog too old to say where it comes from.
     if (attribute !== 0 && place === undefined) return UNKNOWN_ORIGIN
     const all = place === undefined || place === 'system' ? [{ schema, table, column }] : [place, ...place.also]
-    return all
+    const label = all
       .map((one) => this.#labels.labelFor(one) ?? this.#labels.labelForName(one.column))
-      .find((label) => label !== undefined)
+      .find((each) => each !== undefined)
+    if (label !== undefined || !behind || place === undefined || place === 'system') return label
+    // What a view computes may be made of a labelled column under any name.
+    const text = isTextIn(relation, column)
+    return this.#labelBehind(place, text ? 'texts' : 'numbers')
+  }
+
+  #isText(relations: readonly string[], column: string): boolean {
+    const having = relations
+      .flatMap((written) => this.#named(written))
+      .filter(({ columns }) => attributeOf(columns, column) !== 0)
+    return having.length > 0 && having.every((relation) => isTextIn(relation, column))
   }
 
   #hasColumn(relations: readonly string[], column: string): boolean {
@@ -239,16 +292,6 @@ export class Columns implements ColumnJudge {
   #named(written: string): readonly Relation[] {
     const dot = written.lastIndexOf('.')
     return this.#catalog?.named(written.slice(dot + 1), dot === -1 ? undefined : written.slice(0, dot)) ?? []
-  }
-
-  #anyLabel({ schema, table }: RelationName): Labelled | undefined {
-    for (const relation of this.#catalog?.named(table, schema) ?? []) {
-      for (const column of relation.columns.values()) {
-        const label = this.#labels.labelFor({ schema, table, column }) ?? this.#labels.labelForName(column)
-        if (label !== undefined) return label
-      }
-    }
-    return undefined
   }
 }
 
@@ -266,6 +309,23 @@ interface Reading {
   readonly relations: readonly string[]
   readonly columns: readonly string[]
   readonly whole: boolean
+  /** Only what is no text counts. */
+  readonly numbersOnly?: boolean
+  /** Whether what views compute is looked through; the relations behind it are among those named, otherwise. */
+  readonly behind?: boolean
+}
+
+/** Whose values a change puts into a column of this name, or anywhere. */
+function carriedTo({ carried = [] }: SqlFacts, written: string | undefined): string[] {
+  return carried.flatMap((flow) => {
+    const [target = ANY_COLUMN, source = ANY_COLUMN, ...more] = flow.split('<')
+    if (more.length > 0) return [ANY_COLUMN]
+    return written === undefined || target === written || target === ANY_COLUMN ? [source] : []
+  })
+}
+
+function isTextIn({ columns, numbers }: Relation, column: string): boolean {
+  return numbers?.has(attributeOf(columns, column)) !== true
 }
 
 const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema', 'pg_toast'])

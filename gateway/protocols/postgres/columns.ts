@@ -27,6 +27,11 @@ const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802])
 const XML_TYPE = 142
 const BYTEA_TYPE = 17
 
+/** Whether a value of the type is text, or holds text and nothing else that could be computed with. */
+export function isTextual(type: number): boolean {
+  return TEXT_TYPES.has(type) || JSON_TYPES.has(type) || type === XML_TYPE || type === BYTEA_TYPE
+}
+
 export interface Labelled {
   readonly label: string
   readonly entity: string

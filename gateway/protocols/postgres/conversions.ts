@@ -1,3 +1,4 @@
+import { ANY_COLUMN, handedOn } from '../../policy/sql/carried.ts'
 import { type SqlFacts, sqlFacts } from '../../policy/sql/facts.ts'
 import { type Node, parseSql } from '../../policy/sql/parse.ts'
 
@@ -11,8 +12,10 @@ const SPELLING = new Set(
   hash_record hash_record_extended hashbpchar hashbpcharextended hashbytea hashbyteaextended hashname hashnameextended hashtext
   hashtextextended json_array_length json_populate_record json_populate_recordset json_to_record json_to_recordset
   jsonb_array_length jsonb_hash jsonb_hash_extended jsonb_populate_record jsonb_populate_record_valid jsonb_populate_recordset
-  jsonb_to_record jsonb_to_recordset make_timestamptz pg_size_bytes position regexp_count regexp_instr strpos to_date to_number
-  to_timestamp ts_parse ts_rank ts_rank_cd ts_debug unistr uuid_extract_timestamp width_bucket`.split(/\s+/),
+  jsonb_to_record jsonb_to_recordset make_timestamptz pg_char_to_encoding pg_get_object_address pg_size_bytes
+  pg_split_walfile_name position regexp_count regexp_instr strpos to_date to_number
+  to_regclass to_regcollation to_regnamespace to_regoper to_regoperator to_regproc to_regprocedure to_regrole to_regtype
+  to_regtypemod to_timestamp ts_parse ts_rank ts_rank_cd ts_debug unistr uuid_extract_timestamp width_bucket`.split(/\s+/),
 )
 
 /** The length of a column tells little of it; that of what was cut out of one tells where everything stands. */
@@ -27,7 +30,23 @@ const LENGTHS = new Set([
   'array_lower',
   'array_upper',
   'cardinality',
+  'pg_column_size',
 ])
+
+/** Functions that take a time zone, and which of their arguments it is: one made of text shifts a time by what the text says. */
+const ZONED: ReadonlyMap<string, number> = new Map([
+  ['timezone', 0],
+  ['date_add', 2],
+  ['date_subtract', 2],
+  ['date_trunc', 2],
+  ['generate_series', 3],
+])
+
+/** PostgreSQL's own operators. */
+const OPERATORS = new Set(
+  `!! !~ !~* !~~ !~~* # ## #- #> #>> % & && &< &<| &> * *< *<= *<> *= *> *>= + - -> ->> -|- / < <-> << <<= <<| <= <> <@ <^ = >
+  >= >> >>= >^ ? ?# ?& ?- ?-| ?| ?|| @ @-@ @> @? @@ @@@ ^ ^@ | |&> |/ |>> || ||/ ~ ~* ~<=~ ~<~ ~= ~>=~ ~>~ ~~ ~~*`.split(/\s+/),
+)
 
 /** A cast in the clothes of a function: `int8(x)`, and `(x).int8`. */
 const CONVERTERS = new Set(
@@ -39,6 +58,9 @@ const CONVERTERS = new Set(
 /** Nodes that read a document, or a record, into columns of any type. */
 const READERS = ['JsonFuncExpr', 'JsonTable', 'RangeTableFunc'] as const
 
+/** Where a column may be what something else made. */
+const DERIVING = ['RangeSubselect', 'RangeFunction', 'CommonTableExpr'] as const
+
 /** Types that are text whatever is cast to them: such a column is looked at anyway. */
 const TEXTS = new Set(['text', 'varchar', 'bpchar', 'name', 'char', 'json', 'jsonb', 'xml', 'bytea'])
 
@@ -47,28 +69,48 @@ const TEXTS = new Set(['text', 'varchar', 'bpchar', 'name', 'char', 'json', 'jso
  * a cast of something that is no constant, or a function that spells. True where it cannot be read.
  */
 export function convertsText(sql: string): boolean {
+  return madeOf(sql).converts
+}
+
+/** What a statement makes its rows of. */
+export interface MadeOf {
+  /** See convertsText. */
+  readonly converts: boolean
+  /** It takes lengths of columns: of a view's, where that cuts texts, they tell more than lengths. */
+  readonly measures: boolean
+  /** See handedOn. */
+  readonly handed: ReadonlySet<string>
+}
+
+export function madeOf(sql: string): MadeOf {
   // Texts that share their facts differ in literals only, and no literal is looked at here.
   const facts = sqlFacts(sql)
-  let converts = known.get(facts)
-  if (converts === undefined) {
+  let made = known.get(facts)
+  if (made === undefined) {
     const parsed = parseSql(sql)
-    converts = statementsConvert(parsed.ok ? parsed.statements : undefined)
-    known.set(facts, converts)
+    made = statementsMake(parsed.ok ? parsed.statements : undefined)
+    known.set(facts, made)
   }
-  return converts
+  return made
 }
 
-/** As `convertsText`, of statements already read; undefined: they could not be. */
-export function statementsConvert(statements: readonly Node[] | undefined): boolean {
-  return statements === undefined || statements.some((statement) => found(statement))
+export const UNREADABLE: MadeOf = { converts: true, measures: true, handed: new Set([ANY_COLUMN]) }
+
+/** As `madeOf`, of statements already read; undefined: they could not be. */
+export function statementsMake(statements: readonly Node[] | undefined): MadeOf {
+  if (statements === undefined) return UNREADABLE
+  const seen = statements.map((statement) => {
+    const one: Seen = { measures: false, derives: false }
+    return { converts: convertsIn(statement, one) || (one.measures && one.derives), measures: one.measures }
+  })
+  return {
+    converts: seen.some(({ converts }) => converts),
+    measures: seen.some(({ measures }) => measures),
+    handed: handedOn(statements),
+  }
 }
 
-const known = new WeakMap<SqlFacts, boolean>()
-
-function found(value: unknown): boolean {
-  const seen: Seen = { measures: false, derives: false }
-  return convertsIn(value, seen) || (seen.measures && seen.derives)
-}
+const known = new WeakMap<SqlFacts, MadeOf>()
 
 /** Of one statement: whether it takes lengths, and whether a column may be the result of an inner query. */
 interface Seen {
@@ -83,14 +125,23 @@ function convertsIn(value: unknown, seen: Seen): boolean {
   if (isNode(value['FuncCall']) && isSpelling(value['FuncCall'], seen)) return true
   if (isNode(value['A_Indirection']) && selectsType(value['A_Indirection'])) return true
   if (READERS.some((tag) => value[tag] !== undefined) || value['coldeflist'] !== undefined) return true
-  if (value['RangeSubselect'] !== undefined || value['CommonTableExpr'] !== undefined) seen.derives = true
+  if (isNode(value['A_Expr']) && isForeign(value['A_Expr'])) return true
+  if (DERIVING.some((tag) => value[tag] !== undefined)) seen.derives = true
   return Object.values(value).some((child) => convertsIn(child, seen))
+}
+
+/** An operator that is not PostgreSQL's own may do what a function of somebody's may. */
+function isForeign({ kind, name }: Node): boolean {
+  return kind === 'AEXPR_OP' && !OPERATORS.has(lastName(name))
 }
 
 function isSpelling({ funcname, args }: Node, seen: Seen): boolean {
   const name = lastName(funcname)
   if (SPELLING.has(name)) return true
-  const [first] = Array.isArray(args) ? args : []
+  const given: readonly unknown[] = Array.isArray(args) ? args : []
+  const [first] = given
+  const zone = given[ZONED.get(name) ?? given.length]
+  if (zone !== undefined) return !(isNode(zone) && zone['A_Const'] !== undefined)
   if (CONVERTERS.has(name)) return !(isNode(first) && first['A_Const'] !== undefined)
   if (!LENGTHS.has(name)) return false
   seen.measures = true
@@ -99,7 +150,8 @@ function isSpelling({ funcname, args }: Node, seen: Seen): boolean {
 
 function selectsType({ indirection }: Node): boolean {
   return (
-    Array.isArray(indirection) && indirection.some((step) => CONVERTERS.has(lastName([step])) || SPELLING.has(lastName([step])))
+    Array.isArray(indirection) &&
+    indirection.some((step) => [CONVERTERS, SPELLING, LENGTHS].some((names) => names.has(lastName([step]))))
   )
 }
 

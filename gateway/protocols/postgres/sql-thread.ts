@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
 import { readFacts } from '../../policy/sql/facts.ts'
-import { statementsConvert } from './conversions.ts'
+import { statementsMake } from './conversions.ts'
 import { planOf } from './copy-plan.ts'
 import type { Reading } from './sql-threads.ts'
 
@@ -10,6 +10,6 @@ const port = parentPort
 if (port === null) throw new Error('sql-thread.ts runs as a worker thread')
 port.on('message', (sql: string) => {
   const { facts, statements } = readFacts(sql, Buffer.byteLength(sql))
-  const reading: Reading = { facts, converts: statementsConvert(statements), plan: planOf(statements) }
+  const reading: Reading = { facts, made: statementsMake(statements), plan: planOf(statements) }
   port.postMessage(reading)
 })

@@ -1,13 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { GenerationCache } from '../../policy/sql/cache.ts'
 import { isUnread, learnFacts, type SqlFacts } from '../../policy/sql/facts.ts'
+import type { MadeOf } from './conversions.ts'
 import type { CopyPlan } from './copy-plan.ts'
 
 /** Everything anybody asks of a large text: its grammar is run once. */
 export interface Reading {
   readonly facts: SqlFacts
   /** See conversions.ts and copy-plan.ts. */
-  readonly converts: boolean
+  readonly made: MadeOf
   readonly plan: CopyPlan | undefined
 }
 
@@ -98,7 +99,7 @@ export class SqlThreads {
 
 function learn(sql: string, reading: Reading | undefined): void {
   learnFacts(sql, reading?.facts)
-  if (reading !== undefined) known.set(sql, { converts: reading.converts, plan: reading.plan })
+  if (reading !== undefined) known.set(sql, { made: reading.made, plan: reading.plan })
 }
 
 /** What a large text was found to be, besides its facts; undefined where it was not read, or so long ago that it is forgotten. */

@@ -34,9 +34,9 @@ test('plain columns are told by position; a view that fails takes no other with 
     says.ready(),
   )
   const described = await describing
-  assert.deepEqual(described.get(20001), new Map())
+  assert.deepEqual(described.get(20001)?.plain, new Map())
   assert.deepEqual(
-    described.get(20002),
+    described.get(20002)?.plain,
     new Map([
       [1, { oid: 20009, attnum: 3 }],
       [4, { oid: 20009, attnum: 1 }],

@@ -41,7 +41,11 @@ function scripted(
   return { threads: new SqlThreads(make, timeoutMs), made }
 }
 
-const answer = { facts: { parse_ok: true, size: 9 }, converts: false, plan: undefined }
+const answer = {
+  facts: { parse_ok: true, size: 9 },
+  made: { converts: false, measures: false, handed: new Set() },
+  plan: undefined,
+}
 
 test('a large text is read in a thread, and its facts are then there as for any other', async () => {
   const sql = largeText()
@@ -51,7 +55,7 @@ test('a large text is read in a thread, and its facts are then there as for any 
   await threads.read(sql)
   assert.ok(!isUnread(sql))
   assert.deepEqual([sqlFacts(sql).parse_ok, sqlFacts(sql).verbs, sqlFacts(sql).relations], [true, ['INSERT'], ['t']])
-  assert.equal(readingOf(sql)?.converts, false)
+  assert.equal(readingOf(sql)?.made.converts, false)
   const copy = `${' '.repeat(20_000)}COPY t (a) TO STDOUT (FORMAT csv)`
   await threads.read(copy)
   assert.equal(readingOf(copy)?.plan?.format, 'csv')
