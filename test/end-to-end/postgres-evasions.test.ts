@@ -86,6 +86,20 @@ test('what a statement makes of a labelled column is masked, whatever it is call
       return true
     })
   })
+  await t.test('nor does one that was put off until COMMIT, nor what a DO block raises', async () => {
+    await rig.server.sql('alter table people add constraint later unique (name) deferrable initially deferred')
+    const raising =
+      "do $$ declare x text; begin execute 'select na'||'me from peo'||'ple limit 1' into x; raise exception '%', x; end $$"
+    for (const last of ['commit', 'set constraints all immediate', raising]) {
+      await client.query('begin')
+      await client.query('update people set name = (select name from people where id = 1) where id in (1, 2)')
+      await assert.rejects(client.query(last), (error: Error) => {
+        assert.doesNotMatch(JSON.stringify({ ...error, message: error.message }), LEAKED)
+        return true
+      })
+      await client.query('rollback')
+    }
+  })
   await t.test('counts and sums of what is nobody’s pass', async () => {
     const { rows } = await client.query('select count(*)::int as n, (select sum(value) from measures) as s from people')
     assert.deepEqual(rows, [{ n: 400, s: 12_502_500 }])

@@ -182,7 +182,7 @@ function fromItem(item: Node): ReadonlySet<string> {
   return found
 }
 
-function sourcesIn(expression: unknown): Set<string> {
+export function sourcesIn(expression: unknown): Set<string> {
   const found = new Set<string>()
   collect(expression, found)
   return found

@@ -1,4 +1,4 @@
-import { carriedColumns } from './carried.ts'
+import { ANY_COLUMN, carriedColumns, sourcesIn as carriedColumnsIn } from './carried.ts'
 import type { Collector } from './collector.ts'
 import { isCategorised } from './functions.ts'
 import { type Node, parsePlpgsql, parseSql } from './parse.ts'
@@ -351,10 +351,16 @@ function column(fields: readonly Node[], into: Collector, depth = fields.length)
   else if (isCategorised(name)) into.call(name)
 }
 
+/** Functions that keep or send on what they are given: settings, notifications, large objects, sequences, locks, the log. */
+const KEEPING =
+  /^(set_config|setval|pg_notify|lo_from_bytea|lo_put|lowrite|pg_(try_)?advisory_\w*lock\w*|pg_logical_emit_message)$/
+
 function call(body: Node, into: Collector, scope: Scope | undefined): void {
   const parts = list(body['funcname']).map((part) => text(record(part['String'])['sval']))
   const name = parts[0] === 'pg_catalog' ? parts.slice(1).join('.') : parts.join('.')
   into.call(name)
+  // What such a call is given can be had back under no label at all.
+  if (KEEPING.test(name)) for (const source of carriedColumnsIn(body['args'])) into.carried.add(`${ANY_COLUMN}<${source}`)
   if (parts.at(-1) === 'set_config') settingCall(list(body['args']), into)
   for (const [key, child] of Object.entries(body)) if (key !== 'funcname') visit(child, into, scope)
 }

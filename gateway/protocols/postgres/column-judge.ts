@@ -129,7 +129,7 @@ export class Columns implements ColumnJudge {
 
   complaint(sql: string): Field | undefined {
     // A constraint that fails shows the whole row, columns the statement never named among them.
-    const taint = this.#labels.empty ? undefined : this.#taint(sql, 'rows')
+    const taint = this.#labels.empty ? undefined : speaksOfOthers(sqlFacts(sql)) ? UNKNOWN_ORIGIN : this.#taint(sql, 'rows')
     return taint === undefined ? undefined : { ...QUOTED_VALUE, label: taint.label }
   }
 
@@ -293,6 +293,11 @@ export class Columns implements ColumnJudge {
     const dot = written.lastIndexOf('.')
     return this.#catalog?.named(written.slice(dot + 1), dot === -1 ? undefined : written.slice(0, dot)) ?? []
   }
+}
+
+/** What was put off until now fails at a COMMIT with another statement's rows; a DO block may run statements nobody has read. */
+function speaksOfOthers({ verbs = [], dynamic = false }: SqlFacts): boolean {
+  return dynamic || verbs.some((verb) => verb === 'COMMIT' || verb === 'SET CONSTRAINTS')
 }
 
 function keyOf(bytes: Uint8Array, from: number, to: number): string | undefined {

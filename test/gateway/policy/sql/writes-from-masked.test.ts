@@ -23,6 +23,8 @@ test('a labelled value that goes where no label is', () => {
     'INSERT INTO t (a) SELECT id FROM (people JOIN other ON true) AS j (x, id)',
     'INSERT INTO t (id) SELECT id::text FROM (people JOIN other ON true) AS id',
     'CREATE TABLE copy AS SELECT name FROM people',
+    "SELECT set_config('my.x', name, false) FROM people",
+    "SELECT pg_notify('news', (SELECT name FROM people))",
   ])
     assert.ok(writes(sql), sql)
 })
