@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_REQUEST_SIZE, type Witness, type WitnessAnswer } from './witness.ts'
@@ -35,13 +36,7 @@ export async function openWitnessServer(witness: Witness, options: WitnessServer
   server.headersTimeout = REQUEST_TIMEOUT_MS
   server.keepAliveTimeout = KEEP_ALIVE_MS
   server.maxConnections = MAX_CONNECTIONS
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: options.host, port: options.port }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  }).catch((cause: unknown) => {
+  await once(server.listen({ host: options.host, port: options.port }), 'listening').catch((cause: unknown) => {
     throw new ApplianceError('CONFIG_INVALID', `cannot listen on ${options.host}:${options.port}`, { cause })
   })
   server.on('error', options.onError)

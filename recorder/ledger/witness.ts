@@ -1,8 +1,9 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { base64Bytes } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { HASH_SIZE } from '../../schemas/tape.ts'
 import { cosignatureLine, cosignedBytes, type WitnessKey, witnessKeyOf } from '../../schemas/verify/cosignature.ts'
 import { type Checkpoint, type NoteKey, parseCheckpoint, signersOf } from '../../schemas/verify/note.ts'
 import { isConsistent } from '../../schemas/verify/tree.ts'
@@ -134,7 +135,7 @@ function parseRequest(body: Uint8Array): AddCheckpoint | undefined {
   const old = /^old (0|[1-9]\d{0,15})$/.exec(first)?.[1]
   const proof = lines.map((line) => base64Bytes(line))
   if (old === undefined || proof.length > MAX_PROOF_LINES) return undefined
-  const hashes = proof.filter((hash) => hash?.length === createHash('sha256').digest().length)
+  const hashes = proof.filter((hash) => hash?.length === HASH_SIZE)
   if (hashes.length !== proof.length) return undefined
   const note = body.subarray(end + 2)
   try {
