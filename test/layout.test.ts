@@ -15,9 +15,7 @@ const MAX_LINES = 400
 /** Files that may be longer, each with its reason. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'schemas/api.ts': 'the whole contract between API and page, one list of endpoints',
-  'schemas/verify/verify-tape.ts': 'one verdict, from header to seal, for the command line and the page alike',
   'replay-ui/pages/replay.ts': 'the presenter of the largest page; its views, lists, inspector and keys are files of their own',
-  'schemas/tape.ts': 'one format, its layout and its decoding side by side: apart they would have to be read together',
 }
 
 /**
@@ -36,6 +34,10 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'schemas/bytes.ts': 'every reader test goes through it',
   'schemas/msgpack.ts': 'frame-encoder.test.ts: against another implementation, and hostile bytes',
   'schemas/tape.ts': 'attacks.test.ts, session-recorder.test.ts and the golden tape read every structure of it',
+  'schemas/tape-chunk.ts': 'as tape.ts',
+  'schemas/tape-frame.ts': 'as tape.ts',
+  'schemas/tape-members.ts': 'as tape.ts',
+  'schemas/tape-statement.ts': 'as tape.ts',
   'schemas/verify/': 'attacks.test.ts flips every byte and cuts at every byte; recover.test.ts does so with recoveries',
   'schemas/api.ts': 'the tests of recorder/api/ ask by it; write-json.test.ts compares the document made of it',
   'schemas/openapi.ts': 'write-json.test.ts',

@@ -1,5 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import { decodeChunk, decodeHeader, decodeSeal, decodeStatement, tapeKeys } from '../../schemas/tape.ts'
+import { tapeKeys } from '../../schemas/tape.ts'
+import { decodeChunk } from '../../schemas/tape-chunk.ts'
+import { decodeHeader, decodeSeal, decodeStatement } from '../../schemas/tape-statement.ts'
 import { scanSegment } from '../../schemas/verify/scan.ts'
 import type { Store } from '../store/store.ts'
 import { chunkToFrames, openTape } from '../tape/reader.ts'

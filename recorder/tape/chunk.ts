@@ -1,16 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Entry, Facts } from '../../schemas/frame.ts'
-import {
-  CHUNK_FLAGS,
-  CODECS,
-  type Codec,
-  decodeFrame,
-  FRAME_HEAD_SIZE,
-  frameBounds,
-  HASH_SIZE,
-  type IndexRow,
-  MARK_SIZE,
-} from '../../schemas/tape.ts'
+import { CHUNK_FLAGS, CODECS, type Codec, FRAME_HEAD_SIZE, HASH_SIZE, type IndexRow, MARK_SIZE } from '../../schemas/tape.ts'
+import { decodeFrame, frameBounds } from '../../schemas/tape-frame.ts'
 import { Tally } from '../../schemas/verify/totals.ts'
 import { compress } from './codec.ts'
 import { FrameEncoder } from './frame-encoder.ts'

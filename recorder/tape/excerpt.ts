@@ -1,17 +1,10 @@
 import { joinBytes } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Excerpt, ExcerptFrame, ExcerptLink } from '../../schemas/excerpt.ts'
-import {
-  type Certificate,
-  decodeCertificate,
-  decodeChunk,
-  decodeStatement,
-  frameBounds,
-  HASH_SIZE,
-  SALT_SIZE,
-  type StoredChunk,
-  tapeKeys,
-} from '../../schemas/tape.ts'
+import { type Certificate, HASH_SIZE, SALT_SIZE, type StoredChunk, tapeKeys } from '../../schemas/tape.ts'
+import { decodeChunk } from '../../schemas/tape-chunk.ts'
+import { frameBounds } from '../../schemas/tape-frame.ts'
+import { decodeCertificate, decodeStatement } from '../../schemas/tape-statement.ts'
 import { pathTo } from '../../schemas/verify/merkle.ts'
 import { type Piece, scanSegment } from '../../schemas/verify/scan.ts'
 import type { Store } from '../store/store.ts'

@@ -1,9 +1,6 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Frame } from '../../schemas/frame.ts'
 import {
-  decodeChunk,
-  decodeFrame,
-  frameBounds,
   type IndexRow,
   type RecoveryStatement,
   type SegmentIndex,
@@ -12,6 +9,8 @@ import {
   type TapeHeader,
   tapeKeys,
 } from '../../schemas/tape.ts'
+import { decodeChunk } from '../../schemas/tape-chunk.ts'
+import { decodeFrame, frameBounds } from '../../schemas/tape-frame.ts'
 import { recordAt } from '../../schemas/verify/scan.ts'
 import { readTapeIndex } from '../../schemas/verify/segment-index.ts'
 import type { Store } from '../store/store.ts'

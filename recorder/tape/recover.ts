@@ -5,14 +5,13 @@ import {
   CHUNK_FLAGS,
   CHUNK_RAW_SIZE,
   type Codec,
-  decodeRecovery,
-  decodeStatement,
   FRAME_HEAD_SIZE,
   type RecoveryStatement,
   TAPE_MAGIC,
   TAPE_VERSION,
   tapeKeys,
 } from '../../schemas/tape.ts'
+import { decodeRecovery, decodeStatement } from '../../schemas/tape-statement.ts'
 import { Density } from '../../schemas/verify/density.ts'
 import { MerkleStack } from '../../schemas/verify/merkle.ts'
 import { recordAt } from '../../schemas/verify/scan.ts'

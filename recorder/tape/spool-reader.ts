@@ -2,7 +2,8 @@ import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Frame } from '../../schemas/frame.ts'
-import { decodeFrame, FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
+import { FRAME_HEAD_SIZE, MAX_FRAME_SIZE } from '../../schemas/tape.ts'
+import { decodeFrame } from '../../schemas/tape-frame.ts'
 import { readSpoolRecord } from './spool-record.ts'
 
 /** Part of a session's stream of frames, where it stands in a spool file. */

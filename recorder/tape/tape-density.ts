@@ -1,4 +1,5 @@
-import { decodeChunk, tapeKeys } from '../../schemas/tape.ts'
+import { tapeKeys } from '../../schemas/tape.ts'
+import { decodeChunk } from '../../schemas/tape-chunk.ts'
 import { Density } from '../../schemas/verify/density.ts'
 import { recordAt } from '../../schemas/verify/scan.ts'
 import { indexFromFooter } from '../../schemas/verify/segment-index.ts'

@@ -1,15 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import {
-  decodeChunk,
-  decodeHeader,
-  decodeSeal,
-  decodeStatement,
-  type IndexRow,
-  type SealStatement,
-  type SegmentIndex,
-  type TapeHeader,
-  tapeKeys,
-} from '../../schemas/tape.ts'
+import { type IndexRow, type SealStatement, type SegmentIndex, type TapeHeader, tapeKeys } from '../../schemas/tape.ts'
+import { decodeChunk } from '../../schemas/tape-chunk.ts'
+import { decodeHeader, decodeSeal, decodeStatement } from '../../schemas/tape-statement.ts'
 import { type ObjectWindow, scanSegment } from '../../schemas/verify/scan.ts'
 import { indexByScan, indexFromFooter } from '../../schemas/verify/segment-index.ts'
 import type { Store } from '../store/store.ts'

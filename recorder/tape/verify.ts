@@ -1,6 +1,7 @@
 import type { TapeVerification } from '../../schemas/verification.ts'
+import type { TapeTrust, VerifyOptions } from '../../schemas/verify/tape-state.ts'
 import type { ObjectSource } from '../../schemas/verify/tools.ts'
-import { type TapeTrust, type VerifyOptions, verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
+import { verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { nodeTools } from './tools.ts'
 
 export type Trust = TapeTrust

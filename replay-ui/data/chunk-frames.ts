@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Frame } from '../../schemas/frame.ts'
-import { decodeFrame } from '../../schemas/tape.ts'
+import { decodeFrame } from '../../schemas/tape-frame.ts'
 
 /** One chunk's frames as they came from the worker, without a copy; each is decoded when it is looked at. */
 export class ChunkFrames {

@@ -1,6 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import type { CheckedChunk } from '../../schemas/verify/tape-state.ts'
 import type { VerifyTools } from '../../schemas/verify/tools.ts'
-import { type CheckedChunk, verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
+import { verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { Api, ApiError } from './api.ts'
 import { ChunkFrames } from './chunk-frames.ts'
 import { type FrameFilter, frameMatcher } from './filter.ts'

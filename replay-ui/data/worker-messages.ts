@@ -1,6 +1,6 @@
 import type { TapeObject, Trust } from '../../schemas/api.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
-import type { CheckedChunk } from '../../schemas/verify/verify-tape.ts'
+import type { CheckedChunk } from '../../schemas/verify/tape-state.ts'
 import type { FrameFilter } from './filter.ts'
 import type { TapeMap } from './tape-map.ts'
 

@@ -1,14 +1,7 @@
 import { hexOf, joinBytes, sameBytes } from '../bytes.ts'
-import {
-  decodeChunk,
-  decodeFooter,
-  decodeSeal,
-  decodeStatement,
-  type IndexRow,
-  type SealStatement,
-  type SegmentIndex,
-  type StoredChunk,
-} from '../tape.ts'
+import type { IndexRow, SealStatement, SegmentIndex, StoredChunk } from '../tape.ts'
+import { decodeChunk, decodeFooter } from '../tape-chunk.ts'
+import { decodeSeal, decodeStatement } from '../tape-statement.ts'
 import type { Problem } from '../verification.ts'
 import { Density } from './density.ts'
 import { checkFrames, told } from './frames.ts'

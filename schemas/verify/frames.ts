@@ -1,6 +1,7 @@
 import { sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
-import { CHUNK_FLAGS, decodeFrame, frameBounds, HASH_SIZE, MARK_SIZE, type StoredChunk } from '../tape.ts'
+import { CHUNK_FLAGS, HASH_SIZE, MARK_SIZE, type StoredChunk } from '../tape.ts'
+import { decodeFrame, frameBounds } from '../tape-frame.ts'
 import type { Problem } from '../verification.ts'
 import type { LeafHasher, VerifyTools } from './tools.ts'
 import { Tally } from './totals.ts'

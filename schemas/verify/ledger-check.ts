@@ -10,8 +10,8 @@ import {
 import { type EntryPlace, isImported, type SessionFacts, SILENT_MS, writerOf } from './ledger-facts.ts'
 import { ledgerKeys } from './ledger-line.ts'
 import { parseCheckpoint } from './note.ts'
+import type { CheckedChunk, VerifyOptions } from './tape-state.ts'
 import { type LedgerHost, type LedgerTrust, type VerifiedLedger, verifyLedger } from './verify-ledger.ts'
-import type { CheckedChunk, VerifyOptions } from './verify-tape.ts'
 
 /** What was seen of a tape while it was verified. Its `options` go into the verification. */
 export interface Watch {

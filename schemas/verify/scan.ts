@@ -4,7 +4,6 @@ import {
   FOOTER_SIZE,
   MAX_RECORD_SIZE,
   MAX_SEGMENT_SIZE,
-  newerMagic,
   RECORD_CHECK_SIZE,
   RECORD_HEAD_SIZE,
   RECORD_MARK,
@@ -12,6 +11,7 @@ import {
   type RecordType,
   TAPE_MAGIC,
 } from '../tape.ts'
+import { newerMagic } from '../tape-statement.ts'
 import type { ObjectSource, VerifyTools } from './tools.ts'
 
 /** Read at once where the source does not say: some tens of chunks. */
@@ -38,6 +38,8 @@ export type Piece =
   | { readonly kind: 'damage'; readonly offset: number; readonly end: number }
   /** The file ends inside a record. */
   | { readonly kind: 'torn'; readonly offset: number; readonly end: number }
+
+export type RecordPiece = Piece & { kind: 'record' }
 
 /** A stored object, read through a window. Sees the size it has at the start; a tape may grow meanwhile. */
 export class ObjectWindow {
@@ -153,21 +155,17 @@ export async function* scanSegment(object: ObjectWindow, from = 0): AsyncGenerat
 }
 
 /** The record that `bytes` are; undefined where they are none, or not one alone. */
-export function recordOf(bytes: Uint8Array, offset: number, tools: VerifyTools): (Piece & { kind: 'record' }) | undefined {
+export function recordOf(bytes: Uint8Array, offset: number, tools: VerifyTools): RecordPiece | undefined {
   const head = parseHead(bytes, tools)
   return head === undefined || head.size !== bytes.length ? undefined : asRecord(bytes, offset, head.type, tools)
 }
 
 /** The record at `at`, whose head has been read. */
-async function readRecord(
-  object: ObjectWindow,
-  at: number,
-  head: { type: RecordType; size: number },
-): Promise<Piece & { kind: 'record' }> {
+async function readRecord(object: ObjectWindow, at: number, head: { type: RecordType; size: number }): Promise<RecordPiece> {
   return asRecord(await object.read(at, head.size), at, head.type, object.tools)
 }
 
-function asRecord(bytes: Uint8Array, offset: number, type: RecordType, tools: VerifyTools): Piece & { kind: 'record' } {
+function asRecord(bytes: Uint8Array, offset: number, type: RecordType, tools: VerifyTools): RecordPiece {
   const checkAt = bytes.length - RECORD_CHECK_SIZE
   const check = bytes.subarray(checkAt)
   return {
@@ -182,7 +180,7 @@ function asRecord(bytes: Uint8Array, offset: number, type: RecordType, tools: Ve
 }
 
 /** One record known to begin at `at`; undefined where none does. */
-export async function recordAt(object: ObjectWindow, at: number): Promise<(Piece & { kind: 'record' }) | undefined> {
+export async function recordAt(object: ObjectWindow, at: number): Promise<RecordPiece | undefined> {
   const head = parseHead(await object.read(at, RECORD_HEAD_SIZE), object.tools)
   return head === undefined || head.size > object.size - at ? undefined : readRecord(object, at, head)
 }

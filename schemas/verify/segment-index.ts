@@ -2,12 +2,6 @@ import { joinBytes, sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
 import {
   CODECS,
-  decodeChunk,
-  decodeFooter,
-  decodeHeader,
-  decodeIndex,
-  decodeRecovery,
-  decodeStatement,
   FOOTER_SIZE,
   type IndexRow,
   type RecoveryStatement,
@@ -16,6 +10,8 @@ import {
   type TapeHeader,
   tapeKeys,
 } from '../tape.ts'
+import { decodeChunk, decodeFooter, decodeIndex } from '../tape-chunk.ts'
+import { decodeHeader, decodeRecovery, decodeStatement } from '../tape-statement.ts'
 import { ObjectWindow, recordAt, scanSegment } from './scan.ts'
 import type { ObjectSource, VerifyTools } from './tools.ts'
 

@@ -1,18 +1,10 @@
 import { hexOf, joinBytes, sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
 import { decodeExcerpt, type Excerpt, type ExcerptFrame, type ExcerptLink } from '../excerpt.ts'
-import {
-  type Certificate,
-  type ChunkHeader,
-  decodeChunkHeader,
-  decodeFrame,
-  decodeHeader,
-  decodeRecovery,
-  decodeSeal,
-  type RecoveryStatement,
-  type SealStatement,
-  type TapeHeader,
-} from '../tape.ts'
+import type { Certificate, ChunkHeader, RecoveryStatement, SealStatement, TapeHeader } from '../tape.ts'
+import { decodeChunkHeader } from '../tape-chunk.ts'
+import { decodeFrame } from '../tape-frame.ts'
+import { decodeHeader, decodeRecovery, decodeSeal } from '../tape-statement.ts'
 import { MAX_PROBLEMS, type Problem, type TapeVerification, VERIFY_EXITS, worstVerdict } from '../verification.ts'
 import { told } from './frames.ts'
 import { MerkleStack } from './merkle.ts'

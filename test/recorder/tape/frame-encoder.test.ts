@@ -6,7 +6,8 @@ import { FrameEncoder } from '../../../recorder/tape/frame-encoder.ts'
 import { pack } from '../../../recorder/tape/msgpack.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { unpack } from '../../../schemas/msgpack.ts'
-import { decodeFrame, MAX_FRAME_SIZE } from '../../../schemas/tape.ts'
+import { MAX_FRAME_SIZE } from '../../../schemas/tape.ts'
+import { decodeFrame } from '../../../schemas/tape-frame.ts'
 import { entry } from '../../support/recording.ts'
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' })
