@@ -36,6 +36,7 @@ export interface GateParts extends BatchParts {
   readonly approvals: Approvals
   /** What every approval of this session is bound to and shows: who asks, where. */
   readonly asker: {
+    readonly about?: 'message'
     readonly session: string
     readonly requester: string
     readonly requesterKind: string

@@ -90,6 +90,7 @@ export class Visit implements Session, Recorder {
         recorder: this,
         policy: info.policy.slice(0, POLICY_HASH_CHARS),
         asker: {
+          about: 'message',
           session: info.id,
           requester: identity.subject,
           requesterKind: identity.kind,

@@ -20,23 +20,38 @@ export const Decision = Type.Object({
 })
 export type Decision = Static<typeof Decision>
 
+/**
+ * What a request is about: a `message` that a gate holds, `access` to a target for a while, or a `policy` to be put in force.
+ * All of them wait at the same desk, under the same rules.
+ */
+export const ApprovalMatter = Type.Union([Type.Literal('message'), Type.Literal('access'), Type.Literal('policy')])
+export type ApprovalMatter = Static<typeof ApprovalMatter>
+
 /** A request for approval as people see it. `command` is the redacted text, whole; never the original. */
 export const Approval = Type.Object({
   id: Type.String({ pattern: '^A-[0-9A-HJKMNP-TV-Z]{8}$' }),
-  session: Type.String(),
+  about: Type.Optional(ApprovalMatter),
+  /** The session whose message is held; absent where nothing is. */
+  session: Type.Optional(Type.String()),
   requester: Type.String(),
   requesterKind: Type.String(),
   /** The human behind the requester, if any. */
   principal: Type.Optional(Type.String()),
-  target: Type.String(),
-  protocol: Type.String(),
+  /** Absent where it is about all of them. */
+  target: Type.Optional(Type.String()),
+  protocol: Type.Optional(Type.String()),
+  /** Of the message; otherwise what is to be done: `access`, `policy.activate`. */
   kind: Type.String(),
+  /** What is approved, as people read it: the redacted statement, the reason for access, the difference between two policies. */
   command: Type.String(),
   facts: Type.Record(Type.String(), Type.Unknown()),
   rules: Type.Array(Type.String()),
   reason: Type.String(),
   approvers: Type.Object({ groups: Type.Array(Type.String()), count: Type.Integer({ minimum: 1 }) }),
-  /** HMAC-SHA-256 (hex) over identity, target, database, role, policy and the exact bytes and parameters: what was approved is what runs. */
+  /**
+   * SHA-256 or its HMAC (hex) over everything an approval is good for: of a message identity, target, database, role, settings, policy
+   * and the exact bytes and parameters. What was approved is what is done.
+   */
   binding: Type.String({ pattern: '^[0-9a-f]{64}$' }),
   createdAt: Type.String({ format: 'date-time' }),
   /** Until when it may be decided, and an approval be used. */

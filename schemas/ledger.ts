@@ -8,6 +8,8 @@ const Hex = Type.String({ pattern: '^[0-9a-f]+$' })
 const Time = Type.String({ format: 'date-time' })
 const Groups = Type.Array(Text)
 const optional = { purpose: Type.Optional(Text), client: Type.Optional(Text) }
+/** A request and the session whose message it holds, where it holds one. */
+const request = { approval: Text, session: Type.Optional(Text) }
 /** Who did it, and how they proved it. */
 const by = { actor: Text, proof: Text }
 
@@ -93,33 +95,33 @@ export const LedgerEntry = Type.Union([
   kind(
     'approval.request',
     {
-      approval: Text,
-      session: Text,
+      ...request,
+      about: Type.Optional(Text),
       requester: Text,
-      target: Text,
+      target: Type.Optional(Text),
       rules: Type.Array(Text),
       binding: Text,
       approvers: Type.Object({ groups: Groups, count: Count }),
       expiresAt: Time,
     },
-    { description: 'A statement is held until somebody decides' },
+    { description: 'Something waits until somebody decides: a held message, access to a target, another policy' },
   ),
   kind(
     'approval.decide',
-    { approval: Text, session: Text, act: Text, actor: Text, reason: Type.Optional(Text) },
+    { ...request, act: Text, actor: Text, reason: Type.Optional(Text) },
     { description: 'One person has decided' },
   ),
-  kind('approval.consume', { approval: Text, session: Text }, { description: 'What was approved is about to run, once' }),
-  kind('approval.expire', { approval: Text, session: Text }, { description: 'Nobody decided in time' }),
-  kind('approval.withdraw', { approval: Text, session: Text }, { description: 'Whoever asked is gone' }),
+  kind('approval.consume', { ...request }, { description: 'What was approved is about to be done, once' }),
+  kind('approval.expire', { ...request }, { description: 'Nobody decided in time' }),
+  kind('approval.withdraw', { ...request }, { description: 'Whoever asked is gone, or takes it back' }),
   kind(
     'approval.decision',
-    { ...by, approval: Text, session: Text, act: Text, reason: Type.Optional(Text) },
+    { ...by, ...request, act: Text, reason: Type.Optional(Text) },
     { description: 'Somebody is about to decide at the console, and how they proved who they are' },
   ),
   kind(
     'approval.decision-failed',
-    { ...by, approval: Text, session: Text, act: Text, code: Text },
+    { ...by, ...request, act: Text, code: Text },
     { description: 'That decision was not taken after all' },
   ),
   kind(

@@ -33,7 +33,7 @@ export async function listApprovals(
     options.state !== undefined || options.all ? found : found.filter(({ state }) => state === 'pending' || state === 'approved')
   if (options.json) printJson(cli, await Promise.all(shown.map((each) => wholeOf(each, desk))))
   else if (shown.length === 0) cli.err('nothing is waiting\n')
-  else cli.out(table([['ID', 'STATE', 'REQUESTER', 'TARGET', 'EXPIRES', 'COMMAND'], ...shown.map(rowOf)]))
+  else cli.out(table([['ID', 'STATE', 'ABOUT', 'REQUESTER', 'TARGET', 'EXPIRES', 'COMMAND'], ...shown.map(rowOf)]))
   return EXIT.ok
 }
 
@@ -81,6 +81,8 @@ async function wholeOf({ commandChars, ...approval }: ListedApproval, desk: Pick
 export function described(approval: Approval): string {
   const {
     id,
+    about = 'message',
+    kind,
     state,
     requester,
     requesterKind,
@@ -98,10 +100,11 @@ export function described(approval: Approval): string {
   } = approval
   const rows = [
     ['requester', `${requester} (${requesterKind}${principal === undefined ? '' : `, for ${principal}`})`],
-    ['target', `${target} (${protocol})`],
-    ['session', session],
+    ['about', about === 'message' ? kind : about],
+    ...(target === undefined ? [] : [['target', protocol === undefined ? target : `${target} (${protocol})`]]),
+    ...(session === undefined ? [] : [['session', session]]),
     ['reason', reason],
-    ['rules', rules.join(', ')],
+    ...(rules.length === 0 ? [] : [['rules', rules.join(', ')]]),
     ['approvers', `${approvers.count} of ${approvers.groups.join(', ')}`],
     ['expires', expiresAt],
     ...Object.entries(facts).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
@@ -119,12 +122,13 @@ function missing({ state, approvers, decisions }: Approval): string {
   return state === 'pending' && decisions.length > 0 ? ` (${decisions.length} of ${approvers.count} approvals)` : ''
 }
 
-function rowOf({ id, state, requester, target, expiresAt, command }: Approval): string[] {
+function rowOf({ id, about = 'message', state, requester, target = '', expiresAt, command }: Approval): string[] {
   const line = command.replace(/\s+/g, ' ').trim()
   const rest = line.length - LISTED_CHARS
   return [
     id,
     state,
+    about,
     requester,
     target,
     expiresAt,

@@ -149,7 +149,9 @@ async function drive(
 /** The session whose message the request held. */
 async function askedBy(approval: string, dataDir: string): Promise<string> {
   using desk = await FolderDesk.open(placesIn(dataDir).approvals)
-  return (await desk.get(approval)).session
+  const { session } = await desk.get(approval)
+  if (session === undefined) throw new Error('the sample session held a message')
+  return session
 }
 
 /** npm passes a Ctrl-C on that the terminal has delivered already: two signals within this are one wish. */

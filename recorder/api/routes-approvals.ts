@@ -43,8 +43,7 @@ export const approvalRoutes: Handlers<'approvals' | 'approval' | 'decide'> = {
     await note(parts, viewer.identity, {
       type: 'evidence.view',
       what: 'approval',
-      approval: approval.id,
-      session: approval.session,
+      ...named(approval),
       ...purposeOf(request),
     })
     return approvalView(viewer, whole(approval))
@@ -56,26 +55,31 @@ export const approvalRoutes: Handlers<'approvals' | 'approval' | 'decide'> = {
     const { act, reason } = bodyOf(request, DecisionAsk)
     const ruling = { act, ...(reason === undefined ? {} : { reason: reason.toWellFormed() }) }
     checkRuling(before, ruling, viewer.identity)
-    const { id, session } = before
-    await note(parts, viewer.identity, { type: 'approval.decision', approval: id, session, ...ruling })
+    const { id } = before
+    await note(parts, viewer.identity, { type: 'approval.decision', ...named(before), ...ruling })
     try {
       return approvalView(viewer, whole(await parts.desk.decide(id, ruling, viewer.identity)))
     } catch (error) {
       const code = error instanceof ApplianceError ? error.code : 'API_FAILED'
-      await note(parts, viewer.identity, { type: 'approval.decision-failed', approval: id, session, act, code })
+      await note(parts, viewer.identity, { type: 'approval.decision-failed', ...named(before), act, code })
       throw error
     }
   },
+}
+
+/** As entries of the ledger name it. */
+function named({ id, session }: Approval): { readonly approval: string; readonly session?: string } {
+  return { approval: id, ...(session === undefined ? {} : { session }) }
 }
 
 function whole(approval: Approval): ListedApproval {
   return { ...approval, commandChars: approval.command.length }
 }
 
-/** Who sees its target's sessions, and who may be asked to decide it. */
+/** Who sees its target's sessions (without a target: whoever sees all), and who may be asked to decide it. */
 export function mayKnow(viewer: Viewer, { target, approvers }: Approval): boolean {
   return (
-    maySee(viewer, target) ||
+    (target === undefined ? viewer.scope === null : maySee(viewer, target)) ||
     (hasRole(viewer, 'approver') && approvers.groups.some((group) => viewer.identity.groups.includes(group)))
   )
 }

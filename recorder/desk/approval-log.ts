@@ -48,6 +48,14 @@ export function isOpen({ state }: Pick<Approval, 'state'>): boolean {
   return state === 'pending' || state === 'approved'
 }
 
+/** Whether somebody may take the request back; throws APPROVAL_FORBIDDEN or APPROVAL_CONFLICT with the reason. */
+export function checkRetraction({ id, state, requester, principal }: Approval, { subject }: Approver): void {
+  if (![requester, principal].some((name) => name !== undefined && samePerson(name) === samePerson(subject)))
+    throw new ApplianceError('APPROVAL_FORBIDDEN', `request ${id} is not ${subject}'s: whoever asked may take it back`)
+  if (state !== 'pending')
+    throw new ApplianceError('APPROVAL_CONFLICT', `request ${id} is ${state}; only a pending one can be taken back`)
+}
+
 /** Whether this person may rule now; throws APPROVAL_FORBIDDEN or APPROVAL_CONFLICT with the reason. */
 export function checkRuling(approval: Approval, ruling: Ruling, approver: Approver): void {
   const { id, state } = approval

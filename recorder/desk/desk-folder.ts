@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Approval, ApprovalState } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Ledger, LedgerEntry } from '../ledger/ledger.ts'
-import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
 import { ApprovalFiles, requestIn } from './approval-files.ts'
-import { type ApprovalEvent, type ApprovalRequest, approvalAfter, checkRuling, isOpen } from './approval-log.ts'
+import { type ApprovalEvent, type ApprovalRequest, approvalAfter, checkRetraction, checkRuling, isOpen } from './approval-log.ts'
 import { ApprovalShelf } from './approval-shelf.ts'
 import type { ApprovalAsk, Outcome } from './approvals.ts'
+import { Askers } from './askers.ts'
 import type { Approver, Desk, ListedApproval, Ruling } from './desk.ts'
 import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
 import { FolderChanges } from './folder-changes.ts'
@@ -37,7 +37,7 @@ export class FolderDesk implements Desk {
   readonly #shelf: ApprovalShelf
   readonly #changes: FolderChanges
   readonly #requests = new RequestRate()
-  readonly #askers = new Map<string, string[]>()
+  readonly #askers: Askers
 
   /** Requests made here, of which nobody has told yet that they ran out. */
   readonly #made = new Set<string>()
@@ -49,6 +49,7 @@ export class FolderDesk implements Desk {
     this.#files = new ApprovalFiles(folder)
     this.#shelf = new ApprovalShelf(this.#files, now)
     this.#changes = new FolderChanges(folder)
+    this.#askers = new Askers(join(folder, 'askers'))
   }
 
   /** The ledger is told of each step by whoever makes it, before its caller goes on. */
@@ -58,20 +59,29 @@ export class FolderDesk implements Desk {
     return new FolderDesk(folder, now, ledger)
   }
 
-  async request(ask: ApprovalAsk): Promise<Approval> {
+  request(ask: ApprovalAsk): Promise<Approval> {
+    return this.#ask(ask, this.#askers)
+  }
+
+  submit(ask: ApprovalAsk): Promise<Approval> {
+    return this.#ask(ask, undefined)
+  }
+
+  /** `askers`: where somebody waits on a wire is written down there, as long as they wait. */
+  async #ask(ask: ApprovalAsk, askers: Askers | undefined): Promise<Approval> {
     for (;;) {
       const { newest, number } = await this.#newest(ask.binding)
       if (newest !== undefined && isOpen(newest)) {
-        await this.#join(newest.id)
+        await askers?.join(newest.id)
         // It may have been withdrawn by its last asker before this one was counted.
         const joined = await this.get(newest.id)
         if (isOpen(joined)) return joined
-        await this.#leave(newest.id)
+        await askers?.leave(newest.id)
       }
       this.#requests.count(ask.requester, ask.ttlMs, this.#now())
       const id = newId()
       const request = requestOf(ask, id, this.#now())
-      await this.#join(id)
+      await askers?.join(id)
       const bytes = JSON.stringify(request)
       const folder = join(this.#folder, 'by-binding', ask.binding)
       await makeFolder(folder)
@@ -83,7 +93,7 @@ export class FolderDesk implements Desk {
         await this.#tellRequest(request)
         return approvalAfter(request, [], this.#now())
       }
-      await this.#leave(id)
+      await askers?.leave(id)
     }
   }
 
@@ -99,8 +109,8 @@ export class FolderDesk implements Desk {
         const outcome = outcomeOf(approval)
         if (outcome !== undefined) {
           if (approval.state === 'expired' && this.#made.delete(id))
-            await this.#ledger?.append({ type: 'approval.expire', approval: id, session: request.session })
-          await this.#leave(id)
+            await this.#ledger?.append({ type: 'approval.expire', ...told(request) })
+          await this.#askers.leave(id)
           return outcome
         }
         await change
@@ -123,9 +133,18 @@ export class FolderDesk implements Desk {
   }
 
   async withdraw(id: string): Promise<void> {
-    await this.#leave(id)
-    if (await this.#awaited(id)) return
+    await this.#askers.leave(id)
+    if (await this.#askers.awaited(id)) return
     await this.#step(id, ({ state }) => (state === 'pending' ? { kind: 'withdrawn', at: this.#at() } : undefined))
+  }
+
+  async retract(id: string, by: Approver): Promise<Approval> {
+    const after = await this.#step(id, (approval) => {
+      checkRetraction(approval, by)
+      return { kind: 'withdrawn', at: this.#at() }
+    })
+    if (after === undefined) throw new ApplianceError('APPROVAL_CONFLICT', `request ${id} could not be withdrawn`)
+    return after
   }
 
   async list(filter: { readonly state?: ApprovalState } = {}): Promise<readonly ListedApproval[]> {
@@ -202,46 +221,21 @@ export class FolderDesk implements Desk {
     return { newest: await this.get(request.id), number: Number.parseInt(name, 10) }
   }
 
-  async #tellRequest({ id, session, requester, target, rules, binding, approvers, expiresAt }: ApprovalRequest): Promise<void> {
+  async #tellRequest(request: ApprovalRequest): Promise<void> {
     if (this.#ledger === undefined) return
-    const told = { approval: id, session, requester, target, rules: [...rules], binding, expiresAt }
+    const { requester, about, target, rules, binding, approvers, expiresAt } = request
     await this.#ledger.append({
       type: 'approval.request',
-      ...told,
+      ...told(request),
+      ...(about === undefined ? {} : { about }),
+      requester,
+      ...(target === undefined ? {} : { target }),
+      rules: [...rules],
+      binding,
       approvers: { groups: [...approvers.groups], count: approvers.count },
+      expiresAt,
     })
-    this.#made.add(id)
-  }
-
-  async #join(id: string): Promise<void> {
-    const path = join(this.#folder, 'askers', `${id}.${randomBytes(8).toString('hex')}`)
-    await writeFile(path, JSON.stringify(OWN_MARK), { flag: 'wx', mode: 0o600 })
-    this.#askers.set(id, [...(this.#askers.get(id) ?? []), path])
-  }
-
-  /** Whether a wire still waits for the request. Those of processes that died do not count, and are cleared away. */
-  async #awaited(id: string): Promise<boolean> {
-    const folder = join(this.#folder, 'askers')
-    for (const name of await readdir(folder)) {
-      if (!name.startsWith(`${id}.`)) continue
-      const path = join(folder, name)
-      const text = await readFile(path, 'utf8').catch((error: unknown) => {
-        if (isErrno(error, 'ENOENT')) return undefined
-        throw error
-      })
-      if (text === undefined) continue // left meanwhile
-      const mark = parseMark(text)
-      if (mark === undefined || lifeOf(mark) !== 'dead') return true
-      await rm(path, { force: true })
-    }
-    return false
-  }
-
-  async #leave(id: string): Promise<void> {
-    const [path, ...others] = this.#askers.get(id) ?? []
-    if (others.length > 0) this.#askers.set(id, others)
-    else this.#askers.delete(id)
-    if (path !== undefined) await rm(path, { force: true })
+    this.#made.add(request.id)
   }
 
   #at(): string {
@@ -249,16 +243,21 @@ export class FolderDesk implements Desk {
   }
 }
 
-function stepEntry({ id: approval, session }: ApprovalRequest, event: ApprovalEvent): LedgerEntry {
+/** The request, as every entry of the ledger about it names it. */
+function told({ id, session }: ApprovalRequest): { readonly approval: string; readonly session?: string } {
+  return { approval: id, ...(session === undefined ? {} : { session }) }
+}
+
+function stepEntry(request: ApprovalRequest, event: ApprovalEvent): LedgerEntry {
   switch (event.kind) {
     case 'decision': {
       const { act, by, reason } = event.decision
-      return { type: 'approval.decide', approval, session, act, actor: by, ...(reason === undefined ? {} : { reason }) }
+      return { type: 'approval.decide', ...told(request), act, actor: by, ...(reason === undefined ? {} : { reason }) }
     }
     case 'withdrawn':
-      return { type: 'approval.withdraw', approval, session }
+      return { type: 'approval.withdraw', ...told(request) }
     case 'consumed':
-      return { type: 'approval.consume', approval, session }
+      return { type: 'approval.consume', ...told(request) }
     default:
       return event satisfies never
   }

@@ -1,5 +1,5 @@
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
-import type { Approvals } from './approvals.ts'
+import type { ApprovalAsk, Approvals } from './approvals.ts'
 
 /** Who decides: proved by their own access key or token, never by a name they type. */
 export interface Approver {
@@ -23,8 +23,15 @@ export interface ListedApproval extends Approval {
   readonly commandChars: number
 }
 
-/** The whole desk: what the gate uses, and the side of the people who decide. */
+/** The whole desk: what the gate uses, the side of those who ask for something that no gate holds, and of the people who decide. */
 export interface Desk extends Approvals, Disposable {
+  /**
+   * As `request`, for what nobody waits for on a wire (`access`, `policy`): it stays until it is decided, runs out or is
+   * retracted, whatever becomes of this process. Once approved, `granted` finds it by its binding and `consume` takes it, once.
+   */
+  submit(ask: ApprovalAsk): Promise<Approval>
+  /** Its requester, or the human behind them, takes a pending request back. Rejects as `decide`. */
+  retract(id: string, by: Approver): Promise<Approval>
   /** Oldest first. */
   list(filter?: { readonly state?: ApprovalState }): Promise<readonly ListedApproval[]>
   /** Rejects APPROVAL_UNKNOWN. */

@@ -72,7 +72,7 @@ function requestRow(one: ApprovalView, { picked, nowMs, onPick }: ApprovalsInput
   const current = picked?.id === one.id
   return html`<li>
     <button type="button" class="request-row ${current ? 'current' : ''}" aria-current=${current ? 'true' : nothing} @click=${() => onPick(one.id)}>
-      <span class="line"><b>${safeLine(one.requester, 40)}</b> <span class="arrow">→</span> ${safeLine(one.target, 40)}</span>
+      <span class="line"><b>${safeLine(one.requester, 40)}</b> <span class="arrow">→</span> ${one.target === undefined ? 'policy' : safeLine(one.target, 40)}${one.about === 'access' ? ' (access)' : nothing}</span>
       <span class="sql mono">${safeLine(one.command, 90)}</span>
       <span class="about">${approvalMark(one.state)} <code>${one.id}</code> <span title=${one.createdAt}>${agoText(one.createdAt, nowMs)}</span></span>
     </button>
@@ -88,6 +88,26 @@ const STATE_WORDS: Readonly<Record<ApprovalView['state'], string>> = {
   consumed: 'approved and used',
 }
 
+/** What a request asks for, by what it is about. */
+const MATTER_WORDS = {
+  message: { why: 'Held because', what: 'command', approve: 'Approve: it runs once, as it stands' },
+  access: { why: 'Needed because', what: 'reason', approve: 'Approve: access begins now' },
+  policy: { why: 'Needed because', what: 'change', approve: 'Approve: it may be put in force, once' },
+} as const
+
+function wishOf({ about = 'message', target = 'every target', protocol, kind }: ApprovalView): TemplateResult {
+  switch (about) {
+    case 'message':
+      return html`wants to run this on <b>${safeLine(target, 80)}</b> <span class="muted">${protocol === undefined ? nothing : html`${safe(protocol)}, `}${safe(kind)}</span>`
+    case 'access':
+      return html`wants access to <b>${safeLine(target, 80)}</b>`
+    case 'policy':
+      return html`wants to change the policy of <b>${safeLine(target, 80)}</b>`
+    default:
+      return about satisfies never
+  }
+}
+
 function approvalMark(state: ApprovalView['state']): TemplateResult {
   return html`<span class="mark mark-a-${state}">${STATE_WORDS[state]}</span>`
 }
@@ -98,16 +118,16 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
   return html`<section class="pane request" aria-labelledby="request-title">
     <header>
       <h2 id="request-title"><code>${one.id}</code>${copyButton(one.id, 'the request’s id')} ${approvalMark(one.state)}</h2>
-      <p class="lead"><b>${safeLine(one.requester, 80)}</b> <span class="muted">(${one.requesterKind}${one.principal === undefined ? nothing : html`, for <b>${safeLine(one.principal, 80)}</b>`})</span> wants to run this on <b>${safeLine(one.target, 80)}</b> <span class="muted">${one.protocol}, ${safe(one.kind)}</span></p>
-      <p class="why">Held because: ${safe(one.reason)} ${ruleNames(one.rules)}</p>
+      <p class="lead"><b>${safeLine(one.requester, 80)}</b> <span class="muted">(${one.requesterKind}${one.principal === undefined ? nothing : html`, for <b>${safeLine(one.principal, 80)}</b>`})</span> ${wishOf(one)}</p>
+      <p class="why">${MATTER_WORDS[one.about ?? 'message'].why}: ${safe(one.reason)} ${ruleNames(one.rules)}</p>
     </header>
     <div class="command">
-      ${left > 0 ? nothing : copyButton(one.command, 'the command')}
+      ${left > 0 ? nothing : copyButton(one.command, `the ${MATTER_WORDS[one.about ?? 'message'].what}`)}
       <pre class="block mono">${redacted(one.command.length > chars ? one.command.slice(0, whole(one.command, chars)) : one.command)}</pre>
       ${
         left > 0
-          ? html`<p class="cut" role="alert">${counted(left, 'more character')} of ${countText(one.commandChars)} not shown. <button type="button" class="link" @click=${() => input.onWhole(one)}>Show the whole command</button></p>`
-          : html`<p class="hint">The whole command, ${counted(one.commandChars, 'character')}. Hatched parts were masked before anybody saw them.</p>`
+          ? html`<p class="cut" role="alert">${counted(left, 'more character')} of ${countText(one.commandChars)} not shown. <button type="button" class="link" @click=${() => input.onWhole(one)}>Show the whole ${MATTER_WORDS[one.about ?? 'message'].what}</button></p>`
+          : html`<p class="hint">The whole ${MATTER_WORDS[one.about ?? 'message'].what}, ${counted(one.commandChars, 'character')}. Hatched parts were masked before anybody saw them.</p>`
       }
     </div>
     ${one.state === 'pending' ? decideView(one, decide, nowMs, left > 0) : decide.problem === '' ? nothing : html`<p class="notice notice-part" role="alert">${safe(decide.problem)}</p>`}
@@ -115,7 +135,7 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
       <dt>Approvers</dt><dd>${counted(one.approvers.count, 'person', 'people')} of ${one.approvers.groups.map((group) => html`<code>${safe(group)}</code> `)}</dd>
       <dt>Asked</dt><dd>${dateText(one.createdAt)} <span class="muted">${agoText(one.createdAt, nowMs)}</span></dd>
       <dt>${one.state === 'pending' ? 'Expires' : one.state === 'expired' ? 'Expired' : 'Could be decided until'}</dt><dd>${dateText(one.expiresAt)} <span class="muted">${agoText(one.expiresAt, nowMs)}</span></dd>
-      <dt>Session</dt><dd><a href=${replayPath(one.session)}><code>${safe(one.session)}</code></a></dd>
+      ${one.session === undefined ? nothing : html`<dt>Session</dt><dd><a href=${replayPath(one.session)}><code>${safe(one.session)}</code></a></dd>`}
     </dl>
     <h3>Decisions</h3>
     ${
@@ -146,8 +166,8 @@ function decideView(
     ${problem === '' ? nothing : html`<p class="notice notice-error" role="alert">${safe(problem)}</p>`}
     <div class="buttons">
       <button type="button" class="danger" ?disabled=${busy !== null || reason.trim() === ''} @click=${() => onDecide('reject')}>${busy === 'reject' ? 'Rejecting …' : 'Reject'}</button>
-      <button type="button" class="primary" ?disabled=${busy !== null || cut} @click=${() => onDecide('approve')}>${busy === 'approve' ? 'Approving …' : 'Approve: it runs once, as it stands'}</button>
+      <button type="button" class="primary" ?disabled=${busy !== null || cut} @click=${() => onDecide('approve')}>${busy === 'approve' ? 'Approving …' : MATTER_WORDS[one.about ?? 'message'].approve}</button>
     </div>
-    ${cut ? html`<p class="hint">Show the whole command before you approve it.</p>` : nothing}
+    ${cut ? html`<p class="hint">Show the whole ${MATTER_WORDS[one.about ?? 'message'].what} before you approve it.</p>` : nothing}
   </form>`
 }

@@ -152,6 +152,30 @@ export function deskContract(name: string, fixture: () => Promise<DeskFixture>):
     assert.equal((await one.get(id)).state, 'withdrawn')
   })
 
+  desk('what nobody waits for on a wire stays until it is decided, and is good for once, in whatever process', async (open) => {
+    const cli = await open()
+    const { session: _, target: _t, protocol: _p, ...rest } = ask({ about: 'policy', kind: 'policy.activate', rules: [] })
+    const asked = await cli.submit(rest)
+    assert.equal(asked.session, undefined)
+    assert.equal((await cli.submit(rest)).id, asked.id, 'asked again, it is the same request')
+    cli[Symbol.dispose]()
+    using other = await open()
+    assert.equal((await other.get(asked.id)).state, 'pending')
+    await other.decide(asked.id, { act: 'approve' }, ana)
+    assert.equal((await other.granted(asked.binding))?.id, asked.id)
+    assert.equal(await other.consume(asked.id), true)
+    assert.equal(await other.granted(asked.binding), undefined)
+  })
+
+  desk('its requester or the human behind them takes a request back, nobody else, and only while it is pending', async (open) => {
+    using cli = await open()
+    const { id } = await cli.submit(ask({ about: 'access', principal: 'zoe@example.org' }))
+    await refused('APPROVAL_FORBIDDEN', cli.retract(id, ana))
+    assert.equal((await cli.retract(id, { subject: 'Zoe@example.org', groups: [] })).state, 'withdrawn')
+    await refused('APPROVAL_CONFLICT', cli.retract(id, { subject: 'agent:claude', groups: [] }))
+    await refused('APPROVAL_CONFLICT', cli.decide(id, { act: 'approve' }, ana))
+  })
+
   desk('leaving after the decision changes nothing', async (open) => {
     using gate = await open()
     const { id } = await gate.request(ask())
