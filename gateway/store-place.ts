@@ -42,7 +42,7 @@ export async function evidencePlaceOf(
 ): Promise<EvidencePlace | undefined> {
   const blob = store?.blob
   if (blob?.evidence === undefined) return undefined
-  const { container, identity, clientId, retainDays, mode, legalHold } = blob.evidence
+  const { container, identity, clientId, retainDays, mode, legalHold, tags } = blob.evidence
   const own = identity === undefined && clientId === undefined ? blob : { ...blob.evidence }
   return {
     place: {
@@ -54,6 +54,7 @@ export async function evidencePlaceOf(
       ...(retainDays === undefined ? {} : { days: retainDays }),
       ...(mode === undefined ? {} : { mode }),
       ...(legalHold === undefined ? {} : { legalHold }),
+      ...(tags === undefined ? {} : { tags }),
     },
   }
 }

@@ -13,6 +13,7 @@ import {
   spoolLimits,
 } from '../recorder/index.ts'
 import type { LedgerEntry } from '../recorder/ledger/ledger.ts'
+import { Holds } from '../recorder/retention/holds.ts'
 import { Sealer } from '../recorder/retention/sealer.ts'
 import { publishBeside } from '../recorder/tape/signer-file.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
@@ -101,13 +102,18 @@ export async function openLedger(settings: Where, writer: string, log: Log, publ
 }
 
 /** Begins to copy ended tapes to where they are kept, if there is such a place. In one process of a machine. */
-export async function openSealer(settings: Pick<Settings, 'store' | 'evidence'>, log: Log): Promise<Sealer | undefined> {
+export async function openSealer(
+  settings: Pick<Settings, 'dataDir' | 'store' | 'evidence'>,
+  log: Log,
+): Promise<Sealer | undefined> {
   if (settings.evidence === undefined) return undefined
   const { openEvidence } = await import('../recorder/store/store-blob-evidence.ts')
   const { place, retention } = settings.evidence
+  const live = await openStore(settings.store)
   return new Sealer({
-    live: await openStore(settings.store),
+    live,
     evidence: await openEvidence(place, retention),
+    holds: new Holds(live, () => readGatewayKeys(placesIn(settings.dataDir).keys)),
     onCopied: (session, bytes) => log.copied(session, bytes),
     onProblem: (session, error) => log.copyFailed(session, error),
   })

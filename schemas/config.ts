@@ -267,6 +267,9 @@ export const BlobStoreConfig = Type.Object(
             }),
           ),
           legalHold: Type.Optional(Type.Boolean({ description: 'Every copy is put under legal hold' })),
+          tags: Type.Optional(
+            Type.Boolean({ description: 'Index tags on copies: session, gateway, target, day, state; needs `blobs/tags/write`' }),
+          ),
         },
         { ...closed, description: 'Where ended tapes are copied to, as block blobs that are made once' },
       ),

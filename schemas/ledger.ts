@@ -181,8 +181,16 @@ export const LedgerEntry = Type.Union([
     { ...by, format: Text, sha256: Hex, sessions: Type.Array(Text), reason: Type.Optional(Text) },
     { description: 'Something left the appliance: its hash, and of which sessions it is made' },
   ),
-  kind('hold.set', { ...by, session: Text, reason: Text }, { description: 'Not to be deleted by retention' }),
-  kind('hold.clear', { ...by, session: Text, reason: Text }, { description: 'Retention may delete it again' }),
+  kind(
+    'hold.set',
+    { ...by, session: Text, matter: Type.Optional(Text), reason: Text },
+    { description: 'Not to be deleted, for this matter, until it is cleared' },
+  ),
+  kind(
+    'hold.clear',
+    { ...by, session: Text, matter: Type.Optional(Text), reason: Text },
+    { description: 'That matter holds it no longer' },
+  ),
   kind(
     'retention.delete',
     { ...by, session: Text, rule: Text, objects: Count, root: Type.Optional(Hex) },

@@ -1,18 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { Desk, ListedApproval } from '../../recorder/desk/desk.ts'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
-import { ApplianceError } from '../../schemas/errors.ts'
 import { safeBlock, safeText } from '../../schemas/safe-text.ts'
-import type { Identity } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
-import { Doorkeeper } from '../identity/doorkeeper.ts'
-import { JwtProver } from '../identity/jwt.ts'
-import { KeyFolder } from '../identity/key-folder.ts'
 import { placesIn } from '../places.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
+import { proveCaller } from './prove-caller.ts'
 
 interface Options {
   readonly config?: string
@@ -53,7 +47,7 @@ export async function decideApproval(
   cli: Cli,
 ): Promise<number> {
   const { settings } = await configured(options, cli)
-  const approver = await proveApprover(settings, options.keyFile, cli)
+  const approver = await proveCaller(settings, 'who decides?', options.keyFile, cli)
   using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.decide(id, { act, ...(options.reason === undefined ? {} : { reason: options.reason }) }, approver)
   if (options.json) printJson(cli, approval)
@@ -134,24 +128,6 @@ function rowOf({ id, about = 'message', state, requester, target = '', expiresAt
     expiresAt,
     rest > 0 ? `${line.slice(0, LISTED_CHARS)}... (${rest} more characters)` : line,
   ]
-}
-
-/** Approvers prove themselves like everybody else: nobody decides under a name they typed. */
-async function proveApprover(settings: Settings, keyFile: string | undefined, cli: Cli): Promise<Identity> {
-  const shown = keyFile === undefined ? cli.env['SALLYPORT_KEY'] : await readFile(resolve(cli.cwd, keyFile), 'utf8')
-  if (shown === undefined || shown.trim() === '') {
-    throw new ApplianceError(
-      'AUTH_REQUIRED',
-      'who decides? Put your own access key into SALLYPORT_KEY, or name its file with --key-file',
-    )
-  }
-  const doorkeeper = new Doorkeeper({
-    identities: settings.identities,
-    folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys),
-    jwt: await JwtProver.open(settings.jwt),
-    onDenied: () => undefined,
-  })
-  return doorkeeper.prove({ secret: shown.trim(), client: 'cli' }, new AbortController().signal)
 }
 
 async function configured(options: Options, cli: Cli): Promise<{ readonly settings: Settings }> {

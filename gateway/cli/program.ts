@@ -7,6 +7,7 @@ import { parseFrames } from './frame-runs.ts'
 import type { CheckOptions, ListOptions } from './ledger.ts'
 import type { ExplainOptions } from './policy.ts'
 import type { ReplayOptions } from './replay.ts'
+import type { DeleteOptions, HoldOptions } from './retention.ts'
 import type { WitnessOptions } from './witness.ts'
 
 /** More processes than cores only wait for each other; more than this needs several machines. */
@@ -15,8 +16,7 @@ const MAX_WORKERS = 127
 const EXIT_HELP = '\nExit codes: 0 done, 1 failed, 2 wrong usage.'
 const CONFIG_HELP =
   "\nConfiguration: --config, else SALLYPORT_CONFIG, else ./sallyport.yaml, else the demo's .sallyport/sallyport.yaml."
-const KEY_HELP =
-  '\nWho decides proves it with their own access key or token: in SALLYPORT_KEY, or in the file named by --key-file.'
+const KEY_HELP = '\nWho acts proves it with their own access key or token: in SALLYPORT_KEY, or in the file named by --key-file.'
 
 interface Common {
   readonly config?: string
@@ -153,6 +153,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .action(async (options: WitnessOptions) => runs((await import('./witness.ts')).witness(options, cli)))
   keys(group('keys', 'access keys of identities'), command, runs, cli)
   policy(group('policy', 'try a policy'), command, runs, cli)
+  retention(group('retention', 'what must be kept'), command, runs, cli)
   ledger(group('ledger', 'what was opened, ended, decided and looked at'), command, runs, cli)
   return program
 }
@@ -215,6 +216,34 @@ function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
     .option('--target <name>', 'against this target (default: the first)')
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (text: string, options: ExplainOptions) => runs((await load()).explainPolicy(text, options, cli)))
+}
+
+function retention(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./retention.ts')
+  command(group, 'delete <session>', 'delete the tape of an ended session that nobody holds, and tell the ledger')
+    .requiredOption('--rule <text>', 'under which rule, for the record')
+    .option('--key-file <file>', 'file with your access key')
+    .addHelpText(
+      'after',
+      `\nverify says DELETED-BY-POLICY of it. In a container the ledger is told, and its lifecycle rule deletes.${KEY_HELP}${EXIT_HELP}${CONFIG_HELP}`,
+    )
+    .action(async (session: string, options: DeleteOptions) => runs((await load()).deleteTape(session, options, cli)))
+  const hold = group.command('hold').description('legal holds on sessions, as the ledger has them')
+  const change = (act: 'set' | 'clear', description: string): Command =>
+    command(hold, `${act} <session>`, description)
+      .requiredOption('--reason <text>', 'for the record')
+      .option('--matter <name>', 'what it is held for; a session may be held for several')
+      .option('--key-file <file>', 'file with your access key')
+      .addHelpText('after', `${KEY_HELP}${EXIT_HELP}${CONFIG_HELP}`)
+      .action(async (session: string, options: HoldOptions) => runs((await load()).changeHold(act, session, options, cli)))
+  change('set', 'keep a session, whatever retention says')
+  change('clear', 'lift it, for this matter')
+  command(hold, 'list [session]', 'what is held, for which matter and by whom')
+    .addHelpText(
+      'after',
+      `\nWith a session: exit code 1 where it is not held. Whoever deletes asks this first.${EXIT_HELP}${CONFIG_HELP}`,
+    )
+    .action(async (session: string | undefined, options: Common) => runs((await load()).listHolds(session, options, cli)))
 }
 
 function ledger(group: Command, command: Make, runs: Runs, cli: Cli): void {

@@ -2,7 +2,8 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import type { Store } from '../store/store.ts'
 import type { Copied, Evidence } from '../store/store-blob-evidence.ts'
-import { openTape } from '../tape/reader.ts'
+import { openTape, type Tape } from '../tape/reader.ts'
+import { type Holds, holdCopies } from './holds.ts'
 
 /** Between two looks; also how long after its end a tape is copied at the latest, where the store is well. */
 const LOOK_EVERY_MS = 60_000
@@ -14,6 +15,8 @@ export interface SealerParts {
   /** Where tapes are recorded. */
   readonly live: Store
   readonly evidence: Evidence
+  /** Of the ledger: what is held there is put under legal hold here. Without it nothing is. */
+  readonly holds?: Holds
   readonly lookEveryMs?: number
   /** Copied and compared. */
   readonly onCopied: (session: string, bytes: number) => void
@@ -29,6 +32,8 @@ export class Sealer implements AsyncDisposable {
   readonly #parts: SealerParts
   readonly #stop = new AbortController()
   readonly #done = new Set<string>()
+  /** Whether the copies of a session are under legal hold, as far as this process knows. */
+  readonly #held = new Map<string, boolean>()
   #wake: () => void = () => undefined
   readonly #running: Promise<void>
 
@@ -58,6 +63,7 @@ export class Sealer implements AsyncDisposable {
         onProblem(id, error)
       }
     }
+    await this.#hold()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -83,6 +89,25 @@ export class Sealer implements AsyncDisposable {
     }
   }
 
+  /** The ledger's holds, on every copy that is whole; at the first look also those that were lifted while nobody ran. */
+  async #hold(): Promise<void> {
+    const { evidence, holds, onProblem } = this.#parts
+    if (holds === undefined || evidence.holdsAll) return
+    const { signal } = this.#stop
+    await holds.catchUp(signal)
+    for (const id of holds.sessions()) {
+      const on = holds.isHeld(id)
+      if (!this.#done.has(id) || this.#held.get(id) === on) continue
+      try {
+        await holdCopies(evidence, id, on, signal)
+        this.#held.set(id, on)
+      } catch (error) {
+        if (signal.aborted) return
+        onProblem(id, error)
+      }
+    }
+  }
+
   async #waiting(): Promise<ReadonlySet<string>> {
     const ids = new Set<string>()
     for await (const key of this.#parts.live.list('tapes/', this.#stop.signal)) {
@@ -96,11 +121,13 @@ export class Sealer implements AsyncDisposable {
   async #copy(id: string): Promise<number | undefined> {
     const { live, evidence } = this.#parts
     const { signal } = this.#stop
-    if ((await stateOf(live, id, signal)) === 'open') return undefined
+    const tape = await ended(live, id, signal)
+    if (tape === undefined) return undefined
+    const tags = tagsOf(tape)
     const objects: Record<string, Copied> = {}
     let bytes = 0
     for await (const key of live.list(tapeKeys.prefix(id), signal)) {
-      const copied = await evidence.copy(live, key, signal)
+      const copied = await evidence.copy(live, key, { tags, signal })
       objects[key] = copied
       bytes += copied.size
     }
@@ -112,12 +139,19 @@ export class Sealer implements AsyncDisposable {
   }
 }
 
-/** A tape whose header has not come yet, or never will, is as good as open: its recovery ends it. */
-async function stateOf(store: Store, id: string, signal: AbortSignal): Promise<'sealed' | 'recovered' | 'open'> {
+/** Undefined for a tape whose header has not come yet, or never will: it is as good as open, its recovery ends it. */
+async function ended(store: Store, id: string, signal: AbortSignal): Promise<Tape | undefined> {
   try {
-    return (await openTape(store, id, signal)).state
+    const tape = await openTape(store, id, signal)
+    return tape.state === 'open' ? undefined : tape
   } catch (error) {
-    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return 'open'
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
     throw error
   }
+}
+
+/** What a copy can be found by without reading it; never whose session it was: tags are read with other rights than what they are on. */
+function tagsOf({ header: { session }, state }: Tape): Readonly<Record<string, string>> {
+  const { id, gateway, target, startedAt } = session
+  return { session: id, gateway, target: target.name, day: startedAt.slice(0, 10), state }
 }

@@ -18,12 +18,20 @@ export interface Retention {
   /** `locked` can be made longer and never shorter, by nobody. */
   readonly mode?: 'unlocked' | 'locked'
   readonly legalHold?: boolean
+  /** Index tags on every copy, to find it by; needs `blobs/tags/write`. */
+  readonly tags?: boolean
 }
 
 export interface Copied {
   readonly size: number
   /** Of the whole object, hex. */
   readonly sha256: string
+}
+
+export interface CopyOptions {
+  /** Written with the copy where the retention asks for tags: at most 10, of any text; what a tag cannot hold becomes `_`. */
+  readonly tags?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal | undefined
 }
 
 export async function openEvidence(place: BlobPlace, retention: Retention = {}, limits?: Partial<BlobLimits>): Promise<Evidence> {
@@ -50,9 +58,9 @@ export class Evidence {
 
   /**
    * Copies an object that grows no more, and reads the copy back: length and SHA-256 are those of the original when this
-   * resolves. One that is there already is compared as well; rejects STORE_CONFLICT where it is another.
+   * resolves. One that is there already is compared as well, and keeps the tags it has; rejects STORE_CONFLICT where it is another.
    */
-  async copy(from: Store, key: string, signal?: AbortSignal): Promise<Copied> {
+  async copy(from: Store, key: string, { tags, signal }: CopyOptions = {}): Promise<Copied> {
     const blob = this.#container.getBlockBlobClient(key)
     const size = await from.size(key, signal)
     // Nothing can be staged for what is kept already.
@@ -74,7 +82,13 @@ export class Evidence {
     const conditions = { ifNoneMatch: '*' }
     if (!isThere)
       await this.#made(key, 0, signal, (abortSignal) =>
-        blob.commitBlockList(ids, { conditions, metadata: { sha256 }, ...this.#protection(), abortSignal }),
+        blob.commitBlockList(ids, {
+          conditions,
+          metadata: { sha256 },
+          ...this.#protection(),
+          ...this.#tagged(tags),
+          abortSignal,
+        }),
       )
     const have = await this.digest(key, signal)
     if (have.size !== size || have.sha256 !== sha256)
@@ -89,6 +103,11 @@ export class Evidence {
     for (let at = 0; at < size; at += BLOCK_SIZE)
       hash.update(await this.store.get(key, { from: at, to: at + BLOCK_SIZE }, signal))
     return { size, sha256: hash.digest('hex') }
+  }
+
+  /** Every copy is under legal hold, whatever the ledger says of its session. */
+  get holdsAll(): boolean {
+    return this.#retention.legalHold === true
   }
 
   /** Puts an object under legal hold, or takes it away. */
@@ -146,6 +165,11 @@ export class Evidence {
     }
   }
 
+  #tagged(tags: Readonly<Record<string, string>> | undefined) {
+    if (tags === undefined || this.#retention.tags !== true) return {}
+    return { tags: Object.fromEntries(Object.entries(tags).map(([name, value]) => [name, tagOf(value)])) }
+  }
+
   #attempt<T>(
     what: string,
     size: number,
@@ -157,3 +181,8 @@ export class Evidence {
 }
 
 const POLICY_MODES = { unlocked: 'Unlocked', locked: 'Locked' } as const
+
+/** Letters, digits and `space + - . / : = _`, at most 256: what a tag's value may be. */
+function tagOf(text: string): string {
+  return text.slice(0, 256).replace(/[^A-Za-z0-9 +\-./:=_]/g, '_')
+}

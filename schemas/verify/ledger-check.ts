@@ -190,6 +190,8 @@ function missingTape(facts: SessionFacts, nowMs: number): TapeVerification | und
     told('missing', 'INVALID', `the tape is missing: ${what}`, where)
   const absent = (what: string, where: EntryPlace): TapeVerification =>
     told('absent', 'VALID-INCOMPLETE', `the session was opened, and ${what}`, where)
+  if (deleted?.held === true)
+    return missing(`it was deleted at ${deleted.at} by rule ${deleted.rule}, under legal hold`, deleted.place)
   if (deleted !== undefined)
     return { ...NO_TAPE, session, state: 'deleted', verdict: 'DELETED-BY-POLICY', exit: VERIFY_EXITS['DELETED-BY-POLICY'] }
   if (close !== undefined) return missing(`it was sealed with ${close.frames} frames in ${close.chunks} chunks`, close.place)

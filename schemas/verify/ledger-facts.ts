@@ -41,7 +41,9 @@ export interface SessionFacts {
     readonly place: EntryPlace
   }
   interim?: TapePoint & { readonly at: string; readonly place: EntryPlace }
-  deleted?: { readonly rule: string; readonly actor: string; readonly at: string; readonly place: EntryPlace }
+  /** Matters it is held for. */
+  holds?: ReadonlySet<string>
+  deleted?: { readonly rule: string; readonly held: boolean; readonly at: string; readonly place: EntryPlace }
   /** Told that it could not be recorded; `never` where it had not even begun. */
   failed?: { readonly what: string; readonly place: EntryPlace }
 }
@@ -116,7 +118,18 @@ export class LedgerFacts {
         return
       case 'retention.delete':
         this.#of(statement, place, (session) => {
-          session.deleted = { rule: textOf(statement['rule']), actor: textOf(statement['actor']), at: statement.at, place }
+          const held = (session.holds?.size ?? 0) > 0
+          session.deleted = { rule: textOf(statement['rule']), held, at: statement.at, place }
+        })
+        return
+      case 'hold.set':
+      case 'hold.clear':
+        this.#of(statement, place, (session) => {
+          const matter = textOf(statement['matter'] ?? '')
+          const holds = new Set(session.holds)
+          if (statement.type === 'hold.set') holds.add(matter)
+          else holds.delete(matter)
+          session.holds = holds
         })
         return
       case 'journal.import':

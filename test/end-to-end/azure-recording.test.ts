@@ -21,7 +21,7 @@ let env: Disposable
 before(async () => {
   const tls = await trustedTls()
   azurite = await startAzurite({ tls })
-  proxy = await startBlobProxy({ to: azurite.url, tls })
+  proxy = await startBlobProxy({ to: azurite.url, tls, worm: true })
   endpoint = await startIdentityEndpoint()
   env = withEnv({ ...endpoint.env, AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential' })
 })
@@ -99,7 +99,26 @@ test('ended tapes are copied to the evidence container, by an identity that may 
   await sealer?.look()
   const { code, out } = await runCli(['verify', `${proxy.url}/${evidence}`, '--json'])
   assert.equal(code, 0, out)
-  assert.equal(JSON.parse(out).tapes.length, 1)
+  const { tapes } = JSON.parse(out)
+  assert.equal(tapes.length, 1)
+
+  // A person puts it under legal hold: the ledger has it, and Azure keeps the copies.
+  const env = { SALLYPORT_KEY: gateway.keys.approver }
+  const hold = (act: string) =>
+    runCli(['retention', 'hold', act, tapes[0].session, '--reason', 'audit', '--json', '--config', gateway.config], { env })
+  const refused = await hold('set')
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /the ledger has it, the copies in the evidence container do not yet/)
+  proxy.rights = new Set([...proxy.rights, 'containers/write'])
+  await using repairing = await openSealer(await loadConfig(gateway.config, {}), silentLog())
+  await repairing?.look()
+  const blob = `/${new URL(proxy.url).pathname.slice(1)}/${evidence}/tapes/${tapes[0].session}/0000.tape`
+  assert.deepEqual(proxy.worm.headers(blob), { 'x-ms-legal-hold': 'true' })
+  const cleared = await hold('clear')
+  assert.equal(cleared.code, 0, cleared.err)
+  assert.equal(JSON.parse(cleared.out).held, false)
+  assert.ok(JSON.parse(cleared.out).copies >= 2)
+  assert.deepEqual(proxy.worm.headers(blob), {})
 })
 
 test('a byte changed in the container is INVALID, by URL as on disk', async () => {

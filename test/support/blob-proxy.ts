@@ -74,7 +74,11 @@ export async function startBlobProxy(options: BlobProxyOptions): Promise<BlobPro
       response.writeHead(status, { 'content-type': 'application/xml', 'x-ms-error-code': code, date: dateOf(options.clockMs) })
       response.end(request.method === 'HEAD' ? '' : text)
     }
-    if (proxy.rights !== undefined && !allows(proxy.rights, call.action)) return refuse(403, 'AuthorizationPermissionMismatch')
+    const needed: readonly Action[] =
+      request.headers['x-ms-tags'] === undefined ? [call.action] : [call.action, 'blobs/tags/write']
+    const { rights } = proxy
+    if (rights !== undefined && !needed.every((action) => allows(rights, action)))
+      return refuse(403, 'AuthorizationPermissionMismatch')
     const fault = await proxy.fault(call)
     if (fault === 'lost') return void request.socket.destroy()
     if (fault === 503) return refuse(503, 'ServerBusy')

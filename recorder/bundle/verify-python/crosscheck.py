@@ -148,7 +148,10 @@ class CrossCheck:
         def absent(what, place):
             return told("absent", "VALID-INCOMPLETE", "the session was opened, and " + what, place)
 
-        if facts.deleted:
+        if facts.deleted is not None and facts.deleted["held"]:
+            what = "it was deleted at %(at)s by rule %(rule)s, under legal hold"
+            return missing(what % facts.deleted, facts.deleted["place"])
+        if facts.deleted is not None:
             verdict = "DELETED-BY-POLICY"
             return dict(NO_TAPE, session=facts.session, state="deleted", verdict=verdict, exit=EXITS[verdict])
         if facts.close is not None:

@@ -53,6 +53,7 @@ class Session:
     def __init__(self, session, gateway, at, at_ms, header, place):
         self.session, self.gateway, self.at, self.at_ms, self.header, self.place = session, gateway, at, at_ms, header, place
         self.close = self.recover = self.interim = self.failed = self.deleted = None
+        self.holds = set()
 
 
 class Facts:
@@ -95,7 +96,13 @@ class Facts:
             if session is not None and kind == "recording.failed":
                 session.failed = {"what": text_of(statement.get("what")), "place": place}
             elif session is not None:
-                session.deleted = True
+                rule, at = text_of(statement.get("rule")), statement["at"]
+                session.deleted = {"rule": rule, "held": bool(session.holds), "at": at, "place": place}
+        elif kind in ("hold.set", "hold.clear"):
+            session = self._of(statement, place)
+            if session is not None:
+                matter = text_of(statement.get("matter", ""))
+                (session.holds.add if kind == "hold.set" else session.holds.discard)(matter)
         elif kind == "journal.import":
             self.imported[gateway] = int(statement["sessions"])
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
 import { nodeTools } from '../../../recorder/tape/tools.ts'
+import type { LedgerEntry } from '../../../schemas/ledger.ts'
 import { tapeKeys } from '../../../schemas/tape.ts'
 import type { TapeVerification, Verification, VerifyVerdict } from '../../../schemas/verification.ts'
 import { interimRoot } from '../../../schemas/verify/ledger-facts.ts'
@@ -22,8 +23,9 @@ let open: string
 let whole: MemoryStore
 /** While `open` was open. */
 let running: MemoryStore
-/** A session more, whose key and tail somebody took. */
+/** The ledger tells of an act of retention: on a session that had been released, and on one that was held. */
 let retention: MemoryStore
+let heldRetention: MemoryStore
 
 before(async () => {
   folder = await recordingFolder()
@@ -53,22 +55,28 @@ before(async () => {
   await ledger.append({ type: 'gateway.stop', reason: 'stopped' })
   await ledger.close()
   whole = store
-  retention = store.copy()
-  const act = await StoreLedger.open({ store: retention, gateway: 'gw1-cli', signer, publish: false })
-  await act.append({
-    type: 'retention.delete',
-    actor: 'otto',
-    proof: 'key:k1',
-    session: sealed,
-    rule: 'after-90-days',
-    objects: 2,
-  })
-  await act.close()
+  const by = { actor: 'otto', proof: 'key:k1', session: sealed }
+  const deletion = { type: 'retention.delete', ...by, rule: 'after-90-days', objects: 2 } as const
+  const matter = { ...by, matter: 'case-1', reason: 'audit' }
+  retention = await withEntries(store, [{ type: 'hold.set', ...matter }, { type: 'hold.clear', ...matter }, deletion])
+  heldRetention = await withEntries(store, [
+    { type: 'hold.set', ...matter },
+    { type: 'hold.clear', ...by, reason: 'another matter' },
+    deletion,
+  ])
 })
 after(async () => {
   gallery[Symbol.dispose]()
   await folder[Symbol.asyncDispose]()
 })
+
+async function withEntries(store: MemoryStore, entries: readonly LedgerEntry[]): Promise<MemoryStore> {
+  const copy = store.copy()
+  const ledger = await StoreLedger.open({ store: copy, gateway: 'gw1-cli', signer: folder.signer, publish: false })
+  for (const one of entries) await ledger.append(one)
+  await ledger.close()
+  return copy
+}
 
 function lines(store: MemoryStore): string[] {
   return (store.objects.get(ledgerKeys.sequence(0))?.toString() ?? '').split('\n').slice(0, -1)
@@ -130,6 +138,7 @@ function rows(): Row[] {
       'ledger',
     ],
     ['retention', without(retention, tapeKeys.prefix(sealed)), 'DELETED-BY-POLICY'],
+    ['retention under legal hold', without(heldRetention, tapeKeys.prefix(sealed)), 'INVALID', 'ledger'],
     ['the tail of an open tape cut behind its interim', changed(running, tape, cutTail), 'INVALID', 'ledger'],
     ['the tail of a sealed tape cut', changed(whole, tape, cutTail), 'INVALID', 'ledger'],
     [

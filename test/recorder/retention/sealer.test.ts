@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { verifyStore } from '../../../recorder/index.ts'
+import { StoreLedger, verifyStore } from '../../../recorder/index.ts'
+import { Holds } from '../../../recorder/retention/holds.ts'
 import { Sealer } from '../../../recorder/retention/sealer.ts'
 import type { Store } from '../../../recorder/store/store.ts'
 import { type Evidence, openEvidence } from '../../../recorder/store/store-blob-evidence.ts'
 import { publishKey } from '../../../recorder/tape/published-keys.ts'
 import { type Azurite, startAzurite } from '../../support/azurite.ts'
+import { startBlobProxy } from '../../support/blob-proxy.ts'
 import { FaultyStore } from '../../support/faulty-store.ts'
 import { entry, recordingFolder, START } from '../../support/recording.ts'
 
@@ -23,11 +25,12 @@ interface Told {
   readonly problems: (string | undefined)[]
 }
 
-function sealerOf(live: Store, evidence: Evidence): { readonly sealer: Sealer; readonly told: Told } {
+function sealerOf(live: Store, evidence: Evidence, holds?: Holds): { readonly sealer: Sealer; readonly told: Told } {
   const told: Told = { copied: [], problems: [] }
   const sealer = new Sealer({
     live,
     evidence,
+    ...(holds === undefined ? {} : { holds }),
     lookEveryMs: HOUR_MS,
     onCopied: (session) => told.copied.push(session),
     onProblem: (session) => told.problems.push(session),
@@ -111,4 +114,63 @@ test('a store that is away is told, and two sealers at once make one copy', asyn
   const lost = sealerOf(folder.store, nowhere)
   await assert.rejects(lost.sealer.look(), { code: 'STORE_FAILED', message: /404 ContainerNotFound/ })
   await lost.sealer[Symbol.asyncDispose]()
+})
+
+test('what the ledger holds is put under legal hold once it is copied, and released when it is lifted, also after a restart', async () => {
+  await using folder = await recordingFolder()
+  await using proxy = await startBlobProxy({ to: azurite.url, worm: true })
+  const room = await folder.room()
+  const [held, other] = [await room.open(START), await room.open(START)]
+  for (const { recorder } of [held, other]) await recorder.seal('client.left')
+  const { id } = held.info
+  const ledger = await StoreLedger.open({ store: folder.store, gateway: 'gw1-cli', signer: folder.signer, publish: false })
+  const by = { actor: 'ada', proof: 'key:k1', session: id, reason: 'audit' }
+  await ledger.append({ type: 'hold.set', ...by })
+  const place = { ...(await azurite.place()), url: proxy.url }
+  const evidence = await openEvidence(place, {}, { tries: 1 })
+  const blob = (session: string) =>
+    azurite.through(proxy.url).getContainerClient(place.container).getBlobClient(`tapes/${session}/0000.tape`)
+  const isHeld = async (session: string): Promise<boolean> => (await blob(session).getProperties()).legalHold === true
+  const holds = () => new Holds(folder.store, async () => [folder.signer])
+  {
+    // The first look is not allowed to set holds: it is told, and tried again.
+    proxy.rights = new Set(['blobs/read', 'blobs/write'])
+    const { sealer, told } = sealerOf(folder.store, evidence, holds())
+    await using _sealer = sealer
+    await sealer.look()
+    assert.ok(told.problems.includes(id))
+    assert.equal(await isHeld(id), false)
+    proxy.rights = undefined
+    await sealer.look()
+  }
+  assert.deepEqual([await isHeld(id), await isHeld(other.info.id)], [true, false])
+  await assert.rejects(blob(id).delete(), { code: 'BlobImmutableDueToPolicy' })
+  await ledger.append({ type: 'hold.clear', ...by })
+  await ledger.close()
+  const { sealer, told } = sealerOf(folder.store, evidence, holds())
+  await using _sealer = sealer
+  await sealer.look()
+  assert.deepEqual([await isHeld(id), told.problems], [false, []])
+})
+
+test('copies carry index tags where that is asked for, by which they are found; without the right nothing is copied', async () => {
+  await using folder = await recordingFolder()
+  await using proxy = await startBlobProxy({ to: azurite.url })
+  const room = await folder.room()
+  const { info, recorder } = await room.open({ ...START, target: { ...START.target, name: 'shop (eu)' } })
+  await recorder.seal('client.left')
+  const place = { ...(await azurite.place()), url: proxy.url }
+  const evidence = await openEvidence(place, { tags: true }, { tries: 1 })
+  const { sealer, told } = sealerOf(folder.store, evidence)
+  await using _sealer = sealer
+  proxy.rights = new Set(['blobs/read', 'blobs/write'])
+  await sealer.look()
+  assert.deepEqual([told.copied, told.problems.includes(info.id)], [[], true])
+  proxy.rights = undefined
+  await sealer.look()
+  assert.deepEqual(told.copied, [info.id])
+  const blob = azurite.container(place.container).getBlobClient(`tapes/${info.id}/0000.tape`)
+  const { tags } = await blob.getTags()
+  const day = info.startedAt.slice(0, 10)
+  assert.deepEqual(tags, { session: info.id, gateway: 'gw1', target: 'shop _eu_', day, state: 'sealed' })
 })

@@ -1,0 +1,38 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { Identity } from '../../schemas/session.ts'
+import type { Settings } from '../config.ts'
+import { Doorkeeper } from '../identity/doorkeeper.ts'
+import { JwtProver } from '../identity/jwt.ts'
+import { KeyFolder } from '../identity/key-folder.ts'
+import { placesIn } from '../places.ts'
+import type { Cli } from './context.ts'
+
+/** The key or token shown with a command: in SALLYPORT_KEY, or in the file named by --key-file. */
+export async function shownKey(keyFile: string | undefined, cli: Cli): Promise<string | undefined> {
+  const shown = keyFile === undefined ? cli.env['SALLYPORT_KEY'] : await readFile(resolve(cli.cwd, keyFile), 'utf8')
+  return shown === undefined || shown.trim() === '' ? undefined : shown.trim()
+}
+
+/** Whoever acts by a command proves it like everybody else: nobody acts under a name they typed. `question` asks for the proof. */
+export async function proveCaller(
+  settings: Pick<Settings, 'identities' | 'dataDir' | 'jwt'>,
+  question: string,
+  keyFile: string | undefined,
+  cli: Cli,
+): Promise<Identity> {
+  const secret = await shownKey(keyFile, cli)
+  if (secret === undefined)
+    throw new ApplianceError(
+      'AUTH_REQUIRED',
+      `${question} Put your own access key into SALLYPORT_KEY, or name its file with --key-file`,
+    )
+  const doorkeeper = new Doorkeeper({
+    identities: settings.identities,
+    folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys),
+    jwt: await JwtProver.open(settings.jwt),
+    onDenied: () => undefined,
+  })
+  return doorkeeper.prove({ secret, client: 'cli' }, new AbortController().signal)
+}
