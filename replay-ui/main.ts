@@ -150,16 +150,21 @@ class SallyportApp extends LitElement {
     switch (this.#state) {
       case 'asking':
         // A recording is opened while the server says who asks: if it is nobody, it says so to both.
-        return this.#route.page === 'replay' ? html`${this.#bar()}${this.#page()}` : loading('Opening the console …')
+        return this.#route.page === 'replay' ? this.#inside() : loading('Opening the console …')
       case 'failed':
         return html`<main class="page" id="main">${failure(this.#problem, () => void this.#ask())}</main>`
       case 'out':
         return html`<sign-in-page .api=${this.#api} .link=${this.#link} .note=${this.#note} @signed-in=${(event: SignedInEvent) => this.#signedIn(event.me)}></sign-in-page>`
       case 'in':
-        return html`${this.#bar()}${this.#page()}`
+        return this.#inside()
       default:
         return this.#state satisfies never
     }
+  }
+
+  /** One template for whoever is in and whoever may turn out to be: of two, the second would take the page down and open it again. */
+  #inside(): TemplateResult {
+    return html`${this.#bar()}${this.#page()}`
   }
 
   #bar(): TemplateResult {

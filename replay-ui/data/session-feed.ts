@@ -39,8 +39,10 @@ export class SessionFeed {
 
   /** Rejects what the API refuses. Statements go on loading behind it. */
   async open(): Promise<SessionDetail> {
+    // Asked for first: the catalog answers in turn, and a page of statements takes the longest.
+    const detail = this.#api.session(this.#id, this.#signal)
     void this.#load(undefined)
-    this.detail = await this.#api.session(this.#id, this.#signal)
+    this.detail = await detail
     if (this.detail.state === 'live' && this.detail.may.read) this.#follow()
     return this.detail
   }

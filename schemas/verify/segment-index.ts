@@ -21,6 +21,9 @@ const MAX_INDEX_SIZE = 8 << 20
 /** A header is some hundred bytes, with many claims and groups a few thousand. */
 const HEADER_WINDOW = 16 << 10
 
+/** Read at a segment's end at once: its footer, and with it the index of a hundred chunks, which would be another request. */
+const TAIL_WINDOW = 16 << 10
+
 /** Everything that must be known of a tape before its frames are asked for. Nothing of it is verified. */
 export interface TapeIndex {
   readonly header: TapeHeader
@@ -35,12 +38,17 @@ export async function readTapeIndex(
   id: string,
   signal?: AbortSignal,
 ): Promise<TapeIndex> {
-  const header = await readHeader(await ObjectWindow.open(source, tools, tapeKeys.segment(id, 0), signal, HEADER_WINDOW))
-  const segments: SegmentIndex[] = []
-  for (let number = 0; ; number += 1) {
-    const index = await segmentIndex(source, tools, id, number, signal)
-    if (index === undefined) break
-    segments.push(index)
+  const first = await ObjectWindow.open(source, tools, tapeKeys.segment(id, 0), signal)
+  // Together, as each may be a request. A segment without a stored index is read through only once there is a header.
+  const [header, stored] = await Promise.all([
+    readHeader(await ObjectWindow.open(source, tools, tapeKeys.segment(id, 0), signal, HEADER_WINDOW)),
+    storedIndex(first, source, id, 0, signal),
+  ])
+  const segments = [stored ?? (await indexByScan(first, 0))]
+  for (let number = 1; ; number += 1) {
+    const object = await opened(source, tools, tapeKeys.segment(id, number), signal)
+    if (object === undefined) break
+    segments.push((await storedIndex(object, source, id, number, signal)) ?? (await indexByScan(object, number)))
   }
   return { header, segments, recovered: await readRecovered(source, tools, tapeKeys.recovered(id), signal) }
 }
@@ -55,21 +63,15 @@ export async function readHeader(object: ObjectWindow): Promise<TapeHeader> {
   return header
 }
 
-/** From the footer, from the sidecar, or by reading the segment through; undefined where there is no such segment. */
-async function segmentIndex(
+/** From the footer, or from what a recovery put beside the segment; undefined where neither has one. */
+async function storedIndex(
+  object: ObjectWindow,
   source: ObjectSource,
-  tools: VerifyTools,
   id: string,
   number: number,
   signal?: AbortSignal,
 ): Promise<SegmentIndex | undefined> {
-  const object = await opened(source, tools, tapeKeys.segment(id, number), signal)
-  if (object === undefined) return undefined
-  return (
-    (await indexFromFooter(object)) ??
-    (await indexFromSidecar(source, tools, id, number, signal)) ??
-    (await indexByScan(object, number))
-  )
+  return (await indexFromFooter(object)) ?? (await indexFromSidecar(source, object.tools, id, number, signal))
 }
 
 async function opened(
@@ -90,6 +92,7 @@ async function opened(
 export async function indexFromFooter(object: ObjectWindow): Promise<SegmentIndex | undefined> {
   if (object.size < FOOTER_SIZE) return undefined
   try {
+    await object.read(Math.max(0, object.size - TAIL_WINDOW), TAIL_WINDOW)
     const bytes = await object.read(object.size - FOOTER_SIZE, FOOTER_SIZE)
     const footer = decodeFooter(bytes)
     const record = await recordAt(object, footer.indexAt)
