@@ -1,10 +1,13 @@
 import type { ServerEvent, SessionDetail, SessionProgress, StatementRow } from '../../schemas/api.ts'
 import type { Api } from './api.ts'
 
-/** Asked for at once, and then on in the background. */
+/** What the list shows first; then on in the background. */
+const FIRST_STATEMENTS = 200
 const STATEMENTS_AT_ONCE = 1000
 /** Between pages: who looks at frames meanwhile comes first, and the list is long enough already. */
 const PAGE_PAUSE_MS = 250
+/** After `pause`. */
+const SEEK_PAUSE_MS = 1_000
 /** Statements kept for the list; a session with more is searched and not scrolled. */
 const MAX_STATEMENTS = 50_000
 
@@ -29,6 +32,7 @@ export class SessionFeed {
   problem = ''
   /** Whether news of a running session arrive; `off` where it does not run. */
   tail: 'off' | 'up' | 'down' = 'off'
+  #pausedUntilMs = 0
 
   constructor(api: Pick<Api, 'session' | 'statements' | 'events'>, id: string, listener: FeedListener, signal: AbortSignal) {
     this.#api = api
@@ -45,6 +49,16 @@ export class SessionFeed {
     this.detail = await detail
     if (this.detail.state === 'live' && this.detail.may.read) this.#follow()
     return this.detail
+  }
+
+  /** Somebody seeks: the pages of statements that follow can wait. */
+  pause(): void {
+    this.#pausedUntilMs = performance.now() + SEEK_PAUSE_MS
+  }
+
+  /** Whether the statement that frame `seq` belongs to would be among those that are here. */
+  covers(seq: number): boolean {
+    return this.state !== 'loading' || seq < (this.statements.at(-1)?.frame ?? 0)
   }
 
   #follow(): void {
@@ -86,13 +100,15 @@ export class SessionFeed {
       let loaded = fromFrame === undefined ? [] : this.statements.filter(({ frame }) => frame < fromFrame)
       do {
         const from: object = fromFrame === undefined ? {} : { fromFrame }
-        const query = { limit: STATEMENTS_AT_ONCE, ...from, ...(cursor === null ? {} : { cursor }) }
+        const limit = loaded.length === 0 ? FIRST_STATEMENTS : STATEMENTS_AT_ONCE
+        const query = { limit, ...from, ...(cursor === null ? {} : { cursor }) }
         const page: Awaited<ReturnType<Api['statements']>> = await this.#api.statements(this.#id, query, this.#signal)
         loaded = [...loaded, ...page.statements]
         cursor = page.next
         this.statements = loaded
         this.#listener.changed()
-        if (cursor !== null) await new Promise((resolve) => setTimeout(resolve, PAGE_PAUSE_MS))
+        for (let leftMs = PAGE_PAUSE_MS; cursor !== null && leftMs > 0; leftMs = this.#pausedUntilMs - performance.now())
+          await new Promise((resolve) => setTimeout(resolve, leftMs))
       } while (cursor !== null && loaded.length < MAX_STATEMENTS)
       this.state = 'here'
     } catch (error) {

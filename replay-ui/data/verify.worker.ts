@@ -14,7 +14,7 @@ import type { Ask, Tell } from './worker-messages.ts'
 /** Whole megabytes at once: verification reads everything. */
 const VERIFY_WINDOW_SIZE = 1 << 20
 /** Verdicts of chunks are told together, at most this often. */
-const TELL_EVERY_MS = 250
+const TELL_EVERY_MS = 500
 /** Long enough to fetch and show a chunk; a machine of two cores has none to spare then. */
 const PAUSE_MS = 300
 /** Found frames listed; a search that finds more is too wide to be read, and says so by stopping here. */

@@ -1,4 +1,5 @@
 import { sha256 as nobleSha256, sha512 } from '@noble/hashes/sha2.js'
+import type { CHash, Hash } from '@noble/hashes/utils.js'
 import { decompress as zstd } from 'fzstd'
 import { hexOf, joinBytes } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -29,14 +30,21 @@ async function decompress(codec: Codec, stored: Uint8Array, rawSize: number): Pr
     throw new ApplianceError('TAPE_MALFORMED', `a chunk of ${rawSize} bytes, the limit is ${MAX_CHUNK_RAW_SIZE}`)
   let raw: Uint8Array
   try {
-    // fzstd writes into what it is given and fails at its end, so no input can make it take more.
-    raw = codec === 'store' ? stored : codec === 'zstd' ? zstd(stored, new Uint8Array(rawSize)) : await gunzip(stored, rawSize)
+    raw = codec === 'store' ? stored : codec === 'zstd' ? unzstd(stored, rawSize) : await gunzip(stored, rawSize)
   } catch (error) {
     throw new ApplianceError('TAPE_MALFORMED', `the chunk cannot be decompressed (${codec})`, { cause: error })
   }
   if (raw.length !== rawSize)
     throw new ApplianceError('TAPE_MALFORMED', `the chunk has ${raw.length} bytes, its header says ${rawSize}`)
   return raw
+}
+
+/**
+ * fzstd writes into what it is given and fails at its end, so no input can make it take more. It also asks, twice, whether what
+ * it is given `== 1`: an array answers that by writing itself out as text, megabytes of it, unless it has an answer of its own.
+ */
+function unzstd(stored: Uint8Array, rawSize: number): Uint8Array {
+  return zstd(stored, Object.defineProperty(new Uint8Array(rawSize), Symbol.toPrimitive, { value: () => Number.NaN }))
 }
 
 async function gunzip(bytes: Uint8Array, maxSize: number): Promise<Uint8Array> {
@@ -73,10 +81,29 @@ function crc32(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0
 }
 
+/** One hash after the other by the same hasher: making one, with its buffers, costs a third of hashing a frame. */
+class Hasher<T extends Hash<T>> {
+  readonly #blank: T
+  readonly #used: T
+
+  constructor({ create }: CHash<T>) {
+    this.#blank = create()
+    this.#used = create()
+  }
+
+  /** `target` is as long as the hash. */
+  write(bytes: Uint8Array, target: Uint8Array): void {
+    this.#blank._cloneInto(this.#used)
+    this.#used.update(bytes).digestInto(target)
+  }
+}
+
 /** Salt i is bytes [16 (i mod 4), +16) of SHA-512(key || u64be(i div 4)); leaf i is SHA-256(0x00 || salt i || frame i). */
 class WebLeaves implements LeafHasher {
   readonly #input: Uint8Array
-  #salts: Uint8Array = new Uint8Array(SALTS_PER_HASH * SALT_SIZE)
+  readonly #sha256 = new Hasher(nobleSha256)
+  readonly #sha512 = new Hasher(sha512)
+  readonly #salts = new Uint8Array(SALTS_PER_HASH * SALT_SIZE)
   #group = -1
   #scratch = new Uint8Array(4096)
 
@@ -89,7 +116,7 @@ class WebLeaves implements LeafHasher {
     const group = Math.floor(seq / SALTS_PER_HASH)
     if (group !== this.#group) {
       new DataView(this.#input.buffer).setBigUint64(this.#input.length - 8, BigInt(group))
-      this.#salts = sha512(this.#input)
+      this.#sha512.write(this.#input, this.#salts)
       this.#group = group
     }
     const size = 1 + SALT_SIZE + to - from
@@ -98,20 +125,21 @@ class WebLeaves implements LeafHasher {
     this.#scratch[0] = 0x00
     this.#scratch.set(this.#salts.subarray(salt, salt + SALT_SIZE), 1)
     this.#scratch.set(raw.subarray(from, to), 1 + SALT_SIZE)
-    target.set(nobleSha256(this.#scratch.subarray(0, size)), at)
+    this.#sha256.write(this.#scratch.subarray(0, size), target.subarray(at, at + HASH_SIZE))
   }
 }
 
 /** Level by level; a hash without a sibling goes up as it is, which gives the same tree as RFC 6962's split at a power of two. */
 function merkleRoot(hashes: Uint8Array, count: number): Uint8Array {
   if (count === 0) return nobleSha256(new Uint8Array(0))
+  const sha256 = new Hasher(nobleSha256)
   const node = new Uint8Array(1 + 2 * HASH_SIZE)
   node[0] = 0x01
   for (let width = count; width > 1; width = (width + 1) >> 1) {
     const pairs = width >> 1
     for (let index = 0; index < pairs; index += 1) {
       node.set(hashes.subarray(index * 2 * HASH_SIZE, (index * 2 + 2) * HASH_SIZE), 1)
-      hashes.set(nobleSha256(node), index * HASH_SIZE)
+      sha256.write(node, hashes.subarray(index * HASH_SIZE, (index + 1) * HASH_SIZE))
     }
     if (width % 2 === 1) hashes.copyWithin(pairs * HASH_SIZE, (width - 1) * HASH_SIZE, width * HASH_SIZE)
   }

@@ -6,6 +6,18 @@ const MAX_HEIGHT = 8_000_000
 /** Rows beyond the edges, so that a quick scroll shows rows and not their background. */
 const OVERSCAN = 6
 
+const scrolls = new Map<Element, number>()
+
+/** Before the browser draws, and once every list of the page has its rows: each scroll lays out whatever has changed by then. */
+function scrollLater(scroll: Element, top: number): void {
+  if (scrolls.size === 0)
+    queueMicrotask(() => {
+      for (const [element, place] of scrolls) element.scrollTop = place
+      scrolls.clear()
+    })
+  scrolls.set(scroll, top)
+}
+
 /** The rows of a list are as high as each other, so that where a row is can be told without measuring any: a million cost what forty cost. */
 export class VirtualList extends LitElement {
   static override properties = {
@@ -114,7 +126,7 @@ export class VirtualList extends LitElement {
     if (this.#top === this.#scrolledTo) return
     this.#scrolledTo = this.#top
     const scroll = this.querySelector('.vl-scroll')
-    if (scroll !== null) scroll.scrollTop = this.#top
+    if (scroll !== null) scrollLater(scroll, this.#top)
   }
 
   /** Where to scroll to for the row to be in sight: as little as needed, to its middle where it is far away. */

@@ -5,6 +5,7 @@ import { counted, countText, dateText, sizeText, timeText } from '../data/format
 import { copyButton } from '../elements/copy-text.ts'
 import { stateMark } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
+import { styled } from '../elements/styled.ts'
 
 export interface IntegrityInput {
   readonly verification: TapeVerification | undefined
@@ -70,14 +71,15 @@ const MEANING: Readonly<Record<TapeVerification['verdict'], string>> = {
 
 export function integrityView(input: IntegrityInput, kept: Kept): TemplateResult {
   const { verification, unverified, checkedChunks, chunks } = input
+  const percent = chunks === 0 ? 0 : Math.min(99, Math.floor((checkedChunks / chunks) * 100))
   const [tone, sign, words] =
     unverified !== undefined
       ? ['unknown', '?', 'Not verified']
       : verification === undefined
-        ? ['busy', '', `Verifying ${chunks === 0 ? 0 : Math.min(99, Math.floor((checkedChunks / chunks) * 100))} %`]
+        ? ['busy', '', `Verifying ${percent} %`]
         : badgeOf(verification, input.live)
   return html`<button type="button" class="badge badge-${tone}" popovertarget="integrity" aria-label="Integrity: ${words}">
-      <span aria-hidden="true">${tone === 'busy' ? html`<span class="spinner"></span>` : sign}</span>${words}
+      <span aria-hidden="true">${tone === 'busy' ? html`<span class="pie" ${styled({ '--part': `${percent}%` })}></span>` : sign}</span>${words}
     </button>
     <div id="integrity" class="popover" popover role="dialog" aria-label="Integrity">${detailView(input, kept)}</div>`
 }

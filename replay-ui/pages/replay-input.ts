@@ -72,7 +72,7 @@ export function inputOf(
     checkedCount: checkedCount + (tape?.verification === undefined ? 0 : 1),
     statements: {
       statements,
-      current: lastAtMost(statements, (one) => one.frame, cursor),
+      current: feed?.covers(cursor) === true ? lastAtMost(statements, (one) => one.frame, cursor) : -1,
       state: feed?.state ?? 'loading',
       problem: feed?.problem ?? '',
       onPick: ({ frame }) => acts.onFrame(frame),
@@ -181,12 +181,15 @@ export function shownAt(seq: number, feed: SessionFeed | undefined, tape: Tape |
   const frame = tape?.frame(seq)
   const protocol = feed?.detail?.target.protocol
   if (feed === undefined || tape === undefined || frame === undefined || protocol === undefined) return undefined
-  return { seq, ...showFrame(protocol, frame, commandOf(seq, feed, tape), (one) => tape.frame(one)) }
+  const command = commandOf(seq, feed, tape)
+  const { contents, missing } = showFrame(protocol, frame, command, (one) => tape.frame(one))
+  return { seq, contents, missing: missing || (command === undefined && !feed.covers(seq)) }
 }
 
-/** The frame of the command that frame `seq` answers: the nearest one from the client, or the statement's. */
-function commandOf(seq: number, { statements }: SessionFeed, tape: Tape): number | undefined {
+/** The frame of the command that frame `seq` answers: the nearest one from the client, or the statement's, once that is here. */
+function commandOf(seq: number, feed: SessionFeed, tape: Tape): number | undefined {
   const first = tape.map?.chunks[chunkOfFrame(tape.map, seq)]?.firstSeq ?? seq
   for (let back = seq; back >= Math.max(first, seq - MAX_LOOK_BACK); back -= 1) if (tape.frame(back)?.dir === 'in') return back
-  return statements[lastAtMost(statements, (one) => one.frame, seq)]?.frame
+  const { statements } = feed
+  return feed.covers(seq) ? statements[lastAtMost(statements, (one) => one.frame, seq)]?.frame : undefined
 }

@@ -20,6 +20,8 @@ const COPIED_MS = 2_000
 const ADDRESS_MS = 300
 /** Who moves no farther is reading on: the next chunk is asked for before it is needed. */
 const NEAR_FRAMES = 64
+/** What was shown stays that long while the next is fetched: drawing a page that says so takes longer than most fetches do. */
+const PATIENCE_MS = 150
 
 const AT_START: Omit<ReplayState, 'session'> = {
   page: 'loading',
@@ -49,6 +51,10 @@ export class ReplayPage extends LitElement {
   #tape: Tape | undefined
   #shown: ShownFrame | undefined
   #placed = false
+  /** Set while the frame under the cursor is on its way. */
+  #arriving: { readonly near: boolean; readonly sinceMs: number } | undefined
+  /** As it was last drawn with its frame. */
+  #drawn: ReplayState | undefined
   #gone = new AbortController()
   #tickedMs = 0
   #verifiedMs = 0
@@ -82,7 +88,20 @@ export class ReplayPage extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    return view(inputOf(this.#state, this.#feed, this.#tape, this.#show(), this.#acts))
+    const state = this.#patient()
+    return view(inputOf(state, this.#feed, this.#tape, this.#show(state.cursor), this.#acts))
+  }
+
+  /** The state to draw: where the cursor's chunk is still being fetched, for a moment at the place it comes from. */
+  #patient(): ReplayState {
+    const { cursor } = this.#state
+    const waits = this.#arriving !== undefined && performance.now() - this.#arriving.sinceMs < PATIENCE_MS
+    if (waits && this.#drawn !== undefined && this.#tape?.chunkWith(cursor)?.state === 'loading') {
+      const { cursor: before, row, selection, cell } = this.#drawn
+      return { ...this.#state, cursor: before, row, selection, cell }
+    }
+    if (this.#tape?.frame(cursor) !== undefined) this.#drawn = this.#state
+    return this.#state
   }
 
   #set(change: Partial<ReplayState>): void {
@@ -94,6 +113,8 @@ export class ReplayPage extends LitElement {
     this.#tape?.close()
     this.#state = { ...AT_START, session: this.session }
     this.#placed = false
+    this.#arriving = undefined
+    this.#drawn = undefined
     const newWorker = (): TapeWorker => new Worker(new URL('../data/verify.worker.ts', import.meta.url), { type: 'module' })
     const tape = new Tape(newWorker, () => this.#tapeChanged())
     this.#tape = tape
@@ -144,6 +165,7 @@ export class ReplayPage extends LitElement {
         void tape.whenFrame(Math.min(first, map.frameCount - 1)).then(() => this.#verify())
       }
     }
+    this.#arrive()
     this.requestUpdate()
   }
 
@@ -195,14 +217,21 @@ export class ReplayPage extends LitElement {
     const target = Math.max(0, Math.min(seq, this.#lastFrame))
     const near = Math.abs(target - this.#state.cursor) <= NEAR_FRAMES
     this.#put(target, row)
-    void this.#tape?.whenFrame(target).then((frame) => {
-      const { cursor, player, span } = this.#state
-      if (frame === undefined || cursor !== target) return
-      if (near) this.#tape?.ahead(target)
-      this.#set({
-        player: player.playing ? player : play(player, { move: 'to', atUs: frame.atUs }),
-        span: following(span ?? { fromUs: 0, toUs: player.durationUs }, frame.atUs),
-      })
+    this.#arriving = { near, sinceMs: performance.now() }
+    this.#feed?.pause()
+    this.#arrive()
+    if (this.#arriving !== undefined) setTimeout(() => this.requestUpdate(), PATIENCE_MS)
+  }
+
+  #arrive(): void {
+    const { cursor, player, span } = this.#state
+    const frame = this.#arriving === undefined ? undefined : this.#tape?.frame(cursor)
+    if (this.#arriving === undefined || frame === undefined) return
+    if (this.#arriving.near) this.#tape?.ahead(cursor)
+    this.#arriving = undefined
+    this.#set({
+      player: player.playing ? player : play(player, { move: 'to', atUs: frame.atUs }),
+      span: following(span ?? { fromUs: 0, toUs: player.durationUs }, frame.atUs),
     })
   }
 
@@ -400,9 +429,8 @@ export class ReplayPage extends LitElement {
   }
 
   /** Kept, as a page of rows takes a while to decode. */
-  #show(): ShownFrame | undefined {
-    if (this.#shown?.seq !== this.#state.cursor || this.#shown.missing)
-      this.#shown = shownAt(this.#state.cursor, this.#feed, this.#tape)
+  #show(cursor: number): ShownFrame | undefined {
+    if (this.#shown?.seq !== cursor || this.#shown.missing) this.#shown = shownAt(cursor, this.#feed, this.#tape)
     return this.#shown
   }
 }
