@@ -148,7 +148,7 @@ export class GatewaySessions {
     })
     const target: Target = knock.database === undefined ? found.target : { ...found.target, database: knock.database }
     // Whatever can fail does so before there is a tape to seal.
-    const judge = policy.judge(identity, target)
+    const judge = policy.judge(identity, target, { now: Date.now })
     const labels = policy.columns(identity)
     const { info, recorder } = await room.open({
       identity,

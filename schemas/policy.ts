@@ -88,6 +88,7 @@ export const Match = Type.Object(
     verb: Type.Optional(Names),
     relations: Type.Optional(Globs),
     columns: Type.Optional(Globs),
+    labels: Type.Optional(Globs),
     functions: Type.Optional(Globs),
     function_categories: Type.Optional(
       Type.Union([Type.Enum(FUNCTION_CATEGORIES), Type.Array(Type.Enum(FUNCTION_CATEGORIES), { minItems: 1 })]),
@@ -145,6 +146,28 @@ const Threshold = Type.Object(
   strict,
 )
 
+const Days = Type.String({
+  pattern: '^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?$',
+  description: 'a day like mon, or days like mon-fri',
+})
+const Span = Type.String({
+  pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$',
+  description: 'hours like 08:00-18:30, or over midnight like 22:00-06:00',
+})
+
+/** Part of the week, in the time of a place. What goes over midnight belongs to the day it begins. */
+const Hours = Type.Object(
+  {
+    days: Type.Optional(Type.Union([Days, Type.Array(Days, { minItems: 1, maxItems: 14 })])),
+    hours: Type.Optional(Type.Union([Span, Type.Array(Span, { minItems: 1, maxItems: 24 })])),
+    zone: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: 'a time zone like Europe/Berlin; UTC otherwise' }),
+    ),
+  },
+  { ...strict, minProperties: 1 },
+)
+export type Hours = Static<typeof Hours>
+
 const ApprovalRule = Type.Object(
   {
     groups: Type.Optional(Names),
@@ -162,7 +185,12 @@ export const Rule = Type.Object(
     who: Type.Optional(Who),
     except: Type.Optional(Who),
     targets: Type.Optional(Where),
+    during: Type.Optional(Hours),
+    outside: Type.Optional(Hours),
     match: Type.Optional(Match),
+    when: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 4_000, description: 'a condition in CEL over facts, identity and target' }),
+    ),
     threshold: Type.Optional(Threshold),
     action: Type.Enum(['block', 'hold', 'allow']),
     reason: Type.Optional(Reason),
@@ -179,6 +207,12 @@ export const PolicyTest = Type.Object(
     as: Type.Object({ subject: Type.Optional(Name), kind: Kind, groups: Type.Optional(Type.Array(Name)) }, strict),
     on: Type.Optional(
       Type.Object({ name: Type.Optional(Name), labels: Type.Optional(Type.Record(Type.String(), Type.String())) }, strict),
+    ),
+    at: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})$',
+        description: 'when, like 2026-01-07T22:30+01:00; a Wednesday at noon UTC otherwise',
+      }),
     ),
     sql: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
     reply: Type.Optional(

@@ -21,6 +21,8 @@ export interface ExplainOptions extends Options {
   readonly kind?: Identity['kind']
   readonly groups?: readonly string[]
   readonly target?: string
+  /** When it would be sent; now, where it is not given. */
+  readonly at?: string
 }
 
 /** Runs the tests inside a policy file: the one named, else that of the configuration. Exit code 1 when one fails. */
@@ -40,13 +42,19 @@ export async function explainPolicy(command: string, options: ExplainOptions, cl
   const settings = await configured(options, cli)
   const explanation = explainStatement(
     await loadPolicy(settings),
-    identityOf(settings, options),
-    targetOf(settings, options.target),
+    { identity: identityOf(settings, options), target: targetOf(settings, options.target), atMs: timeOf(options.at) },
     command,
   )
   if (options.json) printJson(cli, explanation)
   else cli.out(`${safeBlock(renderExplanation(explanation))}\n`)
   return EXIT.ok
+}
+
+function timeOf(text: string | undefined): number {
+  const atMs = text === undefined ? Date.now() : Date.parse(text)
+  if (Number.isNaN(atMs))
+    throw new ApplianceError('CONFIG_INVALID', `--at ${JSON.stringify(text)}: write a time like 2026-01-07T22:30+01:00`)
+  return atMs
 }
 
 /** Without a name the first agent, for whom policies are mostly written, else the first identity. */

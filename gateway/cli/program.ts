@@ -214,6 +214,7 @@ function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
     .addOption(new Option('--kind <kind>', 'as an identity that is not configured').choices(['human', 'agent', 'service']))
     .option('--groups <names...>', 'with --kind: its groups')
     .option('--target <name>', 'against this target (default: the first)')
+    .option('--at <time>', 'at this time, like 2026-01-07T22:30+01:00 (default: now)')
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (text: string, options: ExplainOptions) => runs((await load()).explainPolicy(text, options, cli)))
 }

@@ -2,7 +2,9 @@ import type { Match, PolicyFile, Rule } from '../../schemas/policy.ts'
 import { PROTOCOL_NAMES, type ProtocolName } from '../../schemas/session.ts'
 import { ENTITY_NAMES } from '../masking/rules.ts'
 import { nearest, type YamlFile } from '../yaml.ts'
+import { compileCondition } from './condition.ts'
 import { globs } from './globs.ts'
+import { compileHours, minutesOf } from './hours.ts'
 import { isVerb } from './match.ts'
 import { listOf } from './quantities.ts'
 import { holdOf, kindsOf } from './rule.ts'
@@ -84,9 +86,53 @@ function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyCont
     report([...path, 'except'], 'takes out everybody `who` names: the rule could never fire', [[...path, 'who']])
   }
   if (threshold !== undefined) checkThreshold(rule, protocols, path, report)
+  checkHours(rule, path, report)
+  if (rule.when !== undefined) checkCondition(rule, rule.when, protocols, path, report)
   if (match === undefined) return
+  checkLabels(match, file, [...path, 'match', 'labels'], report)
   checkKinds(rule, protocols, path, report)
   checkContradictions(match, [...path, 'match'], report)
+}
+
+/** The week has to have a minute in which the rule holds. */
+function checkHours({ during, outside }: Rule, path: Path, report: Report): void {
+  for (const [field, hours] of Object.entries({ during, outside })) {
+    if (hours === undefined) continue
+    try {
+      compileHours(hours)
+    } catch {
+      report([...path, field, 'zone'], `"${hours.zone ?? ''}" is no time zone known here; write it like Europe/Berlin`)
+    }
+  }
+  if (outside === undefined) return
+  const zones = during === undefined || (during.zone ?? 'UTC') === (outside.zone ?? 'UTC')
+  const taken = minutesOf(outside.days, outside.hours)
+  const left = [...minutesOf(during?.days, during?.hours)].filter((minute) => !taken.has(minute))
+  if (zones && left.length === 0)
+    report([...path, 'outside'], 'leaves no minute of the week: the rule could never fire', [[...path, 'during']])
+}
+
+function checkCondition(rule: Rule, source: string, protocols: readonly ProtocolName[], path: Path, report: Report): void {
+  try {
+    compileCondition(source)
+  } catch (error) {
+    report([...path, 'when'], error instanceof Error ? error.message : String(error))
+  }
+  const kinds = listOf(rule.match?.kind)
+  if (rule.threshold !== undefined || kinds.length === 0) return
+  if (!kinds.some((kind) => protocols.some((protocol) => VOCABULARIES[protocol].asking.has(kind))))
+    report([...path, 'when'], `${kinds.join(', ')} has no facts to look at: the rule could never fire`, [
+      [...path, 'match', 'kind'],
+    ])
+}
+
+function checkLabels(match: Match, file: PolicyFile, path: Path, report: Report): void {
+  // What no catalog can place counts as labelled so.
+  const known = [...Object.keys(file.labels ?? {}), 'unknown-origin']
+  for (const pattern of listOf(match.labels)) {
+    if (!known.some(globs(pattern.replace(/^!/, ''))))
+      report(path, `"${pattern}" fits no label of this policy${suggestion(pattern, known)}`, [['labels', '*']])
+  }
 }
 
 function checkApprovers(groups: readonly string[], path: Path, context: PolicyContext, report: Report): void {

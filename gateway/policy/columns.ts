@@ -13,12 +13,16 @@ export interface ColumnLabel {
 
 /** Which columns carry labelled data for one identity. */
 export interface ColumnLabels {
+  /** Some rule asks which labels a statement touches: only then is it worth finding out. */
+  readonly asked: boolean
   /** No label holds for this identity: nothing needs to be looked up. */
   readonly empty: boolean
   /** Of a column whose origin is known; names are as the catalog has them. */
   labelFor(column: { readonly schema: string; readonly table: string; readonly column: string }): ColumnLabel | undefined
   /** Whether a label is given to a column of this table by its place; one given by name may be anywhere. */
   touches(table: { readonly schema: string; readonly table: string }): boolean
+  /** The labels given to columns of this table by their place. */
+  within(table: { readonly schema: string; readonly table: string }): readonly string[]
   /** Of a column of which only the name is known (computed, COPY, a view not looked into). */
   labelForName(name: string): ColumnLabel | undefined
 }
@@ -58,14 +62,21 @@ export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels
     return found
   }
   return {
+    asked: asksForLabels(file),
     empty: compiled.length === 0,
     labelFor: ({ schema, table, column }) => {
       const path = `${schema}.${table}.${column}`
       return find(path, (label) => label.columns(path) || label.names(column))
     },
     touches: ({ schema, table }) => compiled.some(({ tables }) => tables(`${schema}.${table}`)),
+    within: ({ schema, table }) =>
+      compiled.filter(({ tables }) => tables(`${schema}.${table}`)).map(({ label: { label } }) => label),
     labelForName: (name) => find(`\n${name}`, (label) => label.names(name)),
   }
+}
+
+function asksForLabels({ rules }: PolicyFile): boolean {
+  return rules.some(({ match, when }) => match?.labels !== undefined || (when !== undefined && /\blabels\b/.test(when)))
 }
 
 /** The tables that patterns of columns may be about. */

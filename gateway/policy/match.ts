@@ -1,16 +1,19 @@
 import type { Facts } from '../../schemas/frame.ts'
 import type { Match } from '../../schemas/policy.ts'
+import type { ConditionPlace } from './condition-facts.ts'
 import { type Fits, globs } from './globs.ts'
 import { listOf } from './quantities.ts'
 import { categoriesOf } from './sql/functions.ts'
 
-/** What the session has done before that changes what names mean. */
+/** Whose session it is, and what it has done before that changes what names mean. */
 export interface Surroundings {
   /** The schemas an unqualified name may be found in; undefined: any, since the session has changed its search_path. */
   readonly searchPath: readonly string[] | undefined
+  readonly place: ConditionPlace
 }
 
-export type Matches = (facts: Facts, around: Surroundings) => boolean
+/** `kind` is the message's. Throws where a condition cannot be evaluated. */
+export type Matches = (facts: Facts, around: Surroundings, kind: string) => boolean
 type Flag = keyof Facts & string
 
 /** One test for all the fields of a match but `kind`, which picks the messages it is asked about. */
@@ -20,6 +23,7 @@ export function compileMatch(match: Match): Matches {
   if (verbs.length > 0) tests.push((facts) => names(facts, 'verbs').some((verb) => isVerb(verb, verbs)))
   if (match.relations !== undefined) tests.push(relationTest(listOf(match.relations)))
   if (match.columns !== undefined) tests.push(listTest('columns', globs(match.columns)))
+  if (match.labels !== undefined) tests.push(listTest('labels', globs(match.labels)))
   if (match.sets !== undefined) tests.push(setTest(globs(match.sets)))
   if (match.text !== undefined) tests.push(textTest(globs(match.text, { ignoreCase: true })))
   if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match))
@@ -36,7 +40,7 @@ export function compileMatch(match: Match): Matches {
     const range = match[name]
     if (range !== undefined) tests.push(rangeTest(name, range))
   }
-  return (facts, around) => tests.every((test) => test(facts, around))
+  return (facts, around, kind) => tests.every((test) => test(facts, around, kind))
 }
 
 const FLAGS = [

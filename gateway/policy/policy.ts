@@ -5,6 +5,7 @@ import { DEFAULT_RULES, ENTITY_NAMES, type EntityName, type MaskingRules } from 
 import { openYaml } from '../yaml.ts'
 import { checkPolicy, type PolicyContext } from './check.ts'
 import { type ColumnLabels, columnLabels } from './columns.ts'
+import { conditionPlace } from './condition-facts.ts'
 import { globs } from './globs.ts'
 import type { Judge } from './judge.ts'
 import { type CompiledRule, compileRule, compileWho, holdOf } from './rule.ts'
@@ -20,14 +21,20 @@ export interface Policy {
   readonly file: string
   /** The rules' own examples, for `sallyport policy test`. */
   readonly tests: NonNullable<PolicyFile['tests']>
-  /** A new session's judge, its counters at zero. */
-  judge(identity: Identity, target: Target): Judge
+  /** A new session's judge, its counters at zero. Throws where a rule that applies needs a clock and there is none. */
+  judge(identity: Identity, target: Target, outside?: Outside): Judge
   /** What the content detectors do for this identity. */
   masking(identity: Identity): MaskingRules
   /** Which columns carry labelled data for this identity. */
   columns(identity: Identity): ColumnLabels
   /** Where a table named without its schema is looked for. */
   readonly searchPath: readonly string[]
+}
+
+/** What a judge may ask beside the messages themselves. */
+export interface Outside {
+  /** Ms since 1970, UTC. */
+  readonly now?: () => number
 }
 
 /** Reads a policy. Throws ApplianceError POLICY_INVALID naming every mistake by line, rules that could never fire among them. */
@@ -43,9 +50,11 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
     hash: createHash('sha256').update(canonical(content)).digest('hex'),
     file,
     tests: content.tests ?? [],
-    judge: (identity, target) =>
+    judge: (identity, target, outside = {}) =>
       new SessionJudge({
         rules: rules.filter((rule) => rule.applies(identity, target)),
+        place: conditionPlace(identity, target),
+        now: outside.now ?? clockless,
         vocabulary: VOCABULARIES[target.protocol],
         kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
         sql: target.protocol === 'postgres',
@@ -60,6 +69,10 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
     columns: (identity) => columnLabels(content, identity),
     searchPath,
   }
+}
+
+function clockless(): never {
+  throw new Error('a rule with hours needs a clock')
 }
 
 function maskingRules(file: PolicyFile, identity: Identity): MaskingRules {

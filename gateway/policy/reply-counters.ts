@@ -1,6 +1,5 @@
 import type { Facts } from '../../schemas/frame.ts'
 import type { Message } from '../message.ts'
-import type { Surroundings } from './match.ts'
 import type { CompiledRule } from './rule.ts'
 import type { Matched } from './settle.ts'
 import { Counter } from './threshold.ts'
@@ -33,27 +32,24 @@ export class ReplyCounters {
   /** By statement; a FETCH shares the counters of its cursor. */
   readonly #statements = new Map<number, Watch>()
   readonly #cursors = new Map<string, Watch>()
-  readonly #conditional: readonly CompiledRule[]
+  /** The thresholds that ask something of a statement. */
+  readonly conditional: readonly CompiledRule[]
   readonly #perStatement: boolean
+  /** Rules whose hours these are not: they count nothing. */
+  asleep: ReadonlySet<CompiledRule> = NONE_ARMED
 
   constructor(rules: readonly CompiledRule[], kindsOf: (rule: CompiledRule) => readonly string[], vocabulary: Vocabulary) {
     this.#fromClient = vocabulary.fromClient
     for (const rule of rules) {
       for (const kind of kindsOf(rule)) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), rule])
     }
-    this.#conditional = rules.filter(({ asksStatement }) => asksStatement)
+    this.conditional = rules.filter(({ asksStatement }) => asksStatement)
     this.#perStatement = rules.some(({ threshold }) => threshold?.per === 'statement')
   }
 
-  /** The thresholds that ask something of a statement, and would count the results of one with these facts. */
-  armedBy(facts: Facts, around: Surroundings): ReadonlySet<CompiledRule> {
-    if (this.#conditional.length === 0) return NONE_ARMED
-    return new Set(this.#conditional.filter((rule) => rule.matches(facts, around)))
-  }
-
-  /** A statement with these facts is about to run, `armed` being what `armedBy` said of them. False when too many wait already. */
+  /** A statement with these facts is about to run; `armed`: those of `conditional` that count its results. False when too many wait already. */
   arm(message: Message, facts: Facts, armed: ReadonlySet<CompiledRule>): boolean {
-    if (this.#conditional.length === 0 && !this.#perStatement) return true
+    if (this.conditional.length === 0 && !this.#perStatement) return true
     const statement = statementOf(message)
     if (statement === undefined) return true
     if (this.#statements.size >= MAX_PENDING_STATEMENTS) return false
@@ -71,7 +67,7 @@ export class ReplyCounters {
       statement,
       known === undefined
         ? { armed, running }
-        : { armed: new Set([...armed, ...(known.armed ?? this.#conditional)]), running: known.running },
+        : { armed: new Set([...armed, ...(known.armed ?? this.conditional)]), running: known.running },
     )
     if (part !== undefined && known === undefined) this.#keep(part, { armed, running })
     for (const name of strings(prepares)) {
@@ -98,6 +94,7 @@ export class ReplyCounters {
     const watch = this.#watchOf(message)
     let found: Matched[] | undefined
     for (const rule of rules) {
+      if (this.asleep.has(rule)) continue
       const running = this.#running(rule, watch)
       const keep = running?.counter.count(message)
       if (running === undefined || keep === undefined || (rule.shadow && running.noted)) continue
@@ -124,7 +121,7 @@ export class ReplyCounters {
 
   /** Of the statement a message belongs to; where nothing tells which, of all of them together. */
   #watchOf(message: Message): Watch {
-    const needed = (this.#perStatement || this.#conditional.length > 0) && !this.#fromClient.has(message.kind)
+    const needed = (this.#perStatement || this.conditional.length > 0) && !this.#fromClient.has(message.kind)
     const number = needed ? statementOf(message) : undefined
     if (number !== undefined) this.#forgetBefore(number)
     const known = this.#statements.get(number ?? NO_STATEMENT)

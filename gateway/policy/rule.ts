@@ -1,6 +1,8 @@
 import type { Match, PolicyFile, Rule } from '../../schemas/policy.ts'
 import type { Identity, ProtocolName, Target } from '../../schemas/session.ts'
+import { compileCondition } from './condition.ts'
 import { globs } from './globs.ts'
+import { compileHours, type Within } from './hours.ts'
 import { compileMatch, type Matches } from './match.ts'
 import { durationMs, listOf, sizeBytes } from './quantities.ts'
 import { VOCABULARIES } from './vocabulary.ts'
@@ -24,6 +26,8 @@ export interface CompiledRule {
   readonly matches: Matches
   /** Whether `matches` asks anything at all of a statement. */
   readonly asksStatement: boolean
+  /** When it holds; undefined: always. */
+  readonly awake: Within | undefined
   readonly threshold: { readonly rows: number; readonly bytes: number; readonly per: 'statement' | 'session' } | undefined
   /** Kinds of message it judges (or counts). */
   kinds(protocol: ProtocolName): readonly string[]
@@ -49,8 +53,9 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
     reason: rule.reason ?? `rule ${rule.id} ${rule.action === 'hold' ? 'asks for an approval' : 'does not allow this'}`,
     hint: rule.hint,
     hold: rule.action === 'hold' ? holdOf(rule.approval, file) : undefined,
-    matches: compileMatch(asked),
-    asksStatement: Object.keys(asked).length > 0,
+    matches: compileAsked(asked, rule.when),
+    asksStatement: Object.keys(asked).length > 0 || rule.when !== undefined,
+    awake: compileAwake(rule),
     threshold:
       threshold === undefined
         ? undefined
@@ -66,6 +71,21 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
       (except === undefined || !except(identity)) &&
       (where === undefined || where(target)),
   }
+}
+
+/** What a rule asks of a message's facts; the condition, which costs most, last. */
+function compileAsked(match: Match, when: string | undefined): Matches {
+  const fits = compileMatch(match)
+  if (when === undefined) return fits
+  const condition = compileCondition(when)
+  return (facts, around, kind) => fits(facts, around, kind) && condition(facts, kind, around.place)
+}
+
+function compileAwake({ during, outside }: Pick<Rule, 'during' | 'outside'>): Within | undefined {
+  const inside = during === undefined ? undefined : compileHours(during)
+  const out = outside === undefined ? undefined : compileHours(outside)
+  if (inside === undefined && out === undefined) return undefined
+  return (nowMs) => (inside === undefined || inside(nowMs)) && (out === undefined || !out(nowMs))
 }
 
 /** The kinds of message a rule is about: those it names, else those that ask (or, with a threshold, what is counted). */

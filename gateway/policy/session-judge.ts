@@ -2,6 +2,8 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import type { Facts } from '../../schemas/frame.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
 import type { Message } from '../message.ts'
+import type { ConditionPlace } from './condition-facts.ts'
+import { MINUTE_MS } from './hours.ts'
 import type { Judge } from './judge.ts'
 import type { Surroundings } from './match.ts'
 import { ReplyCounters } from './reply-counters.ts'
@@ -18,6 +20,9 @@ export interface JudgeParts {
   readonly sql: boolean
   readonly shadow: boolean
   readonly searchPath: readonly string[]
+  readonly place: ConditionPlace
+  /** Ms since 1970; asked only where a rule has hours. */
+  readonly now: () => number
   readonly otherwise: 'allow' | 'block' | 'hold'
   readonly unparsable: 'block' | 'hold'
   /** What happens to a mask that is written back; with `allow` only rules that ask for it say. */
@@ -36,10 +41,14 @@ export class SessionJudge implements Judge {
   /** By kind, what follows from the facts that messages share; see `#known`. */
   #settled = new Map<string, WeakMap<Facts, Settled>>()
   #around: Surroundings
+  readonly #timed: readonly CompiledRule[]
+  /** The minute for which it was last found out whose hours these are. */
+  #minute = Number.NaN
 
   constructor(parts: JudgeParts) {
     this.#parts = parts
-    this.#around = { searchPath: parts.searchPath }
+    this.#around = { searchPath: parts.searchPath, place: parts.place }
+    this.#timed = parts.rules.filter(({ awake }) => awake !== undefined)
     for (const rule of parts.rules.filter(({ threshold }) => threshold === undefined)) {
       for (const kind of parts.kindsOf(rule)) this.#rules.set(kind, [...(this.#rules.get(kind) ?? []), rule])
     }
@@ -51,6 +60,7 @@ export class SessionJudge implements Judge {
   }
 
   judge(message: Message): Verdict {
+    if (this.#timed.length > 0) this.#wake()
     if (message.from === 'server' || this.#parts.vocabulary.fromClient.has(message.kind)) return this.#passing(message)
     if (message.part === 'middle' || message.part === 'last') return this.#refusedParts.get(message.channel) ?? ALLOW
     const verdict = this.#asking(message, 'judge')
@@ -60,6 +70,7 @@ export class SessionJudge implements Judge {
   }
 
   review(message: Message): Verdict {
+    if (this.#timed.length > 0) this.#wake()
     if (message.from === 'server' || this.#parts.vocabulary.fromClient.has(message.kind)) {
       // Reviewed means: an approver let it go on.
       return settle(this.#counters.extend(message), message, this.#parts.hold)
@@ -73,7 +84,8 @@ export class SessionJudge implements Judge {
     const counted = this.#counters.count(message)
     const masked = message.from === 'client' ? this.#maskedWrite(message.facts()) : NONE
     if (rules === undefined && counted.length === 0 && masked.length === 0) return ALLOW
-    const matched = [...masked, ...(rules === undefined ? [] : this.#match(rules, message.facts())), ...counted]
+    const ruled = rules === undefined ? NONE : this.#match(rules, message.facts(), message.kind)
+    const matched = [...masked, ...ruled, ...counted]
     const verdict = settle(matched, message, this.#parts.hold)
     const later = message.part === 'middle' || message.part === 'last'
     if (later && masked.some(({ act }) => act !== 'note')) {
@@ -101,11 +113,12 @@ export class SessionJudge implements Judge {
     const arms = asks && how === 'judge' && message.kind !== 'parse'
     if (settled !== undefined) {
       if (!arms || this.#counters.arm(message, settled.facts, settled.armed)) return settled.verdict
-      return settle([...this.#matched(settled.facts, rules, asks), tooMany(this.#parts.hold)], message, this.#parts.hold)
+      const matched = this.#matched(settled.facts, rules, asks, message.kind)
+      return settle([...matched, tooMany(this.#parts.hold)], message, this.#parts.hold)
     }
     const facts = this.#parts.sql && asks ? this.#names.resolve(own) : own
-    const matched = this.#matched(facts, rules, asks)
-    if (arms && !this.#counters.arm(message, facts, this.#counters.armedBy(facts, this.#around)))
+    const matched = this.#matched(facts, rules, asks, message.kind)
+    if (arms && !this.#counters.arm(message, facts, this.#armed(facts, message.kind, matched)))
       matched.push(tooMany(this.#parts.hold))
     if (asks && how === 'judge') this.#learn(facts)
     return settle(this.#orDefault(matched, asks), message, this.#parts.hold)
@@ -124,23 +137,21 @@ export class SessionJudge implements Judge {
     const known = kind.get(common)
     if (known !== undefined) return known
     if (common['prepares'] !== undefined || common['executes'] !== undefined || common['sets'] !== undefined) return undefined
-    const settled: Settled = {
-      facts: common,
-      verdict: settle(this.#orDefault(this.#matched(common, rules, asks), asks), message, this.#parts.hold),
-      armed: this.#counters.armedBy(common, this.#around),
-    }
+    const matched = this.#matched(common, rules, asks, message.kind)
+    const armed = asks && message.kind !== 'parse' ? this.#armed(common, message.kind, matched) : NONE_ARMED
+    const settled: Settled = { facts: common, verdict: settle(this.#orDefault(matched, asks), message, this.#parts.hold), armed }
     kind.set(common, settled)
     return settled
   }
 
-  #matched(facts: Facts, rules: readonly CompiledRule[] | undefined, asks: boolean): Matched[] {
+  #matched(facts: Facts, rules: readonly CompiledRule[] | undefined, asks: boolean, kind: string): Matched[] {
     const { sql, shadow, unparsable, hold } = this.#parts
     const matched: Matched[] = []
     if (sql && asks && facts['parse_ok'] !== true) {
       matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...unreadable(facts) })
     }
     if (asks) matched.push(...this.#maskedWrite(facts))
-    matched.push(...this.#match(rules ?? [], facts))
+    matched.push(...this.#match(rules ?? [], facts, kind))
     return matched
   }
 
@@ -150,27 +161,67 @@ export class SessionJudge implements Judge {
     return [...matched, { ...builtin('policy.default', otherwise, shadow, hold), reason: 'no rule of the policy allows this' }]
   }
 
-  #match(rules: readonly CompiledRule[], facts: Facts): Matched[] {
+  #match(rules: readonly CompiledRule[], facts: Facts, kind: string): Matched[] {
     const matched: Matched[] = []
     for (const rule of rules) {
-      if (!rule.matches(facts, this.#around)) continue
-      matched.push({
-        id: rule.shownId,
-        act: rule.shadow ? 'note' : rule.action,
-        reason: rule.reason,
-        hint: rule.hint,
-        hold: rule.hold,
-      })
+      if (this.#counters.asleep.has(rule)) continue
+      const fits = asked(rule, facts, this.#around, kind)
+      if (fits === 'failed') matched.push(...failed(rule))
+      if (fits !== 'yes') continue
+      const { shownId: id, reason, hint, hold } = rule
+      matched.push({ id, act: rule.shadow ? 'note' : rule.action, reason, hint, hold })
     }
     return matched
+  }
+
+  /** The thresholds that count a statement with these facts; one whose condition cannot be evaluated is among `matched`. */
+  #armed(facts: Facts, kind: string, matched: Matched[]): ReadonlySet<CompiledRule> {
+    const armed = new Set<CompiledRule>()
+    for (const rule of this.#counters.conditional) {
+      const fits = asked(rule, facts, this.#around, kind)
+      if (fits !== 'no') armed.add(rule)
+      if (fits === 'failed') matched.push(...failed(rule))
+    }
+    return armed
+  }
+
+  /** Hours begin and end on full minutes, so that what was settled holds at least until the next; also when the clock is set. */
+  #wake(): void {
+    const nowMs = this.#parts.now()
+    const minute = Math.floor(nowMs / MINUTE_MS)
+    if (minute === this.#minute) return
+    this.#minute = minute
+    const asleep = new Set(this.#timed.filter((rule) => rule.awake?.(nowMs) === false))
+    if (asleep.size === this.#counters.asleep.size && [...asleep].every((rule) => this.#counters.asleep.has(rule))) return
+    this.#counters.asleep = asleep
+    this.#settled = new Map()
   }
 
   #learn(facts: Facts): void {
     const { sets } = facts
     if (!Array.isArray(sets) || !sets.some((name) => name === 'search_path' || name === '*')) return
-    this.#around = { searchPath: undefined }
+    this.#around = { ...this.#around, searchPath: undefined }
     this.#settled = new Map()
   }
+}
+
+/** A condition that cannot be evaluated blocks, whatever the rule would do. */
+function asked(rule: CompiledRule, facts: Facts, around: Surroundings, kind: string): 'yes' | 'no' | 'failed' {
+  try {
+    return rule.matches(facts, around, kind) ? 'yes' : 'no'
+  } catch {
+    return 'failed'
+  }
+}
+
+function failed({ id, shownId, shadow }: CompiledRule): readonly Matched[] {
+  const reason = `the condition of rule ${id} could not be evaluated for this message`
+  const match = { act: shadow ? 'note' : 'block', reason, hint: undefined, hold: undefined } as const
+  const said = shadow ? 'shadow:policy.evaluation-failed' : 'policy.evaluation-failed'
+  return [
+    { ...match, id: shownId },
+    { ...match, id: said },
+  ]
 }
 
 /** What the rules say of facts, and which thresholds count the results of a statement with them. */
@@ -181,6 +232,7 @@ interface Settled {
 }
 
 const NONE: readonly Matched[] = []
+const NONE_ARMED: ReadonlySet<CompiledRule> = new Set()
 
 const MASKED_WRITE = {
   reason: 'this would write a mask ([MASKED:...]) in the place of the value it stands for',

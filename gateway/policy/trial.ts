@@ -5,7 +5,7 @@ import type { Message, Redacted, Side } from '../message.ts'
 import type { ColumnLabels } from './columns.ts'
 import { isUnread, readFacts, sqlFacts } from './sql/facts.ts'
 import { mayWrite } from './sql/masked-write.ts'
-import { labelledPlaces, writesFromMasked } from './sql/writes-from-masked.ts'
+import { labelledPlaces, labelsNamed, writesFromMasked } from './sql/writes-from-masked.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
 /** A message as a protocol would make it, for trying a policy out: nothing is sent, so nothing is redacted. */
@@ -48,8 +48,10 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
     case 'postgres': {
       // Nobody else waits here: a large one is read at once.
       const facts = isUnread(text) ? readFacts(text, bytes.length).facts : sqlFacts(text)
+      const touched = labelsNamed(facts, labels, searchPath)
       return new TrialMessage('client', 'query', bytes, 0, {
         ...facts,
+        ...(touched.length > 0 ? { labels: touched } : {}),
         ...(mayWrite(facts) && holdsMask(text) ? { masked_write: true } : {}),
         ...(writesFromMasked(facts, labelledPlaces(labels, searchPath)) ? { writes_from_masked: true } : {}),
         statement: 1,

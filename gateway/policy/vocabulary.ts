@@ -18,6 +18,7 @@ const SQL_FACTS = new Set<keyof Match>([
   'verb',
   'relations',
   'columns',
+  'labels',
   'functions',
   'function_categories',
   'sets',

@@ -200,3 +200,32 @@ test('a statement too large for the event loop is judged, masked and answered li
   await client.end()
   await rig.tee.check()
 })
+
+test('which labels a statement touches is known through views, whatever their columns are called', async (t) => {
+  const policy = `${PEOPLE_POLICY.trimEnd()}
+  - id: people
+    on: postgres
+    match: { labels: "pii.*" }
+    action: block
+`
+  await using rig = await startRig(t, 'embedded', { policy, seed: SEED })
+  if (rig === undefined) return
+  const client = await connect(rig)
+  for (const sql of [
+    'select name from people limit 1',
+    'select count(*) from people where ssn like $$1%$$',
+    'select x from computed limit 1',
+    'select n from numbers limit 1',
+    'select * from people limit 1',
+    'select p from people p limit 1',
+    'table computed',
+    'copy (select x from computed) to stdout',
+    'prepare q as select ssn from people',
+  ]) {
+    await assert.rejects(client.query(sql), /rule people|people/, sql)
+    await assert.rejects(client.query({ name: `s${sql.length}`, text: sql }), { code: '42501' }, sql)
+  }
+  for (const sql of ['select id from people limit 1', 'select value from measures limit 1', 'select count(*) from measures'])
+    await client.query(sql)
+  await client.end()
+})

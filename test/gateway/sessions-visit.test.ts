@@ -37,7 +37,14 @@ function visit(changes: Partial<VisitParts> = {}) {
     },
     judge: { judge: () => ({ act: 'allow', rules: [] }), review: () => ({ act: 'allow', rules: [] }) },
     masker: new Masker({ rules: DEFAULT_RULES, tagKey: Buffer.alloc(32, 1), fingerprintKey: Buffer.alloc(32, 2) }),
-    labels: { empty: true, labelFor: () => undefined, touches: () => false, labelForName: () => undefined },
+    labels: {
+      asked: false,
+      empty: true,
+      labelFor: () => undefined,
+      touches: () => false,
+      within: () => [],
+      labelForName: () => undefined,
+    },
     approvals: {
       request: () => Promise.reject(new Error('nothing is held here')),
       outcome: () => Promise.reject(new Error('nothing is held here')),

@@ -89,6 +89,7 @@ export const testColumns: ColumnJudge = {
       origin.table === LABELLED || (origin.table === 0 && tainted) ? { label: 'pii.name', entity: 'name' } : undefined
     return describedBy(origins, origins.map(labelled))
   },
+  labelsTouched: () => [],
   writesFromMasked: () => false,
   copy: () => undefined,
   complaint: () => undefined,

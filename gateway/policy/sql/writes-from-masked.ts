@@ -28,14 +28,34 @@ export function writesFromMasked(facts: Facts, places: Places): boolean {
   })
 }
 
+/** The labels of what a statement names or reads whole, as far as the labels alone tell. */
+export function labelsNamed(facts: Facts, labels: ColumnLabels, searchPath: readonly string[]): readonly string[] {
+  if (!labels.asked || labels.empty) return []
+  const { columns, relations, select_star: star } = facts
+  const names = Array.isArray(columns) ? columns : []
+  const tables = tablesOf(Array.isArray(relations) ? relations : [], searchPath)
+  const byName = names.map((column) => labels.labelForName(column)?.label)
+  const byPlace = tables.flatMap((place) => names.map((column) => labels.labelFor({ ...place, column })?.label))
+  const whole = star === true ? tables.flatMap((place) => labels.within(place)) : []
+  return [...new Set([...byName, ...byPlace, ...whole])].filter((label) => label !== undefined)
+}
+
+function tablesOf(relations: readonly string[], searchPath: readonly string[]): readonly Table[] {
+  return relations.flatMap((written) => {
+    const dot = written.lastIndexOf('.')
+    const table = written.slice(dot + 1)
+    return dot === -1 ? searchPath.map((schema) => ({ schema, table })) : [{ schema: written.slice(0, dot), table }]
+  })
+}
+
+interface Table {
+  readonly schema: string
+  readonly table: string
+}
+
 /** What the labels alone tell, without a catalog: for trying a policy out, where no target is asked. */
 export function labelledPlaces(labels: ColumnLabels, searchPath: readonly string[]): Places {
-  const tables = (relations: readonly string[]): readonly { readonly schema: string; readonly table: string }[] =>
-    relations.flatMap((written) => {
-      const dot = written.lastIndexOf('.')
-      const table = written.slice(dot + 1)
-      return dot === -1 ? searchPath.map((schema) => ({ schema, table })) : [{ schema: written.slice(0, dot), table }]
-    })
+  const tables = (relations: readonly string[]): readonly Table[] => tablesOf(relations, searchPath)
   const labelled = (relations: readonly string[], column: string): boolean =>
     labels.labelForName(column) !== undefined ||
     tables(relations).some((place) => labels.labelFor({ ...place, column }) !== undefined)

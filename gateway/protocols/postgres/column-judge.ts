@@ -39,6 +39,8 @@ const MAX_KEY_SIZE = 2048
 /** An entity of its own: whatever form the label asks for, an error's text has neither room for NULL nor tags that could be guessed against. */
 const QUOTED_VALUE: Field = { path: 'error.value', action: 'mask', entity: 'error-value' }
 
+const NO_LABELS: readonly string[] = []
+
 const catalogs = new Catalogs()
 
 /**
@@ -54,6 +56,7 @@ export class Columns implements ColumnJudge {
   readonly #catalogs: Pick<Catalogs, 'of'>
   #catalog: Catalog | undefined
   /** By the bytes of the description; holds for one text's facts and one snapshot of the catalog. */
+  readonly #touched = new WeakMap<Facts, { readonly snapshot: object | undefined; readonly labels: readonly string[] }>()
   readonly #known = new Map<
     string,
     { readonly facts: Facts | undefined; readonly snapshot: object | undefined; readonly described: Described }
@@ -131,6 +134,18 @@ export class Columns implements ColumnJudge {
     // A constraint that fails shows the whole row, columns the statement never named among them.
     const taint = this.#labels.empty ? undefined : speaksOfOthers(sqlFacts(sql)) ? UNKNOWN_ORIGIN : this.#taint(sql, 'rows')
     return taint === undefined ? undefined : { ...QUOTED_VALUE, label: taint.label }
+  }
+
+  labelsTouched(facts: Facts): readonly string[] {
+    if (!this.#labels.asked || this.#labels.empty || facts['parse_ok'] !== true) return NO_LABELS
+    const snapshot = this.#catalog?.fresh
+    const known = this.#touched.get(facts)
+    if (known !== undefined && known.snapshot === snapshot) return known.labels
+    const { relations = [], columns = [], select_star: star } = facts as SqlFacts // what the reader makes of a text that parses
+    const found = this.#reads({ relations, columns, whole: star === true })
+    const labels = [...new Set([...found].map(({ label }) => label))]
+    this.#touched.set(facts, { snapshot, labels })
+    return labels
   }
 
   writesFromMasked(facts: Facts): boolean {
@@ -238,27 +253,32 @@ export class Columns implements ColumnJudge {
   }
 
   /** The label of what may be read by naming these columns, or all, of these relations. */
-  #read({ relations, columns, whole: star, numbersOnly = false, behind = true }: Reading): Labelled | undefined {
+  #read(reading: Reading): Labelled | undefined {
+    const [first] = this.#reads(reading)
+    return first
+  }
+
+  /** Every such label. */
+  *#reads({ relations, columns, whole: star, numbersOnly = false, behind = true }: Reading): Iterable<Labelled> {
     for (const column of columns) {
       if (numbersOnly && this.#isText(relations, column)) continue
       const label = this.#labels.labelForName(column)
-      if (label !== undefined) return label
+      if (label !== undefined) yield label
     }
     // A name that no relation here has stands for something else: an alias in a list, a column of a CTE, a function of the row.
     const whole = star || columns.some((column) => !this.#hasColumn(relations, column))
     for (const written of relations) {
       const found = this.#named(written)
       // A relation the catalog does not know (yet: a temporary one) may have been filled from any other.
-      if (found.length === 0 && !isSystemName(written)) return UNKNOWN_ORIGIN
+      if (found.length === 0 && !isSystemName(written)) yield UNKNOWN_ORIGIN
       for (const relation of found) {
         const names = whole || (relation.view !== undefined && !numbersOnly) ? relation.columns.values() : columns
         for (const column of names) {
           const label = numbersOnly && isTextIn(relation, column) ? undefined : this.#labelIn(relation, column, behind)
-          if (label !== undefined) return label
+          if (label !== undefined) yield label
         }
       }
     }
-    return undefined
   }
 
   #labelIn(relation: Relation, column: string, behind = true): Labelled | undefined {

@@ -22,6 +22,8 @@ export interface ColumnJudge {
   copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined
   /** How values are treated that an error or notice of this statement may quote; undefined: as any text. */
   complaint(sql: string): Field | undefined
+  /** The labels of what a statement with these facts may read or write; none, where no rule asks for them. */
+  labelsTouched(facts: Facts): readonly string[]
   /** Whether a statement with these facts puts what a labelled column may hold where no label covers it. */
   writesFromMasked(facts: Facts): boolean
 }

@@ -2,8 +2,10 @@ import type { Facts } from '../../../schemas/frame.ts'
 import { bytesHoldMask, holdsMask, MaskSearch } from '../../masking/sentinel.ts'
 import { mayWrite } from '../../policy/sql/masked-write.ts'
 import type { Conversation } from './conversation.ts'
+import { labelled, MASKED_WRITE, variant } from './judged-facts.ts'
 import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
+import type { ColumnJudge } from './reply-reader.ts'
 import {
   bindResultFormats,
   formattedValues,
@@ -41,6 +43,8 @@ export interface SqlName {
   readonly name: string
 }
 
+type Labelling = Pick<ColumnJudge, 'labelsTouched' | 'writesFromMasked'>
+
 /** What every mask begins with: `[`. */
 const BRACKET = 0x5b
 
@@ -51,7 +55,7 @@ const UNREADABLE_SQL = '?'
 export class ConversationContext implements RequestContext {
   readonly #conversation: Conversation
   readonly #reader: SqlReader
-  readonly #writesFromMasked: (facts: Facts) => boolean
+  readonly #columns: Labelling
   /** Large texts met while a meaning was resolved, and not read yet. */
   readonly #unread = new Set<string>()
   /** Of the COPY the client sends data for: a mask may be cut in two by the ends of its messages. */
@@ -59,15 +63,10 @@ export class ConversationContext implements RequestContext {
   /** Role and database of the upstream login: an approval for one is not one for the other. */
   readonly #place: readonly Uint8Array[]
 
-  constructor(
-    conversation: Conversation,
-    reader: SqlReader,
-    place: readonly string[],
-    writesFromMasked: (facts: Facts) => boolean,
-  ) {
+  constructor(conversation: Conversation, reader: SqlReader, place: readonly string[], columns: Labelling) {
     this.#conversation = conversation
     this.#reader = reader
-    this.#writesFromMasked = writesFromMasked
+    this.#columns = columns
     this.#place = place.map((part) => Buffer.from(part))
   }
 
@@ -79,12 +78,13 @@ export class ConversationContext implements RequestContext {
     }
     const sql = this.sql(request)
     if (sql === undefined) return NOTHING_JUDGED
-    const facts = sql === null ? UNKNOWN : this.#reader.facts(sql)
+    const text = sql === null ? UNKNOWN : this.#reader.facts(sql)
+    const facts = labelled(text, this.#columns.labelsTouched(text))
     const common = variant(
       facts,
       this.#conversation.inTransaction,
       mayWrite(facts) && this.#holdsMask(request, sql),
-      facts['carried'] !== undefined && this.#writesFromMasked(facts),
+      facts['carried'] !== undefined && this.#columns.writesFromMasked(facts),
     )
     if (request.kind === 'parse') return { common, statement: undefined, portal: undefined }
     return { common, statement: this.#conversation.upcomingStatement, portal: this.#portalInParts(request) }
@@ -308,30 +308,7 @@ export class ConversationContext implements RequestContext {
 const USES = /execute|fetch|move/i
 const UNKNOWN_STATEMENT: Statement = { sql: UNREADABLE_SQL }
 const NO_BYTES = new Uint8Array()
-const IN_TRANSACTION: Facts = { in_transaction: true }
 const NOTHING_JUDGED: Judged = { common: {}, statement: undefined, portal: undefined }
-const MASKED_WRITE: Facts = { masked_write: true }
-const WRITES_FROM_MASKED: Facts = { writes_from_masked: true }
-
-/** Texts' facts with what the moment adds to them, by which of the three it is. Made once, so that judges can keep what follows from them. */
-const variants = new WeakMap<Facts, (Facts | undefined)[]>()
-
-function variant(facts: Facts, inTransaction: boolean, maskedWrite: boolean, fromMasked: boolean): Facts {
-  if (!inTransaction && !maskedWrite && !fromMasked) return facts
-  let known = variants.get(facts)
-  if (known === undefined) {
-    known = []
-    variants.set(facts, known)
-  }
-  const index = (inTransaction ? 1 : 0) + (maskedWrite ? 2 : 0) + (fromMasked ? 4 : 0)
-  known[index] ??= {
-    ...facts,
-    ...(inTransaction ? IN_TRANSACTION : {}),
-    ...(maskedWrite ? MASKED_WRITE : {}),
-    ...(fromMasked ? WRITES_FROM_MASKED : {}),
-  }
-  return known[index]
-}
 
 /** Facts of something that cannot be known: policy's `unparsable` decides. */
 const UNKNOWN: Facts = { parse_ok: false, unknown_statement: true }

@@ -56,9 +56,7 @@ export class PostgresWire implements Wire {
 
   constructor(parts: PostgresWireParts) {
     this.#parts = parts
-    this.#context = new ConversationContext(this.#conversation, parts.reader, parts.place, (facts) =>
-      parts.columns.writesFromMasked(facts),
-    )
+    this.#context = new ConversationContext(this.#conversation, parts.reader, parts.place, parts.columns)
     this.#requests = new RequestReader(this.#context, this.#context.masksInCopy)
     this.#replies = new ReplyReader(this.#conversation, parts.columns)
   }

@@ -147,3 +147,33 @@ tests:
     },
   )
 })
+
+test('conditions, hours and labels that could never decide anything are refused', () => {
+  const text = `version: 1
+labels:
+  pii.email: { names: ["*email*"], entity: email }
+rules:
+  - { id: a, when: facts.limit, action: block }
+  - { id: b, on: postgres, match: { kind: reply }, when: facts.ddl, action: block }
+  - { id: c, during: { days: mon, zone: Mars/Olympus }, action: block }
+  - { id: d, during: { days: mon-fri }, outside: { days: mon-sun }, action: block }
+  - { id: e, on: postgres, match: { labels: "pii.emial" }, action: block }
+  - { id: f, on: echo, match: { labels: "pii.*" }, action: block }
+  - { id: fine, on: postgres, match: { labels: ["pii.*", "unknown-origin"] }, during: { days: mon, hours: "22:00-04:00" }, action: block }
+`
+  assert.throws(
+    () => compilePolicy(text, 'p.yaml'),
+    (error: Error) => {
+      const told = error.message.split('\n').map((line) => line.trim().replace(/^p.yaml:(\d+):\d+: /, '$1 '))
+      assert.deepEqual(told.slice(1), [
+        '5 rules[0].when: says int, not true or false',
+        '6 rules[1].when: reply has no facts to look at: the rule could never fire',
+        '7 rules[2].during.zone: "Mars/Olympus" is no time zone known here; write it like Europe/Berlin',
+        '8 rules[3].outside: leaves no minute of the week: the rule could never fire',
+        '9 rules[4].match.labels: "pii.emial" fits no label of this policy; did you mean "pii.email"?',
+        '10 rules[5].match.labels: no message of echo has this fact: the rule could never fire',
+      ])
+      return true
+    },
+  )
+})

@@ -12,7 +12,7 @@ const policy = policyOf(`  - id: no-where
     approval: { groups: [dba] }`)
 
 test('an explanation has facts, verdict and the policy it stands for', () => {
-  const explanation = explainStatement(policy, agent, production, 'DELETE FROM t')
+  const explanation = explainStatement(policy, { identity: agent, target: production, atMs: 0 }, 'DELETE FROM t')
   assert.equal(explanation.verdict.act, 'hold')
   assert.deepEqual(explanation.facts['without_where'], ['DELETE'])
   assert.equal(explanation.policy, policy.hash.slice(0, 12))
@@ -20,12 +20,15 @@ test('an explanation has facts, verdict and the policy it stands for', () => {
 })
 
 test('people read the verdict first, then why, then what was seen', () => {
-  const text = renderExplanation(explainStatement(policy, agent, production, 'DELETE FROM t'))
+  const text = renderExplanation(explainStatement(policy, { identity: agent, target: production, atMs: 0 }, 'DELETE FROM t'))
   assert.match(text, /^hold: no-where\n {2}reason {3}a whole table\n {2}approval 1 of dba, waits 45 s\n/)
   assert.match(text, /\n {2}verbs +DELETE\n/)
-  assert.match(renderExplanation(explainStatement(policy, human, production, 'DELETE FROM t')), /^allow: no rule matches\n/)
   assert.match(
-    renderExplanation(explainStatement(policy, human, production, 'DELET')),
+    renderExplanation(explainStatement(policy, { identity: human, target: production, atMs: 0 }, 'DELETE FROM t')),
+    /^allow: no rule matches\n/,
+  )
+  assert.match(
+    renderExplanation(explainStatement(policy, { identity: human, target: production, atMs: 0 }, 'DELET')),
     /^block: policy.unparsable\n.*\n {2}hint /,
   )
 })

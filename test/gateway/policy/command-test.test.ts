@@ -39,3 +39,13 @@ tests:
   assert.match(report.text, /not ok {2}a\n {8}DROP TABLE t\n/)
   assert.match(report.text, /1 of 4 statements judged as expected$/)
 })
+
+test('a test says when it takes place, and is on a Wednesday at noon otherwise', () => {
+  const report = testPolicy(
+    policyOf(`  - { id: weekend, on: postgres, outside: { days: mon-fri, zone: Europe/Berlin }, match: { writes: true }, action: block }
+tests:
+  - { as: { kind: agent }, sql: DELETE FROM t, expect: { action: allow } }
+  - { as: { kind: agent }, at: 2026-01-10T23:59+01:00, sql: DELETE FROM t, expect: { action: block, rules: [weekend] } }`),
+  )
+  assert.deepEqual([report.ok, report.passed], [true, 2], report.text)
+})

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { conditionPlace } from '../../../gateway/policy/condition-facts.ts'
 import { compileMatch, isVerb } from '../../../gateway/policy/match.ts'
 import { sqlFacts } from '../../../gateway/policy/sql/facts.ts'
 import type { Match } from '../../../schemas/policy.ts'
+import { agent, production } from '../../support/policy.ts'
 
 function fits(match: Match, sql: string, searchPath: readonly string[] | 'changed' = ['public']): boolean {
-  return compileMatch(match)(sqlFacts(sql), { searchPath: searchPath === 'changed' ? undefined : searchPath })
+  const around = { searchPath: searchPath === 'changed' ? undefined : searchPath, place: conditionPlace(agent, production) }
+  return compileMatch(match)(sqlFacts(sql), around, 'query')
 }
 
 test('a first word is every verb that begins with it', () => {

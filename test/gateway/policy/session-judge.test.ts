@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { sqlFacts } from '../../../gateway/policy/sql/facts.ts'
 import { TrialMessage } from '../../../gateway/policy/trial.ts'
 import { agent, asking, echo, human, policyOf, production, someRows } from '../../support/policy.ts'
 
@@ -173,3 +174,64 @@ test('in copied data as well; in the middle of one message only the end of the s
   assert.throws(() => judge.judge(data('middle')), { code: 'POLICY_BLOCKED' })
   assert.equal(policyOf('  []', 'mode: shadow').judge(agent, production).judge(data('middle')).act, 'allow')
 })
+
+const AT_NIGHT = `  - id: at-night
+    on: postgres
+    outside: { days: mon-fri, hours: "08:00-18:00" }
+    match: { writes: true }
+    action: block`
+
+test('a rule with hours holds in them alone, also for statements judged before, and whichever way the clock is set', () => {
+  let now = Date.parse('2026-01-12T12:00:00Z')
+  const judge = policyOf(AT_NIGHT).judge(agent, production, { now: () => now })
+  const message = sharing('DELETE FROM t WHERE id = 1')
+  assert.equal(judge.judge(message).act, 'allow')
+  assert.equal(judge.judge(message).act, 'allow', 'from what was settled')
+  now = Date.parse('2026-01-12T18:00:00Z')
+  assert.deepEqual([judge.judge(message).act, judge.judge(message).rules], ['block', ['at-night']])
+  now = Date.parse('2026-01-12T17:59:59Z')
+  assert.equal(judge.judge(message).act, 'allow', 'the clock was set back')
+  now = Date.parse('2031-01-11T12:00:00Z')
+  assert.equal(judge.review(message).act, 'block', 'and years ahead')
+})
+
+test('without a clock a rule with hours opens nothing', () => {
+  assert.throws(() => policyOf(AT_NIGHT).judge(agent, production).judge(asking('DELETE FROM t')), /needs a clock/)
+})
+
+test('a condition decides beside the fields of a match; one that cannot be evaluated blocks', () => {
+  const judge = policyOf(`  - id: wide
+    on: postgres
+    match: { verb: SELECT }
+    when: size(facts.columns) > 2
+    action: hold
+    approval: { groups: [dba] }
+  - { id: broken, on: postgres, match: { verb: UPDATE }, when: 'facts.columns[1] == "x"', action: allow }
+  - { id: quiet, on: postgres, mode: shadow, match: { verb: INSERT }, when: 'facts.columns[9] == "x"', action: block }`).judge(
+    agent,
+    production,
+  )
+  assert.equal(judge.judge(asking('SELECT a, b FROM t')).act, 'allow')
+  assert.deepEqual(judge.judge(asking('SELECT a, b, c FROM t')).rules, ['wide'])
+  const broken = judge.judge(asking('UPDATE t SET b = 1 WHERE true'))
+  assert.ok(broken.act === 'block')
+  assert.deepEqual(broken.rules, ['broken', 'policy.evaluation-failed'])
+  assert.match(broken.reason, /condition of rule broken could not be evaluated/)
+  assert.deepEqual(judge.judge(asking('INSERT INTO t VALUES (1)')), {
+    act: 'allow',
+    rules: ['shadow:quiet', 'shadow:policy.evaluation-failed'],
+  })
+})
+
+test('a threshold whose condition cannot be evaluated blocks the statement it would count', () => {
+  const judge = policyOf(
+    `  - { id: t, on: postgres, when: 'facts.columns[9] == "x"', threshold: { rows: 5, per: statement }, action: block }`,
+  ).judge(agent, production)
+  assert.deepEqual(judge.judge(asking('SELECT a FROM t')).rules, ['t', 'policy.evaluation-failed'])
+})
+
+/** A message whose facts are those of its text, as the wire shares them. */
+function sharing(sql: string): TrialMessage {
+  const facts = sqlFacts(sql)
+  return Object.assign(new TrialMessage('client', 'query', Buffer.from(sql), 0, facts), { common: () => facts })
+}

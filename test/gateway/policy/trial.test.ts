@@ -30,3 +30,18 @@ test('and with what the policy alone tells of masks and labels', () => {
   assert.equal(facts('INSERT INTO t (a) SELECT email FROM u')['writes_from_masked'], true)
   assert.equal(facts('INSERT INTO t (email) SELECT email FROM u')['writes_from_masked'], undefined)
 })
+
+test('the labels a statement touches are found out where a rule asks for them, by name, by place, by star', () => {
+  const labels = `labels:
+  pii.email: { names: [email], entity: email }
+  pii.note: { columns: [public.customers.note], entity: note }`
+  const asking = policyOf('  - { id: a, on: postgres, match: { labels: "pii.*" }, action: block }', labels)
+  const facts = (sql: string, of = asking) =>
+    askingMessage('postgres', sql, { labels: of.columns(agent), searchPath: of.searchPath }).facts()['labels']
+  assert.deepEqual(facts('SELECT count(*) FROM t WHERE email LIKE $$a%$$'), ['pii.email'])
+  assert.deepEqual(facts('SELECT note FROM customers'), ['pii.note'])
+  assert.deepEqual(facts('SELECT * FROM public.customers'), ['pii.note'])
+  assert.equal(facts('SELECT note FROM orders'), undefined)
+  assert.equal(facts('SELECT id FROM customers'), undefined)
+  assert.equal(facts('SELECT note FROM customers', policyOf('  []', labels)), undefined, 'nobody asks')
+})
