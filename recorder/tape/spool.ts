@@ -2,6 +2,7 @@ import { writeSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { syncFolder } from '../files.ts'
+import { GroupSync } from './group-sync.ts'
 import type { RecorderLimits } from './limits.ts'
 import { SpoolFile } from './spool-file.ts'
 import { SPOOL_HEAD_SIZE, type SpoolKind, writeSpoolHead } from './spool-record.ts'
@@ -64,8 +65,7 @@ export class Spool {
   /** For names; a file keeps its name, and gets a new number in each life. */
   #lastName = 1
   #lastSlot = 0
-  #syncing: Promise<void> = Promise.resolve()
-  #syncNext: Promise<void> | undefined
+  readonly #syncs = new GroupSync(() => this.#syncDirty())
   #broken: ApplianceError | undefined
   #closed = false
   #wakers: (() => void)[] = []
@@ -117,17 +117,7 @@ export class Spool {
 
   /** Resolves when everything written before the call is on the disk. One sync serves all who wait. */
   sync(): Promise<void> {
-    if (this.#broken !== undefined) return Promise.reject(this.#broken)
-    if (this.#syncNext === undefined) {
-      const next = this.#syncing.then(() => {
-        this.#syncNext = undefined
-        return this.#syncDirty()
-      })
-      this.#syncNext = next
-      // The chain itself goes on after a failure; whoever waits for `next` is told.
-      this.#syncing = next.catch(() => undefined)
-    }
-    return this.#syncNext
+    return this.#broken === undefined ? this.#syncs.wait() : Promise.reject(this.#broken)
   }
 
   /** Resolves when there is room again; rejects RECORDER_FAILED after the limits' patience. */
@@ -156,7 +146,7 @@ export class Spool {
   async close(): Promise<void> {
     this.#closed = true
     await this.#preparing
-    await this.#syncing
+    await this.#syncs.idle()
     const files = [...this.#full, this.#current, this.#next, this.#spare].filter((file) => file !== undefined)
     if (this.#slots.size === 0 && files.every((file) => file.pending === 0)) for (const file of files) await file.remove()
   }
@@ -249,7 +239,7 @@ export class Spool {
       this.#full.push(file)
       return
     }
-    void this.#syncing.then(async () => {
+    void this.#syncs.idle().then(async () => {
       try {
         if (this.#next === undefined) this.#next = file
         else if (this.#spare === undefined) this.#spare = file
@@ -262,6 +252,7 @@ export class Spool {
   }
 
   async #syncDirty(): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken
     try {
       for (const file of [...this.#full, this.#current]) if (file.dirty) await file.sync()
     } catch (error) {
