@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 
-/** `pending -> approved | rejected | expired | withdrawn`, and `approved -> consumed` (at most once). */
+/** `pending -> approved | rejected | expired | withdrawn`, and `approved -> consumed` (at most once); approved access ends `expired` or `withdrawn`. */
 export const ApprovalState = Type.Union([
   Type.Literal('pending'),
   Type.Literal('approved'),
@@ -12,9 +12,10 @@ export const ApprovalState = Type.Union([
 export type ApprovalState = Static<typeof ApprovalState>
 
 export const Decision = Type.Object({
-  act: Type.Union([Type.Literal('approve'), Type.Literal('reject')]),
+  /** `break-glass`: approved by one person alone, past the approvers, with a permission of its own; to be reviewed. */
+  act: Type.Union([Type.Literal('approve'), Type.Literal('reject'), Type.Literal('break-glass')]),
   by: Type.String({ minLength: 1 }),
-  /** Shown to the requester; required for a rejection. */
+  /** Shown to the requester; required for a rejection and for breaking the glass. */
   reason: Type.Optional(Type.String({ maxLength: 2000 })),
   at: Type.String({ format: 'date-time' }),
 })
@@ -56,7 +57,19 @@ export const Approval = Type.Object({
   createdAt: Type.String({ format: 'date-time' }),
   /** Until when it may be decided, and an approval be used. */
   expiresAt: Type.String({ format: 'date-time' }),
+  /** Of a request for access: it begins with the last decision, lasts so long, and is used by as many sessions as come. */
+  access: Type.Optional(Type.Object({ forMs: Type.Integer({ minimum: 1 }) })),
   state: ApprovalState,
   decisions: Type.Array(Decision),
+  /** Who took it back, or ended the access early, where somebody did by name. */
+  withdrawn: Type.Optional(
+    Type.Object({
+      at: Type.String({ format: 'date-time' }),
+      by: Type.Optional(Type.String()),
+      reason: Type.Optional(Type.String()),
+    }),
+  ),
+  /** Of broken glass: who looked into it afterwards. */
+  review: Type.Optional(Type.Object({ by: Type.String(), at: Type.String({ format: 'date-time' }), note: Type.String() })),
 })
 export type Approval = Static<typeof Approval>

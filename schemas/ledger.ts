@@ -113,7 +113,17 @@ export const LedgerEntry = Type.Union([
   ),
   kind('approval.consume', { ...request }, { description: 'What was approved is about to be done, once' }),
   kind('approval.expire', { ...request }, { description: 'Nobody decided in time' }),
-  kind('approval.withdraw', { ...request }, { description: 'Whoever asked is gone, or takes it back' }),
+  kind(
+    'approval.withdraw',
+    { ...request, actor: Type.Optional(Text) },
+    { description: 'Whoever asked is gone, or takes it back' },
+  ),
+  kind(
+    'approval.break-glass',
+    { ...request, actor: Text, reason: Text },
+    { description: 'One person has approved it alone, past its approvers' },
+  ),
+  kind('approval.review', { ...request, actor: Text, note: Text }, { description: 'Somebody else has looked into that' }),
   kind(
     'approval.decision',
     { ...by, ...request, act: Text, reason: Type.Optional(Text) },
@@ -126,7 +136,15 @@ export const LedgerEntry = Type.Union([
   ),
   kind(
     'access.grant',
-    { ...by, grant: Text, subject: Text, groups: Groups, reason: Text, expiresAt: Type.Optional(Time) },
+    {
+      ...by,
+      grant: Text,
+      subject: Text,
+      groups: Groups,
+      target: Type.Optional(Text),
+      reason: Text,
+      expiresAt: Type.Optional(Time),
+    },
     { description: 'Somebody may more than configured, for a while' },
   ),
   kind('access.end', { grant: Text, subject: Text, reason: Text }, { description: 'That is over' }),

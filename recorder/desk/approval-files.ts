@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Compile } from 'typebox/compile'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -53,6 +53,25 @@ export class ApprovalFiles {
       if (isErrno(error, 'ENOENT')) return undefined
       throw error
     }
+  }
+
+  /** Whether the ledger has what stands in this slot, so far as anybody wrote down. */
+  async isTold(id: string, slot: number): Promise<boolean> {
+    try {
+      await access(this.#told(id, slot))
+      return true
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false
+      throw error
+    }
+  }
+
+  async markTold(id: string, slot: number): Promise<void> {
+    await createFile(this.#told(id, slot), '')
+  }
+
+  #told(id: string, slot: number): string {
+    return join(this.#folder, 'told', slotName(id, slot))
   }
 
   /** False when the slot is taken: another process was quicker. */

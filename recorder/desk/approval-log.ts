@@ -1,46 +1,91 @@
 import { type Static, Type } from 'typebox'
 import { type Approval, Approval as ApprovalSchema, Decision } from '../../schemas/approval.ts'
-import { ApplianceError } from '../../schemas/errors.ts'
-import type { Approver, Ruling } from './desk.ts'
 
 /** What is written once when a request is made; everything later is an event. */
-export const ApprovalRequest = Type.Omit(ApprovalSchema, ['state', 'decisions'])
+export const ApprovalRequest = Type.Omit(ApprovalSchema, ['state', 'decisions', 'withdrawn', 'review'])
 export type ApprovalRequest = Static<typeof ApprovalRequest>
+
+const At = Type.String({ format: 'date-time' })
+const Optional = { by: Type.Optional(Type.String()), reason: Type.Optional(Type.String({ maxLength: 2000 })) }
 
 /** One step of a request's life. Steps are numbered without gaps, so writing step n is a compare-and-swap on the state after n-1. */
 export const ApprovalEvent = Type.Union([
   Type.Object({ kind: Type.Literal('decision'), decision: Decision }),
-  Type.Object({ kind: Type.Literal('withdrawn'), at: Type.String({ format: 'date-time' }) }),
-  Type.Object({ kind: Type.Literal('consumed'), at: Type.String({ format: 'date-time' }) }),
+  Type.Object({ kind: Type.Literal('withdrawn'), at: At, ...Optional }),
+  Type.Object({ kind: Type.Literal('consumed'), at: At }),
+  Type.Object({ kind: Type.Literal('expired'), at: At }),
+  Type.Object({ kind: Type.Literal('reviewed'), at: At, by: Type.String(), note: Type.String({ maxLength: 2000 }) }),
 ])
 export type ApprovalEvent = Static<typeof ApprovalEvent>
 
 /**
+ * A clock that was set back further than this behind what is written ends what is open, so that nothing lives longer for it.
+ * Less is the jitter of a clock that is kept in step.
+ */
+const MAX_SET_BACK_MS = 60_000
+
+/**
  *   pending --decision (approve, not yet enough)--> pending
- *   pending --decision (approve, enough)--> approved --consumed--> consumed
+ *   pending --decision (approve, enough; break-glass)--> approved --consumed--> consumed
  *   pending --decision (reject)--> rejected
- *   pending --withdrawn--> withdrawn
- *   pending, approved --time--> expired
- * An event that does not fit the state is never written; one found all the same changes nothing.
+ *   pending --withdrawn--> withdrawn             approved access --withdrawn--> withdrawn: it ends early
+ *   pending, approved --time, expired--> expired
+ *   broken glass is reviewed once, in whatever state
+ * An event that does not fit the state is never written; one found all the same changes nothing. What has run out is expired
+ * for good once the event is written, which whoever acts on it does first: no clock brings it to life again.
  */
 export function approvalAfter(request: ApprovalRequest, events: readonly ApprovalEvent[], nowMs: number): Approval {
+  const approval = approvalOf(request, events)
+  return isOpen(approval) && isOver(approval, nowMs) ? { ...approval, state: 'expired' } : approval
+}
+
+/** As approvalAfter, but for time that has passed without being written down. */
+export function approvalOf(request: ApprovalRequest, events: readonly ApprovalEvent[]): Approval {
   let state: Approval['state'] = 'pending'
   const decisions: Decision[] = []
+  let rest: Pick<Approval, 'withdrawn' | 'review'> = {}
   for (const event of events) {
-    if (event.kind === 'consumed') {
-      if (state === 'approved') state = 'consumed'
-    } else if (state === 'pending') {
-      if (event.kind === 'withdrawn') {
-        state = 'withdrawn'
-      } else {
+    switch (event.kind) {
+      case 'decision':
+        if (state !== 'pending') break
         decisions.push(event.decision)
-        if (event.decision.act === 'reject') state = 'rejected'
-        else if (new Set(decisions.map(({ by }) => samePerson(by))).size >= request.approvers.count) state = 'approved'
-      }
+        state = ruled(request, decisions)
+        break
+      case 'withdrawn':
+        if (state !== 'pending' && !(state === 'approved' && request.access !== undefined)) break
+        state = 'withdrawn'
+        rest = { ...rest, withdrawn: { at: event.at, ...given(event) } }
+        break
+      case 'consumed':
+        if (state === 'approved' && request.access === undefined) state = 'consumed'
+        break
+      case 'expired':
+        if (isOpen({ state })) state = 'expired'
+        break
+      case 'reviewed':
+        if (brokeGlass({ decisions }) && rest.review === undefined)
+          rest = { ...rest, review: { by: event.by, at: event.at, note: event.note } }
+        break
+      default:
+        event satisfies never
     }
   }
-  if (isOpen({ state }) && nowMs >= Date.parse(request.expiresAt)) state = 'expired'
-  return { ...request, state, decisions }
+  return { ...request, state, decisions, ...rest }
+}
+
+/** What the decisions so far make of a pending request. */
+function ruled({ approvers }: ApprovalRequest, decisions: readonly Decision[]): Approval['state'] {
+  const last = decisions.at(-1)
+  if (last?.act === 'reject') return 'rejected'
+  if (last?.act === 'break-glass') return 'approved'
+  return new Set(decisions.map(({ by }) => samePerson(by))).size >= approvers.count ? 'approved' : 'pending'
+}
+
+function given({ by, reason }: { readonly by?: string; readonly reason?: string }): {
+  readonly by?: string
+  readonly reason?: string
+} {
+  return { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) }
 }
 
 /** Whether anything can still happen to it. */
@@ -48,46 +93,29 @@ export function isOpen({ state }: Pick<Approval, 'state'>): boolean {
   return state === 'pending' || state === 'approved'
 }
 
-/** Whether somebody may take the request back; throws APPROVAL_FORBIDDEN or APPROVAL_CONFLICT with the reason. */
-export function checkRetraction({ id, state, requester, principal }: Approval, { subject }: Approver): void {
-  if (![requester, principal].some((name) => name !== undefined && samePerson(name) === samePerson(subject)))
-    throw new ApplianceError('APPROVAL_FORBIDDEN', `request ${id} is not ${subject}'s: whoever asked may take it back`)
-  if (state !== 'pending')
-    throw new ApplianceError('APPROVAL_CONFLICT', `request ${id} is ${state}; only a pending one can be taken back`)
+/** Whether somebody decided it alone, past its approvers. */
+export function brokeGlass({ decisions }: Pick<Approval, 'decisions'>): boolean {
+  return decisions.at(-1)?.act === 'break-glass'
 }
 
-/** Whether this person may rule now; throws APPROVAL_FORBIDDEN or APPROVAL_CONFLICT with the reason. */
-export function checkRuling(approval: Approval, ruling: Ruling, approver: Approver): void {
-  const { id, state } = approval
-  const askers = [approval.requester, approval.principal].filter((name) => name !== undefined).map(samePerson)
-  const people = [approver.subject, approver.principal].filter((name) => name !== undefined).map(samePerson)
-  if (people.some((person) => askers.includes(person))) {
-    throw new ApplianceError(
-      'APPROVAL_FORBIDDEN',
-      `request ${id} was made by or for ${approver.subject}: somebody else must decide it`,
-    )
-  }
-  if (!approver.groups.some((group) => approval.approvers.groups.includes(group))) {
-    const groups = approval.approvers.groups.join(', ')
-    throw new ApplianceError(
-      'APPROVAL_FORBIDDEN',
-      `${approver.subject} is in none of the groups that decide request ${id} (${groups})`,
-    )
-  }
-  if (state !== 'pending')
-    throw new ApplianceError('APPROVAL_CONFLICT', `request ${id} is ${state}; only a pending one can be decided`)
-  if (ruling.act === 'approve' && approval.decisions.some(({ by }) => samePerson(by) === samePerson(approver.subject))) {
-    throw new ApplianceError(
-      'APPROVAL_CONFLICT',
-      `${approver.subject} has approved request ${id} already; it needs ${approval.approvers.count} different people`,
-    )
-  }
-  if (ruling.act === 'reject' && (ruling.reason ?? '').trim() === '') {
-    throw new ApplianceError('APPROVAL_CONFLICT', `rejecting request ${id} needs a reason: the requester is shown it`)
-  }
+/** When what is open ends by itself, ms: approved access with its window, everything else when it may no longer be decided or used. */
+export function endOf({
+  state,
+  decisions,
+  access,
+  expiresAt,
+}: Pick<Approval, 'state' | 'decisions' | 'access' | 'expiresAt'>): number {
+  const granted = decisions.at(-1)
+  if (state !== 'approved' || access === undefined || granted === undefined) return Date.parse(expiresAt)
+  return Date.parse(granted.at) + access.forMs
+}
+
+function isOver(approval: Approval, nowMs: number): boolean {
+  const newest = Math.max(Date.parse(approval.createdAt), ...approval.decisions.map(({ at }) => Date.parse(at)))
+  return nowMs >= endOf(approval) || nowMs < newest - MAX_SET_BACK_MS
 }
 
 /** Directories treat `Ana@example.org` and `ana@example.org` as one person, so the four-eyes rule must too. */
-function samePerson(subject: string): string {
+export function samePerson(subject: string): string {
   return subject.normalize('NFKC').toLowerCase()
 }

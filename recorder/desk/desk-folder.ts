@@ -2,10 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Approval, ApprovalState } from '../../schemas/approval.ts'
-import { ApplianceError } from '../../schemas/errors.ts'
-import type { Ledger, LedgerEntry } from '../ledger/ledger.ts'
+import { ApprovalBook, type DeskLedger } from './approval-book.ts'
 import { ApprovalFiles, requestIn } from './approval-files.ts'
-import { type ApprovalEvent, type ApprovalRequest, approvalAfter, checkRetraction, checkRuling, isOpen } from './approval-log.ts'
+import { type ApprovalEvent, type ApprovalRequest, approvalAfter, isOpen } from './approval-log.ts'
 import { ApprovalShelf } from './approval-shelf.ts'
 import type { ApprovalAsk, Outcome } from './approvals.ts'
 import { Askers } from './askers.ts'
@@ -13,8 +12,7 @@ import type { Approver, Desk, ListedApproval, Ruling } from './desk.ts'
 import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
 import { FolderChanges } from './folder-changes.ts'
 import { RequestRate } from './request-rate.ts'
-
-type DeskLedger = Pick<Ledger, 'append'>
+import { checkRetraction, checkReview, checkRuling } from './rulings.ts'
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const GENERATION_DIGITS = 8
@@ -26,27 +24,27 @@ const GENERATION_DIGITS = 8
  *   <id>.0001.json, <id>.0002.json ...     its events in order; creating the next one is the compare-and-swap
  *   by-binding/<binding>/<number>.json     the requests ever made with this binding (same bytes as 0000); the newest may be open
  *   askers/<id>.<random>                   one per wire that waits for it; the last to leave withdraws the request
+ *   told/<id>.0000.json ...                the ledger has that step (see ApprovalBook)
  *
  * Nothing is ever rewritten. Whoever may write here may approve: the folder belongs to the gateway's user alone (0700).
  */
 export class FolderDesk implements Desk {
   readonly #folder: string
   readonly #now: () => number
-  readonly #ledger: DeskLedger | undefined
   readonly #files: ApprovalFiles
+  readonly #book: ApprovalBook
   readonly #shelf: ApprovalShelf
   readonly #changes: FolderChanges
   readonly #requests = new RequestRate()
   readonly #askers: Askers
-
-  /** Requests made here, of which nobody has told yet that they ran out. */
-  readonly #made = new Set<string>()
+  /** Nothing can happen to them any more, and the ledger has all of it. */
+  readonly #swept = new Set<string>()
 
   private constructor(folder: string, now: () => number, ledger: DeskLedger | undefined) {
     this.#folder = folder
     this.#now = now
-    this.#ledger = ledger
     this.#files = new ApprovalFiles(folder)
+    this.#book = new ApprovalBook(this.#files, now, ledger)
     this.#shelf = new ApprovalShelf(this.#files, now)
     this.#changes = new FolderChanges(folder)
     this.#askers = new Askers(join(folder, 'askers'))
@@ -56,6 +54,7 @@ export class FolderDesk implements Desk {
   static async open(folder: string, now: () => number = Date.now, ledger?: DeskLedger): Promise<FolderDesk> {
     await makeFolder(join(folder, 'by-binding'))
     await makeFolder(join(folder, 'askers'))
+    await makeFolder(join(folder, 'told'))
     return new FolderDesk(folder, now, ledger)
   }
 
@@ -90,7 +89,7 @@ export class FolderDesk implements Desk {
         (await createFile(join(folder, `${String(number + 1).padStart(GENERATION_DIGITS, '0')}.json`), bytes)) &&
         (await this.#files.put(id, 0, bytes))
       ) {
-        await this.#tellRequest(request)
+        await this.#book.opened(request)
         return approvalAfter(request, [], this.#now())
       }
       await askers?.leave(id)
@@ -98,18 +97,13 @@ export class FolderDesk implements Desk {
   }
 
   async outcome(id: string, signal: AbortSignal): Promise<Outcome> {
-    // Read once: it never changes, and its command may be large.
-    const { request } = await this.#files.read(id)
     for (;;) {
       signal.throwIfAborted()
       const waiting = new AbortController()
       const change = this.#changes.next(id, AbortSignal.any([signal, waiting.signal]))
       try {
-        const approval = approvalAfter(request, await this.#files.events(id), this.#now())
-        const outcome = outcomeOf(approval)
+        const outcome = outcomeOf(await this.#book.current(id))
         if (outcome !== undefined) {
-          if (approval.state === 'expired' && this.#made.delete(id))
-            await this.#ledger?.append({ type: 'approval.expire', ...told(request) })
           await this.#askers.leave(id)
           return outcome
         }
@@ -121,10 +115,10 @@ export class FolderDesk implements Desk {
   }
 
   async consume(id: string): Promise<boolean> {
-    return (
-      (await this.#step(id, ({ state }) => (state === 'approved' ? { kind: 'consumed', at: this.#at() } : undefined))) !==
-      undefined
+    const taken = await this.#book.step(id, ({ state, access }) =>
+      state === 'approved' && access === undefined ? { kind: 'consumed', at: this.#at() } : undefined,
     )
+    return taken !== undefined
   }
 
   async granted(binding: string): Promise<Approval | undefined> {
@@ -135,16 +129,29 @@ export class FolderDesk implements Desk {
   async withdraw(id: string): Promise<void> {
     await this.#askers.leave(id)
     if (await this.#askers.awaited(id)) return
-    await this.#step(id, ({ state }) => (state === 'pending' ? { kind: 'withdrawn', at: this.#at() } : undefined))
+    await this.#book.step(id, ({ state }) => (state === 'pending' ? { kind: 'withdrawn', at: this.#at() } : undefined))
   }
 
-  async retract(id: string, by: Approver): Promise<Approval> {
-    const after = await this.#step(id, (approval) => {
+  retract(id: string, by: Approver, reason?: string): Promise<Approval> {
+    return this.#must(id, (approval) => {
       checkRetraction(approval, by)
-      return { kind: 'withdrawn', at: this.#at() }
+      return { kind: 'withdrawn', at: this.#at(), by: by.subject, ...(reason === undefined ? {} : { reason }) }
     })
-    if (after === undefined) throw new ApplianceError('APPROVAL_CONFLICT', `request ${id} could not be withdrawn`)
-    return after
+  }
+
+  review(id: string, note: string, reviewer: Approver): Promise<Approval> {
+    return this.#must(id, (approval) => {
+      checkReview(approval, note, reviewer)
+      return { kind: 'reviewed', at: this.#at(), by: reviewer.subject, note: note.trim() }
+    })
+  }
+
+  async sweep(): Promise<void> {
+    for (const { id } of await this.#shelf.all(this.#swept)) {
+      // Told, and written down where it has run out.
+      const approval = await this.#book.current(id)
+      if (!isOpen(approval)) this.#swept.add(id)
+    }
   }
 
   async list(filter: { readonly state?: ApprovalState } = {}): Promise<readonly ListedApproval[]> {
@@ -157,15 +164,13 @@ export class FolderDesk implements Desk {
     return approvalAfter(request, events, this.#now())
   }
 
-  async decide(id: string, ruling: Ruling, approver: Approver): Promise<Approval> {
-    const after = await this.#step(id, (approval) => {
+  decide(id: string, ruling: Ruling, approver: Approver): Promise<Approval> {
+    return this.#must(id, (approval) => {
       checkRuling(approval, ruling, approver)
       const reason = ruling.reason?.trim()
       const told = reason === undefined || reason === '' ? {} : { reason }
       return { kind: 'decision', decision: { act: ruling.act, by: approver.subject, at: this.#at(), ...told } }
     })
-    if (after === undefined) throw new ApplianceError('APPROVAL_CONFLICT', `request ${id} could not be decided`)
-    return after
   }
 
   async *watch(signal: AbortSignal): AsyncGenerator<ListedApproval> {
@@ -189,17 +194,11 @@ export class FolderDesk implements Desk {
     this.#changes[Symbol.dispose]()
   }
 
-  /** Adds the event `next` makes of the present state; undefined when it makes none. Tried again whenever another process was quicker. */
-  async #step(id: string, next: (approval: Approval) => ApprovalEvent | undefined): Promise<Approval | undefined> {
-    for (;;) {
-      const { request, events } = await this.#files.read(id)
-      const event = next(approvalAfter(request, events, this.#now()))
-      if (event === undefined) return undefined
-      if (await this.#files.put(id, events.length + 1, JSON.stringify(event))) {
-        await this.#ledger?.append(stepEntry(request, event))
-        return approvalAfter(request, [...events, event], this.#now())
-      }
-    }
+  /** As ApprovalBook.step, where `next` throws what it does not make an event of. */
+  async #must(id: string, next: (approval: Approval) => ApprovalEvent): Promise<Approval> {
+    const after = await this.#book.step(id, next)
+    if (after === undefined) throw new Error('a step that must be taken is taken')
+    return after
   }
 
   /** The last request made with this binding, and its number (0: none yet). */
@@ -218,48 +217,11 @@ export class FolderDesk implements Desk {
     const request = requestIn(bytes, name)
     // A process may have died between claiming the binding and writing the request: finish its work.
     await this.#files.put(request.id, 0, bytes)
-    return { newest: await this.get(request.id), number: Number.parseInt(name, 10) }
-  }
-
-  async #tellRequest(request: ApprovalRequest): Promise<void> {
-    if (this.#ledger === undefined) return
-    const { requester, about, target, rules, binding, approvers, expiresAt } = request
-    await this.#ledger.append({
-      type: 'approval.request',
-      ...told(request),
-      ...(about === undefined ? {} : { about }),
-      requester,
-      ...(target === undefined ? {} : { target }),
-      rules: [...rules],
-      binding,
-      approvers: { groups: [...approvers.groups], count: approvers.count },
-      expiresAt,
-    })
-    this.#made.add(request.id)
+    return { newest: await this.#book.current(request.id), number: Number.parseInt(name, 10) }
   }
 
   #at(): string {
     return new Date(this.#now()).toISOString()
-  }
-}
-
-/** The request, as every entry of the ledger about it names it. */
-function told({ id, session }: ApprovalRequest): { readonly approval: string; readonly session?: string } {
-  return { approval: id, ...(session === undefined ? {} : { session }) }
-}
-
-function stepEntry(request: ApprovalRequest, event: ApprovalEvent): LedgerEntry {
-  switch (event.kind) {
-    case 'decision': {
-      const { act, by, reason } = event.decision
-      return { type: 'approval.decide', ...told(request), act, actor: by, ...(reason === undefined ? {} : { reason }) }
-    }
-    case 'withdrawn':
-      return { type: 'approval.withdraw', ...told(request) }
-    case 'consumed':
-      return { type: 'approval.consume', ...told(request) }
-    default:
-      return event satisfies never
   }
 }
 

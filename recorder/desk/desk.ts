@@ -1,17 +1,22 @@
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
+import type { Identity } from '../../schemas/session.ts'
 import type { ApprovalAsk, Approvals } from './approvals.ts'
 
 /** Who decides: proved by their own access key or token, never by a name they type. */
 export interface Approver {
   readonly subject: string
+  /** Only people decide. */
+  readonly kind: Identity['kind']
   readonly groups: readonly string[]
   /** The human behind, where the approver is an agent. */
   readonly principal?: string
+  /** Whether they may approve alone, past the approvers. */
+  readonly mayBreakGlass?: boolean
 }
 
 export interface Ruling {
   readonly act: Decision['act']
-  /** Shown to the requester; required for a rejection. */
+  /** Shown to the requester; required for a rejection and for breaking the glass. */
   readonly reason?: string
 }
 
@@ -30,16 +35,20 @@ export interface Desk extends Approvals, Disposable {
    * retracted, whatever becomes of this process. Once approved, `granted` finds it by its binding and `consume` takes it, once.
    */
   submit(ask: ApprovalAsk): Promise<Approval>
-  /** Its requester, or the human behind them, takes a pending request back. Rejects as `decide`. */
-  retract(id: string, by: Approver): Promise<Approval>
+  /** Its requester, or the human behind them, takes a pending request back; they or an approver end access early. Rejects as `decide`. */
+  retract(id: string, by: Approver, reason?: string): Promise<Approval>
+  /** Somebody else of the approvers writes down what they think of broken glass, once. Rejects as `decide`. */
+  review(id: string, note: string, reviewer: Approver): Promise<Approval>
+  /** Writes down what has run out, and tells the ledger what a process that died did not. For one process, now and then. */
+  sweep(): Promise<void>
   /** Oldest first. */
   list(filter?: { readonly state?: ApprovalState }): Promise<readonly ListedApproval[]>
   /** Rejects APPROVAL_UNKNOWN. */
   get(id: string): Promise<Approval>
   /**
-   * Adds one person's decision; the request ends with the first rejection or the last approval it needs. Atomic and
-   * durable when it resolves. Rejects APPROVAL_UNKNOWN, APPROVAL_FORBIDDEN (the requester, the human behind them, nobody of
-   * the approver groups) or APPROVAL_CONFLICT (no longer pending, decided by this person already, reason missing).
+   * Adds one person's decision; the request ends with the first rejection, the last approval it needs or broken glass. Atomic and
+   * durable when it resolves. Rejects APPROVAL_UNKNOWN, APPROVAL_FORBIDDEN (no person, the requester, the human behind them, nobody
+   * of the approver groups) or APPROVAL_CONFLICT (no longer pending, decided by this person already, reason missing).
    */
   decide(id: string, ruling: Ruling, approver: Approver): Promise<Approval>
   /** Every open request, then each request again whenever its state or decisions change, until the signal aborts. */

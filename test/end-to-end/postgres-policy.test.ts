@@ -112,7 +112,7 @@ test('a held statement tells at once, runs when approved, and only then', async 
     ['pending', 'delete from doomed', 'agent-7', ['pg.no-where']],
   )
   assert.equal(await doomedCount(rig), 10)
-  await assert.rejects(desk.decide(id, { act: 'approve' }, { subject: HUMAN, groups: APPROVER.groups }), {
+  await assert.rejects(desk.decide(id, { act: 'approve' }, { ...APPROVER, subject: HUMAN }), {
     code: 'APPROVAL_FORBIDDEN',
   })
   await desk.decide(id, { act: 'approve' }, APPROVER)

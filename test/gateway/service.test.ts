@@ -7,7 +7,7 @@ import { placesIn } from '../../gateway/places.ts'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { EchoClient, echoGateway } from '../support/echo-gateway.ts'
 
-const grace = { subject: 'grace', groups: ['deciders'] }
+const grace = { subject: 'grace', kind: 'human' as const, groups: ['deciders'] }
 
 test('a stop says farewell, seals every tape and leaves nothing open', async () => {
   await using gateway = await echoGateway()

@@ -22,7 +22,7 @@ const START_TIMEOUT_MS = 30_000
 
 export const AGENT = 'agent-7'
 export const HUMAN = 'ada@example.com'
-export const APPROVER = { subject: 'grace@example.com', groups: ['developers', 'approvers'] } as const
+export const APPROVER = { subject: 'grace@example.com', kind: 'human', groups: ['developers', 'approvers'] } as const
 
 /** Everything allowed, only the detectors at work. */
 export const OPEN_POLICY = 'version: 1\nrules: []\n'
@@ -103,7 +103,7 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
     identities: [
       identity(AGENT, 'agent', ['agents'], keys.agent, { principal: HUMAN }),
       identity(HUMAN, 'human', ['developers'], keys.human),
-      identity(APPROVER.subject, 'human', APPROVER.groups, keys.approver),
+      identity(APPROVER.subject, APPROVER.kind, APPROVER.groups, keys.approver),
     ],
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.jwt === undefined ? {} : { jwt: options.jwt }),

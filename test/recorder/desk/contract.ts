@@ -19,8 +19,8 @@ const NOW_MS = Date.parse('2026-11-20T10:00:00Z')
 const HOUR_MS = 3_600_000
 const REACTION_MS = 2_000 // generous: the machine is shared; the point is that nobody waits for the expiry
 
-const ana: Approver = { subject: 'ana@example.org', groups: ['dba'] }
-const ben: Approver = { subject: 'ben@example.org', groups: ['dba', 'leads'] }
+const ana: Approver = { subject: 'ana@example.org', kind: 'human', groups: ['dba'] }
+const ben: Approver = { subject: 'ben@example.org', kind: 'human', groups: ['dba', 'leads'] }
 
 export function newClock(): TestClock {
   return { now: NOW_MS }
@@ -171,8 +171,8 @@ export function deskContract(name: string, fixture: () => Promise<DeskFixture>):
     using cli = await open()
     const { id } = await cli.submit(ask({ about: 'access', principal: 'zoe@example.org' }))
     await refused('APPROVAL_FORBIDDEN', cli.retract(id, ana))
-    assert.equal((await cli.retract(id, { subject: 'Zoe@example.org', groups: [] })).state, 'withdrawn')
-    await refused('APPROVAL_CONFLICT', cli.retract(id, { subject: 'agent:claude', groups: [] }))
+    assert.equal((await cli.retract(id, { subject: 'Zoe@example.org', kind: 'human', groups: [] })).state, 'withdrawn')
+    await refused('APPROVAL_CONFLICT', cli.retract(id, { subject: 'agent:claude', kind: 'agent', groups: [] }))
     await refused('APPROVAL_CONFLICT', cli.decide(id, { act: 'approve' }, ana))
   })
 
@@ -188,25 +188,117 @@ export function deskContract(name: string, fixture: () => Promise<DeskFixture>):
   desk('nobody decides for themselves or for their own agent, whatever the spelling', async (open) => {
     using cli = await open()
     const { id } = await cli.request(ask({ requester: 'agent:claude', principal: 'ana@example.org' }))
-    for (const approver of [
+    const own: readonly Approver[] = [
       ana,
       { ...ana, subject: 'Ana@Example.org' },
-      { subject: 'agent:claude', groups: ['dba'] },
-      { subject: 'agent:helper', groups: ['dba'], principal: 'ana@example.org' },
-    ]) {
+      { subject: 'agent:claude', kind: 'human', groups: ['dba'] },
+      { subject: 'ana.second@example.org', kind: 'human', groups: ['dba'], principal: 'ana@example.org' },
+    ]
+    for (const approver of own) {
       await refused('APPROVAL_FORBIDDEN', cli.decide(id, { act: 'approve' }, approver))
     }
     assert.equal((await cli.get(id)).state, 'pending')
     assert.equal((await cli.decide(id, { act: 'approve' }, ben)).state, 'approved')
   })
 
+  desk('what runs by itself decides nothing, whatever its groups', async (open) => {
+    using cli = await open()
+    const { id } = await cli.request(ask())
+    for (const kind of ['agent', 'service'] as const)
+      await refused('APPROVAL_FORBIDDEN', cli.decide(id, { act: 'approve' }, { subject: 'bot', kind, groups: ['dba'] }))
+    assert.equal((await cli.get(id)).state, 'pending')
+  })
+
+  desk('a second click of the same person changes nothing, whatever it says', async (open) => {
+    using one = await open()
+    using two = await open()
+    const { id } = await one.request(ask({ approvers: { groups: ['dba'], count: 2 } }))
+    const clicks = await Promise.allSettled([one.decide(id, { act: 'approve' }, ana), two.decide(id, { act: 'approve' }, ana)])
+    assert.deepEqual(clicks.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+    assert.equal((await one.get(id)).state, 'pending')
+    // Who has approved may still change their mind as long as it is pending: a rejection ends it.
+    assert.equal((await two.decide(id, { act: 'reject', reason: 'read it again' }, ana)).state, 'rejected')
+  })
+
+  desk('what has run out stays expired when the clock is set back; one set far back ends what is open', async (open, clock) => {
+    using gate = await open()
+    const first = await gate.request(ask())
+    await gate.decide(first.id, { act: 'approve' }, ana)
+    clock.now += HOUR_MS
+    assert.equal(await gate.consume(first.id), false)
+    clock.now -= HOUR_MS / 2
+    assert.equal(await gate.consume(first.id), false, 'its approval is not good again')
+    assert.equal((await gate.get(first.id)).state, 'expired')
+    const second = await gate.request(ask())
+    await gate.decide(second.id, { act: 'approve' }, ana)
+    clock.now -= 61_000
+    assert.equal(await gate.granted(second.binding), undefined)
+    assert.equal((await gate.get(second.id)).state, 'expired')
+  })
+
+  desk('access is good for a while from its approval on, for any number of uses, and can be ended early', async (open, clock) => {
+    using cli = await open()
+    const access = ask({
+      about: 'access',
+      kind: 'access',
+      requester: 'zoe@example.org',
+      requesterKind: 'human',
+      access: { forMs: HOUR_MS },
+    })
+    const { id, binding } = await cli.submit(access)
+    clock.now += HOUR_MS / 2
+    await cli.decide(id, { act: 'approve' }, ana)
+    assert.equal(await cli.consume(id), false, 'it is not used up')
+    clock.now += HOUR_MS - 1
+    assert.equal((await cli.granted(binding))?.id, id)
+    clock.now += 1
+    assert.equal(await cli.granted(binding), undefined)
+    const again = await cli.submit(access)
+    await cli.decide(again.id, { act: 'approve' }, ana)
+    await refused('APPROVAL_FORBIDDEN', cli.retract(again.id, { subject: 'eve', kind: 'human', groups: ['interns'] }))
+    const ended = await cli.retract(again.id, ben, 'the incident is over')
+    assert.deepEqual(
+      [ended.state, ended.withdrawn?.by, ended.withdrawn?.reason],
+      ['withdrawn', ben.subject, 'the incident is over'],
+    )
+    assert.equal(await cli.granted(binding), undefined)
+  })
+
+  desk('breaking the glass takes the permission and a reason, one person, and is reviewed by another', async (open) => {
+    using cli = await open()
+    const breaker: Approver = { subject: 'cleo@example.org', kind: 'human', groups: ['oncall'], mayBreakGlass: true }
+    const { id } = await cli.request(ask({ approvers: { groups: ['dba'], count: 2 } }))
+    await refused('APPROVAL_FORBIDDEN', cli.decide(id, { act: 'break-glass', reason: 'fire' }, ana))
+    await refused('APPROVAL_CONFLICT', cli.decide(id, { act: 'break-glass', reason: ' ' }, breaker))
+    await refused('APPROVAL_FORBIDDEN', cli.decide(id, { act: 'break-glass', reason: 'fire' }, { ...breaker, kind: 'agent' }))
+    assert.equal((await cli.decide(id, { act: 'break-glass', reason: 'fire' }, breaker)).state, 'approved')
+    assert.equal(await cli.consume(id), true)
+    await refused('APPROVAL_FORBIDDEN', cli.review(id, 'all fine', { ...breaker, groups: ['dba'] }))
+    await refused('APPROVAL_CONFLICT', cli.review(id, ' ', ana))
+    const reviewed = await cli.review(id, 'it was a fire', ana)
+    assert.deepEqual([reviewed.state, reviewed.review?.by, reviewed.review?.note], ['consumed', ana.subject, 'it was a fire'])
+    await refused('APPROVAL_CONFLICT', cli.review(id, 'me too', ben))
+  })
+
+  desk('a person may break the glass for themselves, but never for the agent that works for them', async (open) => {
+    using cli = await open()
+    const breaker: Approver = { subject: 'cleo@example.org', kind: 'human', groups: [], mayBreakGlass: true }
+    const agents = await cli.request(ask({ principal: breaker.subject }))
+    await refused('APPROVAL_FORBIDDEN', cli.decide(agents.id, { act: 'break-glass', reason: 'fire' }, breaker))
+    const own = await cli.request(ask({ requester: breaker.subject, requesterKind: 'human', binding: 'b'.repeat(64) }))
+    assert.equal((await cli.decide(own.id, { act: 'break-glass', reason: 'fire' }, breaker)).state, 'approved')
+  })
+
   desk('only the groups the rule names decide', async (open) => {
     using cli = await open()
     const { id } = await cli.request(ask())
-    await refused('APPROVAL_FORBIDDEN', cli.decide(id, { act: 'approve' }, { subject: 'eve@example.org', groups: ['interns'] }))
     await refused(
       'APPROVAL_FORBIDDEN',
-      cli.decide(id, { act: 'reject', reason: 'no' }, { subject: 'eve@example.org', groups: [] }),
+      cli.decide(id, { act: 'approve' }, { subject: 'eve@example.org', kind: 'human', groups: ['interns'] }),
+    )
+    await refused(
+      'APPROVAL_FORBIDDEN',
+      cli.decide(id, { act: 'reject', reason: 'no' }, { subject: 'eve@example.org', kind: 'human', groups: [] }),
     )
   })
 

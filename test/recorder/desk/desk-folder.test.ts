@@ -54,7 +54,7 @@ test('folder desk: drafts and askers are cleaned up', async () => {
   using desk = await made.open()
   const { id } = await desk.request(ask())
   const outcome = desk.outcome(id, AbortSignal.timeout(2_000))
-  await desk.decide(id, { act: 'approve' }, { subject: 'ana@example.org', groups: ['dba'] })
+  await desk.decide(id, { act: 'approve' }, { subject: 'ana@example.org', kind: 'human', groups: ['dba'] })
   await outcome
   assert.deepEqual(await readdir(join(made.folder, 'askers')), [])
   assert.equal(
@@ -112,7 +112,7 @@ test('folder desk: the ledger is told of every step by whoever makes it, and of 
   using desk = await FolderDesk.open(made.folder, () => made.clock.now, { append: async (entry) => void told.push(entry) })
   const { id, session } = await desk.request(ask())
   assert.equal((await desk.request(ask())).id, id)
-  await desk.decide(id, { act: 'approve' }, { subject: 'grace', groups: ['dba'] })
+  await desk.decide(id, { act: 'approve' }, { subject: 'grace', kind: 'human', groups: ['dba'] })
   await desk.consume(id)
   assert.deepEqual(
     told.map(({ type }) => type),
