@@ -9,9 +9,11 @@ import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import type { LedgerEntry } from '../../../recorder/ledger/ledger.ts'
 import { OWN_MARK } from '../../../recorder/process-mark.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
-import { ask, type DeskFixture, deskContract, newClock } from './contract.ts'
+import { ask, type DeskFixture, deskContract, deskTests, newClock } from './contract.ts'
+import { peopleContract } from './contract-people.ts'
 
 deskContract('folder desk', fixture)
+peopleContract(deskTests('folder desk', fixture))
 
 async function fixture(): Promise<DeskFixture & { readonly folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-desk-'))
