@@ -84,8 +84,8 @@ export const LedgerEntry = Type.Union([
   kind('session.kill', { ...by, session: Text, reason: Text }, { description: 'Somebody ended a running session' }),
   kind(
     'recording.failed',
-    { session: Text, number: Count, what: Text },
-    { description: 'A session could not be recorded any more, and was ended' },
+    { session: Text, number: Count, frames: Type.Optional(Count), what: Text },
+    { description: 'A session could not be recorded any more, and was ended; frames had been accepted by then' },
   ),
   kind(
     'policy.activate',

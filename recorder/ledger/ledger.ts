@@ -11,6 +11,10 @@ export interface Ledger {
   append(entry: LedgerEntry): Promise<void>
   /** The number of this gateway's newest `session.open` (its member `number`); 0 before the first. */
   lastSession(): number
+  /**
+   * Sessions of the gateways meant that were opened by entries a trusted key has signed, and of whose end there is no word as far as the ledger has been read.
+   */
+  unended?(gateway: (name: string) => boolean): readonly string[]
   /** The newest checkpoint known, a signed note; undefined before the first. */
   checkpoint?(): Uint8Array | undefined
   close(): Promise<void>

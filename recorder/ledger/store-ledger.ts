@@ -6,17 +6,16 @@ import { MAX_NOTE_SIZE, parseCheckpoint } from '../../schemas/verify/note.ts'
 import { Sequence } from '../../schemas/verify/sequence.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { consistencyProof } from '../../schemas/verify/tree.ts'
-import type { Store } from '../store/store.ts'
 import { sha256 } from '../tape/merkle.ts'
-import type { GatewaySigner } from '../tape/signer.ts'
 import { type KnownCheckpoint, originOf, publishCheckpoint } from './checkpoints.ts'
 import { entryLine } from './entry-line.ts'
 import { isSignedBy } from './entry-signer.ts'
-import type { OldJournal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { LEDGER_LIMITS, type LedgerLimits } from './limits.ts'
 import { Presence } from './presence.ts'
+import type { StoreLedgerOptions } from './store-ledger-options.ts'
 import { TileTree } from './tile-tree.ts'
+import { Unended } from './unended.ts'
 
 const FIRST_PAUSE_MS = 5
 const LONGEST_PAUSE_MS = 1_000
@@ -24,23 +23,6 @@ const LONGEST_PAUSE_MS = 1_000
 const OTHERS_MS = 60_000
 /** Own lines remembered while reading, so that a forged last one does not hide the real one. */
 const OWN_LINES = 64
-
-export interface StoreLedgerOptions {
-  readonly store: Store
-  /** Name of the writer, this process's own: `gw1`, `gw1-3`, `gw1-console`. */
-  readonly gateway: string
-  readonly signer: GatewaySigner
-  /** Whose entries are this gateway's own. The signer's key need not be among them. */
-  readonly trusted?: readonly GatewayKey[]
-  /** The log's name for good; without it whoever comes first makes one. */
-  readonly origin?: string
-  /** Makes tiles and checkpoints; false for a process that only says a word. */
-  readonly publish?: boolean
-  /** Told what could not be published; it is tried again. */
-  readonly onProblem?: (error: unknown) => void
-  readonly oldJournal?: OldJournal
-  readonly limits?: Partial<LedgerLimits>
-}
 
 interface Item {
   readonly entry: LedgerEntry
@@ -62,6 +44,7 @@ interface Item {
 export class StoreLedger implements Ledger {
   readonly origin: string
   readonly presence = new Presence()
+  readonly #unended = new Unended()
   readonly #options: StoreLedgerOptions
   readonly #limits: LedgerLimits
   readonly #sequence = new Sequence()
@@ -122,6 +105,10 @@ export class StoreLedger implements Ledger {
 
   checkpoint(): Uint8Array | undefined {
     return this.#newest?.bytes
+  }
+
+  unended(isMeant: (gateway: string) => boolean): readonly string[] {
+    return this.#unended.sessions(isMeant, this.#keys())
   }
 
   append(entry: LedgerEntry): Promise<void> {
@@ -286,6 +273,7 @@ export class StoreLedger implements Ledger {
   #saw({ bytes }: LedgerLine): void {
     this.#tree?.push(bytes)
     const line = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#unended.saw(line)
     const own = line.includes(`"gateway":"${this.#options.gateway}"`)
     const presence = line.includes('"type":"gateway.')
     if (!own) this.#othersMs = performance.now()
@@ -314,14 +302,18 @@ export class StoreLedger implements Ledger {
 
   /** Takes up numbering behind the last line that is really ours. */
   #takeOwn(): void {
-    const { gateway, signer, trusted = [] } = this.#options
     this.#numbering = true
-    const keys = [{ gateway, publicKey: signer.publicKey }, ...trusted]
+    const keys = this.#keys()
     const last = this.#own.findLast((entry) => isSignedBy(entry, keys))
     this.#own.length = 0
     if (last === undefined) return
     const { n, sessions } = last.statement
     if (n > this.#last.n) this.#last = { n, sessions: Math.max(sessions, this.#last.sessions) }
+  }
+
+  #keys(): readonly GatewayKey[] {
+    const { gateway, signer, trusted = [] } = this.#options
+    return [{ gateway, publicKey: signer.publicKey }, ...trusted]
   }
 
   #mention(checkpoint: unknown): void {

@@ -1,8 +1,10 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import { tapeKeys } from '../../schemas/tape.ts'
+import { TAPE_MAGIC, tapeKeys } from '../../schemas/tape.ts'
+import { recordAt } from '../../schemas/verify/scan.ts'
 import type { Store } from '../store/store.ts'
 import type { Copied, Evidence } from '../store/store-blob-evidence.ts'
 import { openTape, type Tape } from '../tape/reader.ts'
+import { openObject } from '../tape/tools.ts'
 import { type Holds, holdCopies } from './holds.ts'
 
 /** Between two looks; also how long after its end a tape is copied at the latest, where the store is well. */
@@ -139,15 +141,22 @@ export class Sealer implements AsyncDisposable {
   }
 }
 
-/** Undefined for a tape whose header has not come yet, or never will: it is as good as open, its recovery ends it. */
+/** Undefined for a tape that runs, or whose header has not come yet, or was cut and never will. */
 async function ended(store: Store, id: string, signal: AbortSignal): Promise<Tape | undefined> {
   try {
     const tape = await openTape(store, id, signal)
     return tape.state === 'open' ? undefined : tape
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
+    const isMalformed = error instanceof ApplianceError && error.code === 'TAPE_MALFORMED'
+    if (isMalformed && !(await hasHeader(store, id, signal))) return undefined
     throw error
   }
+}
+
+async function hasHeader(store: Store, id: string, signal: AbortSignal): Promise<boolean> {
+  const first = await openObject(store, tapeKeys.segment(id, 0), signal)
+  return (await recordAt(first, TAPE_MAGIC.length)) !== undefined
 }
 
 /** What a copy can be found by without reading it; never whose session it was: tags are read with other rights than what they are on. */

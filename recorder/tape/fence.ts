@@ -26,20 +26,18 @@ HEAD.writeUInt32BE(crc32(HEAD.subarray(0, 8)), 8)
  * cut. Rejects STORE_CONFLICT, having written nothing, when somebody else has written there meanwhile: the recorder lives, or another
  * gateway was quicker.
  */
-export function fence(store: Store, end: TapeEnd, patienceMs: number): Promise<void> {
-  const { segment, position } = end.next
+export function fence(store: Store, id: string, { segment, position }: TapeEnd['next'], patienceMs: number): Promise<void> {
   const time = Buffer.alloc(TIME_SIZE)
   time.writeBigUInt64BE(BigInt(Date.now()))
   const magic = TAPE_MAGIC.subarray(Math.min(position, TAPE_MAGIC.length))
   const bytes = Buffer.concat([magic, HEAD, time, randomBytes(RANDOM_SIZE)])
-  return appendSurely(store, { key: tapeKeys.segment(end.header.session.id, segment), position, bytes }, patienceMs)
+  return appendSurely(store, { key: tapeKeys.segment(id, segment), position, bytes }, patienceMs)
 }
 
 /** Whether another gateway has fenced the tape a moment ago, and so is ending it. */
-export async function isBeingEnded(store: Store, end: TapeEnd): Promise<boolean> {
-  const { segment, position } = end.next
+export async function isBeingEnded(store: Store, id: string, { segment, position }: TapeEnd['next']): Promise<boolean> {
   if (position < FENCE_SIZE) return false
-  const key = tapeKeys.segment(end.header.session.id, segment)
+  const key = tapeKeys.segment(id, segment)
   const bytes = Buffer.from(await store.get(key, { from: position - FENCE_SIZE, to: position }))
   if (!sameBytes(bytes.subarray(0, RECORD_HEAD_SIZE), HEAD)) return false
   return Math.abs(Date.now() - Number(bytes.readBigUInt64BE(RECORD_HEAD_SIZE))) < AT_WORK_MS

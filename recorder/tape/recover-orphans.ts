@@ -4,6 +4,7 @@ import { indexFromFooter } from '../../schemas/verify/segment-index.ts'
 import type { Store } from '../store/store.ts'
 import { fence, isBeingEnded } from './fence.ts'
 import { type EndParts, endTape, type RecoveredSession, type RecoveryReport } from './recover.ts'
+import { recoverAbsent } from './recover-absent.ts'
 import { findTapeEnd } from './tape-end.ts'
 import { openObject } from './tools.ts'
 
@@ -16,7 +17,6 @@ export interface OrphanParts extends EndParts {
    * not at hand. Never true for a session that is open here.
    */
   readonly isStale: (gateway: string, number: number) => boolean
-  readonly patienceMs: number
 }
 
 /**
@@ -30,14 +30,23 @@ export async function recoverOrphans(parts: OrphanParts, signal?: AbortSignal): 
   for await (const { id, segments, recovered } of tapesIn(parts.store, signal)) {
     const { gateway, number } = SESSION_ID.exec(id)?.groups ?? {}
     if (recovered || gateway === undefined || !parts.isStale(gateway, Number(number))) continue
+    await attempt(gateway, id, () => recoverOrphan(parts, id, segments))
+  }
+  for (const id of parts.ledger.unended?.(() => true) ?? []) {
+    const { gateway, number } = SESSION_ID.exec(id)?.groups ?? {}
+    if (gateway === undefined || !parts.isStale(gateway, Number(number))) continue
+    await attempt(gateway, id, () => recoverAbsent(parts, '', id))
+  }
+  return { sessions, problems }
+
+  async function attempt(gateway: string, id: string, work: () => Promise<RecoveredSession | undefined>): Promise<void> {
     try {
-      const done = await recoverOrphan(parts, id, segments)
+      const done = await work()
       if (done !== undefined) sessions.push(done)
     } catch (error) {
       problems.push({ spool: gateway, session: id, message: error instanceof Error ? error.message : String(error) })
     }
   }
-  return { sessions, problems }
 }
 
 /** Undefined where there is nothing to do, or where somebody else does it. */
@@ -48,9 +57,9 @@ async function recoverOrphan(parts: OrphanParts, id: string, segments: number): 
   if (last !== undefined && last.summary !== null) return undefined
   const end = await findTapeEnd(store, id)
   // Nothing was accepted before the header was in the store.
-  if (end === undefined || end.seal !== undefined || (await isBeingEnded(store, end))) return undefined
+  if (end === undefined || end.seal !== undefined || (await isBeingEnded(store, id, end.next))) return undefined
   try {
-    await fence(store, end, patienceMs)
+    await fence(store, id, end.next, patienceMs)
     await endTape(parts, '', end, { frames: [], discardedBytes: 0, gapAfter: undefined })
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_CONFLICT') return undefined

@@ -23,6 +23,7 @@ import { EpochKey } from './keys.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { encodeRecord } from './record.ts'
+import { recoverAbsent } from './recover-absent.ts'
 import { makeSeal } from './seal.ts'
 import { commitmentOf, encodeIndex, Segment } from './segment.ts'
 import { certify, type GatewaySigner, keyIdOf } from './signer.ts'
@@ -59,6 +60,8 @@ export interface RecoveryParts {
   readonly signer: GatewaySigner
   readonly ledger: Ledger
   readonly codec: Codec
+  /** How long a store that fails is tried. */
+  readonly patienceMs: number
 }
 
 /** Brings what dead processes had accepted to the store. Doing it twice, or breaking off anywhere, loses and doubles nothing. */
@@ -67,18 +70,19 @@ export async function recoverSpools(parts: RecoveryParts): Promise<RecoveryRepor
   const problems: { spool: string; session?: string; message: string }[] = []
   for (const spool of await claimDead(parts.root, parts.gateway)) {
     let failed = false
-    for (const session of await readSpool(spool.path)) {
+    const attempt = async (id: string, work: () => Promise<RecoveredSession | undefined>): Promise<void> => {
       try {
-        sessions.push(await recoverSession(parts, spool, session))
+        const done = await work()
+        if (done !== undefined) sessions.push(done)
       } catch (error) {
         failed = true
-        problems.push({
-          spool: spool.gateway,
-          session: session.id,
-          message: error instanceof Error ? error.message : String(error),
-        })
+        problems.push({ spool: spool.gateway, session: id, message: error instanceof Error ? error.message : String(error) })
       }
     }
+    for (const session of await readSpool(spool.path)) await attempt(session.id, () => recoverSession(parts, spool, session))
+    // Opened in the ledger, and its process died before the spool knew of it.
+    for (const id of parts.ledger.unended?.((gateway) => gateway === spool.gateway) ?? [])
+      await attempt(id, () => recoverAbsent(parts, spool.gateway, id))
     if (!failed) await rm(spool.path, { recursive: true, force: true })
     // Without our mark it is a dead one's again, and the next recovery tries anew.
     else await rm(join(spool.path, LOCK_FILE), { force: true })
@@ -88,7 +92,7 @@ export async function recoverSpools(parts: RecoveryParts): Promise<RecoveryRepor
 
 async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: SpooledSession): Promise<RecoveredSession> {
   const { id } = session
-  const { store, ledger, signer } = parts
+  const { store } = parts
   const end = await findTapeEnd(store, id)
   const tail = await readTail(session, end?.frames ?? 0)
   const base = {
@@ -105,16 +109,8 @@ async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: S
         'STORE_MISSING',
         `the spool has ${tail.frames.length} frames of ${id}, the store has no tape of it`,
       )
-    await ledger.append({
-      type: 'session.recover',
-      session: id,
-      spool: spool.gateway,
-      outcome: 'absent',
-      frames: 0,
-      recovered: 0,
-      signer: keyIdOf(signer.publicKey),
-    })
-    return { ...base, outcome: 'absent' }
+    const absent = await recoverAbsent(parts, spool.gateway, id)
+    return { ...base, outcome: absent === undefined ? 'already' : 'absent' }
   }
   if (end.seal !== undefined) {
     if (!end.indexed) await putIndex(parts, end)

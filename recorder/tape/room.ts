@@ -210,6 +210,7 @@ class Room implements RecorderRoom {
       signer,
       ledger,
       codec: codec ?? 'zstd',
+      patienceMs: this.#limits.patienceMs,
     })
   }
 
@@ -263,7 +264,7 @@ class Room implements RecorderRoom {
   #failed({ info, nextSeq }: Pick<SessionRecorder, 'info' | 'nextSeq'>, error: ApplianceError): void {
     const why = isTakenOver(error) ? 'another gateway has ended the tape' : error.message.slice(0, MAX_TOLD_CHARS)
     const what = `after ${nextSeq} frames: ${why}`
-    const entry = { type: 'recording.failed', session: info.id, number: info.number, what } as const
+    const entry = { type: 'recording.failed', session: info.id, number: info.number, frames: nextSeq, what } as const
     const tell = (): Promise<void> => this.#options.ledger.append(entry)
     tell().catch(() => this.#owed.add(tell))
   }

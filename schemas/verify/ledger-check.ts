@@ -74,6 +74,9 @@ export class LedgerCheck {
     if (watch.checkpoint !== undefined) this.#told += 1
     const ledger = this.#ledger
     if (ledger === undefined) return tape
+    const begun = tape.chunks + tape.frames > 0
+    const absent = begun ? undefined : absentTape(ledger.facts.sessions.get(tape.session))
+    if (absent !== undefined) return absent
     const problems: Problem[] = []
     const add: Add = (verdict, what, place = undefined) =>
       void problems.push({ verdict, part: 'ledger', what, ...(place ?? { object: `tapes/${tape.session}/` }) })
@@ -180,16 +183,8 @@ function checkRecovery(tape: TapeVerification, recover: NonNullable<SessionFacts
 /** A session of the ledger that has no tape. Undefined where that is as it should be: it has only just been opened. */
 function missingTape(facts: SessionFacts, nowMs: number): TapeVerification | undefined {
   const { session, close, recover, interim, deleted, failed, place, at } = facts
-  const told = (
-    state: TapeVerification['state'],
-    verdict: Problem['verdict'],
-    what: string,
-    where: EntryPlace,
-  ): TapeVerification => withProblems({ ...NO_TAPE, session, state }, [{ verdict, part: 'ledger', what, ...where }])
   const missing = (what: string, where: EntryPlace): TapeVerification =>
-    told('missing', 'INVALID', `the tape is missing: ${what}`, where)
-  const absent = (what: string, where: EntryPlace): TapeVerification =>
-    told('absent', 'VALID-INCOMPLETE', `the session was opened, and ${what}`, where)
+    withoutTape(session, 'missing', 'INVALID', `the tape is missing: ${what}`, where)
   if (deleted?.held === true)
     return missing(`it was deleted at ${deleted.at} by rule ${deleted.rule}, under legal hold`, deleted.place)
   if (deleted !== undefined)
@@ -197,13 +192,40 @@ function missingTape(facts: SessionFacts, nowMs: number): TapeVerification | und
   if (close !== undefined) return missing(`it was sealed with ${close.frames} frames in ${close.chunks} chunks`, close.place)
   if (interim !== undefined)
     return missing(`at ${interim.at} it had ${interim.frames} frames in ${interim.chunks} chunks`, interim.place)
-  if (recover !== undefined)
-    return recover.outcome === 'absent'
-      ? absent(`its process ended before anything of it was stored (${recover.by}, ${recover.at})`, recover.place)
-      : missing(`it was recovered with ${recover.frames + recover.recovered} frames`, recover.place)
-  if (failed !== undefined) return absent(`could not be recorded: ${failed.what}`, failed.place)
+  if (recover !== undefined && recover.outcome !== 'absent')
+    return missing(`it was recovered with ${recover.frames + recover.recovered} frames`, recover.place)
+  if (recover !== undefined) return absentTape(facts)
+  if (failed !== undefined) return notRecorded(session, failed)
   if (nowMs - Date.parse(at) <= SILENT_MS) return undefined
   return missing(`the session was opened at ${at}, and there is no word of its end`, place)
+}
+
+/**
+ * A session that never had a frame, as the ledger says, and of which the store has at most a header that was cut, or the fence of whoever ended it.
+ * Undefined for all others.
+ */
+function absentTape(facts: SessionFacts | undefined): TapeVerification | undefined {
+  if (facts === undefined || facts.close !== undefined || facts.interim !== undefined) return undefined
+  const { session, recover, failed } = facts
+  if (recover?.outcome === 'absent') {
+    const what = `the session was opened, and its process ended before anything of it was stored (${recover.by}, ${recover.at})`
+    return withoutTape(session, 'absent', 'VALID-INCOMPLETE', what, recover.place)
+  }
+  return recover === undefined && failed?.never === true ? notRecorded(session, failed) : undefined
+}
+
+function notRecorded(session: string, { what, place }: NonNullable<SessionFacts['failed']>): TapeVerification {
+  return withoutTape(session, 'absent', 'VALID-INCOMPLETE', `the session was opened, and could not be recorded: ${what}`, place)
+}
+
+function withoutTape(
+  session: string,
+  state: TapeVerification['state'],
+  verdict: Problem['verdict'],
+  what: string,
+  place: EntryPlace,
+): TapeVerification {
+  return withProblems({ ...NO_TAPE, session, state }, [{ verdict, part: 'ledger', what, ...place }])
 }
 
 const NO_TAPE: Omit<TapeVerification, 'session' | 'state'> = {

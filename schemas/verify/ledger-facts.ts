@@ -44,8 +44,8 @@ export interface SessionFacts {
   /** Matters it is held for. */
   holds?: ReadonlySet<string>
   deleted?: { readonly rule: string; readonly held: boolean; readonly at: string; readonly place: EntryPlace }
-  /** Told that it could not be recorded; `never` where it had not even begun. */
-  failed?: { readonly what: string; readonly place: EntryPlace }
+  /** Told that it could not be recorded any further; `never`: not a single frame was accepted. */
+  failed?: { readonly what: string; readonly never: boolean; readonly place: EntryPlace }
 }
 
 interface Writer {
@@ -113,7 +113,7 @@ export class LedgerFacts {
         return
       case 'recording.failed':
         this.#of(statement, place, (session) => {
-          session.failed = { what: textOf(statement['what']), place }
+          session.failed = { what: textOf(statement['what']), never: statement['frames'] === 0, place }
         })
         return
       case 'retention.delete':

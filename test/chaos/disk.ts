@@ -20,7 +20,15 @@ async function recoverCopy(folder: RecordingFolder, store: MemoryStore, account:
   await cp(join(folder.path, 'spool', 'gw1'), join(root, 'gw1'), { recursive: true })
   await rm(join(root, 'gw1', 'lock'), { force: true })
   const ledger = { append: async () => undefined, lastSession: () => 0, close: async () => undefined }
-  const report = await recoverSpools({ root, gateway: 'gw2', store, signer: folder.signer, ledger, codec: 'zstd' })
+  const report = await recoverSpools({
+    root,
+    gateway: 'gw2',
+    store,
+    signer: folder.signer,
+    ledger,
+    codec: 'zstd',
+    patienceMs: 100,
+  })
   for (const { session, message } of report.problems)
     account.violation(`run ${account.runs}, ${session}: not recovered: ${message}`)
 }

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { StoreLedger, type StoreLedgerOptions } from '../../recorder/ledger/store-ledger.ts'
+import { StoreLedger } from '../../recorder/ledger/store-ledger.ts'
+import type { StoreLedgerOptions } from '../../recorder/ledger/store-ledger-options.ts'
 import type { Store } from '../../recorder/store/store.ts'
 import type { GatewaySigner } from '../../recorder/tape/signer.ts'
 import { nodeTools } from '../../recorder/tape/tools.ts'

@@ -65,6 +65,10 @@ class CrossCheck:
         ledger, problems = self.ledger, []
         if ledger is None:
             return tape
+        begun = tape["chunks"] + tape["frames"] > 0
+        absent = None if begun else absent_tape(ledger.facts.sessions.get(tape["session"]))
+        if absent is not None:
+            return absent
 
         def add(verdict, what, place=None):
             where = place or {"object": "tapes/%s/" % tape["session"]}
@@ -138,15 +142,8 @@ class CrossCheck:
         return found
 
     def _missing_tape(self, facts):
-        def told(state, verdict, what, place):
-            tape = dict(NO_TAPE, session=facts.session, state=state)
-            return with_problems(tape, [dict({"verdict": verdict, "part": "ledger", "what": what}, **place)])
-
         def missing(what, place):
-            return told("missing", "INVALID", "the tape is missing: " + what, place)
-
-        def absent(what, place):
-            return told("absent", "VALID-INCOMPLETE", "the session was opened, and " + what, place)
+            return without_tape(facts.session, "missing", "INVALID", "the tape is missing: " + what, place)
 
         if facts.deleted is not None and facts.deleted["held"]:
             what = "it was deleted at %(at)s by rule %(rule)s, under legal hold"
@@ -158,15 +155,13 @@ class CrossCheck:
             return missing("it was sealed with %(frames)d frames in %(chunks)d chunks" % facts.close, facts.close["place"])
         if facts.interim is not None:
             return missing("at %(at)s it had %(frames)d frames in %(chunks)d chunks" % facts.interim, facts.interim["place"])
+        if facts.recover is not None and facts.recover["outcome"] != "absent":
+            what = "it was recovered with %d frames" % (facts.recover["frames"] + facts.recover["recovered"])
+            return missing(what, facts.recover["place"])
         if facts.recover is not None:
-            recover = facts.recover
-            if recover["outcome"] == "absent":
-                what = "its process ended before anything of it was stored (%(by)s, %(at)s)"
-                return absent(what % recover, recover["place"])
-            what = "it was recovered with %d frames" % (recover["frames"] + recover["recovered"])
-            return missing(what, recover["place"])
+            return absent_tape(facts)
         if facts.failed is not None:
-            return absent("could not be recorded: " + facts.failed["what"], facts.failed["place"])
+            return not_recorded(facts)
         if self.now_ms - facts.at_ms <= SILENT_MS:
             return None
         return missing("the session was opened at %s, and there is no word of its end" % facts.at, facts.place)
@@ -189,3 +184,24 @@ def with_problems(tape, problems):
         problems=(tape["problems"] + problems)[:MAX_PROBLEMS],
         problemCount=tape["problemCount"] + len(problems),
     )
+
+
+def absent_tape(facts):
+    """A session without a frame, as the ledger says, of which there is a cut header or a fence at most; None for all others."""
+    if facts is None or facts.close is not None or facts.interim is not None:
+        return None
+    if facts.recover is not None and facts.recover["outcome"] == "absent":
+        what = "the session was opened, and its process ended before anything of it was stored (%(by)s, %(at)s)"
+        return without_tape(facts.session, "absent", "VALID-INCOMPLETE", what % facts.recover, facts.recover["place"])
+    never = facts.recover is None and facts.failed is not None and facts.failed["never"]
+    return not_recorded(facts) if never else None
+
+
+def not_recorded(facts):
+    what = "the session was opened, and could not be recorded: " + facts.failed["what"]
+    return without_tape(facts.session, "absent", "VALID-INCOMPLETE", what, facts.failed["place"])
+
+
+def without_tape(session, state, verdict, what, place):
+    tape = dict(NO_TAPE, session=session, state=state)
+    return with_problems(tape, [dict({"verdict": verdict, "part": "ledger", "what": what}, **place)])

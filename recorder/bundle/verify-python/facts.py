@@ -94,7 +94,8 @@ class Facts:
         elif kind in ("recording.failed", "retention.delete"):
             session = self._of(statement, place)
             if session is not None and kind == "recording.failed":
-                session.failed = {"what": text_of(statement.get("what")), "place": place}
+                never = is_count(statement.get("frames")) and statement["frames"] == 0
+                session.failed = {"what": text_of(statement.get("what")), "never": never, "place": place}
             elif session is not None:
                 rule, at = text_of(statement.get("rule")), statement["at"]
                 session.deleted = {"rule": rule, "held": bool(session.holds), "at": at, "place": place}

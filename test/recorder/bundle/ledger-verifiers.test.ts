@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
+import { fence } from '../../../recorder/tape/fence.ts'
 import { nodeTools } from '../../../recorder/tape/tools.ts'
 import type { LedgerEntry } from '../../../schemas/ledger.ts'
 import { tapeKeys } from '../../../schemas/tape.ts'
@@ -26,6 +27,9 @@ let running: MemoryStore
 /** The ledger tells of an act of retention: on a session that had been released, and on one that was held. */
 let retention: MemoryStore
 let heldRetention: MemoryStore
+/** A session that was only opened, and ended as absent: a fence stands where its tape would begin. */
+let absent: MemoryStore
+let absentId: string
 
 before(async () => {
   folder = await recordingFolder()
@@ -55,6 +59,20 @@ before(async () => {
   await ledger.append({ type: 'gateway.stop', reason: 'stopped' })
   await ledger.close()
   whole = store
+  const opening = {
+    number: 9,
+    header: 'ab'.repeat(32),
+    identity: 'agent-7',
+    target: 'shop',
+    policy: 'ab',
+    durability: 'disk',
+  } as const
+  absentId = '20261120T120000Z-gw1-cli-00000009'
+  absent = await withEntries(store, [
+    { type: 'session.open', session: absentId, ...opening },
+    { type: 'session.recover', session: absentId, spool: '', outcome: 'absent', frames: 0, recovered: 0, signer: 'ab' },
+  ])
+  await fence(absent, absentId, { segment: 0, position: 0 }, 100)
   const by = { actor: 'otto', proof: 'key:k1', session: sealed }
   const deletion = { type: 'retention.delete', ...by, rule: 'after-90-days', objects: 2 } as const
   const matter = { ...by, matter: 'case-1', reason: 'audit' }
@@ -139,6 +157,14 @@ function rows(): Row[] {
     ],
     ['retention', without(retention, tapeKeys.prefix(sealed)), 'DELETED-BY-POLICY'],
     ['retention under legal hold', without(heldRetention, tapeKeys.prefix(sealed)), 'INVALID', 'ledger'],
+    ['a session absent, its place fenced', absent, 'VALID-INCOMPLETE', 'ledger'],
+    ['… without the fence', without(absent, tapeKeys.prefix(absentId)), 'VALID-INCOMPLETE', 'ledger'],
+    [
+      '… and of which there is a tape after all',
+      changed(absent, tapeKeys.segment(absentId, 0), () => Buffer.from(whole.objects.get(tape) ?? '')),
+      'INVALID',
+      'ledger',
+    ],
     ['the tail of an open tape cut behind its interim', changed(running, tape, cutTail), 'INVALID', 'ledger'],
     ['the tail of a sealed tape cut', changed(whole, tape, cutTail), 'INVALID', 'ledger'],
     [

@@ -62,7 +62,15 @@ function again(store: MemoryStore | FaultyStore): Promise<RecoveryReport> {
     lastSession: () => 0,
     close: async () => undefined,
   }
-  return recoverSpools({ root: join(folder.path, 'spools'), gateway: 'gw2', store, signer: folder.signer, ledger, codec: 'zstd' })
+  return recoverSpools({
+    root: join(folder.path, 'spools'),
+    gateway: 'gw2',
+    store,
+    signer: folder.signer,
+    ledger,
+    codec: 'zstd',
+    patienceMs: 100,
+  })
 }
 
 async function allThere(store: MemoryStore | FaultyStore): Promise<void> {
@@ -184,7 +192,7 @@ test('the index beside a tape tells of its frames at their own times, over all s
   await cp(join(made.path, 'spool', 'gone'), join(root, 'gone'), { recursive: true })
   await rm(join(root, 'gone', 'lock'))
   const ledger = { append: async () => undefined, lastSession: () => 0, close: async () => undefined }
-  const report = await recoverSpools({ root, gateway: 'gw2', store, signer: made.signer, ledger, codec: 'zstd' })
+  const report = await recoverSpools({ root, gateway: 'gw2', store, signer: made.signer, ledger, codec: 'zstd', patienceMs: 100 })
   assert.deepEqual(report.problems, [])
   assert.ok(store.objects.has(tapeKeys.index(info.id, 2)))
   const result = await verifyTape(store, info.id, { gatewayKeys: [made.signer] })
