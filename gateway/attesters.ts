@@ -1,5 +1,6 @@
 import { Attestations, nodeTools, openStore, type StoreLedger, type StorePlace } from '../recorder/index.ts'
-import type { Config, LedgerConfig } from '../schemas/config.ts'
+import type { Config } from '../schemas/config.ts'
+import type { LedgerConfig } from '../schemas/config-evidence.ts'
 import { parseWitnessKey } from '../schemas/verify/cosignature.ts'
 import type { Problem } from './config-check.ts'
 import { isMetadata } from './hosts.ts'

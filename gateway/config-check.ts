@@ -180,14 +180,21 @@ function raiseProblems({ recording, targets }: Config): Problem[] {
   })
 }
 
-function credentialProblems({ credential, protocol, host, tls }: Config['targets'][number]): Problem[] {
+function credentialProblems({ credential, protocol, host, hosts, tls }: Config['targets'][number]): Problem[] {
   const problems: Problem[] = []
   const { password, keyVault, managedIdentity } = credential
   const add = (at: string[], message: string): void => void problems.push({ at: ['credential', ...at], message })
   if ([password, keyVault, managedIdentity].filter((source) => source !== undefined).length > 1)
     add([], 'give one of password, keyVault and managedIdentity')
-  if (managedIdentity !== undefined && protocol !== 'postgres')
-    add(['managedIdentity'], `tokens are for postgres, not for ${protocol}`)
+  const http = protocol === 'http'
+  if (credential.user === undefined && !http) add([], `${protocol} logs in by name: user is missing`)
+  if (credential.header !== undefined && !http) add(['header'], `headers are http's, not ${protocol}'s`)
+  if (hosts !== undefined && !http)
+    problems.push({ at: ['hosts'], message: `hosts are http's: ${protocol} targets are asked for by name` })
+  if (managedIdentity !== undefined && protocol !== 'postgres' && !http)
+    add(['managedIdentity'], `tokens are for postgres and http, not for ${protocol}`)
+  if (managedIdentity !== undefined && http !== (managedIdentity.scope !== undefined))
+    add(['managedIdentity'], http ? 'scope is missing: whose API the token is for' : `${protocol} has one scope: leave it out`)
   // The token goes as a password in the clear, and opens whatever the identity may open.
   if (managedIdentity !== undefined && (tls?.mode ?? 'verify') !== 'verify' && !isLoopback(host))
     add(['managedIdentity'], 'a token is only sent over verified TLS: tls.mode verify')

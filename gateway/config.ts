@@ -30,6 +30,8 @@ export interface ListenerSettings {
 /** A target with what only the gateway may know of it. */
 export interface TargetSettings {
   readonly target: Target
+  /** Other names clients ask for it by. */
+  readonly hosts: readonly string[]
   /** Who may reach it. */
   readonly groups: readonly string[]
   readonly credential: CredentialSource
@@ -188,9 +190,22 @@ export function addressOf(address: string): { readonly host: string; readonly po
 }
 
 function targetOf(configured: Config['targets'][number], from: (path: string) => string): TargetSettings {
-  const { name, protocol, host, port, database, labels = {}, groups, credential, tls, durability = 'process' } = configured
+  const {
+    name,
+    protocol,
+    host,
+    port,
+    database,
+    labels = {},
+    groups,
+    credential,
+    tls,
+    durability = 'process',
+    hosts = [],
+  } = configured
   return {
     target: { name, protocol, host, port, labels, ...(database === undefined ? {} : { database }) },
+    hosts,
     groups,
     durability,
     credential: { ...credential, tls: tls ?? { mode: 'verify' }, from },

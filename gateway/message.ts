@@ -114,6 +114,8 @@ export interface RedactionSink {
   setInt32(at: number, value: number): void
   /** Notes that the field whose 4-byte NULL length starts at `at` was masked to NULL. */
   noteNull(at: number, field: Field): void
+  /** Appends what another sink made, each piece of it as `write` has it here; its spans come along. Pieces end at characters. */
+  append(redacted: Redacted, write: (bytes: Uint8Array) => Uint8Array): void
   finish(): Redacted
 }
 
@@ -121,7 +123,8 @@ export interface RedactionSink {
 export interface Output {
   readonly to: Side
   readonly bytes: Uint8Array
-  readonly own?: { readonly kind: string; readonly facts: Facts; readonly redacted?: Redacted }
+  /** `channel`: where a protocol has several conversations, the one it is said in. */
+  readonly own?: { readonly kind: string; readonly facts: Facts; readonly channel?: number; readonly redacted?: Redacted }
 }
 
 /**

@@ -29,12 +29,23 @@ export interface Knock {
 export interface Sessions {
   /** Proves who knocks, finds the target, opens the tape (durable when it resolves). Rejects AUTH_*, TARGET_*, LIMIT_REACHED or RECORDER_FAILED. */
   open(knock: Knock, signal: AbortSignal): Promise<Session>
+  /**
+   * For protocols in which a request is what proves itself: the session that `run` of this identity has with the target, opened where there
+   * is none. Every call proves anew, and rejects as `open` does. `make` is called once for each session.
+   */
+  join<T>(knock: Knock, run: string, make: (session: Session) => T, signal: AbortSignal): Promise<Joined<T>>
   /** The TLS identity of the listeners. */
   readonly tls: { readonly key: string; readonly cert: string; readonly required: boolean }
   /** Delivers a cancel to whichever process holds the session that `key` names. Resolves when delivered or found unknown. */
   cancel(key: Uint8Array): Promise<void>
   /** Makes a session cancellable: the key names this process, so that `cancel` finds it from any other. */
   cancellable(size: number, onCancel: () => void): { readonly key: Uint8Array } & Disposable
+}
+
+/** A place in a session that several requests share. Disposing leaves it; the session ends some time after the last has left. */
+export interface Joined<T> extends Disposable {
+  readonly session: Session
+  readonly state: T
 }
 
 /** One recorded visit. Disposing it seals the tape. */

@@ -23,6 +23,7 @@ import { openTapeRoom, type TapeRoom } from './tape-room.ts'
 /** Loaded for the listeners there are: each brings its grammar and codecs along. */
 const PROTOCOLS: Readonly<Record<ProtocolName, () => Promise<Protocol>>> = {
   echo: async () => (await import('./protocols/echo/index.ts')).echo,
+  http: async () => (await import('./protocols/http/index.ts')).http,
   postgres: async () => (await import('./protocols/postgres/index.ts')).postgres,
 }
 /** After the sockets were destroyed nothing waits for peers any more, only for our own disk. */
@@ -162,6 +163,7 @@ export class Service {
       for (const listener of this.listeners) listener.destroy()
       await within(SEAL_GRACE_MS, drained)
     }
+    await within(SEAL_GRACE_MS, this.sessions.drained())
     this.#desk[Symbol.dispose]()
     const clean = (await this.#giveBack()) && this.sessions.size === 0
     this.#log.stopped(clean)

@@ -11,8 +11,9 @@ import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { Log } from './log.ts'
 import { Masker } from './masking/masker.ts'
 import type { Policy } from './policy/policy.ts'
-import type { Knock, Session, Sessions } from './protocol.ts'
+import type { Joined, Knock, Session, Sessions } from './protocol.ts'
 import type { Cancels } from './sessions-cancel.ts'
+import { SharedSessions } from './sessions-shared.ts'
 import { Visit } from './sessions-visit.ts'
 
 const TAG_KEY_BYTES = 32
@@ -46,6 +47,7 @@ export class GatewaySessions {
   readonly #open = new Set<Visit>()
   readonly #bySubject = new Map<string, number>()
   readonly #sweep: NodeJS.Timeout
+  readonly #shared = new SharedSessions()
   #reserved = 0
   #closed: Refusal | undefined
 
@@ -64,6 +66,7 @@ export class GatewaySessions {
     return {
       tls: door.tls,
       open: (knock, signal) => this.#enter({ ...knock, client: door.client }, signal, door.onProved),
+      join: (knock, run, make, signal) => this.#join({ ...knock, client: door.client }, run, make, signal, door.onProved),
       cancel: (key) => this.#parts.cancels.cancel(key),
       cancellable: (size, onCancel) => this.#parts.cancels.cancellable(size, onCancel),
     }
@@ -74,6 +77,11 @@ export class GatewaySessions {
     this.#closed = refusal
     clearInterval(this.#sweep)
     for (const visit of this.#open) visit.end(refusal)
+  }
+
+  /** Resolves when the shared sessions that are ending have been sealed. */
+  drained(): Promise<void> {
+    return this.#shared.drained()
   }
 
   /** Ends one session with this refusal; false where it is not open here. */
@@ -87,12 +95,38 @@ export class GatewaySessions {
   }
 
   async #enter(knock: Knock, signal: AbortSignal, onProved: () => void): Promise<Session> {
-    const { doorkeeper, settings } = this.#parts
+    const identity = await this.#prove(knock, signal)
+    const visit = await this.#begin(knock, identity, signal)
+    onProved()
+    return visit
+  }
+
+  async #join<T>(
+    knock: Knock,
+    run: string,
+    make: (session: Session) => T,
+    signal: AbortSignal,
+    onProved: () => void,
+  ): Promise<Joined<T>> {
+    const identity = await this.#prove(knock, signal)
+    // Whoever may no longer reach a target does not by joining either.
+    const { target } = this.#find(knock, identity)
+    onProved()
+    const key = JSON.stringify([identity, target.name, knock.database, run])
+    // Several wait for the first one's session: that it has left must not end theirs.
+    return this.#shared.join(key, () => this.#begin(knock, identity, new AbortController().signal), make)
+  }
+
+  async #prove(knock: Knock, signal: AbortSignal): Promise<Identity> {
     if (this.#closed !== undefined) throw new ApplianceError('LIMIT_REACHED', this.#closed.message)
-    const identity = await doorkeeper.prove(knock, signal)
+    const identity = await this.#parts.doorkeeper.prove(knock, signal)
     if (signal.aborted) throw gone()
+    return identity
+  }
+
+  async #begin(knock: Knock, identity: Identity, signal: AbortSignal): Promise<Visit> {
     const found = this.#find(knock, identity)
-    using reservation = this.#reserve(identity.subject, settings.limits)
+    using reservation = this.#reserve(identity.subject, this.#parts.settings.limits)
     const visit = await this.#record(knock, identity, found, reservation)
     if (signal.aborted) {
       visit.closing('the client left before the session began')
@@ -100,13 +134,13 @@ export class GatewaySessions {
       throw gone()
     }
     if (this.#closed !== undefined) visit.end(this.#closed)
-    onProved()
     return visit
   }
 
   /** One answer for targets that do not exist and targets this identity may not reach: names are nobody's to probe. */
   #find(knock: Knock, identity: Identity): TargetSettings {
-    const found = this.#parts.settings.targets.get(knock.target)
+    const { targets } = this.#parts.settings
+    const found = targets.get(knock.target) ?? [...targets.values()].find(({ hosts }) => hosts.includes(knock.target))
     if (found?.target.protocol === knock.protocol && found.groups.some((group) => identity.groups.includes(group))) return found
     this.#parts.log.targetDenied({ subject: identity.subject, client: knock.client, known: found !== undefined })
     throw new ApplianceError(

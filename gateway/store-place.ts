@@ -1,6 +1,7 @@
 import type { BlobPlace, StorePlace } from '../recorder/index.ts'
 import type { Retention } from '../recorder/store/store-blob-evidence.ts'
-import type { BlobStoreConfig, Config } from '../schemas/config.ts'
+import type { Config } from '../schemas/config.ts'
+import type { BlobStoreConfig } from '../schemas/config-evidence.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Problem } from './config-check.ts'
 import { readSecret } from './credentials/upstream.ts'

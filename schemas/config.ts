@@ -1,22 +1,21 @@
 import { type Static, Type } from 'typebox'
 import type { Role } from './api.ts'
+import { LedgerConfig, SignerConfig, StoreConfig } from './config-evidence.ts'
+import {
+  AzureIdentity,
+  closed,
+  Group,
+  Groups,
+  Name,
+  oneOf,
+  Path,
+  Port,
+  SecretSource,
+  Subject,
+  VaultName,
+  VaultUrl,
+} from './config-parts.ts'
 import { DURABILITY_LEVELS, type Durability, PROTOCOL_NAMES } from './session.ts'
-
-const closed = { additionalProperties: false } as const
-const Name = (description: string) => Type.String({ pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$', description })
-const Path = (description: string) => Type.String({ minLength: 1, description: `${description}; relative to this file` })
-const Group = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$' })
-const Groups = Type.Array(Group, { uniqueItems: true })
-const Subject = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s\\x00-\\x1f\\x7f]+$' })
-const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
-const oneOf = <T extends string>(names: readonly T[]) => Type.Unsafe<T>(Type.Union(names.map((name) => Type.Literal(name))))
-
-/** A secret is named, never written here: the environment variable or the file that holds it. */
-export const SecretSource = Type.Union([
-  Type.Object({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }) }, closed),
-  Type.Object({ file: Path('A file that holds the secret; a trailing newline is ignored') }, closed),
-])
-export type SecretSource = Static<typeof SecretSource>
 
 export const Listener = Type.Object(
   {
@@ -102,19 +101,6 @@ const Recording = Type.Object(
   closed,
 )
 
-const ClientId = Type.String({
-  pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
-  description: 'Of a user-assigned managed identity',
-})
-const IdentityKind = Type.Union([Type.Literal('managed'), Type.Literal('default')], {
-  default: 'managed',
-  description: '`managed`: the managed identity of this machine. `default`: whatever a developer is signed in with',
-})
-/** Who the gateway is in Azure, where it may be several. */
-const AzureIdentity = { identity: Type.Optional(IdentityKind), clientId: Type.Optional(ClientId) }
-const VaultUrl = Type.String({ pattern: '^https://[A-Za-z0-9.-]+(:[0-9]+)?$', description: 'https://<name>.vault.azure.net' })
-const VaultName = Type.String({ pattern: '^[0-9A-Za-z-]{1,127}$' })
-
 const Target = Type.Object(
   {
     name: Name('What clients ask for'),
@@ -123,12 +109,22 @@ const Target = Type.Object(
     port: Port,
     database: Type.Optional(Type.String({ minLength: 1, description: 'Where clients name none' })),
     labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+    hosts: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$' }), {
+        minItems: 1,
+        uniqueItems: true,
+        description: 'http: names clients reach it by at the listener, beside /t/<name>/',
+      }),
+    ),
     groups: Type.Array(Group, { minItems: 1, uniqueItems: true, description: 'Who may reach it' }),
     tls: Type.Optional(UpstreamTls),
     durability: Type.Optional(DurabilityLevel('The level every session with this target gets at least')),
     credential: Type.Object(
       {
-        user: Type.String({ minLength: 1 }),
+        user: Type.Optional(Type.String({ minLength: 1, description: 'http: without it the password is a bearer token' })),
+        header: Type.Optional(
+          Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'http: the header that takes the password as it is' }),
+        ),
         password: Type.Optional(SecretSource),
         certificate: Type.Optional(Type.Object({ cert: Path('PEM client certificate'), key: SecretSource }, closed)),
         keyVault: Type.Optional(
@@ -138,10 +134,15 @@ const Target = Type.Object(
           ),
         ),
         managedIdentity: Type.Optional(
-          Type.Object(AzureIdentity, {
-            ...closed,
-            description: 'The password is a token: Azure Database for PostgreSQL with Entra',
-          }),
+          Type.Object(
+            {
+              ...AzureIdentity,
+              scope: Type.Optional(
+                Type.String({ pattern: '^[a-zA-Z0-9:/._-]{1,200}$', description: 'http: whose API it opens' }),
+              ),
+            },
+            { ...closed, description: 'The password is a token: Azure Database for PostgreSQL with Entra, or an API' },
+          ),
         ),
       },
       closed,
@@ -240,115 +241,6 @@ export const Console = Type.Object(
 )
 export type Console = Static<typeof Console>
 
-const Container = (description: string) =>
-  Type.String({ minLength: 3, maxLength: 63, pattern: '^[a-z0-9]+(-[a-z0-9]+)*$', description })
-
-export const BlobStoreConfig = Type.Object(
-  {
-    account: Type.Optional(Type.String({ pattern: '^[a-z0-9]{3,24}$', description: 'Storage account in the public cloud' })),
-    url: Type.Optional(
-      Type.String({
-        pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+(/[A-Za-z0-9-]+)?/?$',
-        description: 'Of the account, instead of `account`: another cloud, a private name, the emulator',
-      }),
-    ),
-    container: Type.Optional(Container('Where sessions are recorded; `live` if not given')),
-    ...AzureIdentity,
-    evidence: Type.Optional(
-      Type.Object(
-        {
-          container: Type.Optional(Container('`evidence` if not given')),
-          ...AzureIdentity,
-          retainDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 146_000 })),
-          mode: Type.Optional(
-            Type.Union([Type.Literal('unlocked'), Type.Literal('locked')], {
-              default: 'unlocked',
-              description: '`locked` can be made longer and never shorter, by nobody',
-            }),
-          ),
-          legalHold: Type.Optional(Type.Boolean({ description: 'Every copy is put under legal hold' })),
-          tags: Type.Optional(
-            Type.Boolean({ description: 'Index tags on copies: session, gateway, target, day, state; needs `blobs/tags/write`' }),
-          ),
-        },
-        { ...closed, description: 'Where ended tapes are copied to, as block blobs that are made once' },
-      ),
-    ),
-    key: Type.Optional(SecretSource),
-  },
-  { ...closed, description: 'A container of Azure Blob Storage' },
-)
-export type BlobStoreConfig = Static<typeof BlobStoreConfig>
-
-const StoreConfig = Type.Object(
-  { blob: BlobStoreConfig },
-  { ...closed, description: 'Where tapes are kept; dataDir if not given' },
-)
-
-const HttpUrl = Type.String({ pattern: '^https?://[^\\s?#]+$' })
-
-export const LedgerConfig = Type.Object(
-  {
-    origin: Type.Optional(
-      Type.String({
-        pattern: '^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$',
-        maxLength: 200,
-        description:
-          'The log’s name in its checkpoints, like `log.example.com/sallyport`; it can never change. Default: one made at the first start',
-      }),
-    ),
-    witnesses: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            url: HttpUrl,
-            key: Type.String({ minLength: 1, description: 'Its verifier key, `name+hash+key`: what `sallyport witness` prints' }),
-          },
-          closed,
-        ),
-        { maxItems: 16, description: 'Cosign every checkpoint (c2sp.org/tlog-witness)' },
-      ),
-    ),
-    timestamps: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            name: Name('Of what it answers, beside the ledger'),
-            url: HttpUrl,
-            everyMinutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_080, default: 60 })),
-          },
-          closed,
-        ),
-        { maxItems: 16, description: 'Timestamp authorities (RFC 3161)' },
-      ),
-    ),
-    anchors: Type.Optional(
-      Type.Array(
-        Type.Union([
-          Type.Object({ name: Name('Shown in logs'), folder: Path('A folder') }, closed),
-          Type.Object({ name: Name('Shown in logs'), blob: BlobStoreConfig }, closed),
-        ]),
-        {
-          maxItems: 16,
-          description: 'Where copies of every checkpoint are kept under other rights: a WORM container of another subscription',
-        },
-      ),
-    ),
-  },
-  closed,
-)
-export type LedgerConfig = Static<typeof LedgerConfig>
-
-const SignerConfig = Type.Object(
-  {
-    keyVault: Type.Object(
-      { vault: VaultUrl, key: VaultName, version: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })), ...AzureIdentity },
-      closed,
-    ),
-  },
-  { ...closed, description: 'What signs tapes: an EC key on P-256 in Azure Key Vault; if not given, a file in dataDir' },
-)
-
 export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
@@ -378,7 +270,10 @@ export const Config = Type.Object(
     store: Type.Optional(StoreConfig),
     signer: Type.Optional(SignerConfig),
     ledger: Type.Optional(LedgerConfig),
-    listeners: Type.Object({ postgres: Type.Optional(Listener), echo: Type.Optional(Listener) }, { ...closed, minProperties: 1 }),
+    listeners: Type.Object(
+      { postgres: Type.Optional(Listener), http: Type.Optional(Listener), echo: Type.Optional(Listener) },
+      { ...closed, minProperties: 1 },
+    ),
     targets: Type.Array(Target, { minItems: 1 }),
     identities: Type.Optional(Type.Array(ConfiguredIdentity)),
     jwt: Type.Optional(Type.Array(JwtIssuer)),

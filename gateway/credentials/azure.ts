@@ -5,7 +5,7 @@ import type { Config } from '../../schemas/config.ts'
 
 type ConfiguredCredential = Config['targets'][number]['credential']
 export type VaultSource = NonNullable<ConfiguredCredential['keyVault']>
-export type DatabaseIdentity = NonNullable<ConfiguredCredential['managedIdentity']>
+export type TokenSource = NonNullable<ConfiguredCredential['managedIdentity']>
 
 /** Azure Database for PostgreSQL and MySQL: the token is the password. */
 const DATABASE_SCOPE = 'https://ossrdbms-aad.database.windows.net/.default'
@@ -26,10 +26,10 @@ export function azureIdentityOf({ identity, clientId }: { identity?: AzureIdenti
   return { kind: identity ?? 'managed', ...(clientId === undefined ? {} : { clientId }) }
 }
 
-/** A token for logging in to a database of Azure, renewed in the background. Rejects AZURE_FAILED. */
-export async function databaseToken(source: DatabaseIdentity): Promise<string> {
+/** A token for logging in to a database of Azure or an API, renewed in the background. Rejects AZURE_FAILED. */
+export async function accessToken(source: TokenSource): Promise<string> {
   const tokens = await tokensOf(azureIdentityOf(source))
-  return (await tokens.getToken(DATABASE_SCOPE)).token
+  return (await tokens.getToken(source.scope ?? DATABASE_SCOPE)).token
 }
 
 /** The secret as it is in its vault, or was a moment ago. Rejects AZURE_FAILED. */

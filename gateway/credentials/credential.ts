@@ -1,7 +1,10 @@
 /** How the gateway itself logs in upstream. Never the same type as a Knock, so that one cannot be handed to the other's place. */
 export interface Credential {
+  /** Empty where the target asks for none. */
   readonly user: string
   readonly password?: string
+  /** The HTTP header that takes the password as it is. */
+  readonly header?: string
   /** PEM, for targets that ask for a client certificate. */
   readonly certificate?: { readonly cert: string; readonly key: string }
   readonly tls: UpstreamTls

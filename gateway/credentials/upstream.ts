@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import type { Config, SecretSource } from '../../schemas/config.ts'
+import type { Config } from '../../schemas/config.ts'
+import type { SecretSource } from '../../schemas/config-parts.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { databaseToken, vaultSecret } from './azure.ts'
+import { accessToken, vaultSecret } from './azure.ts'
 import type { Credential, UpstreamTls } from './credential.ts'
 
 type ConfiguredTarget = Config['targets'][number]
@@ -17,11 +18,12 @@ export type CredentialSource = ConfiguredTarget['credential'] & {
  * is gone since the start; the message names the source, never its content.
  */
 export async function readCredential(source: CredentialSource, env: NodeJS.ProcessEnv): Promise<Credential> {
-  const { user, certificate, from } = source
+  const { user = '', header, certificate, from } = source
   try {
     const password = await passwordOf(source, env)
     return {
       user,
+      ...(header === undefined ? {} : { header }),
       tls: await tlsOf(source),
       ...(password === undefined ? {} : { password }),
       ...(certificate === undefined
@@ -42,7 +44,7 @@ export async function readCredential(source: CredentialSource, env: NodeJS.Proce
 /** From wherever it is configured to come; undefined where the target asks for none. */
 async function passwordOf({ password, keyVault, managedIdentity, from }: CredentialSource, env: NodeJS.ProcessEnv) {
   if (keyVault !== undefined) return vaultSecret(keyVault)
-  if (managedIdentity !== undefined) return databaseToken(managedIdentity)
+  if (managedIdentity !== undefined) return accessToken(managedIdentity)
   return password === undefined ? undefined : readSecret(password, from, env)
 }
 

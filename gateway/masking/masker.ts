@@ -175,7 +175,7 @@ export class Masker implements Redactor {
     const redacted = this.#starred(said.redacted ?? { bytes: output.bytes, masks: null })
     return brand({
       dir: output.to === 'client' ? 'out' : 'in',
-      channel: 0,
+      channel: said.channel ?? 0,
       kind: said.kind,
       facts: { ...this.facts(said.facts), origin: 'gateway' },
       body: redacted.bytes,

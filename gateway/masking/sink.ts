@@ -173,6 +173,25 @@ export class Sink implements RedactionSink {
     }
   }
 
+  append(redacted: Redacted, write: (bytes: Uint8Array) => Uint8Array): void {
+    const { bytes, masks } = redacted
+    const put = (from: number, to: number): void => {
+      const escaped = write(bytes.subarray(from, to))
+      this.copy(escaped, 0, escaped.length)
+    }
+    let done = 0
+    if (masks !== null) {
+      this.adoptSpans(masks, (start, length) => {
+        put(done, start)
+        const at = this.#size
+        done = start + length
+        put(start, done)
+        return { at, length: this.#size - at }
+      })
+    }
+    put(done, bytes.length)
+  }
+
   finish(): Redacted {
     return { bytes: this.#bytes.subarray(0, this.#size), masks: this.masks() }
   }

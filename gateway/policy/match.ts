@@ -25,7 +25,17 @@ export function compileMatch(match: Match): Matches {
   if (match.columns !== undefined) tests.push(listTest('columns', globs(match.columns)))
   if (match.labels !== undefined) tests.push(listTest('labels', globs(match.labels)))
   if (match.sets !== undefined) tests.push(setTest(globs(match.sets)))
-  if (match.text !== undefined) tests.push(textTest(globs(match.text, { ignoreCase: true })))
+  if (match.text !== undefined) tests.push(wordTest('text', globs(match.text, { ignoreCase: true })))
+  const methods = listOf(match.method).map((method) => method.toUpperCase())
+  if (methods.length > 0) tests.push((facts) => methods.some((method) => method === facts['method']))
+  for (const name of ['path', 'route', 'content_type'] as const) {
+    const patterns = match[name]
+    if (patterns !== undefined) tests.push(wordTest(name, globs(patterns)))
+  }
+  for (const name of ['rpc_method', 'tool', 'graphql'] as const) {
+    const patterns = match[name]
+    if (patterns !== undefined) tests.push(listTest(name, globs(patterns)))
+  }
   if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match))
   if (match.copy !== undefined) tests.push(copyTest(match.copy))
   if (match.has_where !== undefined) tests.push(whereTest('without_where', !match.has_where, verbs))
@@ -70,6 +80,13 @@ function names(facts: Facts, name: string): readonly string[] {
   return Array.isArray(value) ? value : []
 }
 
+function wordTest(name: string, fits: Fits): Matches {
+  return (facts) => {
+    const value = facts[name]
+    return typeof value === 'string' && fits(value)
+  }
+}
+
 function listTest(name: string, fits: Fits): Matches {
   return (facts) => names(facts, name).some(fits)
 }
@@ -77,10 +94,6 @@ function listTest(name: string, fits: Fits): Matches {
 /** A setting whose name cannot be told (`*`) may be any. */
 function setTest(fits: Fits): Matches {
   return (facts) => names(facts, 'sets').some((set) => set === '*' || fits(set))
-}
-
-function textTest(fits: Fits): Matches {
-  return (facts) => typeof facts['text'] === 'string' && fits(facts['text'])
 }
 
 /**

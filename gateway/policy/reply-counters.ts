@@ -32,6 +32,7 @@ export class ReplyCounters {
   /** By statement; a FETCH shares the counters of its cursor. */
   readonly #statements = new Map<number, Watch>()
   readonly #cursors = new Map<string, Watch>()
+  readonly #concurrent: boolean
   /** The thresholds that ask something of a statement. */
   readonly conditional: readonly CompiledRule[]
   readonly #perStatement: boolean
@@ -40,6 +41,7 @@ export class ReplyCounters {
 
   constructor(rules: readonly CompiledRule[], kindsOf: (rule: CompiledRule) => readonly string[], vocabulary: Vocabulary) {
     this.#fromClient = vocabulary.fromClient
+    this.#concurrent = vocabulary.concurrent === true
     for (const rule of rules) {
       for (const kind of kindsOf(rule)) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), rule])
     }
@@ -52,7 +54,7 @@ export class ReplyCounters {
     if (this.conditional.length === 0 && !this.#perStatement) return true
     const statement = statementOf(message)
     if (statement === undefined) return true
-    if (this.#statements.size >= MAX_PENDING_STATEMENTS) return false
+    if (this.#statements.size >= MAX_PENDING_STATEMENTS && !this.#forgetOldest()) return false
     const { executes, prepares } = facts
     const portal = message.common === undefined ? facts['portal'] : message.portalInParts
     if (executes === undefined && prepares === undefined && portal === undefined) {
@@ -149,8 +151,15 @@ export class ReplyCounters {
     return made
   }
 
+  /** Where they come in any order, one that never had an end goes: what still comes of it is counted by every threshold. */
+  #forgetOldest(): boolean {
+    const [oldest] = this.#statements.keys()
+    return this.#concurrent && oldest !== undefined && this.#statements.delete(oldest)
+  }
+
   /** Results come in the order of their statements: those before are over. */
   #forgetBefore(statement: number): void {
+    if (this.#concurrent) return
     for (const known of this.#statements.keys()) {
       if (known >= statement) break
       if (known !== NO_STATEMENT) this.#statements.delete(known)

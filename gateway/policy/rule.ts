@@ -95,7 +95,7 @@ export function kindsOf(
 ): readonly string[] {
   const vocabulary = VOCABULARIES[protocol]
   if (rule.match?.kind !== undefined) return listOf(rule.match.kind)
-  return rule.threshold === undefined ? [...vocabulary.asking] : [vocabulary.counted[0]]
+  return rule.threshold === undefined ? [...vocabulary.asking] : (vocabulary.answers ?? [vocabulary.counted[0]])
 }
 
 export function holdOf(approval: Rule['approval'], file: PolicyFile): Hold {

@@ -3,6 +3,7 @@ import type { ProtocolName } from '../../schemas/session.ts'
 import { holdsMask } from '../masking/sentinel.ts'
 import type { Message, Redacted, Side } from '../message.ts'
 import type { ColumnLabels } from './columns.ts'
+import { requestFacts } from './http/facts.ts'
 import { isUnread, readFacts, sqlFacts } from './sql/facts.ts'
 import { mayWrite } from './sql/masked-write.ts'
 import { labelledPlaces, labelsNamed, writesFromMasked } from './sql/writes-from-masked.ts'
@@ -57,11 +58,25 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
         statement: 1,
       })
     }
+    case 'http':
+      return new TrialMessage('client', 'request', bytes, 0, httpFacts(text))
     case 'echo':
       return new TrialMessage('client', 'say', bytes, 0, { text, size: bytes.length })
     default:
       return protocol satisfies never
   }
+}
+
+/** `METHOD /path?query`, and behind an empty line a body, JSON where it begins like it. */
+function httpFacts(text: string): Facts {
+  const [line = '', body] = text.split(/\n\n(.*)/s, 2)
+  const [method = '', target = '/'] = line.trim().split(/\s+/, 2)
+  return requestFacts({
+    method: method.toUpperCase(),
+    target,
+    contentType: /^\s*[[{]/.test(body ?? '') ? 'application/json' : '',
+    body: Buffer.from(body ?? ''),
+  })
 }
 
 /** Its whole result in one message; `bytes` of rows, of the same size each. */

@@ -7,6 +7,10 @@ export interface Vocabulary {
   readonly asking: ReadonlySet<string>
   /** Messages whose units and bytes thresholds can count; the first is the one counted where a rule names none. */
   readonly counted: readonly [string, ...string[]]
+  /** Counted where a rule names none, if it is more than that one. */
+  readonly answers?: readonly string[]
+  /** Results of several statements come in any order: only the end of its own ends one. */
+  readonly concurrent?: boolean
   /** Of those: sent by the client. */
   readonly fromClient: ReadonlySet<string>
   /** Kinds of message a rule may name, and the facts each has. */
@@ -43,6 +47,18 @@ const SQL_FACTS = new Set<keyof Match>([
   'statement_count',
 ])
 
+const HTTP_FACTS = new Set<keyof Match>([
+  'kind',
+  'method',
+  'path',
+  'route',
+  'content_type',
+  'rpc_method',
+  'tool',
+  'graphql',
+  'size',
+])
+
 const KIND_ONLY = new Set<keyof Match>(['kind'])
 
 /** Keep in step with the README of each protocol folder. */
@@ -59,6 +75,14 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
       'copy-data': new Set<keyof Match>(['kind', 'masked_write']),
       reply: KIND_ONLY,
     },
+  },
+  http: {
+    asking: new Set(['request']),
+    counted: ['response-body', 'response', 'request-body'],
+    answers: ['response', 'response-body'],
+    fromClient: new Set(['request-body']),
+    concurrent: true,
+    facts: { request: HTTP_FACTS, 'request-body': KIND_ONLY, response: KIND_ONLY, 'response-body': KIND_ONLY },
   },
   echo: {
     asking: new Set(['say']),

@@ -1,4 +1,5 @@
 import type { Describers } from '../../recorder/catalog/describe.ts'
+import { HttpDescriber } from './http/describe.ts'
 import { PostgresDescriber } from './postgres/describe.ts'
 
 /** Loaded by the catalog in its own thread, by URL. */
@@ -10,5 +11,6 @@ export const describers: Describers = {
         : // Channel and length word stand in front (echo/README.md).
           [{ told: 'statement', kind: 'say', text: Buffer.from(body.subarray(5)).toString('utf8'), answer: null }],
   }),
+  http: () => new HttpDescriber(),
   postgres: () => new PostgresDescriber(),
 }

@@ -1,5 +1,6 @@
 import { type Frame, MASK_SPAN_SIZE } from '../../schemas/frame.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
+import { dissectHttp } from './dissect-http.ts'
 import { dissectPostgres } from './dissect-postgres.ts'
 import { type Field, field } from './field.ts'
 
@@ -21,6 +22,8 @@ export function dissect(protocol: ProtocolName, frame: Frame): Field[] {
   switch (protocol) {
     case 'postgres':
       return dissectPostgres(frame.dir, frame.kind, body)
+    case 'http':
+      return dissectHttp(body)
     case 'echo':
       return dissectEcho(body)
     default:

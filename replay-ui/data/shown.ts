@@ -1,6 +1,7 @@
 import type { Frame } from '../../schemas/frame.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
 import { EchoView } from '../../schemas/views/echo.ts'
+import { HttpView } from '../../schemas/views/http.ts'
 import { PostgresView } from '../../schemas/views/postgres.ts'
 import type { Cell, Shown, View } from '../../schemas/views/view.ts'
 
@@ -8,6 +9,8 @@ export function viewOf(protocol: ProtocolName): View {
   switch (protocol) {
     case 'postgres':
       return new PostgresView()
+    case 'http':
+      return new HttpView()
     case 'echo':
       return new EchoView()
     default:

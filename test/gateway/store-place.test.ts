@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { evidencePlaceOf, storePlaceOf, storeProblems, tapesOfUrl } from '../../gateway/store-place.ts'
-import type { BlobStoreConfig } from '../../schemas/config.ts'
+import type { BlobStoreConfig } from '../../schemas/config-evidence.ts'
 import { GOOD, mistakes } from '../support/config.ts'
 
 const from = (path: string): string => `/etc/sallyport/${path}`

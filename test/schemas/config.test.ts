@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Compile } from 'typebox/compile'
-import { Config, Listener, SecretSource } from '../../schemas/config.ts'
+import { Config, Listener } from '../../schemas/config.ts'
+import { SecretSource } from '../../schemas/config-parts.ts'
 
 test('a secret is a variable or a file, never the secret', () => {
   const checker = Compile(SecretSource)

@@ -28,6 +28,7 @@ function target(name: string, port: number, password?: { readonly env: string })
     name,
     {
       target: { name, protocol: 'postgres', host: '127.0.0.1', port, labels: {} },
+      hosts: [],
       groups: [],
       durability: 'process',
       credential,

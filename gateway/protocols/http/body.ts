@@ -1,0 +1,96 @@
+import type { Field, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
+import { redactPairs } from './encoded-text.ts'
+import type { Fields } from './fields.ts'
+import { redactJson } from './json-body.ts'
+import { beginsOpaque, type Media } from './media.ts'
+
+const TEXT: Field = { path: 'body', action: 'scan' }
+const LF = 0x0a
+
+/** Appends source[from, to), a whole body, redacted as its kind asks. What calls itself JSON and is none is read as text. */
+export function redactBody(
+  redactor: Redactor,
+  sink: RedactionSink,
+  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
+  how: { readonly media: Media; readonly fields: Fields },
+): void {
+  if (from >= to) return
+  switch (how.media) {
+    case 'json': {
+      const json = redactor.sink(to - from)
+      if (redactJson(redactor, json, [source, from, to], how.fields.of)) sink.append(json.finish(), asIs)
+      else redactor.write(sink, source, from, to, TEXT)
+      break
+    }
+    case 'form':
+      redactPairs(redactor, sink, [source, from, to], how.fields.of)
+      break
+    case 'events':
+      redactLines(redactor, sink, [source, from, to], how.fields)
+      break
+    case 'opaque':
+      if (beginsOpaque(source.subarray(from, to))) sink.copy(source, from, to)
+      else redactor.write(sink, source, from, to, TEXT)
+      break
+    case 'text':
+      redactor.write(sink, source, from, to, TEXT)
+      break
+    default:
+      how.media satisfies never
+  }
+}
+
+/** Lines of a stream of events; the JSON in one (`data: {...}`, or the line itself) by its values. */
+function redactLines(
+  redactor: Redactor,
+  sink: RedactionSink,
+  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
+  fields: Fields,
+): void {
+  for (let start = from; start < to; ) {
+    const feed = source.subarray(start, to).indexOf(LF)
+    const end = feed === -1 ? to : start + feed
+    const data = DATA.every((byte, at) => source[start + at] === byte) ? start + DATA.length : start
+    const line = redactor.sink(end - data)
+    sink.copy(source, start, data)
+    if (redactJson(redactor, line, [source, data, end], fields.of)) sink.append(line.finish(), asIs)
+    else redactor.write(sink, source, data, end, TEXT)
+    if (end < to) sink.copy(source, end, end + 1)
+    start = end + 1
+  }
+}
+
+const DATA = Buffer.from('data:')
+const asIs = (bytes: Uint8Array): Uint8Array => bytes
+
+/**
+ * A body that is passed on while it comes. Texts are masked byte for byte, later by at most the masker's hold-back; of events whole
+ * lines are. One for each copy that is made of a body.
+ */
+export class StreamedBody {
+  readonly #how: { readonly media: Media; readonly fields: Fields }
+  #stream: StreamRedactor | undefined
+  #begun = false
+  #opaque = false
+
+  constructor(how: { readonly media: Media; readonly fields: Fields }) {
+    this.#how = how
+  }
+
+  /** The next bytes; of events only whole lines, but for the last. */
+  redact(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
+    if (!this.#begun && bytes.length > 0) {
+      this.#begun = true
+      this.#opaque = this.#how.media === 'opaque' && beginsOpaque(bytes)
+    }
+    if (this.#opaque) return { bytes, masks: null }
+    const sink = redactor.sink(bytes.length)
+    if (this.#how.media === 'events') redactLines(redactor, sink, [bytes, 0, bytes.length], this.#how.fields)
+    else {
+      this.#stream ??= redactor.stream(TEXT)
+      this.#stream.push(sink, bytes, 0, bytes.length)
+      if (last) this.#stream.end(sink)
+    }
+    return sink.finish()
+  }
+}

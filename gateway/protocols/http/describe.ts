@@ -1,0 +1,30 @@
+import type { Describer, Told } from '../../../recorder/catalog/describe.ts'
+import { type Frame, isReleased } from '../../../schemas/frame.ts'
+
+/** Of a body: enough to tell calls apart in a list. */
+const MAX_BODY_CHARS = 2_000
+
+/** Tells the catalog each request, by its line and the beginning of its body, and what answered it: both carry their channel. */
+export class HttpDescriber implements Describer {
+  read(frame: Frame): readonly Told[] {
+    const { dir, kind, facts, channel } = frame
+    if (dir === 'note' || facts['origin'] === 'gateway') return []
+    if (dir === 'in') {
+      if (kind !== 'request' || facts['part'] === 'middle' || facts['part'] === 'last') return []
+      return [{ told: 'statement', kind, text: textOf(frame), answer: isReleased(frame) ? channel : null }]
+    }
+    const { status } = facts
+    if (typeof status !== 'number') return []
+    return [{ told: 'answer', answer: channel, rows: 0, end: status >= 400 ? 'error' : 'complete' }]
+  }
+}
+
+function textOf({ body, facts }: Frame): string {
+  const line = `${facts['method'] ?? ''} ${facts['path'] ?? ''}`
+  if (body === null) return line
+  const text = Buffer.from(body).toString('utf8')
+  const end = text.indexOf('\r\n\r\n')
+  const start = text.slice(0, text.indexOf('\r\n')).replace(/ HTTP\/1\.1$/, '')
+  const content = end === -1 ? '' : text.slice(end + 4, end + 4 + MAX_BODY_CHARS)
+  return content === '' || content.includes('\0') ? start : `${start}\n${content}`
+}

@@ -1,0 +1,98 @@
+/**
+ * The start line and headers of a message as they stand on the tape: RFC 9112 text, `GET /a?b HTTP/1.1`, one header a line in the
+ * order in which they came, an empty line. Bodies follow it without their framing (RFC 9112, 6), which belongs to one hop only.
+ */
+
+/** Names as the peer wrote them, in order, repeated ones repeated. */
+export type Headers = readonly (readonly [name: string, value: string])[]
+
+export interface RequestHead {
+  readonly method: string
+  /** As on the request line: path and query, still encoded. */
+  readonly target: string
+  readonly headers: Headers
+}
+
+export interface ResponseHead {
+  readonly status: number
+  readonly headers: Headers
+}
+
+const CR = 0x0d
+const LF = 0x0a
+
+export function encodeRequest({ method, target, headers }: RequestHead): Buffer {
+  return encode(`${method} ${target} HTTP/1.1`, headers)
+}
+
+export function encodeResponse({ status, headers }: ResponseHead): Buffer {
+  return encode(`HTTP/1.1 ${status}`, headers)
+}
+
+/** Of what `encodeResponse` made, after the masker was over it. */
+export function parseResponse(bytes: Uint8Array): ResponseHead {
+  const [start = '', ...lines] = textOf(bytes).split('\r\n')
+  return {
+    status: Number(start.split(' ')[1]),
+    headers: lines.map((line) => {
+      const colon = line.indexOf(': ')
+      return [line.slice(0, colon), line.slice(colon + 2)] as const
+    }),
+  }
+}
+
+/** How many bytes the head takes at the beginning of `bytes`, its empty line included. */
+export function headSize(bytes: Uint8Array): number {
+  for (let at = 3; at < bytes.length; at++) {
+    if (bytes[at] === LF && bytes[at - 1] === CR && bytes[at - 2] === LF && bytes[at - 3] === CR) return at + 1
+  }
+  throw new RangeError('there is no empty line')
+}
+
+/** Node's `rawHeaders`, name and value in turns. */
+export function pairsOf(raw: readonly string[]): Headers {
+  const pairs: [string, string][] = []
+  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? '', raw[at + 1] ?? ''])
+  return pairs
+}
+
+/** The value of the first header of that name; names are compared without case. */
+export function headerOf(headers: Headers, name: string): string | undefined {
+  return headers.find(([each]) => each.toLowerCase() === name)?.[1]
+}
+
+/** Without those names, given in lower case. */
+export function without(headers: Headers, names: ReadonlySet<string>): Headers {
+  return headers.filter(([name]) => !names.has(name.toLowerCase()))
+}
+
+/** RFC 9110, 7.6.1: of one hop, with those `Connection` names; and the framing of the body, which each hop makes anew. */
+export function endToEnd(headers: Headers): Headers {
+  const named = headers
+    .filter(([name]) => name.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.split(',').map((each) => each.trim().toLowerCase()))
+  return without(headers, new Set([...HOP_BY_HOP, ...named]))
+}
+
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+]
+
+// Header bytes above ASCII are opaque (RFC 9110, 5.5); Node gives and takes them as Latin-1.
+function encode(start: string, headers: Headers): Buffer {
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(`${start}\r\n${lines.join('')}\r\n`, 'latin1')
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, headSize(bytes) - 4).toString('latin1')
+}

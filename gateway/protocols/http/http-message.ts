@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Message, Redacted, Redactor, Side } from '../../message.ts'
+import { redactBody, type StreamedBody } from './body.ts'
+import type { Fields } from './fields.ts'
+import { headSize } from './head.ts'
+import type { Media } from './media.ts'
+import { redactHead } from './redact-head.ts'
+
+export interface HttpParts {
+  readonly from: Side
+  /** The exchange. */
+  readonly channel: number
+  readonly facts: Facts
+  readonly media: Media
+  readonly fields: Fields
+}
+
+/** A request or response: its head with the whole body, or with none where the body follows. */
+export class HttpMessage implements Message {
+  readonly part = 'whole'
+  readonly units = 1
+  readonly bytes: Uint8Array
+  /** Nobody can approve a body that is still to come. */
+  readonly holdLimitMs: number
+  readonly #parts: HttpParts
+  readonly #exact: Uint8Array
+  /** A body follows. */
+  readonly streams: boolean
+
+  /** `exact`: as it goes on, where `bytes` are those of its unpacked body. `streams`: a body follows. */
+  constructor(parts: HttpParts, bytes: Uint8Array, { exact = bytes, streams = false } = {}) {
+    this.#parts = parts
+    this.bytes = bytes
+    this.holdLimitMs = streams ? 0 : Number.POSITIVE_INFINITY
+    this.#exact = exact
+    this.streams = streams
+  }
+
+  get from(): Side {
+    return this.#parts.from
+  }
+
+  get kind(): string {
+    return this.from === 'client' ? 'request' : 'response'
+  }
+
+  get channel(): number {
+    return this.#parts.channel
+  }
+
+  get statement(): number {
+    return this.#parts.channel
+  }
+
+  facts(): Facts {
+    return this.#parts.facts
+  }
+
+  redacted(redactor: Redactor): Redacted {
+    const { media, fields } = this.#parts
+    const sink = redactor.sink(this.bytes.length)
+    const size = redactHead(redactor, sink, this.bytes, { request: this.from === 'client', query: fields.of })
+    redactBody(redactor, sink, [this.bytes, size, this.bytes.length], { media, fields })
+    const redacted = sink.finish()
+    return redacted.masks === null ? { bytes: this.bytes, masks: null } : redacted
+  }
+
+  /** With a body still to come it is bound to nothing that could be asked for again. */
+  binding(): readonly Uint8Array[] {
+    return this.streams ? [this.#exact, randomBytes(32)] : [this.#exact]
+  }
+
+  /** The request as its target would read it; a body that is no text by its size alone. */
+  command(): string {
+    const size = headSize(this.bytes)
+    const body = this.#parts.media === 'opaque' ? `(${this.bytes.length - size} bytes)` : this.bytes.subarray(size)
+    return `${Buffer.from(this.bytes.subarray(0, size)).toString('latin1')}${Buffer.from(body).toString()}`
+  }
+}
+
+/** More of a body whose head has passed. Each piece is ruled on for itself: a body can be cut anywhere. */
+export class BodyMessage implements Message {
+  readonly part = 'whole'
+  readonly units = 1
+  readonly bytes: Uint8Array
+  readonly #parts: HttpParts
+  readonly #body: StreamedBody
+  readonly #last: boolean
+  #redacted: Redacted | undefined
+
+  constructor(parts: HttpParts, body: StreamedBody, bytes: Uint8Array, last: boolean) {
+    this.#parts = parts
+    this.#body = body
+    this.bytes = bytes
+    this.#last = last
+  }
+
+  get from(): Side {
+    return this.#parts.from
+  }
+
+  get kind(): string {
+    return this.from === 'client' ? 'request-body' : 'response-body'
+  }
+
+  get channel(): number {
+    return this.#parts.channel
+  }
+
+  get statement(): number {
+    return this.#parts.channel
+  }
+
+  facts(): Facts {
+    return this.#last ? LAST : MORE
+  }
+
+  /** Each piece goes through the stream once, however often it is asked for. */
+  redacted(redactor: Redactor): Redacted {
+    this.#redacted ??= this.#body.redact(redactor, this.bytes, this.#last)
+    return this.#redacted
+  }
+}
+
+const MORE: Facts = {}
+const LAST: Facts = { last: true }

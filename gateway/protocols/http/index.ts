@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Protocol, Sessions } from '../../protocol.ts'
+import { secured } from './accept.ts'
+import { exchange } from './exchange.ts'
+import { pairsOf } from './head.ts'
+import { knockOf } from './knock.ts'
+import { errorResponse } from './refusal.ts'
+import { Reply } from './reply.ts'
+import { Visit } from './visit.ts'
+
+/** More than any client sends; what is larger is refused with 431. */
+const MAX_HEAD_BYTES = 64 * 1024
+/** A connection on which nothing moves is given up: no request, no body, nothing of an answer. */
+const SILENT_MS = 15 * 60_000
+/** Between two requests of one connection. */
+const KEEP_ALIVE_MS = 120_000
+
+interface Connection {
+  readonly sessions: Sessions
+  readonly signal: AbortSignal
+  /** Requests under way. */
+  busy: number
+}
+
+/** Requests find their connection by its socket. */
+const connections = new WeakMap<Duplex, Connection>()
+let server: Server | undefined
+
+export const http: Protocol = {
+  name: 'http',
+  async serve(client: Duplex, sessions: Sessions, signal: AbortSignal): Promise<void> {
+    const socket = await secured(client, sessions.tls, signal)
+    if (socket === undefined) return
+    connections.set(socket, { sessions, signal, busy: 0 })
+    server ??= makeServer()
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    const leave = (): void => void socket.destroy()
+    signal.addEventListener('abort', leave, { once: true })
+    server.emit('connection', socket)
+    socket.resume()
+    await closed
+    signal.removeEventListener('abort', leave)
+  },
+}
+
+/** Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before it comes here. */
+function makeServer(): Server {
+  const made = createServer({
+    maxHeaderSize: MAX_HEAD_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: 0,
+    insecureHTTPParser: false,
+    joinDuplicateHeaders: false,
+  })
+  made.on('request', (request, response) => void answer(request, response))
+  made.on('connection', (socket) => void socket.setTimeout(SILENT_MS, () => socket.destroy()))
+  // Node answers what it cannot parse itself, with 400, 408 or 431, and closes.
+  return made
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const connection = connections.get(request.socket)
+  if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
+  const { sessions, signal } = connection
+  connection.busy++
+  try {
+    const { knock, run, target } = knockOf({
+      headers: pairsOf(request.rawHeaders),
+      target: request.url ?? '/',
+      client: addressOf(request),
+    })
+    using joined = await sessions.join(knock, run, (session) => new Visit(session), signal)
+    const { session, state } = joined
+    // Whoever comes next by this connection would only learn that its session is over.
+    const close = (): void => void (connection.busy === 0 && request.socket.destroy())
+    session.signal.addEventListener('abort', close, { once: true })
+    request.socket.once('close', () => session.signal.removeEventListener('abort', close))
+    await exchange({ request, target }, response, { session, visit: state })
+    if (session.signal.aborted) request.socket.destroySoon()
+  } catch (error) {
+    // Before there is a session there is no tape either: the log has it, as it has every failed proof.
+    const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
+    await new Reply(response, signal).say(errorResponse(refusal))
+    if (!(error instanceof ApplianceError)) throw error
+  } finally {
+    connection.busy--
+  }
+}
+
+function addressOf({ socket }: IncomingMessage): string {
+  return `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}`
+}

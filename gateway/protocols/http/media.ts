@@ -1,0 +1,53 @@
+import { type Headers, headerOf } from './head.ts'
+
+/**
+ * How a body is read. `json`, `form`: by their values. `events`: line by line as it comes (server-sent events, NDJSON).
+ * `text`: as one text. `opaque`: compressed or pictures, in which no detector could see anything; kept as it is.
+ */
+export type Media = 'json' | 'form' | 'events' | 'text' | 'opaque'
+
+const OPAQUE =
+  /^(image\/(?!svg)|audio\/|video\/|font\/|application\/(zip|gzip|x-gzip|x-bzip2?|x-xz|zstd|x-7z-compressed|pdf|wasm|java-archive|vnd\.rar|x-tar\+gzip)$)/
+
+/** Whatever is not known to be opaque is read as text: the type is the peer's own word, and a wrong one must hide nothing. */
+export function mediaOf(headers: Headers): Media {
+  const type = typeOf(headers)
+  if (type === 'text/event-stream' || /^application\/(x-)?(ndjson|json-?lines|json-seq)$/.test(type)) return 'events'
+  if (/[/+]json$/.test(type)) return 'json'
+  if (type === 'application/x-www-form-urlencoded') return 'form'
+  return OPAQUE.test(type) ? 'opaque' : 'text'
+}
+
+/** The media type without its parameters, in lower case; empty where there is none. */
+export function typeOf(headers: Headers): string {
+  return (headerOf(headers, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}
+
+/** Bytes an opaque type must begin with to be believed. */
+const MAGIC: readonly (readonly number[])[] = [
+  [0x89, 0x50, 0x4e, 0x47], // PNG
+  [0xff, 0xd8, 0xff], // JPEG
+  [0x47, 0x49, 0x46, 0x38], // GIF
+  [0x50, 0x4b, 0x03, 0x04], // zip, jar
+  [0x50, 0x4b, 0x05, 0x06], // empty zip
+  [0x1f, 0x8b], // gzip
+  [0x42, 0x5a, 0x68], // bzip2
+  [0xfd, 0x37, 0x7a, 0x58], // xz
+  [0x28, 0xb5, 0x2f, 0xfd], // zstd
+  [0x37, 0x7a, 0xbc, 0xaf], // 7z
+  [0x25, 0x50, 0x44, 0x46], // PDF
+  [0x00, 0x61, 0x73, 0x6d], // WebAssembly
+  [0x52, 0x49, 0x46, 0x46], // RIFF: WebP, WAV, AVI
+  [0x77, 0x4f, 0x46], // WOFF
+  [0x00, 0x01, 0x00, 0x00], // TrueType, ICO
+  [0x00, 0x00, 0x00], // ISO media: its size comes first
+  [0x4f, 0x67, 0x67, 0x53], // Ogg
+  [0x49, 0x44, 0x33], // MP3
+  [0x1a, 0x45, 0xdf, 0xa3], // Matroska
+  [0x52, 0x61, 0x72, 0x21], // rar
+]
+
+/** Whether a body that calls itself opaque begins like one; a text under such a name is read as text. */
+export function beginsOpaque(body: Uint8Array): boolean {
+  return MAGIC.some((magic) => magic.every((byte, at) => body[at] === byte))
+}

@@ -1,0 +1,76 @@
+import type { Readable } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
+import { ApplianceError } from '../../../schemas/errors.ts'
+
+/** The whole of a body, or its beginning with the rest still to come. */
+export type Collected = { readonly whole: Buffer } | { readonly beginning: Buffer; readonly rest: AsyncIterator<Uint8Array> }
+
+/** Reads until the end, or until there is more than `max`. Rejects with the stream's error. */
+export async function collect(stream: AsyncIterable<Uint8Array>, max: number): Promise<Collected> {
+  const iterator = stream[Symbol.asyncIterator]()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for (;;) {
+    const next = await iterator.next()
+    if (next.done === true) return { whole: Buffer.concat(chunks) }
+    chunks.push(next.value)
+    size += next.value.length
+    if (size > max) return { beginning: Buffer.concat(chunks), rest: iterator }
+  }
+}
+
+/**
+ * The body as its sender meant it (RFC 9110, 8.4). Undefined: it is not encoded. Throws PROTOCOL_UNSUPPORTED for what cannot be looked
+ * into. Whatever reads the result decides how much of it there may be: a small body may unpack to a large one.
+ */
+export function decoder(encoding: string | undefined): ReturnType<typeof createGunzip> | undefined {
+  const name = encoding?.trim().toLowerCase() ?? 'identity'
+  if (name === '' || name === 'identity') return undefined
+  const make = DECODERS.get(name)
+  if (make === undefined)
+    throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'the body has a content coding that cannot be read here')
+  return make()
+}
+
+const DECODERS = new Map([
+  ['gzip', () => createGunzip()],
+  ['x-gzip', () => createGunzip()],
+  ['deflate', () => createInflate()],
+  ['br', () => createBrotliDecompress()],
+  ['zstd', () => createZstdDecompress()],
+])
+
+/** Rejects PROTOCOL_MALFORMED where it does not decode, PROTOCOL_OVERSIZE where it is more than `max`. */
+export async function decodedBody(body: Uint8Array, encoding: string | undefined, max: number): Promise<Uint8Array> {
+  const decoding = decoder(encoding)
+  if (decoding === undefined) return body
+  const reading = collect(decoding, max)
+  decoding.end(body)
+  try {
+    const read = await reading
+    if ('whole' in read) return read.whole
+  } catch (cause) {
+    throw new ApplianceError('PROTOCOL_MALFORMED', `the body is not what its content-encoding says`, { cause })
+  } finally {
+    decoding.destroy()
+  }
+  throw new ApplianceError('PROTOCOL_OVERSIZE', `the body unpacks to more than ${max} bytes`)
+}
+
+/** The bytes of what a target sends; rejects TARGET_REFUSED where it breaks off or cannot be decoded. */
+export async function* told(stream: Readable): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream
+  } catch (cause) {
+    throw new ApplianceError('TARGET_REFUSED', 'the target broke off in the middle of its answer', { cause })
+  }
+}
+
+/** `stream` decoded, where it is encoded. An error of either ends both. */
+export function decodedStream(stream: Readable, encoding: string | undefined): Readable {
+  const decoding = decoder(encoding)
+  if (decoding === undefined) return stream
+  stream.on('error', (error) => decoding.destroy(error))
+  decoding.on('close', () => stream.destroy())
+  return stream.pipe(decoding)
+}

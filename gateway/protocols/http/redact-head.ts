@@ -1,0 +1,75 @@
+import type { Field, RedactionSink, Redactor } from '../../message.ts'
+import { redactEncoded, redactPairs } from './encoded-text.ts'
+import { headSize } from './head.ts'
+
+/** What proves somebody is a credential wherever it is found; in these headers whatever stands there is one. */
+const CREDENTIALS = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'set-cookie',
+  'x-api-key',
+  'api-key',
+  'x-auth-token',
+  'x-amz-security-token',
+  'x-ms-copy-source-authorization',
+])
+
+const SPACE = 0x20
+const CR = 0x0d
+const SLASH = 0x2f
+const QUESTION = 0x3f
+const COLON = 0x3a
+
+const SEGMENT: Field = { path: 'path', action: 'scan' }
+const HEADER: Field = { path: 'header', action: 'scan' }
+const CREDENTIAL: Field = { path: 'header', action: 'mask', entity: 'credential', label: 'http.credential' }
+
+/** Appends the head at the beginning of `source` with what its path, query and headers hold redacted; returns its size in `source`. */
+export function redactHead(
+  redactor: Redactor,
+  sink: RedactionSink,
+  source: Uint8Array,
+  parts: { readonly request: boolean; readonly query: (key: string) => Field },
+): number {
+  const size = headSize(source)
+  let at = source.indexOf(CR)
+  if (parts.request) redactTarget(redactor, sink, [source, at], parts.query)
+  else sink.copy(source, 0, at)
+  while (at < size - 4) {
+    const end = source.indexOf(CR, at + 2)
+    const value = source.indexOf(COLON, at + 2) + 2
+    sink.copy(source, at, value)
+    const name = Buffer.from(source.subarray(at + 2, value - 2)).toString('latin1')
+    redactor.write(sink, source, value, end, CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : HEADER)
+    at = end
+  }
+  sink.copy(source, at, size)
+  return size
+}
+
+/** `GET /path?query HTTP/1.1`: each part of the path and each value of the query on its own. */
+function redactTarget(
+  redactor: Redactor,
+  sink: RedactionSink,
+  [source, lineEnd]: readonly [source: Uint8Array, lineEnd: number],
+  query: (key: string) => Field,
+): void {
+  const from = source.indexOf(SPACE) + 1
+  const to = source.lastIndexOf(SPACE, lineEnd)
+  const mark = source.subarray(from, to).indexOf(QUESTION)
+  const pathEnd = mark === -1 ? to : from + mark
+  sink.copy(source, 0, from)
+  for (let start = from; start < pathEnd; ) {
+    const slash = source.subarray(start, pathEnd).indexOf(SLASH)
+    const end = slash === -1 ? pathEnd : start + slash
+    redactEncoded(redactor, sink, [source, start, end], SEGMENT)
+    if (end < pathEnd) sink.copy(source, end, end + 1)
+    start = end + 1
+  }
+  if (mark !== -1) {
+    sink.copy(source, pathEnd, pathEnd + 1)
+    redactPairs(redactor, sink, [source, pathEnd + 1, to], query)
+  }
+  sink.copy(source, to, lineEnd)
+}

@@ -1,0 +1,106 @@
+import type { IncomingMessage } from 'node:http'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Message, Output } from '../../message.ts'
+import { requestFacts } from '../../policy/http/facts.ts'
+import { StreamedBody } from './body.ts'
+import type { Fields } from './fields.ts'
+import { encodeRequest, endToEnd, headerOf, pairsOf, type RequestHead, without } from './head.ts'
+import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
+import { mediaOf, typeOf } from './media.ts'
+import { collect, decodedBody } from './read-body.ts'
+
+/** Bodies up to this size are judged, held and approved with the request; a larger one follows its head in parts. */
+const MAX_WHOLE_BYTES = 1024 * 1024
+/** What a body of that size may unpack to. */
+const MAX_UNPACKED_BYTES = 16 * 1024 * 1024
+
+/** The client's own proof, what chooses its target, and what would change how the answer can be read. */
+const OURS = new Set([
+  'authorization',
+  'x-sallyport-key',
+  'x-sallyport-run',
+  'host',
+  'expect',
+  // A part of a body may hold a part of a secret; and what is packed would have to be unpacked.
+  'range',
+  'if-range',
+  'accept-encoding',
+])
+
+export interface AskedRequest {
+  readonly head: RequestHead
+  readonly message: Message
+  /** What to send once the message is through: each part goes through the gate before it goes on. */
+  body(through: (message: Message) => AsyncIterable<Output>): Uint8Array | AsyncIterable<Uint8Array> | null
+}
+
+/**
+ * The request, with its body where that is small. Rejects PROTOCOL_MALFORMED or PROTOCOL_UNSUPPORTED for a body that cannot be looked into.
+ */
+export async function readRequest(
+  { request, target }: { readonly request: IncomingMessage; readonly target: string },
+  { channel, fields }: { readonly channel: number; readonly fields: Fields },
+): Promise<AskedRequest> {
+  const head: RequestHead = {
+    method: request.method ?? 'GET',
+    target,
+    headers: [...without(endToEnd(pairsOf(request.rawHeaders)), OURS), ['accept-encoding', 'identity']],
+  }
+  const media = mediaOf(head.headers)
+  const encoding = headerOf(head.headers, 'content-encoding')
+  const collected = await collect(request, MAX_WHOLE_BYTES)
+  const whole = 'whole' in collected ? collected.whole : undefined
+  if (whole === undefined && encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new ApplianceError(
+      'PROTOCOL_UNSUPPORTED',
+      `a packed body may have ${MAX_WHOLE_BYTES} bytes; send a larger one unpacked`,
+    )
+  const plain = whole === undefined ? undefined : await decodedBody(whole, encoding, MAX_UNPACKED_BYTES)
+  const facts = requestFacts({ method: head.method, target: head.target, contentType: typeOf(head.headers), body: plain })
+  const parts: HttpParts = { from: 'client', channel, facts, media, fields }
+  const encoded = encodeRequest(head)
+  if ('whole' in collected) {
+    const { whole: body } = collected
+    return {
+      head,
+      message: new HttpMessage(parts, Buffer.concat([encoded, plain ?? body]), { exact: Buffer.concat([encoded, body]) }),
+      body: () => (body.length === 0 && request.headers['content-length'] === undefined ? null : body),
+    }
+  }
+  if (fields.labelled && (media === 'json' || media === 'form'))
+    throw new ApplianceError(
+      'PROTOCOL_OVERSIZE',
+      `a ${media} body may have ${MAX_WHOLE_BYTES} bytes, as labels are looked for in it`,
+    )
+  const { beginning, rest } = collected
+  const length = request.headers['content-length']
+  const announced: RequestHead = length === undefined ? head : { ...head, headers: [...head.headers, ['content-length', length]] }
+  return {
+    head: announced,
+    message: new HttpMessage(parts, encoded, { streams: true }),
+    body: (through) => bodyParts(beginning, rest, { parts, streamed: new StreamedBody({ media, fields }), through }),
+  }
+}
+
+async function* bodyParts(
+  beginning: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+  how: {
+    readonly parts: HttpParts
+    readonly streamed: StreamedBody
+    readonly through: (message: Message) => AsyncIterable<Output>
+  },
+): AsyncGenerator<Uint8Array> {
+  const pass = async function* (bytes: Uint8Array, last: boolean): AsyncGenerator<Uint8Array> {
+    for await (const output of how.through(new BodyMessage(how.parts, how.streamed, bytes, last))) {
+      if (output.own !== undefined) throw new ApplianceError('POLICY_BLOCKED', 'the request was cut in the middle of its body')
+      yield output.bytes
+    }
+  }
+  let held = beginning
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+    yield* pass(held, false)
+    held = next.value
+  }
+  yield* pass(held, true)
+}

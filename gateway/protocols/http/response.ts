@@ -1,0 +1,86 @@
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Message } from '../../message.ts'
+import { StreamedBody } from './body.ts'
+import type { Fields } from './fields.ts'
+import { encodeResponse, endToEnd, headerOf, type ResponseHead, without } from './head.ts'
+import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
+import { mediaOf, typeOf } from './media.ts'
+import { collect, decodedStream, told } from './read-body.ts'
+import type { Answer } from './upstream.ts'
+
+/** Bodies up to this size pass in one piece, with what was masked in them taking the room it needs. */
+const MAX_WHOLE_BYTES = 1024 * 1024
+/** JSON can only be read as a whole. */
+const MAX_JSON_BYTES = 16 * 1024 * 1024
+
+/** Of the bytes as they were, which are not those that go on (RFC 9530; RFC 1864), or of parts of them (RFC 9110, 14.3). */
+const OF_THE_BYTES = new Set(['content-encoding', 'content-md5', 'digest', 'content-digest', 'repr-digest', 'accept-ranges'])
+
+/** The answer as messages: one, or a head and the parts of its body as they come. */
+export async function* readResponse(
+  answer: Answer,
+  { channel, fields, method }: { readonly channel: number; readonly fields: Fields; readonly method: string },
+): AsyncGenerator<Message> {
+  const { status } = answer
+  const headers = without(endToEnd(answer.headers), OF_THE_BYTES)
+  const head: ResponseHead = { status, headers }
+  const media = mediaOf(headers)
+  const partsOf = (size: number | undefined): HttpParts => ({
+    from: 'server',
+    channel,
+    facts: { status, content_type: typeOf(headers), ...(size === undefined ? {} : { size }) },
+    media,
+    fields,
+  })
+  if (method === 'HEAD' || status === 204 || status === 304) {
+    answer.body.resume()
+    yield new HttpMessage(partsOf(0), encodeResponse(head))
+    return
+  }
+  const body = told(decodedStream(answer.body, headerOf(answer.headers, 'content-encoding')))
+  const streams = media !== 'json' && (media === 'events' || headerOf(answer.headers, 'content-length') === undefined)
+  const max = media === 'json' ? MAX_JSON_BYTES : MAX_WHOLE_BYTES
+  const collected = streams ? { beginning: new Uint8Array(), rest: body } : await collect(body, max)
+  if ('whole' in collected) {
+    const { whole } = collected
+    yield new HttpMessage(partsOf(whole.length), Buffer.concat([encodeResponse(head), whole]))
+    return
+  }
+  if (media === 'json' && fields.labelled)
+    throw new ApplianceError(
+      'PROTOCOL_OVERSIZE',
+      `the answer is JSON of more than ${MAX_JSON_BYTES} bytes, too large to look for labels in`,
+    )
+  const parts = partsOf(undefined)
+  yield new HttpMessage(parts, encodeResponse(head), { streams: true })
+  const streamed = new StreamedBody({ media, fields })
+  const { beginning, rest } = collected
+  if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
+  else yield* pieces(beginning, rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
+}
+
+type Make = (bytes: Uint8Array, last: boolean) => Message
+
+async function* pieces(beginning: Uint8Array, rest: AsyncIterator<Uint8Array>, make: Make): AsyncGenerator<Message> {
+  if (beginning.length > 0) yield make(beginning, false)
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield make(next.value, false)
+  yield make(new Uint8Array(), true)
+}
+
+const LF = 0x0a
+/** A line that is cut could hide what the cut goes through. */
+const MAX_LINE_BYTES = 4 * 1024 * 1024
+
+/** Whole lines, as soon as they are there: whoever waits for an event waits for nothing behind it. */
+async function* lines(rest: AsyncIterator<Uint8Array>, make: Make): AsyncGenerator<Message> {
+  let held: Uint8Array = new Uint8Array()
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+    const bytes = held.length === 0 ? next.value : Buffer.concat([held, next.value])
+    const end = bytes.lastIndexOf(LF) + 1
+    if (end > 0) yield make(bytes.subarray(0, end), false)
+    held = bytes.subarray(end)
+    if (held.length > MAX_LINE_BYTES)
+      throw new ApplianceError('PROTOCOL_OVERSIZE', `an event has more than ${MAX_LINE_BYTES} bytes`)
+  }
+  yield make(held, true)
+}

@@ -1,0 +1,81 @@
+import type { Readable } from 'node:stream'
+import { Pool } from 'undici'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Target } from '../../../schemas/session.ts'
+import type { Credential } from '../../credentials/credential.ts'
+import { type Headers, type RequestHead, without } from './head.ts'
+
+/** Connections to one target at once; what exceeds them waits its turn. */
+const MAX_CONNECTIONS = 128
+const CONNECT_MS = 10_000
+/** How long a target may be silent, before its head and between two pieces of its body. */
+const SILENCE_MS = 15 * 60_000
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Readable
+}
+
+/** Where requests of one target go, over connections that are kept for the next. None of them carries anybody's proof. */
+export class Upstream {
+  readonly #pool: Pool
+  readonly #authority: string
+
+  constructor(target: Target, { tls, certificate }: Pick<Credential, 'tls' | 'certificate'>) {
+    const host = target.host.includes(':') ? `[${target.host}]` : target.host
+    this.#authority = `${host}:${target.port}`
+    this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.#authority}`, {
+      connections: MAX_CONNECTIONS,
+      pipelining: 1,
+      headersTimeout: SILENCE_MS,
+      bodyTimeout: SILENCE_MS,
+      connect: {
+        timeout: CONNECT_MS,
+        ...(tls.mode === 'off' ? {} : { rejectUnauthorized: tls.mode === 'verify' }),
+        ...(tls.mode === 'verify' && tls.ca !== undefined ? { ca: tls.ca } : {}),
+        ...(tls.mode === 'verify' && tls.serverName !== undefined ? { servername: tls.serverName } : {}),
+        ...certificate,
+      },
+    })
+  }
+
+  /** Rejects TARGET_UNREACHABLE, or TARGET_REFUSED where the target broke off; never tells what it said. */
+  async ask(
+    head: RequestHead,
+    body: Uint8Array | AsyncIterable<Uint8Array> | null,
+    credential: Headers,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const own = new Set(['host', ...credential.map(([name]) => name.toLowerCase())])
+    const headers = [['host', this.#authority], ...without(head.headers, own), ...credential].flat()
+    try {
+      const answer = await this.#pool.request({
+        // Any token is a method (RFC 9110, 9.1); the types name the usual ones.
+        method: head.method as 'GET',
+        path: head.target,
+        headers,
+        body: body as Uint8Array | Readable | null,
+        signal,
+      })
+      return { status: answer.statusCode, headers: listOf(answer.headers), body: answer.body }
+    } catch (cause) {
+      if (signal.aborted) throw signal.reason
+      const unreachable = /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/
+      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+      throw unreachable.test(code)
+        ? new ApplianceError('TARGET_UNREACHABLE', `the target cannot be reached: ${code}`, { cause })
+        : new ApplianceError('TARGET_REFUSED', `the target broke off: ${code}`, { cause })
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy()
+  }
+}
+
+function listOf(headers: Readonly<Record<string, string | string[] | undefined>>): Headers {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((each) => [name, each] as const),
+  )
+}

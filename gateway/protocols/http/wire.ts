@@ -1,0 +1,37 @@
+import type { Refusal } from '../../../schemas/verdict.ts'
+import type { Message, Output, Wire } from '../../message.ts'
+import { refusalResponse } from './refusal.ts'
+
+/**
+ * HTTP's bytes are read and written by the server and the pool; what passes here are whole messages and parts of bodies, so that
+ * this wire has nothing to keep. An exchange writes what comes out for its own messages, head first.
+ */
+export class HttpWire implements Wire {
+  receive(): readonly Message[] {
+    return []
+  }
+
+  release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
+    return [{ to: message.from === 'client' ? 'server' : 'client', bytes }]
+  }
+
+  /** A response in the place of the one that will not come. In the middle of a body nothing can be said: the exchange is cut. */
+  refuse(message: Message, refusal: Refusal): readonly Output[] {
+    const { channel } = message
+    if (message.kind === 'response-body')
+      return [{ to: 'client', bytes: EMPTY, own: { kind: 'cut', channel, facts: { rules: [...refusal.rules] } } }]
+    return [{ to: 'client', bytes: refusalResponse(refusal), own: { kind: 'refusal', channel, facts: {} } }]
+  }
+
+  /** Nothing goes before a response that every client would understand (RFC 9110, 15.2): it waits. */
+  notify(): readonly Output[] {
+    return []
+  }
+
+  /** Exchanges that are open when a session ends are told by their own driver. */
+  farewell(): readonly Output[] {
+    return []
+  }
+}
+
+const EMPTY = new Uint8Array()

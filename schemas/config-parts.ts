@@ -1,0 +1,36 @@
+import { type Static, Type } from 'typebox'
+
+/** What the parts of the configuration are put together from. */
+
+export const closed = { additionalProperties: false } as const
+export const Name = (description: string) => Type.String({ pattern: '^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$', description })
+export const Path = (description: string) => Type.String({ minLength: 1, description: `${description}; relative to this file` })
+export const Group = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$' })
+export const Groups = Type.Array(Group, { uniqueItems: true })
+export const Subject = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s\\x00-\\x1f\\x7f]+$' })
+export const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
+export const oneOf = <T extends string>(names: readonly T[]) =>
+  Type.Unsafe<T>(Type.Union(names.map((name) => Type.Literal(name))))
+
+/** A secret is named, never written here: the environment variable or the file that holds it. */
+export const SecretSource = Type.Union([
+  Type.Object({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }) }, closed),
+  Type.Object({ file: Path('A file that holds the secret; a trailing newline is ignored') }, closed),
+])
+export type SecretSource = Static<typeof SecretSource>
+
+export const ClientId = Type.String({
+  pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+  description: 'Of a user-assigned managed identity',
+})
+export const IdentityKind = Type.Union([Type.Literal('managed'), Type.Literal('default')], {
+  default: 'managed',
+  description: '`managed`: the managed identity of this machine. `default`: whatever a developer is signed in with',
+})
+/** Who the gateway is in Azure, where it may be several. */
+export const AzureIdentity = { identity: Type.Optional(IdentityKind), clientId: Type.Optional(ClientId) }
+export const VaultUrl = Type.String({
+  pattern: '^https://[A-Za-z0-9.-]+(:[0-9]+)?$',
+  description: 'https://<name>.vault.azure.net',
+})
+export const VaultName = Type.String({ pattern: '^[0-9A-Za-z-]{1,127}$' })

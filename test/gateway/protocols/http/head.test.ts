@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  encodeRequest,
+  encodeResponse,
+  endToEnd,
+  headSize,
+  pairsOf,
+  parseResponse,
+} from '../../../../gateway/protocols/http/head.ts'
+import { redactHead } from '../../../../gateway/protocols/http/redact-head.ts'
+import { testMasker } from '../../../support/fakes.ts'
+
+const MAIL = `ann${String.fromCharCode(64)}example.org`
+
+test('a response head comes back as it went in, repeated headers and bytes above ASCII included', () => {
+  const head = {
+    status: 207,
+    headers: [
+      ['Set-Cookie', 'a=1'],
+      ['set-cookie', 'b=2'],
+      ['x-latin', 'caf\u00e9'],
+      ['x-empty', ''],
+      ['x-colon', 'a: b'],
+    ],
+  } as const
+  const bytes = encodeResponse(head)
+  assert.deepEqual(parseResponse(Buffer.concat([bytes, Buffer.from('body\r\n\r\nmore')])), head)
+  assert.equal(headSize(bytes), bytes.length)
+})
+
+test('what belongs to one hop stays on it, and so does what Connection names', () => {
+  const headers = pairsOf([
+    'Connection',
+    'close, X-Private',
+    'x-private',
+    '1',
+    'TE',
+    'trailers',
+    'Content-Length',
+    '5',
+    'Accept',
+    '*/*',
+  ])
+  assert.deepEqual(endToEnd(headers), [['Accept', '*/*']])
+})
+
+test('path, query and headers are redacted each on its own; credentials whatever they look like', () => {
+  const bytes = encodeRequest({
+    method: 'GET',
+    target: `/users/${encodeURIComponent(MAIL)}/a?mail=${MAIL}&x=1`,
+    headers: [
+      ['Host', 'shop'],
+      ['X-From', `me <${MAIL}>`],
+      ['Cookie', 'plain'],
+      ['X-Empty', ''],
+    ],
+  })
+  const masker = testMasker()
+  const sink = masker.sink(bytes.length)
+  const size = redactHead(masker, sink, bytes, { request: true, query: () => ({ path: 'q', action: 'scan' }) })
+  assert.equal(size, bytes.length)
+  const text = Buffer.from(sink.finish().bytes)
+    .toString()
+    .replace(/[0-9a-f]{12}/g, '#')
+  assert.equal(
+    text,
+    'GET /users/[MASKED:email:#]/a?mail=[MASKED:email:#]&x=1 HTTP/1.1\r\nHost: shop\r\nX-From: me <[MASKED:email:#]>\r\n' +
+      'Cookie: [MASKED:credential:#]\r\nX-Empty: \r\n\r\n',
+  )
+})
+
+test('a head without headers, and a path without a query', () => {
+  const masker = testMasker()
+  for (const bytes of [
+    encodeResponse({ status: 204, headers: [] }),
+    encodeRequest({ method: 'GET', target: '/', headers: [] }),
+  ]) {
+    const sink = masker.sink(bytes.length)
+    redactHead(masker, sink, bytes, { request: bytes[0] === 0x47, query: () => ({ path: 'q', action: 'scan' }) })
+    assert.deepEqual(sink.finish(), { bytes, masks: null })
+  }
+})

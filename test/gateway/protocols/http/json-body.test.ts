@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Field } from '../../../../gateway/message.ts'
+import { redactJson } from '../../../../gateway/protocols/http/json-body.ts'
+import { MASK_SPAN_SIZE } from '../../../../schemas/frame.ts'
+import { testMasker } from '../../../support/fakes.ts'
+
+const SCAN: Field = { path: 'body', action: 'scan' }
+const NICK: Field = { path: 'body.nick', action: 'mask', label: 'pii.nick', entity: 'nick' }
+const AT = String.fromCharCode(64)
+const MAIL = `ann${AT}example.org`
+
+function redact(text: string, fieldOf: (key: string | undefined) => Field = () => SCAN) {
+  const source = Buffer.from(`..${text}..`)
+  const cover = testMasker()
+  const sink = cover.sink(source.length)
+  const read = redactJson(cover, sink, [source, 2, source.length - 2], fieldOf)
+  const { bytes, masks } = sink.finish()
+  return { read, text: Buffer.from(bytes).toString(), masks }
+}
+
+test('values with a finding are masked, everything else keeps its bytes', () => {
+  const { read, text } = redact(` { "a" : [1, 2.50, "x", "${MAIL}"],\n"b":null } `)
+  assert.equal(read, true)
+  assert.match(text, /^ { "a" : \[1, 2\.50, "x", "\[MASKED:email:[0-9a-f]{12}\]"\],\n"b":null } $/)
+})
+
+test('a value is what it decodes to, and its mask stands where its span says', () => {
+  const written = `{"note":"one\\nline with ann\\u0040example.org and \\"quotes\\" \\\\"}`
+  const { text, masks } = redact(written)
+  assert.match(text, /^{"note":"one\\nline with \[MASKED:email:[0-9a-f]{12}\] and \\"quotes\\" \\\\"}$/)
+  assert.ok(masks !== null)
+  assert.equal(masks.spans.length, MASK_SPAN_SIZE)
+  const view = new DataView(masks.spans.buffer, masks.spans.byteOffset)
+  const from = view.getUint32(0)
+  assert.match(text.slice(from, from + (view.getUint32(4) >>> 8)), /^\[MASKED:email:[0-9a-f]{12}\]$/)
+})
+
+test('a label covers texts, numbers, booleans, null and what stands in lists, by the nearest key', () => {
+  const { text } = redact('{"nick":"bo","x":{"nick":[12,true,null,{"y":1}]},"z":"bo"}', (key) => (key === 'nick' ? NICK : SCAN))
+  const values = JSON.parse(text)
+  const mask = /^\[MASKED:nick:[0-9a-f]{12}\]$/
+  assert.match(values.nick, mask)
+  for (const value of values.x.nick.slice(0, 3)) assert.match(value, mask)
+  assert.deepEqual([values.x.nick[3], values.z], [{ y: 1 }, 'bo'])
+})
+
+test('keys are texts, too', () => {
+  assert.match(redact(`{"${MAIL}":1}`).text, /^{"\[MASKED:email:[0-9a-f]{12}\]":1}$/)
+})
+
+test('what is no JSON, or deeper than anybody nests, is not read as JSON', () => {
+  for (const text of ['', '{', '{"a":1}{"b":2}', "{'a':1}", '[1,]', '\u0000', `${'['.repeat(600)}${']'.repeat(600)}`])
+    assert.equal(redact(text).read, false, JSON.stringify(text))
+})
+
+test('a byte order mark is no value', () => {
+  const { read, text } = redact(`\ufeff{"a":"${MAIL}"}`)
+  assert.equal(read, true)
+  assert.match(text, /^\ufeff{"a":"\[MASKED/)
+})
+
+test('whatever JSON comes in, JSON with the same shape goes out, and without the planted value', () => {
+  const planted = fc.jsonValue().map((value) => JSON.stringify([value, { deep: [{ mail: `x ${MAIL} y` }] }, value]))
+  fc.assert(
+    fc.property(planted, fc.boolean(), (json, pretty) => {
+      const written = pretty ? JSON.stringify(JSON.parse(json), null, 2) : json
+      const { read, text } = redact(written)
+      assert.equal(read, true)
+      assert.ok(!text.includes(MAIL))
+      assert.deepEqual(shape(JSON.parse(text)), shape(JSON.parse(written)))
+    }),
+  )
+})
+
+/** Lists and keys; of values only that there is one. */
+function shape(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shape)
+  if (typeof value === 'object' && value !== null) return Object.values(value).map(shape)
+  return 'value'
+}
