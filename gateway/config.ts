@@ -154,15 +154,17 @@ function settingsOf(config: Config, file: string, places: Pick<Settings, 'store'
     listeners: PROTOCOL_NAMES.flatMap((protocol) => listenerOf(config, protocol, from)),
     targets: new Map(config.targets.map((target) => [target.name, targetOf(target, from)])),
     identities: config.identities ?? [],
-    jwt: (config.jwt ?? []).map((issuer) =>
-      'file' in issuer.jwks ? { ...issuer, jwks: { file: from(issuer.jwks.file) } } : issuer,
-    ),
+    jwt: jwtOf(config, from),
     limits: { ...DEFAULT_LIMITS, ...config.limits },
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
   }
 }
 
-function signerOf({ keyVault }: NonNullable<Config['signer']>): VaultSignerPlace {
+export function jwtOf({ jwt = [] }: Pick<Config, 'jwt'>, from: (path: string) => string): readonly JwtIssuer[] {
+  return jwt.map((issuer) => ('file' in issuer.jwks ? { ...issuer, jwks: { file: from(issuer.jwks.file) } } : issuer))
+}
+
+export function signerOf({ keyVault }: NonNullable<Config['signer']>): VaultSignerPlace {
   const { vault, key, version } = keyVault
   return { url: vault, key, identity: azureIdentityOf(keyVault), ...(version === undefined ? {} : { version }) }
 }

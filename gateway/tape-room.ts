@@ -22,7 +22,8 @@ import type { Settings } from './config.ts'
 import { type Log, silentLog } from './log.ts'
 import { placesIn } from './places.ts'
 
-type Where = Pick<Settings, 'dataDir' | 'gateway' | 'store' | 'signer' | 'ledger'>
+/** Where tapes and ledger are, and what signs there. */
+export type Where = Pick<Settings, 'dataDir' | 'gateway' | 'store' | 'signer' | 'ledger'>
 type TapeSettings = Where & Pick<Settings, 'spool'>
 
 /** One process's recorder with the ledger it writes; both are given back together. */

@@ -166,7 +166,7 @@ export const LedgerEntry = Type.Union([
   ),
   kind(
     'finding',
-    { finding: Text, detector: Text, version: Text, severity: Text, sessions: Type.Array(Text), summary: Text },
+    { finding: Text, detector: Text, version: Text, severity: Text, sessionIds: Type.Array(Text), summary: Text },
     { description: 'A detector found something' },
   ),
   kind(
@@ -196,8 +196,15 @@ export const LedgerEntry = Type.Union([
   kind('console.sign-out', { ...by }, { description: 'and left' }),
   kind(
     'export.create',
-    { ...by, format: Text, sha256: Hex, sessions: Type.Array(Text), reason: Type.Optional(Text) },
-    { description: 'Something left the appliance: its hash, and of which sessions it is made' },
+    {
+      ...by,
+      format: Text,
+      sha256: Hex,
+      sessionIds: Type.Array(Text),
+      frames: Type.Optional(Type.Array(Type.Tuple([Count, Count]))),
+      reason: Type.Optional(Text),
+    },
+    { description: 'Something left the appliance: its hash, of which sessions it is made, and of which frames if not all' },
   ),
   kind(
     'hold.set',

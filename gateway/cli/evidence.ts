@@ -1,24 +1,43 @@
 import { readFile } from 'node:fs/promises'
 import { type GatewayKey, openStore, readGatewayKeys, type Store } from '../../recorder/index.ts'
 import { Config } from '../../schemas/config.ts'
-import { pathFrom } from '../config.ts'
+import { jwtOf, pathFrom, type Settings, signerOf } from '../config.ts'
 import { placesIn } from '../places.ts'
 import { storePlaceOf } from '../store-place.ts'
+import type { Where } from '../tape-room.ts'
 import { readYaml } from '../yaml.ts'
 import { type Cli, findConfig } from './context.ts'
+
+export interface EvidenceHere {
+  readonly store: Store
+  readonly name: string
+  readonly trusted: readonly GatewayKey[]
+  /** What it takes to tell the ledger something, and to know who does. */
+  readonly where: Where & Pick<Settings, 'identities' | 'jwt'>
+}
 
 /**
  * What the reading commands need of a configuration: where the tapes are, and whose signatures to believe. The rest of the
  * file is not enforced here: who investigates need not have the secrets that `serve` needs.
  */
-export async function evidenceOf(
-  named: string | undefined,
-  cli: Cli,
-): Promise<{ readonly store: Store; readonly name: string; readonly trusted: readonly GatewayKey[] }> {
+export async function evidenceOf(named: string | undefined, cli: Cli): Promise<EvidenceHere> {
   const path = findConfig(named, cli)
   const config = readYaml(await readFile(path, 'utf8'), path, Config, 'CONFIG_INVALID')
   const from = pathFrom(path)
   const place = await storePlaceOf(config, from, cli.env)
-  const name = 'folder' in place ? place.folder : `${place.blob.url}/${place.blob.container}`
-  return { store: await openStore(place), name, trusted: await readGatewayKeys(placesIn(from(config.dataDir)).keys) }
+  const dataDir = from(config.dataDir)
+  return {
+    store: await openStore(place),
+    name: 'folder' in place ? place.folder : `${place.blob.url}/${place.blob.container}`,
+    trusted: await readGatewayKeys(placesIn(dataDir).keys),
+    where: {
+      dataDir,
+      gateway: config.gateway,
+      store: place,
+      identities: config.identities ?? [],
+      jwt: jwtOf(config, from),
+      ...(config.signer === undefined ? {} : { signer: signerOf(config.signer) }),
+      ...(config.ledger === undefined ? {} : { ledger: config.ledger }),
+    },
+  }
 }

@@ -1,11 +1,17 @@
-import { writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { writeFully } from '../../recorder/files.ts'
 import { type FrameRuns, makeExcerpt } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_ENDING, encodeExcerpt } from '../../schemas/excerpt.ts'
 import { safeText } from '../../schemas/safe-text.ts'
+import { placesIn } from '../places.ts'
+import { tellLedger, type Where } from '../tape-room.ts'
 import { type Cli, EXIT, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
+import { callerOf } from './prove-caller.ts'
 import { fullId } from './replay.ts'
 
 export interface ExcerptOptions {
@@ -13,18 +19,52 @@ export interface ExcerptOptions {
   readonly json?: true
   readonly frames: FrameRuns
   readonly out?: string
+  readonly reason?: string
+  readonly keyFile?: string
 }
 
-/** Writes some frames of a session with their proofs into a new file. */
+/**
+ * Writes some frames of a session with their proofs into a new file. Where the gateway's key is at hand the ledger is told first, who took what:
+ * an excerpt that it cannot note is not made. Who reads a copy elsewhere writes nothing into it.
+ */
 export async function excerpt(session: string, options: ExcerptOptions, cli: Cli): Promise<number> {
-  const { store } = await evidenceOf(options.config, cli)
+  const { store, where } = await evidenceOf(options.config, cli)
   const id = await fullId(store, session)
   const made = await makeExcerpt(store, id, options.frames)
   const path = resolve(cli.cwd, options.out ?? `${id}${EXCERPT_ENDING}`)
   if (!path.endsWith(EXCERPT_ENDING))
     throw new ApplianceError('CONFIG_INVALID', `an excerpt's name ends in ${EXCERPT_ENDING}, by which verifiers know it`)
-  await writeFile(path, encodeExcerpt(made), { flag: 'wx', mode: 0o600 })
-  if (options.json) printJson(cli, { session: id, path, disclosed: made.disclosed, frames: made.frames.length })
-  else cli.out(`${safeText(path)}: ${made.frames.length} frames of ${safeText(id)}\n`)
+  const bytes = Buffer.from(encodeExcerpt(made))
+  const noted = maySign(where)
+  const file = await open(path, 'wx', 0o600)
+  try {
+    if (noted) {
+      await tellLedger(where, {
+        type: 'export.create',
+        ...(await callerOf(where, options.keyFile, cli)),
+        format: 'excerpt',
+        sha256: createHash('sha256').update(bytes).digest('hex'),
+        sessionIds: [id],
+        frames: made.disclosed.map(([first, last]) => [first, last]),
+        ...(options.reason === undefined ? {} : { reason: options.reason }),
+      })
+    }
+    await writeFully(file, bytes, 0)
+  } catch (error) {
+    await rm(path, { force: true })
+    throw error
+  } finally {
+    await file.close()
+  }
+  if (options.json) printJson(cli, { session: id, path, disclosed: made.disclosed, frames: made.frames.length, noted })
+  else {
+    cli.out(`${safeText(path)}: ${made.frames.length} frames of ${safeText(id)}\n`)
+    if (!noted) cli.err('not noted in the ledger: there is no key of its gateway here\n')
+  }
   return EXIT.ok
+}
+
+/** A key that has yet to be made would be one that nobody trusts. */
+function maySign({ signer, dataDir }: Where): boolean {
+  return signer !== undefined || existsSync(join(placesIn(dataDir).keys, 'gateway.key'))
 }

@@ -130,7 +130,12 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
   command(program, 'excerpt <session>', 'disclose some frames of a session with their proofs, and hide the others')
     .addOption(new Option('--frames <numbers>', 'which, such as 10-20,35').argParser(frameRuns).makeOptionMandatory())
     .option('--out <file>', "a new file, ending in .excerpt.json (default: the session's id)")
-    .addHelpText('after', `\nsallyport verify checks the file.${EXIT_HELP}${CONFIG_HELP}`)
+    .option('--reason <text>', 'why, for the ledger')
+    .option('--key-file <file>', 'file with your access key (default: SALLYPORT_KEY, else the system user is noted)')
+    .addHelpText(
+      'after',
+      `\nsallyport verify checks the file. The ledger is told who took which frames, where the gateway's key is.${EXIT_HELP}${CONFIG_HELP}`,
+    )
     .action(async (session: string, options: ExcerptOptions) =>
       runs((await import('./excerpt.ts')).excerpt(session, options, cli)),
     )

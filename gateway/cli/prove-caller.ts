@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
@@ -10,9 +11,29 @@ import { placesIn } from '../places.ts'
 import type { Cli } from './context.ts'
 
 /** The key or token shown with a command: in SALLYPORT_KEY, or in the file named by --key-file. */
-export async function shownKey(keyFile: string | undefined, cli: Cli): Promise<string | undefined> {
+async function shownKey(keyFile: string | undefined, cli: Cli): Promise<string | undefined> {
   const shown = keyFile === undefined ? cli.env['SALLYPORT_KEY'] : await readFile(resolve(cli.cwd, keyFile), 'utf8')
   return shown === undefined || shown.trim() === '' ? undefined : shown.trim()
+}
+
+/** Who runs a command that needs no proof: whose key it shows, else the operating system's user. */
+export async function callerOf(
+  settings: Parameters<typeof proveCaller>[0],
+  keyFile: string | undefined,
+  cli: Cli,
+): Promise<{ readonly actor: string; readonly proof: string }> {
+  if ((await shownKey(keyFile, cli)) === undefined) return { actor: systemUser(), proof: 'os' }
+  const { subject, proof } = await proveCaller(settings, '', keyFile, cli)
+  return { actor: subject, proof }
+}
+
+/** In containers there may be no name to a number. */
+function systemUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid:${process.getuid?.() ?? 'unknown'}`
+  }
 }
 
 /** Whoever acts by a command proves it like everybody else: nobody acts under a name they typed. `question` asks for the proof. */

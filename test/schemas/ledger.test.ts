@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Compile } from 'typebox/compile'
-import { LedgerStatement } from '../../schemas/ledger.ts'
+import { LedgerEntry, LedgerStatement } from '../../schemas/ledger.ts'
 
 const checker = Compile(LedgerStatement)
 const ENVELOPE = { v: 1, gateway: 'gw1', n: 1, at: '2026-11-20T12:00:00.000Z', sessions: 0 }
@@ -19,4 +19,12 @@ test('an entry has what its kind asks for, whatever later versions may add to it
     { type: 'key.revoke', key: 'k1' },
   ])
     assert.ok(!checker.Check(wrong), JSON.stringify(wrong))
+})
+
+test('no kind has a member that every entry gets when it is written: it would be lost', () => {
+  for (const { properties } of LedgerEntry.anyOf) {
+    const lost = Object.keys(properties).filter((name) => Object.hasOwn(ENVELOPE, name))
+    // It tells the number of sessions itself.
+    assert.deepEqual(lost, properties.type.const === 'journal.import' ? ['sessions'] : [], properties.type.const)
+  }
 })

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { excerpt } from '../../../gateway/cli/excerpt.ts'
 import { parseFrames } from '../../../gateway/cli/frame-runs.ts'
 import { verify } from '../../../gateway/cli/verify.ts'
+import { readLines } from '../../../recorder/index.ts'
 import { recorded, terminal } from '../../support/recorded-session.ts'
 import { recordingFolder } from '../../support/recording.ts'
 
@@ -21,6 +26,59 @@ test('an excerpt is a file of its own that verifies; nothing is written over, an
   const out = join(folder.path, 'more.excerpt.json')
   await assert.rejects(excerpt(id, { frames: [[4, 5]], out }, cli), { code: 'TAPE_MALFORMED' })
   await assert.rejects(excerpt(id, { frames: [[1, 1]], out: 'x.zip' }, cli), { code: 'CONFIG_INVALID' })
+})
+
+test('the ledger is told who took which frames, before they leave; without the gateway’s key nothing is written into it', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  const entries = async (): Promise<Record<string, unknown>[]> => {
+    const found: Record<string, unknown>[] = []
+    for await (const { entry } of readLines(folder.store)) if (entry !== undefined) found.push(entry.statement)
+    return found
+  }
+  const cli = terminal(folder)
+  assert.equal(
+    await excerpt(
+      id,
+      {
+        frames: parseFrames('2-3,1') ?? [],
+        reason: 'case 7',
+        json: true,
+      },
+      cli,
+    ),
+    0,
+  )
+  assert.equal(JSON.parse(cli.text()).noted, true)
+  const bytes = await readFile(join(folder.path, `${id}.excerpt.json`))
+  const { actor, proof, format, sha256, sessionIds, frames, reason, gateway } = (await entries()).at(-1) ?? {}
+  assert.deepEqual(
+    { actor, proof, format, sha256, sessionIds, frames, reason, gateway },
+    {
+      actor: userInfo().username,
+      proof: 'os',
+      format: 'excerpt',
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sessionIds: [id],
+      frames: [[1, 3]],
+      reason: 'case 7',
+      gateway: 'gw1-cli',
+    },
+  )
+  // What the ledger does not take does not leave.
+  await writeFile(
+    join(folder.path, 'sallyport.yaml'),
+    `${await readFile(join(folder.path, 'sallyport.yaml'))}ledger: { origin: another.example/log }\n`,
+  )
+  const out = 'refused.excerpt.json'
+  await assert.rejects(excerpt(id, { frames: [[1, 1]], out }, terminal(folder)), { code: 'CONFIG_INVALID' })
+  assert.equal(existsSync(join(folder.path, out)), false)
+  const count = (await entries()).length
+  await rm(join(folder.path, 'keys', 'gateway.key'))
+  const copy = terminal(folder)
+  assert.equal(await excerpt(id, { frames: [[1, 1]], out: 'copy.excerpt.json' }, copy), 0)
+  assert.match(copy.text(), /not noted in the ledger: there is no key/)
+  assert.equal((await entries()).length, count)
 })
 
 test('frame numbers are put in order and together', () => {
