@@ -3,6 +3,7 @@ import type { Entry, Facts, Masked } from '../schemas/frame.ts'
 import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
 import type { Masker } from './masking/masker.ts'
 import type { Message, Output, Wire } from './message.ts'
+import type { Judge } from './policy/judge.ts'
 
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
 type BlockVerdict = Extract<Verdict, { act: 'block' }>
@@ -10,6 +11,7 @@ type BlockVerdict = Extract<Verdict, { act: 'block' }>
 export interface BatchParts {
   readonly masker: Masker
   readonly recorder: Recorder
+  readonly judge: Pick<Judge, 'seen'>
   /** Short hash of the policy in force, for the tape. */
   readonly policy: string
 }
@@ -67,6 +69,7 @@ export class Batch {
 
   release(message: Message, verdict: Verdict, approval?: string): void {
     const redacted = message.redacted(this.#parts.masker)
+    if (redacted.masks !== null && message.from === 'server') this.#parts.judge.seen?.(message, redacted.masks)
     // Client to target: the target gets the received bytes, only the recorded copy is redacted.
     const rewrite = message.from === 'server' && redacted.bytes !== message.bytes ? redacted.bytes : undefined
     const outputs = this.#wire.release(message, rewrite)

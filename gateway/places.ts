@@ -5,6 +5,8 @@ export interface Places {
   readonly keys: string
   readonly accessKeys: string
   readonly approvals: string
+  /** What identities were given within windows, one file per process. */
+  readonly budgets: string
   /** One-time sign-in links of the console. */
   readonly links: string
   /** PostgreSQL files of the console: derived from the tapes, but for who is signed in. */
@@ -23,6 +25,7 @@ export function placesIn(dataDir: string): Places {
     keys: join(dataDir, 'keys'),
     accessKeys: join(dataDir, 'keys', 'access'),
     approvals: join(dataDir, 'desk', 'approvals'),
+    budgets: join(dataDir, 'desk', 'budgets'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),
     store: dataDir,

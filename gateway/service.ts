@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import type { ProtocolName } from '../schemas/session.ts'
+import { BudgetFolder } from './budget-folder.ts'
 import type { Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
@@ -48,6 +49,7 @@ export class Service {
   readonly #orphans: OrphanWatch | undefined
   readonly #denials: Denials
   readonly #desk: FolderDesk
+  readonly #budgets: BudgetFolder
   readonly #settings: Settings
   readonly #log: Log
   #stopped: Promise<boolean> | undefined
@@ -60,6 +62,7 @@ export class Service {
     readonly orphans: OrphanWatch | undefined
     readonly denials: Denials
     readonly desk: FolderDesk
+    readonly budgets: BudgetFolder
     readonly settings: Settings
     readonly log: Log
   }) {
@@ -70,6 +73,7 @@ export class Service {
     this.#orphans = parts.orphans
     this.#denials = parts.denials
     this.#desk = parts.desk
+    this.#budgets = parts.budgets
     this.#settings = parts.settings
     this.#log = parts.log
   }
@@ -111,6 +115,7 @@ export class Service {
       (error) => log.stray(error),
     )
     const desk = await FolderDesk.open(places.approvals, Date.now, tapes.ledger)
+    const budgets = await BudgetFolder.open(places.budgets, (error) => log.stray(error))
     const cancels = new Cancels(worker, forwardCancel)
     const sessions = new GatewaySessions({
       settings,
@@ -120,12 +125,13 @@ export class Service {
       approvals: desk,
       keys,
       cancels,
+      budgets: budgets.budgets,
       log,
       env,
     })
     const orphans = worker <= 1 ? new OrphanWatch({ ...tapes, log }) : undefined
     const listeners: Listener[] = []
-    const service = new Service({ cancels, listeners, sessions, tapes, denials, orphans, desk, settings, log })
+    const service = new Service({ cancels, listeners, sessions, tapes, denials, orphans, desk, budgets, settings, log })
     try {
       for (const each of settings.listeners) {
         const identity = identities.get(each.protocol)
@@ -173,6 +179,7 @@ export class Service {
   async #giveBack(): Promise<boolean> {
     try {
       await this.#orphans?.[Symbol.asyncDispose]()
+      await this.#budgets[Symbol.asyncDispose]()
       await this.#denials.tell()
       await this.#tapes[Symbol.asyncDispose]()
       return true

@@ -10,6 +10,7 @@ import { readCredential } from './credentials/upstream.ts'
 import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { Log } from './log.ts'
 import { Masker } from './masking/masker.ts'
+import type { Budgets } from './policy/budgets.ts'
 import type { Policy } from './policy/policy.ts'
 import type { Joined, Knock, Session, Sessions } from './protocol.ts'
 import type { Cancels } from './sessions-cancel.ts'
@@ -28,6 +29,7 @@ export interface SessionsParts {
   readonly approvals: Approvals
   readonly keys: { readonly binding: Uint8Array; readonly fingerprint: Uint8Array }
   readonly cancels: Cancels
+  readonly budgets: Budgets
   readonly log: Log
   readonly env: NodeJS.ProcessEnv
 }
@@ -182,7 +184,7 @@ export class GatewaySessions {
     })
     const target: Target = knock.database === undefined ? found.target : { ...found.target, database: knock.database }
     // Whatever can fail does so before there is a tape to seal.
-    const judge = policy.judge(identity, target, { now: Date.now })
+    const judge = policy.judge(identity, target, { now: Date.now, budgets: this.#parts.budgets })
     const labels = policy.columns(identity)
     const { info, recorder } = await room.open({
       identity,

@@ -148,7 +148,9 @@ const Threshold = Type.Object(
         Type.String({ pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB)$', description: 'a size like 512KiB, 16MiB or 1GiB' }),
       ]),
     ),
-    per: Type.Enum(['statement', 'session']),
+    distinct: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+    per: Type.Enum(['statement', 'session', 'identity']),
+    window: Type.Optional(Duration),
   },
   strict,
 )

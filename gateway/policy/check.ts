@@ -6,7 +6,7 @@ import { compileCondition } from './condition.ts'
 import { globs } from './globs.ts'
 import { compileHours, minutesOf } from './hours.ts'
 import { isVerb } from './match.ts'
-import { listOf } from './quantities.ts'
+import { durationMs, listOf } from './quantities.ts'
 import { holdOf, kindsOf } from './rule.ts'
 import { categoriesOf } from './sql/functions.ts'
 import { DDL_VERBS, VERBS, WRITE_VERBS } from './sql/statements.ts'
@@ -147,8 +147,9 @@ function checkApprovers(groups: readonly string[], path: Path, context: PolicyCo
 
 function checkThreshold(rule: Rule, protocols: readonly ProtocolName[], path: Path, report: Report): void {
   const { threshold } = rule
-  if (threshold?.rows === undefined && threshold?.bytes === undefined)
-    report([...path, 'threshold'], 'counts nothing: give `rows` or `bytes`')
+  if (threshold?.rows === undefined && threshold?.bytes === undefined && threshold?.distinct === undefined)
+    report([...path, 'threshold'], 'counts nothing: give `rows`, `bytes` or `distinct`')
+  checkWindow(threshold, [...path, 'threshold'], report)
   if (rule.action === 'allow') report([...path, 'action'], 'a threshold that allows has no effect: use block or hold')
   for (const kind of listOf(rule.match?.kind)) {
     if (protocols.every((protocol) => !VOCABULARIES[protocol].counted.includes(kind))) {
@@ -156,6 +157,18 @@ function checkThreshold(rule: Rule, protocols: readonly ProtocolName[], path: Pa
       report([...path, 'match', 'kind'], `"${kind}" has no rows to count; counted: ${counted.join(', ')}`)
     }
   }
+}
+
+/** A day is the longest that processes keep for each other. */
+const MAX_WINDOW_MS = 24 * 3_600_000
+
+function checkWindow(threshold: Rule['threshold'], path: Path, report: Report): void {
+  const { per, window, distinct } = threshold ?? {}
+  if (per === 'identity' && window === undefined) report(path, 'per: identity needs a `window`, like 1h')
+  if (per !== 'identity' && window !== undefined) report([...path, 'window'], `only per: identity has one, this is per: ${per}`)
+  if (window !== undefined && durationMs(window) > MAX_WINDOW_MS) report([...path, 'window'], 'at most 24h')
+  if (per === 'identity' && distinct !== undefined)
+    report([...path, 'distinct'], 'different values are counted per statement or per session')
 }
 
 /** Every kind must exist, and some kind of some protocol must have every fact that is asked for. */

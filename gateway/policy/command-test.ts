@@ -1,6 +1,7 @@
 import type { PolicyTest } from '../../schemas/policy.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
+import { Budgets } from './budgets.ts'
 import type { Policy } from './policy.ts'
 import { askingMessage, replyMessage } from './trial.ts'
 
@@ -47,7 +48,7 @@ export function testPolicy(policy: Policy): TestReport {
 function runTest(policy: Policy, test: PolicyTest, sql: string, name: string): TestResult {
   const identity = testIdentity(test)
   const at = Date.parse(test.at ?? SOME_WEDNESDAY)
-  const judge = policy.judge(identity, testTarget(test), { now: () => at })
+  const judge = policy.judge(identity, testTarget(test), { now: () => at, budgets: new Budgets() })
   const places = { labels: policy.columns(identity), searchPath: policy.searchPath }
   const asked = judge.judge(askingMessage('postgres', sql, places))
   const passes = asked.act === 'allow' || asked.act === 'mask'

@@ -3,6 +3,7 @@ import { PolicyFile } from '../../schemas/policy.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import { DEFAULT_RULES, ENTITY_NAMES, type EntityName, type MaskingRules } from '../masking/rules.ts'
 import { openYaml } from '../yaml.ts'
+import { Budgets } from './budgets.ts'
 import { checkPolicy, type PolicyContext } from './check.ts'
 import { type ColumnLabels, columnLabels } from './columns.ts'
 import { conditionPlace } from './condition-facts.ts'
@@ -10,6 +11,7 @@ import { globs } from './globs.ts'
 import type { Judge } from './judge.ts'
 import { type CompiledRule, compileRule, compileWho, holdOf } from './rule.ts'
 import { SessionJudge } from './session-judge.ts'
+import { Counter, sharedCount } from './threshold.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
 export type { ColumnLabels } from './columns.ts'
@@ -35,6 +37,8 @@ export interface Policy {
 export interface Outside {
   /** Ms since 1970, UTC. */
   readonly now?: () => number
+  /** What identities were given within windows, by every process. */
+  readonly budgets?: Budgets
 }
 
 /** Reads a policy. Throws ApplianceError POLICY_INVALID naming every mistake by line, rules that could never fire among them. */
@@ -55,6 +59,7 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
         rules: rules.filter((rule) => rule.applies(identity, target)),
         place: conditionPlace(identity, target),
         now: outside.now ?? clockless,
+        counter: counterFor(identity, outside),
         vocabulary: VOCABULARIES[target.protocol],
         kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
         sql: target.protocol === 'postgres',
@@ -68,6 +73,17 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
     masking: (identity) => maskingRules(content, identity),
     columns: (identity) => columnLabels(content, identity),
     searchPath,
+  }
+}
+
+function counterFor({ subject }: Identity, { now, budgets }: Outside): (rule: CompiledRule) => Counter {
+  return ({ id, threshold }) => {
+    if (threshold === undefined) throw new Error('only thresholds count')
+    if (threshold.per !== 'identity') return new Counter(threshold)
+    if (now === undefined || budgets === undefined)
+      throw new Error('a budget per identity needs a clock and others to share it with')
+    const { windowMs } = threshold
+    return new Counter(threshold, sharedCount(budgets, { key: Budgets.key(id, subject, windowMs), windowMs, now }))
   }
 }
 

@@ -1,12 +1,15 @@
-import type { Facts } from '../../schemas/frame.ts'
+import { type Facts, MASK_SPAN_SIZE, type Masks } from '../../schemas/frame.ts'
 import type { Message } from '../message.ts'
 import type { CompiledRule } from './rule.ts'
 import type { Matched } from './settle.ts'
-import { Counter } from './threshold.ts'
+import type { Counter } from './threshold.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 /** Statements a client may have sent ahead of their results and that a threshold has to remember. */
 const MAX_PENDING_STATEMENTS = 10_000
+
+/** Where the fingerprint stands in a span (schemas/frame.ts, Masks). */
+const FINGERPRINT_AT = 8
 
 /** What counts for one statement, or for all executions of one cursor or portal. */
 interface Watch {
@@ -39,7 +42,18 @@ export class ReplyCounters {
   /** Rules whose hours these are not: they count nothing. */
   asleep: ReadonlySet<CompiledRule> = NONE_ARMED
 
-  constructor(rules: readonly CompiledRule[], kindsOf: (rule: CompiledRule) => readonly string[], vocabulary: Vocabulary) {
+  readonly #start: (rule: CompiledRule) => Counter
+  /** What count different values, if any. */
+  readonly #distinct: readonly CompiledRule[]
+
+  constructor(
+    rules: readonly CompiledRule[],
+    kindsOf: (rule: CompiledRule) => readonly string[],
+    vocabulary: Vocabulary,
+    start: (rule: CompiledRule) => Counter,
+  ) {
+    this.#start = start
+    this.#distinct = rules.filter(({ threshold }) => threshold !== undefined && threshold.distinct < Number.POSITIVE_INFINITY)
     this.#fromClient = vocabulary.fromClient
     this.#concurrent = vocabulary.concurrent === true
     for (const rule of rules) {
@@ -108,6 +122,19 @@ export class ReplyCounters {
     return found ?? NONE
   }
 
+  /** A message was masked on its way: its values, by their fingerprints. */
+  seen(message: Message, { spans }: Masks): void {
+    const rules = this.#distinct.filter((rule) => this.#byKind.get(message.kind)?.includes(rule))
+    if (rules.length === 0) return
+    const watch = this.#watchOf(message)
+    const view = new DataView(spans.buffer, spans.byteOffset, spans.byteLength)
+    for (const rule of rules) {
+      const counter = this.asleep.has(rule) ? undefined : this.#running(rule, watch)?.counter
+      if (counter === undefined) continue
+      for (let at = FINGERPRINT_AT; at < spans.length; at += MASK_SPAN_SIZE) counter.seen(view.getBigUint64(at))
+    }
+  }
+
   /** After a hold was approved: its thresholds begin anew; those that block and are over still do. */
   extend(message: Message): readonly Matched[] {
     const watch = this.#watchOf(message)
@@ -136,9 +163,9 @@ export class ReplyCounters {
   /** undefined where the rule does not count this statement. */
   #running(rule: CompiledRule, { armed, running }: Watch): Running | undefined {
     if (armed !== undefined && rule.asksStatement && !armed.has(rule)) return undefined
-    if (rule.threshold?.per === 'session') return this.#ofSession(rule)
+    if (rule.threshold?.per !== 'statement') return this.#ofSession(rule)
     for (const one of running) if (one.rule === rule) return one
-    const made = startCounting(rule)
+    const made = this.#startCounting(rule)
     running.push(made)
     return made
   }
@@ -146,7 +173,7 @@ export class ReplyCounters {
   #ofSession(rule: CompiledRule): Running {
     const known = this.#session.get(rule)
     if (known !== undefined) return known
-    const made = startCounting(rule)
+    const made = this.#startCounting(rule)
     this.#session.set(rule, made)
     return made
   }
@@ -155,6 +182,10 @@ export class ReplyCounters {
   #forgetOldest(): boolean {
     const [oldest] = this.#statements.keys()
     return this.#concurrent && oldest !== undefined && this.#statements.delete(oldest)
+  }
+
+  #startCounting(rule: CompiledRule): Running {
+    return { rule, counter: this.#start(rule), noted: false }
   }
 
   /** Results come in the order of their statements: those before are over. */
@@ -178,10 +209,6 @@ const NONE_ARMED: ReadonlySet<CompiledRule> = new Set()
 const NONE: readonly Matched[] = []
 /** Where the protocol does not say which statement a message belongs to, all of them are one. */
 const NO_STATEMENT = -1
-
-function startCounting(rule: CompiledRule): Running {
-  return { rule, counter: new Counter(rule.threshold ?? { rows: 0, bytes: 0 }), noted: false }
-}
 
 function strings(value: unknown): readonly string[] {
   return Array.isArray(value) ? value : []

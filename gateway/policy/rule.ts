@@ -5,6 +5,7 @@ import { globs } from './globs.ts'
 import { compileHours, type Within } from './hours.ts'
 import { compileMatch, type Matches } from './match.ts'
 import { durationMs, listOf, sizeBytes } from './quantities.ts'
+import type { Limits } from './threshold.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
 export interface Hold {
@@ -28,7 +29,9 @@ export interface CompiledRule {
   readonly asksStatement: boolean
   /** When it holds; undefined: always. */
   readonly awake: Within | undefined
-  readonly threshold: { readonly rows: number; readonly bytes: number; readonly per: 'statement' | 'session' } | undefined
+  readonly threshold:
+    | (Limits & ({ readonly per: 'statement' | 'session' } | { readonly per: 'identity'; readonly windowMs: number }))
+    | undefined
   /** Kinds of message it judges (or counts). */
   kinds(protocol: ProtocolName): readonly string[]
   applies(identity: Identity, target: Target): boolean
@@ -44,7 +47,6 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
   const who = rule.who === undefined ? undefined : compileWho(rule.who)
   const except = rule.except === undefined ? undefined : compileWho(rule.except)
   const where = rule.targets === undefined ? undefined : compileTargets(rule.targets)
-  const { threshold } = rule
   return {
     id: rule.id,
     shownId: shadow ? `shadow:${rule.id}` : rule.id,
@@ -56,14 +58,7 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
     matches: compileAsked(asked, rule.when),
     asksStatement: Object.keys(asked).length > 0 || rule.when !== undefined,
     awake: compileAwake(rule),
-    threshold:
-      threshold === undefined
-        ? undefined
-        : {
-            rows: threshold.rows ?? Number.POSITIVE_INFINITY,
-            bytes: threshold.bytes === undefined ? Number.POSITIVE_INFINITY : sizeBytes(threshold.bytes),
-            per: threshold.per,
-          },
+    threshold: rule.threshold === undefined ? undefined : compileThreshold(rule.threshold),
     kinds: (protocol) => kindsOf(rule, protocol),
     applies: (identity, target) =>
       (on.size === 0 || on.has(target.protocol)) &&
@@ -71,6 +66,17 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
       (except === undefined || !except(identity)) &&
       (where === undefined || where(target)),
   }
+}
+
+function compileThreshold({
+  rows = Number.POSITIVE_INFINITY,
+  bytes = Number.POSITIVE_INFINITY,
+  distinct = Number.POSITIVE_INFINITY,
+  per,
+  window,
+}: NonNullable<Rule['threshold']>): CompiledRule['threshold'] {
+  const limits = { rows, bytes: sizeBytes(bytes), distinct }
+  return per === 'identity' ? { ...limits, per, windowMs: durationMs(window ?? '1h') } : { ...limits, per }
 }
 
 /** What a rule asks of a message's facts; the condition, which costs most, last. */

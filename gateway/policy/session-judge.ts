@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import type { Facts } from '../../schemas/frame.ts'
+import type { Facts, Masks } from '../../schemas/frame.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
 import type { Message } from '../message.ts'
 import type { ConditionPlace } from './condition-facts.ts'
@@ -10,6 +10,7 @@ import { ReplyCounters } from './reply-counters.ts'
 import type { CompiledRule, Hold } from './rule.ts'
 import { ALLOW, type Matched, settle } from './settle.ts'
 import { SqlNames } from './sql/names.ts'
+import type { Counter } from './threshold.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 export interface JudgeParts {
@@ -23,6 +24,8 @@ export interface JudgeParts {
   readonly place: ConditionPlace
   /** Ms since 1970; asked only where a rule has hours. */
   readonly now: () => number
+  /** A threshold's counter, at the beginning of what it counts. */
+  readonly counter: (rule: CompiledRule) => Counter
   readonly otherwise: 'allow' | 'block' | 'hold'
   readonly unparsable: 'block' | 'hold'
   /** What happens to a mask that is written back; with `allow` only rules that ask for it say. */
@@ -56,7 +59,12 @@ export class SessionJudge implements Judge {
       parts.rules.filter(({ threshold }) => threshold !== undefined),
       parts.kindsOf,
       parts.vocabulary,
+      parts.counter,
     )
+  }
+
+  seen(message: Message, masks: Masks): void {
+    this.#counters.seen(message, masks)
   }
 
   judge(message: Message): Verdict {

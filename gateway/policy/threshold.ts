@@ -1,39 +1,88 @@
 import type { Message } from '../message.ts'
+import type { Budgets } from './budgets.ts'
 
-/** What one threshold has let through: in one statement, or in the whole session. */
+/** In units, bytes and different values; Infinity where there is no limit. */
+export interface Limits {
+  readonly rows: number
+  readonly bytes: number
+  readonly distinct: number
+}
+
+/** The rows and bytes a threshold has let through. */
+export interface Passed {
+  rows(): number
+  bytes(): number
+  add(rows: number, bytes: number): void
+}
+
+/** What one threshold has let through: in one statement, in the whole session, or by an identity within a window. */
 export class Counter {
-  readonly #step: { readonly rows: number; readonly bytes: number }
-  #rows = 0
-  #bytes = 0
+  readonly #step: Limits
+  readonly #passed: Passed
+  readonly #values = new Set<bigint>()
   #rowsAllowed: number
   #bytesAllowed: number
+  #valuesAllowed: number
 
-  /** `limits` in units and bytes; Infinity where there is none. */
-  constructor(limits: { readonly rows: number; readonly bytes: number }) {
+  constructor(limits: Limits, passed: Passed = ownCount()) {
     this.#step = limits
+    this.#passed = passed
     this.#rowsAllowed = limits.rows
     this.#bytesAllowed = limits.bytes
+    this.#valuesAllowed = limits.distinct
   }
 
   get over(): boolean {
-    return this.#rows > this.#rowsAllowed || this.#bytes > this.#bytesAllowed
+    return (
+      this.#passed.rows() > this.#rowsAllowed ||
+      this.#passed.bytes() > this.#bytesAllowed ||
+      this.#values.size > this.#valuesAllowed
+    )
   }
 
   /** Counts a message; of one that crosses the limit, the units that still pass. undefined: all of it passes. */
   count(message: Message): number | undefined {
-    const rowsLeft = Math.max(0, this.#rowsAllowed - this.#rows)
-    const bytesLeft = Math.max(0, this.#bytesAllowed - this.#bytes)
-    this.#rows += message.units
-    this.#bytes += message.bytes.length
+    if (this.#values.size > this.#valuesAllowed) return 0
+    const rowsLeft = Math.max(0, this.#rowsAllowed - this.#passed.rows())
+    const bytesLeft = Math.max(0, this.#bytesAllowed - this.#passed.bytes())
+    this.#passed.add(message.units, message.bytes.length)
     if (!this.over) return undefined
     const byRows = Math.min(message.units, rowsLeft)
     return message.bytes.length <= bytesLeft ? byRows : Math.min(byRows, unitsWithin(message, bytesLeft))
   }
 
+  /** A value that was masked in what passed, by its fingerprint. Whether it was one too many shows with the next message. */
+  seen(value: bigint): void {
+    if (this.#values.size <= this.#valuesAllowed) this.#values.add(value)
+  }
+
   /** An approver let it go on: as much again, from here. */
   extend(): void {
-    this.#rowsAllowed = this.#rows + this.#step.rows
-    this.#bytesAllowed = this.#bytes + this.#step.bytes
+    this.#rowsAllowed = this.#passed.rows() + this.#step.rows
+    this.#bytesAllowed = this.#passed.bytes() + this.#step.bytes
+    this.#valuesAllowed = this.#values.size + this.#step.distinct
+  }
+}
+
+function ownCount(): Passed {
+  let rows = 0
+  let bytes = 0
+  return {
+    rows: () => rows,
+    bytes: () => bytes,
+    add: (moreRows, moreBytes) => {
+      rows += moreRows
+      bytes += moreBytes
+    },
+  }
+}
+
+/** All that an identity was given within a window, by every session and process that shares these budgets. */
+export function sharedCount(budgets: Budgets, of: { readonly key: string; readonly windowMs: number; now(): number }): Passed {
+  return {
+    rows: () => budgets.spent(of.key, of.windowMs, of.now()).rows,
+    bytes: () => budgets.spent(of.key, of.windowMs, of.now()).bytes,
+    add: (rows, bytes) => budgets.spend(of.key, of.windowMs, of.now(), { rows, bytes }),
   }
 }
 

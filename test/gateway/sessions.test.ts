@@ -8,6 +8,7 @@ import { JwtProver } from '../../gateway/identity/jwt.ts'
 import { KeyFolder } from '../../gateway/identity/key-folder.ts'
 import { silentLog } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
+import { Budgets } from '../../gateway/policy/budgets.ts'
 import type { Knock, Session } from '../../gateway/protocol.ts'
 import { EchoWire, echoFrame } from '../../gateway/protocols/echo/wire.ts'
 import { loadPolicy } from '../../gateway/service.ts'
@@ -84,6 +85,7 @@ async function house(
     approvals: desk,
     keys: { binding: Buffer.alloc(32, 1), fingerprint: Buffer.alloc(32, 2) },
     cancels: new Cancels(0),
+    budgets: new Budgets(),
     log,
     env: {},
   })

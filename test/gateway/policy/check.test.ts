@@ -148,6 +148,16 @@ tests:
   )
 })
 
+test('thresholds that count nothing, or over no time, are refused', () => {
+  const threshold = (text: string) => () => policyOf(`  - { id: a, action: block, threshold: { ${text} } }`)
+  assert.throws(threshold('per: session'), /counts nothing: give `rows`, `bytes` or `distinct`/)
+  assert.throws(threshold('rows: 5, per: identity'), /needs a `window`/)
+  assert.throws(threshold('rows: 5, per: session, window: 1h'), /only per: identity has one/)
+  assert.throws(threshold('rows: 5, per: identity, window: 25h'), /at most 24h/)
+  assert.throws(threshold('distinct: 5, per: identity, window: 1h'), /per statement or per session/)
+  threshold('rows: 5, bytes: 1MiB, per: identity, window: 10m')()
+})
+
 test('conditions, hours and labels that could never decide anything are refused', () => {
   const text = `version: 1
 labels:
