@@ -2,7 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
 import { Settings } from 'typebox/system'
-import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
 import { ApplianceError, type ErrorCode } from '../schemas/errors.ts'
 import { soften } from './yaml-soften.ts'
 
@@ -23,6 +23,11 @@ Settings.Set({ maxErrors: MAX_MISTAKES * 4 })
 
 type Path = readonly (string | number)[]
 type InvalidCode = Extract<ErrorCode, `${string}_INVALID`>
+
+/** YAML for people to read and to copy into their files. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { aliasDuplicateObjects: false })
+}
 
 /**
  * The value of a YAML file, checked against its schema.

@@ -210,6 +210,43 @@ export const Rule = Type.Object(
 )
 export type Rule = Static<typeof Rule>
 
+export const PACK_NAMES = ['exfiltration', 'destructive', 'bulk-read', 'enumeration', 'privilege', 'side-channel'] as const
+export type PackName = (typeof PACK_NAMES)[number]
+
+const Tuning = Type.Object(
+  {
+    mode: Type.Optional(Mode),
+    who: Type.Optional(Who),
+    except: Type.Optional(Who),
+    targets: Type.Optional(Where),
+    during: Type.Optional(Hours),
+    outside: Type.Optional(Hours),
+    when: Type.Optional(Type.String({ minLength: 1, maxLength: 4_000, description: 'a condition in CEL' })),
+    threshold: Type.Optional(Threshold),
+    action: Type.Optional(Type.Enum(['block', 'hold', 'allow'])),
+    reason: Type.Optional(Reason),
+    hint: Type.Optional(Reason),
+    approval: Type.Optional(ApprovalRule),
+  },
+  { ...strict, minProperties: 1 },
+)
+
+/** A pack, tuned: what stands beside its name is for all its rules, `rules` for one each, by what follows the pack's name in its id. */
+const PackUse = Type.Object(
+  {
+    pack: Type.Enum(PACK_NAMES),
+    version: Type.Optional(Type.Integer({ minimum: 1 })),
+    mode: Type.Optional(Mode),
+    who: Type.Optional(Who),
+    except: Type.Optional(Who),
+    targets: Type.Optional(Where),
+    approval: Type.Optional(ApprovalRule),
+    rules: Type.Optional(Type.Record(Type.String({ pattern: LabelId }), Type.Union([Type.Literal('off'), Tuning]), strict)),
+  },
+  strict,
+)
+export type PackUse = Static<typeof PackUse>
+
 export const PolicyTest = Type.Object(
   {
     name: Type.Optional(Name),
@@ -262,7 +299,8 @@ export const PolicyFile = Type.Object(
     exempt: Type.Optional(
       Type.Array(Type.Object({ who: Who, labels: Type.Optional(Globs), detectors: Type.Optional(Globs) }, strict)),
     ),
-    rules: Type.Array(Rule, { maxItems: 1_000 }),
+    packs: Type.Optional(Type.Array(Type.Union([Type.Enum(PACK_NAMES), PackUse]), { maxItems: 100 })),
+    rules: Type.Optional(Type.Array(Rule, { maxItems: 1_000 })),
     tests: Type.Optional(Type.Array(PolicyTest, { maxItems: 5_000 })),
   },
   { ...strict, title: 'Sallyport policy' },

@@ -27,6 +27,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'gateway/protocols/postgres/column-judge.ts': 'end-to-end/postgres-masking and -evasions read through it, by a real catalog',
   'gateway/protocols/postgres/sql-thread.ts': 'sql-threads.test.ts reads texts in it',
   'gateway/protocols/postgres/index.ts': 'every test in end-to-end/postgres-* goes through it',
+  'gateway/policy/packs/': 'packs/index.test.ts uses each; the sample policy’s own tests go through every rule',
   'gateway/policy/condition-facts.ts': 'condition.test.ts asks for every kind of fact',
   'schemas/approval.ts': 'desk-folder.test.ts checks every stored request and event against it',
   'schemas/errors.ts': 'a list and an error class; this file compares the list with docs/errors.md',

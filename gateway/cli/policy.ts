@@ -1,14 +1,22 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { listSessions, openTape } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeBlock } from '../../schemas/safe-text.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
+import { type Asked, diffPolicies, renderDiff } from '../policy/command-diff.ts'
 import { explainStatement, renderExplanation } from '../policy/command-explain.ts'
+import { lintPolicy } from '../policy/command-lint.ts'
 import { testPolicy as runTests } from '../policy/command-test.ts'
+import { PACKS } from '../policy/packs/index.ts'
 import { compilePolicy } from '../policy/policy.ts'
+import { describers } from '../protocols/describers.ts'
 import { loadPolicy } from '../service.ts'
-import { type Cli, EXIT, findConfig, printJson } from './context.ts'
+import { writeYaml } from '../yaml.ts'
+import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
+import { evidenceOf } from './evidence.ts'
+import { fullId } from './replay.ts'
 
 interface Options {
   readonly config?: string
@@ -47,6 +55,102 @@ export async function explainPolicy(command: string, options: ExplainOptions, cl
   )
   if (options.json) printJson(cli, explanation)
   else cli.out(`${safeBlock(renderExplanation(explanation))}\n`)
+  return EXIT.ok
+}
+
+export interface DiffOptions extends Omit<ExplainOptions, 'json'> {
+  readonly json?: true
+  /** A file with a statement in each line. */
+  readonly statements?: string
+  /** Recorded sessions, by id or its beginning; without either the newest hundred. */
+  readonly session?: readonly string[]
+}
+
+const NEWEST_SESSIONS = 100
+
+/** What two policies say of the same statements, where they differ. Exit code 1 when they do. */
+export async function diffPolicy(before: string, after: string | undefined, options: DiffOptions, cli: Cli): Promise<number> {
+  const policies = {
+    before: compilePolicy(await read(resolve(cli.cwd, before)), before),
+    after:
+      after === undefined
+        ? await loadPolicy(await configured(options, cli))
+        : compilePolicy(await read(resolve(cli.cwd, after)), after),
+  }
+  const asked =
+    options.statements === undefined
+      ? recordedStatements(options, cli)
+      : await listedStatements(resolve(cli.cwd, options.statements), options, cli)
+  const report = await diffPolicies(policies, asked)
+  if (options.json) printJson(cli, { before: policies.before.hash, after: policies.after.hash, ...report })
+  else cli.out(`${safeBlock(renderDiff(report))}\n`)
+  return report.differences.length === 0 ? EXIT.ok : EXIT.failure
+}
+
+/** Blank lines and comments (--) are passed over. */
+async function listedStatements(path: string, options: DiffOptions, cli: Cli): Promise<readonly Asked[]> {
+  const settings = await configured(options, cli)
+  const [identity, target] = [identityOf(settings, options), targetOf(settings, options.target)]
+  const lines = (await read(path)).split(/\r?\n/).map((line) => line.trim())
+  return lines.flatMap((text, index) =>
+    text === '' || text.startsWith('--')
+      ? []
+      : [{ session: `line ${index + 1}`, identity, target, atMs: timeOf(options.at), text }],
+  )
+}
+
+/** As they stand on the tapes: masked where something was masked. */
+async function* recordedStatements({ config, session = [] }: DiffOptions, cli: Cli): AsyncGenerator<Asked> {
+  const { store } = await evidenceOf(config, cli)
+  const ids = await Promise.all(session.map((part) => fullId(store, part)))
+  if (session.length === 0) {
+    for await (const { id } of listSessions(store)) ids.push(id)
+    // Ids begin with the start, so the order of the ids is the order of the starts.
+    ids.sort().splice(0, Math.max(0, ids.length - NEWEST_SESSIONS))
+  }
+  for (const id of ids) {
+    const tape = await openTape(store, id)
+    const { identity, target, startedAt } = tape.header.session
+    const describer = describers[target.protocol]?.()
+    for await (const frame of tape.frames()) {
+      for (const told of describer?.read(frame) ?? []) {
+        if (told.told !== 'statement') continue
+        yield { session: id, identity, target, atMs: Date.parse(startedAt) + frame.atUs / 1_000, text: told.text }
+      }
+    }
+  }
+}
+
+/** What is no mistake in a policy, but seldom meant. Exit code 1 when there is something to say. */
+export async function lintPolicyFile(file: string | undefined, options: Options, cli: Cli): Promise<number> {
+  const settings = file === undefined ? await configured(options, cli) : undefined
+  const policy =
+    settings !== undefined ? await loadPolicy(settings) : compilePolicy(await read(resolve(cli.cwd, file ?? '')), file ?? '')
+  const remarks = lintPolicy(
+    policy,
+    settings === undefined ? undefined : [...settings.targets.values()].map(({ target }) => target),
+  )
+  if (options.json) printJson(cli, { file: policy.file, policy: policy.hash, remarks })
+  else if (remarks.length === 0) cli.out('nothing to remark\n')
+  else cli.out(table(remarks.map(({ rule, remark }) => [rule === '' ? '(policy)' : rule, remark])))
+  return remarks.length === 0 ? EXIT.ok : EXIT.failure
+}
+
+/** The packs there are, and what is in them, as it would stand in a policy file. */
+export async function listPacks(name: string | undefined, options: Options, cli: Cli): Promise<number> {
+  const known = Object.keys(PACKS)
+  if (name !== undefined && !known.includes(name))
+    throw new ApplianceError('POLICY_INVALID', `there is no pack ${JSON.stringify(name)}; there are ${known.join(', ')}`)
+  const packs = Object.values(PACKS).filter((pack) => name === undefined || pack.name === name)
+  if (options.json) printJson(cli, packs)
+  else if (name !== undefined) cli.out(packs.map(({ rules }) => writeYaml({ rules })).join(''))
+  else
+    cli.out(
+      table([
+        ['PACK', 'VERSION', 'RULES', 'AGAINST'],
+        ...packs.map(({ name: pack, version, rules, about }) => [pack, String(version), String(rules.length), about]),
+      ]),
+    )
   return EXIT.ok
 }
 

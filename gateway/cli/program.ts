@@ -5,7 +5,7 @@ import { type Cli, EXIT, processCli, tell } from './context.ts'
 import type { ExcerptOptions } from './excerpt.ts'
 import { parseFrames } from './frame-runs.ts'
 import type { CheckOptions, ListOptions } from './ledger.ts'
-import type { ExplainOptions } from './policy.ts'
+import type { DiffOptions, ExplainOptions } from './policy.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
 import type { WitnessOptions } from './witness.ts'
@@ -214,6 +214,22 @@ function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
   command(group, 'test [file]', 'run the tests written in a policy file')
     .addHelpText('after', `\nWithout a file: the policy of the configuration.${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (file: string | undefined, options: Common) => runs((await load()).testPolicy(file, options, cli)))
+  command(group, 'diff <before> [after]', 'what two policies say of the same statements, where they differ')
+    .option('--statements <file>', 'of these, one in each line (default: those of the newest hundred recorded sessions)')
+    .option('--session <ids...>', 'of these recorded sessions')
+    .option('--as <subject>', 'with --statements: as this configured identity (default: the first agent)')
+    .option('--target <name>', 'with --statements: against this target (default: the first)')
+    .option('--at <time>', 'with --statements: at this time (default: now)')
+    .addHelpText('after', `\nWithout [after]: the policy of the configuration. 1: they differ.${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (before: string, after: string | undefined, options: DiffOptions) =>
+      runs((await load()).diffPolicy(before, after, options, cli)),
+    )
+  command(group, 'lint [file]', 'what is no mistake in a policy, but seldom meant')
+    .addHelpText('after', `\nWithout a file: the policy of the configuration. 1: there is something.${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (file: string | undefined, options: Common) => runs((await load()).lintPolicyFile(file, options, cli)))
+  command(group, 'packs [name]', 'the sets of rules there are; with a name, its rules')
+    .addHelpText('after', EXIT_HELP)
+    .action(async (name: string | undefined, options: Common) => runs((await load()).listPacks(name, options, cli)))
   command(group, 'explain <command>', 'what the policy sees in a command, and says of it; nothing is sent anywhere')
     .option('--as <subject>', 'as this configured identity (default: the first agent)')
     .addOption(new Option('--kind <kind>', 'as an identity that is not configured').choices(['human', 'agent', 'service']))

@@ -6,6 +6,7 @@ import { compileCondition } from './condition.ts'
 import { globs } from './globs.ts'
 import { compileHours, minutesOf } from './hours.ts'
 import { isVerb } from './match.ts'
+import { packNamed, packUse, rulesOf } from './packs/index.ts'
 import { durationMs, listOf } from './quantities.ts'
 import { holdOf, kindsOf } from './rule.ts'
 import { categoriesOf } from './sql/functions.ts'
@@ -28,8 +29,10 @@ export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext):
   const report: Report = (path, message, others) => yaml.mistake(path, message, others)
   checkMasking(file, report)
   const lines = new Map<string, number>()
-  file.rules.forEach((rule, index) => {
-    const path = ['rules', index]
+  if (file.rules === undefined && file.packs === undefined)
+    report([], 'has neither `rules` nor `packs`: say `rules: []` where everything is to pass')
+  checkPacks(file, report)
+  for (const { rule, path } of rulesOf(file)) {
     const before = lines.get(rule.id)
     if (before !== undefined)
       report([...path, 'id'], `"${rule.id}" is taken by the rule in line ${before}; this one could never be told from it`)
@@ -37,12 +40,36 @@ export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext):
     if (/^(policy|shadow|label|detector)\b/.test(rule.id))
       report([...path, 'id'], `"${rule.id}": this beginning is kept for the policy itself`)
     checkRule(rule, path, file, context, report)
-  })
+  }
   const { unparsable, action, masked_write: maskedWrite } = file.defaults ?? {}
   if ([unparsable, action, maskedWrite].includes('hold')) {
     checkApprovers(holdOf(undefined, file).groups, ['defaults'], context, report)
   }
   checkTests(file, report)
+}
+
+/** Packs are used once each, by the version the policy was written for, and tuned where they have rules. */
+function checkPacks(file: PolicyFile, report: Report): void {
+  const used = new Set<string>()
+  file.packs?.forEach((written, index) => {
+    const path = ['packs', index]
+    const { pack: name, version, rules = {} } = packUse(written)
+    const pack = packNamed(name)
+    if (pack === undefined) return // the schema has said so
+    if (used.has(name)) report(path, `"${name}" is used above already`)
+    used.add(name)
+    if (version !== undefined && version !== pack.version)
+      report(
+        [...path, 'version'],
+        `this is version ${pack.version} of ${name}: read what its rules do now, then say ${pack.version}`,
+      )
+    const known = pack.rules.map(({ id }) => id.slice(name.length + 1))
+    for (const id of Object.keys(rules)) {
+      if (!known.includes(id))
+        report([...path, 'rules', id], `${name} has no such rule${suggestion(id, known)}; it has ${known.join(', ')}`)
+    }
+    if (known.every((id) => rules[id] === 'off')) report(path, 'every rule of it is off')
+  })
 }
 
 function checkMasking(file: PolicyFile, report: Report): void {
@@ -270,7 +297,7 @@ function covers(except: NonNullable<Rule['except']>, who: NonNullable<Rule['who'
 }
 
 function checkTests(file: PolicyFile, report: Report): void {
-  const ids = file.rules.map(({ id }) => id)
+  const ids = rulesOf(file).map(({ rule: { id } }) => id)
   file.tests?.forEach((test, index) => {
     for (const id of test.expect.rules ?? []) {
       const bare = id.replace(/^shadow:/, '')

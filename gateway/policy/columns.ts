@@ -1,6 +1,7 @@
 import type { MaskForm, PolicyFile } from '../../schemas/policy.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { type Fits, globs } from './globs.ts'
+import { rulesOf } from './packs/index.ts'
 import { compileWho } from './rule.ts'
 
 /** What a column carries, and how it is shown. */
@@ -75,8 +76,10 @@ export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels
   }
 }
 
-function asksForLabels({ rules }: PolicyFile): boolean {
-  return rules.some(({ match, when }) => match?.labels !== undefined || (when !== undefined && /\blabels\b/.test(when)))
+function asksForLabels(file: PolicyFile): boolean {
+  return rulesOf(file).some(
+    ({ rule: { match, when } }) => match?.labels !== undefined || (when !== undefined && /\blabels\b/.test(when)),
+  )
 }
 
 /** The tables that patterns of columns may be about. */

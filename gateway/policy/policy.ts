@@ -9,6 +9,7 @@ import { type ColumnLabels, columnLabels } from './columns.ts'
 import { conditionPlace } from './condition-facts.ts'
 import { globs } from './globs.ts'
 import type { Judge } from './judge.ts'
+import { rulesOf } from './packs/index.ts'
 import { type CompiledRule, compileRule, compileWho, holdOf } from './rule.ts'
 import { SessionJudge } from './session-judge.ts'
 import { Counter, sharedCount } from './threshold.ts'
@@ -21,6 +22,8 @@ export interface Policy {
   /** SHA-256 (hex) of the content, whatever its layout, order of keys and comments. */
   readonly hash: string
   readonly file: string
+  /** As it stands in the file. */
+  readonly content: PolicyFile
   /** The rules' own examples, for `sallyport policy test`. */
   readonly tests: NonNullable<PolicyFile['tests']>
   /** A new session's judge, its counters at zero. Throws where a rule that applies needs a clock and there is none. */
@@ -47,12 +50,17 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
   checkPolicy(yaml, context)
   yaml.finish()
   const content = yaml.value
-  const rules = content.rules.map((rule) => compileRule(rule, content))
+  const placed = rulesOf(content)
+  const rules = placed.map(({ rule }) => compileRule(rule, content))
   const defaults = content.defaults ?? {}
   const searchPath = defaults.search_path ?? ['public']
   return {
-    hash: createHash('sha256').update(canonical(content)).digest('hex'),
+    // With the packs' rules written out: another version of a pack is another policy.
+    hash: createHash('sha256')
+      .update(canonical({ ...content, packs: undefined, rules: placed.map(({ rule }) => rule) }))
+      .digest('hex'),
     file,
+    content,
     tests: content.tests ?? [],
     judge: (identity, target, outside = {}) =>
       new SessionJudge({

@@ -128,7 +128,7 @@ export function compileWho(who: NonNullable<Rule['who']>): (identity: Identity) 
     (subject === undefined || subject(identity.subject))
 }
 
-function compileTargets(targets: NonNullable<Rule['targets']>): (target: Target) => boolean {
+export function compileTargets(targets: NonNullable<Rule['targets']>): (target: Target) => boolean {
   const name = targets.names === undefined ? undefined : globs(targets.names)
   const labels = Object.entries(targets.labels ?? {}).map(([key, values]) => [key, globs(values)] as const)
   return (target) => {

@@ -20,7 +20,7 @@ test('whatever comes, what comes out can be walked like the real thing', () => {
   fc.assert(
     fc.property(fc.object(), (value) => {
       const policy = soften(PolicyFile, value) as PolicyFile // that is its contract
-      for (const rule of policy.rules) assert.equal(typeof rule.id, 'string')
+      for (const rule of policy.rules ?? []) assert.equal(typeof rule.id, 'string')
       const config = soften(Config, { ...value, targets: [value] }) as Config
       assert.ok(Array.isArray(config.targets[0]?.groups))
     }),

@@ -51,3 +51,34 @@ test('an identity or target that is not configured is named with those that are'
   assert.match((await runCli(['policy', 'explain', 'x', '--as', 'zoe'], world)).err, /known: agent-7, eve, grace/)
   assert.match((await runCli(['policy', 'explain', 'x', '--target', 'zoo'], world)).err, /known: parrot/)
 })
+
+test('two policies are compared over a file of statements, and a policy is linted', async () => {
+  await using gateway = await echoGateway()
+  const world = { cwd: gateway.folder }
+  await writeFile(
+    join(gateway.folder, 'old.yaml'),
+    'version: 1\nrules: [{ id: a, on: echo, match: { text: "*secret*" }, action: block }]',
+  )
+  await writeFile(
+    join(gateway.folder, 'new.yaml'),
+    'version: 1\nrules: [{ id: a, on: echo, match: { text: "*hidden*" }, action: block }]',
+  )
+  await writeFile(join(gateway.folder, 'asked.txt'), '-- what they ask\nhello\n\na secret\n')
+  const differ = await runCli(['policy', 'diff', 'old.yaml', 'new.yaml', '--statements', 'asked.txt'], world)
+  assert.equal(differ.code, 1)
+  assert.match(differ.out, /^block -> allow {2}agent-7 on parrot: a secret\n/)
+  assert.match(differ.out, /\n1 of 2 statements judged differently\n$/)
+  const same = await runCli(['policy', 'diff', 'old.yaml', 'old.yaml', '--statements', 'asked.txt', '--json'], world)
+  assert.deepEqual([same.code, JSON.parse(same.out).statements, JSON.parse(same.out).differences], [0, 2, []])
+  const lint = await runCli(['policy', 'lint', 'old.yaml'], world)
+  assert.equal(lint.code, 1)
+  assert.match(lint.out, /a +no test expects it/)
+})
+
+test('packs are listed, and printed as they would stand in a policy', async () => {
+  const list = await runCli(['policy', 'packs'])
+  assert.match(list.out, /exfiltration +1 +\d+ +what leaves the database/)
+  const one = await runCli(['policy', 'packs', 'privilege'])
+  assert.match(one.out, /^rules:\n {2}- id: privilege.role-change\n/)
+  assert.equal((await runCli(['policy', 'packs', 'privileges'])).code, 1)
+})

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compilePolicy } from '../../../gateway/policy/policy.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import { policyOf } from '../../support/policy.ts'
 
 /** The mistakes of a file, as `line: message`. */
 function mistakes(text: string, groups?: ReadonlySet<string>): string[] {
