@@ -25,12 +25,15 @@ export interface Probe {
   tail: Tail | null
   /** More precise than the detector's own, where it can tell; null otherwise. */
   entity: EntityName | null
+  /** What the bytes found stand for: they are a hit when something is found in that. */
+  inside: Uint8Array | null
   /** The furthest byte looked at: what the candidate cost. Set before a long walk ends in `false`. */
   seen: number
 }
 
 export interface Detector {
-  readonly entity: EntityName
+  /** null: whatever is found inside of what it decodes. */
+  readonly entity: EntityName | null
   /** Short fixed-length patterns (see `Pattern.text`) of which any value of this entity contains one. */
   readonly triggers: readonly string[]
   readonly ignoreCase?: boolean

@@ -1,6 +1,7 @@
 import { buildAutomaton } from './automaton.ts'
 import { ASSIGNMENT_DETECTORS } from './detect-assignments.ts'
 import { HEADER_DETECTORS } from './detect-headers.ts'
+import { HEX_DETECTORS } from './detect-hex.ts'
 import { PII_DETECTORS } from './detect-pii.ts'
 import { SQL_DETECTORS } from './detect-sql.ts'
 import { TOKEN_DETECTORS } from './detect-tokens.ts'
@@ -12,6 +13,7 @@ export const DETECTORS: readonly Detector[] = [
   ...PII_DETECTORS,
   ...HEADER_DETECTORS,
   ...SQL_DETECTORS,
+  ...HEX_DETECTORS,
   ...ASSIGNMENT_DETECTORS,
 ]
 

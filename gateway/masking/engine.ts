@@ -50,13 +50,19 @@ export class Scanner {
   #foundIn: Uint8Array | undefined
   #foundFrom = 0
   #foundTo = 0
-  readonly #probe: Probe = { start: 0, end: 0, tail: null, entity: null, seen: 0 }
+  readonly #probe: Probe = { start: 0, end: 0, tail: null, entity: null, inside: null, seen: 0 }
   readonly #tailRun = new TailRun()
+  /** Of what stands written out inside of a field: made when there is some. Each level is at most half of the one it is in. */
+  #inside: Scanner | undefined
 
   constructor(rules: MaskingRules) {
     this.#rules = rules
     const active = DETECTORS.map((detector): Owner | undefined =>
-      rules.detectors[detector.entity] === 'mask' ? { detector, entityId: HIT_ENTITIES.indexOf(detector.entity) } : undefined,
+      detector.entity === null
+        ? { detector, entityId: OVERLOAD_ID }
+        : rules.detectors[detector.entity] === 'mask'
+          ? { detector, entityId: HIT_ENTITIES.indexOf(detector.entity) }
+          : undefined,
     )
     this.#accepts = AUTOMATON.accepts.map((owners) => owners.map((owner) => active[owner]).filter((owner) => owner !== undefined))
   }
@@ -214,9 +220,7 @@ export class Scanner {
     const high = Math.min(to, at + MAX_LOOK_AHEAD)
     for (const { detector, entityId } of owners) {
       this.candidateCount++
-      probe.tail = null
-      probe.entity = null
-      probe.seen = at
+      empty(probe, at)
       const found = detector.verify(source, low, at, high, probe)
       this.#allowance -= found ? WORK_PER_HIT + Math.max(0, at - probe.start) : WORK_PER_CANDIDATE + probe.seen - at
       if (this.#allowance < 0) {
@@ -228,14 +232,34 @@ export class Scanner {
         return true
       }
       if (!found) continue
+      let id = probe.entity === null ? entityId : HIT_ENTITIES.indexOf(probe.entity)
+      if (probe.inside !== null) {
+        if (!this.#holds(probe.inside)) continue
+        id = this.#inside?.entityId ?? id
+      }
       if (probe.entity !== null && this.#rules.detectors[probe.entity] !== 'mask') continue
       this.start = probe.start
       this.end = probe.end
       this.tail = probe.tail
-      this.entityId = probe.entity === null ? entityId : HIT_ENTITIES.indexOf(probe.entity)
+      this.entityId = id
       this.resume(Math.max(probe.end, at))
       return true
     }
     return false
   }
+
+  /** Whether a detector knows something in what is written out in a field; it is work done for the field. */
+  #holds(bytes: Uint8Array): boolean {
+    this.#inside ??= new Scanner(this.#rules)
+    const clean = this.#inside.clean(bytes, 0, bytes.length)
+    this.#allowance -= WORK_ALLOWANCE + WORK_PER_BYTE * bytes.length - this.#inside.#allowance
+    return !clean
+  }
+}
+
+function empty(probe: Probe, at: number): void {
+  probe.tail = null
+  probe.entity = null
+  probe.inside = null
+  probe.seen = at
 }

@@ -7,6 +7,7 @@ import { Masker } from '../../gateway/masking/masker.ts'
 import type { Output } from '../../gateway/message.ts'
 import { compilePolicy } from '../../gateway/policy/policy.ts'
 import { Catalog } from '../../gateway/protocols/postgres/catalog.ts'
+import { NO_ADDITIONS } from '../../gateway/protocols/postgres/catalog-snapshot.ts'
 import { Columns } from '../../gateway/protocols/postgres/column-judge.ts'
 import { sqlReader } from '../../gateway/protocols/postgres/sql-reader.ts'
 import { PostgresWire } from '../../gateway/protocols/postgres/wire.ts'
@@ -69,7 +70,7 @@ const ACCOUNTS = {
   kin: [],
 }
 const catalog = Catalog.open(
-  async () => new Map([[ACCOUNTS.oid, ACCOUNTS]]),
+  async () => ({ relations: new Map([[ACCOUNTS.oid, ACCOUNTS]]), system: new Set<string>(), additions: NO_ADDITIONS }),
   () => undefined,
 )
 

@@ -143,7 +143,7 @@ test('numbers and dates made of a labelled column are masked through views, func
   }
   await t.test('counts, ids and what is nobody’s pass', async () => {
     const { rows } = await client.query(
-      "select count(*)::int as n, count(born) as dated, bool_or(born > '1970-01-01') as any from people where born > '1970-01-01'",
+      "select count(*)::int as n, count(born) as dated, bool_or(id > 3) as any from people where born > '1970-01-01'",
     )
     assert.deepEqual(rows, [{ n: 400, dated: '400', any: true }])
     assert.deepEqual((await client.query('select id + 1 as next, length(name) as l from people where id = 1')).rows, [

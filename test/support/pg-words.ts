@@ -93,6 +93,10 @@ export const testColumns: ColumnJudge = {
   writesFromMasked: () => false,
   copy: () => undefined,
   complaint: () => undefined,
+  parameter: () => undefined,
+  notification: () => undefined,
+  executed: () => undefined,
+  pending: () => undefined,
 }
 
 export function testWire(parts: Partial<PostgresWireParts> = {}): PostgresWire {

@@ -27,8 +27,8 @@ const MAX_VISITED = 10_000
  * `system`: the system's own relations and columns (ctid, xmin, tableoid).
  */
 export function originOf(snapshot: Snapshot, oid: number, attnum: number): Origin | 'system' | undefined {
-  if (oid < FIRST_NORMAL_OID || attnum < 0) return 'system'
-  const relation = snapshot.get(oid)
+  const relation = snapshot.relations.get(oid)
+  if ((oid < FIRST_NORMAL_OID && relation === undefined) || attnum < 0) return 'system'
   const name = attnum === 0 ? '*' : relation?.columns.get(attnum)
   if (relation === undefined || name === undefined) return undefined
   const trace = new Trace(snapshot)
@@ -48,23 +48,23 @@ export function originOf(snapshot: Snapshot, oid: number, attnum: number): Origi
 
 /** Follows a column through views, partitions and inheritance. Kin know a column by its name: their attribute numbers differ. */
 class Trace {
-  readonly #snapshot: Snapshot
+  readonly #known: Snapshot['relations']
   readonly columns = new Map<string, Column>()
   readonly relations = new Map<number, RelationName>()
   opaque = false
   readonly made: (MadeOf | undefined)[] = []
 
   constructor(snapshot: Snapshot) {
-    this.#snapshot = snapshot
+    this.#known = snapshot.relations
   }
 
   column(oid: number, name: string): void {
     const queue: (readonly [oid: number, name: string])[] = [[oid, name]]
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [at, column] = next
-      const relation = this.#snapshot.get(at)
+      const relation = this.#known.get(at)
       const key = `${at} ${column}`
-      if (this.columns.has(key) || at < FIRST_NORMAL_OID) continue
+      if (this.columns.has(key) || (at < FIRST_NORMAL_OID && relation === undefined)) continue
       const attnum = relation === undefined ? undefined : attnumOf(relation, column)
       if (relation === undefined || this.columns.size >= MAX_VISITED) {
         this.opaque = true
@@ -83,8 +83,8 @@ class Trace {
       this.#computed(relation)
       return
     }
-    if (base.oid < FIRST_NORMAL_OID) return
-    const name = this.#snapshot.get(base.oid)?.columns.get(base.attnum)
+    const name = this.#known.get(base.oid)?.columns.get(base.attnum)
+    if (base.oid < FIRST_NORMAL_OID && name === undefined) return
     if (name === undefined) this.opaque = true
     else queue.push([base.oid, name])
   }
@@ -93,8 +93,8 @@ class Trace {
   row(oid: number): void {
     const queue = [oid]
     for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-      if (this.relations.has(at) || at < FIRST_NORMAL_OID) continue
-      const relation = this.#snapshot.get(at)
+      const relation = this.#known.get(at)
+      if (this.relations.has(at) || (at < FIRST_NORMAL_OID && relation === undefined)) continue
       if (relation === undefined || this.relations.size >= MAX_VISITED) {
         this.opaque = true
         continue

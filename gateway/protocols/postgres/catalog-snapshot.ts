@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import { COPYING_RELATIONS } from './catalog-system.ts'
 import { describeViews } from './catalog-views.ts'
 import { isTextual } from './columns.ts'
 import type { MadeOf } from './conversions.ts'
@@ -12,12 +13,12 @@ export interface Column {
   readonly column: string
 }
 
-/** One relation that can be selected from, outside the system's own schemas. */
+/** One relation that can be selected from: outside the system's own schemas, or one in which the system keeps copies of values. */
 export interface Relation {
   readonly oid: number
   readonly schema: string
   readonly table: string
-  /** pg_class.relkind: `r` table, `p` partitioned table, `v` view, `m` materialized view, `f` foreign table. */
+  /** pg_class.relkind: `r` table, `p` partitioned table, `v` view, `m` materialized view, `f` foreign table, `S` sequence. */
   readonly kind: string
   /** Names by attribute number; dropped columns are missing. */
   readonly columns: ReadonlyMap<number, string>
@@ -40,7 +41,25 @@ export interface ViewSource {
   readonly made?: MadeOf | undefined
 }
 
-export type Snapshot = ReadonlyMap<number, Relation>
+/** What somebody added to a database that takes part in statements without being named, or under the name of something of PostgreSQL's. */
+export interface Additions {
+  /** Functions that bear the name of one of PostgreSQL's, or that `row.name` calls. Those of extensions are not among them. */
+  readonly functions: ReadonlySet<string>
+  /** Operators spelled like one of PostgreSQL's. Those of extensions are not among them. */
+  readonly operators: ReadonlySet<string>
+  /** There are casts that run without being written. */
+  readonly casts: boolean
+}
+
+export const NO_ADDITIONS: Additions = { functions: new Set(), operators: new Set(), casts: false }
+
+export interface Snapshot {
+  /** By oid. */
+  readonly relations: ReadonlyMap<number, Relation>
+  /** Names of the system's own relations. */
+  readonly system: ReadonlySet<string>
+  readonly additions: Additions
+}
 
 /** Objects made after initdb have oids from here (FirstNormalObjectId). */
 export const FIRST_NORMAL_OID = 16_384
@@ -56,7 +75,8 @@ const COLUMNS = `
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  WHERE c.oid >= ${FIRST_NORMAL_OID} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  WHERE c.oid >= ${FIRST_NORMAL_OID} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    OR n.nspname = 'pg_catalog' AND c.relname IN (${COPYING_RELATIONS.map((name) => `'${name}'`).join(', ')})
   LIMIT ${MAX_COLUMNS + 1}`
 
 const KIN = 'SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits'
@@ -69,6 +89,22 @@ const READS = `
   WHERE r.ev_type = '1' AND d.refobjid <> r.ev_class AND d.refobjid >= ${FIRST_NORMAL_OID}
   AND d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,
     'pg_catalog.pg_operator'::pg_catalog.regclass)`
+
+const SYSTEM = `SELECT relname FROM pg_catalog.pg_class WHERE oid < ${FIRST_NORMAL_OID} AND relkind IN ('r', 'v')`
+
+// An extension's functions do what its manual says; they are told from somebody's own by what they depend on.
+const ADDITIONS = `
+  WITH extended AS (SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e')
+  SELECT DISTINCT 'function', p.proname FROM pg_catalog.pg_proc p
+  WHERE p.oid >= ${FIRST_NORMAL_OID} AND ('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid) NOT IN (SELECT classid, objid FROM extended)
+    AND (p.proname IN (SELECT proname FROM pg_catalog.pg_proc WHERE oid < ${FIRST_NORMAL_OID})
+      OR p.pronargs > 0 AND EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'p')))
+  UNION SELECT 'operator', o.oprname FROM pg_catalog.pg_operator o
+  WHERE o.oid >= ${FIRST_NORMAL_OID} AND ('pg_catalog.pg_operator'::pg_catalog.regclass, o.oid) NOT IN (SELECT classid, objid FROM extended)
+    AND o.oprname IN (SELECT oprname FROM pg_catalog.pg_operator WHERE oid < ${FIRST_NORMAL_OID})
+  UNION SELECT 'cast', '' FROM pg_catalog.pg_cast c
+  WHERE c.oid >= ${FIRST_NORMAL_OID} AND c.castcontext <> 'e'
+    AND ('pg_catalog.pg_cast'::pg_catalog.regclass, c.oid) NOT IN (SELECT classid, objid FROM extended)`
 
 /**
  * Reads a database's relations over an idle connection, which it leaves idle and with settings of its own.
@@ -86,15 +122,36 @@ export async function takeSnapshot(socket: Duplex, signal: AbortSignal): Promise
   }
   const kin = await ask(KIN)
   const reads = await ask(READS)
+  const system = await ask(SYSTEM)
+  const additions = await ask(ADDITIONS)
   await ask('COMMIT')
-  const views = new Set(columns.flatMap(([oid, , , kind]) => (kind === 'v' || kind === 'm' ? [Number(oid)] : [])))
+  const views = new Set(
+    columns.flatMap(([oid, schema, , kind]) => (isViewKind(kind) && schema !== 'pg_catalog' ? [Number(oid)] : [])),
+  )
   const described = await describeViews(socket, [...views], signal)
-  return assemble(columns, kin, reads, described)
+  return {
+    relations: assemble(columns, kin, reads, described),
+    system: new Set(system.flatMap(([name]) => name ?? [])),
+    additions: {
+      functions: namesOf(additions, 'function'),
+      operators: namesOf(additions, 'operator'),
+      casts: additions.some(([what]) => what === 'cast'),
+    },
+  }
+}
+
+function namesOf(additions: readonly Row[], kind: string): ReadonlySet<string> {
+  return new Set(additions.flatMap(([what, name]) => (what === kind ? (name ?? []) : [])))
 }
 
 type Described = Awaited<ReturnType<typeof describeViews>>
 
-function assemble(columns: readonly Row[], kin: readonly Row[], reads: readonly Row[], described: Described): Snapshot {
+function assemble(
+  columns: readonly Row[],
+  kin: readonly Row[],
+  reads: readonly Row[],
+  described: Described,
+): Snapshot['relations'] {
   const kinOf = new Map<number, number[]>()
   for (const [child, parent] of kin) {
     add(kinOf, Number(child), Number(parent))
@@ -106,15 +163,19 @@ function assemble(columns: readonly Row[], kin: readonly Row[], reads: readonly 
     if (isRelation === 't') add(readsOf, Number(view), Number(object))
     else opaque.add(Number(view))
   }
+  const copying = new Map(
+    columns.flatMap(([oid, schema, table]) => (schema === 'pg_catalog' ? [[table ?? '', Number(oid)] as const] : [])),
+  )
   const relations = new Map<number, Relation & { readonly columns: Map<number, string>; readonly numbers: Set<number> }>()
   for (const [id, schema, table, kind, attnum, column, type] of columns) {
     const oid = Number(id)
     let relation = relations.get(oid)
     if (relation === undefined) {
-      const isView = kind === 'v' || kind === 'm'
+      // Of the system's own views it is known which columns hold what.
+      const isView = isViewKind(kind) && schema !== 'pg_catalog'
       const view: ViewSource = {
         plain: described.get(oid)?.plain ?? new Map(),
-        reads: readsOf.get(oid) ?? [],
+        reads: [...(readsOf.get(oid) ?? []), ...(described.get(oid)?.copying ?? []).flatMap((name) => copying.get(name) ?? [])],
         opaque: opaque.has(oid),
         made: described.get(oid)?.made,
       }
@@ -134,6 +195,10 @@ function assemble(columns: readonly Row[], kin: readonly Row[], reads: readonly 
     if (!isTextual(Number(type))) relation.numbers.add(Number(attnum))
   }
   return relations
+}
+
+function isViewKind(kind: string | null | undefined): boolean {
+  return kind === 'v' || kind === 'm'
 }
 
 function add(map: Map<number, number[]>, key: number, value: number): void {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { COPYING_RELATIONS } from './catalog-system.ts'
 import { type MadeOf, madeOf } from './conversions.ts'
 import { type Packet, push } from './startup-pull.ts'
 import { binaryMessage, readRow, textMessage, untilReady } from './upstream-query.ts'
@@ -13,6 +14,8 @@ export interface ViewColumns {
   readonly plain: ReadonlyMap<number, FieldOrigin>
   /** What the definition makes its rows of; undefined: too long to be read here. */
   readonly made: MadeOf | undefined
+  /** Relations of the system whose names its definition holds: on some of those no dependency is kept. */
+  readonly copying: readonly string[]
 }
 
 /** The grammar takes a millisecond for so much; what a longer definition does is not known, which errs on the masked side. */
@@ -49,7 +52,10 @@ export async function describeViews(
     const columns = await pipeline(socket, requests, signal, ({ type, body }) =>
       type === 'T' ? plainColumns(readOrigins(body)) : undefined,
     )
-    for (const [index, { oid }] of known.entries()) described.set(oid, { plain: columns[index] ?? new Map(), made: made[index] })
+    for (const [index, { oid, text }] of known.entries()) {
+      const copying = COPYING_RELATIONS.filter((name) => text.includes(name))
+      described.set(oid, { plain: columns[index] ?? new Map(), made: made[index], copying })
+    }
   }
   return described
 }

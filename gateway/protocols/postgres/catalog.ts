@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { type Origin, originOf } from './catalog-origin.ts'
-import { type Relation, type Snapshot, takeSnapshot } from './catalog-snapshot.ts'
+import { type Additions, type Relation, type Snapshot, takeSnapshot } from './catalog-snapshot.ts'
 import { loginUpstream } from './login.ts'
 import { push } from './startup-pull.ts'
 import { binaryMessage } from './upstream-query.ts'
@@ -86,11 +86,20 @@ export class Catalog {
     return this.#clock.now() - this.#takenAt > FRESH_MS ? undefined : this.#snapshot
   }
 
+  get additions(): Additions {
+    return this.#snapshot.additions
+  }
+
+  /** Whether a relation of this name, its schema aside, is one of the system's own. */
+  isSystem(table: string): boolean {
+    return this.#snapshot.system.has(table)
+  }
+
   /** Relations of this name, in every schema where none is given: what a name in a statement may mean, whatever the search_path. */
   named(table: string, schema?: string): readonly Relation[] {
     if (this.#byName === undefined) {
       this.#byName = new Map()
-      for (const relation of this.#snapshot.values()) {
+      for (const relation of this.#snapshot.relations.values()) {
         const known = this.#byName.get(relation.table)
         if (known === undefined) this.#byName.set(relation.table, [relation])
         else known.push(relation)

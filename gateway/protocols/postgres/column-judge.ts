@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
@@ -7,20 +8,18 @@ import { ANY_COLUMN } from '../../policy/sql/carried.ts'
 import { MAX_INLINE_SQL_BYTES, type SqlFacts, sqlFacts } from '../../policy/sql/facts.ts'
 import { writesFromMasked } from '../../policy/sql/writes-from-masked.ts'
 import type { Session } from '../../protocol.ts'
-import type { Catalog } from './catalog.ts'
-import { Catalogs } from './catalog.ts'
-import type { Origin } from './catalog-origin.ts'
+import { type Catalog, Catalogs } from './catalog.ts'
 import type { Relation } from './catalog-snapshot.ts'
+import { bare, readsStores } from './catalog-system.ts'
 import { type ColumnOrigin, columnField, type Described, describedBy, type Labelled, readOrigins } from './columns.ts'
-import { madeOf, UNREADABLE } from './conversions.ts'
+import { type MadeOf, madeOf, UNREADABLE } from './conversions.ts'
 import type { CopyShape } from './copy.ts'
 import { copyPlan } from './copy-plan.ts'
+import { LabelReader, UNKNOWN_ORIGIN } from './label-reader.ts'
 import { latin1At } from './messages.ts'
 import type { ColumnJudge } from './reply-reader.ts'
 import { readingOf } from './sql-threads.ts'
 
-/** Where nothing is known of a column's origin, a value is masked until the catalog has been read anew. */
-const UNKNOWN_ORIGIN: Labelled = { label: 'unknown-origin', entity: 'unverified' }
 /** Lines that cannot be cut, because more than one COPY comes into question: one field each, masked. */
 const UNKNOWN_LINES = {
   delimiter: -1,
@@ -40,6 +39,12 @@ const MAX_KEY_SIZE = 2048
 const QUOTED_VALUE: Field = { path: 'error.value', action: 'mask', entity: 'error-value' }
 
 const NO_LABELS: readonly string[] = []
+/** What a value given to a function that keeps it stands under (see carried.ts). */
+const KEPT_SOMEWHERE = `${ANY_COLUMN}<`
+/** pg_class.relkind */
+const SEQUENCE = 'S'
+/** For the catalog to be read anew before a statement on something new is judged; a second is between two readings. */
+const MAX_WAIT_MS = 3_000
 
 const catalogs = new Catalogs()
 
@@ -54,7 +59,14 @@ export class Columns implements ColumnJudge {
   readonly #database: string
   readonly #onFailure: Session['catalogFailed']
   readonly #catalogs: Pick<Catalogs, 'of'>
+  readonly #reader: LabelReader
   #catalog: Catalog | undefined
+  /** Code that nobody has read ran in this session, or a labelled value was kept outside of tables. */
+  #dark = false
+  /** The session's generation of names in which something was last asked for; whether it was waited for, or which statements need not. */
+  #generation = 0
+  #waited = false
+  #settled = new WeakSet<Facts>()
   /** By the bytes of the description; holds for one text's facts and one snapshot of the catalog. */
   readonly #touched = new WeakMap<Facts, { readonly snapshot: object | undefined; readonly labels: readonly string[] }>()
   readonly #known = new Map<
@@ -74,6 +86,11 @@ export class Columns implements ColumnJudge {
     this.#database = database
     this.#onFailure = (error, facts) => session.catalogFailed(error, facts)
     this.#catalogs = from
+    this.#reader = new LabelReader(session.labels, {
+      lookup: (oid, attnum) => this.#catalog?.lookup(oid, attnum),
+      named: (table, schema) => this.#catalog?.named(table, schema) ?? [],
+      isSystem: (table) => this.#catalog?.isSystem(table) === true,
+    })
   }
 
   /** Resolves when origins can be looked up; rejects like the login upstream. Without any label there is nothing to look up. */
@@ -111,7 +128,7 @@ export class Columns implements ColumnJudge {
     const names = plan.columns ?? (known.length === 1 && known[0] !== undefined ? [...known[0].columns.values()] : [])
     const columns = names.map((name): Field => {
       const origin = { name, table: 0, attribute: 0, type: TEXT_TYPE, format: 0 }
-      const labels = known.map((table) => this.#labels.labelFor({ schema: table.schema, table: table.table, column: name }))
+      const labels = known.map((table) => this.#reader.labelAt({ schema: table.schema, table: table.table, column: name }))
       const labelled = labels.find((label) => label !== undefined) ?? this.#labels.labelForName(name)
       return columnField(origin, 0, labelled)
     })
@@ -142,27 +159,62 @@ export class Columns implements ColumnJudge {
     const known = this.#touched.get(facts)
     if (known !== undefined && known.snapshot === snapshot) return known.labels
     const { relations = [], columns = [], select_star: star } = facts as SqlFacts // what the reader makes of a text that parses
-    const found = this.#reads({ relations, columns, whole: star === true })
+    const found = this.#reader.all({ relations, columns, whole: star === true })
     const labels = [...new Set([...found].map(({ label }) => label))]
     this.#touched.set(facts, { snapshot, labels })
     return labels
+  }
+
+  parameter(sql: string): Field | undefined {
+    if (this.#labels.empty) return undefined
+    if (this.#dark) return QUOTED_VALUE
+    return sql === '' ? undefined : this.complaint(sql)
+  }
+
+  notification(): Field | undefined {
+    return this.#dark ? QUOTED_VALUE : undefined
+  }
+
+  executed(facts: Facts): void {
+    if (this.#dark || this.#labels.empty) return
+    const { dynamic, parse_ok: readable, carried } = facts
+    this.#dark =
+      dynamic === true || readable !== true || (Array.isArray(carried) && carried.some((flow) => flow.startsWith(KEPT_SOMEWHERE)))
+    if (this.#dark) this.#known.clear()
+  }
+
+  pending(facts: Facts, generation: number): Promise<void> | undefined {
+    if (this.#catalog === undefined) return undefined
+    if (generation !== this.#generation) {
+      this.#generation = generation
+      this.#waited = false
+      this.#settled = new WeakSet()
+    }
+    if (this.#waited || this.#settled.has(facts)) return undefined
+    const { relations } = facts
+    if (!Array.isArray(relations) || this.#reader.knows(relations)) {
+      this.#settled.add(facts)
+      return undefined
+    }
+    this.#waited = true
+    // What cannot be read now stays unknown, and masked; why, the catalog says where it is read in the background.
+    return Promise.race([this.#catalog.refresh(), setTimeout(MAX_WAIT_MS)]).catch(() => undefined)
   }
 
   writesFromMasked(facts: Facts): boolean {
     if (this.#labels.empty) return false
     return writesFromMasked(facts, {
       carries: (relations, column) =>
-        this.#read({ relations, columns: column === ANY_COLUMN ? [] : [column], whole: column === ANY_COLUMN }) !== undefined,
+        this.#reader.read({ relations, columns: column === ANY_COLUMN ? [] : [column], whole: column === ANY_COLUMN }) !==
+        undefined,
       keeps: (relations, column) => this.#labels.labelForName(column) !== undefined || this.#keeps(relations, column),
     })
   }
 
   /** Whether the column is labelled in every relation here that has one of its name. */
   #keeps(relations: readonly string[], column: string): boolean {
-    const having = relations
-      .flatMap((written) => this.#named(written))
-      .filter(({ columns }) => attributeOf(columns, column) !== 0)
-    return having.length > 0 && having.every((relation) => this.#labelIn(relation, column) !== undefined)
+    const having = this.#reader.having(relations, column)
+    return having.length > 0 && having.every((relation) => this.#reader.labelIn(relation, column) !== undefined)
   }
 
   #placed({ table, attribute }: ColumnOrigin): boolean {
@@ -173,12 +225,13 @@ export class Columns implements ColumnJudge {
     if (this.#labels.empty) return undefined
     const byName = this.#labels.labelForName(origin.name)
     if (byName !== undefined) return byName
+    if (this.#dark && this.#readsBack(sqlFacts(sql), origin.name)) return UNKNOWN_ORIGIN
     if (origin.table === 0) return this.#computed(origin, sql)
     const place = this.#catalog?.lookup(origin.table, (origin.attribute << 16) >> 16)
     if (place === 'system') return undefined
-    if (place === undefined) return canHide(origin) ? UNKNOWN_ORIGIN : undefined
+    if (place === undefined) return !canHide(origin) && insertsOnly(sqlFacts(sql)) ? undefined : UNKNOWN_ORIGIN
     for (const column of [place, ...place.also]) {
-      const label = this.#labels.labelFor(column) ?? this.#labels.labelForName(column.column)
+      const label = this.#reader.labelAt(column)
       if (label !== undefined) return label
     }
     // What a statement has just written comes back under the name of where it was put.
@@ -186,47 +239,57 @@ export class Columns implements ColumnJudge {
       const written = this.#computed(origin, sql, place.column)
       if (written !== undefined) return written
     }
-    return this.#labelBehind(place, canHide(origin) ? 'texts' : 'numbers')
+    return this.#reader.labelBehind(place, canHide(origin) ? 'texts' : 'numbers')
   }
 
-  /** The label of what a view's computed column may be made of. */
-  #labelBehind({ opaque, computedFrom, made = [] }: Origin, what: 'texts' | 'numbers'): Labelled | undefined {
-    if (opaque) return UNKNOWN_ORIGIN
-    const numbersOnly = what === 'numbers' && !made.some((one) => one?.converts ?? true)
-    const handed = made.some((one) => one === undefined) ? [ANY_COLUMN] : made.flatMap((one) => [...(one?.handed ?? [])])
-    return this.#read({
-      relations: computedFrom.map(({ schema, table }) => `${schema}.${table}`),
-      columns: numbersOnly ? handed.filter((name) => name !== ANY_COLUMN) : [],
-      whole: !numbersOnly || handed.includes(ANY_COLUMN),
-      numbersOnly,
-      behind: false,
-    })
+  /** Whether a statement may show what code that nobody has read put into a setting, a sequence or the like. */
+  #readsBack(facts: SqlFacts, column: string): boolean {
+    if (facts.parse_ok !== true || readsStores(facts, column)) return true
+    return (facts.relations ?? []).some((name) => this.#reader.named(name).some(({ kind }) => kind === SEQUENCE))
   }
 
   /**
-   * A column the statement computes. A number passes as long as nothing turns text into numbers, and no labelled number is handed
-   * on: a count is no one's data.
+   * A column the statement computes. A number passes as long as nothing turns text into numbers, no labelled number is handed
+   * on, and nothing labelled is compared for it: a count is no one's data.
    */
   #computed(origin: ColumnOrigin, sql: string, written?: string): Labelled | undefined {
-    if (canHide(origin)) return this.#taint(sql)
     const facts = sqlFacts(sql)
+    if (isPlan(facts)) return this.#planned(facts, sql)
+    if (canHide(origin)) return this.#taint(sql)
     const { relations = [], function_categories: functions = [] } = facts
-    const made = isLarge(sql) ? (readingOf(sql)?.made ?? UNREADABLE) : madeOf(sql)
-    const views = relations.flatMap((name) => this.#named(name)).filter(({ view }) => view !== undefined)
+    const made = makingOf(sql)
+    const views = relations.flatMap((name) => this.#reader.named(name)).filter(({ view }) => view !== undefined)
     const converts =
       made.converts ||
+      this.#catalog?.additions.casts === true ||
       views.some((view) => this.#cuts(view, made.measures)) ||
-      (functions.includes('unknown') && written === undefined)
+      ((functions.includes('unknown') || this.#callsAdditions(facts, made)) && written === undefined)
     if (converts) return this.#taint(sql)
-    // A flag tells no more of a number than a condition would.
+    const { given, compared } = made.mentions
+    const asked = this.#readNames(relations, [...compared], given)
+    if (asked !== undefined) return asked
+    // What is no comparison, and yet yes or no, tells no more of a number than a condition would.
     if (origin.type === BOOL_TYPE) return undefined
     const handed = [...made.handed, ...carriedTo(facts, written)]
-    return this.#read({
+    return this.#reader.read({
       relations,
       columns: handed.filter((name) => name !== ANY_COLUMN),
       whole: handed.includes(ANY_COLUMN) || (facts.whole_rows === true && handed.length > 0),
+      given,
       numbersOnly: true,
     })
+  }
+
+  #readNames(relations: readonly string[], names: readonly string[], given: ReadonlySet<string>): Labelled | undefined {
+    if (names.length === 0) return undefined
+    const columns = names.filter((name) => name !== ANY_COLUMN)
+    return this.#reader.read({ relations, columns, whole: names.includes(ANY_COLUMN), given })
+  }
+
+  /** A plan shows the statement as it was written; but what is sure to give the same is run for it, and shown. */
+  #planned(facts: SqlFacts, sql: string): Labelled | undefined {
+    const { relations = [] } = facts
+    return this.#reachesUnknown(facts, sql) || !this.#reader.knows(relations) ? UNKNOWN_ORIGIN : undefined
   }
 
   /** Whether what a view computes may hold numbers made of text, or texts so cut that their lengths tell where everything stands. */
@@ -240,78 +303,31 @@ export class Columns implements ColumnJudge {
 
   /** The label of a labelled column that the statement names, or of any in a relation it reads whole; what it computes may carry it. */
   #taint(sql: string, reach: 'columns' | 'rows' = 'columns'): Labelled | undefined {
-    const {
-      relations = [],
-      columns = [],
-      function_categories: functions = [],
-      select_star: star,
-      parse_ok: readable,
-    } = sqlFacts(sql)
-    // A function nobody knows may read any table; one that takes SQL as text reads what it is told.
-    if (!readable || functions.includes('unknown') || functions.includes('sql-in-text')) return UNKNOWN_ORIGIN
-    return this.#read({ relations, columns, whole: reach === 'rows' || star === true })
+    const facts = sqlFacts(sql)
+    if (this.#reachesUnknown(facts, sql)) return UNKNOWN_ORIGIN
+    const { relations = [], columns = [], select_star: star } = facts
+    const { given } = makingOf(sql).mentions
+    return this.#reader.read({ relations, columns, whole: reach === 'rows' || star === true, given })
   }
 
-  /** The label of what may be read by naming these columns, or all, of these relations. */
-  #read(reading: Reading): Labelled | undefined {
-    const [first] = this.#reads(reading)
-    return first
+  /** A function or operator nobody knows may read any table; one that takes SQL as text reads what it is told. */
+  #reachesUnknown(facts: SqlFacts, sql: string): boolean {
+    const { function_categories: functions = [], parse_ok: readable } = facts
+    if (!readable || functions.includes('unknown') || functions.includes('sql-in-text')) return true
+    const made = makingOf(sql)
+    return made.foreign || this.#callsAdditions(facts, made)
   }
 
-  /** Every such label. */
-  *#reads({ relations, columns, whole: star, numbersOnly = false, behind = true }: Reading): Iterable<Labelled> {
-    for (const column of columns) {
-      if (numbersOnly && this.#isText(relations, column)) continue
-      const label = this.#labels.labelForName(column)
-      if (label !== undefined) yield label
-    }
-    // A name that no relation here has stands for something else: an alias in a list, a column of a CTE, a function of the row.
-    const whole = star || columns.some((column) => !this.#hasColumn(relations, column))
-    for (const written of relations) {
-      const found = this.#named(written)
-      // A relation the catalog does not know (yet: a temporary one) may have been filled from any other.
-      if (found.length === 0 && !isSystemName(written)) yield UNKNOWN_ORIGIN
-      for (const relation of found) {
-        const names = whole || (relation.view !== undefined && !numbersOnly) ? relation.columns.values() : columns
-        for (const column of names) {
-          const label = numbersOnly && isTextIn(relation, column) ? undefined : this.#labelIn(relation, column, behind)
-          if (label !== undefined) yield label
-        }
-      }
-    }
-  }
-
-  #labelIn(relation: Relation, column: string, behind = true): Labelled | undefined {
-    const { schema, table } = relation
-    const attribute = attributeOf(relation.columns, column)
-    const place = attribute === 0 ? undefined : this.#catalog?.lookup(relation.oid, attribute)
-    // There is such a column, and a catalog too old to say where it comes from.
-    if (attribute !== 0 && place === undefined) return UNKNOWN_ORIGIN
-    const all = place === undefined || place === 'system' ? [{ schema, table, column }] : [place, ...place.also]
-    const label = all
-      .map((one) => this.#labels.labelFor(one) ?? this.#labels.labelForName(one.column))
-      .find((each) => each !== undefined)
-    if (label !== undefined || !behind || place === undefined || place === 'system') return label
-    // What a view computes may be made of a labelled column under any name.
-    const text = isTextIn(relation, column)
-    return this.#labelBehind(place, text ? 'texts' : 'numbers')
-  }
-
-  #isText(relations: readonly string[], column: string): boolean {
-    const having = relations
-      .flatMap((written) => this.#named(written))
-      .filter(({ columns }) => attributeOf(columns, column) !== 0)
-    return having.length > 0 && having.every((relation) => isTextIn(relation, column))
-  }
-
-  #hasColumn(relations: readonly string[], column: string): boolean {
-    return relations.some((written) => this.#named(written).some(({ columns }) => attributeOf(columns, column) !== 0))
-  }
-
-  /** The relations a name in a statement may mean. */
-  #named(written: string): readonly Relation[] {
-    const dot = written.lastIndexOf('.')
-    return this.#catalog?.named(written.slice(dot + 1), dot === -1 ? undefined : written.slice(0, dot)) ?? []
+  /** Whether it may mean a function or an operator of somebody's that bears a name of PostgreSQL's, or that a row is asked for. */
+  #callsAdditions({ functions = [], columns = [], relations = [] }: SqlFacts, { mentions }: MadeOf): boolean {
+    const added = this.#catalog?.additions
+    if (added === undefined) return false
+    if (functions.some((name) => added.functions.has(bare(name)))) return true
+    if ([...mentions.operators].some((name) => added.operators.has(name))) return true
+    if (added.functions.size === 0) return false
+    return columns.some(
+      (name) => added.functions.has(name) && !mentions.given.has(name) && !this.#reader.hasColumn(relations, name),
+    )
   }
 }
 
@@ -324,20 +340,18 @@ function keyOf(bytes: Uint8Array, from: number, to: number): string | undefined 
   return to - from > MAX_KEY_SIZE ? undefined : latin1At(bytes, from, to)
 }
 
-/** The system's own relations are not in the snapshot; policy decides who may read which. */
-function isSystemName(written: string): boolean {
-  const dot = written.lastIndexOf('.')
-  return dot === -1 ? written.startsWith('pg_') : SYSTEM_SCHEMAS.has(written.slice(0, dot))
+/** Only `EXPLAIN`: its one column is the plan. */
+function isPlan({ verbs = [], statement_count: count }: SqlFacts): boolean {
+  return count === 1 && verbs[0] === 'EXPLAIN'
 }
 
-interface Reading {
-  readonly relations: readonly string[]
-  readonly columns: readonly string[]
-  readonly whole: boolean
-  /** Only what is no text counts. */
-  readonly numbersOnly?: boolean
-  /** Whether what views compute is looked through; the relations behind it are among those named, otherwise. */
-  readonly behind?: boolean
+/** Gives back what it was given, and what counts on: nothing was read to be written. */
+function insertsOnly({ verbs = [], carried }: SqlFacts): boolean {
+  return carried === undefined && verbs.length === 1 && verbs[0] === 'INSERT'
+}
+
+function makingOf(sql: string): MadeOf {
+  return isLarge(sql) ? (readingOf(sql)?.made ?? UNREADABLE) : madeOf(sql)
 }
 
 /** Whose values a change puts into a column of this name, or anywhere. */
@@ -347,17 +361,6 @@ function carriedTo({ carried = [] }: SqlFacts, written: string | undefined): str
     if (more.length > 0) return [ANY_COLUMN]
     return written === undefined || target === written || target === ANY_COLUMN ? [source] : []
   })
-}
-
-function isTextIn({ columns, numbers }: Relation, column: string): boolean {
-  return numbers?.has(attributeOf(columns, column)) !== true
-}
-
-const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema', 'pg_toast'])
-
-function attributeOf(columns: ReadonlyMap<number, string>, name: string): number {
-  for (const [attribute, column] of columns) if (column === name) return attribute
-  return 0
 }
 
 /** Whether a computed column of this type could carry somebody's data on: a count or a flag is let pass, whatever it was computed from. */

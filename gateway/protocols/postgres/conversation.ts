@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
+import { ANY_COLUMN } from '../../policy/sql/carried.ts'
 import { Registry } from './registry.ts'
 import type { Portal, Statement } from './statement.ts'
 import { outOfStep, owed, skipsOnError, Turns } from './turns.ts'
@@ -37,13 +38,16 @@ const STEADY_VERBS: ReadonlySet<unknown> = new Set([
   ...['MOVE', 'CLOSE', 'DECLARE', 'BEGIN', 'COMMIT', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ANALYZE'],
 ])
 
+/** See carried.ts: given to a function that keeps or sends it on. */
+const KEPT_SOMEWHERE = `${ANY_COLUMN}<`
+
 /** By the facts of a text, which are the same object whenever it comes again. */
 const steadiness = new WeakMap<Facts, boolean>()
 
 function isSteady(facts: Facts): boolean {
   const known = steadiness.get(facts)
   if (known !== undefined) return known
-  const { verbs = [], function_categories: categories = [] } = facts
+  const { verbs = [], function_categories: categories = [], carried = [] } = facts
   const steady =
     facts['parse_ok'] === true &&
     facts['ddl'] !== true &&
@@ -52,7 +56,10 @@ function isSteady(facts: Facts): boolean {
     Array.isArray(verbs) &&
     verbs.every((verb) => STEADY_VERBS.has(verb)) &&
     Array.isArray(categories) &&
-    !categories.includes('unknown')
+    !categories.includes('unknown') &&
+    // What was put somewhere by a function changes what is to be thought of statements that read it there.
+    Array.isArray(carried) &&
+    !carried.some((flow) => flow.startsWith(KEPT_SOMEWHERE))
   steadiness.set(facts, steady)
   return steady
 }

@@ -67,11 +67,7 @@ export function welcome(upstream: Upstream): Message {
   let at = AUTHENTICATION_OK.length
   const add = (bytes: Uint8Array, what: 'parameter' | 'complaint'): void => {
     parts.push(bytes)
-    segments.push(
-      what === 'complaint'
-        ? { what, from: at, to: at + bytes.length, values: undefined }
-        : { what, from: at, to: at + bytes.length },
-    )
+    segments.push({ what, from: at, to: at + bytes.length, values: undefined })
     at += bytes.length
   }
   for (const [name, value] of upstream.parameters) {

@@ -1,6 +1,7 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message } from '../../message.ts'
+import { isFree } from './catalog-system.ts'
 import type { Described } from './columns.ts'
 import type { Conversation } from './conversation.ts'
 import type { CopyShape } from './copy.ts'
@@ -24,9 +25,23 @@ export interface ColumnJudge {
   complaint(sql: string): Field | undefined
   /** The labels of what a statement with these facts may read or write; none, where no rule asks for them. */
   labelsTouched(facts: Facts): readonly string[]
+  /** How the value of a setting is treated that the server reports while it answers this statement; '': unasked. */
+  parameter(sql: string): Field | undefined
+  /** How the payload of a notification is treated. */
+  notification(): Field | undefined
+  /** A statement with these facts is sent for execution. */
+  executed(facts: Facts): void
+  /**
+   * Resolves once as much is known of the target as can be, for a statement with these facts on something new in this generation of
+   * names; undefined: nothing is waited for. Never rejects.
+   */
+  pending(facts: Facts, generation: number): Promise<void> | undefined
   /** Whether a statement with these facts puts what a labelled column may hold where no label covers it. */
   writesFromMasked(facts: Facts): boolean
 }
+
+/** A Sync ends the transaction that the statements before it are: what fails only now is of any of them. */
+const COMMITTING = 'COMMIT'
 
 /** Groups what one read brought of the server's answers into replies, and moves the turns on. */
 export class ReplyReader {
@@ -107,6 +122,7 @@ export class ReplyReader {
   }
 
   #quoted(turn: Turn | undefined): Field | undefined {
+    if (turn?.kind === 'sync') return this.#judge.complaint(COMMITTING)
     return turn === undefined || turn.sql === '' ? undefined : this.#judge.complaint(turn.sql)
   }
 
@@ -210,12 +226,15 @@ export class ReplyReader {
         this.#segments.push({ what: 'complaint', from, to, values: this.#quoted(turn) })
         return
       case BACKEND.notification:
-        this.#segments.push({ what: 'notification', from, to })
+        this.#segments.push({ what: 'notification', from, to, values: this.#judge.notification() })
         return
-      case BACKEND.parameterStatus:
-        checkPinned(cstring(bytes, from + HEADER_SIZE, to), cstring(bytes, cstringEnd(bytes, from + HEADER_SIZE, to) + 1, to))
-        this.#segments.push({ what: 'parameter', from, to })
+      case BACKEND.parameterStatus: {
+        const name = cstring(bytes, from + HEADER_SIZE, to)
+        checkPinned(name, cstring(bytes, cstringEnd(bytes, from + HEADER_SIZE, to) + 1, to))
+        const values = isFree(name) ? this.#judge.parameter(turn?.sql ?? '') : undefined
+        this.#segments.push({ what: 'parameter', from, to, values })
         return
+      }
       case BACKEND.functionCallResponse:
         this.#segments.push({ what: 'value', from, to })
         fits(turn, piece, 'function').answered = true

@@ -11,12 +11,17 @@ export type Segment =
   | { readonly what: 'rows'; readonly from: number; to: number; readonly columns: readonly Field[]; count: number }
   | { readonly what: 'copy'; readonly from: number; to: number; readonly shape: CopyShape | undefined; count: number }
   | {
-      readonly what: 'description' | 'notification' | 'parameter' | 'value'
+      readonly what: 'description' | 'value'
       readonly from: number
       readonly to: number
     }
-  /** `values`: how values quoted in it are treated, where its statement touches labelled columns. */
-  | { readonly what: 'complaint'; readonly from: number; readonly to: number; readonly values: Field | undefined }
+  /** `values`: how values in it are treated, where they may be of labelled columns. */
+  | {
+      readonly what: 'complaint' | 'notification' | 'parameter'
+      readonly from: number
+      readonly to: number
+      readonly values: Field | undefined
+    }
 
 const COLUMN_NAME: Field = { path: 'column.name', action: 'scan' }
 const NOTIFICATION: Field = { path: 'notification.payload', action: 'scan' }
@@ -218,13 +223,13 @@ function redactSegment(rewrite: Rewrite, segment: Segment): void {
     case 'notification':
       withLength(rewrite, segment, (length) => {
         const channelEnd = cstringEnd(source, segment.from + HEADER_SIZE + 4, segment.to)
-        if (channelEnd !== -1) rewrite.field(channelEnd + 1, segment.to - 1, NOTIFICATION, length)
+        if (channelEnd !== -1) rewrite.field(channelEnd + 1, segment.to - 1, segment.values ?? NOTIFICATION, length)
       })
       return
     case 'parameter':
       withLength(rewrite, segment, (length) => {
         const nameEnd = cstringEnd(source, segment.from + HEADER_SIZE, segment.to)
-        if (nameEnd !== -1) rewrite.field(nameEnd + 1, segment.to - 1, PARAMETER, length)
+        if (nameEnd !== -1) rewrite.field(nameEnd + 1, segment.to - 1, segment.values ?? PARAMETER, length)
       })
       return
     case 'value':

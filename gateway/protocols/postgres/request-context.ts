@@ -43,7 +43,7 @@ export interface SqlName {
   readonly name: string
 }
 
-type Labelling = Pick<ColumnJudge, 'labelsTouched' | 'writesFromMasked'>
+type Labelling = Pick<ColumnJudge, 'labelsTouched' | 'pending' | 'writesFromMasked'>
 
 /** What every mask begins with: `[`. */
 const BRACKET = 0x5b
@@ -96,11 +96,18 @@ export class ConversationContext implements RequestContext {
     const { text, sql } = this.#meaning(request)
     if (typeof text === 'string' && this.#reader.unread(text)) this.#unread.add(text)
     if (typeof sql === 'string' && sql !== text && this.#reader.unread(sql)) this.#unread.add(sql)
-    if (this.#unread.size === 0) return undefined
+    if (this.#unread.size === 0) return this.#columnsPending(sql)
     return Promise.all([...this.#unread].map((each) => this.#reader.read(each))).then(() => {
       // Names may have come to mean something else meanwhile, and what a text uses is known only now.
       request.meaning = undefined
     })
+  }
+
+  /** What this session did may have made relations; one made inside an open transaction nobody else can see. */
+  #columnsPending(sql: string | null | undefined): Promise<void> | undefined {
+    const { generation, inTransaction } = this.#conversation
+    if (generation === 0 || inTransaction || typeof sql !== 'string') return undefined
+    return this.#columns.pending(this.#reader.facts(sql), generation)
   }
 
   #copied({ bytes, pieces, units }: Request): Facts {

@@ -250,6 +250,7 @@ export class PostgresWire implements Wire {
     const conversation = this.#conversation
     const facts = request.common()
     conversation.executed(facts)
+    this.#parts.columns.executed(facts)
     if (facts['role_change'] === true || facts['sets'] !== undefined) conversation.changed(text ?? '')
     if (typeof text !== 'string' || (facts['parse_ok'] === true && facts['prepares'] === undefined) || !DEFINES.test(text)) return
     for (const { kind, name } of this.#parts.reader.names(text).prepares) conversation.define(`${kind}:${name}`, text)

@@ -103,7 +103,7 @@ for (const from of hasDebian() ? (['embedded', 'debian'] as const) : (['embedded
       holder.destroy()
       return taken
     })()
-    const view = [...snapshot.values()].find(({ table }) => table === 'stored')
+    const view = [...snapshot.relations.values()].find(({ table }) => table === 'stored')
     assert.equal(brief(originOf(snapshot, view?.oid ?? 0, 1)), 'stored.email < customers')
   })
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Catalog, Catalogs, type Clock } from '../../../../gateway/protocols/postgres/catalog.ts'
-import type { Snapshot } from '../../../../gateway/protocols/postgres/catalog-snapshot.ts'
+import { NO_ADDITIONS, type Snapshot } from '../../../../gateway/protocols/postgres/catalog-snapshot.ts'
 import { startPostgres } from '../../../support/pg-server.ts'
 
 /** A clock that goes on only when told, and by what is waited for. */
@@ -17,8 +17,13 @@ function fakeClock(): Clock & { nowMs: number } {
   }
 }
 
-const knowing = (...oids: readonly number[]): Snapshot =>
-  new Map(oids.map((oid) => [oid, { oid, schema: 's', table: `t${oid}`, kind: 'r', columns: new Map([[1, 'a']]), kin: [] }]))
+const knowing = (...oids: readonly number[]): Snapshot => ({
+  relations: new Map(
+    oids.map((oid) => [oid, { oid, schema: 's', table: `t${oid}`, kind: 'r', columns: new Map([[1, 'a']]), kin: [] }]),
+  ),
+  system: new Set(),
+  additions: NO_ADDITIONS,
+})
 
 /** Lets what was started in the background go on until it waits for something of ours. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
