@@ -1,11 +1,10 @@
 import type { Facts } from '../../schemas/frame.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
-import { holdsMask } from '../masking/sentinel.ts'
 import type { Message, Redacted, Side } from '../message.ts'
 import type { ColumnLabels } from './columns.ts'
 import { requestFacts } from './http/facts.ts'
 import { isUnread, readFacts, sqlFacts } from './sql/facts.ts'
-import { mayWrite } from './sql/masked-write.ts'
+import { mayWrite, statementHoldsMask } from './sql/masked-write.ts'
 import { labelledPlaces, labelsNamed, writesFromMasked } from './sql/writes-from-masked.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
@@ -53,7 +52,7 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
       return new TrialMessage('client', 'query', bytes, 0, {
         ...facts,
         ...(touched.length > 0 ? { labels: touched } : {}),
-        ...(mayWrite(facts) && holdsMask(text) ? { masked_write: true } : {}),
+        ...(mayWrite(facts) && statementHoldsMask(text) ? { masked_write: true } : {}),
         ...(writesFromMasked(facts, labelledPlaces(labels, searchPath)) ? { writes_from_masked: true } : {}),
         statement: 1,
       })

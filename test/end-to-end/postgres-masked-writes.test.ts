@@ -36,6 +36,11 @@ test('an agent that copies a mask into a write is told so, and nothing is change
     client.query({ name: 'again', text: 'insert into people (id, note) values ($1, $2)', values: [999, `ask ${mask}`] }),
     refused,
   )
+  const pieces = `'${mask.slice(0, 5)}' || '${mask.slice(5)}'`
+  const escaped = `E'${[...mask].map((letter) => `\\${letter.charCodeAt(0).toString(8).padStart(3, '0')}`).join('')}'`
+  const unicode = `U&'${[...mask].map((letter) => `\\${letter.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}'`
+  for (const value of [pieces, escaped, unicode])
+    await assert.rejects(client.query(`update people set email = ${value} where id = 7`), refused, value)
   assert.deepEqual((await client.query('select id from people where email = $1', [mask])).rows, [], 'asking for one is a read')
   const [row] = await rig.server.sql("select count(*)::int as n from people where email like '[MASKED%' or note like '%[MASKED%'")
   assert.equal(row?.['n'], 0)

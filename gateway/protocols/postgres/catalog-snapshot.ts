@@ -20,7 +20,7 @@ export interface Relation {
   readonly table: string
   /** pg_class.relkind: `r` table, `p` partitioned table, `v` view, `m` materialized view, `f` foreign table, `S` sequence. */
   readonly kind: string
-  /** Names by attribute number; dropped columns are missing. */
+  /** Names by attribute number, in that order, which is COPY's; dropped columns are missing. */
   readonly columns: ReadonlyMap<number, string>
   /** Attribute numbers of columns that are no text: numbers and dates, or what holds such. Left out where there are none. */
   readonly numbers?: ReadonlySet<number>
@@ -77,6 +77,7 @@ const COLUMNS = `
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   WHERE c.oid >= ${FIRST_NORMAL_OID} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
     OR n.nspname = 'pg_catalog' AND c.relname IN (${COPYING_RELATIONS.map((name) => `'${name}'`).join(', ')})
+  ORDER BY c.oid, a.attnum
   LIMIT ${MAX_COLUMNS + 1}`
 
 const KIN = 'SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits'

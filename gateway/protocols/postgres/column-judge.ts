@@ -128,7 +128,7 @@ export class Columns implements ColumnJudge {
     const names = plan.columns ?? (known.length === 1 && known[0] !== undefined ? [...known[0].columns.values()] : [])
     const columns = names.map((name): Field => {
       const origin = { name, table: 0, attribute: 0, type: TEXT_TYPE, format: 0 }
-      const labels = known.map((table) => this.#reader.labelAt({ schema: table.schema, table: table.table, column: name }))
+      const labels = known.map((table) => this.#reader.labelIn(table, name))
       const labelled = labels.find((label) => label !== undefined) ?? this.#labels.labelForName(name)
       return columnField(origin, 0, labelled)
     })

@@ -43,14 +43,7 @@ export class LabelReader {
   }
 
   /** Every such label. */
-  *all({
-    relations,
-    columns,
-    whole: star,
-    given = NONE_GIVEN,
-    numbersOnly = false,
-    behind = true,
-  }: Reading): Labelled | undefined {
+  *all({ relations, columns, whole: star, given = NONE_GIVEN, numbersOnly = false, behind = true }: Reading): Iterable<Labelled> {
     for (const column of columns) {
       if (numbersOnly && this.#isText(relations, column)) continue
       const label = this.#labels.labelForName(column)

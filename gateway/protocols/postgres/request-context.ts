@@ -1,6 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
-import { bytesHoldMask, holdsMask, MaskSearch } from '../../masking/sentinel.ts'
-import { mayWrite } from '../../policy/sql/masked-write.ts'
+import { bytesHoldMask, MaskSearch } from '../../masking/sentinel.ts'
+import { mayWrite, statementHoldsMask } from '../../policy/sql/masked-write.ts'
 import type { Conversation } from './conversation.ts'
 import { labelled, MASKED_WRITE, variant } from './judged-facts.ts'
 import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt } from './messages.ts'
@@ -120,7 +120,7 @@ export class ConversationContext implements RequestContext {
 
   /** Whether the text a request runs, or a value given to it, holds a mask. Binary formats of text are the text itself. */
   #holdsMask(request: Request, sql: string | null): boolean {
-    if (sql === null ? bytesHoldMask(request.bytes) : holdsMask(sql)) return true
+    if (sql === null ? bytesHoldMask(request.bytes) : statementHoldsMask(sql)) return true
     return this.portals(request).some(({ parameters }) => bytesHoldMask(parameters))
   }
 
