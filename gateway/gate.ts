@@ -5,7 +5,7 @@ import type { Decision } from '../schemas/approval.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
 import { Batch, type BatchParts, Order } from './batch.ts'
-import type { Message, Output, Redactor, Wire } from './message.ts'
+import type { Message, Output, Wire } from './message.ts'
 import type { Judge } from './policy/judge.ts'
 import { blocked, noticeOf, refusals } from './refusals.ts'
 
@@ -136,11 +136,6 @@ export class Gate {
     const batch = this.#batch()
     batch.say(outputs)
     return batch.record()
-  }
-
-  /** As `say`, for words that hide something of themselves from the tape. */
-  sayWith(words: (redactor: Redactor) => readonly Output[]): Promise<readonly Output[]> {
-    return this.say(words(this.#parts.masker))
   }
 
   /**

@@ -21,18 +21,29 @@ export async function sessions(options: { readonly config?: string; readonly jso
   return EXIT.ok
 }
 
-function rowOf({ id, header, state, frameCount, summary }: SessionListing): string[] {
+function rowOf({ id, header, state, frameCount, rowCount, summary }: SessionListing): string[] {
   const { identity, target } = header?.session ?? {}
   const totals = summary?.totals
-  // What only a seal can say is not guessed for tapes without one.
-  const counted = [totals?.rows, totals?.masked, totals?.verdicts.block, totals?.verdicts.hold].map((count) =>
-    String(count ?? '-'),
-  )
+  // What only a seal can say is not guessed for tapes without one; rows, every chunk has counted.
+  const counted = [rowCount, totals?.masked, totals?.verdicts.block, totals?.verdicts.hold].map((count) => String(count ?? '-'))
   const seconds = summary === undefined ? '-' : (summary.durationUs / 1e6).toFixed(1)
   return [id, identity?.subject ?? '?', target?.name ?? '?', state, String(frameCount), ...counted, seconds]
 }
 
-function jsonOf({ id, header, state, frameCount, summary }: SessionListing) {
+function jsonOf({ id, header, state, frameCount, rowCount, summary }: SessionListing) {
   const { identity, target, client, claims, startedAt, durability, policy } = header?.session ?? {}
-  return { id, state, frameCount, startedAt, identity, target, client, claims, durability, policy, summary: summary ?? null }
+  return {
+    id,
+    state,
+    frameCount,
+    rowCount,
+    startedAt,
+    identity,
+    target,
+    client,
+    claims,
+    durability,
+    policy,
+    summary: summary ?? null,
+  }
 }

@@ -2,6 +2,7 @@ import type { SessionQuery, SessionRow, StatementQuery, StatementRow } from '../
 import { cursorOf, placeOf } from './cursor.ts'
 import type { Database } from './database.ts'
 import type { CatalogSession, Scope } from './messages.ts'
+import { LARGE_RESULTS } from './schema.ts'
 import { anywhere, globbed } from './text.ts'
 
 const SESSIONS_PER_PAGE = 50
@@ -22,6 +23,11 @@ class Where {
     this.#parts.push(condition.replaceAll('$', `$${this.values.length}`))
   }
 
+  /** Without a value: as it stands in an index's own condition, which the planner recognises. */
+  also(condition: string): void {
+    this.#parts.push(condition)
+  }
+
   get sql(): string {
     return this.#parts.length === 0 ? '' : `where ${this.#parts.map((part) => `(${part})`).join(' and ')}`
   }
@@ -39,10 +45,15 @@ export async function findSessions(
   if (query.target !== undefined) where.add('target like $', globbed(query.target))
   if (query.protocol !== undefined) where.add('protocol = $', query.protocol)
   if (query.state !== undefined) where.add('state = $', query.state)
-  if (query.verdict !== undefined) where.add(`${VERDICT_COLUMNS[query.verdict]} > $`, 0)
+  if (query.verdict !== undefined) where.also(`${VERDICT_COLUMNS[query.verdict]} > 0`)
   if (query.since !== undefined) where.add('started_at >= $', query.since)
   if (query.until !== undefined) where.add('started_at < $', query.until)
-  if (query.minRows !== undefined) where.add('rows >= $', query.minRows)
+  const { minRows } = query
+  if (minRows !== undefined) {
+    const indexed = LARGE_RESULTS.findLast((rows) => rows <= minRows)
+    if (indexed !== undefined) where.also(`rows >= ${indexed}`)
+    where.add('rows >= $', minRows)
+  }
   if (query.text !== undefined)
     where.add('id in (select session from catalog.statements where text ilike $)', anywhere(query.text))
   if (cursor !== undefined) where.add('id < $', placeOf(cursor, SESSION_PLACE)[0])

@@ -6,7 +6,10 @@
  */
 
 /** Part of a reset: tables of another version are dropped, not migrated. */
-export const CATALOG_VERSION = 1
+export const CATALOG_VERSION = 2
+
+/** Sessions with that many result rows have an index of their own: whoever looks for large results wants few of many. */
+export const LARGE_RESULTS = [10_000, 1_000_000] as const
 
 export const CATALOG_SQL = `
 create schema catalog;
@@ -47,6 +50,11 @@ create index sessions_subject on catalog.sessions (subject text_pattern_ops, id)
 create index sessions_target on catalog.sessions (target text_pattern_ops, id);
 create index sessions_unfinished on catalog.sessions (state, id) where state <> 'sealed';
 create index sessions_started on catalog.sessions (started_at);
+-- What is rare among many is found without walking past the many.
+create index sessions_mask on catalog.sessions (id) where v_mask > 0;
+create index sessions_block on catalog.sessions (id) where v_block > 0;
+create index sessions_hold on catalog.sessions (id) where v_hold > 0;
+${LARGE_RESULTS.map((rows) => `create index sessions_rows_${rows} on catalog.sessions (id, rows) where rows >= ${rows};`).join('\n')}
 
 create table catalog.statements (
   session text collate "C" not null,

@@ -43,6 +43,8 @@ export interface Tape {
   readonly recovery: RecoveryStatement | undefined
   /** Frames that can be read now, recovered ones included. */
   readonly frameCount: number
+  /** Result rows that were released, as the chunks say: also of a tape that no seal sums up. */
+  readonly rowCount: number
   readonly segments: readonly SegmentIndex[]
   /** Frames in order, one chunk in memory at a time. Does not verify: that is `verifyTape`. */
   frames(range?: FrameRange, signal?: AbortSignal): AsyncGenerator<TapeFrame>
@@ -61,6 +63,7 @@ export async function openTape(store: Store, id: string, signal?: AbortSignal): 
     summary,
     recovery: recovered?.statement,
     frameCount: onTape + (recovered?.statement.recovered ?? 0),
+    rowCount: rowsIn([...segments, ...(recovered === undefined ? [] : [recovered])]),
     segments,
     async *frames(range = {}, framesSignal) {
       for (const segment of segments)
@@ -68,6 +71,10 @@ export async function openTape(store: Store, id: string, signal?: AbortSignal): 
       if (recovered !== undefined) yield* chunkFrames(store, tapeKeys.recovered(id), recovered.chunks, true, range, framesSignal)
     },
   }
+}
+
+function rowsIn(parts: readonly { readonly chunks: readonly IndexRow[] }[]): number {
+  return parts.reduce((sum, { chunks }) => chunks.reduce((more, [, , , , , , , , rows]) => more + rows, sum), 0)
 }
 
 async function* chunkFrames(
@@ -119,6 +126,7 @@ export interface SessionListing {
   readonly header: TapeHeader | undefined
   readonly state: TapeState
   readonly frameCount: number
+  readonly rowCount: number
   readonly summary: Summary | undefined
 }
 
@@ -128,11 +136,11 @@ export async function* listSessions(store: Store, signal?: AbortSignal): AsyncGe
     const id = /^tapes\/([^/]+)\/0000\.tape$/.exec(key)?.[1]
     if (id === undefined) continue
     try {
-      const { header, state, frameCount, summary } = await openTape(store, id, signal)
-      yield { id, header, state, frameCount, summary }
+      const { header, state, frameCount, rowCount, summary } = await openTape(store, id, signal)
+      yield { id, header, state, frameCount, rowCount, summary }
     } catch (error) {
       if (!(error instanceof ApplianceError) || error.code !== 'TAPE_MALFORMED') throw error
-      yield { id, header: undefined, state: 'open', frameCount: 0, summary: undefined }
+      yield { id, header: undefined, state: 'open', frameCount: 0, rowCount: 0, summary: undefined }
     }
   }
 }

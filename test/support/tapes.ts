@@ -32,7 +32,7 @@ export function saidIn(frames: readonly TapeFrame[]): Buffer {
 }
 
 export function isMasked(frames: readonly TapeFrame[], dir: 'in' | 'out'): boolean {
-  return frames.some((frame) => frame.dir === dir && frame.masks !== null && frame.kind !== 'cancel-key')
+  return frames.some((frame) => frame.dir === dir && frame.masks !== null)
 }
 
 async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {

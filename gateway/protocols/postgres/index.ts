@@ -90,6 +90,6 @@ async function converse(greeting: Startup, session: Session, sessions: Sessions)
   const ends = { client, server: upstream.socket }
   const write = async (outputs: readonly Output[]): Promise<void> => send(ends, outputs, session.signal)
   for await (const outputs of gate.pass([welcome(upstream)], session.signal)) await write(outputs)
-  await write(await gate.sayWith((redactor) => admission(key.key, redactor)))
+  await write(await gate.say(admission(key.key)))
   session.closing(await relay(ends, wire, gate, session.signal))
 }

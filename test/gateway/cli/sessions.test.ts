@@ -4,18 +4,21 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { sessions } from '../../../gateway/cli/sessions.ts'
 import { recorded, terminal } from '../../support/recorded-session.ts'
-import { recordingFolder, START } from '../../support/recording.ts'
+import { entry, recordingFolder, START } from '../../support/recording.ts'
 
 test('sessions lists the newest first, with what their seals say', async () => {
   await using folder = await recordingFolder()
   const first = await recorded(folder)
   const room = await folder.room({ gateway: 'gw2' })
-  const { info } = await room.open({ ...START, identity: { ...START.identity, subject: '\u001b[31magent-8' } })
+  const { info, recorder } = await room.open({ ...START, identity: { ...START.identity, subject: '\u001b[31magent-8' } })
+  // A block closes its chunk at once: what a tape without a seal can be asked.
+  const verdict = { act: 'block', rules: ['r'], policy: 'abababababab' } as const
+  await recorder.append([entry({ dir: 'out', kind: 'reply', facts: { rows: 3 } }), entry({ verdict })])
   const cli = terminal(folder)
   assert.equal(await sessions({}, cli), 0)
   const [head, ...rows] = cli.text().trimEnd().split('\n')
   assert.match(head ?? '', /^SESSION +WHO +TARGET +STATE/)
-  assert.match(rows[0] ?? '', new RegExp(`^${info.id} +\\\\x1b\\[31magent-8 +shop +open`))
+  assert.match(rows[0] ?? '', new RegExp(`^${info.id} +\\\\x1b\\[31magent-8 +shop +open +2 +3 +- `))
   assert.match(rows[1] ?? '', new RegExp(`^${first} +agent-7 +shop +sealed +5 `))
   const json = terminal(folder)
   await sessions({ json: true }, json)
