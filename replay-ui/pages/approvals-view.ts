@@ -21,6 +21,8 @@ export interface ApprovalsInput {
   readonly approvals: readonly ApprovalView[]
   readonly more: boolean
   readonly picked: ApprovalView | undefined
+  /** Named in the address, and not there or not this reader's. */
+  readonly missing?: string | undefined
   /** Characters of the picked command that are shown. */
   readonly chars: number
   readonly nowMs: number
@@ -62,7 +64,7 @@ export function view(input: ApprovalsInput): TemplateResult {
                   ${rest.length === 0 ? html`<p class="quiet">No decision yet.</p>` : html`<ul>${rest.map((one) => requestRow(one, input))}</ul>`}
                   ${input.more ? html`<button type="button" class="link" @click=${input.onMore}>Older requests</button>` : nothing}
                 </nav>
-                ${picked === undefined ? html`<section class="pane request"><p class="quiet">Pick a request.</p></section>` : requestView(picked, input)}
+                ${picked === undefined ? html`<section class="pane request"><p class="quiet" role="status">${input.missing === undefined ? 'Pick a request.' : html`There is no request ${safeLine(input.missing, 40)}, or it is not yours to see.`}</p></section>` : requestView(picked, input)}
               </div>`
     }
   </main>`

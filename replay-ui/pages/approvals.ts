@@ -64,6 +64,7 @@ export class ApprovalsPage extends LitElement {
     if (!changed.has('picked')) return
     this.#chars = COMMAND_CHARS
     this.#decideProblem = ''
+    if (this.picked !== undefined && this.#state === 'here' && this.#picked() === undefined) void this.#load()
   }
 
   protected override render(): TemplateResult {
@@ -75,6 +76,7 @@ export class ApprovalsPage extends LitElement {
       approvals: this.#approvals,
       more: this.#next !== null,
       picked,
+      missing: picked === undefined && this.#state === 'here' ? this.picked : undefined,
       chars: this.#chars,
       nowMs: Date.now(),
       decide: {
@@ -96,10 +98,10 @@ export class ApprovalsPage extends LitElement {
     })
   }
 
-  /** The one in the address; else the newest that waits, else the newest. */
+  /** The one in the address and no other; where that names none the newest that waits, else the newest. */
   #picked(): ApprovalView | undefined {
-    const named = this.#approvals.find(({ id }) => id === this.picked)
-    return named ?? this.#approvals.find(({ state }) => state === 'pending') ?? this.#approvals[0]
+    if (this.picked !== undefined) return this.#approvals.find(({ id }) => id === this.picked)
+    return this.#approvals.find(({ state }) => state === 'pending') ?? this.#approvals[0]
   }
 
   async #load(cursor?: string): Promise<void> {

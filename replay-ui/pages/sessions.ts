@@ -84,7 +84,8 @@ export function view(input: SessionsInput): TemplateResult {
 }
 
 function body(input: SessionsInput): TemplateResult {
-  const { state, rows, problem, filter } = input
+  const { state, rows, problem, filter, wrong } = input
+  if (wrong !== '' && rows.length === 0) return empty('Nothing was looked for', 'The filter is not understood; why stands above.')
   if (state === 'failed' && rows.length === 0) return failure(problem, input.onRetry)
   if (state === 'loading' && rows.length === 0) return loading('Loading sessions …')
   if (rows.length === 0)

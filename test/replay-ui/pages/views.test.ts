@@ -78,6 +78,12 @@ test('a command is never shortened without saying by how much, and not approved 
   assert.match(text, /Show the whole command before you approve it/)
 })
 
+test('a request that is not there is said to be so, and no other stands in its place', () => {
+  const text = inbox(PENDING, { picked: undefined, missing: 'A-NOTTHERE' })
+  assert.match(text, /There is no request A-NOTTHERE/)
+  assert.ok(!text.includes('Approve: it runs once'))
+})
+
 test('who may not decide is told why, and who comes late that it is too late', () => {
   assert.match(inbox({ ...PENDING, may: { decide: false, why: 'agents never approve' } }), /agents never approve/)
   assert.match(inbox(PENDING, { nowMs: Date.parse('2026-11-20T14:00:00Z') }), /time to decide is over/)
