@@ -3,6 +3,7 @@ import type { Match } from '../../schemas/policy.ts'
 import type { ConditionPlace } from './condition-facts.ts'
 import { type Fits, globs } from './globs.ts'
 import { listOf } from './quantities.ts'
+import { shellTests } from './shell/match-shell.ts'
 import { categoriesOf } from './sql/functions.ts'
 
 /** Whose session it is, and what it has done before that changes what names mean. */
@@ -42,6 +43,7 @@ export function compileMatch(match: Match): Matches {
   if (match.where_trivial !== undefined) tests.push(whereTest('trivial_where', match.where_trivial, verbs))
   if (match.limited !== undefined)
     tests.push((facts) => facts['limit'] !== undefined && (facts['limit'] !== null) === match.limited)
+  tests.push(...shellTests(match))
   for (const name of FLAGS) {
     const wanted = match[name]
     if (wanted !== undefined) tests.push((facts) => (facts[name] === true) === wanted)
@@ -66,6 +68,11 @@ const FLAGS = [
   'parse_ok',
   'masked_write',
   'writes_from_masked',
+  'network',
+  'analysable',
+  'dynamic_arguments',
+  'background',
+  'elevates',
 ] as const satisfies readonly (keyof Match & Flag)[]
 
 const RANGES = ['limit', 'size', 'statement_count'] as const satisfies readonly (keyof Match)[]

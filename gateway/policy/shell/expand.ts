@@ -94,30 +94,38 @@ function tilde(raw: string, alone: boolean): RawPiece[] {
 
 function pieces(nodes: readonly Syntax[], scope: Scope, walk: Walk, whole: boolean): RawPiece[] {
   adjacent(nodes, scope)
-  return nodes.flatMap((node, index): readonly RawPiece[] => {
+  const parts = runs(nodes)
+  return parts.flatMap((node, index): readonly RawPiece[] => {
     const raw = scope.source.slice(node.start, node.end)
     if (index === 0 && node.type === 'word' && raw.startsWith('~')) {
       return walk.found.homeChanged
         ? [{ kind: 'any', source: '$HOME', many: false }, ...readBare(raw.slice(1))]
-        : tilde(raw, nodes.length === 1)
+        : tilde(raw, parts.length === 1)
     }
     // $"..." is read as a lone dollar and a string.
-    if (node.type === '$' && nodes[index + 1]?.type === 'string') return []
+    if (raw === '$' && parts[index + 1]?.type === 'string') return []
     return nodePieces(node, scope, walk, whole)
   })
 }
 
+/** Unquoted text comes in several tokens (`a[b]`), which mean something together. */
+function runs(nodes: readonly Syntax[]): Syntax[] {
+  const parts: Syntax[] = []
+  for (const node of nodes) {
+    const last = parts.at(-1)
+    if (last !== undefined && BARE.has(last.type) && BARE.has(node.type))
+      parts[parts.length - 1] = { ...last, type: 'word', end: node.end }
+    else parts.push(node)
+  }
+  return parts
+}
+
+const BARE = new Set(['word', 'number', 'variable_name', 'test_operator', 'extglob_pattern', 'regex', '$'])
+
 function nodePieces(node: Syntax, scope: Scope, walk: Walk, whole: boolean): readonly RawPiece[] {
   const raw = scope.source.slice(node.start, node.end)
+  if (BARE.has(node.type)) return readBare(raw)
   switch (node.type) {
-    case 'word':
-    case 'number':
-    case 'variable_name':
-    case 'test_operator':
-    case 'extglob_pattern':
-    case 'regex':
-    case '$':
-      return readBare(raw)
     case 'raw_string':
       return [{ kind: 'text', text: raw.slice(1, -1) }, MARK]
     case 'ansi_c_string':

@@ -1,4 +1,4 @@
-import { showWord, showWords, type Word } from './word.ts'
+import { showWord, showWords, textWord, type Word } from './word.ts'
 
 /** More of one kind than this is no command a person or a program writes; the text then counts as unparsable. */
 const MAX_FOUND = 500
@@ -45,7 +45,7 @@ export class Found {
   }
 
   path(program: string, path: Word): void {
-    this.#add(this.paths, `${program} ${showWord(path)}`)
+    this.#add(this.paths, `${showWord(textWord(program))} ${showWord(path)}`)
   }
 
   redirect(operator: string, path: Word): void {
@@ -54,7 +54,7 @@ export class Found {
 
   host(program: string, host: string): void {
     this.network = true
-    this.#add(this.hosts, `${program} ${host}`)
+    this.#add(this.hosts, `${/^[<>]+$/.test(program) ? program : showWord(textWord(program))} ${host}`)
   }
 
   pipe(programs: readonly string[]): void {

@@ -39,11 +39,13 @@ export function readBare(raw: string): RawPiece[] {
     } else if (char === '[') {
       const end = raw.indexOf(']', at + 2)
       const inside = raw.slice(at, end + 1)
-      if (end === -1 || /[\\/$`'"|&;()<>\s]/.test(inside)) text += char
+      if (raw === '[' || raw === '[[') text += char
       else {
+        // What has quotes in its brackets, or goes on behind them, is some pattern.
+        const plain = /^\[[A-Za-z0-9!^_.:-]+\]$/.test(inside)
         flush()
-        pieces.push({ kind: 'glob', text: /^\[[A-Za-z0-9!^-]+\]$/.test(inside) ? inside : '?' })
-        at = end
+        pieces.push(plain ? { kind: 'glob', text: inside } : { kind: 'any', source: '$()', many: false })
+        if (plain) at = end
       }
     } else if (char === '{' || char === ',' || char === '}') {
       flush()
