@@ -9,7 +9,7 @@ before(loadShell)
 
 const packs = Object.entries(SHELL_PACKS).map(([name, { rules }]) => ({
   name,
-  rules: rules.map((rule) => ({ id: rule.id, fits: compileMatch(rule.match) })),
+  rules: rules.map((rule) => ({ id: rule.id, fits: compileMatch(rule.match ?? {}) })),
 }))
 const around = {
   searchPath: undefined,
