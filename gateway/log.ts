@@ -33,6 +33,10 @@ export class Log {
     this.#logger.info(facts, 'gateway started')
   }
 
+  policyActivated(policy: string): void {
+    this.#logger.info({ policy }, 'another policy is in force')
+  }
+
   warned(warning: string): void {
     this.#logger.warn({ warning }, 'configuration warning')
   }

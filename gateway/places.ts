@@ -5,6 +5,8 @@ export interface Places {
   readonly keys: string
   readonly accessKeys: string
   readonly approvals: string
+  /** The policy in force, kept for the next start. */
+  readonly policy: string
   /** What identities were given within windows, one file per process. */
   readonly budgets: string
   /** One-time sign-in links of the console. */
@@ -25,6 +27,7 @@ export function placesIn(dataDir: string): Places {
     keys: join(dataDir, 'keys'),
     accessKeys: join(dataDir, 'keys', 'access'),
     approvals: join(dataDir, 'desk', 'approvals'),
+    policy: join(dataDir, 'policy'),
     budgets: join(dataDir, 'desk', 'budgets'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),

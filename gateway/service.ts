@@ -16,6 +16,7 @@ import type { Log } from './log.ts'
 import { OrphanWatch } from './orphan-watch.ts'
 import { placesIn } from './places.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
+import { PolicyKeeper } from './policy-keeper.ts'
 import type { Protocol } from './protocol.ts'
 import { GatewaySessions } from './sessions.ts'
 import { Cancels } from './sessions-cancel.ts'
@@ -49,6 +50,7 @@ export class Service {
   readonly #orphans: OrphanWatch | undefined
   readonly #denials: Denials
   readonly #desk: FolderDesk
+  readonly #policies: PolicyKeeper
   readonly #budgets: BudgetFolder
   readonly #settings: Settings
   readonly #log: Log
@@ -62,6 +64,7 @@ export class Service {
     readonly orphans: OrphanWatch | undefined
     readonly denials: Denials
     readonly desk: FolderDesk
+    readonly policies: PolicyKeeper
     readonly budgets: BudgetFolder
     readonly settings: Settings
     readonly log: Log
@@ -73,6 +76,7 @@ export class Service {
     this.#orphans = parts.orphans
     this.#denials = parts.denials
     this.#desk = parts.desk
+    this.#policies = parts.policies
     this.#budgets = parts.budgets
     this.#settings = parts.settings
     this.#log = parts.log
@@ -82,7 +86,11 @@ export class Service {
   static async open(settings: Settings, options: ServiceOptions): Promise<Service> {
     const { log, env, worker = 0, forwardCancel } = options
     const places = placesIn(settings.dataDir)
-    const policy = await loadPolicy(settings)
+    const policies = await PolicyKeeper.open({
+      file: settings.policyFile,
+      folder: places.policy,
+      context: { groups: knownGroups(settings) },
+    })
     let denials: Denials | undefined
     const doorkeeper = new Doorkeeper({
       identities: settings.identities,
@@ -107,7 +115,7 @@ export class Service {
     )
     const tapes = await openTapeRoom(settings, log, worker, {
       attesters: settings.attesters,
-      facts: { policy: policy.hash, durability: settings.durability, targets: settings.targets.size },
+      facts: { policy: policies.current.hash, durability: settings.durability, targets: settings.targets.size },
     })
     prefetchCredentials(settings, log, env)
     denials = new Denials(
@@ -119,7 +127,7 @@ export class Service {
     const cancels = new Cancels(worker, forwardCancel)
     const sessions = new GatewaySessions({
       settings,
-      policy,
+      policies,
       doorkeeper,
       room: tapes.room,
       approvals: desk,
@@ -129,9 +137,19 @@ export class Service {
       log,
       env,
     })
+    policies.follow({
+      desk,
+      ledger: tapes.ledger,
+      approvalTtlMs: settings.limits.approvalTtlMs,
+      onActivated: (policy) => {
+        sessions.adopt(policy)
+        log.policyActivated(policy.hash)
+      },
+      onRefused: (why) => log.warned(why),
+    })
     const orphans = worker <= 1 ? new OrphanWatch({ ...tapes, log }) : undefined
     const listeners: Listener[] = []
-    const service = new Service({ cancels, listeners, sessions, tapes, denials, orphans, desk, budgets, settings, log })
+    const service = new Service({ cancels, listeners, sessions, tapes, denials, orphans, desk, policies, budgets, settings, log })
     try {
       for (const each of settings.listeners) {
         const identity = identities.get(each.protocol)
@@ -179,6 +197,7 @@ export class Service {
   async #giveBack(): Promise<boolean> {
     try {
       await this.#orphans?.[Symbol.asyncDispose]()
+      await this.#policies[Symbol.asyncDispose]()
       await this.#budgets[Symbol.asyncDispose]()
       await this.#denials.tell()
       await this.#tapes[Symbol.asyncDispose]()

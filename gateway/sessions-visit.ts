@@ -19,6 +19,7 @@ export interface VisitParts {
   /** Where the gateway connects to: as in `info`, but never masked. */
   readonly target: Target
   readonly recorder: Recorder
+  /** Under the policy at the session's start. */
   readonly judge: Judge
   readonly masker: Masker
   readonly labels: ColumnLabels
@@ -40,9 +41,21 @@ export class Visit implements Session, Recorder {
   #reason: string | undefined
   #gate: Gate | undefined
   #sealed: Promise<Seal> | undefined
+  #judge: Judge
+  #policy: string
 
   constructor(parts: VisitParts) {
     this.#parts = parts
+    this.#judge = parts.judge
+    this.#policy = parts.info.policy
+  }
+
+  /** From here on the session is judged under another policy; `make` is given its judge until now. On the tape. */
+  adopt(policy: string, make: (before: Judge) => Judge): void {
+    this.#judge = make(this.#judge)
+    const previous = this.#policy
+    this.#policy = policy
+    this.note('policy.activate', { policy, previous }).catch(() => this.closing('recording failed'))
   }
 
   get id(): SessionId {
@@ -80,15 +93,22 @@ export class Visit implements Session, Recorder {
 
   gate(wire: Wire): Gate {
     if (this.#gate !== undefined) throw new Error('a session has one gate')
-    const { info, judge, masker, approvals, bindingKey, approvalTtlMs } = this.#parts
+    const { info, masker, approvals, bindingKey, approvalTtlMs } = this.#parts
     const { identity, target } = info
+    const inForce = (): string => this.#policy.slice(0, POLICY_HASH_CHARS)
     this.#gate = new Gate(
       {
-        judge,
+        judge: {
+          judge: (message) => this.#judge.judge(message),
+          review: (message) => this.#judge.review(message),
+          seen: (message, masks) => this.#judge.seen?.(message, masks),
+        },
         masker,
         approvals,
         recorder: this,
-        policy: info.policy.slice(0, POLICY_HASH_CHARS),
+        get policy() {
+          return inForce()
+        },
         asker: {
           about: 'message',
           session: info.id,

@@ -11,7 +11,7 @@ import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { Log } from './log.ts'
 import { Masker } from './masking/masker.ts'
 import type { Budgets } from './policy/budgets.ts'
-import type { Policy } from './policy/policy.ts'
+import type { Outside, Policy } from './policy/policy.ts'
 import type { Joined, Knock, Session, Sessions } from './protocol.ts'
 import type { Cancels } from './sessions-cancel.ts'
 import { SharedSessions } from './sessions-shared.ts'
@@ -23,7 +23,8 @@ const MAX_SWEEP_MS = 60_000
 
 export interface SessionsParts {
   readonly settings: Settings
-  readonly policy: Policy
+  /** The policy in force. */
+  readonly policies: { readonly current: Policy }
   readonly doorkeeper: Doorkeeper
   readonly room: Pick<RecorderRoom, 'open'>
   readonly approvals: Approvals
@@ -59,6 +60,10 @@ export class GatewaySessions {
     this.#sweep = setInterval(() => this.#endIdle(idleTimeoutMs), Math.min(MAX_SWEEP_MS, idleTimeoutMs / 4)).unref()
   }
 
+  get #outside(): Outside {
+    return { now: Date.now, budgets: this.#parts.budgets }
+  }
+
   get size(): number {
     return this.#open.size
   }
@@ -84,6 +89,15 @@ export class GatewaySessions {
   /** Resolves when the shared sessions that are ending have been sealed. */
   drained(): Promise<void> {
     return this.#shared.drained()
+  }
+
+  /** Every open session goes on under this policy; what is masked in it, and how, stays as it began. */
+  adopt(policy: Policy): void {
+    for (const visit of this.#open) this.#adopt(visit, policy)
+  }
+
+  #adopt(visit: Visit, policy: Policy): void {
+    visit.adopt(policy.hash, (before) => policy.judge(visit.identity, visit.target, this.#outside, before))
   }
 
   /** Ends one session with this refusal; false where it is not open here. */
@@ -176,7 +190,8 @@ export class GatewaySessions {
   }
 
   async #record(knock: Knock, identity: Identity, found: TargetSettings, reservation: Reservation): Promise<Visit> {
-    const { settings, policy, room, approvals, keys, log, env } = this.#parts
+    const { settings, policies, room, approvals, keys, log, env } = this.#parts
+    const policy = policies.current
     const masker = new Masker({
       rules: policy.masking(identity),
       tagKey: randomBytes(TAG_KEY_BYTES),
@@ -184,7 +199,7 @@ export class GatewaySessions {
     })
     const target: Target = knock.database === undefined ? found.target : { ...found.target, database: knock.database }
     // Whatever can fail does so before there is a tape to seal.
-    const judge = policy.judge(identity, target, { now: Date.now, budgets: this.#parts.budgets })
+    const judge = policy.judge(identity, target, this.#outside)
     const labels = policy.columns(identity)
     const { info, recorder } = await room.open({
       identity,
@@ -223,6 +238,8 @@ export class GatewaySessions {
       },
     })
     this.#open.add(visit)
+    // Another came into force while the tape was opened.
+    if (policies.current !== policy) this.#adopt(visit, policies.current)
     log.opened({ session: info.id, subject: identity.subject, target: target.name, client: knock.client, proof: identity.proof })
     return visit
   }

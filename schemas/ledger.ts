@@ -89,8 +89,8 @@ export const LedgerEntry = Type.Union([
   ),
   kind(
     'policy.activate',
-    { policy: Hex, previous: Type.Optional(Hex) },
-    { description: 'SHA-256 of the policy in force from here on' },
+    { policy: Hex, previous: Type.Optional(Hex), by: Type.Optional(Text), request: Type.Optional(Text) },
+    { description: 'SHA-256 of the policy in force from here on; who changed the file, and upon which request' },
   ),
   kind(
     'approval.request',

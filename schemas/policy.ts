@@ -311,6 +311,8 @@ export const PolicyFile = Type.Object(
         strict,
       ),
     ),
+    /** Of a change of this policy: who has to approve it before it comes into force. */
+    activation: Type.Optional(Type.Object({ approval: ApprovalRule }, strict)),
     labels: Type.Optional(Type.Record(Type.String({ pattern: LabelId }), Label, strict)),
     detectors: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,60}$' }), Detector, strict)),
     exempt: Type.Optional(

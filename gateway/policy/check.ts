@@ -45,6 +45,8 @@ export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext):
   if ([unparsable, action, maskedWrite].includes('hold')) {
     checkApprovers(holdOf(undefined, file).groups, ['defaults'], context, report)
   }
+  if (file.activation !== undefined)
+    checkApprovers(holdOf(file.activation.approval, file).groups, ['activation', 'approval'], context, report)
   checkTests(file, report)
 }
 

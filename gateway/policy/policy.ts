@@ -26,8 +26,10 @@ export interface Policy {
   readonly content: PolicyFile
   /** The rules' own examples, for `sallyport policy test`. */
   readonly tests: NonNullable<PolicyFile['tests']>
-  /** A new session's judge, its counters at zero. Throws where a rule that applies needs a clock and there is none. */
-  judge(identity: Identity, target: Target, outside?: Outside): Judge
+  /** Who has to approve another policy in place of this one. */
+  readonly activation: { readonly groups: readonly string[]; readonly count: number } | undefined
+  /** A new session's judge, its counters at zero, or in place of `before`, going on from there. Throws where a rule that applies needs a clock and there is none. */
+  judge(identity: Identity, target: Target, outside?: Outside, before?: Judge): Judge
   /** What the content detectors do for this identity. */
   masking(identity: Identity): MaskingRules
   /** Which columns carry labelled data for this identity. */
@@ -62,22 +64,26 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
     file,
     content,
     tests: content.tests ?? [],
-    judge: (identity, target, outside = {}) =>
-      new SessionJudge({
-        rules: rules.filter((rule) => rule.applies(identity, target)),
-        place: conditionPlace(identity, target),
-        now: outside.now ?? clockless,
-        counter: counterFor(identity, outside),
-        vocabulary: VOCABULARIES[target.protocol],
-        kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
-        sql: target.protocol === 'postgres',
-        shadow: content.mode === 'shadow',
-        searchPath,
-        otherwise: defaults.action ?? 'allow',
-        unparsable: defaults.unparsable ?? 'block',
-        maskedWrite: defaults.masked_write ?? 'block',
-        hold: holdOf(undefined, content),
-      }),
+    activation: content.activation === undefined ? undefined : holdOf(content.activation.approval, content),
+    judge: (identity, target, outside = {}, before = undefined) =>
+      new SessionJudge(
+        {
+          rules: rules.filter((rule) => rule.applies(identity, target)),
+          place: conditionPlace(identity, target),
+          now: outside.now ?? clockless,
+          counter: counterFor(identity, outside),
+          vocabulary: VOCABULARIES[target.protocol],
+          kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
+          sql: target.protocol === 'postgres',
+          shadow: content.mode === 'shadow',
+          searchPath,
+          otherwise: defaults.action ?? 'allow',
+          unparsable: defaults.unparsable ?? 'block',
+          maskedWrite: defaults.masked_write ?? 'block',
+          hold: holdOf(undefined, content),
+        },
+        before instanceof SessionJudge ? before : undefined,
+      ),
     masking: (identity) => maskingRules(content, identity),
     columns: (identity) => columnLabels(content, identity),
     searchPath,

@@ -63,6 +63,18 @@ export class ReplyCounters {
     this.#perStatement = rules.some(({ threshold }) => threshold?.per === 'statement')
   }
 
+  /** Rules of the same ids count on in the session, under their new limits; statements that run meanwhile are counted anew. */
+  goOn(before: ReplyCounters): void {
+    const rules = new Set([...this.#byKind.values()].flat().filter(({ threshold }) => threshold?.per === 'session'))
+    for (const rule of rules) {
+      const old = [...before.#session.values()].find(
+        ({ rule: { id, threshold } }) => id === rule.id && threshold?.per === 'session',
+      )
+      if (old === undefined || rule.threshold === undefined) continue
+      this.#session.set(rule, { rule, counter: old.counter.under(rule.threshold), noted: false })
+    }
+  }
+
   /** A statement with these facts is about to run; `armed`: those of `conditional` that count its results. False when too many wait already. */
   arm(message: Message, facts: Facts, armed: ReadonlySet<CompiledRule>): boolean {
     if (this.conditional.length === 0 && !this.#perStatement) return true

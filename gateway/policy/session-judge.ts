@@ -39,8 +39,8 @@ export class SessionJudge implements Judge {
   readonly #parts: JudgeParts
   readonly #rules = new Map<string, readonly CompiledRule[]>()
   readonly #counters: ReplyCounters
-  readonly #names = new SqlNames()
-  readonly #refusedParts = new Map<number, Verdict>()
+  readonly #names: SqlNames
+  readonly #refusedParts: Map<number, Verdict>
   /** By kind, what follows from the facts that messages share; see `#known`. */
   #settled = new Map<string, WeakMap<Facts, Settled>>()
   #around: Surroundings
@@ -48,9 +48,13 @@ export class SessionJudge implements Judge {
   /** The minute for which it was last found out whose hours these are. */
   #minute = Number.NaN
 
-  constructor(parts: JudgeParts) {
+  /** `before`: the session's judge until now, under another policy; what the session did, and was given, is not forgotten. */
+  constructor(parts: JudgeParts, before?: SessionJudge) {
     this.#parts = parts
-    this.#around = { searchPath: parts.searchPath, place: parts.place }
+    this.#names = before === undefined ? new SqlNames() : before.#names
+    this.#refusedParts = before === undefined ? new Map() : before.#refusedParts
+    const moved = before !== undefined && before.#around.searchPath === undefined
+    this.#around = { searchPath: moved ? undefined : parts.searchPath, place: parts.place }
     this.#timed = parts.rules.filter(({ awake }) => awake !== undefined)
     for (const rule of parts.rules.filter(({ threshold }) => threshold === undefined)) {
       for (const kind of parts.kindsOf(rule)) this.#rules.set(kind, [...(this.#rules.get(kind) ?? []), rule])
@@ -61,6 +65,7 @@ export class SessionJudge implements Judge {
       parts.vocabulary,
       parts.counter,
     )
+    if (before !== undefined) this.#counters.goOn(before.#counters)
   }
 
   seen(message: Message, masks: Masks): void {

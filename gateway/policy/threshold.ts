@@ -32,6 +32,13 @@ export class Counter {
     this.#valuesAllowed = limits.distinct
   }
 
+  /** What was counted so far, under other limits. */
+  under(limits: Limits): Counter {
+    const counter = new Counter(limits, this.#passed)
+    for (const value of this.#values) counter.seen(value)
+    return counter
+  }
+
   get over(): boolean {
     return (
       this.#passed.rows() > this.#rowsAllowed ||

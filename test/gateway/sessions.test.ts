@@ -74,7 +74,7 @@ async function house(
   const desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
   const sessions = new GatewaySessions({
     settings,
-    policy: await loadPolicy(settings),
+    policies: { current: await loadPolicy(settings) },
     doorkeeper: new Doorkeeper({
       identities: settings.identities,
       folder: await KeyFolder.open(placesIn(gateway.dataDir).accessKeys),

@@ -235,3 +235,18 @@ function sharing(sql: string): TrialMessage {
   const facts = sqlFacts(sql)
   return Object.assign(new TrialMessage('client', 'query', Buffer.from(sql), 0, facts), { common: () => facts })
 }
+
+test('under another policy a session goes on where it was: what it was given, and what its names stand for', () => {
+  const budget = (rows: number, id = 's') =>
+    `  - { id: ${id}, on: postgres, threshold: { rows: ${rows}, per: session }, action: block }`
+  const first = policyOf(budget(100)).judge(agent, production)
+  first.judge(asking('PREPARE p AS DELETE FROM t', 1))
+  assert.equal(first.judge(someRows(80, 1)).act, 'allow')
+  const after = `${budget(90)}\n${DELETE}`
+  const second = policyOf(after).judge(agent, production, {}, first)
+  assert.deepEqual(second.judge(asking('EXECUTE p', 2)).rules, ['no-where'], 'prepared under the old one')
+  const verdict = second.judge(someRows(20, 2))
+  assert.deepEqual([verdict.act, 'keep' in verdict && verdict.keep], ['block', 10], '80 of 90 were given before')
+  const renamed = policyOf(budget(90, 'other')).judge(agent, production, {}, first)
+  assert.equal(renamed.judge(someRows(80, 3)).act, 'allow', 'another rule begins anew')
+})
