@@ -9,7 +9,7 @@ import { type Rig, startRig } from '../support/gateway-rig.ts'
 /** `public.parts.name` and `docs.secret` are labelled as well; what is labelled of `parts` lies in its partitions. */
 const POLICY = PEOPLE_POLICY.replace(
   'columns: [public.people.name]',
-  'columns: [public.people.name, public.parts.name, public.docs.secret]',
+  'columns: [public.people.name, public.parts.name, public.docs.secret, public.renamed.name]',
 )
 
 const SEED = `${PEOPLE_SQL}
@@ -32,6 +32,10 @@ create cast (text as bigint) with function as_box(text) as implicit;
 create operator + (leftarg = text, rightarg = text, function = sum_of);
 create view folded as select upper(7) as x, id from measures;
 create sequence counted;
+create table audit (id int);
+create rule also as on insert to audit do also select name from people limit 1;
+create table renamed (id int, name text);
+insert into renamed values (1, 'Zaphod7001');
 alter table people add constraint later unique (name) deferrable initially deferred;
 analyze;
 `
@@ -97,6 +101,7 @@ test('values of labelled columns that lie, or were put, outside of tables are ma
         'select upper(7)',
         'select x from folded limit 1',
         'explain (verbose, costs off) select x from folded',
+        'insert into audit values (1)',
       ],
     }
     for (const [what, statements] of Object.entries(parts)) {
@@ -176,5 +181,20 @@ test('values of labelled columns that lie, or were put, outside of tables are ma
       return true
     })
     await client.end()
+  })
+
+  await t.test('a label stays with a column that is given another name, or a table of another', async () => {
+    const client = await connect(rig)
+    for (const [change, read] of [
+      ['alter table renamed rename column name to title', 'select title, upper(title) from renamed'],
+      ['alter table renamed rename to elsewhere', 'select title, upper(title) from elsewhere'],
+      ['alter table elsewhere rename column title to heading', 'copy elsewhere to stdout'],
+    ] as const) {
+      await client.query(change)
+      assert.doesNotMatch(await answer(client, read), LEAKED, read)
+    }
+    assert.match(await answer(client, 'select heading from elsewhere'), /MASKED:person/)
+    await client.end()
+    for (const { received } of rig.tee.connections) assert.doesNotMatch(received.toString('latin1'), /Zaphod7001/)
   })
 })

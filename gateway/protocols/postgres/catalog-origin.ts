@@ -49,6 +49,7 @@ export function originOf(snapshot: Snapshot, oid: number, attnum: number): Origi
 /** Follows a column through views, partitions and inheritance. Kin know a column by its name: their attribute numbers differ. */
 class Trace {
   readonly #known: Snapshot['relations']
+  readonly #former: Snapshot['former']
   readonly columns = new Map<string, Column>()
   readonly relations = new Map<number, RelationName>()
   opaque = false
@@ -56,6 +57,7 @@ class Trace {
 
   constructor(snapshot: Snapshot) {
     this.#known = snapshot.relations
+    this.#former = snapshot.former
   }
 
   column(oid: number, name: string): void {
@@ -72,6 +74,7 @@ class Trace {
       }
       if (attnum === undefined) continue // a child's own column, which its parent has not
       this.columns.set(key, { schema: relation.schema, table: relation.table, column })
+      for (const [index, was] of (this.#former?.get(`${at} ${attnum}`) ?? []).entries()) this.columns.set(`${key} ${index}`, was)
       for (const kin of relation.kin) queue.push([kin, column])
       if (relation.view !== undefined) this.#viewColumn(relation, attnum, queue)
     }

@@ -47,11 +47,13 @@ export interface Additions {
   readonly functions: ReadonlySet<string>
   /** Operators spelled like one of PostgreSQL's. Those of extensions are not among them. */
   readonly operators: ReadonlySet<string>
+  /** Relations with rules, other than those that make views: what is asked of them may be answered with something else. */
+  readonly ruled: ReadonlySet<string>
   /** There are casts that run without being written. */
   readonly casts: boolean
 }
 
-export const NO_ADDITIONS: Additions = { functions: new Set(), operators: new Set(), casts: false }
+export const NO_ADDITIONS: Additions = { functions: new Set(), operators: new Set(), ruled: new Set(), casts: false }
 
 export interface Snapshot {
   /** By oid. */
@@ -59,6 +61,8 @@ export interface Snapshot {
   /** Names of the system's own relations. */
   readonly system: ReadonlySet<string>
   readonly additions: Additions
+  /** By `oid attnum`: what a column was called, with its table and schema, when it was seen before. A label on that stays with it. */
+  readonly former?: ReadonlyMap<string, readonly Column[]>
 }
 
 /** Objects made after initdb have oids from here (FirstNormalObjectId). */
@@ -103,6 +107,8 @@ const ADDITIONS = `
   UNION SELECT 'operator', o.oprname FROM pg_catalog.pg_operator o
   WHERE o.oid >= ${FIRST_NORMAL_OID} AND ('pg_catalog.pg_operator'::pg_catalog.regclass, o.oid) NOT IN (SELECT classid, objid FROM extended)
     AND o.oprname IN (SELECT oprname FROM pg_catalog.pg_operator WHERE oid < ${FIRST_NORMAL_OID})
+  UNION SELECT 'rule', c.relname FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+  WHERE r.oid >= ${FIRST_NORMAL_OID} AND r.rulename <> '_RETURN'
   UNION SELECT 'cast', '' FROM pg_catalog.pg_cast c
   WHERE c.oid >= ${FIRST_NORMAL_OID} AND c.castcontext <> 'e'
     AND ('pg_catalog.pg_cast'::pg_catalog.regclass, c.oid) NOT IN (SELECT classid, objid FROM extended)`
@@ -136,6 +142,7 @@ export async function takeSnapshot(socket: Duplex, signal: AbortSignal): Promise
     additions: {
       functions: namesOf(additions, 'function'),
       operators: namesOf(additions, 'operator'),
+      ruled: namesOf(additions, 'rule'),
       casts: additions.some(([what]) => what === 'cast'),
     },
   }

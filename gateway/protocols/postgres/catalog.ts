@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { type Origin, originOf } from './catalog-origin.ts'
-import { type Additions, type Relation, type Snapshot, takeSnapshot } from './catalog-snapshot.ts'
+import { type Additions, type Column, type Relation, type Snapshot, takeSnapshot } from './catalog-snapshot.ts'
 import { loginUpstream } from './login.ts'
 import { push } from './startup-pull.ts'
 import { binaryMessage } from './upstream-query.ts'
@@ -149,12 +149,32 @@ export class Catalog {
     this.#triedAt = began
     this.#failures++
     const snapshot = await this.#take(AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS))
-    this.#snapshot = snapshot
+    this.#snapshot = { ...snapshot, former: formerNames(this.#snapshot, snapshot) }
     this.#takenAt = began
     this.#failures = 0
     this.#origins = new Map()
     this.#byName = undefined
   }
+}
+
+/** Names that columns in `now` had in `before`, or were known to have had then. */
+function formerNames(before: Snapshot, now: Snapshot): ReadonlyMap<string, readonly Column[]> {
+  const former = new Map<string, readonly Column[]>()
+  for (const [oid, { schema, table, columns }] of now.relations) {
+    const old = before.relations.get(oid)
+    if (old === undefined) continue
+    const moved = old.schema !== schema || old.table !== table
+    for (const [attnum, column] of columns) {
+      const key = `${oid} ${attnum}`
+      const known = before.former?.get(key)
+      const was = old.columns.get(attnum)
+      if (was === undefined || (known === undefined && !moved && was === column)) continue
+      const names = known ?? []
+      const same = (name: Column): boolean => name.schema === old.schema && name.table === old.table && name.column === was
+      former.set(key, names.some(same) ? names : [...names, { schema: old.schema, table: old.table, column: was }])
+    }
+  }
+  return former
 }
 
 /** The catalogs of a process, one per target and database, shared by all its sessions. */

@@ -323,6 +323,7 @@ export class Columns implements ColumnJudge {
     const added = this.#catalog?.additions
     if (added === undefined) return false
     if (functions.some((name) => added.functions.has(bare(name)))) return true
+    if (added.ruled.size > 0 && relations.some((name) => added.ruled.has(bare(name)))) return true
     if ([...mentions.operators].some((name) => added.operators.has(name))) return true
     if (added.functions.size === 0) return false
     return columns.some(
