@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream'
-import { Pool } from 'undici'
+import { buildConnector, Pool } from 'undici'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
+import { isMetadata } from '../../hosts.ts'
 import { type Headers, type RequestHead, without } from './head.ts'
 
 /** Connections to one target at once; what exceeds them waits its turn. */
@@ -30,13 +31,13 @@ export class Upstream {
       pipelining: 1,
       headersTimeout: SILENCE_MS,
       bodyTimeout: SILENCE_MS,
-      connect: {
+      connect: guarded({
         timeout: CONNECT_MS,
         ...(tls.mode === 'off' ? {} : { rejectUnauthorized: tls.mode === 'verify' }),
         ...(tls.mode === 'verify' && tls.ca !== undefined ? { ca: tls.ca } : {}),
         ...(tls.mode === 'verify' && tls.serverName !== undefined ? { servername: tls.serverName } : {}),
         ...certificate,
-      },
+      }),
     })
   }
 
@@ -72,6 +73,18 @@ export class Upstream {
   close(): Promise<void> {
     return this.#pool.destroy()
   }
+}
+
+/** A name may lead anywhere by the time it is connected to: where the platform hands out identities, nothing is sent. */
+function guarded(options: buildConnector.BuildOptions): buildConnector.connector {
+  const connect = buildConnector(options)
+  return (to, done) =>
+    connect(to, (...connected) => {
+      const [, socket] = connected
+      if (socket === null || !isMetadata(socket.remoteAddress ?? '')) return done(...connected)
+      socket.destroy()
+      done(new ApplianceError('TARGET_REFUSED', 'the target is where this platform hands out identities'), null)
+    })
 }
 
 function listOf(headers: Readonly<Record<string, string | string[] | undefined>>): Headers {
