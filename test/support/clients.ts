@@ -14,6 +14,8 @@ const FINDERS = {
   pgbench: () => programs('pgbench', '/usr/lib/postgresql/15/bin/pgbench', '/usr/bin/pgbench'),
   pg_dump: () => programs('pg_dump'),
   python3: () => programs('python3', '/usr/bin/python3'),
+  curl: () => programs('curl'),
+  git: () => programs('git'),
   openssl: () => programs('openssl'),
   // Debian's module belongs to Debian's Python, whichever other comes first on the PATH.
   psycopg2: () => programs('/usr/bin/python3', 'python3').find((python) => imports(python, 'psycopg2')),

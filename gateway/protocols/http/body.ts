@@ -2,7 +2,7 @@ import type { Field, Redacted, RedactionSink, Redactor, StreamRedactor } from '.
 import { redactPairs } from './encoded-text.ts'
 import type { Fields } from './fields.ts'
 import { redactJson } from './json-body.ts'
-import { beginsOpaque, type Media } from './media.ts'
+import { isOpaque, type Media } from './media.ts'
 
 const TEXT: Field = { path: 'body', action: 'scan' }
 const LF = 0x0a
@@ -29,11 +29,10 @@ export function redactBody(
       redactLines(redactor, sink, [source, from, to], how.fields)
       break
     case 'opaque':
-      if (beginsOpaque(source.subarray(from, to))) sink.copy(source, from, to)
-      else redactor.write(sink, source, from, to, TEXT)
-      break
+    case 'unknown':
     case 'text':
-      redactor.write(sink, source, from, to, TEXT)
+      if (isOpaque(how.media, source.subarray(from, to))) sink.copy(source, from, to)
+      else redactor.write(sink, source, from, to, TEXT)
       break
     default:
       how.media satisfies never
@@ -81,7 +80,7 @@ export class StreamedBody {
   redact(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
     if (!this.#begun && bytes.length > 0) {
       this.#begun = true
-      this.#opaque = this.#how.media === 'opaque' && beginsOpaque(bytes)
+      this.#opaque = isOpaque(this.#how.media, bytes)
     }
     if (this.#opaque) return { bytes, masks: null }
     const sink = redactor.sink(bytes.length)

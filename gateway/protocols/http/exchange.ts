@@ -13,7 +13,7 @@ import type { Visit } from './visit.ts'
 
 /** One request and its response, through the gate of the session it belongs to. Never rejects for what peers do. */
 export async function exchange(
-  asked: { readonly request: IncomingMessage; readonly target: string },
+  asked: Asked,
   response: ServerResponse,
   { session, visit }: { readonly session: Session; readonly visit: Visit },
 ): Promise<void> {
@@ -31,6 +31,14 @@ export async function exchange(
   }
 }
 
+export interface Asked {
+  readonly request: IncomingMessage
+  /** Path and query as the target is to see them. */
+  readonly target: string
+  /** What stood in front of them. */
+  readonly prefix: string
+}
+
 interface Way {
   readonly visit: Visit
   readonly channel: number
@@ -39,10 +47,7 @@ interface Way {
 }
 
 /** False where a refusal was the answer. */
-async function forward(
-  asked: { readonly request: IncomingMessage; readonly target: string },
-  { visit, channel, reply, signal }: Way,
-): Promise<boolean> {
+async function forward(asked: Asked, { visit, channel, reply, signal }: Way): Promise<boolean> {
   const request = await readRequest(asked, { channel, fields: visit.fields })
   const through = (message: Message): AsyncGenerator<Output> => outputsOf(visit.gate, message, signal)
   for await (const output of through(request.message)) {
@@ -53,7 +58,12 @@ async function forward(
   const upstream = await visit.upstream()
   const answer = await upstream.ask(request.head, request.body(through), await visit.credential(), signal)
   try {
-    const parts = readResponse(answer, { channel, fields: visit.fields, method: request.head.method })
+    const parts = readResponse(answer, {
+      channel,
+      fields: visit.fields,
+      method: request.head.method,
+      place: { prefix: asked.prefix, authority: upstream.authority },
+    })
     for await (const message of parts) {
       for await (const output of through(message)) {
         if (output.own !== undefined) {

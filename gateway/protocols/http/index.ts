@@ -66,7 +66,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const { sessions, signal } = connection
   connection.busy++
   try {
-    const { knock, run, target } = knockOf({
+    const { knock, run, target, prefix } = knockOf({
       headers: pairsOf(request.rawHeaders),
       target: request.url ?? '/',
       client: addressOf(request),
@@ -77,7 +77,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     const close = (): void => void (connection.busy === 0 && request.socket.destroy())
     session.signal.addEventListener('abort', close, { once: true })
     request.socket.once('close', () => session.signal.removeEventListener('abort', close))
-    await exchange({ request, target }, response, { session, visit: state })
+    await exchange({ request, target, prefix }, response, { session, visit: state })
     if (session.signal.aborted) request.socket.destroySoon()
   } catch (error) {
     // Before there is a session there is no tape either: the log has it, as it has every failed proof.

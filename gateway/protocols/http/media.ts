@@ -2,20 +2,24 @@ import { type Headers, headerOf } from './head.ts'
 
 /**
  * How a body is read. `json`, `form`: by their values. `events`: line by line as it comes (server-sent events, NDJSON).
- * `text`: as one text. `opaque`: compressed or pictures, in which no detector could see anything; kept as it is.
+ * `text`: as one text. `opaque`: compressed or pictures, in which no detector could see anything, where it begins like them. `unknown`:
+ * as text, unless it begins with what no text has: a mask in it would break it, and what looks like a value there is chance.
  */
-export type Media = 'json' | 'form' | 'events' | 'text' | 'opaque'
+export type Media = 'json' | 'form' | 'events' | 'text' | 'opaque' | 'unknown'
 
 const OPAQUE =
   /^(image\/(?!svg)|audio\/|video\/|font\/|application\/(zip|gzip|x-gzip|x-bzip2?|x-xz|zstd|x-7z-compressed|pdf|wasm|java-archive|vnd\.rar|x-tar\+gzip)$)/
 
-/** Whatever is not known to be opaque is read as text: the type is the peer's own word, and a wrong one must hide nothing. */
+const TEXT = /^text\/|[/+](xml|html|yaml|x-yaml|javascript|ecmascript|graphql|sql|csv|toml|x-sh|x-httpd-php)$|^message\//
+
+/** The type is the peer's own word, and a wrong one must hide nothing that can be seen without it. */
 export function mediaOf(headers: Headers): Media {
   const type = typeOf(headers)
   if (type === 'text/event-stream' || /^application\/(x-)?(ndjson|json-?lines|json-seq)$/.test(type)) return 'events'
   if (/[/+]json$/.test(type)) return 'json'
   if (type === 'application/x-www-form-urlencoded') return 'form'
-  return OPAQUE.test(type) ? 'opaque' : 'text'
+  if (TEXT.test(type)) return 'text'
+  return OPAQUE.test(type) ? 'opaque' : 'unknown'
 }
 
 /** The media type without its parameters, in lower case; empty where there is none. */
@@ -47,7 +51,23 @@ const MAGIC: readonly (readonly number[])[] = [
   [0x52, 0x61, 0x72, 0x21], // rar
 ]
 
-/** Whether a body that calls itself opaque begins like one; a text under such a name is read as text. */
-export function beginsOpaque(body: Uint8Array): boolean {
-  return MAGIC.some((magic) => magic.every((byte, at) => body[at] === byte))
+/** As much of a body tells what it is. */
+const SNIFFED_BYTES = 4096
+
+/** Whether a body is kept as it is: one that calls itself opaque and begins like one, or one of unknown type that is no text. */
+export function isOpaque(media: Media, body: Uint8Array): boolean {
+  if (media === 'opaque') return MAGIC.some((magic) => magic.every((byte, at) => body[at] === byte))
+  return media === 'unknown' && isBinary(body.subarray(0, SNIFFED_BYTES))
+}
+
+/** Control characters no text has (WHATWG MIME sniffing, 7.2), or bytes that are no UTF-8. */
+function isBinary(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte < 0x20 && byte !== 0x1b && (byte < 0x09 || byte > 0x0d)) return true
+  try {
+    // A character cut at the end is not held against it.
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
+    return false
+  } catch {
+    return true
+  }
 }

@@ -37,6 +37,12 @@ function statusOf(code: ErrorCode): number {
   return 503
 }
 
+/** Some clients (git) give a password only when they are asked for one. */
+const CHALLENGES = [
+  ['www-authenticate', 'Bearer realm="sallyport"'],
+  ['www-authenticate', 'Basic realm="sallyport"'],
+] as const
+
 interface Problem {
   readonly why?: Refusal['why']
   readonly code?: ErrorCode
@@ -53,7 +59,7 @@ function problem(status: number, { retryAfter, ...about }: Problem): Buffer {
     status,
     headers: [
       ['content-type', 'application/problem+json'],
-      ...(status === 401 ? ([['www-authenticate', 'Bearer realm="sallyport"']] as const) : []),
+      ...(status === 401 ? CHALLENGES : []),
       ...(retryAfter === undefined ? [] : ([['retry-after', String(retryAfter)]] as const)),
     ],
   })

@@ -4,6 +4,7 @@ import { StreamedBody } from './body.ts'
 import type { Fields } from './fields.ts'
 import { encodeResponse, endToEnd, headerOf, type ResponseHead, without } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
+import { type Place, relocated } from './location.ts'
 import { mediaOf, typeOf } from './media.ts'
 import { collect, decodedStream, told } from './read-body.ts'
 import type { Answer } from './upstream.ts'
@@ -19,10 +20,16 @@ const OF_THE_BYTES = new Set(['content-encoding', 'content-md5', 'digest', 'cont
 /** The answer as messages: one, or a head and the parts of its body as they come. */
 export async function* readResponse(
   answer: Answer,
-  { channel, fields, method }: { readonly channel: number; readonly fields: Fields; readonly method: string },
+  about: {
+    readonly channel: number
+    readonly fields: Fields
+    readonly method: string
+    readonly place: Place
+  },
 ): AsyncGenerator<Message> {
+  const { channel, fields, method, place } = about
   const { status } = answer
-  const headers = without(endToEnd(answer.headers), OF_THE_BYTES)
+  const headers = relocated(without(endToEnd(answer.headers), OF_THE_BYTES), place)
   const head: ResponseHead = { status, headers }
   const media = mediaOf(headers)
   const partsOf = (size: number | undefined): HttpParts => ({

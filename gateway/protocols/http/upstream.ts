@@ -21,12 +21,13 @@ export interface Answer {
 /** Where requests of one target go, over connections that are kept for the next. None of them carries anybody's proof. */
 export class Upstream {
   readonly #pool: Pool
-  readonly #authority: string
+  /** `host:port`. */
+  readonly authority: string
 
   constructor(target: Target, { tls, certificate }: Pick<Credential, 'tls' | 'certificate'>) {
     const host = target.host.includes(':') ? `[${target.host}]` : target.host
-    this.#authority = `${host}:${target.port}`
-    this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.#authority}`, {
+    this.authority = `${host}:${target.port}`
+    this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.authority}`, {
       connections: MAX_CONNECTIONS,
       pipelining: 1,
       headersTimeout: SILENCE_MS,
@@ -49,7 +50,7 @@ export class Upstream {
     signal: AbortSignal,
   ): Promise<Answer> {
     const own = new Set(['host', ...credential.map(([name]) => name.toLowerCase())])
-    const headers = [['host', this.#authority], ...without(head.headers, own), ...credential].flat()
+    const headers = [['host', this.authority], ...without(head.headers, own), ...credential].flat()
     try {
       const answer = await this.#pool.request({
         // Any token is a method (RFC 9110, 9.1); the types name the usual ones.

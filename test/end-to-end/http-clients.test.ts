@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { assertRan, clientHere, run } from '../support/clients.ts'
+import { httpGateway } from '../support/http-gateway.ts'
+import { framesOf, sessionsOf } from '../support/tapes.ts'
+
+const AT = String.fromCharCode(64)
+
+/** Some JSON, a redirect, and an echo of what is posted. */
+function shop(request: IncomingMessage, response: ServerResponse): void {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    if (request.url === '/old') response.writeHead(302, { location: '/new' }).end()
+    else if (request.method === 'POST') response.end(`got ${Buffer.concat(chunks).length}`)
+    else response.setHeader('content-type', 'application/json').end(`{"mail":"ann${AT}example.org","path":"${request.url}"}`)
+  })
+}
+
+const MASKED = /^{"mail":"\[MASKED:email:[0-9a-f]{12}\]","path":"(\/[^"]*)"}$/
+
+test('curl: bearer, basic, redirects, uploads with Expect, HEAD', async (t) => {
+  const curl = clientHere(t, 'curl')
+  if (curl === undefined) return
+  await using gateway = await httpGateway(shop)
+  const asks = async (...args: string[]): Promise<string> => {
+    const ran = await run(curl, ['-sS', '--max-time', '30', ...args])
+    assertRan(ran, `curl ${args.at(-1)}`)
+    return ran.stdout
+  }
+  const bearer = ['-H', `Authorization: Bearer ${gateway.keys.agent}`]
+  assert.equal(MASKED.exec(await asks(...bearer, `${gateway.url}/a?b=c`))?.[1], '/a?b=c')
+  assert.equal(MASKED.exec(await asks('-u', `anybody:${gateway.keys.agent}`, `${gateway.url}/b`))?.[1], '/b')
+  assert.equal(MASKED.exec(await asks(...bearer, '-L', `${gateway.url}/old`))?.[1], '/new')
+  assert.match(await asks(...bearer, '-I', `${gateway.url}/c`), /^HTTP\/1\.1 200 OK\r\n/)
+  const large = 'x y '.repeat(600_000)
+  const folder = await mkdtemp(join(tmpdir(), 'curl-'))
+  try {
+    await writeFile(join(folder, 'large'), large)
+    assert.equal(
+      await asks(
+        ...bearer,
+        '-H',
+        'Expect: 100-continue',
+        '-H',
+        'Content-Type: text/plain',
+        '--data-binary',
+        `@${folder}/large`,
+        gateway.url,
+      ),
+      `got ${large.length}`,
+    )
+    assert.equal(
+      await asks(
+        ...bearer,
+        '-H',
+        'Transfer-Encoding: chunked',
+        '-H',
+        'Content-Type: text/plain',
+        '--data-binary',
+        `@${folder}/large`,
+        gateway.url,
+      ),
+      `got ${large.length}`,
+    )
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+  await gateway.stop()
+  const [session] = await sessionsOf(gateway.dataDir)
+  assert.equal(session?.state, 'sealed')
+})
+
+test('Python’s urllib, on connections of its own', async (t) => {
+  const python = clientHere(t, 'python3')
+  if (python === undefined) return
+  await using gateway = await httpGateway(shop)
+  const ran = await run(python, [
+    '-c',
+    `import urllib.request as u, sys
+for path in ('/p', '/q'):
+    print(u.urlopen(u.Request(sys.argv[1] + path, headers={'Authorization': 'Bearer ' + sys.argv[2]}), timeout=30).read().decode())`,
+    gateway.url,
+    gateway.keys.agent,
+  ])
+  assertRan(ran, 'python3')
+  assert.deepEqual(
+    ran.stdout
+      .trim()
+      .split('\n')
+      .map((line) => MASKED.exec(line)?.[1]),
+    ['/p', '/q'],
+  )
+})
+
+test('git clones and pushes over smart HTTP', async (t) => {
+  const git = clientHere(t, 'git')
+  if (git === undefined) return
+  const folder = await mkdtemp(join(tmpdir(), 'git-http-'))
+  const does = async (cwd: string, ...args: string[]): Promise<string> => {
+    const ran = await run(git, ['-c', 'user.name=t', '-c', `user.email=t${AT}localhost`, ...args], {
+      cwd,
+      env: { GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' },
+    })
+    assertRan(ran, `git ${args[0]}`)
+    return ran.stdout
+  }
+  try {
+    await does(folder, 'init', '-q', '--bare', 'repo.git')
+    await does(join(folder, 'repo.git'), 'config', 'http.receivepack', 'true')
+    await using gateway = await httpGateway(gitBackend(git, folder))
+    const url = `http://agent:${gateway.keys.agent}${AT}127.0.0.1:${gateway.port}/t/shop/repo.git`
+    await does(folder, 'clone', '-q', url, 'one')
+    await writeFile(
+      join(folder, 'one', 'large.txt'),
+      Array.from({ length: 200_000 }, (_, n) => `line ${n} ${n * 7919}`).join('\n'),
+    )
+    await does(join(folder, 'one'), 'add', '.')
+    await does(join(folder, 'one'), 'commit', '-q', '-m', 'first')
+    await does(join(folder, 'one'), 'push', '-q', 'origin', 'HEAD:refs/heads/main')
+    await does(folder, 'clone', '-q', '-b', 'main', url, 'two')
+    assert.equal(await does(join(folder, 'two'), 'rev-parse', 'HEAD'), await does(join(folder, 'one'), 'rev-parse', 'HEAD'))
+    await gateway.stop()
+    const [session] = await sessionsOf(gateway.dataDir)
+    const frames = await framesOf(gateway.dataDir, session?.id ?? '')
+    assert.ok(frames.some(({ facts }) => facts['path'] === '/repo.git/git-receive-pack'))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+/** git's own CGI (git-http-backend). */
+function gitBackend(git: string, root: string) {
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const url = new URL(request.url ?? '/', 'http://origin')
+    const child = spawn(git, ['http-backend'], {
+      env: {
+        PATH: process.env['PATH'],
+        GIT_PROJECT_ROOT: root,
+        GIT_HTTP_EXPORT_ALL: '1',
+        PATH_INFO: url.pathname,
+        QUERY_STRING: url.search.slice(1),
+        REQUEST_METHOD: request.method,
+        CONTENT_TYPE: request.headers['content-type'] ?? '',
+        ...(request.headers['content-encoding'] === undefined
+          ? {}
+          : { HTTP_CONTENT_ENCODING: request.headers['content-encoding'] }),
+        ...(request.headers['content-length'] === undefined ? {} : { CONTENT_LENGTH: request.headers['content-length'] }),
+        ...(request.headers['git-protocol'] === undefined ? {} : { GIT_PROTOCOL: String(request.headers['git-protocol']) }),
+        REMOTE_USER: 'agent',
+      },
+    })
+    request.pipe(child.stdin).on('error', () => undefined)
+    const chunks: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+    child.on('close', () => {
+      const all = Buffer.concat(chunks)
+      const end = all.indexOf('\r\n\r\n')
+      for (const line of all.subarray(0, end).toString().split('\r\n')) {
+        const [name = '', value = ''] = line.split(': ', 2)
+        if (name === 'Status') response.statusCode = Number.parseInt(value, 10)
+        else response.setHeader(name, value)
+      }
+      response.end(all.subarray(end + 4))
+    })
+  }
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isOpaque, mediaOf } from '../../../../gateway/protocols/http/media.ts'
+
+const media = (type: string) => mediaOf([['Content-Type', type]])
+
+test('a body is read by its type, parameters and case aside', () => {
+  const types = {
+    json: ['application/json', 'Application/JSON; charset=utf-8', 'application/problem+json'],
+    form: ['application/x-www-form-urlencoded'],
+    events: ['text/event-stream', 'application/x-ndjson'],
+    text: ['text/plain', 'application/xml', 'image/svg+xml', 'text/csv'],
+    opaque: ['image/png', 'application/zip'],
+    unknown: ['', 'application/octet-stream', 'application/x-git-upload-pack-result', 'nonsense'],
+  }
+  for (const [expected, names] of Object.entries(types)) for (const name of names) assert.equal(media(name), expected, name)
+})
+
+test('what calls itself a picture and is a text is read as text', () => {
+  assert.equal(isOpaque('opaque', Buffer.from('password: hunter2')), false)
+  assert.equal(isOpaque('opaque', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d])), true)
+})
+
+test('an unknown type is text until it begins with what no text has', () => {
+  assert.equal(isOpaque('unknown', Buffer.from('plain \u00e9\n\t\x1b[1m')), false)
+  assert.equal(isOpaque('unknown', Buffer.from('\u4f60'.repeat(5000))), false, 'a character cut by the look is no reason')
+  assert.equal(isOpaque('unknown', Buffer.from('0023\x02Enumerating')), true)
+  assert.equal(isOpaque('unknown', Buffer.from([0x41, 0xff, 0x42])), true)
+  assert.equal(isOpaque('text', Buffer.from([0x41, 0xff, 0x00])), false, 'a declared text is looked at whatever is in it')
+})
