@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import { ANY_COLUMN } from '../../policy/sql/carried.ts'
+import { OwnNames } from './own-names.ts'
 import { Registry } from './registry.ts'
 import type { Portal, Statement } from './statement.ts'
 import { outOfStep, owed, skipsOnError, Turns } from './turns.ts'
@@ -71,6 +72,7 @@ export class Conversation {
   readonly portals = new Registry<Portal>()
   /** SQL-level PREPARE and DECLARE: name to every text it was given. SQL may define it anew without our seeing whether it succeeded. */
   readonly prepared = new Map<string, Map<string, Statement>>()
+  readonly ownNames = new OwnNames()
   #preparedCount = 0
   #group = 0
   #statement = 0
@@ -96,6 +98,11 @@ export class Conversation {
 
   get inTransaction(): boolean {
     return this.#status !== IDLE
+  }
+
+  /** Whether the server may hold locks for this session: in a transaction, or in what it has not answered yet, which may begin one. */
+  get mayHoldLocks(): boolean {
+    return this.inTransaction || this.turns.length > 0
   }
 
   /** Digest of every SET and role change so far: part of what an approval is bound to. */
@@ -170,8 +177,11 @@ export class Conversation {
   }
 
   /** A statement with these facts was sent for execution. */
-  executed(facts: Facts): void {
-    if (!isSteady(facts)) this.#unsteady = true
+  executed(facts: Facts, sql: string): void {
+    if (!isSteady(facts)) {
+      this.#unsteady = true
+      this.ownNames.executed(facts, sql)
+    }
     if (this.#unsteady) this.#generation++
     if (facts['parser_change'] === true) this.#unread = true
   }

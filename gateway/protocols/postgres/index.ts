@@ -7,6 +7,7 @@ import { cancelUpstream } from './cancel.ts'
 import { Columns } from './column-judge.ts'
 import { type Greeting, greet } from './greet.ts'
 import { loginUpstream, type Upstream } from './login.ts'
+import { startupSettings } from './login-parameters.ts'
 import { admission, opening, welcome } from './opening.ts'
 import { dismiss, errorResponse, reportError } from './refuse.ts'
 import { sqlReader } from './sql-reader.ts'
@@ -58,7 +59,12 @@ async function converse(greeting: Startup, session: Session, sessions: Sessions)
       .finally(() => socket.uncork())
   }
   const columns = new Columns(session, database)
-  const wire = new PostgresWire({ reader: sqlReader, columns, place: [credential.user, database], cancelUpstream: cancel })
+  const wire = new PostgresWire({
+    reader: sqlReader,
+    columns,
+    place: [credential.user, database, ...startupSettings(greeting.parameters)],
+    cancelUpstream: cancel,
+  })
   const gate = session.gate(wire)
   await gate.take(opening(greeting))
   await gate.say([{ to: 'client', bytes: greeting.sent, own: { kind: 'authentication', facts: { asked: 'password' } } }])

@@ -46,6 +46,17 @@ export function upstreamParameters(
   return [['user', own.user], ['database', own.database], ...passed, ...PINNED]
 }
 
+/** What a connection says of itself and changes nothing by. */
+const SAYS_ONLY = new Set([...OWN, 'application_name'])
+
+/** The settings a client begins with, as `name=value`, in an order of their own: with others a statement may mean something else. */
+export function startupSettings(client: ReadonlyMap<string, string>): readonly string[] {
+  return [...client]
+    .filter(([name]) => !SAYS_ONLY.has(name))
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+}
+
 function check(name: string, value: string): void {
   const key = name.toLowerCase()
   const pinned = PINNED.get(key)

@@ -3,7 +3,7 @@ import { bytesHoldMask, MaskSearch } from '../../masking/sentinel.ts'
 import { mayWrite, statementHoldsMask } from '../../policy/sql/masked-write.ts'
 import type { Conversation } from './conversation.ts'
 import { labelled, MASKED_WRITE, variant } from './judged-facts.ts'
-import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt } from './messages.ts'
+import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt, uint16 } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
 import type { ColumnJudge } from './reply-reader.ts'
 import {
@@ -60,7 +60,7 @@ export class ConversationContext implements RequestContext {
   readonly #unread = new Set<string>()
   /** Of the COPY the client sends data for: a mask may be cut in two by the ends of its messages. */
   readonly masksInCopy = new MaskSearch()
-  /** Role and database of the upstream login: an approval for one is not one for the other. */
+  /** Role and database of the upstream login, and its parameters: an approval for one is not one for the other. */
   readonly #place: readonly Uint8Array[]
 
   constructor(conversation: Conversation, reader: SqlReader, place: readonly string[], columns: Labelling) {
@@ -257,18 +257,30 @@ export class ConversationContext implements RequestContext {
     const parameters = shownParameters(this.portals(request).at(-1)?.parameters ?? NO_BYTES)
       .map((value, index) => `\n-- $${index + 1} = ${value}`)
       .join('')
-    return withoutPasswords(sql) + parameters
+    const own = this.#conversation.ownNames.among(request.facts()).map((name) => JSON.stringify(name))
+    const note =
+      own.length === 0
+        ? ''
+        : `\n-- made, or possibly made, by this session itself: ${own.join(', ')}; an approval is good in this session alone`
+    return withoutPasswords(sql) + parameters + note
   }
 
   binding(request: Request): readonly Uint8Array[] {
-    const parameters = this.portals(request).map((portal) => portal.parameters)
-    const place = [...this.#place, Buffer.from(this.#conversation.settings)]
-    if (request.kind === 'query' || request.kind === 'function-call') return [...place, request.bytes]
-    return [...place, Buffer.from(this.sql(request) ?? ''), ...parameters]
+    const { settings, ownNames } = this.#conversation
+    const context = [...this.#place, Buffer.from(settings), Buffer.from(ownNames.bound(request.facts()))]
+    // With all that the text uses: what EXECUTE and FETCH name may be another statement by then.
+    const sql = Buffer.from(this.sql(request) ?? '')
+    // Names of statements and portals are the driver's, and differ from session to session; what they stand for is bound.
+    if (request.kind !== 'execute') return [...context, sql, request.bytes]
+    const portals = this.portals(request).flatMap(({ statements, parameters }) => [
+      parameters,
+      ...statements.map(({ types }) => types ?? NO_BYTES),
+    ])
+    return [...context, sql, ...portals]
   }
 
   holdLimitMs(): number | undefined {
-    return this.#conversation.inTransaction ? MAX_HOLD_IN_TRANSACTION_MS : undefined
+    return this.#conversation.mayHoldLocks ? MAX_HOLD_IN_TRANSACTION_MS : undefined
   }
 
   /**
@@ -327,8 +339,11 @@ export function parseOf(request: Request): Parse | undefined {
   const { bytes } = request
   const name = nameAt(bytes, piece.from + HEADER_SIZE, piece.to)
   const from = cstringEnd(bytes, piece.from + HEADER_SIZE, piece.to) + 1
-  const sql = textAt(bytes, from, cstringEnd(bytes, from, piece.to))
-  request.parse = { name, sql, statement: { sql } }
+  const end = cstringEnd(bytes, from, piece.to)
+  const sql = textAt(bytes, from, end)
+  // Copied: the read they came in must not live as long as the statement.
+  const types = end === -1 || uint16(bytes, end + 1) === 0 ? undefined : copyOf(bytes, end + 1, piece.to)
+  request.parse = { name, sql, statement: types === undefined ? { sql } : { sql, types } }
   return request.parse
 }
 

@@ -3,6 +3,8 @@ import type { Field } from '../../message.ts'
 /** A prepared statement as the client defined it, and how its rows are treated once the server has described them. */
 export interface Statement {
   readonly sql: string
+  /** Types its Parse declared for parameters, as they came (count, oids): they can decide which function or operator is meant. */
+  readonly types?: Uint8Array
   /** Per result column, for text format and for binary; undefined until described, null when it returns no rows. */
   columns?: { readonly text: readonly Field[]; readonly binary: readonly Field[] } | null
   /** What `columns` were described in: the names in a text may stand for other tables later (see Conversation.generation). */

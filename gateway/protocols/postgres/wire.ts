@@ -35,7 +35,7 @@ const DEFINES = /prepare|declare/i
 export interface PostgresWireParts {
   readonly reader: SqlReader
   readonly columns: ColumnJudge
-  /** Role and database of the upstream login. */
+  /** Role and database of the upstream login, and the parameters it began with. */
   readonly place: readonly string[]
   /** Asks the server to stop the statement whose result was cut. */
   readonly cancelUpstream: () => void
@@ -249,7 +249,7 @@ export class PostgresWire implements Wire {
   #executed(request: Request, text: string | null | undefined): void {
     const conversation = this.#conversation
     const facts = request.common()
-    conversation.executed(facts)
+    conversation.executed(facts, text ?? '')
     this.#parts.columns.executed(facts)
     if (facts['role_change'] === true || facts['sets'] !== undefined) conversation.changed(text ?? '')
     if (typeof text !== 'string' || (facts['parse_ok'] === true && facts['prepares'] === undefined) || !DEFINES.test(text)) return
