@@ -3,6 +3,7 @@ import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config } from '../schemas/config.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { attesterProblems } from './attesters.ts'
+import { approvalProblems, notifySecrets } from './config-check-approvals.ts'
 import { readSecret } from './credentials/upstream.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
 import { storeProblems } from './store-place.ts'
@@ -38,6 +39,7 @@ export async function problemsOf(
     ...attesterProblems(config),
     ...(config.signer === undefined ? [] : vaultProblems(config.signer.keyVault.vault, ['signer', 'keyVault', 'vault'])),
     ...consoleProblems(config),
+    ...approvalProblems(config, knownGroups(config)),
     ...duplicates(
       config.targets.map(({ name }) => name),
       'targets',
@@ -268,6 +270,7 @@ async function unreadable(config: Config, from: (path: string) => string, env: N
     file(['listeners', protocol, 'tls', 'cert'], config.listeners[protocol]?.tls?.cert)
     file(['listeners', protocol, 'tls', 'key'], config.listeners[protocol]?.tls?.key)
   }
+  for (const { at, source } of notifySecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
   file(['console', 'tls', 'cert'], config.console?.tls?.cert)
   file(['console', 'tls', 'key'], config.console?.tls?.key)
   for (const [index, { credential, tls }] of config.targets.entries()) {

@@ -10,12 +10,14 @@ import {
   type JwtIssuer,
   type Limits,
 } from '../schemas/config.ts'
+import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { type Attesters, attestersOf } from './attesters.ts'
 import { problemsOf } from './config-check.ts'
 import { azureIdentityOf } from './credentials/azure.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
+import { durationMs } from './policy/quantities.ts'
 import { type EvidencePlace, evidencePlaceOf, storePlaceOf } from './store-place.ts'
 import { openYaml } from './yaml.ts'
 
@@ -34,9 +36,18 @@ export interface TargetSettings {
   readonly hosts: readonly string[]
   /** Who may reach it. */
   readonly groups: readonly string[]
+  /** Who may ask for a while of it. */
+  readonly access?: AccessSettings
   readonly credential: CredentialSource
   /** The least for its sessions; others may raise it. */
   readonly durability: Durability
+}
+
+/** Access for a while, as it may be asked for. */
+export interface AccessSettings {
+  readonly groups: readonly string[]
+  readonly approvers: { readonly groups: readonly string[]; readonly count: number }
+  readonly maxMs: number
 }
 
 /** Where the console is served and who gets in. */
@@ -76,6 +87,11 @@ export interface Settings {
   readonly jwt: readonly JwtIssuer[]
   readonly limits: Required<Limits>
   readonly console?: ConsoleSettings
+  readonly notify: NotifyConfig
+  /** Groups whose people may approve alone. */
+  readonly breakGlass: readonly string[]
+  /** Makes paths that the file names absolute. */
+  readonly from: (path: string) => string
 }
 
 export const DEFAULT_LIMITS: Required<Limits> = {
@@ -156,6 +172,9 @@ function settingsOf(config: Config, file: string, places: Pick<Settings, 'store'
     identities: config.identities ?? [],
     jwt: jwtOf(config, from),
     limits: { ...DEFAULT_LIMITS, ...config.limits },
+    notify: config.notify ?? [],
+    breakGlass: config.approvals?.breakGlass ?? [],
+    from,
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
   }
 }
@@ -204,12 +223,21 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
     tls,
     durability = 'process',
     hosts = [],
+    access,
   } = configured
   return {
     target: { name, protocol, host, port, labels, ...(database === undefined ? {} : { database }) },
     hosts,
     groups,
+    ...(access === undefined ? {} : { access: accessOf(access) }),
     durability,
     credential: { ...credential, tls: tls ?? { mode: 'verify' }, from },
   }
+}
+
+/** A working day, if nothing is said. */
+const DEFAULT_ACCESS_MAX = '8h'
+
+function accessOf({ groups, approvers, max = DEFAULT_ACCESS_MAX }: AccessConfig): AccessSettings {
+  return { groups, approvers: { groups: approvers.groups, count: approvers.count ?? 1 }, maxMs: durationMs(max) }
 }

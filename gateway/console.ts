@@ -6,6 +6,7 @@ import { SignInLinks, signInUrl } from '../recorder/api/sign-in-links.ts'
 import { Catalog } from '../recorder/catalog/catalog.ts'
 import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import { openStore, readGatewayKeys } from '../recorder/index.ts'
+import { SlackInteractions, type SlackParts } from '../recorder/notify/slack-interactions.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
@@ -15,6 +16,7 @@ import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
 import { peopleOf } from './identity/people.ts'
 import type { Log } from './log.ts'
+import { slackPlace } from './notify.ts'
 import { placesIn } from './places.ts'
 import { openLedger } from './tape-room.ts'
 
@@ -24,6 +26,8 @@ const DESCRIBERS = new URL('./protocols/describers.ts', import.meta.url).href
 
 export interface ConsoleParts {
   readonly log: Log
+  /** Holds the secrets of Slack's buttons. */
+  readonly env: NodeJS.ProcessEnv
   /** Ends a session with these words to its client, in whichever process it runs; false where it runs in none. */
   readonly kill: (session: string, message: string) => Promise<boolean>
 }
@@ -38,7 +42,7 @@ export interface RunningConsole extends AsyncDisposable {
 }
 
 /** Opens API, catalog and pages, where the configuration has a console. In the primary process only: it needs the catalog for itself. */
-export async function openConsole(settings: Settings, { log, kill }: ConsoleParts): Promise<RunningConsole | undefined> {
+export async function openConsole(settings: Settings, { log, env, kill }: ConsoleParts): Promise<RunningConsole | undefined> {
   const { console: own } = settings
   if (own === undefined) return undefined
   const places = placesIn(settings.dataDir)
@@ -73,6 +77,13 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
     }),
   )
   const store = await openStore(settings.store)
+  const people = peopleOf({ ...settings, console: own }, doorkeeper, folder)
+  const slack = await slackInteractions(settings, env, {
+    desk,
+    ledger,
+    named: people.named,
+    onError: (error) => log.stray(error),
+  })
   const pages = existsSync(join(PAGES, 'index.html'))
   const identity =
     own.tls === undefined ? undefined : await listenerIdentity(own.tls, { keysDir: places.keys, gateway: settings.gateway })
@@ -85,7 +96,8 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
         desk,
         ledger,
         links,
-        people: peopleOf({ ...settings, console: own }, doorkeeper, folder),
+        people,
+        slack,
         trusted: () => readGatewayKeys(places.keys),
         kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),
         onError: (error) => log.stray(error),
@@ -109,4 +121,21 @@ export async function openConsole(settings: Settings, { log, kill }: ConsolePart
     link: async (subject, ttlMs) => signInUrl(server.url, (await links.create(subject, ttlMs)).token),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
+}
+
+/** One for each Slack channel in which somebody may decide. */
+async function slackInteractions(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  parts: Pick<SlackParts, 'desk' | 'ledger' | 'named' | 'onError'>,
+): Promise<readonly SlackInteractions[]> {
+  const configured = settings.notify.flatMap((each) =>
+    'slack' in each && each.slack.approvers !== undefined ? [each.slack] : [],
+  )
+  return Promise.all(
+    configured.map(async (slack) => {
+      const { team, approvers = {} } = slack
+      return new SlackInteractions({ ...(await slackPlace(slack, settings, env)), team, approvers, ...parts })
+    }),
+  )
 }

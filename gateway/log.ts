@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino'
 import type { RecoveryReport } from '../recorder/index.ts'
+import { DeliveryError } from '../recorder/notify/post.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { SessionId } from '../schemas/session.ts'
 
@@ -94,6 +95,12 @@ export class Log {
   credentialFailed(target: string, error: unknown): void {
     const cause = error instanceof Error && error.cause instanceof ApplianceError ? { why: error.cause.message } : {}
     this.#logger.error({ target, ...errorFacts(error), ...cause }, 'the credential of the target cannot be read')
+  }
+
+  /** What a channel answered; never its address, which may be a secret, nor what was to be told. */
+  notToldYet(facts: { readonly channel: string; readonly news: string; readonly final: boolean }, error: unknown): void {
+    const why = error instanceof DeliveryError ? { why: error.message } : errorFacts(error)
+    this.#logger.warn({ ...facts, ...why }, facts.final ? 'a channel was not told of a request' : 'a channel is told again later')
   }
 
   copied(session: string, bytes: number): void {

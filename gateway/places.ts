@@ -9,6 +9,8 @@ export interface Places {
   readonly policy: string
   /** What identities were given within windows, one file per process. */
   readonly budgets: string
+  /** What was told of approvals to which channel. */
+  readonly notified: string
   /** One-time sign-in links of the console. */
   readonly links: string
   /** PostgreSQL files of the console: derived from the tapes, but for who is signed in. */
@@ -29,6 +31,7 @@ export function placesIn(dataDir: string): Places {
     approvals: join(dataDir, 'desk', 'approvals'),
     policy: join(dataDir, 'policy'),
     budgets: join(dataDir, 'desk', 'budgets'),
+    notified: join(dataDir, 'desk', 'notified'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),
     store: dataDir,

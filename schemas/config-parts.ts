@@ -11,6 +11,8 @@ export const Subject = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^
 export const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
 export const oneOf = <T extends string>(names: readonly T[]) =>
   Type.Unsafe<T>(Type.Union(names.map((name) => Type.Literal(name))))
+/** `45m`, `8h`. */
+export const Duration = (description: string) => Type.String({ pattern: '^[1-9][0-9]{0,3}[mh]$', description })
 
 /** A secret is named, never written here: the environment variable or the file that holds it. */
 export const SecretSource = Type.Union([

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import type { Role } from './api.ts'
+import { AccessConfig, ApprovalsConfig, NotifyConfig } from './config-approvals.ts'
 import { LedgerConfig, SignerConfig, StoreConfig } from './config-evidence.ts'
 import {
   AzureIdentity,
@@ -116,7 +117,8 @@ const Target = Type.Object(
         description: 'http: names clients reach it by at the listener, beside /t/<name>/',
       }),
     ),
-    groups: Type.Array(Group, { minItems: 1, uniqueItems: true, description: 'Who may reach it' }),
+    groups: Type.Array(Group, { uniqueItems: true, description: 'Who may reach it; none only where `access` is given' }),
+    access: Type.Optional(AccessConfig),
     tls: Type.Optional(UpstreamTls),
     durability: Type.Optional(DurabilityLevel('The level every session with this target gets at least')),
     credential: Type.Object(
@@ -279,6 +281,8 @@ export const Config = Type.Object(
     jwt: Type.Optional(Type.Array(JwtIssuer)),
     limits: Type.Optional(Limits),
     console: Type.Optional(Console),
+    approvals: Type.Optional(ApprovalsConfig),
+    notify: Type.Optional(NotifyConfig),
   },
   closed,
 )

@@ -2,6 +2,7 @@ import cluster from 'node:cluster'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
 import { type Log, openLog } from '../log.ts'
+import { openNotifier } from '../notify.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
 import { openSealer, recoverTapes } from '../tape-room.ts'
 import { CANCEL_TIMEOUT_MS, WORKER_ENV, Workers } from '../workers.ts'
@@ -36,7 +37,9 @@ export async function serve(options: { readonly config?: string; readonly worker
     const workers = await Workers.start(options.workers, settings, log)
     onSignals((why) => workers.stop(why))
     try {
-      await using _console = await openConsole(settings, { log, kill: (session, message) => workers.kill(session, message) })
+      const kill = (session: string, message: string): Promise<boolean> => workers.kill(session, message)
+      await using console = await openConsole(settings, { log, env: cli.env, kill })
+      await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url })
       await workers.finished
     } catch (error) {
       await workers.stop('the console could not be opened')
@@ -45,14 +48,15 @@ export async function serve(options: { readonly config?: string; readonly worker
     return EXIT.ok
   }
   const service = await Service.open(settings, { log, env: cli.env })
-  let running: AsyncDisposable | undefined
+  await using running = new AsyncDisposableStack()
   try {
-    running = await openConsole(settings, { log, kill: async (session, message) => service.kill(session, message) })
+    const kill = async (session: string, message: string): Promise<boolean> => service.kill(session, message)
+    const console = running.use(await openConsole(settings, { log, env: cli.env, kill }))
+    running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url }))
   } catch (error) {
     await service.stop('the console could not be opened')
     throw error
   }
-  await using _console = running
   const stopped = Promise.withResolvers<boolean>()
   onSignals(async (why) => stopped.resolve(await service.stop(why)))
   return (await stopped.promise) ? EXIT.ok : EXIT.failure

@@ -113,7 +113,7 @@ async function drive(
     if (!(await service.stop('demo ends'))) throw new Error('a session could not be sealed; the log says why')
   }
   try {
-    running = await openConsole(settings, { log, kill: async (id, message) => service.kill(id, message) })
+    running = await openConsole(settings, { log, env: process.env, kill: async (id, message) => service.kill(id, message) })
     const [listener] = service.listeners
     if (listener === undefined) throw new Error('the demo configuration has a listener')
     const { cert } = await listenerIdentity({}, { keysDir: placesIn(settings.dataDir).keys, gateway: settings.gateway })

@@ -4,6 +4,7 @@ import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Desk } from '../desk/desk.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { SlackInteractions } from '../notify/slack-interactions.ts'
 import type { Store } from '../store/store.ts'
 import type { SignInLinks } from './sign-in-links.ts'
 
@@ -37,6 +38,8 @@ export interface ApiParts {
   readonly ledger: Pick<Ledger, 'append'>
   readonly people: People
   readonly links: SignInLinks
+  /** Whose buttons are taken. */
+  readonly slack: readonly SlackInteractions[]
   /** Read at each request, because keys may be added. */
   trusted(): Promise<readonly GatewayKey[]>
   /** Ends a running session with a farewell; false where it does not run here. */

@@ -52,6 +52,31 @@ test('what only follows from another mistake is not told', async () => {
 })
 
 const CASES: readonly (readonly [title: string, from: string, to: string, told: RegExp])[] = [
+  ['a target that nobody may reach', 'groups: [agents]\n    tls', 'groups: []\n    tls', /nobody may reach this target/],
+  [
+    'access that nobody can ask for or approve',
+    'groups: [agents]\n    tls',
+    'groups: []\n    access: { groups: [ghosts], approvers: { groups: [spectres] } }\n    tls',
+    /group ghosts[\s\S]*group spectres/,
+  ],
+  [
+    'glass that nobody can break',
+    'listeners:',
+    'approvals: { breakGlass: [ghosts] }\nlisteners:',
+    /nobody can be in the group ghosts/,
+  ],
+  [
+    'news that go in clear',
+    'listeners:',
+    'notify: [{ name: bus, webhook: { url: "http://bus.example/", secret: { env: HOOK } } }]\nlisteners:',
+    /commands would go in clear/,
+  ],
+  [
+    'Slack users who are nobody here',
+    'listeners:',
+    'notify: [{ name: s, slack: { token: { env: A }, signingSecret: { env: B }, team: T01, channel: C01, approvers: { U01: "agent:claude" } } }]\nlisteners:',
+    /there is none[\s\S]*agent:claude is no configured human identity/,
+  ],
   [
     'a listener without a target',
     'postgres:\n    address: 127.0.0.1:0',

@@ -18,7 +18,7 @@ console:
 test('a configured person comes in by a link or by a key, with the roles of their groups, until the key is revoked', async () => {
   await using folder = await configFolder({ 'sallyport.yaml': GOOD + CONSOLE })
   const settings = await loadConfig(`${folder.path}/sallyport.yaml`, { SHOP_PASSWORD: 'x' })
-  await using running = await openConsole(settings, { log: silentLog(), kill: async () => false })
+  await using running = await openConsole(settings, { log: silentLog(), env: {}, kill: async () => false })
   assert.ok(running !== undefined)
   const ask = askAt.bind(undefined, running.port)
 

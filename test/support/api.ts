@@ -138,6 +138,7 @@ export async function apiRig(
     },
     people,
     links,
+    slack: [],
     trusted: async () => [{ gateway: 'gw1', publicKey: folder.signer.publicKey }],
     kill: async (session, by, reason) => {
       killed.push(`${session} ${by} ${reason}`)

@@ -22,6 +22,7 @@ export async function startConsole(_t: TestContext, seed: string, options: Parti
     const gateway = stack.use(await startGateway({ targets: [targetAt(server, { name: 'shop' })], console: true, ...options }))
     const settings = await loadConfig(gateway.folder.config, {})
     const running = await openConsole(settings, {
+      env: {},
       log: new Log(pino({ level: 'info', base: {} }, new LogLines())),
       kill: async (session, message) => gateway.service.kill(session, message),
     })
