@@ -8,6 +8,7 @@ import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import { openStore, readGatewayKeys } from '../recorder/index.ts'
 import { SlackInteractions, type SlackParts } from '../recorder/notify/slack-interactions.ts'
 import { ApplianceError } from '../schemas/errors.ts'
+import { askForAccess, mayAsk } from './access.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { Denials } from './identity/denials.ts'
@@ -18,6 +19,7 @@ import { peopleOf } from './identity/people.ts'
 import type { Log } from './log.ts'
 import { slackPlace } from './notify.ts'
 import { placesIn } from './places.ts'
+import { loadPolicy } from './service.ts'
 import { openLedger } from './tape-room.ts'
 
 /** Where `npm run build` puts the page. */
@@ -98,6 +100,15 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
         links,
         people,
         slack,
+        access: {
+          targets: (identity) =>
+            [...settings.targets.values()].flatMap((each) =>
+              each.access !== undefined && mayAsk(each, identity)
+                ? [{ target: each.target.name, maxMinutes: Math.floor(each.access.maxMs / 60_000) }]
+                : [],
+            ),
+          ask: async (identity, wish) => askForAccess(wish, identity, { settings, policy: await loadPolicy(settings), desk }),
+        },
         trusted: () => readGatewayKeys(places.keys),
         kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),
         onError: (error) => log.stray(error),

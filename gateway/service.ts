@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import type { ProtocolName } from '../schemas/session.ts'
+import { AccessWatch } from './access-watch.ts'
 import { BudgetFolder } from './budget-folder.ts'
 import type { Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
@@ -131,6 +132,8 @@ export class Service {
       doorkeeper,
       room: tapes.room,
       approvals: desk,
+      access: new AccessWatch(desk, (error) => log.stray(error)),
+      desk,
       keys,
       cancels,
       budgets: budgets.budgets,

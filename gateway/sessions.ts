@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Approvals } from '../recorder/desk/approvals.ts'
+import type { Desk } from '../recorder/desk/desk.ts'
 import type { RecorderRoom } from '../recorder/index.ts'
 import type { Seal } from '../recorder/recorder.ts'
+import type { Approval } from '../schemas/approval.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Identity, SessionInfo, Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
+import { accessOf, askFirst, mayAsk, untilOf } from './access.ts'
+import type { AccessWatch } from './access-watch.ts'
 import { durabilityOf, type Settings, type TargetSettings } from './config.ts'
 import { readCredential } from './credentials/upstream.ts'
 import type { Doorkeeper } from './identity/doorkeeper.ts'
@@ -28,6 +32,9 @@ export interface SessionsParts {
   readonly doorkeeper: Doorkeeper
   readonly room: Pick<RecorderRoom, 'open'>
   readonly approvals: Approvals
+  /** Where access for a while is looked up, and what ends sessions with it. */
+  readonly desk: Pick<Desk, 'list'>
+  readonly access: AccessWatch
   readonly keys: { readonly binding: Uint8Array; readonly fingerprint: Uint8Array }
   readonly cancels: Cancels
   readonly budgets: Budgets
@@ -126,9 +133,9 @@ export class GatewaySessions {
   ): Promise<Joined<T>> {
     const identity = await this.#prove(knock, signal)
     // Whoever may no longer reach a target does not by joining either.
-    const { target } = this.#find(knock, identity)
+    const { found, grant } = await this.#find(knock, identity)
     onProved()
-    const key = JSON.stringify([identity, target.name, knock.database, run])
+    const key = JSON.stringify([identity, found.target.name, knock.database, run, grant?.id])
     // Several wait for the first one's session: that it has left must not end theirs.
     return this.#shared.join(key, () => this.#begin(knock, identity, new AbortController().signal), make)
   }
@@ -141,9 +148,11 @@ export class GatewaySessions {
   }
 
   async #begin(knock: Knock, identity: Identity, signal: AbortSignal): Promise<Visit> {
-    const found = this.#find(knock, identity)
+    const { found, grant } = await this.#find(knock, identity)
     using reservation = this.#reserve(identity.subject, this.#parts.settings.limits)
-    const visit = await this.#record(knock, identity, found, reservation)
+    const visit = await this.#record(knock, identity, { found, grant }, reservation)
+    // On the tape: by whose leave it is here.
+    if (grant !== undefined) await visit.note('access', { approval: grant.id, until: new Date(untilOf(grant)).toISOString() })
     if (signal.aborted) {
       visit.closing('the client left before the session began')
       await visit[Symbol.asyncDispose]()
@@ -153,11 +162,21 @@ export class GatewaySessions {
     return visit
   }
 
-  /** One answer for targets that do not exist and targets this identity may not reach: names are nobody's to probe. */
-  #find(knock: Knock, identity: Identity): TargetSettings {
+  /**
+   * One answer for targets that do not exist and targets this identity may not reach: names are nobody's to probe. Who may ask for
+   * access gets in with it, and is told how to ask without.
+   */
+  async #find(knock: Knock, identity: Identity): Promise<Found> {
     const { targets } = this.#parts.settings
     const found = targets.get(knock.target) ?? [...targets.values()].find(({ hosts }) => hosts.includes(knock.target))
-    if (found?.target.protocol === knock.protocol && found.groups.some((group) => identity.groups.includes(group))) return found
+    if (found?.target.protocol === knock.protocol) {
+      if (found.groups.some((group) => identity.groups.includes(group))) return { found, grant: undefined }
+      if (mayAsk(found, identity)) {
+        const grant = await accessOf(this.#parts.desk, identity.subject, found.target.name)
+        if (grant !== undefined) return { found, grant }
+        throw askFirst(found.target.name, identity)
+      }
+    }
     this.#parts.log.targetDenied({ subject: identity.subject, client: knock.client, known: found !== undefined })
     throw new ApplianceError(
       'TARGET_UNKNOWN',
@@ -189,7 +208,7 @@ export class GatewaySessions {
     })
   }
 
-  async #record(knock: Knock, identity: Identity, found: TargetSettings, reservation: Reservation): Promise<Visit> {
+  async #record(knock: Knock, identity: Identity, { found, grant }: Found, reservation: Reservation): Promise<Visit> {
     const { settings, policies, room, approvals, keys, log, env } = this.#parts
     const policy = policies.current
     const masker = new Masker({
@@ -233,6 +252,7 @@ export class GatewaySessions {
       onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),
       onClosed: (seal, error) => {
         this.#open.delete(visit)
+        unwatch?.()
         release()
         this.#told(info, seal, error)
       },
@@ -240,6 +260,7 @@ export class GatewaySessions {
     this.#open.add(visit)
     // Another came into force while the tape was opened.
     if (policies.current !== policy) this.#adopt(visit, policies.current)
+    const unwatch = grant && this.#parts.access.add({ target: target.name, end: (refusal) => visit.end(refusal) }, grant)
     log.opened({ session: info.id, subject: identity.subject, target: target.name, client: knock.client, proof: identity.proof })
     return visit
   }
@@ -265,6 +286,12 @@ export class GatewaySessions {
       }
     }
   }
+}
+
+/** A target, and the access by which it is reached where groups do not give it. */
+interface Found {
+  readonly found: TargetSettings
+  readonly grant: Approval | undefined
 }
 
 /** A place among the sessions: given back on dispose, unless kept for as long as the session lives. */

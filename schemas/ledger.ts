@@ -127,7 +127,10 @@ export const LedgerEntry = Type.Union([
   kind(
     'approval.decision',
     { ...by, ...request, act: Text, reason: Type.Optional(Text) },
-    { description: 'Somebody is about to decide at the console, and how they proved who they are' },
+    {
+      description:
+        'Somebody is about to decide (or `review`, `end`) at the console or in Slack, and how they proved who they are',
+    },
   ),
   kind(
     'approval.decision-failed',
@@ -146,6 +149,11 @@ export const LedgerEntry = Type.Union([
       expiresAt: Type.Optional(Time),
     },
     { description: 'Somebody may more than configured, for a while' },
+  ),
+  kind(
+    'access.ask',
+    { ...by, target: Text, minutes: Count },
+    { description: 'Somebody is about to ask for it at the console, and how they proved who they are' },
   ),
   kind('access.end', { grant: Text, subject: Text, reason: Text }, { description: 'That is over' }),
   kind(

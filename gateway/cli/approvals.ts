@@ -1,14 +1,17 @@
-import type { Desk, ListedApproval } from '../../recorder/desk/desk.ts'
+import { brokeGlass } from '../../recorder/desk/approval-log.ts'
+import type { Approver, Desk, ListedApproval } from '../../recorder/desk/desk.ts'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
 import { safeBlock, safeText } from '../../schemas/safe-text.ts'
+import type { Identity } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
+import { mayBreakGlass } from '../identity/people.ts'
 import { placesIn } from '../places.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { proveCaller } from './prove-caller.ts'
 
-interface Options {
+export interface Options {
   readonly config?: string
   readonly json?: true
 }
@@ -17,14 +20,17 @@ interface Options {
 const LISTED_CHARS = 60
 
 export async function listApprovals(
-  options: Options & { readonly state?: ApprovalState; readonly all?: true },
+  options: Options & { readonly state?: ApprovalState; readonly all?: true; readonly unreviewed?: true },
   cli: Cli,
 ): Promise<number> {
   const { settings } = await configured(options, cli)
   using desk = await openDesk(settings)
   const found = await desk.list(options.state === undefined ? {} : { state: options.state })
-  const shown =
-    options.state !== undefined || options.all ? found : found.filter(({ state }) => state === 'pending' || state === 'approved')
+  const shown = options.unreviewed
+    ? found.filter((each) => brokeGlass(each) && each.review === undefined)
+    : options.state !== undefined || options.all
+      ? found
+      : found.filter(({ state }) => state === 'pending' || state === 'approved')
   if (options.json) printJson(cli, await Promise.all(shown.map((each) => wholeOf(each, desk))))
   else if (shown.length === 0) cli.err('nothing is waiting\n')
   else cli.out(table([['ID', 'STATE', 'ABOUT', 'REQUESTER', 'TARGET', 'EXPIRES', 'COMMAND'], ...shown.map(rowOf)]))
@@ -47,11 +53,27 @@ export async function decideApproval(
   cli: Cli,
 ): Promise<number> {
   const { settings } = await configured(options, cli)
-  const approver = await proveCaller(settings, 'who decides?', options.keyFile, cli)
+  const approver = await proveApprover(settings, 'who decides?', options.keyFile, cli)
   using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.decide(id, { act, ...(options.reason === undefined ? {} : { reason: options.reason }) }, approver)
   if (options.json) printJson(cli, approval)
   else cli.err(`${id} is ${approval.state}${missing(approval)}, decided by ${safeText(approver.subject)}\n`)
+  return EXIT.ok
+}
+
+export async function reviewApproval(
+  id: string,
+  options: Options & { readonly note: string; readonly keyFile?: string },
+  cli: Cli,
+): Promise<number> {
+  const { settings } = await configured(options, cli)
+  const reviewer = await proveApprover(settings, 'who reviews?', options.keyFile, cli)
+  using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
+  const approval = await desk.review(id, options.note, reviewer)
+  if (options.json) printJson(cli, approval)
+  else
+    cli.err(`${id} is reviewed by ${safeText(reviewer.subject)}
+`)
   return EXIT.ok
 }
 
@@ -91,6 +113,8 @@ export function described(approval: Approval): string {
     command,
     facts,
     decisions,
+    withdrawn,
+    review,
   } = approval
   const rows = [
     ['requester', `${requester} (${requesterKind}${principal === undefined ? '' : `, for ${principal}`})`],
@@ -103,6 +127,10 @@ export function described(approval: Approval): string {
     ['expires', expiresAt],
     ...Object.entries(facts).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
     ...decisions.map(({ act, by, at, reason: why }) => [act, `${by} at ${at}${why === undefined ? '' : `: ${why}`}`]),
+    ...(withdrawn?.by === undefined
+      ? []
+      : [['withdrawn', `${withdrawn.by} at ${withdrawn.at}${withdrawn.reason === undefined ? '' : `: ${withdrawn.reason}`}`]]),
+    ...(review === undefined ? [] : [['review', `${review.by} at ${review.at}: ${review.note}`]]),
   ]
   const block = safeBlock(command)
     .split('\n')
@@ -130,11 +158,22 @@ function rowOf({ id, about = 'message', state, requester, target = '', expiresAt
   ]
 }
 
-async function configured(options: Options, cli: Cli): Promise<{ readonly settings: Settings }> {
+/** Whoever acts, with what they may at the desk. */
+export async function proveApprover(
+  settings: Settings,
+  question: string,
+  keyFile: string | undefined,
+  cli: Cli,
+): Promise<Identity & Approver> {
+  const identity = await proveCaller(settings, question, keyFile, cli)
+  return { ...identity, mayBreakGlass: mayBreakGlass(settings, identity) }
+}
+
+export async function configured(options: Options, cli: Cli): Promise<{ readonly settings: Settings }> {
   return { settings: await loadConfig(findConfig(options.config, cli)) }
 }
 
-function openDesk(settings: Settings, ledger?: Parameters<typeof FolderDesk.open>[2]): Promise<FolderDesk> {
+export function openDesk(settings: Settings, ledger?: Parameters<typeof FolderDesk.open>[2]): Promise<FolderDesk> {
   return FolderDesk.open(placesIn(settings.dataDir).approvals, Date.now, ledger)
 }
 

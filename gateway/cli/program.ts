@@ -141,6 +141,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     )
 
   approvals(group('approvals', 'see and decide what is held'), command, runs, cli)
+  access(group('access', 'access to a target for a while'), command, runs, cli)
   command(group('console', 'the web console'), 'link', 'make a one-time sign-in link for a configured identity')
     .requiredOption('--identity <subject>', 'whom it signs in')
     .action(async (options: Common & { identity: string }) => runs((await import('./console.ts')).consoleLink(options, cli)))
@@ -177,7 +178,8 @@ function approvals(group: Command, command: Make, runs: Runs, cli: Cli): void {
   command(group, 'list', 'requests, oldest first')
     .addOption(new Option('--state <state>', 'only these').choices([...STATES]))
     .option('--all', 'closed ones too (default: pending and approved)')
-    .action(async (options: Common & { state?: (typeof STATES)[number]; all?: true }) =>
+    .option('--unreviewed', 'only broken glass that nobody has reviewed')
+    .action(async (options: Common & { state?: (typeof STATES)[number]; all?: true; unreviewed?: true }) =>
       runs((await load()).listApprovals(options, cli)),
     )
   command(group, 'show <id>', 'one request, its whole command').action(async (id: string, options: Common) =>
@@ -189,9 +191,35 @@ function approvals(group: Command, command: Make, runs: Runs, cli: Cli): void {
   decide('reject <id>', 'refuse it; the requester is shown the reason')
     .requiredOption('--reason <text>', 'shown to the requester')
     .action(async (id: string, options: Decide) => runs((await load()).decideApproval(id, 'reject', options, cli)))
+  decide('break-glass <id>', 'approve it alone, past its approvers; every channel is told, and it is reviewed')
+    .requiredOption('--reason <text>', 'why it cannot wait')
+    .action(async (id: string, options: Decide) => runs((await load()).decideApproval(id, 'break-glass', options, cli)))
+  decide('review <id>', 'write down what you think of broken glass')
+    .requiredOption('--note <text>', 'for the record')
+    .action(async (id: string, options: Decide & { note: string }) => runs((await load()).reviewApproval(id, options, cli)))
   command(group, 'watch', 'print requests as they come and change, until interrupted').action(async (options: Common) =>
     runs((await load()).watchApprovals(options, cli)),
   )
+}
+
+function access(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./access.ts')
+  const proved = (usage: string, description: string): Command =>
+    command(group, usage, description)
+      .option('--key-file <file>', 'file with your access key')
+      .addHelpText('after', `${KEY_HELP.replace('Who decides', 'Who asks or ends')}${EXIT_HELP}`)
+  proved('request <target>', 'ask for it')
+    .addOption(new Option('--for <time>', 'how long: 45m, 8h').argParser(minutesOrHours).makeOptionMandatory())
+    .requiredOption('--reason <text>', 'approvers decide by it')
+    .action(async (target: string, options: Decide & { for: string; reason: string }) =>
+      runs((await load()).requestAccess(target, options, cli)),
+    )
+  command(group, 'list', 'who has it, or asks for it')
+    .option('--all', 'also what is over')
+    .action(async (options: Common & { all?: true }) => runs((await load()).listAccess(options, cli)))
+  proved('end <id>', 'end it early, or take the request back; sessions that live by it end')
+    .option('--reason <text>', 'for the record')
+    .action(async (id: string, options: Decide) => runs((await load()).endAccess(id, options, cli)))
 }
 
 function keys(group: Command, command: Make, runs: Runs, cli: Cli): void {
@@ -296,6 +324,11 @@ function positive(text: string): number {
   const value = Number(text)
   if (!(value > 0)) throw new InvalidArgumentError('a number above 0')
   return value
+}
+
+function minutesOrHours(text: string): string {
+  if (!/^[1-9]\d{0,3}[mh]$/.test(text)) throw new InvalidArgumentError('minutes or hours, such as 45m or 8h')
+  return text
 }
 
 function whole(text: string): number {

@@ -12,7 +12,7 @@ const LINK_PROOF = 'link'
 
 /** Who the console's people are: the identities of the configuration, their keys, and the groups that have roles. */
 export function peopleOf(
-  settings: Pick<Settings, 'identities' | 'targets'> & { readonly console: ConsoleSettings },
+  settings: Pick<Settings, 'identities' | 'targets' | 'breakGlass'> & { readonly console: ConsoleSettings },
   doorkeeper: Doorkeeper,
   folder: KeyFolder,
 ): People {
@@ -44,6 +44,7 @@ export function peopleOf(
     },
 
     named: (subject) => named(subject, LINK_PROOF),
+    mayBreakGlass: (identity) => mayBreakGlass(settings, identity),
     roles: ({ groups }) => ROLES.filter((role) => settings.console.roles[role]?.some((group) => groups.includes(group))),
     targets: ({ groups }) =>
       [...settings.targets.values()]
@@ -54,4 +55,9 @@ export function peopleOf(
 
 function identityOf({ subject, kind, groups = [], principal }: ConfiguredIdentity, proof: string): Identity {
   return { subject, kind, groups, proof, ...(principal === undefined ? {} : { principal }) }
+}
+
+/** Whether somebody may approve alone, past the approvers. */
+export function mayBreakGlass({ breakGlass }: Pick<Settings, 'breakGlass'>, { groups }: Pick<Identity, 'groups'>): boolean {
+  return breakGlass.some((group) => groups.includes(group))
 }

@@ -110,6 +110,7 @@ const NOBODY: Viewer = {
   identity: { subject: '', kind: 'human', groups: [], proof: '' },
   roles: new Set(),
   scope: [],
+  mayBreakGlass: false,
   me: { subject: '', kind: 'human', groups: [], roles: [], csrf: null, expiresAt: null, idleTimeoutMs: null, gateway: '' },
 }
 

@@ -1,4 +1,5 @@
 import type { Role } from '../../schemas/api.ts'
+import type { Approval } from '../../schemas/approval.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -17,6 +18,8 @@ export interface People {
   /** A configured identity, for one-time links. */
   named(subject: string): Identity | undefined
   roles(identity: Identity): readonly Role[]
+  /** Whether somebody may approve alone, past the approvers. */
+  mayBreakGlass(identity: Identity): boolean
   /** Names of the targets this identity shares a group with. */
   targets(identity: Identity): readonly string[]
 }
@@ -25,6 +28,14 @@ export interface Proved {
   readonly identity: Identity
   /** When the proof itself runs out, where it does. */
   readonly expiresMs?: number
+}
+
+/** Access for a while: the gateway's knowledge of who may ask for what. */
+export interface AccessDoor {
+  /** What this identity may ask for, and for how long at most. */
+  targets(identity: Identity): readonly { readonly target: string; readonly maxMinutes: number }[]
+  /** Files the wish at the desk. Rejects TARGET_UNKNOWN, APPROVAL_CONFLICT. */
+  ask(identity: Identity, wish: { readonly target: string; readonly forMs: number; readonly reason: string }): Promise<Approval>
 }
 
 /** What the API serves, and of whom. */
@@ -38,6 +49,8 @@ export interface ApiParts {
   readonly ledger: Pick<Ledger, 'append'>
   readonly people: People
   readonly links: SignInLinks
+  /** Targets that may be asked for, for a while. */
+  readonly access: AccessDoor
   /** Whose buttons are taken. */
   readonly slack: readonly SlackInteractions[]
   /** Read at each request, because keys may be added. */

@@ -13,6 +13,8 @@ export interface Viewer {
   /** Targets whose sessions they may see. */
   readonly scope: Scope
   readonly me: Me
+  /** Whether they may approve alone, past the approvers. */
+  readonly mayBreakGlass: boolean
   /** Of a browser; undefined for bearer keys. */
   readonly tokenHash?: string
   /** When the shown proof itself runs out, where it does. */
@@ -97,6 +99,7 @@ export function viewer(
   return {
     identity,
     roles,
+    mayBreakGlass: people.mayBreakGlass(identity),
     scope: roles.has('auditor') || roles.has('admin') ? null : people.targets(identity),
     me: {
       subject,

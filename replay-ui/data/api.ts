@@ -1,4 +1,6 @@
 import type {
+  AccessAsk,
+  AccessTargets,
   ApprovalPage,
   ApprovalQuery,
   ApprovalView,
@@ -12,6 +14,7 @@ import type {
   SessionPage,
   SessionQuery,
   SignIn,
+  SimilarApprovals,
   StatementPage,
   StatementQuery,
   TapeObjects,
@@ -101,6 +104,26 @@ export class Api {
 
   decide(id: string, ask: DecisionAsk): Promise<ApprovalView> {
     return this.#json<ApprovalView>('POST', `/approvals/${encodeURIComponent(id)}/decision`, ask)
+  }
+
+  similar(id: string, signal?: AbortSignal): Promise<SimilarApprovals> {
+    return this.#json<SimilarApprovals>('GET', `/approvals/${encodeURIComponent(id)}/similar`, undefined, signal)
+  }
+
+  review(id: string, note: string): Promise<ApprovalView> {
+    return this.#json<ApprovalView>('POST', `/approvals/${encodeURIComponent(id)}/review`, { note })
+  }
+
+  endApproval(id: string, reason?: string): Promise<ApprovalView> {
+    return this.#json<ApprovalView>('POST', `/approvals/${encodeURIComponent(id)}/end`, reason === undefined ? {} : { reason })
+  }
+
+  accessTargets(signal?: AbortSignal): Promise<AccessTargets> {
+    return this.#json<AccessTargets>('GET', '/access', undefined, signal)
+  }
+
+  askAccess(wish: AccessAsk): Promise<ApprovalView> {
+    return this.#json<ApprovalView>('POST', '/access', wish)
   }
 
   objects(id: string, signal?: AbortSignal): Promise<TapeObjects> {

@@ -1,17 +1,18 @@
 import { html, nothing, type TemplateResult } from 'lit'
-import type { ApprovalView } from '../../schemas/api.ts'
+import type { AccessAsk, AccessTargets, ApprovalView, SimilarApprovals } from '../../schemas/api.ts'
 import { agoText, counted, countText, dateText } from '../data/format.ts'
 import { copyButton } from '../elements/copy-text.ts'
 import { empty, failure, loading, redacted, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine, whole } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
+import { type Act, accessView, otherActs, similarView } from './approvals-acts.ts'
 
 export interface DecideInput {
-  readonly busy: 'approve' | 'reject' | null
+  readonly busy: Act | null
   readonly problem: string
   readonly reason: string
   readonly onReason: (reason: string) => void
-  readonly onDecide: (act: 'approve' | 'reject') => void
+  readonly onDecide: (act: Act) => void
 }
 
 export interface ApprovalsInput {
@@ -27,6 +28,9 @@ export interface ApprovalsInput {
   readonly chars: number
   readonly nowMs: number
   readonly decide: DecideInput
+  /** Of the picked one; undefined until they are here. */
+  readonly similar: SimilarApprovals['similar'] | undefined
+  readonly access: { readonly targets: AccessTargets; readonly problem: string; readonly onAsk: (wish: AccessAsk) => void }
   readonly onPick: (id: string) => void
   readonly onMore: () => void
   /** Wants to see all of its command. */
@@ -46,6 +50,7 @@ export function view(input: ApprovalsInput): TemplateResult {
       <h1>Approvals</h1>
       <span class="count" role="status">${counted(pending.length, 'request')} waiting${input.up ? nothing : html` · <span class="wrong">live updates interrupted, reconnecting …</span>`}</span>
     </header>
+    ${accessView(input.access.targets, input.access)}
     ${
       state === 'failed' && approvals.length === 0
         ? failure(input.problem, input.onRetry)
@@ -110,6 +115,8 @@ function wishOf({ about = 'message', target = 'every target', protocol, kind }: 
   }
 }
 
+const DECISION_WORDS = { approve: 'approved', reject: 'rejected', 'break-glass': 'broke the glass' } as const
+
 function approvalMark(state: ApprovalView['state']): TemplateResult {
   return html`<span class="mark mark-a-${state}">${STATE_WORDS[state]}</span>`
 }
@@ -132,7 +139,7 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
           : html`<p class="hint">The whole ${MATTER_WORDS[one.about ?? 'message'].what}, ${counted(one.commandChars, 'character')}. Hatched parts were masked before anybody saw them.</p>`
       }
     </div>
-    ${one.state === 'pending' ? decideView(one, decide, nowMs, left > 0) : decide.problem === '' ? nothing : html`<p class="notice notice-part" role="alert">${safe(decide.problem)}</p>`}
+    ${one.state === 'pending' || one.may.review || one.may.end ? decideView(one, decide, nowMs, left > 0) : decide.problem === '' ? nothing : html`<p class="notice notice-part" role="alert">${safe(decide.problem)}</p>`}
     <dl class="pairs">
       <dt>Approvers</dt><dd>${counted(one.approvers.count, 'person', 'people')} of ${one.approvers.groups.map((group) => html`<code>${safe(group)}</code> `)}</dd>
       <dt>Asked</dt><dd>${dateText(one.createdAt)} <span class="muted">${agoText(one.createdAt, nowMs)}</span></dd>
@@ -143,8 +150,9 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
     ${
       one.decisions.length === 0
         ? html`<p class="quiet">None yet.</p>`
-        : html`<ul class="decisions">${one.decisions.map((decision) => html`<li><span class="mark mark-a-${decision.act === 'approve' ? 'approved' : 'rejected'}">${decision.act === 'approve' ? 'approved' : 'rejected'}</span> <b>${safeLine(decision.by, 80)}</b> <span class="muted">${dateText(decision.at)}</span>${decision.reason === undefined ? nothing : html`<p>${safe(decision.reason)}</p>`}</li>`)}</ul>`
+        : html`<ul class="decisions">${one.decisions.map((decision) => html`<li><span class="mark mark-a-${decision.act === 'approve' ? 'approved' : 'rejected'}">${DECISION_WORDS[decision.act]}</span> <b>${safeLine(decision.by, 80)}</b> <span class="muted">${dateText(decision.at)}</span>${decision.reason === undefined ? nothing : html`<p>${safe(decision.reason)}</p>`}</li>`)}</ul>`
     }
+    ${similarView(input.similar, nowMs)}
     ${
       Object.keys(one.facts).length === 0
         ? nothing
@@ -160,16 +168,25 @@ function decideView(
   nowMs: number,
   cut: boolean,
 ): TemplateResult {
-  if (new Date(one.expiresAt).getTime() <= nowMs) return html`<p class="notice notice-part">The time to decide is over.</p>`
-  if (!one.may.decide) return html`<p class="notice">${safe(one.may.why ?? 'You may not decide about this request.')}</p>`
+  const late = one.state === 'pending' && new Date(one.expiresAt).getTime() <= nowMs
+  if (late) return html`<p class="notice notice-part">The time to decide is over.</p>`
+  const decides = one.state === 'pending' && one.may.decide
+  if (!decides && !one.may.breakGlass && !one.may.review && !one.may.end)
+    return html`<p class="notice">${safe(one.may.why ?? 'You may not decide about this request.')}</p>`
   return html`<form class="decide" @submit=${(event: SubmitEvent) => event.preventDefault()}>
     <label for="reason">Reason <span class="muted">(needed to reject; shown to the requester)</span></label>
     <textarea id="reason" rows="2" maxlength="2000" .value=${reason} ?disabled=${busy !== null} @input=${(event: Event) => onReason(event.target instanceof HTMLTextAreaElement ? event.target.value : '')}></textarea>
     ${problem === '' ? nothing : html`<p class="notice notice-error" role="alert">${safe(problem)}</p>`}
-    <div class="buttons">
+    ${decides ? nothing : html`<p class="notice">${safe(one.may.why ?? '')}</p>`}
+    ${
+      decides
+        ? html`<div class="buttons">
       <button type="button" class="danger" ?disabled=${busy !== null || reason.trim() === ''} @click=${() => onDecide('reject')}>${busy === 'reject' ? 'Rejecting …' : 'Reject'}</button>
       <button type="button" class="primary" ?disabled=${busy !== null || cut} @click=${() => onDecide('approve')}>${busy === 'approve' ? 'Approving …' : MATTER_WORDS[one.about ?? 'message'].approve}</button>
-    </div>
+    </div>`
+        : nothing
+    }
+    ${otherActs(one, { busy, reason, onAct: onDecide })}
     ${cut ? html`<p class="hint">Show the whole ${MATTER_WORDS[one.about ?? 'message'].what} before you approve it.</p>` : nothing}
   </form>`
 }

@@ -1,7 +1,8 @@
 import { LitElement, type TemplateResult } from 'lit'
-import type { ApprovalView, ServerEvent } from '../../schemas/api.ts'
+import type { AccessAsk, AccessTargets, ApprovalView, ServerEvent, SimilarApprovals } from '../../schemas/api.ts'
 import { type Api, ApiError } from '../data/api.ts'
 import type { Live } from '../data/live.ts'
+import type { Act } from './approvals-acts.ts'
 import { type ApprovalsInput, COMMAND_CHARS, view } from './approvals-view.ts'
 
 const PAGE_SIZE = 100
@@ -34,7 +35,11 @@ export class ApprovalsPage extends LitElement {
   #next: string | null = null
   #state: ApprovalsInput['state'] = 'loading'
   #problem = ''
-  #busy: 'approve' | 'reject' | null = null
+  #busy: Act | null = null
+  /** Of requests that were looked at. */
+  readonly #similar = new Map<string, SimilarApprovals['similar']>()
+  #access: AccessTargets = { targets: [] }
+  #accessProblem = ''
   #decideProblem = ''
   /** By request: a half-written reason stays with its own. */
   readonly #reasons = new Map<string, string>()
@@ -52,6 +57,7 @@ export class ApprovalsPage extends LitElement {
     this.live.listen((event) => this.#heard(event), this.#gone.signal)
     this.#clock = setInterval(() => this.requestUpdate(), CLOCK_MS)
     void this.#load()
+    void this.#loadAccess()
   }
 
   override disconnectedCallback(): void {
@@ -79,6 +85,8 @@ export class ApprovalsPage extends LitElement {
       missing: picked === undefined && this.#state === 'here' ? this.picked : undefined,
       chars: this.#chars,
       nowMs: Date.now(),
+      similar: picked === undefined ? undefined : this.#similarTo(picked.id),
+      access: { targets: this.#access, problem: this.#accessProblem, onAsk: (wish) => void this.#ask(wish) },
       decide: {
         busy: this.#busy,
         problem: this.#decideProblem,
@@ -147,7 +155,7 @@ export class ApprovalsPage extends LitElement {
     }
   }
 
-  async #decide(id: string, act: 'approve' | 'reject'): Promise<void> {
+  async #decide(id: string, act: Act): Promise<void> {
     const reason = (this.#reasons.get(id) ?? '').trim()
     this.#busy = act
     this.#decideProblem = ''
@@ -155,7 +163,7 @@ export class ApprovalsPage extends LitElement {
     if (this.picked !== id) this.dispatchEvent(new PickEvent(id))
     this.requestUpdate()
     try {
-      this.#put(await this.api.decide(id, { act, ...(reason === '' ? {} : { reason }) }))
+      this.#put(await this.#done(id, act, reason))
       this.#reasons.delete(id)
     } catch (error) {
       this.#decideProblem = error instanceof Error ? error.message : String(error)
@@ -166,6 +174,49 @@ export class ApprovalsPage extends LitElement {
       }
     } finally {
       this.#busy = null
+    }
+    this.requestUpdate()
+  }
+
+  #done(id: string, act: Act, reason: string): Promise<ApprovalView> {
+    if (act === 'review') return this.api.review(id, reason)
+    if (act === 'end') return this.api.endApproval(id, reason === '' ? undefined : reason)
+    return this.api.decide(id, { act, ...(reason === '' ? {} : { reason }) })
+  }
+
+  /** What is known of it; asked for once. */
+  #similarTo(id: string): SimilarApprovals['similar'] | undefined {
+    const known = this.#similar.get(id)
+    if (known !== undefined) return known
+    this.#similar.set(id, [])
+    this.api.similar(id, this.#gone.signal).then(
+      ({ similar }) => {
+        this.#similar.set(id, similar)
+        this.requestUpdate()
+      },
+      // The request itself is what is decided about; without its like the page stands, and does not ask again and again.
+      () => undefined,
+    )
+    return undefined
+  }
+
+  async #loadAccess(): Promise<void> {
+    try {
+      this.#access = await this.api.accessTargets(this.#gone.signal)
+      this.requestUpdate()
+    } catch (error) {
+      if (!this.#gone.signal.aborted) this.#accessProblem = error instanceof Error ? error.message : String(error)
+    }
+  }
+
+  async #ask(wish: AccessAsk): Promise<void> {
+    this.#accessProblem = ''
+    try {
+      const asked = await this.api.askAccess(wish)
+      this.#put(asked)
+      this.dispatchEvent(new PickEvent(asked.id))
+    } catch (error) {
+      this.#accessProblem = error instanceof Error ? error.message : String(error)
     }
     this.requestUpdate()
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { AccessWatch } from '../../gateway/access-watch.ts'
 import { loadConfig, type Settings } from '../../gateway/config.ts'
 import { Doorkeeper } from '../../gateway/identity/doorkeeper.ts'
 import { JwtProver } from '../../gateway/identity/jwt.ts'
@@ -83,6 +84,8 @@ async function house(
     }),
     room,
     approvals: desk,
+    desk,
+    access: new AccessWatch(desk, (error) => assert.fail(String(error))),
     keys: { binding: Buffer.alloc(32, 1), fingerprint: Buffer.alloc(32, 2) },
     cancels: new Cancels(0),
     budgets: new Budgets(),

@@ -9,6 +9,7 @@ import type { RecorderRoom } from '../../recorder/tape/room.ts'
 import { API_BASE, CSRF_HEADER, type Me, type Role } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
+import { ask as askOf } from '../recorder/desk/contract.ts'
 import { type RecordingFolder, recordingFolder } from './recording.ts'
 
 const DESCRIBERS = new URL('../../gateway/protocols/describers.ts', import.meta.url).href
@@ -28,6 +29,7 @@ export const PEOPLE = {
   gus: person('gus', ['agents', 'dba', 'approvers']),
   otto: person('otto', ['vault-team', 'investigators']),
   audrey: person('audrey', ['auditors']),
+  bea: person('bea', ['agents', 'viewers', 'breakers']),
   nobody: person('nobody', ['agents']),
 } as const satisfies Readonly<Record<string, Identity>>
 export type Name = keyof typeof PEOPLE
@@ -122,6 +124,7 @@ export async function apiRig(
     },
     current: async ({ subject }) => find(subject),
     named: find,
+    mayBreakGlass: ({ groups }) => groups.includes('breakers'),
     roles: ({ groups }) => (Object.keys(ROLE_GROUPS) as Role[]).filter((role) => groups.includes(ROLE_GROUPS[role])),
     targets: ({ groups }) => Object.entries(TARGET_GROUPS).flatMap(([target, group]) => (groups.includes(group) ? [target] : [])),
   }
@@ -139,6 +142,21 @@ export async function apiRig(
     people,
     links,
     slack: [],
+    access: {
+      targets: ({ groups }) => (groups.includes('viewers') ? [{ target: 'vault', maxMinutes: 60 }] : []),
+      ask: (identity, { target, forMs, reason }) =>
+        desk.submit(
+          askOf({
+            about: 'access',
+            kind: 'access',
+            requester: identity.subject,
+            requesterKind: identity.kind,
+            target,
+            command: reason,
+            access: { forMs },
+          }),
+        ),
+    },
     trusted: async () => [{ gateway: 'gw1', publicKey: folder.signer.publicKey }],
     kill: async (session, by, reason) => {
       killed.push(`${session} ${by} ${reason}`)

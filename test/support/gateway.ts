@@ -39,6 +39,9 @@ export interface TestTarget {
   /** PEM. */
   readonly certificate?: { readonly cert: string; readonly key: string }
   readonly labels?: Readonly<Record<string, string>>
+  /** Who may reach it; agents and developers, if not given. */
+  readonly groups?: readonly string[]
+  readonly access?: Config['targets'][number]['access']
 }
 
 /** A target at a test server, as its superuser over verified TLS unless said otherwise. `cas`: see GatewayOptions. */
@@ -123,7 +126,7 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
 }
 
 async function configured(target: TestTarget, secrets: string): Promise<object> {
-  const { name, port, database, user, password, certificate, tls, labels } = target
+  const { name, port, database, user, password, certificate, tls, labels, groups = ['agents', 'developers'], access } = target
   const write = async (suffix: string, text: string): Promise<string> => {
     const file = join(secrets, `${name}.${suffix}`)
     await writeFile(file, text, { mode: 0o600 })
@@ -134,7 +137,8 @@ async function configured(target: TestTarget, secrets: string): Promise<object> 
     protocol: 'postgres',
     host: '127.0.0.1',
     port,
-    groups: ['agents', 'developers'],
+    groups,
+    ...(access === undefined ? {} : { access }),
     ...(database === undefined ? {} : { database }),
     ...(labels === undefined ? {} : { labels }),
     tls: tls.ca === undefined ? tls : { ...tls, ca: await write('ca', tls.ca) },

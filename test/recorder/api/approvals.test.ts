@@ -61,7 +61,7 @@ test('the whole command is shown, what the reader may do about it, and never the
   const { id } = await rig.desk.request(ask({ command }))
   const shown = (await gina.ask(`/approvals/${id}`)).json
   assert.equal(shown.command, command)
-  assert.deepEqual(shown.may, { decide: true })
+  assert.deepEqual(shown.may, { decide: true, breakGlass: false, review: false, end: false })
   assert.ok(!('binding' in shown))
   const vera = await rig.as('vera')
   assert.equal((await vera.ask(`/approvals/${id}`)).json.may.decide, false)
@@ -143,4 +143,55 @@ test('two tabs that decide one request: the second is told, and its attempt is n
   // One whose turn came when it was decided already never got as far as its note.
   const taken = noted.filter(({ type }) => type === 'approval.decision').length
   assert.equal(taken - noted.filter(({ type }) => type === 'approval.decision-failed').length, 1)
+})
+
+test('breaking the glass takes its permission and a reason, is listed until somebody else reviews it, and is marked for good', async () => {
+  const { id } = await rig.desk.request(ask({ approvers: { groups: ['dba'], count: 2 } }))
+  const path = `/approvals/${id}/decision`
+  assert.equal((await gina.ask(path, { body: { act: 'break-glass', reason: 'fire' } })).status, 403)
+  const bea = await rig.as('bea')
+  assert.equal((await bea.ask(`/approvals/${id}`)).json.may.breakGlass, true)
+  assert.equal((await bea.ask(path, { body: { act: 'break-glass' } })).status, 409)
+  assert.equal((await bea.ask(path, { body: { act: 'approve' } })).status, 403)
+  assert.equal((await bea.ask(path, { body: { act: 'break-glass', reason: 'fire' } })).json.state, 'approved')
+  const due = async (): Promise<string[]> =>
+    (await gus.ask('/approvals?review=due')).json.approvals.map((each: { id: string }) => each.id)
+  assert.ok((await due()).includes(id))
+  assert.equal((await bea.ask(`/approvals/${id}/review`, { body: { note: 'all fine' } })).status, 403)
+  const reviewed = await gus.ask(`/approvals/${id}/review`, { body: { note: 'it was a fire' } })
+  assert.deepEqual([reviewed.status, reviewed.json.review.by, reviewed.json.review.note], [200, 'gus', 'it was a fire'])
+  assert.ok(!(await due()).includes(id))
+})
+
+test('access is asked for by whoever may, seen by who asked, and ended by them or an approver', async () => {
+  const vera = await rig.as('vera')
+  assert.deepEqual((await vera.ask('/access')).json.targets, [{ target: 'vault', maxMinutes: 60 }])
+  assert.deepEqual((await gina.ask('/access')).json.targets, [])
+  const asked = await vera.ask('/access', { body: { target: 'vault', minutes: 30, reason: 'ticket 4711' } })
+  assert.deepEqual([asked.status, asked.json.about, asked.json.access.forMs], [202, 'access', 1_800_000])
+  const { id } = asked.json
+  assert.equal((await vera.ask(`/approvals/${id}`)).json.command, 'ticket 4711')
+  assert.equal((await vera.ask(`/approvals/${id}/decision`, { body: { act: 'approve' } })).status, 403)
+  assert.equal((await gina.ask(`/approvals/${id}/decision`, { body: { act: 'approve' } })).json.state, 'approved')
+  assert.equal((await rig.as('ivan').then((ivan) => ivan.ask(`/approvals/${id}/end`, { body: {} }))).status, 404)
+  const ended = await gina.ask(`/approvals/${id}/end`, { body: { reason: 'over' } })
+  assert.deepEqual([ended.json.state, ended.json.withdrawn.by], ['withdrawn', 'gina'])
+})
+
+test('whoever decides is shown what was decided about the like, and only of what they may see', async () => {
+  const facts = { fingerprint: 'f1', labels: ['pii.email'] }
+  const before = await rig.desk.request(ask({ facts, command: 'DELETE FROM a WHERE id = 1' }))
+  await gina.ask(`/approvals/${before.id}/decision`, { body: { act: 'reject', reason: 'use the job' } })
+  const hidden = await rig.desk.request(ask({ facts, target: 'vault', approvers: { groups: ['vault-team'], count: 1 } }))
+  const now = await rig.desk.request(ask({ facts, command: 'DELETE FROM a WHERE id = 1' }))
+  const { similar } = (await gus.ask(`/approvals/${now.id}/similar`)).json
+  assert.deepEqual(
+    similar.map(({ id, same, decisions }: { id: string; same: boolean; decisions: { reason: string }[] }) => [
+      id,
+      same,
+      decisions[0]?.reason,
+    ]),
+    [[before.id, true, 'use the job']],
+  )
+  assert.ok(hidden.id !== before.id)
 })

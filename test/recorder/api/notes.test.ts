@@ -4,10 +4,13 @@ import { serialize } from 'pg-protocol'
 import { ENDPOINTS, type EndpointName } from '../../../schemas/api.ts'
 import { type ApiRig, type Asking, apiRig, type Browser, listen } from '../../support/api.ts'
 import { entry, START } from '../../support/recording.ts'
+import { ask } from '../desk/contract.ts'
 
 let rig: ApiRig
 let gina: Browser
 let session: string
+/** Requests that more can be done about than deciding. */
+let others: Partial<Record<EndpointName, string>>
 let approval: string
 
 before(async () => {
@@ -33,12 +36,17 @@ before(async () => {
     ttlMs: 60_000,
   })
   approval = asked.id
+  const broken = await rig.desk.submit(ask({ binding: 'b'.repeat(64) }))
+  const cleo = { subject: 'cleo', kind: 'human', groups: [], mayBreakGlass: true } as const
+  await rig.desk.decide(broken.id, { act: 'break-glass', reason: 'fire' }, cleo)
+  const own = await rig.desk.submit(ask({ binding: 'c'.repeat(64), requester: 'gina', requesterKind: 'human' }))
+  others = { review: broken.id, endApproval: own.id }
   gina = await rig.as('gina')
 })
 after(() => rig[Symbol.asyncDispose]())
 
 /** What shows no evidence: who one is, public keys, and that the server lives. */
-const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'trust', 'health', 'openapi']
+const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'trust', 'health', 'openapi', 'accessTargets']
 /** What each kind of question is noted as. */
 const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   signOut: 'console.sign-out',
@@ -52,18 +60,28 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   approvals: 'evidence.search',
   approval: 'evidence.view',
   decide: 'approval.decision',
+  similar: 'evidence.view',
+  review: 'approval.decision',
+  endApproval: 'approval.decision',
+  askAccess: 'access.ask',
   events: 'evidence.follow',
 }
 
 /** Every endpoint but signing in, which is asked under nobody's name. */
 function asked(): { readonly name: EndpointName; readonly path: string; readonly asking: Asking }[] {
-  const bodies: Partial<Record<EndpointName, object>> = { kill: { reason: 'x' }, decide: { act: 'approve' } }
+  const bodies: Partial<Record<EndpointName, object>> = {
+    kill: { reason: 'x' },
+    decide: { act: 'approve' },
+    review: { note: 'x' },
+    endApproval: {},
+    askAccess: { target: 'vault', minutes: 5, reason: 'x' },
+  }
   return (Object.keys(ENDPOINTS) as EndpointName[])
     .filter((name) => name !== 'signIn' && !NOT_EVIDENCE.includes(name))
     .map((name) => ({
       name,
       path: ENDPOINTS[name].path
-        .replace('{id}', name === 'approval' || name === 'decide' ? approval : session)
+        .replace('{id}', others[name] ?? (['approval', 'decide', 'similar'].includes(name) ? approval : session))
         .replace('{name}', '0000.tape'),
       asking: { method: ENDPOINTS[name].method.toUpperCase(), ...(name in bodies ? { body: bodies[name] } : {}) },
     }))

@@ -34,7 +34,7 @@ const PENDING: ApprovalView = {
   expiresAt: '2026-11-20T13:00:00Z',
   state: 'pending',
   decisions: [],
-  may: { decide: true },
+  may: { decide: true, breakGlass: false, review: false, end: false },
 }
 
 function inbox(one: ApprovalView, more: Partial<ApprovalsInput> = {}): string {
@@ -49,6 +49,8 @@ function inbox(one: ApprovalView, more: Partial<ApprovalsInput> = {}): string {
       chars: COMMAND_CHARS,
       nowMs: Date.parse('2026-11-20T12:30:00Z'),
       decide: { busy: null, problem: '', reason: '', onReason: nothing, onDecide: nothing },
+      similar: undefined,
+      access: { targets: { targets: [] }, problem: '', onAsk: nothing },
       onPick: nothing,
       onMore: nothing,
       onWhole: nothing,
@@ -85,7 +87,7 @@ test('a request that is not there is said to be so, and no other stands in its p
 })
 
 test('who may not decide is told why, and who comes late that it is too late', () => {
-  assert.match(inbox({ ...PENDING, may: { decide: false, why: 'agents never approve' } }), /agents never approve/)
+  assert.match(inbox({ ...PENDING, may: { ...PENDING.may, decide: false, why: 'agents never approve' } }), /agents never approve/)
   assert.match(inbox(PENDING, { nowMs: Date.parse('2026-11-20T14:00:00Z') }), /time to decide is over/)
 })
 
@@ -97,6 +99,8 @@ test('a decision that was made elsewhere stays beside the message about it', () 
   }
   const text = inbox(decided, {
     decide: { busy: null, problem: 'grace was quicker', reason: '', onReason: nothing, onDecide: nothing },
+    similar: [],
+    access: { targets: { targets: [] }, problem: '', onAsk: nothing },
   })
   assert.match(text, /grace was quicker/)
   assert.match(text, /rejected.*grace/s)
