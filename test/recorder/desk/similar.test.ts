@@ -27,7 +27,7 @@ test('similar is the same shape of statement on the same target, decided, the ne
 
 test('a text that is cut in lists is the same only with the whole', () => {
   const command = 'x'.repeat(4_000)
-  const cut = listed({ ...rejected, decisions: [...rejected.decisions], id: id(1), command, commandChars: 9_000 })
+  const cut = listed({ ...rejected, decisions: [...rejected.decisions], id: id(2), command, commandChars: 9_000 })
   assert.equal(similarTo(listed({ command: 'x'.repeat(9_000) }), [cut])[0]?.same, true)
   assert.equal(similarTo(listed({ command: 'x'.repeat(8_999) }), [cut])[0]?.same, false)
 })
