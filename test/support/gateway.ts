@@ -67,6 +67,8 @@ export interface GatewayOptions {
   readonly jwt?: NonNullable<Config['jwt']>
   readonly durability?: Durability
   readonly gateway?: string
+  /** Groups whose people may break the glass. */
+  readonly breakGlass?: readonly string[]
   /** With a console, for the human as investigator and the approver as approver and investigator. */
   readonly console?: boolean
   /** The data folder; default: `data` beside the configuration. */
@@ -110,6 +112,7 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
     ],
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.jwt === undefined ? {} : { jwt: options.jwt }),
+    ...(options.breakGlass === undefined ? {} : { approvals: { breakGlass: options.breakGlass } }),
     ...(options.console === true
       ? { console: { address: '127.0.0.1:0', roles: { investigator: ['developers'], approver: ['approvers'] } } }
       : {}),

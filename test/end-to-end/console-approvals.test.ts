@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ask } from '../recorder/desk/contract.ts'
+import { startBrowser } from '../support/browser.ts'
+import { startConsole } from '../support/console.ts'
+import { APPROVER, HUMAN } from '../support/gateway.ts'
+
+/** Where pictures of the page go, for whoever wants to look at it. */
+const PICTURES = process.env['SALLYPORT_PICTURES']
+const HOSTILE =
+  'delete from people -- \u202eelpoep\u202c \u200bzero\u0007bell\u001b[2J <img src=x onerror=alert(1)> [MASKED:email:7f3a91c204be]'
+
+test('the approvals page: what is asked is shown as it is, glass is broken and reviewed, access asked for and ended', {
+  timeout: 240_000,
+}, async (t) => {
+  const browser = await startBrowser(t)
+  if (browser === undefined) return
+  await using _browser = browser
+  await using rig = await startConsole(t, 'select 1', { breakGlass: ['developers'] })
+  const desk = await rig.gateway.desk()
+  const groups = [APPROVER.groups[1]]
+  const before = await desk.submit(ask({ approvers: { groups, count: 1 }, facts: { fingerprint: 'f' }, binding: '1'.repeat(64) }))
+  await desk.decide(before.id, { act: 'reject', reason: 'use the archive job' }, APPROVER)
+  const held = await desk.submit(
+    ask({
+      command: HOSTILE,
+      facts: { verbs: ['DELETE'], relations: ['people'], labels: ['pii.email'], fingerprint: 'f' },
+      approvers: { groups, count: 2 },
+      binding: '2'.repeat(64),
+    }),
+  )
+  const picture = async (name: string, page: { screenshot(options: object): Promise<unknown> }): Promise<void> => {
+    if (PICTURES !== undefined) await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true })
+  }
+
+  const one = await browser.open({ width: 1360 })
+  await one.page.goto(await rig.console.link(HUMAN))
+  await one.page.getByRole('heading', { name: 'Sessions' }).waitFor()
+  const origin = new URL(rig.console.url).origin
+  await one.page.goto(`${origin}/approvals/${held.id}`)
+  await one.page.getByRole('button', { name: 'Break the glass' }).waitFor()
+  const shown = (await one.page.locator('.command pre').textContent()) ?? ''
+  assert.ok(!/[\u202e\u200b\u0007\u001b]/.test(shown))
+  assert.match(shown, /\\u\{202e\}.*\\u\{200b\}.*\\x07.*\\x1b/)
+  assert.match(shown, /<img src=x onerror=alert\(1\)>/)
+  const text = (await one.page.locator('.request').textContent()) ?? ''
+  assert.match(text, /pii\.email/)
+  assert.match(text, /Decided before, about the like[\s\S]*use the archive job/)
+  await picture('held', one.page)
+  await one.page.getByLabel('Reason').first().fill('the site is down')
+  await one.page.getByRole('button', { name: 'Break the glass' }).click()
+  await one.page.getByText('nobody has reviewed it yet').waitFor()
+  const { state, decisions } = await desk.get(held.id)
+  assert.deepEqual([state, decisions[0]?.act, decisions[0]?.by], ['approved', 'break-glass', HUMAN])
+
+  const other = await browser.open({ width: 1360 })
+  await other.page.goto(await rig.console.link(APPROVER.subject))
+  await other.page.getByRole('heading', { name: 'Sessions' }).waitFor()
+  await other.page.goto(`${origin}/approvals/${held.id}`)
+  await other.page.getByLabel('Reason').first().fill('it was down indeed')
+  await picture('broken', other.page)
+  await other.page.getByRole('button', { name: 'Write the review' }).click()
+  await other.page.getByText('Reviewed by').waitFor()
+  assert.equal((await desk.get(held.id)).review?.note, 'it was down indeed')
+
+  const access = await desk.submit(
+    ask({
+      about: 'access',
+      kind: 'access',
+      command: 'ticket 4711',
+      access: { forMs: 3_600_000 },
+      rules: [],
+      approvers: { groups, count: 1 },
+      binding: '3'.repeat(64),
+    }),
+  )
+  await other.page.goto(`${origin}/approvals/${access.id}`)
+  await other.page.getByRole('button', { name: 'Approve: access begins now' }).waitFor()
+  await picture('access', other.page)
+  await other.page.getByRole('button', { name: 'Approve: access begins now' }).click()
+  await other.page.getByRole('button', { name: 'End access now' }).click()
+  await other.page.getByText('withdrawn', { exact: true }).first().waitFor()
+  assert.equal((await desk.get(access.id)).withdrawn?.by, APPROVER.subject)
+  assert.deepEqual([...(await other.axe()), ...one.problems, ...other.problems], [])
+})
