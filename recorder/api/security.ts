@@ -5,11 +5,12 @@ import { sendProblem } from './problem.ts'
 
 /**
  * Nothing but our own files, no inline script or style, no frames either way, no plug-ins, no forms that go anywhere. The
+ * terminal of a replay is WebAssembly out of our own files, which is all that 'wasm-unsafe-eval' lets in: no text becomes script. The
  * page decompresses and verifies tapes in a worker of our own; `blob:` and `data:` images are none of script's business.
  */
 const CSP = [
   "default-src 'none'",
-  "script-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
   "img-src 'self' data:",
   "font-src 'self'",

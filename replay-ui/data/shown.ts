@@ -3,6 +3,7 @@ import type { ProtocolName } from '../../schemas/session.ts'
 import { EchoView } from '../../schemas/views/echo.ts'
 import { HttpView } from '../../schemas/views/http.ts'
 import { PostgresView } from '../../schemas/views/postgres.ts'
+import { sftpLine } from '../../schemas/views/terminal.ts'
 import type { Cell, Shown, View } from '../../schemas/views/view.ts'
 
 export function viewOf(protocol: ProtocolName): View {
@@ -114,6 +115,8 @@ export function summaryOf(protocol: ProtocolName, frame: Frame): string {
 
 function summaryParts(protocol: ProtocolName, frame: Frame): string[] {
   const { facts, body, dir } = frame
+  const files = sftpLine(frame)
+  if (files !== undefined) return [files]
   const about: string[] = []
   if (typeof facts['tag'] === 'string') about.push(facts['tag'])
   else if (typeof facts['rows'] === 'number') about.push(`${facts['rows']} rows`)

@@ -6,7 +6,7 @@ import { frameBounds } from '../../schemas/tape-frame.ts'
 import { ObjectWindow, recordOf } from '../../schemas/verify/scan.ts'
 import { indexByScan, readTapeIndex, type TapeIndex } from '../../schemas/verify/segment-index.ts'
 import type { VerifyTools } from '../../schemas/verify/tools.ts'
-import { type TapeMap, tapeMapOf } from './tape-map.ts'
+import { type ChunkPlace, type TapeMap, tapeMapOf } from './tape-map.ts'
 import { type ObjectApi, TapeSource } from './tape-source.ts'
 
 /** Opening asks for a header and an index, a few KiB each. */
@@ -56,14 +56,32 @@ export class TapeReader {
   }
 
   /** Frames of chunk `index` of the map, packed: [from, to) of each in `raw`. Rejects TAPE_MALFORMED where it cannot be read. */
-  async chunk(index: number, signal?: AbortSignal): Promise<{ readonly raw: Uint8Array; readonly bounds: Uint32Array }> {
+  async chunk(index: number, signal?: AbortSignal): Promise<PackedChunk> {
     const place = this.#map?.chunks[index]
     if (place === undefined) throw new ApplianceError('STORE_MISSING', `the tape has no chunk ${index}`)
-    const bytes = await this.#source.get(place.key, { from: place.offset, to: place.offset + place.size }, signal)
-    const record = recordOf(bytes, place.offset, this.#tools)
-    if (record?.type !== 'chunk') throw new ApplianceError('TAPE_MALFORMED', `no chunk stands at ${place.offset} of ${place.key}`)
-    const { codec, stored, header } = decodeChunk(record.payload)
-    const raw = await this.#tools.decompress(codec, stored, header.rawSize)
-    return { raw, bounds: Uint32Array.from(frameBounds(raw)) }
+    return readChunk(this.#api, this.#tools, this.#id, place, signal)
   }
+}
+
+export interface PackedChunk {
+  readonly raw: Uint8Array
+  /** [from, to) of each frame in `raw`. */
+  readonly bounds: Uint32Array
+}
+
+/** The frames of one chunk, by one request. Rejects TAPE_MALFORMED where it cannot be read. */
+export async function readChunk(
+  api: Pick<ObjectApi, 'object'>,
+  tools: VerifyTools,
+  id: string,
+  { key, offset, size }: Pick<ChunkPlace, 'key' | 'offset' | 'size'>,
+  signal?: AbortSignal,
+): Promise<PackedChunk> {
+  const name = key.slice(tapeKeys.prefix(id).length)
+  const bytes = await api.object(id, name, { from: offset, to: offset + size }, signal)
+  const record = recordOf(bytes, offset, tools)
+  if (record?.type !== 'chunk') throw new ApplianceError('TAPE_MALFORMED', `no chunk stands at ${offset} of ${key}`)
+  const { codec, stored, header } = decodeChunk(record.payload)
+  const raw = await tools.decompress(codec, stored, header.rawSize)
+  return { raw, bounds: Uint32Array.from(frameBounds(raw)) }
 }

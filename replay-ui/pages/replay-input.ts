@@ -4,6 +4,7 @@ import type { SessionFeed } from '../data/session-feed.ts'
 import { type Content, showFrame } from '../data/shown.ts'
 import type { Tape } from '../data/tape.ts'
 import { chunkOfFrame, lastAtMost } from '../data/tape-map.ts'
+import type { Terminals } from '../data/terminals.ts'
 import type { Span } from '../elements/time-line-layout.ts'
 import type { InspectorInput, Pane, Selection } from './replay-inspector.ts'
 import type { ReplayInput } from './replay-view.ts'
@@ -51,6 +52,7 @@ export function inputOf(
   feed: SessionFeed | undefined,
   tape: Tape | undefined,
   shown: ShownFrame | undefined,
+  terminals: Terminals | undefined,
   acts: ReplayActs,
 ): ReplayInput {
   const { cursor, player } = state
@@ -91,7 +93,7 @@ export function inputOf(
       onSearch: acts.onSearch,
       onPick: acts.onFrame,
     },
-    inspector: inspectorOf(state, tape, shown, protocol, recovered(cursor), acts),
+    inspector: inspectorOf(state, tape, shown, terminals, protocol, recovered(cursor), acts),
     help: state.help,
     kill:
       state.kill === undefined ? undefined : { ...state.kill, onSubmit: acts.onKillSubmit, onClose: () => acts.onKill(false) },
@@ -135,6 +137,7 @@ function inspectorOf(
   state: ReplayState,
   tape: Tape | undefined,
   shown: ShownFrame | undefined,
+  terminals: Terminals | undefined,
   protocol: Parameters<typeof dissect>[0],
   recovered: boolean,
   acts: ReplayActs,
@@ -147,6 +150,7 @@ function inspectorOf(
     recovered,
     pane,
     contents: shown?.contents ?? [],
+    terminal: frame === undefined || tape?.map === undefined ? undefined : terminals?.at(frame, tape.map),
     missing: shown?.missing ?? false,
     row: state.row,
     fields: frame === undefined || pane !== 'bytes' ? [] : dissect(protocol, frame),

@@ -6,10 +6,12 @@ import type { MaskMark } from '../data/dissect.ts'
 import type { Field } from '../data/field.ts'
 import { counted, countText, exactTime, sizeText } from '../data/format.ts'
 import type { Content, ResultTable } from '../data/shown.ts'
+import type { TerminalShown } from '../data/terminals.ts'
 import { copyButton } from '../elements/copy-text.ts'
 import { actMark, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import '../elements/long-text.ts'
+import '../elements/terminal-screen.ts'
 import '../elements/virtual-list.ts'
 import { styled } from '../elements/styled.ts'
 import { bytesView } from './replay-bytes.ts'
@@ -28,6 +30,8 @@ export interface InspectorInput {
   readonly recovered: boolean
   readonly pane: Pane
   readonly contents: readonly Content[]
+  /** The screen behind this frame, where its channel has one. */
+  readonly terminal: TerminalShown | undefined
   /** Frames before it are still coming; column names may follow. */
   readonly missing: boolean
   readonly row: number | undefined
@@ -110,7 +114,8 @@ function maskLegend(marks: readonly MaskMark[]): TemplateResult | typeof nothing
 }
 
 function contentView(frame: Frame, input: InspectorInput): TemplateResult {
-  const { contents, missing } = input
+  const { contents, missing, terminal } = input
+  if (terminal !== undefined) return terminalView(terminal, contents)
   if (contents.length === 0)
     return html`<p class="quiet">${
       frame.body === null || frame.body.length === 0
@@ -124,6 +129,18 @@ function contentView(frame: Frame, input: InspectorInput): TemplateResult {
   return html`${missing ? html`<p class="quiet" role="status">Looking for the columns’ names …</p>` : nothing}
     ${pieces.map((content) => (content.what === 'table' ? tableView(content.table, tables === 1, input) : pieceView(content.shown)))}
     ${contents.length > pieces.length ? html`<p class="cut">${counted(contents.length - pieces.length, 'more message')} of this frame not shown here; “Decoded” lists every one.</p>` : nothing}`
+}
+
+/** The screen first: what the frame itself says is a few bytes of it. */
+function terminalView({ screen, reading, problem }: TerminalShown, contents: readonly Content[]): TemplateResult {
+  const pieces = contents.slice(0, MAX_PIECES)
+  return html`<div class="terminal-block">
+    ${problem === '' ? nothing : html`<p class="wrong" role="alert">${safe(problem)}</p>`}
+    ${screen?.torn === true ? html`<p class="notice notice-part"><b>Frames are missing before this one.</b> The screen may have been another.</p>` : nothing}
+    ${reading === undefined ? nothing : html`<p class="quiet" role="status">Reading the recording up to here: frame ${countText(reading.read)} of ${countText(reading.of)} …</p>`}
+    ${screen === undefined ? (reading === undefined && problem === '' ? html`<p class="quiet" role="status">No screen yet.</p>` : nothing) : html`<terminal-screen .screen=${screen}></terminal-screen>`}
+  </div>
+  ${pieces.map((content) => (content.what === 'table' ? nothing : pieceView(content.shown)))}`
 }
 
 function pieceView(shown: Exclude<Shown, { show: 'columns' | 'row' }>): TemplateResult {

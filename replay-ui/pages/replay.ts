@@ -7,6 +7,7 @@ import { play, STOPPED } from '../data/player.ts'
 import { SessionFeed } from '../data/session-feed.ts'
 import { Tape, type TapeWorker } from '../data/tape.ts'
 import { chunkAtTime, lastAtMost } from '../data/tape-map.ts'
+import { Terminals } from '../data/terminals.ts'
 import { following, zoomed } from '../elements/time-line-layout.ts'
 import { type FramePlace, replayPath } from '../router.ts'
 import { inputOf, type ReplayActs, type ReplayState, type ShownFrame, shownAt } from './replay-input.ts'
@@ -22,6 +23,9 @@ const ADDRESS_MS = 300
 const NEAR_FRAMES = 64
 /** What was shown stays that long while the next is fetched: drawing a page that says so takes longer than most fetches do. */
 const PATIENCE_MS = 150
+
+/** Why the recording is read, as the ledger notes it. */
+const PURPOSE = 'console replay'
 
 const AT_START: Omit<ReplayState, 'session'> = {
   page: 'loading',
@@ -49,6 +53,7 @@ export class ReplayPage extends LitElement {
   #state: ReplayState = { ...AT_START, session: '' }
   #feed: SessionFeed | undefined
   #tape: Tape | undefined
+  #terminals: Terminals | undefined
   #shown: ShownFrame | undefined
   #placed = false
   /** Set while the frame under the cursor is on its way. */
@@ -75,6 +80,7 @@ export class ReplayPage extends LitElement {
     super.disconnectedCallback()
     this.#gone.abort()
     this.#tape?.close()
+    this.#terminals?.close()
     clearTimeout(this.#address)
   }
 
@@ -89,7 +95,7 @@ export class ReplayPage extends LitElement {
 
   protected override render(): TemplateResult {
     const state = this.#patient()
-    return view(inputOf(state, this.#feed, this.#tape, this.#show(state.cursor), this.#acts))
+    return view(inputOf(state, this.#feed, this.#tape, this.#show(state.cursor), this.#terminals, this.#acts))
   }
 
   /** The state to draw: where the cursor's chunk is still being fetched, for a moment at the place it comes from. */
@@ -111,6 +117,7 @@ export class ReplayPage extends LitElement {
 
   async #open(): Promise<void> {
     this.#tape?.close()
+    this.#terminals?.close()
     this.#state = { ...AT_START, session: this.session }
     this.#placed = false
     this.#arriving = undefined
@@ -119,7 +126,12 @@ export class ReplayPage extends LitElement {
     const tape = new Tape(newWorker, () => this.#tapeChanged())
     this.#tape = tape
     // The tape, the session and its statements are asked for together: none needs another.
-    tape.open(this.session, location.origin, 'console replay')
+    tape.open(this.session, location.origin, PURPOSE)
+    this.#terminals = new Terminals(
+      () => new Worker(new URL('../data/terminal.worker.ts', import.meta.url), { type: 'module' }),
+      { id: this.session, origin: location.origin, purpose: PURPOSE },
+      () => this.requestUpdate(),
+    )
     const listener = {
       changed: () => this.requestUpdate(),
       grown: (progress: SessionProgress) => this.#grew(progress),

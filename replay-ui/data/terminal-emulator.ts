@@ -1,0 +1,147 @@
+import { SerializeAddon } from '@xterm/addon-serialize'
+import type { IBufferCell } from '@xterm/headless'
+import { Terminal } from '@xterm/headless/lib-headless/xterm-headless.mjs'
+import type { TerminalSize } from '../../schemas/views/terminal.ts'
+
+/** Lines above the screen are not replayed: what scrolled away is in the frames before. */
+const SCROLLBACK = 0
+
+/** A terminal without a screen, to know what one would show: runs in a worker, and keeps screens to go on from. */
+export class TerminalEmulator {
+  readonly #terminal: Terminal
+  readonly #serializer = new SerializeAddon()
+  /** Scrolling margins, first and last row: serialising forgets them. */
+  #margins: readonly [number, number] | undefined
+  /** Line drawing as G0, now or with a saved cursor, which could not be said again. */
+  #drawing = false
+  #savedDrawing = false
+  /** Where the cursor was saved (DECSC), column and row from 0. */
+  #saved: readonly [number, number] | undefined
+
+  constructor({ cols, rows }: TerminalSize) {
+    this.#terminal = new Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true, logLevel: 'off' })
+    this.#terminal.loadAddon(this.#serializer)
+    const { parser } = this.#terminal
+    const seen = (note: () => void) => (): boolean => {
+      note()
+      return false
+    }
+    parser.registerCsiHandler({ final: 'r' }, (params) => {
+      const [top = 0, bottom = 0] = params.map(Number)
+      this.#margins = top <= 1 && (bottom === 0 || bottom >= this.#terminal.rows) ? undefined : [Math.max(1, top), bottom]
+      return false
+    })
+    parser.registerEscHandler(
+      { final: 'c' },
+      seen(() => this.#forget()),
+    )
+    parser.registerCsiHandler(
+      { intermediates: '!', final: 'p' },
+      seen(() => this.#forget()),
+    )
+    parser.registerEscHandler(
+      { final: '7' },
+      seen(() => this.#save()),
+    )
+    parser.registerCsiHandler(
+      { final: 's' },
+      seen(() => this.#save()),
+    )
+    for (const final of ['h', 'l'])
+      parser.registerCsiHandler({ prefix: '?', final }, (params) => {
+        // The other screen has a saved cursor of its own; 1048 and 1049 save this one's.
+        if (params.some((one) => one === 47 || one === 1047 || one === 1048 || one === 1049)) {
+          if (final === 'h') this.#save()
+          this.#saved = undefined
+        }
+        return false
+      })
+    parser.registerEscHandler({ intermediates: '(', final: '0' }, () => this.#designate(true))
+    parser.registerEscHandler({ intermediates: '(', final: 'B' }, () => this.#designate(false))
+  }
+
+  get size(): TerminalSize {
+    return { cols: this.#terminal.cols, rows: this.#terminal.rows }
+  }
+
+  /** Resolves once the screen shows it. */
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve) => this.#terminal.write(bytes, resolve))
+  }
+
+  resize({ cols, rows }: TerminalSize): void {
+    this.#terminal.resize(cols, rows)
+    this.#margins = undefined
+  }
+
+  /** Whether `snapshot` can tell all of it. */
+  get steady(): boolean {
+    return !this.#drawing && !this.#savedDrawing
+  }
+
+  /** What, written to a new terminal of this size, gives this screen. Only where the output is `whole` (TerminalSeam), and to be tried: not every state has a sequence that leads to it. */
+  snapshot(): string {
+    const { cursorX, cursorY } = this.#terminal.buffer.active
+    const to = (column: number, row: number): string => `\u001b[${row + 1};${column + 1}H`
+    const margins = this.#margins === undefined ? '' : `\u001b[${this.#margins.join(';')}r`
+    const saved = this.#saved === undefined ? '' : `${to(...this.#saved)}\u001b7`
+    const back = margins === '' && saved === '' ? '' : to(cursorX, cursorY)
+    return `${this.#serializer.serialize({ scrollback: SCROLLBACK })}${margins}${saved}${back}`
+  }
+
+  /** Whether both show the same, and would go on alike: text and looks of each cell, cursor, modes, margins. */
+  shows(other: TerminalEmulator): boolean {
+    return this.#state() === other.#state()
+  }
+
+  #state(): string {
+    const { active, normal } = this.#terminal.buffer
+    const cells = (active.type === 'normal' ? [active] : [active, normal]).flatMap((buffer) =>
+      Array.from({ length: this.#terminal.rows }, (_, row) => {
+        const line = buffer.getLine(buffer.baseY + row)
+        return Array.from({ length: this.#terminal.cols }, (_each, column) => looksOf(line?.getCell(column))).join()
+      }),
+    )
+    const { cursorX, cursorY, type } = active
+    return JSON.stringify([cells, type, cursorX, cursorY, this.#terminal.modes, this.#margins ?? null])
+  }
+
+  /** The rows as text, without what trails them. */
+  lines(): string[] {
+    const { active } = this.#terminal.buffer
+    return Array.from(
+      { length: this.#terminal.rows },
+      (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '',
+    )
+  }
+
+  dispose(): void {
+    this.#terminal.dispose()
+  }
+
+  #designate(drawing: boolean): boolean {
+    this.#drawing = drawing
+    return false
+  }
+
+  #save(): void {
+    const { cursorX, cursorY } = this.#terminal.buffer.active
+    this.#saved = [cursorX, cursorY]
+    this.#savedDrawing = this.#drawing
+  }
+
+  #forget(): void {
+    this.#margins = undefined
+    this.#saved = undefined
+    this.#drawing = false
+    this.#savedDrawing = false
+  }
+}
+
+/** An empty cell and a blank one look alike. */
+function looksOf(cell: IBufferCell | undefined): string {
+  if (cell === undefined) return ''
+  const chars = cell.getChars() === '' ? ' ' : cell.getChars()
+  const flags = [cell.isBold(), cell.isDim(), cell.isItalic(), cell.isUnderline(), cell.isInverse(), cell.isInvisible()]
+  return `${chars} ${cell.getFgColorMode()} ${cell.getFgColor()} ${cell.getBgColorMode()} ${cell.getBgColor()} ${flags.map(Number).join('')}`
+}
