@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { FrameRuns } from '../../recorder/index.ts'
 import { type Cli, EXIT, processCli, tell } from './context.ts'
@@ -121,11 +121,16 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .action(async (session: string, options: ReplayOptions) => runs((await import('./replay.ts')).replay(session, options, cli)))
 
   command(program, 'doctor', 'check this deployment: identity, store, key, targets, disk; and what is allowed that should not be')
+    .addArgument(
+      new Argument('[part]', 'postgres: what the gateway’s own roles may do at PostgreSQL targets').choices(['postgres']),
+    )
     .addHelpText(
       'after',
-      `\nAppends a line to the store and tries, on an object of its own, what must be refused.\nExit codes: 0 all is well, 1 something fails, 3 more is allowed than should be, 2 wrong usage.${CONFIG_HELP}`,
+      `\nAppends a line to the store and tries, on an object of its own, what must be refused. With "postgres" it logs in to every such target instead.\nExit codes: 0 all is well, 1 something fails, 3 more is allowed than should be, 2 wrong usage.${CONFIG_HELP}`,
     )
-    .action(async (options: Common) => runs((await import('./doctor.ts')).doctor(options, cli)))
+    .action(async (part: 'postgres' | undefined, options: Common) =>
+      runs((await import('./doctor.ts')).doctor(part, options, cli)),
+    )
 
   command(program, 'excerpt <session>', 'disclose some frames of a session with their proofs, and hide the others')
     .addOption(new Option('--frames <numbers>', 'which, such as 10-20,35').argParser(frameRuns).makeOptionMandatory())

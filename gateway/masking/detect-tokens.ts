@@ -13,6 +13,7 @@ interface TokenShape {
 }
 
 const UPPER_BASE32 = byteSet('A-Z0-9')
+const HEX = byteSet('0-9a-fA-F')
 const PERCENT_BASE64 = byteSet('A-Za-z0-9+/=%_-')
 const STANDARD_BASE64 = byteSet('A-Za-z0-9+/=')
 const PATH = byteSet('A-Za-z0-9/_-')
@@ -86,6 +87,20 @@ const SHAPES: readonly (readonly [EntityName, TokenShape])[] = [
   ['google-api-key', { prefixes: ['AIza'], body: BASE64URL, size: [35, 35] }],
   ['google-api-key', { prefixes: ['GOCSPX-'], body: BASE64URL, size: [28, 28] }],
   ['google-api-key', { prefixes: ['ya29.'], body: BASE64URL, size: [20, 1000], mixed: true }],
+  // As their vendors' documentation shows them: Hugging Face, SendGrid, Docker, Tailscale, Grafana, DigitalOcean, PyPI, Shopify,
+  // Databricks, Doppler, New Relic, Postman.
+  ['vendor-token', { prefixes: ['hf_'], body: ALNUM, size: [34, 34] }],
+  ['vendor-token', { prefixes: ['SG.'], body: byteSet('A-Za-z0-9_.-'), size: [66, 66], mixed: true }],
+  ['vendor-token', { prefixes: ['dckr_pat_'], body: BASE64URL, size: [27, 27] }],
+  ['vendor-token', { prefixes: ['tskey-'], body: byteSet('A-Za-z0-9-'), size: [16, 100], mixed: true }],
+  ['vendor-token', { prefixes: ['glsa_'], body: WORD, size: [41, 41] }],
+  ['vendor-token', { prefixes: ['dop_v1_'], body: HEX, size: [64, 64] }],
+  ['vendor-token', { prefixes: ['pypi-AgEI'], body: BASE64URL, size: [50, 1000] }],
+  ['vendor-token', { prefixes: ['shpat_', 'shpss_'], body: HEX, size: [32, 32] }],
+  ['vendor-token', { prefixes: ['dapi'], body: HEX, size: [32, 32] }],
+  ['vendor-token', { prefixes: ['dp.pt.'], body: ALNUM, size: [40, 44] }],
+  ['vendor-token', { prefixes: ['NRAK-'], body: UPPER_BASE32, size: [27, 27] }],
+  ['vendor-token', { prefixes: ['PMAK-'], body: byteSet('A-Za-z0-9-'), size: [59, 59] }],
   // Our own access keys: 256 bits in base64url.
   ['sallyport-key', { prefixes: ['sp_'], body: BASE64URL, size: [43, 43] }],
 ]

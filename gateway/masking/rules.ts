@@ -19,6 +19,7 @@ export const ENTITY_NAMES = [
   'anthropic-key',
   'npm-token',
   'google-api-key',
+  'vendor-token',
   'sallyport-key',
   'url-credentials',
   'authorization',
