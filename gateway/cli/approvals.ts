@@ -1,6 +1,7 @@
 import { brokeGlass } from '../../recorder/desk/approval-log.ts'
 import type { Approver, Desk, ListedApproval } from '../../recorder/desk/desk.ts'
 import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { similarTo } from '../../recorder/desk/similar.ts'
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
 import { safeBlock, safeText } from '../../schemas/safe-text.ts'
 import type { Identity } from '../../schemas/session.ts'
@@ -42,8 +43,20 @@ export async function showApproval(id: string, options: Options, cli: Cli): Prom
   using desk = await openDesk(settings)
   const approval = await desk.get(id)
   if (options.json) printJson(cli, approval)
-  else cli.out(described(approval))
+  else cli.out(described(approval) + before(similarTo(approval, await desk.list())))
   return EXIT.ok
+}
+
+/** What was decided about the like, under a request. */
+function before(similar: ReturnType<typeof similarTo>): string {
+  if (similar.length === 0) return ''
+  const lines = similar.map(({ id, state, requester, decisions, same }) => {
+    const decided = decisions
+      .map(({ act, by, reason }) => `${act} by ${by}${reason === undefined ? '' : `: ${reason}`}`)
+      .join('; ')
+    return `    ${id} ${state}${same ? ', the same text' : ''}, ${safeText(`${requester}; ${decided}`)}\n`
+  })
+  return `  decided before, about the like:\n${lines.join('')}`
 }
 
 export async function decideApproval(

@@ -121,3 +121,34 @@ test('an id nobody knows ends with 1', async () => {
   await using made = await desk()
   assert.match((await made.run(['show', 'A-00000000'])).err, /APPROVAL_UNKNOWN/)
 })
+
+test('show tells what was decided about the like before', async () => {
+  await using made = await desk()
+  const facts = { fingerprint: 'f' }
+  const first = await made.desk.request(ask({ ...asked, facts }))
+  assert.equal(
+    (await made.run(['reject', first.id, '--reason', 'use the \u202ejob'], { SALLYPORT_KEY: made.keys.approver })).code,
+    0,
+  )
+  const second = await made.desk.request(ask({ ...asked, facts }))
+  const { out } = await made.run(['show', second.id])
+  assert.match(
+    out,
+    new RegExp(
+      `decided before, about the like:\\n +${first.id} rejected, the same text, agent-7; reject by grace: use the \\\\u\\{202e\\}job`,
+    ),
+  )
+})
+
+test('broken glass needs the permission, and is listed until it is reviewed', async () => {
+  await using made = await desk()
+  const { id } = await made.desk.request(ask(asked))
+  const key = { SALLYPORT_KEY: made.keys.approver }
+  assert.match((await made.run(['break-glass', id, '--reason', 'fire'], key)).err, /may not break the glass/)
+  const cleo = { subject: 'cleo', kind: 'human', groups: [], mayBreakGlass: true } as const
+  await made.desk.decide(id, { act: 'break-glass', reason: 'fire' }, cleo)
+  assert.match((await made.run(['list', '--unreviewed'])).out, new RegExp(id))
+  assert.equal((await made.run(['review', id, '--note', 'it was a fire'], key)).code, 0)
+  assert.match((await made.run(['list', '--unreviewed'])).err, /nothing is waiting/)
+  assert.match((await made.run(['show', id])).out, /break-glass +cleo at .*: fire[\s\S]*review +grace at .*: it was a fire/)
+})
