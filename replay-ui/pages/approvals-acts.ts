@@ -18,7 +18,7 @@ export function similarView(similar: SimilarApprovals['similar'] | undefined, no
 
 /** Breaking the glass, reviewing that, ending access: each where this reader may. All take the reason written above them. */
 export function otherActs(
-  { may, state, access, decisions, review }: ApprovalView,
+  { may, state, access }: ApprovalView,
   { busy, reason, onAct }: { readonly busy: Act | null; readonly reason: string; readonly onAct: (act: Act) => void },
 ): TemplateResult | typeof nothing {
   const empty = reason.trim() === ''
@@ -31,10 +31,15 @@ export function otherActs(
       ? [button('end', access !== undefined && state === 'approved' ? 'End access now' : 'Take it back', 'plain', false)]
       : []),
   ]
-  const broken = decisions.at(-1)?.act === 'break-glass'
-  return html`${broken && review === undefined ? html`<p class="notice notice-part">The glass was broken for this, and nobody has reviewed it yet.</p>` : nothing}
-    ${review === undefined ? nothing : html`<p class="notice">Reviewed by <b>${safeLine(review.by, 80)}</b>: ${safe(review.note)}</p>`}
-    ${buttons.length === 0 ? nothing : html`<div class="buttons others">${buttons}</div>`}`
+  return buttons.length === 0 ? nothing : html`<div class="buttons others">${buttons}</div>`
+}
+
+/** Of broken glass: whether somebody has looked into it, and what they say. */
+export function reviewView({ decisions, review }: ApprovalView): TemplateResult | typeof nothing {
+  if (decisions.at(-1)?.act !== 'break-glass') return nothing
+  return review === undefined
+    ? html`<p class="notice notice-part">The glass was broken for this, and nobody has reviewed it yet.</p>`
+    : html`<p class="notice">Reviewed by <b>${safeLine(review.by, 80)}</b>: ${safe(review.note)}</p>`
 }
 
 /** Asking for access to a target for a while. */

@@ -5,7 +5,7 @@ import { copyButton } from '../elements/copy-text.ts'
 import { empty, failure, loading, redacted, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine, whole } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
-import { type Act, accessView, otherActs, similarView } from './approvals-acts.ts'
+import { type Act, accessView, otherActs, reviewView, similarView } from './approvals-acts.ts'
 
 export interface DecideInput {
   readonly busy: Act | null
@@ -102,12 +102,12 @@ const MATTER_WORDS = {
   policy: { why: 'Needed because', what: 'change', approve: 'Approve: it may be put in force, once' },
 } as const
 
-function wishOf({ about = 'message', target = 'every target', protocol, kind }: ApprovalView): TemplateResult {
+function wishOf({ about = 'message', target = 'every target', protocol, kind, access }: ApprovalView): TemplateResult {
   switch (about) {
     case 'message':
       return html`wants to run this on <b>${safeLine(target, 80)}</b> <span class="muted">${protocol === undefined ? nothing : html`${safe(protocol)}, `}${safe(kind)}</span>`
     case 'access':
-      return html`wants access to <b>${safeLine(target, 80)}</b>`
+      return html`wants access to <b>${safeLine(target, 80)}</b>${access === undefined ? nothing : html` for <b>${Math.round(access.forMs / 60_000)} minutes</b>`}`
     case 'policy':
       return html`wants to change the policy of <b>${safeLine(target, 80)}</b>`
     default:
@@ -139,6 +139,7 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
           : html`<p class="hint">The whole ${MATTER_WORDS[one.about ?? 'message'].what}, ${counted(one.commandChars, 'character')}. Hatched parts were masked before anybody saw them.</p>`
       }
     </div>
+    ${reviewView(one)}
     ${one.state === 'pending' || one.may.review || one.may.end ? decideView(one, decide, nowMs, left > 0) : decide.problem === '' ? nothing : html`<p class="notice notice-part" role="alert">${safe(decide.problem)}</p>`}
     <dl class="pairs">
       <dt>Approvers</dt><dd>${counted(one.approvers.count, 'person', 'people')} of ${one.approvers.groups.map((group) => html`<code>${safe(group)}</code> `)}</dd>
@@ -174,10 +175,10 @@ function decideView(
   if (!decides && !one.may.breakGlass && !one.may.review && !one.may.end)
     return html`<p class="notice">${safe(one.may.why ?? 'You may not decide about this request.')}</p>`
   return html`<form class="decide" @submit=${(event: SubmitEvent) => event.preventDefault()}>
-    <label for="reason">Reason <span class="muted">(needed to reject; shown to the requester)</span></label>
+    <label for="reason">Reason <span class="muted">(needed to reject; shown to the requester${one.may.breakGlass ? ', and to whoever reviews broken glass' : nothing})</span></label>
     <textarea id="reason" rows="2" maxlength="2000" .value=${reason} ?disabled=${busy !== null} @input=${(event: Event) => onReason(event.target instanceof HTMLTextAreaElement ? event.target.value : '')}></textarea>
     ${problem === '' ? nothing : html`<p class="notice notice-error" role="alert">${safe(problem)}</p>`}
-    ${decides ? nothing : html`<p class="notice">${safe(one.may.why ?? '')}</p>`}
+    ${decides || one.state !== 'pending' ? nothing : html`<p class="notice">${safe(one.may.why ?? '')}</p>`}
     ${
       decides
         ? html`<div class="buttons">
