@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { LedgerEntry } from '../../schemas/ledger.ts'
-import { END_LINE, isCount, type LedgerLine, ledgerKeys, parseLine, type SignedEntry } from '../../schemas/verify/ledger-line.ts'
+import { END_LINE, isCount, type LedgerLine, ledgerKeys, parseLine } from '../../schemas/verify/ledger-line.ts'
 import { MAX_NOTE_SIZE, parseCheckpoint } from '../../schemas/verify/note.ts'
 import { Sequence } from '../../schemas/verify/sequence.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
@@ -51,7 +51,7 @@ export class StoreLedger implements Ledger {
   readonly #tree: TileTree | undefined
   /** First come, first written; the front of it is being written. */
   readonly #queue: Item[] = []
-  readonly #own: SignedEntry[] = []
+  readonly #own: Buffer[] = []
   #last = { n: 0, sessions: 0 }
   #othersMs = Number.NEGATIVE_INFINITY
   #draining: Promise<void> | undefined
@@ -289,12 +289,14 @@ export class StoreLedger implements Ledger {
       written.resolve()
       return
     }
-    const entry = parseLine(bytes)
-    if (entry === undefined) return
-    this.presence.saw(entry.statement)
-    if (entry.statement.type === 'gateway.interim') this.#mention(entry.statement['checkpoint'])
-    if (entry.statement.gateway !== this.#options.gateway) return
-    this.#own.push(entry)
+    const entry = presence ? parseLine(bytes) : undefined
+    if (entry !== undefined) {
+      this.presence.saw(entry.statement)
+      if (entry.statement.type === 'gateway.interim') this.#mention(entry.statement['checkpoint'])
+    }
+    if (!own) return
+    // Parsed when it is asked which is the last that is really ours: a start reads all that there ever were.
+    this.#own.push(line)
     if (this.#own.length > OWN_LINES) this.#own.shift()
     // Somebody else under our name: another of our commands.
     if (this.#numbering) this.#takeOwn()
@@ -304,7 +306,8 @@ export class StoreLedger implements Ledger {
   #takeOwn(): void {
     this.#numbering = true
     const keys = this.#keys()
-    const last = this.#own.findLast((entry) => isSignedBy(entry, keys))
+    const entries = this.#own.map(parseLine)
+    const last = entries.findLast((entry) => entry?.statement.gateway === this.#options.gateway && isSignedBy(entry, keys))
     this.#own.length = 0
     if (last === undefined) return
     const { n, sessions } = last.statement

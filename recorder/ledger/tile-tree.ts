@@ -1,6 +1,5 @@
 import { HASH_SIZE } from '../../schemas/tape.ts'
 import { ledgerKeys, TILE_WIDTH } from '../../schemas/verify/ledger-line.ts'
-import { MerkleStack } from '../../schemas/verify/merkle.ts'
 import { leafHash } from '../../schemas/verify/tree.ts'
 import type { Store } from '../store/store.ts'
 import { merkleRoot, sha256 } from '../tape/merkle.ts'
@@ -18,22 +17,28 @@ export interface DerivedObject {
  * the rest there is at most one partial tile per level.
  */
 export class TileTree {
-  readonly #stack = new MerkleStack(sha256)
+  #size = 0
   /** Per level: full tiles so far, and the hashes of the one being filled. */
   readonly #levels: { full: number; hashes: Buffer[] }[] = []
   #bundle: Buffer[] = []
   #full: DerivedObject[] = []
 
   get size(): number {
-    return this.#stack.count
+    return this.#size
   }
 
+  /** Of RFC 6962: what a level has not yet handed up stands to the right of all that it has. */
   root(): Uint8Array {
-    return this.#stack.root()
+    let right: Buffer | undefined
+    for (const { hashes } of this.#levels) {
+      const all = right === undefined ? hashes : [...hashes, right]
+      if (all.length > 0) right = merkleRoot(Buffer.concat(all), all.length)
+    }
+    return right ?? sha256(new Uint8Array(0))
   }
 
   push(line: Uint8Array): void {
-    this.#stack.push(line)
+    this.#size += 1
     this.#bundle.push(Buffer.from(line))
     if (this.#bundle.length === TILE_WIDTH) {
       this.#full.push({ key: ledgerKeys.entries(this.size / TILE_WIDTH - 1), bytes: bundleOf(this.#bundle), size: this.size })

@@ -4,8 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore, type Store } from '../../recorder/index.ts'
+import type { LedgerEntry } from '../../recorder/ledger/ledger.ts'
 import type { BlobPlace } from '../../recorder/store/places.ts'
 import { startAzurite } from '../support/azurite.ts'
+import { makeSigner, openTestLedger } from '../support/ledger.ts'
 import { median, rounded } from './support.ts'
 
 // What an append costs on each store, as sessions make them: `npm run bench -- store [--json]`. The emulator runs in a process of
@@ -26,6 +28,11 @@ const CASES: readonly Case[] = [
   { name: '64 KiB, 32 sessions', size: 64 << 10, appends: 10, sessions: 32 },
 ]
 
+/** Sessions opened at once, and in all: each entry as `session.open` is, durable when its session may go on. */
+const OPENS = { atOnce: 200, count: 2_000 } as const
+
+const OPENS_NAME = `session.open in the ledger, ${OPENS.atOnce} at once`
+
 interface Sample {
   readonly p50Ms: number
   readonly p99Ms: number
@@ -35,8 +42,42 @@ interface Sample {
   readonly cpuMsPerAppend: number
 }
 
+type OpenEntry = Extract<LedgerEntry, { readonly type: 'session.open' }>
+
 interface Result {
   readonly [name: string]: { readonly folder: Sample; readonly blob: Sample; readonly 'blob p50 / folder p50': number }
+}
+
+/** `session.open` entries of one gateway in its ledger; an append takes all that wait. */
+async function measureOpens(store: Store): Promise<Sample> {
+  const ledger = await openTestLedger(store, makeSigner(), { publish: false })
+  let number = ledger.lastSession()
+  const opened: OpenEntry = {
+    type: 'session.open',
+    session: '',
+    number: 0,
+    header: 'ab'.repeat(32),
+    identity: 'agent-7',
+    target: 'shop',
+    policy: 'ab'.repeat(32),
+    durability: 'process',
+  }
+  const tookMs: number[] = []
+  const run = async (): Promise<void> => {
+    for (let n = 0; n < OPENS.count / OPENS.atOnce; n += 1) {
+      number += 1
+      const session = `20261120T120000Z-gw1-${String(number).padStart(8, '0')}`
+      const from = performance.now()
+      await ledger.append({ ...opened, session, number })
+      tookMs.push(performance.now() - from)
+    }
+  }
+  const cpu = process.cpuUsage()
+  const start = performance.now()
+  await Promise.all(Array.from({ length: OPENS.atOnce }, run))
+  const sample = sampleOf(tookMs, 0, performance.now() - start, process.cpuUsage(cpu))
+  await ledger.close()
+  return sample
 }
 
 async function measure(store: Store, { size, appends, sessions }: Case, prefix: string): Promise<Sample> {
@@ -53,8 +94,11 @@ async function measure(store: Store, { size, appends, sessions }: Case, prefix: 
       }
     }),
   )
-  const seconds = (performance.now() - start) / 1000
-  const { user, system } = process.cpuUsage(cpu)
+  return sampleOf(tookMs, size, performance.now() - start, process.cpuUsage(cpu))
+}
+
+function sampleOf(tookMs: number[], size: number, ms: number, { user, system }: NodeJS.CpuUsage): Sample {
+  const seconds = ms / 1000
   tookMs.sort((a, b) => a - b)
   const at = (share: number): number => tookMs[Math.min(tookMs.length - 1, Math.floor(tookMs.length * share))] ?? Number.NaN
   return {
@@ -87,12 +131,16 @@ export async function bench(options: { readonly rounds: number; readonly progres
     // The first round warms up.
     for (let round = 0; round <= options.rounds; round += 1) {
       options.progress(round === 0 ? 'warming up' : `round ${round} of ${options.rounds}`)
-      for (const [index, each] of CASES.entries()) {
+      const parts = CASES.map((each, index) => ({
+        name: each.name,
+        run: (store: Store) => measure(store, each, `r${round}/c${index}`),
+      }))
+      for (const { name: part, run } of [...parts, { name: OPENS_NAME, run: measureOpens }]) {
         for (const name of ['folder', 'blob'] as const) {
-          const sample = await measure(stores[name], each, `r${round}/c${index}`)
-          const kept = samples.get(each.name) ?? { folder: [], blob: [] }
+          const sample = await run(stores[name])
+          const kept = samples.get(part) ?? { folder: [], blob: [] }
           if (round > 0) kept[name].push(sample)
-          samples.set(each.name, kept)
+          samples.set(part, kept)
         }
       }
     }
