@@ -33,6 +33,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'schemas/errors.ts': 'a list and an error class; this file compares the list with docs/errors.md',
   'schemas/session.ts': 'lists of names, used by the configuration schema and its tests',
   'schemas/excerpt.ts': 'recorder/tape/excerpt.test.ts writes, reads and damages excerpts',
+  'schemas/gzip.ts': 'web-tools.test.ts: what page and command take for gzip',
   'schemas/bytes.ts': 'every reader test goes through it',
   'schemas/msgpack.ts': 'frame-encoder.test.ts: against another implementation, and hostile bytes',
   'schemas/tape.ts': 'attacks.test.ts, session-recorder.test.ts and the golden tape read every structure of it',

@@ -1,15 +1,17 @@
 import { promisify } from 'node:util'
 import {
   constants,
+  crc32,
   createZstdCompress,
-  gunzipSync,
   gzip,
+  inflateRawSync,
   type ZstdCompress,
   type ZstdOptions,
   zstdCompressSync,
   zstdDecompressSync,
 } from 'node:zlib'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { GZIP_HEADER_SIZE, GZIP_TRAILER_SIZE, isPlainGzip } from '../../schemas/gzip.ts'
 import { type Codec, MAX_CHUNK_RAW_SIZE, MAX_RECORD_SIZE } from '../../schemas/tape.ts'
 
 const gzipAsync = promisify(gzip)
@@ -81,8 +83,8 @@ export function decompress(codec: Codec, stored: Uint8Array, rawSize: number): U
   let raw: Uint8Array
   try {
     // maxOutputLength may not be 0.
-    const options = { maxOutputLength: Math.max(rawSize, 1) }
-    raw = codec === 'store' ? stored : codec === 'zstd' ? oneFrame(stored, options.maxOutputLength) : gunzipSync(stored, options)
+    const maxOutputLength = Math.max(rawSize, 1)
+    raw = codec === 'store' ? stored : codec === 'zstd' ? oneFrame(stored, maxOutputLength) : gunzipOne(stored, maxOutputLength)
   } catch (error) {
     throw new ApplianceError('TAPE_MALFORMED', `the chunk cannot be decompressed (${codec})`, { cause: error })
   }
@@ -91,13 +93,25 @@ export function decompress(codec: Codec, stored: Uint8Array, rawSize: number): U
   return raw
 }
 
+/** What Node gives where `info` is asked for, which its types do not know: also how much of the input it took. */
+interface Informed {
+  readonly buffer: Uint8Array
+  readonly engine: { readonly bytesWritten: number }
+}
+
+/** One member, and nothing behind it: zlib's own gunzip goes on with members that no other verifier takes. Throws where it is anything else. */
+export function gunzipOne(stored: Uint8Array, maxOutputLength: number): Uint8Array {
+  const body = stored.subarray(GZIP_HEADER_SIZE)
+  const { buffer, engine } = inflateRawSync(body, { maxOutputLength, info: true }) as unknown as Informed
+  const trailer = body.subarray(engine.bytesWritten)
+  if (trailer.length !== GZIP_TRAILER_SIZE || !isPlainGzip(stored, buffer.length)) throw new Error('not one gzip member')
+  if (Buffer.from(trailer).readUInt32LE(0) !== crc32(buffer)) throw new Error('the gzip member’s CRC does not fit')
+  return buffer
+}
+
 /** zlib stops at the end of a frame without a word: what stands behind it is outside every signature, and no other verifier takes it. */
 function oneFrame(stored: Uint8Array, maxOutputLength: number): Uint8Array {
-  // Node gives both where `info` is asked for, which its types do not know.
-  const done = zstdDecompressSync(stored, { maxOutputLength, info: true }) as unknown as {
-    readonly buffer: Uint8Array
-    readonly engine: { readonly bytesWritten: number }
-  }
+  const done = zstdDecompressSync(stored, { maxOutputLength, info: true }) as unknown as Informed
   if (done.engine.bytesWritten !== stored.length) throw new Error('bytes stand behind the frame')
   return done.buffer
 }

@@ -1,9 +1,9 @@
-import { gunzipSync, crc32 as zlibCrc32 } from 'node:zlib'
+import { crc32 as zlibCrc32 } from 'node:zlib'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { ObjectWindow } from '../../schemas/verify/scan.ts'
 import type { LeafHasher, VerifyTools } from '../../schemas/verify/tools.ts'
 import type { Store } from '../store/store.ts'
-import { decompress } from './codec.ts'
+import { decompress, gunzipOne } from './codec.ts'
 import { verifyEpoch } from './keys.ts'
 import { Leaves, merkleRoot, sha256 } from './merkle.ts'
 import { checkCertificate, verifyKey } from './signer.ts'
@@ -15,7 +15,7 @@ export const nodeTools = {
   decompress,
   gunzip: (bytes, maxSize) => {
     try {
-      return gunzipSync(bytes, { maxOutputLength: maxSize })
+      return gunzipOne(bytes, maxSize)
     } catch (error) {
       throw new ApplianceError('TAPE_MALFORMED', 'the index cannot be decompressed', { cause: error })
     }

@@ -3,6 +3,7 @@ import type { CHash, Hash } from '@noble/hashes/utils.js'
 import { decompress as zstd } from 'fzstd'
 import { hexOf, joinBytes } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { isPlainGzip } from '../../schemas/gzip.ts'
 import { type Certificate, type Codec, HASH_SIZE, MAX_CHUNK_RAW_SIZE, SALT_SIZE, SIGNED } from '../../schemas/tape.ts'
 import type { GatewayKey, LeafHasher, VerifyTools } from '../../schemas/verify/tools.ts'
 
@@ -65,6 +66,8 @@ async function gunzip(bytes: Uint8Array, maxSize: number): Promise<Uint8Array> {
     if (error instanceof ApplianceError) throw error
     throw new ApplianceError('TAPE_MALFORMED', 'the index cannot be decompressed', { cause: error })
   }
+  // Not every runtime refuses what stands behind the first member.
+  if (!isPlainGzip(bytes, size)) throw new ApplianceError('TAPE_MALFORMED', 'not one gzip member')
   return joinBytes(...parts)
 }
 

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32, gzipSync } from 'node:zlib'
 import { sha256 } from '../../recorder/tape/merkle.ts'
 import { pack } from '../../recorder/tape/msgpack.ts'
 import { encodeRecord } from '../../recorder/tape/record.ts'
@@ -105,6 +105,14 @@ export function attacksOnChunks({ forged }: Tapes): Attack[] {
   ]
 }
 
+/** Compressed bytes stand outside the signature: what decompresses to the same must still be one member. */
+function withMember(segment: Buffer): Buffer {
+  const at = segment.indexOf(Buffer.from([0x89, 0x54, 0x52, 0x43]))
+  const end = at + RECORD_HEAD_SIZE + segment.readUInt32BE(at + 4)
+  const longer = encodeRecord('chunk', [segment.subarray(at + RECORD_HEAD_SIZE, end), gzipSync(none)])
+  return Buffer.concat([segment.subarray(0, at), longer, segment.subarray(end + 32)])
+}
+
 function retyped(record: Buffer, type: number): Buffer {
   const bytes = encodeRecord('chunk', [record.subarray(RECORD_HEAD_SIZE, -32)])
   return mended(bytes, (copy) => copy.writeUInt8(type, 3))
@@ -150,6 +158,7 @@ export function attacksOnObjects({ recorded, id }: Tapes): Attack[] {
   const zip = bytesOf(s0).indexOf(Buffer.from([0x1f, 0x8b, 8]))
   return [
     row('nothing at all', {}, 'VALID'),
+    row('an empty gzip member behind a chunk’s', { [s0]: withMember(bytesOf(s0)) }, 'INVALID', { part: 'frames', chunk: 0 }),
     row('a bit flipped in a compressed chunk', { [s0]: flip(s0, zip + 40) }, 'INVALID', { part: 'frames', chunk: 0 }),
     row('a bit flipped in the magic', { [s0]: flip(s0, 1) }, 'INVALID', { part: 'magic' }),
     row('a bit flipped in the index', { [s1]: flip(s1, -100) }, 'INVALID', { part: 'index' }),

@@ -20,7 +20,9 @@ class NeedsZstd(Exception):
 
 
 def inflate(data, most):
-    """One gzip member and nothing behind it, of at most `most` bytes."""
+    """One gzip member without optional fields and nothing behind it, of at most `most` bytes."""
+    if data[:4] != b"\x1f\x8b\x08\x00":
+        raise Malformed("gzip: no plain header")
     try:
         stream = zlib.decompressobj(31)
         raw = stream.decompress(data, most + 1)

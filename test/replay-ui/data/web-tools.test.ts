@@ -107,8 +107,29 @@ test('bytes behind a compressed chunk, which no signature covers, are refused in
     ['zstd', zstdCompressSync(raw)],
   ] as const) {
     assert.deepEqual(Buffer.from(nodeTools.decompress(codec, stored, raw.length)), raw)
-    const longer = Buffer.concat([stored, Buffer.from('more')])
-    assert.throws(() => nodeTools.decompress(codec, longer, raw.length), { code: 'TAPE_MALFORMED' })
-    await assert.rejects(async () => webTools.decompress(codec, longer, raw.length), { code: 'TAPE_MALFORMED' })
+    for (const longer of [Buffer.concat([stored, Buffer.from('more')]), ...(codec === 'gzip' ? oddMembers(stored) : [])]) {
+      assert.throws(() => nodeTools.decompress(codec, longer, raw.length), { code: 'TAPE_MALFORMED' })
+      await assert.rejects(async () => webTools.decompress(codec, longer, raw.length), { code: 'TAPE_MALFORMED' })
+    }
+  }
+  // An index is compressed alike.
+  for (const odd of oddMembers(gzipSync(raw))) {
+    assert.throws(() => nodeTools.gunzip(odd, 1000), { code: 'TAPE_MALFORMED' })
+    await assert.rejects(async () => webTools.gunzip(odd, 1000), { code: 'TAPE_MALFORMED' })
   }
 })
+
+/** What zlib takes for the same bytes: members with nothing in them before and behind, optional fields; and another CRC. */
+function oddMembers(member: Buffer): readonly Buffer[] {
+  const empty = gzipSync(Buffer.alloc(0))
+  const named = Buffer.concat([
+    member.subarray(0, 3),
+    Buffer.of(8),
+    member.subarray(4, 10),
+    Buffer.from('a\0'),
+    member.subarray(10),
+  ])
+  const crc = Buffer.from(member)
+  crc.writeUInt32LE(7, crc.length - 8)
+  return [Buffer.concat([member, empty]), Buffer.concat([empty, member]), named, crc]
+}
