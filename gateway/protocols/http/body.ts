@@ -17,9 +17,7 @@ export function redactBody(
   if (from >= to) return
   switch (how.media) {
     case 'json': {
-      const json = redactor.sink(to - from)
-      if (redactJson(redactor, json, [source, from, to], how.fields.of)) sink.append(json.finish(), asIs)
-      else redactor.write(sink, source, from, to, TEXT)
+      if (!redactJson(redactor, sink, [source, from, to], how.fields)) redactor.write(sink, source, from, to, TEXT)
       break
     }
     case 'form':
@@ -50,17 +48,14 @@ function redactLines(
     const feed = source.subarray(start, to).indexOf(LF)
     const end = feed === -1 ? to : start + feed
     const data = DATA.every((byte, at) => source[start + at] === byte) ? start + DATA.length : start
-    const line = redactor.sink(end - data)
     sink.copy(source, start, data)
-    if (redactJson(redactor, line, [source, data, end], fields.of)) sink.append(line.finish(), asIs)
-    else redactor.write(sink, source, data, end, TEXT)
+    if (!redactJson(redactor, sink, [source, data, end], fields)) redactor.write(sink, source, data, end, TEXT)
     if (end < to) sink.copy(source, end, end + 1)
     start = end + 1
   }
 }
 
 const DATA = Buffer.from('data:')
-const asIs = (bytes: Uint8Array): Uint8Array => bytes
 
 /**
  * A body that is passed on while it comes. Texts are masked byte for byte, later by at most the masker's hold-back; of events whole

@@ -5,76 +5,144 @@ const MAX_DEPTH = 512
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
-const OPEN = new Set([0x7b, 0x5b])
-const CLOSE = new Set([0x7d, 0x5d])
+const BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
 const COLON = 0x3a
 const COMMA = 0x2c
-const BRACE = 0x7b
+const SPACE = 0x20
 
 /** How the value of a key is treated; the key of what stands in an array is the array's. */
-export type FieldOf = (key: string | undefined) => Field
+export interface JsonFields {
+  /** Whether any key is treated unlike the others; keys are not even read where none is. */
+  readonly labelled: boolean
+  of(key: string | undefined): Field
+}
+
+/** A value that may have to be masked: source[from, to) without its quotes, or a number or word. */
+interface Spot {
+  readonly from: number
+  readonly to: number
+  readonly field: Field
+  readonly string: boolean
+  readonly escaped: boolean
+}
 
 /**
  * Appends source[from, to), JSON, to `sink` with its strings and numbers redacted, everything else as it stands. Linear.
- * False where it is no JSON (then what was appended means nothing): the caller withholds it or reads it as text.
+ * False where it is no JSON: nothing was appended then, and the caller withholds it or reads it as text.
  */
 export function redactJson(
   redactor: Redactor,
   sink: RedactionSink,
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  fieldOf: FieldOf,
+  fields: JsonFields,
 ): boolean {
-  if (!isJson(source, from, to)) return false
+  const spots = isJson(source, from, to) ? spotsOf(redactor, [source, from, to], fields) : undefined
+  if (spots === undefined) return false
+  let copied = from
+  for (const spot of spots) {
+    if (isClean(redactor, source, spot)) continue
+    sink.copy(source, copied, spot.from)
+    if (spot.escaped) writeEscaped(redactor, sink, source, spot)
+    else if (spot.string) redactor.write(sink, source, spot.from, spot.to, spot.field)
+    else writeQuoted(redactor, sink, source, spot)
+    copied = spot.to
+  }
+  sink.copy(source, copied, to)
+  return true
+}
+
+/** What has to be looked at closely, in order: nearly nothing, as a rule. Undefined where it is nested too deep. */
+function spotsOf(
+  redactor: Redactor,
+  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
+  fields: JsonFields,
+): Spot[] | undefined {
+  const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+  const spots: Spot[] = []
+  const sieve = redactor.sieve(source, from, to)
+  // Of the values given to the sieve; most are never looked at again.
+  const plain: number[] = []
   const open: { readonly object: boolean; readonly key: string | undefined }[] = []
   let key: string | undefined
   let expectsKey = false
-  let copied = from
   let at = BOM.every((byte, index) => source[from + index] === byte) ? from + BOM.length : from
+  const note = (start: number, end: number, field: Field, string: boolean, escaped: boolean): void => {
+    if (start === end || field.action === 'skip') return
+    if (field.action === 'mask' || escaped || sieve === undefined) spots.push({ from: start, to: end, field, string, escaped })
+    else {
+      sieve.add(start, end)
+      plain.push(start, end)
+    }
+  }
   while (at < to) {
     const byte = source[at] as number // from <= at < to
     if (byte === QUOTE) {
-      const end = stringEnd(source, at, to)
-      const isKey = expectsKey
-      if (isKey) {
-        key = textOf(source, at, end)
-        expectsKey = false
+      let escaped = false
+      let end = at + 1
+      for (; source[end] !== QUOTE; end++) {
+        if (source[end] !== BACKSLASH) continue
+        escaped = true
+        end++
       }
-      const field: Field = isKey ? KEY : fieldOf(key)
-      if (!cleanString(redactor, source, at, end, field)) {
-        sink.copy(source, copied, at + 1)
-        writeString(redactor, sink, [source, at + 1, end - 1], field)
-        copied = end - 1
-      }
-      at = end
-      continue
-    }
-    if (OPEN.has(byte)) {
-      if (open.length === MAX_DEPTH) return false
+      if (expectsKey && fields.labelled) key = escaped ? textOf(source, at, end + 1) : bytes.toString('utf8', at + 1, end)
+      note(at + 1, end, expectsKey ? KEY : fields.of(key), true, escaped)
+      expectsKey = false
+      at = end + 1
+    } else if (byte === BRACE || byte === BRACKET) {
+      if (open.length === MAX_DEPTH) return undefined
       open.push({ object: byte === BRACE, key })
       expectsKey = byte === BRACE
-    } else if (CLOSE.has(byte)) {
+      at++
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       key = open.pop()?.key
       expectsKey = false
+      at++
     } else if (byte === COMMA) {
       const inside = open.at(-1)
       expectsKey = inside?.object === true
       if (inside?.object === false) key = inside.key
-    } else if (byte !== COLON && byte > 0x20) {
-      const end = literalEnd(source, at, to)
-      const field = fieldOf(key)
-      // `true`, `false` and `null` have nothing to find, but a label covers them too.
-      if (field.action !== 'skip' && !redactor.clean(source, at, end, field)) {
-        sink.copy(source, copied, at)
-        writeNumber(redactor, sink, [source, at, end], field)
-        copied = end
-      }
-      at = end
-      continue
+      at++
+    } else if (byte === COLON || byte <= SPACE) {
+      at++
+    } else {
+      const start = at
+      while (at < to && !endsLiteral(source[at] as number)) at++
+      note(start, at, fields.of(key), false, false)
     }
-    at++
   }
-  sink.copy(source, copied, to)
-  return true
+  const suspects = sieve?.suspects() ?? NONE
+  if (suspects.length === 0) return spots
+  let index = 0
+  for (const start of suspects) {
+    while (plain[index] !== start) index += 2
+    const end = plain[index + 1] as number // they come in pairs
+    spots.push({
+      from: start,
+      to: end,
+      field: PLAIN,
+      string: source[start - 1] === QUOTE && source[end] === QUOTE,
+      escaped: false,
+    })
+  }
+  return spots.sort((a, b) => a.from - b.from)
+}
+
+const PLAIN: Field = { path: 'body', action: 'scan' }
+
+const NONE = new Int32Array()
+
+/** Of the text between two punctuation marks: a number, `true`, `false`, `null`. */
+function endsLiteral(byte: number): boolean {
+  return byte <= SPACE || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET
+}
+
+function isClean(redactor: Redactor, source: Uint8Array, { from, to, field, escaped }: Spot): boolean {
+  if (!escaped || field.action === 'mask') return redactor.clean(source, from, to, field)
+  const decoded = Buffer.from(textOf(source, from - 1, to + 1))
+  return redactor.clean(decoded, 0, decoded.length, field)
 }
 
 const BOM = [0xef, 0xbb, 0xbf]
@@ -92,48 +160,12 @@ function isJson(source: Uint8Array, from: number, to: number): boolean {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
-/** Behind the closing quote. The text is known to be JSON. */
-function stringEnd(source: Uint8Array, from: number, to: number): number {
-  for (let at = from + 1; at < to; at++) {
-    if (source[at] === BACKSLASH) at++
-    else if (source[at] === QUOTE) return at + 1
-  }
-  return to
-}
-
-function literalEnd(source: Uint8Array, from: number, to: number): number {
-  let at = from
-  while (at < to) {
-    const byte = source[at] as number // from <= at < to
-    if (byte <= 0x20 || byte === COMMA || CLOSE.has(byte)) break
-    at++
-  }
-  return at
-}
-
 function textOf(source: Uint8Array, from: number, to: number): string {
   return JSON.parse(UTF8.decode(source.subarray(from, to)))
 }
 
-/** Of source[from, to), quotes included. */
-function cleanString(redactor: Redactor, source: Uint8Array, from: number, to: number, field: Field): boolean {
-  if (field.action !== 'scan' || !source.subarray(from + 1, to - 1).includes(BACKSLASH))
-    return redactor.clean(source, from + 1, to - 1, field)
-  const decoded = Buffer.from(textOf(source, from, to))
-  return redactor.clean(decoded, 0, decoded.length, field)
-}
-
-/** Inside of a string, without its quotes. */
-function writeString(
-  redactor: Redactor,
-  sink: RedactionSink,
-  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  field: Field,
-): void {
-  if (!source.subarray(from, to).includes(BACKSLASH)) {
-    redactor.write(sink, source, from, to, field)
-    return
-  }
+/** The inside of a string as what it decodes to, escaped again. */
+function writeEscaped(redactor: Redactor, sink: RedactionSink, source: Uint8Array, { from, to, field }: Spot): void {
   const decoded = Buffer.from(textOf(source, from - 1, to + 1))
   const masked = redactor.sink(decoded.length)
   redactor.write(masked, decoded, 0, decoded.length, field)
@@ -144,13 +176,8 @@ function escaped(bytes: Uint8Array): Uint8Array {
   return Buffer.from(JSON.stringify(UTF8.decode(bytes)).slice(1, -1))
 }
 
-/** A number becomes a text: `null` would say that there is none. */
-function writeNumber(
-  redactor: Redactor,
-  sink: RedactionSink,
-  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  field: Field,
-): void {
+/** A number or word becomes a text: `null` would say that there is none. */
+function writeQuoted(redactor: Redactor, sink: RedactionSink, source: Uint8Array, { from, to, field }: Spot): void {
   sink.copy(QUOTES, 0, 1)
   redactor.write(sink, source, from, to, field)
   sink.copy(QUOTES, 0, 1)

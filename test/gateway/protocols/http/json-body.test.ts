@@ -15,7 +15,7 @@ function redact(text: string, fieldOf: (key: string | undefined) => Field = () =
   const source = Buffer.from(`..${text}..`)
   const cover = testMasker()
   const sink = cover.sink(source.length)
-  const read = redactJson(cover, sink, [source, 2, source.length - 2], fieldOf)
+  const read = redactJson(cover, sink, [source, 2, source.length - 2], { labelled: true, of: fieldOf })
   const { bytes, masks } = sink.finish()
   return { read, text: Buffer.from(bytes).toString(), masks }
 }
