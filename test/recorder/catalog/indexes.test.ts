@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openDatabase } from '../../../recorder/catalog/database.ts'
+import { findSessions } from '../../../recorder/catalog/queries.ts'
+
+/** One session in so many has a block, a hold and a large result. */
+const RARE_EVERY = 1_000
+const SESSIONS = 5_000
+
+test('what is rare among many sessions is found by its index, and not by walking past the many', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-indexes-'))
+  const database = await openDatabase(join(folder, 'pg'), (problem) => assert.fail(problem))
+  try {
+    await database.query(
+      `insert into catalog.sessions
+        select '20261120T105150Z-gw1-' || lpad(s::text, 8, '0'), 'sealed', 'gw1', 'agent-7', 'agent', null, '[]', 'shop', 'postgres', 'shop', '{}',
+          '10.0.0.1:5000', now(), now(), 'client.left', 1, 1, 1, case when s % $1 = 0 then 20000 else 5 end, 1, 1, 0, 1,
+          (s % $1 = 0)::int, (s % $1 = 0)::int, (s % $1 = 0)::int, 'SELECT 1', '{}'
+        from generate_series(1, $2::int) s`,
+      [RARE_EVERY, SESSIONS],
+    )
+    await database.exec('analyze')
+    const plans: string[] = []
+    const query = database.query.bind(database)
+    const asked = t.mock.method(database, 'query', async (sql: string, values?: unknown[]) => {
+      const { rows } = await query<{ 'QUERY PLAN': string }>(`explain ${sql}`, values)
+      plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'))
+      return { rows: [], fields: [] }
+    })
+    for (const verdict of ['mask', 'block', 'hold'] as const) await findSessions(database, { verdict }, null)
+    for (const minRows of [10_000, 20_000]) await findSessions(database, { minRows }, null)
+    asked.mock.restore()
+    for (const [index, name] of ['mask', 'block', 'hold', 'rows_10000', 'rows_10000'].entries())
+      assert.match(plans[index] ?? '', new RegExp(`Index Scan Backward using sessions_${name}\\b`))
+    const { sessions } = await findSessions(database, { verdict: 'block', minRows: 20_000 }, null)
+    assert.equal(sessions.length, SESSIONS / RARE_EVERY)
+  } finally {
+    await database.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+})
