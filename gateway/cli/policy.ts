@@ -162,7 +162,7 @@ function timeOf(text: string | undefined): number {
 }
 
 /** Without a name the first agent, for whom policies are mostly written, else the first identity. */
-function identityOf({ identities }: Settings, { as, kind, groups = [] }: ExplainOptions): Identity {
+export function identityOf({ identities }: Settings, { as, kind, groups = [] }: ExplainOptions): Identity {
   if (kind !== undefined) return { subject: as ?? `some-${kind}`, kind, groups, proof: 'explain' }
   const found =
     as === undefined
@@ -195,7 +195,7 @@ function targetOf({ targets }: Settings, name: string | undefined): Target {
   return found.target
 }
 
-async function configured(options: Options, cli: Cli): Promise<Settings> {
+export async function configured(options: Options, cli: Cli): Promise<Settings> {
   return loadConfig(findConfig(options.config, cli))
 }
 

@@ -5,6 +5,7 @@ import { type Cli, EXIT, processCli, tell } from './context.ts'
 import type { ExcerptOptions } from './excerpt.ts'
 import { parseFrames } from './frame-runs.ts'
 import type { CheckOptions, ListOptions } from './ledger.ts'
+import type { MaskOptions } from './mask.ts'
 import type { DiffOptions, ExplainOptions } from './policy.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
@@ -164,6 +165,13 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .action(async (options: WitnessOptions) => runs((await import('./witness.ts')).witness(options, cli)))
   keys(group('keys', 'access keys of identities'), command, runs, cli)
   policy(group('policy', 'try a policy'), command, runs, cli)
+  command(group('mask', 'try what is masked'), 'explain <value>', 'what of a value is masked, and why; nothing is sent or kept')
+    .option('--column <column>', 'as the value of schema.table.column, or of any column of this name')
+    .option('--as <subject>', 'for this configured identity (default: the first agent)')
+    .addOption(new Option('--kind <kind>', 'for an identity that is not configured').choices(['human', 'agent', 'service']))
+    .option('--groups <names...>', 'with --kind: its groups')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (value: string, options: MaskOptions) => runs((await import('./mask.ts')).explainMask(value, options, cli)))
   retention(group('retention', 'what must be kept'), command, runs, cli)
   ledger(group('ledger', 'what was opened, ended, decided and looked at'), command, runs, cli)
   return program
