@@ -155,7 +155,7 @@ export const LedgerEntry = Type.Union([
     { ...by, target: Text, minutes: Count },
     { description: 'Somebody is about to ask for it at the console, and how they proved who they are' },
   ),
-  kind('access.end', { grant: Text, subject: Text, reason: Text }, { description: 'That is over' }),
+  kind('access.end', { grant: Text, subject: Text, reason: Text, actor: Type.Optional(Text) }, { description: 'That is over' }),
   kind(
     'key.create',
     { key: Text, subject: Text, expiresAt: Type.Optional(Time) },

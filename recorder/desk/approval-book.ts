@@ -127,7 +127,7 @@ function stepEntries(request: ApprovalRequest, before: Approval, event: Approval
     }
     case 'withdrawn': {
       const { by: actor, reason } = event
-      const ends = ended(request, before, reason ?? 'ended early')
+      const ends = ended(request, before, reason ?? 'ended early', actor)
       return ends.length > 0 ? ends : [{ type: 'approval.withdraw', ...name, ...(actor === undefined ? {} : { actor }) }]
     }
     case 'consumed':
@@ -168,6 +168,12 @@ function granted(request: ApprovalRequest, before: Approval, event: Extract<Appr
 }
 
 /** Where access that was given ends. */
-function ended({ id: grant, requester: subject, access }: ApprovalRequest, { state }: Approval, reason: string): LedgerEntry[] {
-  return access === undefined || state !== 'approved' ? [] : [{ type: 'access.end', grant, subject, reason }]
+function ended(
+  { id: grant, requester: subject, access }: ApprovalRequest,
+  { state }: Approval,
+  reason: string,
+  actor?: string,
+): LedgerEntry[] {
+  if (access === undefined || state !== 'approved') return []
+  return [{ type: 'access.end', grant, subject, reason, ...(actor === undefined ? {} : { actor }) }]
 }

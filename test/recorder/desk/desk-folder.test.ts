@@ -138,3 +138,23 @@ test('folder desk: what the ledger does not take is not asked for', async () => 
   using desk = await FolderDesk.open(made.folder, () => made.clock.now, away)
   await assert.rejects(desk.request(ask()), { code: 'RECORDER_FAILED' })
 })
+
+test('folder desk: the ledger has access from its beginning to its end, and who ended it', async () => {
+  await using made = await fixture()
+  const told: LedgerEntry[] = []
+  using desk = await FolderDesk.open(made.folder, () => made.clock.now, { append: async (entry) => void told.push(entry) })
+  const ana = { subject: 'ana', kind: 'human', groups: ['dba'] } as const
+  const { id } = await desk.submit(ask({ about: 'access', access: { forMs: 60_000 } }))
+  await desk.decide(id, { act: 'approve' }, ana)
+  await desk.retract(id, ana, 'over')
+  const late = await desk.submit(ask({ about: 'access', access: { forMs: 60_000 } }))
+  await desk.decide(late.id, { act: 'approve' }, ana)
+  made.clock.now += 60_000
+  await desk.sweep()
+  const access = told.flatMap((entry) => (entry.type === 'access.end' ? [[entry.grant, entry.reason, entry.actor]] : []))
+  assert.deepEqual(access, [
+    [id, 'over', 'ana'],
+    [late.id, 'its time is over', undefined],
+  ])
+  assert.equal(told.filter(({ type }) => type === 'access.grant').length, 2)
+})
