@@ -23,6 +23,8 @@ export class Budgets {
   /** By budget, the oldest use first. */
   readonly #own = new Map<string, Map<number, [rows: number, bytes: number]>>()
   #others: readonly Spending[] = []
+  /** Sums that hold until the window moves on, or others are heard of: asked for with every message of a result. */
+  readonly #sums = new Map<string, { readonly first: number; rows: number; bytes: number }>()
   /** Raised whenever something was spent here. */
   #version = 0
 
@@ -38,6 +40,8 @@ export class Budgets {
   /** Spent within the window before now, here and elsewhere. What seems to lie in the future (a clock was set back) counts, too. */
   spent(key: string, windowMs: number, nowMs: number): Spent {
     const first = Math.floor(nowMs / partMs(windowMs)) - PARTS + 1
+    const known = this.#sums.get(key)
+    if (known?.first === first) return { rows: known.rows, bytes: known.bytes }
     let rows = 0
     let bytes = 0
     for (const [part, spent] of this.#own.get(key) ?? []) {
@@ -52,11 +56,18 @@ export class Budgets {
         bytes += spent[1]
       }
     }
+    const sum = { first, rows, bytes }
+    this.#sums.set(key, sum)
     return { rows, bytes }
   }
 
   spend(key: string, windowMs: number, nowMs: number, { rows, bytes }: Spent): void {
     const part = Math.floor(nowMs / partMs(windowMs))
+    const sum = this.#sums.get(key)
+    if (sum !== undefined) {
+      sum.rows += rows
+      sum.bytes += bytes
+    }
     let parts = this.#own.get(key)
     if (parts === undefined) {
       parts = new Map()
@@ -84,11 +95,14 @@ export class Budgets {
   /** What the other processes have spent, in place of what was heard before. */
   hear(others: readonly Spending[]): void {
     this.#others = others
+    this.#sums.clear()
   }
 
   #forget(): void {
     const [oldest] = this.#own.keys()
-    if (oldest !== undefined) this.#own.delete(oldest)
+    if (oldest === undefined) return
+    this.#own.delete(oldest)
+    this.#sums.delete(oldest)
   }
 }
 

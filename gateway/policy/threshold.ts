@@ -10,8 +10,7 @@ export interface Limits {
 
 /** The rows and bytes a threshold has let through. */
 export interface Passed {
-  rows(): number
-  bytes(): number
+  sum(): { readonly rows: number; readonly bytes: number }
   add(rows: number, bytes: number): void
 }
 
@@ -40,20 +39,24 @@ export class Counter {
   }
 
   get over(): boolean {
-    return (
-      this.#passed.rows() > this.#rowsAllowed ||
-      this.#passed.bytes() > this.#bytesAllowed ||
-      this.#values.size > this.#valuesAllowed
-    )
+    const { rows, bytes } = this.#passed.sum()
+    return rows > this.#rowsAllowed || bytes > this.#bytesAllowed || this.#values.size > this.#valuesAllowed
   }
 
   /** Counts a message; of one that crosses the limit, the units that still pass. undefined: all of it passes. */
   count(message: Message): number | undefined {
     if (this.#values.size > this.#valuesAllowed) return 0
-    const rowsLeft = Math.max(0, this.#rowsAllowed - this.#passed.rows())
-    const bytesLeft = Math.max(0, this.#bytesAllowed - this.#passed.bytes())
+    const { rows, bytes } = this.#passed.sum()
+    const rowsLeft = Math.max(0, this.#rowsAllowed - rows)
+    const bytesLeft = Math.max(0, this.#bytesAllowed - bytes)
     this.#passed.add(message.units, message.bytes.length)
-    if (!this.over) return undefined
+    if (
+      message.units <= rowsLeft &&
+      message.bytes.length <= bytesLeft &&
+      rows <= this.#rowsAllowed &&
+      bytes <= this.#bytesAllowed
+    )
+      return undefined
     const byRows = Math.min(message.units, rowsLeft)
     return message.bytes.length <= bytesLeft ? byRows : Math.min(byRows, unitsWithin(message, bytesLeft))
   }
@@ -65,21 +68,20 @@ export class Counter {
 
   /** An approver let it go on: as much again, from here. */
   extend(): void {
-    this.#rowsAllowed = this.#passed.rows() + this.#step.rows
-    this.#bytesAllowed = this.#passed.bytes() + this.#step.bytes
+    const { rows, bytes } = this.#passed.sum()
+    this.#rowsAllowed = rows + this.#step.rows
+    this.#bytesAllowed = bytes + this.#step.bytes
     this.#valuesAllowed = this.#values.size + this.#step.distinct
   }
 }
 
 function ownCount(): Passed {
-  let rows = 0
-  let bytes = 0
+  const count = { rows: 0, bytes: 0 }
   return {
-    rows: () => rows,
-    bytes: () => bytes,
-    add: (moreRows, moreBytes) => {
-      rows += moreRows
-      bytes += moreBytes
+    sum: () => ({ rows: count.rows, bytes: count.bytes }),
+    add: (rows, bytes) => {
+      count.rows += rows
+      count.bytes += bytes
     },
   }
 }
@@ -87,8 +89,7 @@ function ownCount(): Passed {
 /** All that an identity was given within a window, by every session and process that shares these budgets. */
 export function sharedCount(budgets: Budgets, of: { readonly key: string; readonly windowMs: number; now(): number }): Passed {
   return {
-    rows: () => budgets.spent(of.key, of.windowMs, of.now()).rows,
-    bytes: () => budgets.spent(of.key, of.windowMs, of.now()).bytes,
+    sum: () => budgets.spent(of.key, of.windowMs, of.now()),
     add: (rows, bytes) => budgets.spend(of.key, of.windowMs, of.now(), { rows, bytes }),
   }
 }
