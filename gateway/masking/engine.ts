@@ -24,6 +24,31 @@ interface Owner {
   readonly entityId: number
 }
 
+/** For each accepting state of the automaton, who is asked. */
+type Accepts = readonly (readonly Owner[])[]
+
+/** Sets of detectors kept, one per combination that policies make of identities: few. */
+const MAX_KEPT = 64
+/** By which detectors are on. A scanner's own would be half of what an idle session keeps. */
+const kept = new Map<string, Accepts>()
+
+function acceptsOf({ detectors }: MaskingRules): Accepts {
+  const key = DETECTORS.map(({ entity }) => entity === null || detectors[entity]).join()
+  const known = kept.get(key)
+  if (known !== undefined) return known
+  const active = DETECTORS.map((detector): Owner | undefined =>
+    detector.entity === null
+      ? { detector, entityId: OVERLOAD_ID }
+      : detectors[detector.entity] === 'mask'
+        ? { detector, entityId: HIT_ENTITIES.indexOf(detector.entity) }
+        : undefined,
+  )
+  const accepts = AUTOMATON.accepts.map((owners) => owners.map((owner) => active[owner]).filter((owner) => owner !== undefined))
+  if (kept.size >= MAX_KEPT) kept.clear()
+  kept.set(key, accepts)
+  return accepts
+}
+
 /** From this size on a field is looked over in four places at once: below, the bytes read twice cost what that gains. */
 const FOUR_LANES_SIZE = 8 * LONGEST
 
@@ -45,7 +70,7 @@ export class Scanner {
   /** Nothing before it is looked at: where the field begins, or the end of the last hit. */
   #floor = 0
   readonly #rules: MaskingRules
-  readonly #accepts: readonly (readonly Owner[])[]
+  readonly #accepts: Accepts
   /** The field whose first hit `clean` left standing. */
   #foundIn: Uint8Array | undefined
   #foundFrom = 0
@@ -57,14 +82,7 @@ export class Scanner {
 
   constructor(rules: MaskingRules) {
     this.#rules = rules
-    const active = DETECTORS.map((detector): Owner | undefined =>
-      detector.entity === null
-        ? { detector, entityId: OVERLOAD_ID }
-        : rules.detectors[detector.entity] === 'mask'
-          ? { detector, entityId: HIT_ENTITIES.indexOf(detector.entity) }
-          : undefined,
-    )
-    this.#accepts = AUTOMATON.accepts.map((owners) => owners.map((owner) => active[owner]).filter((owner) => owner !== undefined))
+    this.#accepts = acceptsOf(rules)
   }
 
   /** Whether source[from, to) holds nothing a detector knows. Where it does, `collect` of the same field, called next, goes on from there. */

@@ -4,9 +4,11 @@ import { HASH_SIZE, SALT_SIZE } from '../../schemas/tape.ts'
 /** Salts that come out of one SHA-512. */
 const SALTS_PER_HASH = 4
 
-/** SHA-256. */
+/** SHA-256, in memory of its own: ends of chains live as long as a session, and from the pool each would keep 8 KiB. */
 export function sha256(bytes: Uint8Array): Buffer {
-  return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1')
+  const digest = Buffer.allocUnsafeSlow(HASH_SIZE)
+  digest.write(hash('sha256', bytes, 'binary'), 'latin1')
+  return digest
 }
 
 /**

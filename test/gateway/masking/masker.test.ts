@@ -299,3 +299,11 @@ test('a long field is clean exactly where nothing in it would be masked, whereve
     }
   }
 })
+
+test('sessions with like rules share what only the rules decide: each keeps less than 4 KiB of its own', () => {
+  const count = 2_000
+  const before = process.memoryUsage().heapUsed
+  const sessions = Array.from({ length: count }, () => maskerWith())
+  const grown = process.memoryUsage().heapUsed - before
+  assert.ok(grown / sessions.length < 4096, `${Math.round(grown / sessions.length)} bytes each`)
+})
