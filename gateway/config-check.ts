@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { vaultScope } from '../recorder/azure/vault.ts'
-import type { Config } from '../schemas/config.ts'
+import type { Config, Listener } from '../schemas/config.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { attesterProblems } from './attesters.ts'
 import { approvalProblems, notifySecrets } from './config-check-approvals.ts'
+import { sshProblems } from './config-check-ssh.ts'
 import { readSecret } from './credentials/upstream.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
 import { storeProblems } from './store-place.ts'
@@ -34,6 +35,7 @@ export async function problemsOf(
     ...listenerProblems(config),
     ...identityProblems(config),
     ...targetProblems(config, env),
+    ...sshProblems(config),
     ...raiseProblems(config),
     ...storeProblems(config),
     ...attesterProblems(config),
@@ -86,7 +88,7 @@ function listenerProblems({ listeners, targets }: Config): Problem[] {
     if (listener === undefined) return []
     const at = ['listeners', protocol]
     const problems: Problem[] = []
-    const { mode = 'required', cert, key } = listener.tls ?? {}
+    const { mode = 'required', cert, key } = tlsOf(listener)
     if ((cert === undefined) !== (key === undefined))
       problems.push({ at: [...at, 'tls'], message: 'cert and key belong together: give both or neither' })
     if (mode === 'optional' && !LOOPBACK.test(listener.address)) {
@@ -106,6 +108,11 @@ function listenerProblems({ listeners, targets }: Config): Problem[] {
       })
     return problems
   })
+}
+
+/** An ssh listener has none. */
+function tlsOf(listener: Config['listeners'][keyof Config['listeners']]): NonNullable<Listener['tls']> {
+  return listener !== undefined && 'tls' in listener && listener.tls !== undefined ? listener.tls : {}
 }
 
 function consoleProblems({ console: settings, identities, jwt }: Config): Problem[] {
@@ -267,15 +274,20 @@ async function unreadable(config: Config, from: (path: string) => string, env: N
   const storeKey = config.store?.blob.key
   if (storeKey !== undefined) checks.push({ at: ['store', 'blob', 'key'], work: readSecret(storeKey, from, env) })
   for (const protocol of PROTOCOL_NAMES) {
-    file(['listeners', protocol, 'tls', 'cert'], config.listeners[protocol]?.tls?.cert)
-    file(['listeners', protocol, 'tls', 'key'], config.listeners[protocol]?.tls?.key)
+    const { cert, key } = tlsOf(config.listeners[protocol])
+    file(['listeners', protocol, 'tls', 'cert'], cert)
+    file(['listeners', protocol, 'tls', 'key'], key)
   }
   for (const { at, source } of notifySecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
+  for (const [index, path] of (config.listeners.ssh?.hostKeys ?? []).entries())
+    file(['listeners', 'ssh', 'hostKeys', index], path)
   file(['console', 'tls', 'cert'], config.console?.tls?.cert)
   file(['console', 'tls', 'key'], config.console?.tls?.key)
   for (const [index, { credential, tls }] of config.targets.entries()) {
     const at = ['targets', index]
-    const { password, certificate } = credential
+    const { password, certificate, privateKey } = credential
+    if (privateKey !== undefined)
+      checks.push({ at: [...at, 'credential', 'privateKey'], work: readSecret(privateKey, from, env) })
     if (password !== undefined) checks.push({ at: [...at, 'credential', 'password'], work: readSecret(password, from, env) })
     if (certificate !== undefined) {
       file([...at, 'credential', 'certificate', 'cert'], certificate.cert)

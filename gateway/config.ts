@@ -27,6 +27,8 @@ export interface ListenerSettings {
   readonly host: string
   readonly port: number
   readonly tls: { readonly required: boolean; readonly certFile?: string; readonly keyFile?: string }
+  /** Of an ssh listener, which has no TLS: files of its own host keys, and public keys that sign users' certificates. */
+  readonly ssh?: { readonly hostKeyFiles?: readonly string[]; readonly userAuthorities: readonly string[] }
 }
 
 /** A target with what only the gateway may know of it. */
@@ -195,12 +197,20 @@ function consoleOf({ address, tls, url, roles }: Console, from: (path: string) =
 }
 
 function listenerOf(config: Config, protocol: ProtocolName, from: (path: string) => string): ListenerSettings[] {
+  if (protocol === 'ssh') return sshListenerOf(config, from)
   const listener = config.listeners[protocol]
   if (listener === undefined) return []
   const { host, port } = addressOf(listener.address)
   const { mode = 'required', cert, key } = listener.tls ?? {}
   const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
   return [{ protocol, host, port, tls: { required: mode === 'required', ...files } }]
+}
+
+function sshListenerOf({ listeners }: Config, from: (path: string) => string): ListenerSettings[] {
+  if (listeners.ssh === undefined) return []
+  const { address, hostKeys, userAuthorities = [] } = listeners.ssh
+  const files = hostKeys === undefined ? {} : { hostKeyFiles: hostKeys.map(from) }
+  return [{ protocol: 'ssh', ...addressOf(address), tls: { required: false }, ssh: { ...files, userAuthorities } }]
 }
 
 /** `host:port`, `[v6]:port`, `*:port` in parts; `*` listens on every address of both families. */
@@ -221,6 +231,7 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
     groups,
     credential,
     tls,
+    hostKeys,
     durability = 'process',
     hosts = [],
     access,
@@ -231,7 +242,7 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
     groups,
     ...(access === undefined ? {} : { access: accessOf(access) }),
     durability,
-    credential: { ...credential, tls: tls ?? { mode: 'verify' }, from },
+    credential: { ...credential, tls: tls ?? { mode: 'verify' }, from, ...(hostKeys === undefined ? {} : { hostKeys }) },
   }
 }
 

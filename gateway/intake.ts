@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { type ReadTaker, ReusedReads } from './reused-reads.ts'
 
 /**
@@ -32,7 +32,7 @@ export interface Taker {
  * pulls, so that the far end's leaving is noticed while one of its messages is held, and it never destroys the socket.
  */
 export class Intake {
-  readonly #socket: Duplex
+  readonly #socket: Readable
   readonly #chunks: Uint8Array[] = []
   readonly #left = new AbortController()
   #bytes = 0
@@ -54,7 +54,7 @@ export class Intake {
   #yielding = false
   #closed = false
 
-  constructor(socket: Duplex) {
+  constructor(socket: Readable) {
     this.#socket = socket
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)

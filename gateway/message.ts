@@ -86,6 +86,8 @@ export interface Redactor {
   sink(sizeHint: number): RedactionSink
   /** A redactor for one field too large to hold: every byte in comes out as exactly one byte, later by at most the hold-back. */
   stream(field: Field): StreamRedactor
+  /** A redactor for what somebody waits for (the output of a program, keys), likewise same length. */
+  live(field: Field): LiveRedactor
 }
 
 /** Which of many fields `clean` should be asked about. Only until the next one is made. */
@@ -102,6 +104,21 @@ export interface StreamRedactor {
   push(sink: RedactionSink, source: Uint8Array, from: number, to: number): void
   /** Appends the rest; the field is over. */
   end(sink: RedactionSink): void
+}
+
+/**
+ * Same-length masking of text that comes as it is written, escape sequences of terminals inside. Keeps back what may be the
+ * beginning of something to mask, until more comes or its caller will not wait any longer.
+ */
+export interface LiveRedactor {
+  /** What may go on by now: of this and of what was kept back. */
+  push(source: Uint8Array): Redacted
+  /** All that is kept back, as it stands. What comes later is still masked by what stood before it. */
+  settle(): Redacted
+  /** Whether anything is kept back. */
+  readonly holding: boolean
+  /** What the reader typed: its echo is nothing new to them and is not kept back. */
+  typed(source: Uint8Array): void
 }
 
 /** Where redacted bytes are put together with their mask spans; implemented in masking/sink.ts. */
@@ -128,17 +145,10 @@ export interface Output {
 }
 
 /**
- * A protocol's bytes to messages and back, both directions of one session. No I/O, no clock, no promises.
+ * What a protocol makes of the gate's decisions, both directions of one session. No I/O, no clock, no promises.
  * `release`, `refuse` and `notify` are called in the order in which their outputs are written.
  */
 export interface Wire {
-  /** So many requests wait for their answers that nothing more is read from the client until some have come. */
-  readonly crowded?: boolean
-  /**
-   * The messages now complete. Throws ApplianceError PROTOCOL_*, and is dead after that. Whatever is kept of `chunk` beyond the
-   * release of these messages must be a copy: its memory is used again.
-   */
-  receive(from: Side, chunk: Uint8Array): readonly Message[]
   /** What to write so that the message goes on its way: as it came, or with `bytes` in its place. No output but `own` ones: swallowed. */
   release(message: Message, bytes?: Uint8Array): readonly Output[]
   /** What to write instead, keeping both ends in step; may be owed until a later `release`. */
@@ -147,4 +157,15 @@ export interface Wire {
   notify(message: Message, notice: Notice): readonly Output[]
   /** The last words to the client when the session is ended from outside; empty where nothing can be said. */
   farewell(refusal: Refusal): readonly Output[]
+}
+
+/** The wire of a protocol that is read from its bytes here, and not by a library. */
+export interface ByteWire extends Wire {
+  /** So many requests wait for their answers that nothing more is read from the client until some have come. */
+  readonly crowded?: boolean
+  /**
+   * The messages now complete. Throws ApplianceError PROTOCOL_*, and is dead after that. Whatever is kept of `chunk` beyond the
+   * release of these messages must be a copy: its memory is used again.
+   */
+  receive(from: Side, chunk: Uint8Array): readonly Message[]
 }

@@ -4,6 +4,7 @@ import type { Identity, ProtocolName, SessionId, SessionInfo, Target } from '../
 import type { Refusal } from '../schemas/verdict.ts'
 import type { Credential } from './credentials/credential.ts'
 import type { Gate } from './gate.ts'
+import type { SshKey } from './identity/ssh-keys.ts'
 import type { Wire } from './message.ts'
 import type { ColumnLabels } from './policy/policy.ts'
 
@@ -20,6 +21,8 @@ export interface Knock {
   /** `address:port` */
   readonly client: string
   readonly secret: string
+  /** In place of a secret: a key whose possession was proved to the protocol. */
+  readonly sshKey?: SshKey
   /** The target's name, and the part behind the slash where the client chose one (a database). */
   readonly target: string
   readonly database?: string
@@ -34,6 +37,8 @@ export interface Sessions {
    * is none. Every call proves anew, and rejects as `open` does. `make` is called once for each session.
    */
   join<T>(knock: Knock, run: string, make: (session: Session) => T, signal: AbortSignal): Promise<Joined<T>>
+  /** Whether this key would prove somebody, were its possession proved. */
+  knows(key: SshKey): boolean
   /** The TLS identity of the listeners. */
   readonly tls: { readonly key: string; readonly cert: string; readonly required: boolean }
   /** Delivers a cancel to whichever process holds the session that `key` names. Resolves when delivered or found unknown. */

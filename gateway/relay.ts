@@ -4,15 +4,15 @@ import type { Refusal } from '../schemas/verdict.ts'
 import type { Gate } from './gate.ts'
 import { Intake } from './intake.ts'
 import { Lanes } from './lane.ts'
-import type { Output, Side, Wire } from './message.ts'
+import type { ByteWire, Output, Side } from './message.ts'
 
 /** An end that takes no bytes for this long is given up: a session must not pin its upstream for ever. */
-const MAX_STALL_MS = 15 * 60_000
+export const MAX_STALL_MS = 15 * 60_000
 
 /** How long the last words may take to be recorded and written before the sockets are destroyed. */
-const FAREWELL_MS = 5_000
+export const FAREWELL_MS = 5_000
 
-const TARGET_BROKE: Refusal = { why: 'failed', message: 'the connection to the target broke', rules: [] }
+export const TARGET_BROKE: Refusal = { why: 'failed', message: 'the connection to the target broke', rules: [] }
 
 export type Ends = Readonly<Record<Side, Duplex>>
 
@@ -21,7 +21,7 @@ export type Ends = Readonly<Record<Side, Duplex>>
  * fails; the client is then told why in its own protocol. Destroys both sockets. Resolves with why it ended; never rejects
  * for what peers do.
  */
-export async function relay(ends: Ends, wire: Wire, gate: Gate, signal: AbortSignal): Promise<string> {
+export async function relay(ends: Ends, wire: ByteWire, gate: Gate, signal: AbortSignal): Promise<string> {
   const failed = new AbortController()
   const stop = AbortSignal.any([signal, failed.signal])
   // Asked for every read, and a signal made of others is slow to answer.
@@ -149,7 +149,7 @@ function drained(end: Duplex, signal: AbortSignal): Promise<void> {
 }
 
 /** What the client can be told of an ending; undefined where a peer simply vanished. */
-function refusalOf(reason: unknown): Refusal | undefined {
+export function refusalOf(reason: unknown): Refusal | undefined {
   if (isRefusal(reason)) return reason
   if (reason instanceof ApplianceError)
     return { why: 'failed', message: `${reason.code}: ${reason.message}`, rules: [], code: reason.code }
@@ -160,7 +160,7 @@ function isRefusal(reason: unknown): reason is Refusal {
   return typeof reason === 'object' && reason !== null && 'why' in reason && 'message' in reason && 'rules' in reason
 }
 
-async function within(ms: number, work: () => Promise<void>): Promise<void> {
+export async function within(ms: number, work: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms)

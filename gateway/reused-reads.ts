@@ -1,5 +1,5 @@
 import { createConnection, type NetConnectOpts, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { roomyBuffer } from './head-room.ts'
 
 /** What a session reads into while answers are small: few are larger, and a thousand idle sessions keep one each. */
@@ -17,7 +17,7 @@ const MAX_POOLED = 16
 const MAX_HELD = 8
 
 const pool: Uint8Array[] = []
-const reads = new WeakMap<Duplex, ReusedReads>()
+const reads = new WeakMap<Readable, ReusedReads>()
 
 export interface ReadTaker {
   /** Given what was just read; true when the bytes may be overwritten, false when they are still needed as they are. */
@@ -39,7 +39,7 @@ export class ReusedReads {
   #buffer: Uint8Array = Buffer.allocUnsafeSlow(SMALL_SIZE)
   #smallReads = 0
 
-  static of(socket: Duplex): ReusedReads | undefined {
+  static of(socket: Readable): ReusedReads | undefined {
     return reads.get(socket)
   }
 

@@ -3,7 +3,7 @@ import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import type { ProtocolName } from '../schemas/session.ts'
 import { AccessWatch } from './access-watch.ts'
 import { BudgetFolder } from './budget-folder.ts'
-import type { Settings } from './config.ts'
+import type { ListenerSettings, Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
@@ -24,11 +24,22 @@ import { Cancels } from './sessions-cancel.ts'
 import { openTapeRoom, type TapeRoom } from './tape-room.ts'
 
 /** Loaded for the listeners there are: each brings its grammar and codecs along. */
-const PROTOCOLS: Readonly<Record<ProtocolName, () => Promise<Protocol>>> = {
+const PROTOCOLS: Readonly<Record<ProtocolName, (listener: ListenerSettings, own: Own) => Promise<Protocol>>> = {
   echo: async () => (await import('./protocols/echo/index.ts')).echo,
   http: async () => (await import('./protocols/http/index.ts')).http,
   postgres: async () => (await import('./protocols/postgres/index.ts')).postgres,
+  ssh: async ({ ssh: settings }, own) => {
+    const { doorOf, ssh } = await import('./protocols/ssh/index.ts')
+    return ssh(await doorOf(settings, own))
+  },
 }
+
+/** Where a listener's own keys are kept, and whose they are. */
+interface Own {
+  readonly keysDir: string
+  readonly gateway: string
+}
+
 /** After the sockets were destroyed nothing waits for peers any more, only for our own disk. */
 const SEAL_GRACE_MS = 5_000
 
@@ -157,7 +168,7 @@ export class Service {
       for (const each of settings.listeners) {
         const identity = identities.get(each.protocol)
         if (identity === undefined) throw new Error('every listener has its identity')
-        const protocol = await PROTOCOLS[each.protocol]()
+        const protocol = await PROTOCOLS[each.protocol](each, { keysDir: places.keys, gateway: settings.gateway })
         listeners.push(await Listener.open({ settings: each, limits: settings.limits, identity, protocol, sessions, log }))
       }
     } catch (error) {

@@ -16,6 +16,7 @@ import {
   VaultName,
   VaultUrl,
 } from './config-parts.ts'
+import { PublicKey, SshListener } from './config-ssh.ts'
 import { DURABILITY_LEVELS, type Durability, PROTOCOL_NAMES } from './session.ts'
 
 export const Listener = Type.Object(
@@ -121,6 +122,13 @@ const Target = Type.Object(
     access: Type.Optional(AccessConfig),
     tls: Type.Optional(UpstreamTls),
     durability: Type.Optional(DurabilityLevel('The level every session with this target gets at least')),
+    hostKeys: Type.Optional(
+      Type.Array(PublicKey('One of these the target must prove to have'), {
+        minItems: 1,
+        uniqueItems: true,
+        description: 'For ssh: as `ssh-keyscan` prints them, without the name in front',
+      }),
+    ),
     credential: Type.Object(
       {
         user: Type.Optional(Type.String({ minLength: 1, description: 'http: without it the password is a bearer token' })),
@@ -129,6 +137,9 @@ const Target = Type.Object(
         ),
         password: Type.Optional(SecretSource),
         certificate: Type.Optional(Type.Object({ cert: Path('PEM client certificate'), key: SecretSource }, closed)),
+        privateKey: Type.Optional(
+          Type.Unsafe<SecretSource>({ ...SecretSource, description: 'For ssh: in OpenSSH format, without a passphrase' }),
+        ),
         keyVault: Type.Optional(
           Type.Object(
             { vault: VaultUrl, secret: VaultName, ...AzureIdentity },
@@ -169,6 +180,7 @@ export const ConfiguredIdentity = Type.Object(
     groups: Type.Optional(Groups),
     principal: Type.Optional(Type.String({ ...Subject, description: 'The human behind an agent: never its approver' })),
     keys: Type.Optional(Type.Array(IdentityKey)),
+    sshKeys: Type.Optional(Type.Array(PublicKey('Proves this identity to an ssh listener'), { uniqueItems: true })),
   },
   closed,
 )
@@ -273,7 +285,12 @@ export const Config = Type.Object(
     signer: Type.Optional(SignerConfig),
     ledger: Type.Optional(LedgerConfig),
     listeners: Type.Object(
-      { postgres: Type.Optional(Listener), http: Type.Optional(Listener), echo: Type.Optional(Listener) },
+      {
+        postgres: Type.Optional(Listener),
+        ssh: Type.Optional(SshListener(Listener.properties.address)),
+        http: Type.Optional(Listener),
+        echo: Type.Optional(Listener),
+      },
       { ...closed, minProperties: 1 },
     ),
     targets: Type.Array(Target, { minItems: 1 }),

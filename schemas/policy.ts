@@ -133,6 +133,8 @@ export const Match = Type.Object(
     dynamic_arguments: Type.Optional(Type.Boolean()),
     background: Type.Optional(Type.Boolean()),
     elevates: Type.Optional(Type.Boolean()),
+    pty: Type.Optional(Type.Boolean()),
+    subsystem: Type.Optional(Globs),
     has_where: Type.Optional(Type.Boolean()),
     where_trivial: Type.Optional(Type.Boolean()),
     select_star: Type.Optional(Type.Boolean()),

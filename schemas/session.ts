@@ -2,7 +2,7 @@ declare const sessionId: unique symbol
 /** `<UTC start>-<gateway>-<number>`, e.g. `20261120T105150Z-gw1-00000042`: sorts by time, embeds the gateway's gapless number. */
 export type SessionId = string & { readonly [sessionId]: true }
 
-export const PROTOCOL_NAMES = ['echo', 'http', 'postgres'] as const
+export const PROTOCOL_NAMES = ['echo', 'http', 'postgres', 'ssh'] as const
 export type ProtocolName = (typeof PROTOCOL_NAMES)[number]
 
 /** Who knocks, as proved. */
@@ -12,7 +12,7 @@ export interface Identity {
   readonly groups: readonly string[]
   /** The human behind an agent, where the proof names one: never allowed to approve what the agent asks. */
   readonly principal?: string
-  /** How it was proved: `key:<id>` or `jwt:<issuer>`. */
+  /** How it was proved: `key:<id>`, `jwt:<issuer>`, `ssh:<fingerprint>` or `ssh-cert:<fingerprint of its CA>`. */
   readonly proof: string
 }
 

@@ -26,6 +26,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'replay-ui/': 'end-to-end/console.test.ts drives every page in a real Chromium, against a real gateway',
   'gateway/protocols/postgres/column-judge.ts': 'end-to-end/postgres-masking and -evasions read through it, by a real catalog',
   'gateway/protocols/postgres/sql-thread.ts': 'sql-threads.test.ts reads texts in it',
+  'gateway/protocols/ssh/': 'end-to-end/ssh-* drive all of it with unmodified clients against a real sshd',
   'gateway/protocols/postgres/index.ts': 'every test in end-to-end/postgres-* goes through it',
   'gateway/policy/packs/': 'packs/index.test.ts uses each; the sample policy’s own tests go through every rule',
   'gateway/policy/condition-facts.ts': 'condition.test.ts asks for every kind of fact',

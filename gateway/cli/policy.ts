@@ -11,6 +11,7 @@ import { lintPolicy } from '../policy/command-lint.ts'
 import { testPolicy as runTests } from '../policy/command-test.ts'
 import { PACKS } from '../policy/packs/index.ts'
 import { compilePolicy } from '../policy/policy.ts'
+import { loadShell } from '../policy/shell/facts.ts'
 import { describers } from '../protocols/describers.ts'
 import { loadPolicy } from '../service.ts'
 import { writeYaml } from '../yaml.ts'
@@ -48,6 +49,7 @@ export async function testPolicy(file: string | undefined, options: Options, cli
 /** Shows what the policy sees in a command and says of it. Nothing is sent anywhere. */
 export async function explainPolicy(command: string, options: ExplainOptions, cli: Cli): Promise<number> {
   const settings = await configured(options, cli)
+  await loadShell()
   const explanation = explainStatement(
     await loadPolicy(settings),
     { identity: identityOf(settings, options), target: targetOf(settings, options.target), atMs: timeOf(options.at) },
@@ -81,6 +83,7 @@ export async function diffPolicy(before: string, after: string | undefined, opti
     options.statements === undefined
       ? recordedStatements(options, cli)
       : await listedStatements(resolve(cli.cwd, options.statements), options, cli)
+  await loadShell()
   const report = await diffPolicies(policies, asked)
   if (options.json) printJson(cli, { before: policies.before.hash, after: policies.after.hash, ...report })
   else cli.out(`${safeBlock(renderDiff(report))}\n`)

@@ -7,6 +7,10 @@ export interface Credential {
   readonly header?: string
   /** PEM, for targets that ask for a client certificate. */
   readonly certificate?: { readonly cert: string; readonly key: string }
+  /** In OpenSSH format, for targets that ask for a key. */
+  readonly privateKey?: string
+  /** Of an ssh target: the public keys of which it must prove one, as in `known_hosts`. */
+  readonly hostKeys?: readonly string[]
   readonly tls: UpstreamTls
 }
 

@@ -10,6 +10,7 @@ type ConfiguredTarget = Config['targets'][number]
 /** Where a target's credential comes from; never the credential itself. */
 export type CredentialSource = ConfiguredTarget['credential'] & {
   readonly tls: NonNullable<ConfiguredTarget['tls']>
+  readonly hostKeys?: readonly string[]
   readonly from: (path: string) => string
 }
 
@@ -18,7 +19,7 @@ export type CredentialSource = ConfiguredTarget['credential'] & {
  * is gone since the start; the message names the source, never its content.
  */
 export async function readCredential(source: CredentialSource, env: NodeJS.ProcessEnv): Promise<Credential> {
-  const { user = '', header, certificate, from } = source
+  const { user = '', header, certificate, privateKey, hostKeys, from } = source
   try {
     const password = await passwordOf(source, env)
     return {
@@ -26,6 +27,8 @@ export async function readCredential(source: CredentialSource, env: NodeJS.Proce
       ...(header === undefined ? {} : { header }),
       tls: await tlsOf(source),
       ...(password === undefined ? {} : { password }),
+      ...(privateKey === undefined ? {} : { privateKey: `${await readSecret(privateKey, from, env)}\n` }),
+      ...(hostKeys === undefined ? {} : { hostKeys }),
       ...(certificate === undefined
         ? {}
         : {

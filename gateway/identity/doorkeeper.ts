@@ -6,24 +6,29 @@ import { type AccessKey, findAccessKey, isAccessKey } from './access-key.ts'
 import { Failures } from './failures.ts'
 import { isJwt, type JwtProver } from './jwt.ts'
 import type { KeyFolder } from './key-folder.ts'
+import { identityOf, type Proof } from './proof.ts'
+import { type SshKey, SshKeys } from './ssh-keys.ts'
 
 /** What every failed proof hears, whatever was wrong: no oracle for subjects, keys or issuers. */
 const DENIED = 'access denied: the key or token is unknown, expired or revoked; ask for a new one with `sallyport keys create`'
 
 export interface Proving {
   readonly secret: string
+  /** A key whose possession the protocol has seen proved: then there is no secret. */
+  readonly sshKey?: SshKey
   /** `address:port`; failures are counted by address. */
   readonly client: string
 }
 
 export type OnDenied = (client: string, why: string) => void
 
-/** Proves who knocks, by access key or token. */
+/** Proves who knocks, by access key, token or SSH key. */
 export class Doorkeeper {
   readonly #identities: ReadonlyMap<string, ConfiguredIdentity>
   readonly #configuredKeys: readonly AccessKey[]
   readonly #folder: KeyFolder
   readonly #jwt: JwtProver
+  readonly #sshKeys: SshKeys
   readonly #failures = new Failures()
   readonly #onDenied: OnDenied
 
@@ -40,12 +45,13 @@ export class Doorkeeper {
     )
     this.#folder = parts.folder
     this.#jwt = parts.jwt
+    this.#sshKeys = new SshKeys(parts.identities)
     this.#onDenied = parts.onDenied
   }
 
   /** Rejects AUTH_DENIED, always with the same words and after a delay that grows with the failures of the address. */
-  async prove({ secret, client }: Proving, signal: AbortSignal): Promise<Identity> {
-    const proof = await this.#prove(secret)
+  async prove({ secret, sshKey, client }: Proving, signal: AbortSignal): Promise<Identity> {
+    const proof = sshKey === undefined ? await this.#prove(secret) : this.#sshKeys.whose(sshKey)
     if ('identity' in proof) return proof.identity
     const delayMs = this.#failures.note(client)
     this.#onDenied(client, proof.why)
@@ -53,13 +59,18 @@ export class Doorkeeper {
     throw new ApplianceError('AUTH_DENIED', DENIED)
   }
 
-  async #prove(secret: string): Promise<{ readonly identity: Identity } | { readonly why: string }> {
+  /** Whether this key would prove somebody, were its possession proved: clients offer every key they have. */
+  knows(sshKey: SshKey): boolean {
+    return 'identity' in this.#sshKeys.whose(sshKey)
+  }
+
+  async #prove(secret: string): Promise<Proof> {
     if (isAccessKey(secret)) return this.#proveKey(secret)
     if (isJwt(secret)) return this.#jwt.prove(secret)
     return { why: secret === '' ? 'nothing shown' : 'neither key nor token' }
   }
 
-  async #proveKey(secret: string): Promise<{ readonly identity: Identity } | { readonly why: string }> {
+  async #proveKey(secret: string): Promise<Proof> {
     // A damaged file must not tell clients of itself, nor keep out those whose keys stand elsewhere.
     const made = await this.#folder.list().catch((error: unknown) => (error instanceof Error ? error : new Error('unknown')))
     const key = findAccessKey([...this.#configuredKeys, ...(made instanceof Error ? [] : made)], secret)
@@ -69,7 +80,6 @@ export class Doorkeeper {
     if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= Date.now()) return { why: `key ${key.id} has expired` }
     const configured = this.#identities.get(key.subject)
     if (configured === undefined) return { why: `key ${key.id} is of a subject that is not configured` }
-    const { subject, kind, groups = [], principal } = configured
-    return { identity: { subject, kind, groups, proof: `key:${key.id}`, ...(principal === undefined ? {} : { principal }) } }
+    return { identity: identityOf(configured, `key:${key.id}`) }
   }
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { JWT_ALGORITHMS, type JwtIssuer } from '../../schemas/config.ts'
-import type { Identity } from '../../schemas/session.ts'
+import type { Proof } from './proof.ts'
 
 /** Longer than any token an issuer makes; keeps a flood of text from costing signature work. */
 const MAX_TOKEN_BYTES = 16 * 1024
@@ -10,8 +10,6 @@ const JWKS_TIMEOUT_MS = 5_000
 /** Keys are fetched anew at most this often for unknown key ids, so that invented ids cannot make us hammer the issuer. */
 const JWKS_COOLDOWN_MS = 30_000
 const CLOCK_TOLERANCE_S = 30
-
-type Proof = { readonly identity: Identity } | { readonly why: string }
 
 interface Issuer {
   readonly settings: JwtIssuer

@@ -1,11 +1,11 @@
 import type { People } from '../../recorder/api/parts.ts'
 import { ROLES } from '../../schemas/api.ts'
-import type { ConfiguredIdentity } from '../../schemas/config.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { ConsoleSettings, Settings } from '../config.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
 import { expiryOf } from './jwt.ts'
 import type { KeyFolder } from './key-folder.ts'
+import { identityOf } from './proof.ts'
 
 /** Proof of who came by a one-time link: made by whoever may write the data folder, as access keys are. */
 const LINK_PROOF = 'link'
@@ -51,10 +51,6 @@ export function peopleOf(
         .filter((target) => target.groups.some((group) => groups.includes(group)))
         .map(({ target }) => target.name),
   }
-}
-
-function identityOf({ subject, kind, groups = [], principal }: ConfiguredIdentity, proof: string): Identity {
-  return { subject, kind, groups, proof, ...(principal === undefined ? {} : { principal }) }
 }
 
 /** Whether somebody may approve alone, past the approvers. */

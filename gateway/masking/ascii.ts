@@ -1,6 +1,7 @@
 /** Bytes that mean something to the detectors, by name. */
 export const NEWLINE = 0x0a
 export const CARRIAGE_RETURN = 0x0d
+export const ESC = 0x1b
 export const SPACE = 0x20
 export const DOUBLE_QUOTE = 0x22
 export const HASH = 0x23
@@ -27,3 +28,4 @@ export const CLOSE_BRACKET = 0x5d
 export const UNDERSCORE = 0x5f
 export const OPEN_BRACE = 0x7b
 export const CLOSE_BRACE = 0x7d
+export const DELETE = 0x7f

@@ -1,10 +1,21 @@
 import type { Entry, Fact, Facts, Masked } from '../../schemas/frame.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
-import type { Field, Message, Output, Redacted, RedactionSink, Redactor, Sieve, StreamRedactor } from '../message.ts'
+import type {
+  Field,
+  LiveRedactor,
+  Message,
+  Output,
+  Redacted,
+  RedactionSink,
+  Redactor,
+  Sieve,
+  StreamRedactor,
+} from '../message.ts'
 import { ByteaStream, decodeBytea, isBytea } from './bytea.ts'
 import { Covers } from './cover.ts'
 import { MIN_FIELD_SIZE, Scanner } from './engine.ts'
 import { Hits } from './hits.ts'
+import { LiveText } from './live-text.ts'
 import type { MaskingRules } from './rules.ts'
 import { sieveOf } from './sieve.ts'
 import { ownSink, Sink } from './sink.ts'
@@ -113,8 +124,16 @@ export class Masker implements Redactor {
   }
 
   stream(field: Field): StreamRedactor {
-    const stream = new Stream(field, new Scanner(this.#rules), this.#covers)
+    const stream = this.#stream(field, false)
     return isBytea(field) ? new ByteaStream(stream, this.#covers) : stream
+  }
+
+  live(field: Field): LiveRedactor {
+    return new LiveText(this.#stream(field, true))
+  }
+
+  #stream(field: Field, live: boolean): Stream {
+    return new Stream(field, new Scanner(this.#rules), new Scanner(this.#rules), this.#covers, live)
   }
 
   /** The text with what the detectors find masked; the same string when clean. */

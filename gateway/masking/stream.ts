@@ -1,4 +1,5 @@
 import type { Field, RedactionSink, StreamRedactor } from '../message.ts'
+import { isChance } from './chance.ts'
 import type { Covers } from './cover.ts'
 import { MAX_LOOK_AHEAD, MAX_LOOK_BACK } from './detector.ts'
 import type { Scanner } from './engine.ts'
@@ -20,7 +21,10 @@ const BUFFER_SIZE = MAX_LOOK_BACK + MAX_HOLD_BACK + SLICE_SIZE
 export class Stream implements StreamRedactor {
   readonly #field: Field
   readonly #scanner: Scanner
+  /** Looks ahead, when bytes must go on before all is there that decides. */
+  readonly #ahead: Scanner
   readonly #covers: Covers
+  readonly #live: boolean
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE)
   readonly #tail = new TailRun()
   /** Of the tail on its way; after an overload, of all that follows. */
@@ -30,10 +34,13 @@ export class Stream implements StreamRedactor {
   #released = 0
   #size = 0
 
-  constructor(field: Field, scanner: Scanner, covers: Covers) {
+  /** `live`: bytes of any kind, as a program writes them. */
+  constructor(field: Field, scanner: Scanner, ahead: Scanner, covers: Covers, live: boolean) {
     this.#field = field
     this.#scanner = scanner
+    this.#ahead = ahead
     this.#covers = covers
+    this.#live = live
     scanner.begin(0)
   }
 
@@ -58,13 +65,50 @@ export class Stream implements StreamRedactor {
     this.#release(own, this.#size)
   }
 
+  /** What is kept back, as it came. Only until the next call. */
+  get held(): Uint8Array {
+    return this.#buffer.subarray(this.#released, this.#size)
+  }
+
+  /**
+   * Releases all but the last `keep` bytes before the time, going by what is there: a value that stands there whole is masked, and
+   * one that turns out to be one later is masked from what is still to come on.
+   */
+  settle(sink: RedactionSink, keep: number): void {
+    const to = this.#size - keep
+    if (to <= this.#released) return
+    const own = ownSink(sink)
+    const ahead = this.#ahead
+    ahead.begin(Math.max(0, this.#released - MAX_LOOK_BACK))
+    ahead.feed(this.#size - this.#released)
+    while (ahead.next(this.#buffer, 0, this.#size, this.#size) && ahead.start < to) {
+      if (this.#isChance(ahead)) continue
+      this.#release(own, ahead.start)
+      if (ahead.entityId === OVERLOAD_ID) {
+        this.#cover(own, to, OVERLOAD_ID)
+        break
+      }
+      const { entityId, tail } = ahead
+      let { end } = ahead
+      if (tail !== null) {
+        end = new TailRun().begin(tail).run(this.#buffer, end, this.#size)
+        ahead.resume(end)
+      }
+      this.#cover(own, end, entityId)
+    }
+    this.#release(own, to)
+  }
+
   #pass(sink: Sink, source: Uint8Array, from: number, to: number): void {
     if (this.#field.action === 'skip') sink.copy(source, from, to)
     else if (from < to) this.#covers.writeStars(sink, this.#covers.ofField(this.#field), source, from, to)
   }
 
   #take(source: Uint8Array, from: number, to: number): void {
-    const drop = Math.max(0, this.#released - MAX_LOOK_BACK)
+    // What went on before its time is still to be scanned, but where all is covered anyway.
+    const covered = this.#tail.active || this.#isOverload
+    const done = covered ? this.#released : Math.min(this.#released, this.#scanner.position)
+    const drop = Math.max(0, done - MAX_LOOK_BACK)
     if (drop > 0) {
       this.#buffer.copyWithin(0, drop, this.#size)
       this.#released -= drop
@@ -88,6 +132,7 @@ export class Stream implements StreamRedactor {
       scanner.resume(this.#released)
     }
     while (scanner.next(this.#buffer, 0, this.#size, until)) {
+      if (this.#isChance(scanner)) continue
       if (scanner.entityId === OVERLOAD_ID) {
         // What a candidate may still have begun is hidden too.
         this.#isOverload = true
@@ -108,6 +153,11 @@ export class Stream implements StreamRedactor {
     }
     // Later hits begin at most so far back.
     this.#release(sink, scanner.position - MAX_LOOK_BACK)
+  }
+
+  /** Asked of what may be no text at all; a field of a known type is text. */
+  #isChance({ start, end, entityId }: Scanner): boolean {
+    return this.#live && isChance(this.#buffer, 0, start, end, this.#size, entityId)
   }
 
   #release(sink: Sink, to: number): void {

@@ -37,6 +37,7 @@ export function compileMatch(match: Match): Matches {
     const patterns = match[name]
     if (patterns !== undefined) tests.push(listTest(name, globs(patterns)))
   }
+  if (match.subsystem !== undefined) tests.push(wordTest('subsystem', globs(match.subsystem)))
   if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match))
   if (match.copy !== undefined) tests.push(copyTest(match.copy))
   if (match.has_where !== undefined) tests.push(whereTest('without_where', !match.has_where, verbs))
@@ -73,6 +74,7 @@ const FLAGS = [
   'dynamic_arguments',
   'background',
   'elevates',
+  'pty',
 ] as const satisfies readonly (keyof Match & Flag)[]
 
 const RANGES = ['limit', 'size', 'statement_count'] as const satisfies readonly (keyof Match)[]

@@ -75,6 +75,7 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
           vocabulary: VOCABULARIES[target.protocol],
           kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
           sql: target.protocol === 'postgres',
+          who: identity.kind,
           shadow: content.mode === 'shadow',
           searchPath,
           otherwise: defaults.action ?? 'allow',

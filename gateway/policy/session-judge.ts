@@ -1,5 +1,6 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Facts, Masks } from '../../schemas/frame.ts'
+import type { Identity } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
 import type { Message } from '../message.ts'
 import type { ConditionPlace } from './condition-facts.ts'
@@ -19,6 +20,7 @@ export interface JudgeParts {
   readonly vocabulary: Vocabulary
   readonly kindsOf: (rule: CompiledRule) => readonly string[]
   readonly sql: boolean
+  readonly who: Identity['kind']
   readonly shadow: boolean
   readonly searchPath: readonly string[]
   readonly place: ConditionPlace
@@ -134,7 +136,7 @@ export class SessionJudge implements Judge {
     if (arms && !this.#counters.arm(message, facts, this.#armed(facts, message.kind, matched)))
       matched.push(tooMany(this.#parts.hold))
     if (asks && how === 'judge') this.#learn(facts)
-    return settle(this.#orDefault(matched, asks), message, this.#parts.hold)
+    return settle(this.#orDefault([...matched, ...this.#guarded(message.kind, facts, matched)], asks), message, this.#parts.hold)
   }
 
   /**
@@ -160,12 +162,21 @@ export class SessionJudge implements Judge {
   #matched(facts: Facts, rules: readonly CompiledRule[] | undefined, asks: boolean, kind: string): Matched[] {
     const { sql, shadow, unparsable, hold } = this.#parts
     const matched: Matched[] = []
-    if (sql && asks && facts['parse_ok'] !== true) {
-      matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...unreadable(facts) })
+    if (asks && (sql ? facts['parse_ok'] !== true : facts['parse_ok'] === false)) {
+      const told = sql ? unreadable(facts) : UNREADABLE_COMMAND
+      matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...told })
     }
     if (asks) matched.push(...this.#maskedWrite(facts))
     matched.push(...this.#match(rules ?? [], facts, kind))
     return matched
+  }
+
+  /** What a rule has to allow is blocked where none does. */
+  #guarded(kind: string, facts: Facts, matched: readonly Matched[]): readonly Matched[] {
+    const { vocabulary, who, shadow, hold } = this.#parts
+    const guard = vocabulary.guard?.(kind, facts, who)
+    if (guard === undefined || matched.some(({ act }) => act === 'allow' || act === 'hold')) return NONE
+    return [{ ...builtin(guard.id, 'block', shadow, hold), reason: guard.reason, hint: guard.hint }]
   }
 
   #orDefault(matched: readonly Matched[], asks: boolean): readonly Matched[] {
@@ -260,6 +271,11 @@ function tooMany(hold: Hold): Matched {
 
 function builtin(id: string, action: 'block' | 'hold', shadow: boolean, hold: Hold): Matched {
   return { id: shadow ? `shadow:${id}` : id, act: shadow ? 'note' : action, reason: '', hint: undefined, hold }
+}
+
+const UNREADABLE_COMMAND = {
+  reason: 'the command cannot be read as a shell would read it',
+  hint: 'commands of up to 64 KiB without control characters can be judged; look for a quote that is not closed',
 }
 
 function unreadable(facts: Facts): { readonly reason: string; readonly hint: string } {

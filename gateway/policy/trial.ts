@@ -3,6 +3,7 @@ import type { ProtocolName } from '../../schemas/session.ts'
 import type { Message, Redacted, Side } from '../message.ts'
 import type { ColumnLabels } from './columns.ts'
 import { requestFacts } from './http/facts.ts'
+import { shellFacts } from './shell/facts.ts'
 import { isUnread, readFacts, sqlFacts } from './sql/facts.ts'
 import { mayWrite, statementHoldsMask } from './sql/masked-write.ts'
 import { labelledPlaces, labelsNamed, writesFromMasked } from './sql/writes-from-masked.ts'
@@ -59,6 +60,8 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
     }
     case 'http':
       return new TrialMessage('client', 'request', bytes, 0, httpFacts(text))
+    case 'ssh':
+      return new TrialMessage('client', 'exec', bytes, 0, { ...shellFacts(text), command: text })
     case 'echo':
       return new TrialMessage('client', 'say', bytes, 0, { text, size: bytes.length })
     default:

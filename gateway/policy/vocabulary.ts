@@ -1,5 +1,7 @@
+import type { Facts } from '../../schemas/frame.ts'
 import type { Match } from '../../schemas/policy.ts'
-import type { ProtocolName } from '../../schemas/session.ts'
+import type { Identity, ProtocolName } from '../../schemas/session.ts'
+import { SHELL_MATCHES } from './shell/match-shell.ts'
 
 /** What the policy knows of a protocol: which messages its rules judge, which are counted, what each kind tells. */
 export interface Vocabulary {
@@ -15,6 +17,14 @@ export interface Vocabulary {
   readonly fromClient: ReadonlySet<string>
   /** Kinds of message a rule may name, and the facts each has. */
   readonly facts: Readonly<Record<string, ReadonlySet<keyof Match>>>
+  /** What nobody may ask for unless a rule allows it, whatever the default: which built-in rule refuses it, and why. */
+  guard?(kind: string, facts: Facts, who: Identity['kind']): Guard | undefined
+}
+
+export interface Guard {
+  readonly id: string
+  readonly reason: string
+  readonly hint: string
 }
 
 const SQL_FACTS = new Set<keyof Match>([
@@ -84,10 +94,46 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
     concurrent: true,
     facts: { request: HTTP_FACTS, 'request-body': KIND_ONLY, response: KIND_ONLY, 'response-body': KIND_ONLY },
   },
+  ssh: {
+    asking: new Set(['exec', 'shell', 'subsystem', 'forward']),
+    counted: ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input'],
+    fromClient: new Set(['stdin', 'terminal-input']),
+    facts: {
+      exec: new Set<keyof Match>(['kind', 'pty', ...SHELL_MATCHES]),
+      shell: new Set<keyof Match>(['kind', 'pty']),
+      subsystem: new Set<keyof Match>(['kind', 'subsystem']),
+      forward: KIND_ONLY,
+      stdout: KIND_ONLY,
+      stderr: KIND_ONLY,
+      stdin: KIND_ONLY,
+      'terminal-output': KIND_ONLY,
+      'terminal-input': KIND_ONLY,
+    },
+    guard: sshGuard,
+  },
   echo: {
     asking: new Set(['say']),
     counted: ['echo'],
     fromClient: new Set(),
     facts: { say: new Set<keyof Match>(['kind', 'text', 'size']), echo: KIND_ONLY },
   },
+}
+
+/** A forward leads around what is recorded; an agent with a terminal can do what no command line tells. */
+function sshGuard(kind: string, facts: Facts, who: Identity['kind']): Guard | undefined {
+  if (kind === 'forward') {
+    return {
+      id: 'policy.forward',
+      reason: 'forwarding is not allowed here',
+      hint: 'connect to the target itself: the gateway serves each of them by name',
+    }
+  }
+  if (who === 'agent' && (kind === 'shell' || facts['pty'] === true)) {
+    return {
+      id: 'policy.agent-terminal',
+      reason: 'agents get no terminal and no interactive shell here',
+      hint: 'give each command as an argument of ssh, without -t',
+    }
+  }
+  return undefined
 }

@@ -24,6 +24,8 @@ export function dissect(protocol: ProtocolName, frame: Frame): Field[] {
       return dissectPostgres(frame.dir, frame.kind, body)
     case 'http':
       return dissectHttp(body)
+    case 'ssh':
+      return [field(0, frame.kind, `${body.length} bytes`, 0, body.length)]
     case 'echo':
       return dissectEcho(body)
     default:

@@ -3,6 +3,7 @@ import type { ProtocolName } from '../../schemas/session.ts'
 import { EchoView } from '../../schemas/views/echo.ts'
 import { HttpView } from '../../schemas/views/http.ts'
 import { PostgresView } from '../../schemas/views/postgres.ts'
+import { SshView } from '../../schemas/views/ssh.ts'
 import { sftpLine } from '../../schemas/views/terminal.ts'
 import type { Cell, Shown, View } from '../../schemas/views/view.ts'
 
@@ -12,6 +13,8 @@ export function viewOf(protocol: ProtocolName): View {
       return new PostgresView()
     case 'http':
       return new HttpView()
+    case 'ssh':
+      return new SshView()
     case 'echo':
       return new EchoView()
     default:

@@ -21,6 +21,12 @@ const FINDERS = {
   psycopg2: () => programs('/usr/bin/python3', 'python3').find((python) => imports(python, 'psycopg2')),
   psycopg: () =>
     programs('.sallyport/ci-python/bin/python3', 'python3', '/usr/bin/python3').find((python) => imports(python, 'psycopg')),
+  ssh: () => programs('ssh'),
+  sshd: () => programs('/usr/sbin/sshd'),
+  scp: () => programs('scp'),
+  sftp: () => programs('sftp'),
+  rsync: () => programs('rsync'),
+  paramiko: () => programs('/usr/bin/python3', 'python3').find((python) => imports(python, 'paramiko')),
   java: () => (existsSync(JDBC_JAR) ? programs('java') : undefined),
 } as const satisfies Record<string, () => string | readonly string[] | undefined>
 

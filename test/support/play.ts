@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Gate } from '../../gateway/gate.ts'
-import type { Output, Side, Wire } from '../../gateway/message.ts'
+import type { ByteWire, Output, Side } from '../../gateway/message.ts'
 import type { Act } from '../../schemas/verdict.ts'
 import type { FakeParts } from './fakes.ts'
 
@@ -29,7 +29,7 @@ export const meanwhile = (does: () => void | Promise<void>): Step => ({ step: 't
  * the end before the next line; a line whose message is held is left running, and awaited at the end of the play.
  * Rejects with what the wire or the gate threw.
  */
-export async function play(wire: Wire, parts: FakeParts, steps: readonly Step[]): Promise<void> {
+export async function play(wire: ByteWire, parts: FakeParts, steps: readonly Step[]): Promise<void> {
   const gate = new Gate(parts, wire)
   const written: Record<Side, Uint8Array[]> = { client: [], server: [] }
   let tapedCount = 0

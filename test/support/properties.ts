@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { Message, Side, Wire } from '../../gateway/message.ts'
+import type { ByteWire, Message, Side } from '../../gateway/message.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { testMasker } from './fakes.ts'
 
@@ -8,7 +8,7 @@ import { testMasker } from './fakes.ts'
 export type Talk = readonly (readonly [who: Side, bytes: Uint8Array])[]
 
 export interface ProtocolCase {
-  readonly wire: () => Wire
+  readonly wire: () => ByteWire
   /** Valid conversations in which `secret` may stand wherever a value may; the text has no special meaning to the protocol. */
   readonly talk: (secret: string) => fc.Arbitrary<Talk>
 }
@@ -95,7 +95,7 @@ interface Ran {
 }
 
 /** Everything is released, as an allowing gate would: redacted to the client, as it came to the server. */
-function run(wire: Wire, talk: Talk): Ran {
+function run(wire: ByteWire, talk: Talk): Ran {
   const masker = testMasker()
   const released: Record<Side, Uint8Array[]> = { client: [], server: [] }
   const taped: Record<Side, Uint8Array[]> = { client: [], server: [] }

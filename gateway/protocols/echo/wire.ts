@@ -1,7 +1,7 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Notice, Refusal } from '../../../schemas/verdict.ts'
-import type { Field, Message, Output, Redacted, Redactor, Side, Wire } from '../../message.ts'
+import type { ByteWire, Field, Message, Output, Redacted, Redactor, Side } from '../../message.ts'
 
 /** Larger frames are refused before anything is allocated for them; the protocol exists for tests. */
 export const MAX_ECHO_BYTES = 1024 * 1024
@@ -56,7 +56,7 @@ class EchoMessage implements Message {
 }
 
 /** The tests' protocol: several conversations on one socket, nothing owed, nothing out of turn. */
-export class EchoWire implements Wire {
+export class EchoWire implements ByteWire {
   readonly #rest: Record<Side, Uint8Array> = { client: new Uint8Array(), server: new Uint8Array() }
 
   receive(from: Side, chunk: Uint8Array): readonly Message[] {

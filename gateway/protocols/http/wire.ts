@@ -7,10 +7,6 @@ import { refusalResponse } from './refusal.ts'
  * this wire has nothing to keep. An exchange writes what comes out for its own messages, head first.
  */
 export class HttpWire implements Wire {
-  receive(): readonly Message[] {
-    return []
-  }
-
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
     return [{ to: message.from === 'client' ? 'server' : 'client', bytes }]
   }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Notice, Refusal } from '../../../schemas/verdict.ts'
-import type { Message, Output, Side, Wire } from '../../message.ts'
+import type { ByteWire, Message, Output, Side } from '../../message.ts'
 import { Conversation } from './conversation.ts'
 import { cstringEnd, FRONTEND, HEADER_SIZE, message, nameAt, nulTerminated, uint16 } from './messages.ts'
 import { errorResponse, noticeResponse, reportRefusal } from './refuse.ts'
@@ -42,7 +42,7 @@ export interface PostgresWireParts {
 }
 
 /** The PostgreSQL protocol after login: states and turns are drawn in README.md. */
-export class PostgresWire implements Wire {
+export class PostgresWire implements ByteWire {
   readonly #splitters: Readonly<Record<Side, Splitter>> = { client: new Splitter('client'), server: new Splitter('server') }
   readonly #conversation = new Conversation()
   readonly #parts: PostgresWireParts

@@ -1,0 +1,144 @@
+import type { Connection } from 'ssh2'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Gate } from '../../gate.ts'
+import type { Output } from '../../message.ts'
+import { FAREWELL_MS, refusalOf, TARGET_BROKE, within } from '../../relay.ts'
+import type { Upstream } from './login.ts'
+import { SshMessage } from './messages.ts'
+import { SshOutput } from './output.ts'
+import { SessionChannel } from './session-channel.ts'
+import type { SshWire } from './wire.ts'
+
+/** Open at once on one connection. A multiplexing client with a build in every one of them has fewer. */
+const MAX_CHANNELS = 128
+
+export interface ConversationParts {
+  readonly connection: Connection
+  readonly gate: Gate
+  readonly wire: SshWire
+  /** The session's: aborted, with a Refusal, when it is ended from outside. */
+  readonly signal: AbortSignal
+  /** Logging in; what it rejects with is told on every channel. */
+  readonly upstream: Promise<Upstream>
+}
+
+/** All channels of one connection, from its admission to its end. */
+export class Conversation {
+  readonly gate: Gate
+  readonly wire: SshWire
+  readonly upstream: Promise<Upstream>
+  /** Aborted when the conversation is over, for whichever reason. */
+  readonly stop: AbortSignal
+  readonly #connection: Connection
+  readonly #over = new AbortController()
+  readonly #channels = new Map<number, SessionChannel>()
+  readonly #gone: Promise<void>
+  #count = 0
+
+  constructor({ connection, gate, wire, signal, upstream }: ConversationParts) {
+    this.gate = gate
+    this.wire = wire
+    this.upstream = upstream
+    this.#connection = connection
+    this.stop = AbortSignal.any([signal, this.#over.signal])
+    this.#gone = new Promise((resolve) => void connection.on('close', () => resolve()))
+    gate.order.start()
+    this.#listen()
+  }
+
+  /** Resolves with why it ended, once the client has been told as far as it can be. Never rejects for what peers do. */
+  async ended(): Promise<string> {
+    this.upstream.then(
+      ({ client }) => client.once('close', () => this.#over.abort(TARGET_BROKE)),
+      () => undefined,
+    )
+    if (!this.stop.aborted) await new Promise((resolve) => this.stop.addEventListener('abort', resolve, { once: true }))
+    // What is recorded as released is still written, and what was held is withdrawn, before the tape is sealed; nothing new is let in.
+    await within(
+      FAREWELL_MS,
+      async () => void (await Promise.all([...this.#channels.values()].map((channel) => channel.settled()))),
+    )
+    const { reason } = this.stop
+    const refusal = refusalOf(reason)
+    if (refusal === undefined) return reason instanceof Error ? `peer: ${reason.message}` : 'closed'
+    await within(FAREWELL_MS, async () => {
+      const channels = [...this.#channels.values()]
+      this.perform(await this.gate.farewell(refusal))
+      // A disconnect overtakes what a client has not read yet; having read it, it closes its channels.
+      await Promise.race([this.#gone, Promise.all(channels.map((channel) => channel.gone))])
+    })
+    this.#connection.end()
+    return `${refusal.why}: ${refusal.message}`
+  }
+
+  /** Does what was recorded, in the order of the tape. */
+  perform(outputs: readonly Output[]): void {
+    for (const output of this.gate.order.take(outputs)) {
+      if (output instanceof SshOutput) this.#channels.get(output.channel)?.perform(output)
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#over.abort(error)
+  }
+
+  /** Tells the client that this one channel cannot be served. Never rejects. */
+  async refuse(channel: number, error: unknown): Promise<void> {
+    const message = error instanceof ApplianceError ? `${error.code}: ${error.message}` : 'the gateway failed'
+    if (!(error instanceof ApplianceError)) this.fail(error)
+    try {
+      this.perform(await this.gate.say(this.wire.fail(channel, message)))
+    } catch (failure) {
+      this.fail(failure)
+    }
+  }
+
+  /** Nothing is forwarded: that is recorded with what was asked for, and answered with no. */
+  refuseForward(facts: Facts, channel: number, reject: (() => unknown) | undefined): void {
+    const pass = async (): Promise<void> => {
+      const message = new SshMessage({ from: 'client', kind: 'forward', channel, facts })
+      for await (const outputs of this.gate.pass([message], this.stop)) this.perform(outputs)
+      reject?.()
+    }
+    pass().catch((error: unknown) => this.fail(error))
+  }
+
+  over(channel: number): void {
+    this.wire.closed(channel)
+    this.#channels.delete(channel)
+  }
+
+  #listen(): void {
+    const connection = this.#connection
+    connection.on('session', (accept, reject) => {
+      if (this.#channels.size >= MAX_CHANNELS || this.stop.aborted) return reject()
+      const number = ++this.#count
+      this.#channels.set(number, new SessionChannel(this, number, accept()))
+    })
+    connection.on('tcpip', (_, reject, { destIP, destPort }) => {
+      this.refuseForward({ direction: 'local', host: destIP, port: destPort }, ++this.#count, reject)
+    })
+    connection.on('openssh.streamlocal', (_, reject, { socketPath }) => {
+      this.refuseForward({ direction: 'local', host: socketPath }, ++this.#count, reject)
+    })
+    connection.on('request', (_, reject, name, info) => {
+      if (name.startsWith('cancel-')) return reject?.()
+      const { bindAddr, bindPort, socketPath }: ForwardInfo = info
+      const host = bindAddr ?? socketPath ?? ''
+      this.refuseForward({ direction: 'remote', host, ...(bindPort === undefined ? {} : { port: bindPort }) }, 0, reject)
+    })
+    connection.on('error', (error) => this.#over.abort(error))
+    connection.on('close', () => this.#over.abort(GONE))
+  }
+}
+
+/** A port or a socket the target is asked to listen on. */
+interface ForwardInfo {
+  readonly bindAddr?: string
+  readonly bindPort?: number
+  readonly socketPath?: string
+}
+
+/** The client closed the connection: nothing is left to say. */
+const GONE = 'closed'

@@ -1,0 +1,161 @@
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { AuthContext, Connection, ServerConfig } from 'ssh2'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { SshKey } from '../../identity/ssh-keys.ts'
+import type { Session, Sessions } from '../../protocol.ts'
+import { offered } from './certificate.ts'
+import { Server } from './library.ts'
+import { guardWindows } from './window-guard.ts'
+
+const METHODS = ['publickey', 'password', 'keyboard-interactive'] as const
+/** Clients offer every key they have before they ask for a password; a script that guesses has this many tries per connection. */
+const MAX_ATTEMPTS = 20
+
+export interface Door {
+  readonly hostKeys: readonly string[]
+  /** Fingerprints of those who sign users' certificates. */
+  readonly authorities: ReadonlySet<string>
+}
+
+/** A client that has proved who it is. Nothing of what it sends is heard before `admit`. */
+export interface Greeting {
+  readonly connection: Connection
+  /** Or why there is none, which a client can only be told once it is in. */
+  readonly opened: Session | ApplianceError
+  readonly facts: { readonly user: string; readonly method: string; readonly software: string }
+  admit(): void
+}
+
+/**
+ * Key exchange and authentication (RFC 4253, RFC 4252). Undefined when the client left, or was sent away for what it showed.
+ * `signal`: the listener's; its reason is not told, SSH has no words for it.
+ */
+export async function greet(socket: Duplex, door: Door, sessions: Sessions, signal: AbortSignal): Promise<Greeting | undefined> {
+  if (!(socket instanceof Socket)) throw new TypeError('ssh is spoken over sockets')
+  const config: ServerConfig = {
+    hostKeys: [...door.hostKeys],
+    ident: 'Sallyport',
+    // Rekeys and windows are the library's; nothing is compressed, so that no length tells of what stands beside it.
+    algorithms: { compress: ['none'] },
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<Greeting | undefined>()
+  const server = new Server(config, (connection, { header }) => {
+    guardWindows(connection)
+    // What a peer breaks is said by the close that follows.
+    connection.on('error', () => undefined)
+    const leave = (): void => void connection.end()
+    signal.addEventListener('abort', leave, { once: true })
+    const proving = new Proving({ door, sessions, signal, software: header.versions.software, address: networkAddress(socket) })
+    connection.on('authentication', (context) => {
+      proving.take(context, connection).then(
+        (greeting) => {
+          if (greeting !== undefined) resolve(greeting)
+        },
+        (error: unknown) => {
+          connection.end()
+          reject(error)
+        },
+      )
+    })
+    connection.on('close', () => signal.removeEventListener('abort', leave))
+  })
+  // SSH has no half of a connection, but the listener's sockets do: who ended hears nothing more.
+  socket.once('end', () => socket.destroy())
+  socket.once('close', () => resolve(undefined))
+  server.injectSocket(socket)
+  return promise
+}
+
+interface ProvingParts {
+  readonly door: Door
+  readonly sessions: Sessions
+  readonly signal: AbortSignal
+  readonly software: string
+  readonly address: string
+}
+
+/** One client's attempts. */
+class Proving {
+  readonly #parts: ProvingParts
+  #attempts = 0
+  #proved = false
+
+  constructor(parts: ProvingParts) {
+    this.#parts = parts
+  }
+
+  /** The greeting, once an attempt has succeeded. */
+  async take(context: AuthContext, connection: Connection): Promise<Greeting | undefined> {
+    if (this.#proved) return undefined
+    if (++this.#attempts > MAX_ATTEMPTS) {
+      connection.end()
+      return undefined
+    }
+    const shown = await this.#shown(context)
+    if (shown === undefined) return undefined
+    const { user, target } = addressed(context.username)
+    const { sessions, signal, software } = this.#parts
+    let opened: Session | ApplianceError
+    try {
+      const claims = { user, software }
+      opened = await sessions.open({ protocol: 'ssh', client: '', ...shown, target, claims }, signal)
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error
+      if (error.code.startsWith('AUTH_')) {
+        context.reject([...METHODS])
+        return undefined
+      }
+      opened = error
+    }
+    this.#proved = true
+    const facts = { user: context.username, method: context.method, software }
+    return { connection, opened, facts, admit: () => context.accept() }
+  }
+
+  /** What was shown as a proof; undefined where there is none yet, and the client was told how to go on. */
+  async #shown(context: AuthContext): Promise<{ readonly secret: string; readonly sshKey?: SshKey } | undefined> {
+    switch (context.method) {
+      case 'password':
+        return { secret: context.password }
+      case 'keyboard-interactive': {
+        const [secret = ''] = await new Promise<string[]>((resolve) => {
+          context.once('abort', () => resolve([]))
+          context.prompt([{ prompt: 'Access key: ', echo: false }], 'Sallyport', (responses) =>
+            resolve(Array.isArray(responses) ? responses : []),
+          )
+        })
+        return { secret }
+      }
+      case 'publickey': {
+        const { door, sessions, address } = this.#parts
+        const { key, signature, blob, hashAlgo } = context
+        const rules = { authorities: door.authorities, address, nowMs: Date.now() }
+        const shown = offered(key.algo, key.data, rules)
+        if (shown === undefined || !sessions.knows(shown.key)) break
+        // Without a signature it is an offer only: that the client has the key is what the signature shows.
+        if (signature === undefined || blob === undefined) {
+          context.accept()
+          return undefined
+        }
+        if (!shown.verify(blob, signature, hashAlgo)) break
+        return { secret: '', sshKey: shown.key }
+      }
+      default:
+        break
+    }
+    context.reject([...METHODS])
+    return undefined
+  }
+}
+
+/** `claim+target` or just the target: the key says who it is, the claim is recorded and decides nothing. */
+function addressed(username: string): { readonly user: string; readonly target: string } {
+  const plus = username.lastIndexOf('+')
+  return { user: username.slice(0, Math.max(0, plus)), target: username.slice(plus + 1) }
+}
+
+/** The client's address; of an IPv4 client of a listener for both families, the IPv4 one. */
+function networkAddress(socket: Socket): string {
+  return (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+}

@@ -1,0 +1,174 @@
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Field, LiveRedactor, Message, Redacted, Redactor, Side } from '../../message.ts'
+import type { Action } from './output.ts'
+
+/** What a person has to see before a command runs is not longer than a packet of SSH (RFC 4253, 6.1). */
+const COMMAND: Field = { path: 'ssh.command', action: 'scan' }
+const OUTPUT: Field = { path: 'ssh.output', action: 'scan' }
+const INPUT: Field = { path: 'ssh.input', action: 'scan' }
+const SECRET: Field = { path: 'ssh.input', action: 'mask', label: 'terminal.password', entity: 'password' }
+
+const NO_BYTES = new Uint8Array()
+const NEWLINE = 0x0a
+
+/** A request, or news of a channel: small, whole, and told by its facts. */
+export class SshMessage implements Message {
+  readonly part = 'whole'
+  readonly units = 0
+  readonly from: Side
+  readonly kind: string
+  readonly channel: number
+  readonly bytes: Uint8Array
+  /** Undefined where nothing is done, whatever policy says. */
+  readonly action: Action | undefined
+  readonly #facts: Facts
+
+  /** `text`: what stands as its body on the tape, as in the command of an exec. */
+  constructor(parts: {
+    readonly from: Side
+    readonly kind: string
+    readonly channel: number
+    readonly action?: Action
+    readonly facts: Facts
+    readonly text?: string
+  }) {
+    this.from = parts.from
+    this.kind = parts.kind
+    this.channel = parts.channel
+    this.action = parts.action
+    this.#facts = parts.facts
+    this.bytes = parts.text === undefined ? NO_BYTES : Buffer.from(parts.text)
+  }
+
+  facts(): Facts {
+    return this.#facts
+  }
+
+  command(): string {
+    return this.bytes.length > 0 ? Buffer.from(this.bytes).toString() : this.kind
+  }
+
+  /** An approval is of this command in these surroundings: variables can change what a command does. */
+  binding(): readonly Uint8Array[] {
+    return [this.bytes, Buffer.from(JSON.stringify(this.#facts))]
+  }
+
+  redacted(redactor: Redactor): Redacted {
+    if (redactor.clean(this.bytes, 0, this.bytes.length, COMMAND)) return { bytes: this.bytes, masks: null }
+    const sink = redactor.sink(this.bytes.length)
+    redactor.write(sink, this.bytes, 0, this.bytes.length, COMMAND)
+    return sink.finish()
+  }
+}
+
+/**
+ * One direction's bytes of one channel, as messages of one stream: what is masked is decided across them. Their redacted bytes may lag
+ * behind those that came; `rest` brings what is kept back.
+ */
+export class ByteStream {
+  readonly #from: Side
+  readonly #kind: string
+  readonly #channel: number
+  readonly #action: Action
+  #live: LiveRedactor | undefined
+  #typed: Uint8Array[] = []
+
+  constructor(from: Side, kind: string, channel: number, action: Action) {
+    this.#from = from
+    this.#kind = kind
+    this.#channel = channel
+    this.#action = action
+  }
+
+  /** Whether anything is kept back that `rest` would bring. */
+  get holding(): boolean {
+    return this.#live?.holding === true
+  }
+
+  /** A chunk as it came; `secret`: what is typed where a password is asked for. */
+  chunk(bytes: Uint8Array, secret = false): Message {
+    return this.#message(bytes, (redactor) => {
+      if (!secret) return this.#redactor(redactor).push(bytes)
+      const sink = redactor.sink(bytes.length)
+      redactor.stream(SECRET).push(sink, bytes, 0, bytes.length)
+      return sink.finish()
+    })
+  }
+
+  /** What is kept back, as it stands. */
+  rest(): Message {
+    return this.#message(NO_BYTES, (redactor) => this.#redactor(redactor).settle())
+  }
+
+  /** What the reader of this stream typed: its echo need not wait. */
+  typed(bytes: Uint8Array): void {
+    if (this.#live === undefined) this.#typed.push(bytes)
+    else this.#live.typed(bytes)
+  }
+
+  #redactor(redactor: Redactor): LiveRedactor {
+    if (this.#live === undefined) {
+      this.#live = redactor.live(this.#from === 'server' ? OUTPUT : INPUT)
+      for (const bytes of this.#typed) this.#live.typed(bytes)
+      this.#typed = []
+    }
+    return this.#live
+  }
+
+  #message(bytes: Uint8Array, redact: (redactor: Redactor) => Redacted): StreamMessage {
+    return new StreamMessage(this.#from, this.#kind, this.#channel, this.#action, bytes, redact)
+  }
+}
+
+class StreamMessage implements Message {
+  readonly part = 'whole'
+  readonly from: Side
+  readonly kind: string
+  readonly channel: number
+  readonly bytes: Uint8Array
+  readonly action: Action
+  readonly units: number
+  readonly #redact: (redactor: Redactor) => Redacted
+  #redacted: Redacted | undefined
+
+  constructor(
+    from: Side,
+    kind: string,
+    channel: number,
+    action: Action,
+    bytes: Uint8Array,
+    redact: (redactor: Redactor) => Redacted,
+  ) {
+    this.from = from
+    this.kind = kind
+    this.channel = channel
+    this.action = action
+    this.bytes = bytes
+    // Lines; what has none still counts, or a budget could be evaded.
+    this.units = bytes.length === 0 ? 0 : Math.max(1, linesOf(bytes))
+    this.#redact = redact
+  }
+
+  facts(): Facts {
+    return NO_FACTS
+  }
+
+  /** Moves the stream on, so it is done once per message, in order, whoever asks how often. */
+  redacted(redactor: Redactor): Redacted {
+    this.#redacted ??= this.#redact(redactor)
+    return this.#redacted
+  }
+}
+
+const NO_FACTS: Facts = {}
+
+function linesOf(bytes: Uint8Array): number {
+  let count = 0
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++
+  return count
+}
+
+/** What a message of this protocol does once it is released; undefined for one of another. */
+export function actionOf(message: Message): Action | undefined {
+  return message instanceof SshMessage || message instanceof StreamMessage ? message.action : undefined
+}

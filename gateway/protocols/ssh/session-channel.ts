@@ -1,0 +1,249 @@
+import { once } from 'node:events'
+import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
+import type { Facts } from '../../../schemas/frame.ts'
+import { Lanes } from '../../lane.ts'
+import type { Output, Side } from '../../message.ts'
+import { shellFacts } from '../../policy/shell/facts.ts'
+import { ChannelEnd } from './channel-end.ts'
+import type { Conversation } from './conversation.ts'
+import { ByteStream, SshMessage } from './messages.ts'
+import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output.ts'
+import { PromptWatch } from './prompt-watch.ts'
+import { pump } from './pump.ts'
+import { start } from './start.ts'
+import { allowedEnv, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
+
+/** How the library tells that an answer is wanted: by giving something to answer with. */
+type Answer = (() => unknown) | undefined
+
+/** One session channel (RFC 4254, 6): what it is asked to be, and then the bytes of both directions. */
+export class SessionChannel {
+  /** Resolves once the client has closed it. */
+  readonly gone: Promise<void>
+  readonly #talk: Conversation
+  readonly #number: number
+  readonly #env: Record<string, string> = {}
+  #terminal: Terminal | undefined
+  #client: ChannelEnd | undefined
+  #server: ChannelEnd | undefined
+  #starting: Promise<void> | undefined
+  /** Aborted when nobody waits for this channel any more. */
+  readonly #left = new AbortController()
+  readonly #lanes: Readonly<Record<Side, Lanes>>
+
+  constructor(talk: Conversation, number: number, session: SshSession) {
+    this.#talk = talk
+    this.#number = number
+    const asker = AbortSignal.any([talk.stop, this.#left.signal])
+    const lanes = (from: Side): Lanes =>
+      new Lanes({
+        gate: talk.gate,
+        deliver: (outputs) => this.#deliver(outputs, from),
+        asker,
+        stop: talk.stop,
+        onFail: (error) => talk.fail(error),
+      })
+    this.#lanes = { client: lanes('client'), server: lanes('server') }
+    this.gone = new Promise((resolve) => void session.once('close', () => resolve()))
+    this.#listen(session)
+  }
+
+  /** Does what a released output says. Outputs come in the order of the tape, whichever channel's lane brings them. */
+  perform({ to, action, bytes }: SshOutput): void {
+    if (action.act === 'start') {
+      this.#starting = this.#start(action.request).finally(() => {
+        this.#starting = undefined
+      })
+      return
+    }
+    const end = to === 'client' ? this.#client : this.#server
+    if (action.act === 'data' || action.act === 'stderr') end?.write(action.act, bytes)
+    else end?.after(() => act(end.channel, action))
+  }
+
+  /** Resolves once everything that was let in is through, or withdrawn. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
+  }
+
+  #listen(session: SshSession): void {
+    session.on('pty', (accept: Answer, reject: Answer, info) => {
+      this.#terminal = terminalOf(info)
+      answer(this.#terminal === undefined ? reject : accept)
+    })
+    session.on('env', (accept: Answer, reject: Answer, { key, val }) => {
+      const taken = allowedEnv(key, val)
+      if (taken) this.#env[key] = val
+      answer(taken ? accept : reject)
+    })
+    session.on('exec', (accept, _, { command }) => this.#asked(accept(), { kind: 'exec', command }))
+    session.on('shell', (accept) => this.#asked(accept(), { kind: 'shell' }))
+    session.on('subsystem', (accept, _, { name }) => this.#asked(accept(), { kind: 'subsystem', name }))
+    session.on('window-change', (_accept, _reject, info) => {
+      const size = sizeOf(info)
+      if (this.#client !== undefined)
+        this.#news('client', 'terminal-resize', { act: 'resize', size }, { cols: size.cols, rows: size.rows })
+    })
+    session.on('signal', (accept: Answer, _, { name }) => {
+      answer(accept)
+      if (!SIGNALS.has(name)) return
+      // What has not begun is not interrupted but withdrawn.
+      if (this.#server === undefined) this.#left.abort()
+      else this.#news('client', 'signal', { act: 'signal', signal: name }, { signal: name })
+    })
+    session.on('auth-agent', (_, reject: Answer) => this.#talk.refuseForward({ direction: 'agent' }, this.#number, reject))
+    session.on('x11', (_, reject: Answer) => this.#talk.refuseForward({ direction: 'x11' }, this.#number, reject))
+    session.once('close', () => {
+      this.#left.abort()
+      this.#server?.channel.close()
+      if (this.#client === undefined) this.#talk.over(this.#number)
+    })
+  }
+
+  /** `channel` is undefined where the client closed in the same breath. */
+  #asked(channel: ServerChannel | undefined, what: ChannelRequest['what']): void {
+    if (channel === undefined) return
+    this.#client = new ChannelEnd(channel, channel.stderr)
+    this.#talk.wire.opened(this.#number, this.#terminal !== undefined)
+    const request: ChannelRequest = { what, terminal: this.#terminal, env: this.#env }
+    this.#serve(channel, request)
+      .catch((error: unknown) => this.#talk.fail(error))
+      .finally(() => {
+        this.#server?.channel.close()
+        // When all is over the last words are still to be said here.
+        if (!this.#talk.stop.aborted) this.#talk.over(this.#number)
+      })
+  }
+
+  /** From the request to the end of the channel. */
+  async #serve(channel: ServerChannel, request: ChannelRequest): Promise<void> {
+    this.#lanes.client.push([requestMessage(this.#number, request)])
+    await this.#lanes.client.drained()
+    const upstream = this.#server?.channel
+    // Refused, or the target could not be had; the client has been told.
+    if (upstream === undefined || !isFromTarget(upstream)) return
+    const [input, output] =
+      request.terminal === undefined ? (['stdin', 'stdout'] as const) : (['terminal-input', 'terminal-output'] as const)
+    const stdin = new ByteStream('client', input, this.#number, { act: 'data' })
+    const stdout = new ByteStream('server', output, this.#number, { act: 'data' })
+    const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
+    const prompts = new PromptWatch()
+    const written = (chunk: Uint8Array): boolean => {
+      prompts.wrote(chunk)
+      return false
+    }
+    const typed = (chunk: Uint8Array): boolean => {
+      const secret = prompts.typed(chunk)
+      if (request.terminal !== undefined && !secret) stdout.typed(chunk)
+      return secret
+    }
+    const exit = exitOf(upstream)
+    const closed = once(upstream, 'close')
+    const typing = pump({ source: channel, stream: stdin, lanes: this.#lanes.client, sees: typed }).then(() =>
+      this.#news('client', 'eof', { act: 'eof' }, {}),
+    )
+    await Promise.all([
+      pump({ source: upstream, stream: stdout, lanes: this.#lanes.server, sees: written }),
+      pump({ source: upstream.stderr, stream: stderr, lanes: this.#lanes.server, sees: written }),
+      closed,
+    ])
+    if (this.#talk.stop.aborted) return
+    this.#news('server', 'exit', { act: 'exit', exit: exit() }, exitFacts(exit()))
+    await this.#lanes.server.drained()
+    this.#talk.wire.closed(this.#number)
+    await typing
+  }
+
+  /** Opens the channel at the target. What fails there is told to the client. Never rejects. */
+  async #start(request: ChannelRequest): Promise<void> {
+    try {
+      const { client } = await this.#talk.upstream
+      if (this.#left.signal.aborted) return
+      this.#server = new ChannelEnd(await start(client, request))
+    } catch (error) {
+      await this.#talk.refuse(this.#number, error)
+    }
+  }
+
+  #news(from: Side, kind: string, action: Action, facts: Facts): void {
+    this.#lanes[from].push([new SshMessage({ from, kind, channel: this.#number, action, facts })])
+  }
+
+  /** Undefined where the lane may go on at once. */
+  #deliver(outputs: readonly Output[], from: Side): Promise<void> | undefined {
+    this.#talk.perform(outputs)
+    if (from === 'server') return this.#client?.room()
+    return this.#starting ?? this.#server?.room()
+  }
+}
+
+function answer(how: Answer): void {
+  how?.()
+}
+
+function isFromTarget(channel: ChannelEnd['channel']): channel is ClientChannel {
+  return !channel.server
+}
+
+function act(channel: ChannelEnd['channel'], action: Exclude<Action, { act: 'start' | 'data' | 'stderr' }>): void {
+  switch (action.act) {
+    case 'eof':
+      channel.end()
+      return
+    case 'resize':
+      channel.setWindow(action.size.rows, action.size.cols, action.size.height, action.size.width)
+      return
+    case 'signal':
+      channel.signal(action.signal)
+      return
+    case 'exit':
+      if (action.exit !== undefined && 'status' in action.exit) channel.exit(action.exit.status)
+      else if (action.exit !== undefined && SIGNALS.has(action.exit.signal))
+        channel.exit(action.exit.signal, action.exit.core, action.exit.message)
+      channel.end() // at this end the library closes with it
+      return
+    case 'close':
+      channel.close()
+      return
+    default:
+      action satisfies never
+  }
+}
+
+/** Asked once the channel has closed. */
+function exitOf(channel: ClientChannel): () => Exit | undefined {
+  let exit: Exit | undefined
+  channel.once('exit', (...[status, signal, core, message]: [number | null, string?, boolean?, string?]) => {
+    exit =
+      status === null ? { signal: (signal ?? '').replace(/^SIG/, ''), core: core === true, message: message ?? '' } : { status }
+  })
+  return () => exit
+}
+
+function exitFacts(exit: Exit | undefined): Facts {
+  if (exit === undefined) return {}
+  return 'status' in exit ? { status: exit.status } : { signal: exit.signal, ...(exit.core ? { core: true } : {}) }
+}
+
+function requestMessage(channel: number, request: ChannelRequest): SshMessage {
+  const { what, terminal, env } = request
+  const around: Facts = {
+    ...(terminal === undefined ? {} : { pty: true, term: terminal.term, cols: terminal.cols, rows: terminal.rows }),
+    ...(Object.keys(env).length === 0 ? {} : { env: Object.entries(env).map(([name, value]) => `${name}=${value}`) }),
+  }
+  const asked = { from: 'client', channel, action: { act: 'start', request } } as const
+  switch (what.kind) {
+    case 'exec': {
+      // The library reads text: what was none has lost bytes, and would run as something else.
+      const lost = what.command.includes('\uFFFD') ? { malformed: 'the command is not UTF-8' } : {}
+      const facts = { ...shellFacts(what.command), command: what.command, ...around, ...lost }
+      return new SshMessage({ ...asked, kind: 'exec', facts, text: what.command })
+    }
+    case 'shell':
+      return new SshMessage({ ...asked, kind: 'shell', facts: around })
+    case 'subsystem':
+      return new SshMessage({ ...asked, kind: 'subsystem', facts: { subsystem: what.name, ...around }, text: what.name })
+    default:
+      return what satisfies never
+  }
+}

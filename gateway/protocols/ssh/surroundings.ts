@@ -1,0 +1,41 @@
+import type { Size, Terminal } from './output.ts'
+
+/** The signals SSH knows (RFC 4254, 6.10). */
+export const SIGNALS = new Set([
+  'ABRT',
+  'ALRM',
+  'FPE',
+  'HUP',
+  'ILL',
+  'INT',
+  'KILL',
+  'PIPE',
+  'QUIT',
+  'SEGV',
+  'TERM',
+  'USR1',
+  'USR2',
+])
+
+/** Names of terminal types as terminfo has them; the library miscounts any other. */
+const TERM = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$/
+/** What sshd takes by default (AcceptEnv LANG LC_*), the language and time of the client: no variable that changes what a command does. */
+const ENV_NAME = /^(LANG|LANGUAGE|LC_[A-Z_]{1,32}|TZ|COLORTERM|NO_COLOR)$/
+const ENV_VALUE = /^[A-Za-z0-9_.,:@/+=-]{0,128}$/
+/** No screen has more, and a terminal emulator that replays the session has to allocate it. */
+const MAX_CELLS = 10_000
+
+/** What a client says of its terminal; undefined where that is nothing a terminal could be. */
+export function terminalOf(info: Size & { readonly term?: string }): Terminal | undefined {
+  const { term = '' } = info
+  return TERM.test(term) ? { term, ...sizeOf(info) } : undefined
+}
+
+export function sizeOf({ cols, rows, width, height }: Size): Size {
+  return { cols: Math.min(cols, MAX_CELLS), rows: Math.min(rows, MAX_CELLS), width, height }
+}
+
+/** Whether the variable is passed on. */
+export function allowedEnv(name: string, value: string): boolean {
+  return ENV_NAME.test(name) && ENV_VALUE.test(value)
+}

@@ -1,0 +1,84 @@
+import { safeText } from '../../../schemas/safe-text.ts'
+import type { Notice, Refusal } from '../../../schemas/verdict.ts'
+import type { Message, Output, Wire } from '../../message.ts'
+import { actionOf } from './messages.ts'
+import { SshOutput } from './output.ts'
+
+/** What a shell says of a command that may not be executed (POSIX, "Exit Status for Commands"). */
+const NOT_PERMITTED = 126
+/** What ssh itself ends with when the connection failed. */
+const CONNECTION_FAILED = 255
+
+const NO_BYTES = new Uint8Array()
+
+/** The gate's decisions as things to do on channels. */
+export class SshWire implements Wire {
+  /** Channels that run, and whether a terminal is at their end. */
+  readonly #channels = new Map<number, { readonly terminal: boolean }>()
+
+  opened(channel: number, terminal: boolean): void {
+    this.#channels.set(channel, { terminal })
+  }
+
+  closed(channel: number): void {
+    this.#channels.delete(channel)
+  }
+
+  release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
+    const action = actionOf(message)
+    if (action === undefined) return []
+    return [new SshOutput(message.from === 'client' ? 'server' : 'client', message.channel, action, bytes)]
+  }
+
+  /** A request that was refused never ran; what was cut in the middle ends on both sides. Behind a cut nothing is said any more. */
+  refuse(message: Message, refusal: Refusal): readonly Output[] {
+    const { channel } = message
+    if (!this.#channels.has(channel)) return []
+    const lines = [
+      refusal.rules.length === 0 ? refusal.message : `${refusal.message} [${refusal.rules.join(', ')}]`,
+      ...(refusal.hint === undefined ? [] : [refusal.hint]),
+    ]
+    const outputs = [this.#say(channel, 'refusal', lines), exit(channel, NOT_PERMITTED)]
+    if (actionOf(message)?.act !== 'start')
+      outputs.push(new SshOutput('server', channel, { act: 'close' }, NO_BYTES, { kind: 'close', facts: {} }))
+    this.closed(channel)
+    return outputs
+  }
+
+  notify(message: Message, notice: Notice): readonly Output[] {
+    if (!this.#channels.has(message.channel)) return []
+    return [this.#say(message.channel, 'notice', [notice.message, ...(notice.hint === undefined ? [] : [notice.hint])])]
+  }
+
+  /** A channel that cannot be served ends like a connection that failed. */
+  fail(channel: number, message: string): readonly Output[] {
+    if (!this.#channels.has(channel)) return []
+    const outputs = [this.#say(channel, 'refusal', [message]), exit(channel, CONNECTION_FAILED)]
+    this.closed(channel)
+    return outputs
+  }
+
+  farewell(refusal: Refusal): readonly Output[] {
+    const outputs = [...this.#channels.keys()].flatMap((channel) => [
+      this.#say(channel, 'farewell', [refusal.message]),
+      exit(channel, CONNECTION_FAILED),
+    ])
+    this.#channels.clear()
+    return outputs
+  }
+
+  /** Lines of our own on stderr. A terminal in raw mode needs its carriage returns, and a line of its own. */
+  #say(channel: number, kind: string, lines: readonly string[]): SshOutput {
+    const terminal = this.#channels.get(channel)?.terminal === true
+    const text = lines.map((line) => `sallyport: ${safeText(line)}${terminal ? '\r\n' : '\n'}`).join('')
+    return new SshOutput('client', channel, { act: 'stderr' }, Buffer.from(terminal ? `\r\n${text}` : text), {
+      kind,
+      facts: { stream: 'stderr' },
+    })
+  }
+}
+
+/** The end of a channel, in the place of a program's own. */
+function exit(channel: number, status: number): SshOutput {
+  return new SshOutput('client', channel, { act: 'exit', exit: { status } }, NO_BYTES, { kind: 'exit', facts: { status } })
+}
