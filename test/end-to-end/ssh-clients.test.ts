@@ -20,7 +20,7 @@ async function rig(
   if (gateway === undefined) return undefined
   t.after(() => gateway[Symbol.asyncDispose]())
   if (program === undefined) return undefined
-  const file = join(gateway.folder, 'data')
+  const file = join(gateway.folder, 'file')
   await writeFile(file, DATA)
   return { gateway, program, file }
 }
