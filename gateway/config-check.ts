@@ -17,6 +17,9 @@ export interface Problem {
   readonly others?: readonly Problem['at'][]
 }
 
+/** Which secrets and files must be there: what serving needs, or what opening the store does. */
+export type Secrets = 'all' | 'store'
+
 /** Where the groups come from that somebody can be in. */
 const GROUPS = [
   ['identities', '*', 'groups'],
@@ -30,11 +33,12 @@ export async function problemsOf(
   config: Config,
   from: (path: string) => string,
   env: NodeJS.ProcessEnv | undefined,
+  secrets: Secrets = 'all',
 ): Promise<readonly Problem[]> {
   return [
     ...listenerProblems(config),
     ...identityProblems(config),
-    ...targetProblems(config, env),
+    ...targetProblems(config, secrets === 'all' ? env : undefined),
     ...sshProblems(config),
     ...raiseProblems(config),
     ...storeProblems(config),
@@ -67,7 +71,7 @@ export async function problemsOf(
       'jwt',
       'issuer',
     ),
-    ...(env === undefined ? [] : await unreadable(config, from, env)),
+    ...(env === undefined ? [] : await unreadable(config, from, env, secrets)),
   ]
 }
 
@@ -265,14 +269,35 @@ function duplicates(names: readonly string[], list: string | readonly string[], 
   )
 }
 
-async function unreadable(config: Config, from: (path: string) => string, env: NodeJS.ProcessEnv): Promise<Problem[]> {
-  const checks: { readonly at: Problem['at']; readonly work: Promise<unknown> }[] = []
+interface Check {
+  readonly at: Problem['at']
+  readonly work: Promise<unknown>
+}
+
+async function unreadable(
+  config: Config,
+  from: (path: string) => string,
+  env: NodeJS.ProcessEnv,
+  secrets: Secrets,
+): Promise<Problem[]> {
+  const checks = secrets === 'all' ? servingChecks(config, from, env) : []
+  const storeKey = config.store?.blob.key
+  if (storeKey !== undefined) checks.push({ at: ['store', 'blob', 'key'], work: readSecret(storeKey, from, env) })
+  const results = await Promise.allSettled(checks.map(({ work }) => work))
+  return results.flatMap((result, index) => {
+    const at = checks[index]?.at ?? []
+    return result.status === 'fulfilled'
+      ? []
+      : [{ at, message: result.reason instanceof Error ? result.reason.message : String(result.reason) }]
+  })
+}
+
+function servingChecks(config: Config, from: (path: string) => string, env: NodeJS.ProcessEnv): Check[] {
+  const checks: Check[] = []
   const file = (at: Problem['at'], path: string | undefined): void => {
     if (path !== undefined) checks.push({ at, work: readSecret({ file: path }, from, env) })
   }
   file(['policy'], config.policy)
-  const storeKey = config.store?.blob.key
-  if (storeKey !== undefined) checks.push({ at: ['store', 'blob', 'key'], work: readSecret(storeKey, from, env) })
   for (const protocol of PROTOCOL_NAMES) {
     const { cert, key } = tlsOf(config.listeners[protocol])
     file(['listeners', protocol, 'tls', 'cert'], cert)
@@ -298,13 +323,7 @@ async function unreadable(config: Config, from: (path: string) => string, env: N
   for (const [index, { jwks }] of (config.jwt ?? []).entries()) {
     if ('file' in jwks) checks.push({ at: ['jwt', index, 'jwks', 'file'], work: jsonFile(from(jwks.file)) })
   }
-  const results = await Promise.allSettled(checks.map(({ work }) => work))
-  return results.flatMap((result, index) => {
-    const at = checks[index]?.at ?? []
-    return result.status === 'fulfilled'
-      ? []
-      : [{ at, message: result.reason instanceof Error ? result.reason.message : String(result.reason) }]
-  })
+  return checks
 }
 
 async function jsonFile(path: string): Promise<void> {

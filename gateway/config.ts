@@ -14,7 +14,7 @@ import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { type Attesters, attestersOf } from './attesters.ts'
-import { problemsOf } from './config-check.ts'
+import { problemsOf, type Secrets } from './config-check.ts'
 import { azureIdentityOf } from './credentials/azure.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
 import { durationMs } from './policy/quantities.ts'
@@ -134,9 +134,10 @@ export function pathFrom(file: string): (path: string) => string {
 /**
  * Reads and checks sallyport.yaml. Rejects CONFIG_INVALID with every mistake by line, all at once: what the schema refuses, and
  * what cannot be enforced as it stands (unknown groups, missing secrets, unreadable files). Without `env` the
- * secrets and files it names are left alone: for commands that serve nobody and whose user may have none of them.
+ * secrets and files it names are left alone: for commands that serve nobody and whose user may have none of them; with
+ * `secrets` 'store' all but the store's key are, for commands that tell the ledger something.
  */
-export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise<Settings> {
+export async function loadConfig(file: string, env?: NodeJS.ProcessEnv, secrets: Secrets = 'all'): Promise<Settings> {
   const path = resolve(file)
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new ApplianceError(
@@ -145,13 +146,14 @@ export async function loadConfig(file: string, env?: NodeJS.ProcessEnv): Promise
     )
   })
   const yaml = openYaml(text, path, ConfigSchema, 'CONFIG_INVALID')
-  for (const { at, message, others } of await problemsOf(yaml.value, pathFrom(path), env)) yaml.mistake(at, message, others)
+  for (const { at, message, others } of await problemsOf(yaml.value, pathFrom(path), env, secrets))
+    yaml.mistake(at, message, others)
   yaml.finish()
   const from = pathFrom(path)
   const evidence = await evidencePlaceOf(yaml.value, from, env)
   return settingsOf(yaml.value, path, {
     store: await storePlaceOf(yaml.value, from, env),
-    attesters: await attestersOf(yaml.value, from, env),
+    attesters: await attestersOf(yaml.value, from, secrets === 'all' ? env : undefined),
     ...(evidence === undefined ? {} : { evidence }),
   })
 }

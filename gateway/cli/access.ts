@@ -13,7 +13,7 @@ export async function requestAccess(
   options: Proving & { readonly for: string; readonly reason: string },
   cli: Cli,
 ): Promise<number> {
-  const { settings } = await configured(options, cli)
+  const { settings } = await configured(options, cli, cli.env)
   const identity = await proveApprover(settings, 'who asks?', options.keyFile, cli)
   using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
   const policy = await loadPolicy(settings)
@@ -55,7 +55,7 @@ export async function listAccess(options: Options & { readonly all?: true }, cli
 }
 
 export async function endAccess(id: string, options: Proving & { readonly reason?: string }, cli: Cli): Promise<number> {
-  const { settings } = await configured(options, cli)
+  const { settings } = await configured(options, cli, cli.env)
   const by = await proveApprover(settings, 'who ends it?', options.keyFile, cli)
   using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.retract(id, by, options.reason)

@@ -65,7 +65,7 @@ export async function decideApproval(
   options: Options & { readonly reason?: string; readonly keyFile?: string },
   cli: Cli,
 ): Promise<number> {
-  const { settings } = await configured(options, cli)
+  const { settings } = await configured(options, cli, cli.env)
   const approver = await proveApprover(settings, 'who decides?', options.keyFile, cli)
   using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.decide(id, { act, ...(options.reason === undefined ? {} : { reason: options.reason }) }, approver)
@@ -79,7 +79,7 @@ export async function reviewApproval(
   options: Options & { readonly note: string; readonly keyFile?: string },
   cli: Cli,
 ): Promise<number> {
-  const { settings } = await configured(options, cli)
+  const { settings } = await configured(options, cli, cli.env)
   const reviewer = await proveApprover(settings, 'who reviews?', options.keyFile, cli)
   using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.review(id, options.note, reviewer)
@@ -182,8 +182,9 @@ export async function proveApprover(
   return { ...identity, mayBreakGlass: mayBreakGlass(settings, identity) }
 }
 
-export async function configured(options: Options, cli: Cli): Promise<{ readonly settings: Settings }> {
-  return { settings: await loadConfig(findConfig(options.config, cli)) }
+/** With `env`, the ledger can be told. */
+export async function configured(options: Options, cli: Cli, env?: Cli['env']): Promise<{ readonly settings: Settings }> {
+  return { settings: await loadConfig(findConfig(options.config, cli), env, 'store') }
 }
 
 export function openDesk(settings: Settings, ledger?: Parameters<typeof FolderDesk.open>[2]): Promise<FolderDesk> {

@@ -15,7 +15,7 @@ interface Options {
 const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 export async function createKey(subject: string, options: Options & { readonly expires?: string }, cli: Cli): Promise<number> {
-  const { settings, folder } = await openKeys(options, cli)
+  const { settings, folder } = await openKeys(options, cli, cli.env)
   if (!settings.identities.some((identity) => identity.subject === subject)) {
     const known = settings.identities.map((identity) => identity.subject).join(', ')
     throw new ApplianceError(
@@ -64,7 +64,7 @@ export async function listKeys(options: Options, cli: Cli): Promise<number> {
 }
 
 export async function revokeKey(id: string, options: Options, cli: Cli): Promise<number> {
-  const { settings, folder } = await openKeys(options, cli)
+  const { settings, folder } = await openKeys(options, cli, cli.env)
   if (settings.identities.some(({ keys = [] }) => keys.some((key) => key.id === id))) {
     throw new ApplianceError('CONFIG_INVALID', `key ${id} stands in ${settings.file}: remove it there and restart`)
   }
@@ -88,8 +88,13 @@ export function expiryOf(text: string, nowMs: number): Date {
   return new Date(atMs)
 }
 
-async function openKeys(options: Options, cli: Cli): Promise<{ readonly settings: Settings; readonly folder: KeyFolder }> {
-  const settings = await loadConfig(findConfig(options.config, cli))
+/** With `env`, the ledger can be told. */
+async function openKeys(
+  options: Options,
+  cli: Cli,
+  env?: Cli['env'],
+): Promise<{ readonly settings: Settings; readonly folder: KeyFolder }> {
+  const settings = await loadConfig(findConfig(options.config, cli), env, 'store')
   return { settings, folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys) }
 }
 

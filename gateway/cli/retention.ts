@@ -39,7 +39,7 @@ export async function changeHold(act: 'set' | 'clear', session: string, options:
   const { matter = '', reason } = options
   if (matter !== '' && !MATTER.test(matter))
     throw new ApplianceError('CONFIG_INVALID', 'a matter is 1 to 64 letters, digits, dots, dashes and underscores')
-  const settings = await loadConfig(findConfig(options.config, cli))
+  const settings = await loadConfig(findConfig(options.config, cli), cli.env, 'store')
   const { subject, kind, proof } = await proveCaller(settings, 'who holds?', options.keyFile, cli)
   if (kind !== 'human') throw new ApplianceError('AUTH_DENIED', 'legal holds are set and lifted by people')
   const { store, holds } = await openHolds(settings)
@@ -65,7 +65,7 @@ export async function changeHold(act: 'set' | 'clear', session: string, options:
  * missing. In a folder its files are removed; in a container that is for its lifecycle rule, as no identity of ours may delete.
  */
 export async function deleteTape(session: string, options: DeleteOptions, cli: Cli): Promise<number> {
-  const settings = await loadConfig(findConfig(options.config, cli))
+  const settings = await loadConfig(findConfig(options.config, cli), cli.env, 'store')
   const { subject, kind, proof } = await proveCaller(settings, 'who deletes?', options.keyFile, cli)
   if (kind !== 'human') throw new ApplianceError('AUTH_DENIED', 'tapes are deleted by people')
   const { store, holds } = await openHolds(settings)
@@ -95,7 +95,7 @@ function refuseHeld(holds: Holds, session: string): void {
 
 /** Everything that is held; with a session, whether that is: exit code 1 where it is not. */
 export async function listHolds(session: string | undefined, options: Options, cli: Cli): Promise<number> {
-  const { store, holds } = await openHolds(await loadConfig(findConfig(options.config, cli)))
+  const { store, holds } = await openHolds(await loadConfig(findConfig(options.config, cli), cli.env, 'store'))
   const id = session === undefined ? undefined : await idOf(store, holds, session)
   const found = holds.inForce().filter((hold) => id === undefined || hold.session === id)
   if (options.json) printJson(cli, found)

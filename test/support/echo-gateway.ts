@@ -41,8 +41,10 @@ export async function echoGateway(
     readonly policy?: string
     readonly address?: string
     readonly extra?: string
+    readonly env?: NodeJS.ProcessEnv
   } = {},
 ): Promise<EchoGateway> {
+  const { env = {} } = options
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-echo-'))
   const target = createServer((socket) => socket.on('error', () => undefined).pipe(socket))
   await once(target.listen(0, '127.0.0.1'), 'listening')
@@ -80,7 +82,7 @@ ${options.extra ?? ''}`,
     dataDir: join(folder, 'data'),
     keys,
     async start(log = silentLog()) {
-      const service = await Service.open(await loadConfig(config, {}), { log, env: {} })
+      const service = await Service.open(await loadConfig(config, env), { log, env })
       ends.push(() => service.stop('test ends'))
       const [listener] = service.listeners
       if (listener === undefined) throw new Error('the configuration has a listener')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadConfig } from '../../../gateway/config.ts'
 import { tellLedger } from '../../../gateway/tape-room.ts'
+import { startAzurite } from '../../support/azurite.ts'
 import { runCli } from '../../support/cli.ts'
 import { EchoClient, type EchoGateway, echoGateway } from '../../support/echo-gateway.ts'
 
@@ -93,4 +94,44 @@ test('a tape that somebody removed under hold is INVALID, whatever the ledger wa
   const { code, out } = await runCli(['verify', '--config', gateway.config])
   assert.equal(code, 20, out)
   assert.match(out, /deleted at .* by rule after-90-days, under legal hold/)
+})
+
+test('where the store has a key, whoever tells the ledger needs that secret and no other; it is said where it is missing', async () => {
+  await using azurite = await startAzurite()
+  const { url, container, access } = await azurite.place()
+  const env = { STORE_KEY: 'key' in access ? access.key : '' }
+  await using gateway = await echoGateway({
+    env,
+    extra: `store: { blob: { url: '${url}', container: ${container}, key: { env: STORE_KEY } } }\n`,
+  })
+  const { service, port } = await gateway.start()
+  {
+    using client = await EchoClient.enter(port, gateway.keys.agent)
+    client.say('hello')
+    assert.equal(await client.hear(), 'hello')
+  }
+  await service.stop('done')
+  // Whoever investigates need not have what serving needs.
+  await rm(join(gateway.folder, 'policy.yaml'))
+  const person = { SALLYPORT_KEY: gateway.keys.approver }
+  const run = (args: readonly string[], given: NodeJS.ProcessEnv = { ...person, ...env }) =>
+    runCli([...args, '--config', gateway.config], { env: given })
+  const [session] = JSON.parse((await run(['sessions', '--json'])).out)
+  const hold = ['retention', 'hold', 'set', session.id, '--reason', 'audit']
+  const without = await run(hold, person)
+  assert.equal(without.code, 1)
+  assert.match(without.err, /CONFIG_INVALID: .*STORE_KEY/s)
+  const held = await run(hold)
+  assert.equal(held.code, 0, held.err)
+  assert.equal(JSON.parse((await run(['retention', 'hold', 'list', '--json'])).out)[0].session, session.id)
+  const made = await run(['keys', 'create', 'agent-7', '--json'])
+  assert.equal(made.code, 0, made.err)
+  const revoked = await run(['keys', 'revoke', JSON.parse(made.out).id])
+  assert.equal(revoked.code, 0, revoked.err)
+  assert.equal((await run(['keys', 'list'], {})).code, 0, 'a list of keys asks no store')
+  const types = (await run(['ledger', 'list', '--json'])).out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).type)
+  for (const type of ['hold.set', 'key.create', 'key.revoke']) assert.ok(types.includes(type), `${type} in ${types}`)
 })
