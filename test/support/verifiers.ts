@@ -67,6 +67,11 @@ export class Gallery {
     return this.#run(python, ['-B', PYTHON_VERIFIER], folders, env, at)
   }
 
+  /** The same as a page, which opens from a folder. */
+  pagePath(): string {
+    return join(dirname(this.singleFilePath()), 'sallyport-verify.html')
+  }
+
   singleFilePath(): string {
     if (this.#singleFile === undefined) {
       const out = join(this.path, 'built')
