@@ -78,6 +78,11 @@ export class Log {
     this.#logger.info(facts, 'session opened')
   }
 
+  /** Its tape could not be begun, so nothing of it was let through; the client is told the same. */
+  notOpened(facts: { readonly subject: string; readonly target: string; readonly client: string }, error: unknown): void {
+    this.#logger.error({ ...facts, ...errorFacts(error) }, 'session not opened: it cannot be recorded')
+  }
+
   sealed(facts: { readonly session: SessionId; readonly frames: number; readonly seconds: number }): void {
     this.#logger.info(facts, 'session sealed')
   }

@@ -221,7 +221,7 @@ export class GatewaySessions {
     // Whatever can fail does so before there is a tape to seal.
     const judge = policy.judge(identity, target, this.#outside)
     const labels = policy.columns(identity)
-    const { info, recorder } = await room.open({
+    const opening = room.open({
       identity,
       // What the client chose is its text, so it is cleaned like everything else that is recorded.
       target: target.database === undefined ? target : { ...target, database: masker.text(target.database) },
@@ -229,6 +229,10 @@ export class GatewaySessions {
       policy: policy.hash,
       durability: durabilityOf(settings, found, identity.kind),
       claims: Object.fromEntries(Object.entries(knock.claims).map(([name, value]) => [masker.text(name), masker.text(value)])),
+    })
+    const { info, recorder } = await opening.catch((error: unknown) => {
+      log.notOpened({ subject: identity.subject, target: target.name, client: knock.client }, error)
+      throw error
     })
     const release = reservation.keep()
     const visit: Visit = new Visit({

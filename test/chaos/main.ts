@@ -70,12 +70,13 @@ if (values.help || wrong || !Number.isInteger(seed) || (runs !== undefined && !(
 }
 
 function told(
-  { runs: played, sessions, delivered, recoverable, lostInWindow, violations: found, skipped }: Account,
+  { runs: played, sessions, delivered, recoverable, lostInWindow, refusedUnrecorded, violations: found, skipped }: Account,
   seconds: number,
 ): string {
   if (skipped !== undefined) return `NOT RUN: ${skipped}`
   const lost = lostInWindow === 0 ? '' : `, ${lostInWindow} lost within the stated window`
-  return `${played} runs, ${sessions} sessions, ${delivered} delivered, ${recoverable} recoverable${lost}, ${found.length} violations, ${seconds} s`
+  const refused = refusedUnrecorded === 0 ? '' : `, ${refusedUnrecorded} told in refusals that no tape has`
+  return `${played} runs, ${sessions} sessions, ${delivered} delivered, ${recoverable} recoverable${lost}${refused}, ${found.length} violations, ${seconds} s`
 }
 
 function hash(text: string): number {

@@ -19,6 +19,9 @@ const SEALED_WITHIN_MS = 60_000
 /** Between two messages of a client, so that some runs are mostly idle. */
 const KINDS = ['cut', 'refused', 'late', 'answers lost'] as const
 const PAUSES_MS = [0, 5, 200] as const
+/** Behind channel and length. */
+const REFUSAL_AT = 5
+const REFUSAL = '! RECORDER_FAILED: '
 
 export const partition: Scenario = {
   name: 'partition',
@@ -36,21 +39,28 @@ export const partition: Scenario = {
       await using gateway = await RealGateway.make({ durability, store: { ...place, url: proxy.url } })
       await gateway.start()
       const port = await gateway.port('echo')
-      const talkers = await Promise.all(
-        [1, 2].map((index) => Talker.enter(port, gateway.key, random.fork(), `begin ${index} here`)),
-      )
+      const enter = (index: number): Promise<Talker> => Talker.enter(port, gateway.key, random.fork(), `begin ${index} here`)
+      const talkers = await Promise.all([1, 2].map(enter))
       // One run in six is an outage.
       const long = run % 6 === 5
       const kind = long ? 'cut' : random.pick(KINDS)
       let over = false
-      const talking = Promise.all(talkers.map((talker) => talker.talk(() => over, random.pick(PAUSES_MS))))
+      const talk = (talker: Talker): Promise<void> => talker.talk(() => over, random.pick(PAUSES_MS))
+      const talking = talkers.map(talk)
       await delay(random.between(100, 1_000))
-      await misbehave(proxy, random, kind, long ? LONG_MS : random.scale(...SHORT_MS))
+      const misbehaving = misbehave(proxy, random, kind, long ? LONG_MS : random.scale(...SHORT_MS))
+      if (long) {
+        // And one knocks when the store is gone.
+        const late = await enter(3)
+        talkers.push(late)
+        talking.push(talk(late))
+      }
+      await misbehaving
       if (!long) {
         await delay(500)
         over = true
       }
-      await talking
+      await Promise.all(talking)
       const ended = talkers.filter(({ received }) =>
         /can no longer be recorded|RECORDER_FAILED/.test(received.toString('latin1')),
       ).length
@@ -63,8 +73,12 @@ export const partition: Scenario = {
       const store = await openStore({ blob: place })
       const keys = await readStoreKeys(store)
       for (const talker of talkers) {
-        const session = gateway.sessionOf(talker.localPort)
-        if (session === undefined) throw new Error('the session was opened')
+        const session = await gateway.outcomeOf(talker.localPort)
+        if (session === undefined) {
+          // The store was gone before the tape was begun.
+          refused(talker, gateway.target.with(talker.tag), account)
+          continue
+        }
         await sealed(session)
         const given = { session, client: talker.received, target: gateway.target.with(talker.tag) }
         const { missing, result } = await compare(given, store, keys, account)
@@ -87,6 +101,15 @@ export const partition: Scenario = {
       }
     }
   },
+}
+
+/** A refusal is all that a client without a tape may have been given, and its target nothing. */
+function refused({ received }: Talker, target: Buffer, account: Account): void {
+  account.refusedUnrecorded += received.length
+  const whole = received.length >= REFUSAL_AT && received.length === REFUSAL_AT + received.readUInt32BE(1)
+  const told = whole && received.subarray(REFUSAL_AT).toString().startsWith(REFUSAL)
+  if (!(told || received.length === 0) || target.length > 0)
+    account.violation(`run ${account.runs}: ${received.length} + ${target.length} bytes were given without a tape`)
 }
 
 async function misbehave(proxy: FaultProxy, random: Random, kind: (typeof KINDS)[number], forMs: number): Promise<void> {

@@ -116,6 +116,15 @@ export class RealGateway implements AsyncDisposable {
     return opened === undefined ? undefined : String(opened['session'])
   }
 
+  /** The session of a client by its own port, undefined where it could not be recorded and was refused; waits until one or the other is told. */
+  async outcomeOf(clientPort: number): Promise<string | undefined> {
+    const line = await this.log.until(
+      ({ msg, client }) =>
+        client === `127.0.0.1:${clientPort}` && (msg === 'session opened' || String(msg).startsWith('session not opened')),
+    )
+    return line['session'] === undefined ? undefined : String(line['session'])
+  }
+
   async kill(): Promise<void> {
     await this.#live.kill()
   }

@@ -43,7 +43,7 @@ export async function compare(
     if (frame.seq !== frames.length) account.violation(`${at}: frame ${frame.seq} stands where ${frames.length} belongs`)
     frames.push(frame)
   }
-  const { taped, said } = withoutFarewell(hide(releasedOut(frames)), hide(client), frames)
+  const { taped, said } = withoutFarewell(hide(releasedOut(frames)), hide(client), frames, account)
   const missing = {
     client: beginsWith(taped, said, `${at}, to the client`, account),
     target: beginsWith(saidIn(frames), target, `${at}, to the target`, account),
@@ -59,11 +59,14 @@ function withoutFarewell(
   taped: Buffer,
   given: Buffer,
   frames: readonly TapeFrame[],
+  account: Account,
 ): { readonly taped: Buffer; readonly said: Buffer } {
   const last = frames.findLast(({ dir }) => dir === 'out')
   const size = last?.kind === 'farewell' ? (last.body?.length ?? 0) : 0
   const heard = size > 0 && given.length >= size && given.subarray(-size).equals(taped.subarray(-size))
-  return heard ? { taped: taped.subarray(0, -size), said: given.subarray(0, -size) } : { taped, said: given }
+  if (!heard) return { taped, said: given }
+  account.recoverable += size
+  return { taped: taped.subarray(0, -size), said: given.subarray(0, -size) }
 }
 
 /** How many of the bytes given are missing at the tape's end. */

@@ -18,6 +18,8 @@ export class Account {
   recoverable = 0
   /** Delivered and lost within the window that the level states. */
   lostInWindow = 0
+  /** Told to clients whose session could not be opened: nothing was let through, and there is no tape that could have it. */
+  refusedUnrecorded = 0
   readonly violations: string[] = []
   skipped: string | undefined
 

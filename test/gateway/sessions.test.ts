@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pino } from 'pino'
 import { AccessWatch } from '../../gateway/access-watch.ts'
 import { loadConfig, type Settings } from '../../gateway/config.ts'
 import { Doorkeeper } from '../../gateway/identity/doorkeeper.ts'
 import { JwtProver } from '../../gateway/identity/jwt.ts'
 import { KeyFolder } from '../../gateway/identity/key-folder.ts'
-import { silentLog } from '../../gateway/log.ts'
+import { Log } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
 import { Budgets } from '../../gateway/policy/budgets.ts'
 import type { Knock, Session } from '../../gateway/protocol.ts'
@@ -22,6 +23,7 @@ import { ApplianceError, type ErrorCode } from '../../schemas/errors.ts'
 import type { Entry, Masked } from '../../schemas/frame.ts'
 import type { SessionId } from '../../schemas/session.ts'
 import { type EchoGateway, echoGateway } from '../support/echo-gateway.ts'
+import { LogLines } from '../support/gateway-log.ts'
 
 const never = new AbortController().signal
 const tls = { key: '', cert: '', required: false }
@@ -60,6 +62,7 @@ class FakeRoom {
 interface House extends AsyncDisposable {
   readonly gateway: EchoGateway
   readonly room: FakeRoom
+  readonly log: LogLines
   readonly sessions: GatewaySessions
   open(knock?: Partial<Knock>, signal?: AbortSignal): Promise<Session>
 }
@@ -71,7 +74,8 @@ async function house(
   const loaded = await loadConfig(gateway.config, {})
   const settings = options.change?.(loaded) ?? loaded
   const room = new FakeRoom()
-  const log = silentLog()
+  const lines = new LogLines()
+  const log = new Log(pino({ base: {} }, lines))
   const desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
   const sessions = new GatewaySessions({
     settings,
@@ -96,6 +100,7 @@ async function house(
   return {
     gateway,
     room,
+    log: lines,
     sessions,
     open: (knock = {}, signal = never) =>
       door.open(
@@ -165,6 +170,11 @@ test('sessions are limited in all and per identity, and a place is given back wh
   made.room.failOpen = true
   await second[Symbol.asyncDispose]()
   await refusedWith('RECORDER_FAILED', made.open())
+  const [told] = made.log.lines.filter(({ msg }) => msg === 'session not opened: it cannot be recorded')
+  assert.deepEqual(
+    [told?.['subject'], told?.['target'], told?.['client'], told?.['code']],
+    ['agent-7', 'parrot', '192.0.2.7:4711', 'RECORDER_FAILED'],
+  )
   made.room.failOpen = false
   const fourth = await made.open()
   await third[Symbol.asyncDispose]()
