@@ -229,7 +229,27 @@ export const Rule = Type.Object(
 )
 export type Rule = Static<typeof Rule>
 
-export const PACK_NAMES = ['exfiltration', 'destructive', 'bulk-read', 'enumeration', 'privilege', 'side-channel'] as const
+export const PACK_NAMES = [
+  'exfiltration',
+  'destructive',
+  'bulk-read',
+  'enumeration',
+  'privilege',
+  'side-channel',
+  'net-egress',
+  'cloud-upload',
+  'metadata',
+  'secret-files',
+  'env-dump',
+  'k8s-secret',
+  'db-dump',
+  'bulk-archive',
+  'vcs',
+  'persistence',
+  'shell-destructive',
+  'obfuscation',
+  'allowlist',
+] as const
 export type PackName = (typeof PACK_NAMES)[number]
 
 const Tuning = Type.Object(

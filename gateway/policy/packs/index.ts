@@ -1,4 +1,6 @@
 import type { PackName, PackUse, PolicyFile, Rule } from '../../../schemas/policy.ts'
+import { SHELL_PACKS } from '../shell/packs/index.ts'
+import type { ShellPack } from '../shell/packs/pack.ts'
 import { bulkRead } from './bulk-read.ts'
 import { destructive } from './destructive.ts'
 import { enumeration } from './enumeration.ts'
@@ -14,6 +16,16 @@ export const PACKS: Readonly<Record<PackName, Pack>> = {
   enumeration,
   privilege,
   'side-channel': sideChannel,
+  ...forCommands(SHELL_PACKS),
+}
+
+/** What is said of command texts is asked where they come: of ssh's. */
+function forCommands<Name extends string>(packs: Readonly<Record<Name, ShellPack>>): Readonly<Record<Name, Pack>> {
+  const named = Object.entries<ShellPack>(packs).map(([name, { rules, ...pack }]): [string, Pack] => [
+    name,
+    { name, ...pack, rules: rules.map((rule): Rule => ({ ...rule, on: 'ssh' })) },
+  ])
+  return Object.fromEntries(named) as Record<Name, Pack> // one for each name
 }
 
 /** undefined: there is none of this name. */
