@@ -120,9 +120,9 @@ export class GatewaySessions {
 
   async #enter(knock: Knock, signal: AbortSignal, onProved: () => void): Promise<Session> {
     const identity = await this.#prove(knock, signal)
-    const visit = await this.#begin(knock, identity, signal)
+    // Before the tape is begun: while the store is waited for, this is no stranger who says nothing.
     onProved()
-    return visit
+    return this.#begin(knock, identity, signal)
   }
 
   async #join<T>(

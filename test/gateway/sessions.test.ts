@@ -63,6 +63,7 @@ interface House extends AsyncDisposable {
   readonly gateway: EchoGateway
   readonly room: FakeRoom
   readonly log: LogLines
+  proved(): number
   readonly sessions: GatewaySessions
   open(knock?: Partial<Knock>, signal?: AbortSignal): Promise<Session>
 }
@@ -75,6 +76,7 @@ async function house(
   const settings = options.change?.(loaded) ?? loaded
   const room = new FakeRoom()
   const lines = new LogLines()
+  let proved = 0
   const log = new Log(pino({ base: {} }, lines))
   const desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
   const sessions = new GatewaySessions({
@@ -96,11 +98,15 @@ async function house(
     log,
     env: {},
   })
-  const door = sessions.at({ tls, client: '192.0.2.7:4711', onProved: () => undefined })
+  const onProved = (): void => {
+    proved += 1
+  }
+  const door = sessions.at({ tls, client: '192.0.2.7:4711', onProved })
   return {
     gateway,
     room,
     log: lines,
+    proved: () => proved,
     sessions,
     open: (knock = {}, signal = never) =>
       door.open(
@@ -140,6 +146,18 @@ test('a proved knock opens a session whose tape knows who, where, from where and
   }
   assert.deepEqual(made.room.seals, ['closed by the client'])
   assert.equal(made.sessions.size, 0)
+})
+
+test('who has proved themselves is no stranger any more while the tape is begun, however long the store takes', async () => {
+  await using made = await house()
+  let before = 0
+  made.room.onOpen = () => {
+    before = made.proved()
+  }
+  await refusedWith('AUTH_DENIED', made.open({ secret: 'nobody' }))
+  assert.equal(made.proved(), 0)
+  await using _session = await made.open()
+  assert.equal(before, 1)
 })
 
 test('what the client says of itself is masked before it reaches the tape, and used as it is', async () => {
