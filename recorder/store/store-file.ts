@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf, syncFolder, writeFully } from '../files.ts'
 import { FileLock } from './file-lock.ts'
@@ -62,7 +62,7 @@ export class FileStore implements Store {
   }
 
   async get(key: string, range?: Range, signal?: AbortSignal): Promise<Uint8Array> {
-    const path = this.#path(key)
+    const path = this.#foundPath(key)
     signal?.throwIfAborted()
     try {
       const file = await openRegular(path, key)
@@ -89,12 +89,12 @@ export class FileStore implements Store {
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<string> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-    if (folder !== '' && !isKey(folder.slice(0, -1))) throw keyError(prefix)
+    if (folder !== '' && !isInside(folder.slice(0, -1))) throw keyError(prefix)
     yield* this.#walk(folder, prefix, signal)
   }
 
   async size(key: string, signal?: AbortSignal): Promise<number> {
-    const path = this.#path(key)
+    const path = this.#foundPath(key)
     signal?.throwIfAborted()
     try {
       const found = await lstat(path)
@@ -154,6 +154,19 @@ export class FileStore implements Store {
     if (!isKey(key)) throw keyError(key)
     return join(this.#root, key)
   }
+
+  /** What others put into the folder may have any name: it is listed, so it can be read; it is never written. */
+  #foundPath(key: string): string {
+    if (!isInside(key)) throw keyError(key)
+    return join(this.#root, key)
+  }
+}
+
+/** Whether every part is a plain name that is not the store's own, so that the path ends within its folder. */
+function isInside(key: string): boolean {
+  return key
+    .split('/')
+    .every((part) => part !== '' && !part.startsWith(OWN_PREFIX) && !part.includes(sep) && !part.includes('\0'))
 }
 
 /** Makes the folders down to `folder`, durable: a file whose folder a power loss forgets is lost with it. */

@@ -9,6 +9,7 @@ export interface Range {
 /**
  * Objects under keys like `tapes/<session>/0000.tape`, written once: no delete, no overwrite (removal is a separate,
  * ledgered act of retention). A key is 1 to 1,024 characters, `/`-separated parts of `A-Z a-z 0-9 . _ -`; no part begins with a dot (those names are the stores' own).
+ * A folder that others put files into also lists and reads those, under whatever names they have.
  *
  * When a write rejects STORE_FAILED its outcome is open: nothing, a part (append) or all of it may have been done.
  * Whoever retries reads back and compares. Concurrent calls are safe, from any number of processes.

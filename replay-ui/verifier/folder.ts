@@ -98,7 +98,7 @@ export interface FolderOptions {
 export async function verifyFolder(path: string, folder: PickedFolder, options: FolderOptions = {}): Promise<Verification> {
   const { files, whole } = folder
   const names = [...files.keys()].sort()
-  const sessions = [...new Set(names.filter((key) => TAPE_PART.test(key)).map((key) => key.split('/')[1] ?? ''))]
+  const sessions = [...new Set(names.filter((key) => TAPE_PART.test(key)).map((key) => key.split('/')[1] ?? ''))].sort()
   const foreign = foreignAmong(names, new Set(sessions))
   const beside = options.keys === undefined ? await keysBeside(files) : []
   const gatewayKeys = options.keys ?? beside

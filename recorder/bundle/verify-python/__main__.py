@@ -51,15 +51,20 @@ def locate(path):
         return [(path, session_of(path))], [path, parent], [], None
     root = parent if os.path.basename(path) == "tapes" else path
     tapes = os.path.join(root, "tapes")
-    found = stored(root, sorted(os.listdir(tapes)) if os.path.isdir(tapes) else [])
+    found = stored(root, in_order(os.listdir(tapes)) if os.path.isdir(tapes) else [])
     # Of tapes that were all removed the ledger still tells.
     if found[0] or os.path.isdir(os.path.join(root, "ledger", "seq")):
         return found + (root,)
-    folders = [os.path.join(path, name) for name in sorted(os.listdir(path))]
+    folders = [os.path.join(path, name) for name in in_order(os.listdir(path))]
     copied = [(folder, session_of(folder)) for folder in folders if is_tape_folder(folder)]
     if not copied:
         raise FileNotFoundError(path + " has no tapes")
     return copied, [path, parent], [], None
+
+
+def in_order(names):
+    """By UTF-16 code unit, as the other verifiers have it."""
+    return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
 
 
 def stored(root, names):
@@ -85,7 +90,7 @@ def stored(root, names):
 def foreign_in(session, names):
     return [
         "tapes/%s/%s" % (session, name)
-        for name in sorted(names)
+        for name in in_order(names)
         if not name.startswith(".")
     ]
 
