@@ -54,7 +54,7 @@ class Note:
         return match.group(1), signed[:4], signed[4:]
 
     def signers(self, origin, keys):
-        """How many of these gateways' keys have signed it, with the log's name; None where one of them has signed something else."""
+        """How many signatures are of these gateways' keys, with the log's name; None where one of them has signed something else."""
         good, message = 0, self.text.encode()
         for name, key_id, signature in self.signatures:
             for key in keys:

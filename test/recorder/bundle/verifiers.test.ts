@@ -16,7 +16,9 @@ import { forgeTape } from '../../support/forge.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
 import { Gallery, PYTHON_VERIFIER } from '../../support/verifiers.ts'
+import GO_NOTE from '../../vectors/signed-note.json' with { type: 'json' }
 
+const TRY_NOTES = fileURLToPath(new URL('../../support/try_notes.py', import.meta.url))
 const TRY_SIGNATURES = fileURLToPath(new URL('../../support/try_signatures.py', import.meta.url))
 
 let folder: RecordingFolder
@@ -233,6 +235,34 @@ test('signatures in Python: by its own arithmetic and by openssl the same, on pu
       input: vectors,
       encoding: 'utf8',
     })
+    assert.deepEqual(JSON.parse(ran.stdout || 'null'), expected, `${way}: ${ran.stderr}`)
+  }
+})
+
+test('a note signed by another implementation is verified in Python too, and only as it is', (t) => {
+  const python = clientHere(t, 'python3')
+  if (python === undefined || clientHere(t, 'openssl') === undefined) return
+  const { key, note } = GO_NOTE
+  const [text = '', signature = ''] = note.split('\n\n')
+  const notes: readonly (readonly [note: string, answer: unknown])[] = [
+    [note, 1],
+    [`${note}${signature}`, 2],
+    [note.replace('answer', 'cause'), null],
+    [note.replaceAll('PeterNeumann', 'EnochRoot'), 0],
+    [note.replace('x08go/ZJ', 'x08go/ZK'), null],
+    [note.replace('x08go', 'x18go'), 0],
+    [note.replace('— ', '- '), 'malformed'],
+    [note.replace('nAM=', 'nAN='), 'malformed'],
+    [`${text}\n`, 'malformed'],
+    [note.slice(0, -1), 'malformed'],
+    [note.replace('problem', 'pro\tblem'), 'malformed'],
+  ]
+  for (const way of ['python', 'openssl']) {
+    const ran: SpawnSyncReturns<string> = spawnSync(python, ['-B', TRY_NOTES, PYTHON_VERIFIER, way], {
+      input: JSON.stringify({ key, notes: notes.map(([one]) => one) }),
+      encoding: 'utf8',
+    })
+    const expected = { id: key.split('+')[1], answers: notes.map(([, answer]) => answer) }
     assert.deepEqual(JSON.parse(ran.stdout || 'null'), expected, `${way}: ${ran.stderr}`)
   }
 })

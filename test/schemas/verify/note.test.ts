@@ -13,12 +13,9 @@ import {
   signersOf,
   verifierKey,
 } from '../../../schemas/verify/note.ts'
+import GO from '../../vectors/signed-note.json' with { type: 'json' }
 
-/** The note of golang.org/x/mod/sumdb/note's documentation, by another implementation. */
-const GO_KEY = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'
-const GO_NOTE =
-  "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n" +
-  '— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n'
+const { key: GO_KEY, note: GO_NOTE } = GO
 
 test('a note signed by another implementation is verified, and only as it is', async () => {
   const key = parseVerifierKey(nodeTools, GO_KEY)
