@@ -22,6 +22,8 @@ interface Connection {
   readonly signal: AbortSignal
   /** Requests under way. */
   busy: number
+  /** Told of what is nobody's fault but ours. */
+  readonly fail: (error: unknown) => void
 }
 
 /** Requests find their connection by its socket. */
@@ -33,9 +35,11 @@ export const http: Protocol = {
   async serve(client: Duplex, sessions: Sessions, signal: AbortSignal): Promise<void> {
     const socket = await secured(client, sessions.tls, signal)
     if (socket === undefined) return
-    connections.set(socket, { sessions, signal, busy: 0 })
     server ??= makeServer()
-    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    const closed = new Promise<void>((resolve, reject) => {
+      connections.set(socket, { sessions, signal, busy: 0, fail: reject })
+      socket.once('close', () => resolve())
+    })
     const leave = (): void => void socket.destroy()
     signal.addEventListener('abort', leave, { once: true })
     server.emit('connection', socket)
@@ -83,7 +87,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     // Before there is a session there is no tape either: the log has it, as it has every failed proof.
     const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
     await new Reply(response, signal).say(errorResponse(refusal))
-    if (!(error instanceof ApplianceError)) throw error
+    if (!(error instanceof ApplianceError)) connection.fail(error)
   } finally {
     connection.busy--
   }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { placesIn } from '../../../../gateway/places.ts'
+import type { Sessions } from '../../../../gateway/protocol.ts'
 import { http } from '../../../../gateway/protocols/http/index.ts'
 import { FolderDesk } from '../../../../recorder/desk/desk-folder.ts'
 import { isReleased } from '../../../../schemas/frame.ts'
@@ -312,6 +313,20 @@ test('requests two parsers may read differently are refused, and the next connec
     [],
   )
   assert.equal((await fetch(gateway.url, { headers: bearer(gateway) })).status, 200)
+})
+
+test('a fault of ours ends the one connection, and is told to its listener', async () => {
+  const sessions = { tls: { required: false }, join: () => Promise.reject(new TypeError('ours')) } as unknown as Sessions
+  const told: unknown[] = []
+  const door = createServer(
+    (socket) => void http.serve(socket, sessions, new AbortController().signal).catch((error) => told.push(error)),
+  )
+  await once(door.listen(0, '127.0.0.1'), 'listening')
+  const { port } = door.address() as AddressInfo // it listens on TCP
+  const response = await fetch(`http://127.0.0.1:${port}/t/x/`, { headers: { authorization: 'Bearer key' } })
+  assert.deepEqual([response.status, codeOf(await response.text())], [503, 'RECORDER_FAILED'])
+  door.close()
+  assert.ok(told[0] instanceof TypeError)
 })
 
 test('keys are taken over TLS only, unless the listener is told otherwise', async () => {
