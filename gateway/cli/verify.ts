@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import {
   type GatewayKey,
   openStore,
@@ -7,6 +8,7 @@ import {
   verifyPath,
   verifyStore,
 } from '../../recorder/index.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
 import type { Verification } from '../../schemas/verification.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
 import { tapesOfUrl } from '../store-place.ts'
@@ -51,14 +53,23 @@ async function verifyNamed(
     const { store, name } = await evidenceOf(config, cli)
     return verifyStore(store, name, how)
   }
-  if (!/^https?:\/\//.test(path)) return verifyPath(path, how)
+  if (!/^https?:\/\//.test(path)) return { ...(await verifyPath(resolve(cli.cwd, path), how)), path }
   const { place, session } = tapesOfUrl(path)
   return verifyStore(await openStore(place), path, { ...how, ...(session === undefined ? {} : { session }) })
 }
 
 /** The keys named by hand; undefined: those beside the tapes. */
 async function keysOf({ trust, config }: VerifyOptions, cli: Cli): Promise<readonly GatewayKey[] | undefined> {
-  if (trust !== undefined) return parseGatewayKeys(await readFile(trust, 'utf8'))
+  if (trust !== undefined) {
+    const file = resolve(cli.cwd, trust)
+    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+      throw new ApplianceError(
+        'CONFIG_INVALID',
+        `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      )
+    })
+    return parseGatewayKeys(text)
+  }
   if (config === undefined) return undefined
   const { trusted } = await evidenceOf(config, cli)
   return trusted.length === 0 ? undefined : trusted

@@ -9,6 +9,8 @@ import { excerpt } from '../../../gateway/cli/excerpt.ts'
 import { parseFrames } from '../../../gateway/cli/frame-runs.ts'
 import { verify } from '../../../gateway/cli/verify.ts'
 import { readLines } from '../../../recorder/index.ts'
+import { type Ran, runCli } from '../../support/cli.ts'
+import { EchoClient, echoGateway } from '../../support/echo-gateway.ts'
 import { recorded, terminal } from '../../support/recorded-session.ts'
 import { recordingFolder } from '../../support/recording.ts'
 
@@ -26,6 +28,39 @@ test('an excerpt is a file of its own that verifies; nothing is written over, an
   const out = join(folder.path, 'more.excerpt.json')
   await assert.rejects(excerpt(id, { frames: [[4, 5]], out }, cli), { code: 'TAPE_MALFORMED' })
   await assert.rejects(excerpt(id, { frames: [[1, 1]], out: 'x.zip' }, cli), { code: 'CONFIG_INVALID' })
+})
+
+test('as the README has it: a gateway, an excerpt of its session, verified with the key that it keeps; one byte changed is INVALID', async () => {
+  await using gateway = await echoGateway()
+  const { service, port } = await gateway.start()
+  {
+    using client = await EchoClient.enter(port, gateway.keys.agent)
+    for (const text of ['one', 'two', 'three']) {
+      client.say(text)
+      assert.equal(await client.hear(), text)
+    }
+  }
+  const run = (line: string): Promise<Ran> =>
+    runCli(line.split(' '), { cwd: gateway.folder, env: { SALLYPORT_CONFIG: gateway.config } })
+  const trusting = 'verify few.excerpt.json --trust data/keys/gateway.pub'
+  await service.stop('done')
+  const [{ id }] = JSON.parse((await run('sessions --json')).out)
+  const made = await run(`excerpt ${id} --frames 2-4 --out few.excerpt.json`)
+  assert.equal(made.code, 0, made.err)
+  const good = await run(trusting)
+  assert.equal(good.code, 0, good.out + good.err)
+  assert.match(good.out, /frames 2-4 are disclosed, \d+ more are hidden/)
+  assert.match(good.out, /^VALID: few\.excerpt\.json .*\n.*\nsignatures were checked with the keys you named$/m)
+  assert.match((await run('verify few.excerpt.json --trust nothing.pub')).err, /CONFIG_INVALID: .*nothing\.pub cannot be read/)
+  assert.equal((await run('verify few.excerpt.json')).code, 30, 'a file says nothing of whom to believe')
+
+  const path = join(gateway.folder, 'few.excerpt.json')
+  const text = await readFile(path, 'utf8')
+  const at = text.indexOf('"frame":"') + '"frame":"'.length
+  await writeFile(path, `${text.slice(0, at)}${text[at] === 'A' ? 'B' : 'A'}${text.slice(at + 1)}`)
+  const bad = await run(trusting)
+  assert.equal(bad.code, 20, bad.out + bad.err)
+  assert.match(bad.out + bad.err, /INVALID.*frame 2\b/)
 })
 
 test('the ledger is told who took which frames, before they leave; without the gateway’s key nothing is written into it', async () => {
