@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemoryStore } from '../support/memory-store.ts'
 import { Random } from '../support/random.ts'
-import { recordingFolder } from '../support/recording.ts'
+import { entry, recordingFolder, START } from '../support/recording.ts'
 import { clockStep } from './clock.ts'
 import { diskFull, spoolQuota } from './disk.ts'
 import { racingGateways } from './races.ts'
@@ -48,6 +48,21 @@ test('a frame that was delivered and is missing, altered or not the last thing l
   const bytes = new Account()
   await compare(given, store, [folder.signer], bytes)
   assert.match(bytes.violations[0] ?? '', /they differ at/)
+})
+
+test('the last words of a session that was cut are counted, behind what was recorded and could not be released any more', async () => {
+  await using folder = await recordingFolder()
+  const store = new MemoryStore()
+  const room = await folder.room({ store })
+  const { info, recorder } = await room.open(START)
+  const said = (text: string, kind = 'echo') => entry({ dir: 'out', kind, body: Buffer.from(text) })
+  await recorder.append([said('heard'), said('not released any more')])
+  await recorder.seal('failed', [said('farewell', 'farewell')])
+  const account = new Account()
+  const given = { session: info.id, client: Buffer.from('heardfarewell'), target: Buffer.alloc(0) }
+  const { missing } = await compare(given, store, [folder.signer], account)
+  assert.deepEqual([missing, account.violations], [{ client: 0, target: 0 }, []])
+  assert.deepEqual([account.delivered, account.recoverable], [13, 13])
 })
 
 test('the same seed draws the same', () => {
