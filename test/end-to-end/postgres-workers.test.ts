@@ -11,17 +11,15 @@ let server: PgServer
 let folder: GatewayFolder
 let gateway: RunningGateway
 
+const stack = new AsyncDisposableStack()
+
 before(async () => {
-  server = await startPostgres()
+  server = stack.use(await startPostgres())
   await server.sql(PEOPLE_SQL)
-  folder = await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], policy: PEOPLE_POLICY })
-  gateway = await spawnGateway(folder, { workers: 4 })
+  folder = stack.use(await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], policy: PEOPLE_POLICY }))
+  gateway = stack.use(await spawnGateway(folder, { workers: 4 }))
 })
-after(async () => {
-  await gateway[Symbol.asyncDispose]()
-  await folder[Symbol.asyncDispose]()
-  await server.stop()
-})
+after(() => stack.disposeAsync())
 
 async function connect(): Promise<Client> {
   const client = new Client({

@@ -18,7 +18,8 @@ import { LogLines } from './gateway-log.ts'
 import type { PgServer } from './pg-server.ts'
 
 const MAIN = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url))
-const START_TIMEOUT_MS = 30_000
+/** Four workers of a busy machine of two cores take half of it. */
+const START_TIMEOUT_MS = 90_000
 
 export const AGENT = 'agent-7'
 export const HUMAN = 'ada@example.com'
@@ -231,7 +232,11 @@ export async function spawnGateway(
     options.startTimeoutMs ?? START_TIMEOUT_MS,
   )
   listening.catch(() => undefined)
-  const { port } = await Promise.race([listening, early])
+  const { port } = await Promise.race([listening, early]).catch((error: unknown) => {
+    // What nobody holds would keep the test's process alive.
+    child.kill('SIGKILL')
+    throw error
+  })
   return {
     ...running(folder, Number(port), log, stop, false),
     pid: child.pid ?? 0,
