@@ -102,8 +102,8 @@ function pieces(nodes: readonly Syntax[], scope: Scope, walk: Walk, whole: boole
         ? [{ kind: 'any', source: '$HOME', many: false }, ...readBare(raw.slice(1))]
         : tilde(raw, parts.length === 1)
     }
-    // $"..." is read as a lone dollar and a string.
-    if (raw === '$' && parts[index + 1]?.type === 'string') return []
+    // $"..." is read as a dollar, at the end of what is before it, and a string.
+    if (BARE.has(node.type) && scope.source[node.end] === '"' && OPEN_DOLLAR.test(raw)) return readBare(raw.slice(0, -1))
     return nodePieces(node, scope, walk, whole)
   })
 }
@@ -120,6 +120,8 @@ function runs(nodes: readonly Syntax[]): Syntax[] {
   return parts
 }
 
+/** A dollar that no backslash makes an ordinary character. */
+const OPEN_DOLLAR = /(?:^|[^\\])(?:\\\\)*\$$/
 const BARE = new Set(['word', 'number', 'variable_name', 'test_operator', 'extglob_pattern', 'regex', '$'])
 
 function nodePieces(node: Syntax, scope: Scope, walk: Walk, whole: boolean): readonly RawPiece[] {

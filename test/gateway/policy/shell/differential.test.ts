@@ -139,7 +139,8 @@ const TOKENS = [
 
 test('of random texts made of what shells take apart, bash executes nothing that was not foreseen', () => {
   const count = Number(process.env['SALLYPORT_FUZZ'] ?? 60)
-  const seed = Number(process.env['SALLYPORT_SEED'] ?? Date.now())
+  // The same texts every time: a run that finds something new is for whoever asks for one (SALLYPORT_FUZZ, SALLYPORT_SEED).
+  const seed = Number(process.env['SALLYPORT_SEED'] ?? 1_795_912_166_783)
   const random = new Random(seed)
   for (let analysable = 0; analysable < count; ) {
     const text = Array.from({ length: random.between(2, 10) }, () => random.pick(TOKENS) + (random.chance(0.2) ? '' : ' ')).join(
