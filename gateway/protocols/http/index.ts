@@ -22,6 +22,8 @@ interface Connection {
   readonly signal: AbortSignal
   /** Requests under way. */
   busy: number
+  /** Of the sessions its requests have joined: their ends end it. */
+  readonly watched: WeakSet<AbortSignal>
   /** Told of what is nobody's fault but ours. */
   readonly fail: (error: unknown) => void
 }
@@ -37,7 +39,7 @@ export const http: Protocol = {
     if (socket === undefined) return
     server ??= makeServer()
     const closed = new Promise<void>((resolve, reject) => {
-      connections.set(socket, { sessions, signal, busy: 0, fail: reject })
+      connections.set(socket, { sessions, signal, busy: 0, watched: new WeakSet(), fail: reject })
       socket.once('close', () => resolve())
     })
     const leave = (): void => void socket.destroy()
@@ -77,10 +79,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     })
     using joined = await sessions.join(knock, run, (session) => new Visit(session), signal)
     const { session, state } = joined
-    // Whoever comes next by this connection would only learn that its session is over.
-    const close = (): void => void (connection.busy === 0 && request.socket.destroy())
-    session.signal.addEventListener('abort', close, { once: true })
-    request.socket.once('close', () => session.signal.removeEventListener('abort', close))
+    endWith(session.signal, connection, request.socket)
     await exchange({ request, target, prefix }, response, { session, visit: state })
     if (session.signal.aborted) request.socket.destroySoon()
   } catch (error) {
@@ -91,6 +90,15 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   } finally {
     connection.busy--
   }
+}
+
+/** Whoever comes next by this connection would only learn that its session is over. Once for each session, whatever the number of requests. */
+function endWith(session: AbortSignal, connection: Connection, socket: Duplex): void {
+  if (connection.watched.has(session)) return
+  connection.watched.add(session)
+  const close = (): void => void (connection.busy === 0 && socket.destroy())
+  session.addEventListener('abort', close, { once: true })
+  socket.once('close', () => session.removeEventListener('abort', close))
 }
 
 function addressOf({ socket }: IncomingMessage): string {

@@ -116,6 +116,20 @@ test('requests of one identity share a session, those of another run have their 
   assert.equal(new Set(frames.slice(0, 16).map(({ channel }) => channel)).size, 8)
 })
 
+test('a connection that is kept for many requests keeps nothing of each', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warned)
+  const { listener } = origin((_, response) => response.end('ok'))
+  await using gateway = await httpGateway(listener)
+  for (let asked = 0; asked < 40; asked++) await (await fetch(gateway.url, { headers: bearer(gateway) })).text()
+  process.off('warning', warned)
+  assert.deepEqual(
+    warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'),
+    [],
+  )
+})
+
 test('what a rule forbids never reaches the target, and the client learns why', async () => {
   const { seen, listener } = origin((_, response) => response.end('ok'))
   await using gateway = await httpGateway(listener)
