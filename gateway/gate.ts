@@ -234,7 +234,7 @@ export class Gate {
       approvals.request({
         ...asker,
         kind: message.kind,
-        command: masker.text(message.command?.() ?? ''),
+        command: masker.text(message.command?.(masker) ?? ''),
         facts: { ...masker.facts(message.facts()) },
         rules: [...verdict.rules],
         reason: verdict.reason,

@@ -52,8 +52,11 @@ export interface Message {
   split?(units: number): readonly [head: Message | undefined, tail: Message | undefined]
   /** Everything an approval must be bound to beside identity, target and policy: exact bytes, parameters, role, settings. */
   binding?(): readonly Uint8Array[]
-  /** What an approver reads: the whole command as text (unredacted; the masker redacts it before it is stored). */
-  command?(): string
+  /**
+   * What an approver reads: the whole command as text. The masker's detectors go over it before it is stored; what only the protocol knows
+   * to hide (credentials in headers, labelled fields) it hides itself, with `redactor`, which the gate always gives.
+   */
+  command?(redactor?: Redactor): string
 }
 
 /** How one field is to be treated; made once per column or path, not per value. */

@@ -71,11 +71,13 @@ export class HttpMessage implements Message {
     return this.streams ? [this.#exact, randomBytes(32)] : [this.#exact]
   }
 
-  /** The request as its target would read it; a body that is no text by its size alone. */
-  command(): string {
-    const size = headSize(this.bytes)
-    const body = this.#parts.media === 'opaque' ? `(${this.bytes.length - size} bytes)` : this.bytes.subarray(size)
-    return `${Buffer.from(this.bytes.subarray(0, size)).toString('latin1')}${Buffer.from(body).toString()}`
+  /** The request as its tape has it: credentials in headers and what is labelled by its key are nobody's to read; a body that is no text by its size alone. */
+  command(redactor?: Redactor): string {
+    if (redactor === undefined) return `${this.#parts.facts['method']} ${this.#parts.facts['path']}`
+    const { bytes } = this.redacted(redactor)
+    const size = headSize(bytes)
+    const body = this.#parts.media === 'opaque' ? `(${bytes.length - size} bytes)` : bytes.subarray(size)
+    return `${Buffer.from(bytes.subarray(0, size)).toString('latin1')}${Buffer.from(body).toString()}`
   }
 }
 

@@ -33,7 +33,14 @@ export class Visit {
 
   /** Its connections are this session's alone. Rejects TARGET_REFUSED where there is no credential. */
   upstream(): Promise<Upstream> {
-    this.#upstream ??= this.#session.credential().then((credential) => new Upstream(this.#session.target, credential))
+    this.#upstream ??= this.#session.credential().then(
+      (credential) => new Upstream(this.#session.target, credential),
+      (error: unknown) => {
+        // What could not be read now may be there for the next request.
+        this.#upstream = undefined
+        throw error
+      },
+    )
     return this.#upstream
   }
 

@@ -168,16 +168,23 @@ test('a held request goes on as it was once somebody approved it, and only then'
   const { seen, listener } = origin(({ body }, response) => response.end(`paid ${body}`))
   await using gateway = await httpGateway(listener)
   using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
-  const asking = fetch(`${gateway.url}/payments/7`, { method: 'POST', headers: bearer(gateway), body: 'amount=5' })
+  const asking = fetch(`${gateway.url}/payments/7`, {
+    method: 'POST',
+    headers: { ...bearer(gateway), cookie: 'sid=kept', 'content-type': 'application/x-www-form-urlencoded' },
+    body: 'amount=5&nickname=bo',
+  })
   let id: string | undefined
   while (id === undefined) {
     await wait(20)
     id = (await desk.list()).find(({ state }) => state === 'pending')?.id
   }
   assert.equal(seen.length, 0)
+  const { command } = await desk.get(id)
+  assert.match(command, /^POST \/payments\/7 [\s\S]*amount=5&nickname=\[MASKED:nickname:/)
+  assert.ok(!command.includes('sid=kept'), 'what the tape hides, the desk hides')
   await desk.decide(id, { act: 'approve' }, GRACE)
   const response = await asking
-  assert.deepEqual([response.status, await response.text()], [200, 'paid amount=5'])
+  assert.deepEqual([response.status, await response.text()], [200, 'paid amount=5&nickname=bo'])
   const { frames } = await tapeOf(gateway)
   assert.deepEqual(
     frames.map(({ kind, verdict }) => [kind, verdict?.act]),
