@@ -1,4 +1,4 @@
-import { open, readFile, stat, unlink } from 'node:fs/promises'
+import { lstat, readlink, symlink, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -9,10 +9,10 @@ import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
 const PATIENCE_MS = 30_000
 /** Between two looks at a lock somebody holds. */
 const LOOK_EVERY_MS = 2
-/** A lock with no readable owner, or of a process on another machine, is given up for dead after this: far longer than any one write. */
+/** A lock of a process on another machine, or with no readable owner, is given up for dead after this: far longer than any one write. */
 const UNKNOWN_OWNER_MS = 60_000
 
-/** One object's write lock among processes, as a file beside it; Node has no flock(2). Left behind by a dead process, it is broken. */
+/** One object's write lock among processes, as a symbolic link beside it that names its owner; Node has no flock(2). Left behind by a dead process, it is broken. */
 export class FileLock {
   readonly #path: string
 
@@ -37,18 +37,10 @@ export class FileLock {
   }
 }
 
+/** A symbolic link comes into being with its text, at once: no kill and no full disk leaves a lock without its owner's mark. */
 async function create(path: string): Promise<boolean> {
   try {
-    const file = await open(path, 'wx', 0o600)
-    try {
-      await file.write(JSON.stringify(OWN_MARK))
-    } catch (error) {
-      // On a full disk: a lock without an owner's mark would keep everybody out for a minute, also when there is room again.
-      await unlink(path)
-      throw error
-    } finally {
-      await file.close()
-    }
+    await symlink(JSON.stringify(OWN_MARK), path)
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
@@ -58,14 +50,20 @@ async function create(path: string): Promise<boolean> {
 
 async function isStale(path: string): Promise<boolean> {
   try {
-    const mark = parseMark(await readFile(path, 'utf8'))
+    const mark = parseMark(await readlink(path).catch(notALink))
     const life = mark === undefined ? 'foreign' : lifeOf(mark)
     if (life !== 'foreign') return life === 'dead'
-    return Date.now() - (await stat(path)).mtimeMs > UNKNOWN_OWNER_MS
+    return Date.now() - (await lstat(path)).mtimeMs > UNKNOWN_OWNER_MS
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false
     throw error
   }
+}
+
+/** A plain file under the lock's name: not ours, and nothing tells whose. */
+function notALink(error: unknown): string {
+  if (codeOf(error) === 'EINVAL') return ''
+  throw error
 }
 
 /** Removes a stale lock. Only one breaker at a time looks again and removes, so that nobody removes the lock of the one who came after. */

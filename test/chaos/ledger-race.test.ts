@@ -75,7 +75,10 @@ test('processes killed in the middle of appends lose nothing they were told is d
   ])
   for (let round = 0; round < 4; round += 1) {
     const writers = [...told.keys()].map((gateway) => ({ gateway, writer: start(made.path, gateway) }))
-    await Promise.all(writers.map(({ writer }) => once(writer.child.stdout ?? writer.child, 'data')))
+    await Promise.all(
+      writers.map(({ writer }) => Promise.race([once(writer.child.stdout ?? writer.child, 'data'), once(writer.child, 'close')])),
+    )
+    for (const { gateway, writer } of writers) assert.equal(writer.child.exitCode, null, `${gateway} ended by itself`)
     for (const { writer } of writers) writer.child.kill('SIGKILL')
     await Promise.all(writers.map(({ writer }) => once(writer.child, 'close')))
     for (const { gateway, writer } of writers) for (const number of writer.told) told.get(gateway)?.add(number)

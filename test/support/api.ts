@@ -234,7 +234,7 @@ export function askAt(port: number, path: string, { method, body, raw, headers =
             headers: response.headers,
             bytes,
             text,
-            json: text.startsWith('{') ? JSON.parse(text) : undefined,
+            json: isJson(response.headers['content-type']) ? JSON.parse(text) : undefined,
           })
         })
       },
@@ -242,6 +242,10 @@ export function askAt(port: number, path: string, { method, body, raw, headers =
     outgoing.on('error', reject)
     outgoing.end(sent)
   })
+}
+
+function isJson(type: string | undefined): boolean {
+  return type !== undefined && /^application\/(?:[a-z.-]+\+)?json\b/.test(type)
 }
 
 /** Reads server-sent events one by one; `close` hangs up. */

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readlinkSync, watch } from 'node:fs'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { codeOf } from '../../../recorder/files.ts'
 import { OWN_MARK } from '../../../recorder/process-mark.ts'
 import { FileStore } from '../../../recorder/store/store-file.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
@@ -50,7 +54,41 @@ test('the lock of a process that died does not keep others out', async () => {
   const store = new FileStore(at.path)
   await store.append('log', 0, Buffer.from('a'))
   const { stdout } = await run(process.execPath, ['-e', 'console.log(process.pid)'])
-  await writeFile(join(at.path, '.lock-log'), JSON.stringify({ ...OWN_MARK, pid: Number(stdout), started: '1' }))
+  await symlink(JSON.stringify({ ...OWN_MARK, pid: Number(stdout), started: '1' }), join(at.path, '.lock-log'))
   await store.append('log', 1, Buffer.from('b'))
   assert.equal(await store.size('log'), 2)
+})
+
+test('a lock is never without the mark of its owner: whoever is killed at any moment, the next goes on at once', async () => {
+  await using at = await folder()
+  const appender = `
+    const { FileStore } = await import(${JSON.stringify(STORE_MODULE)})
+    const store = new FileStore(process.argv[1])
+    console.log('going')
+    for (;;) await store.append('log', await store.size('log').catch(() => 0), Buffer.from('a')).catch(() => undefined)`
+  const watcher = watch(at.path)
+  const unmarked: string[] = []
+  watcher.on('change', () => {
+    try {
+      JSON.parse(readlinkSync(join(at.path, '.lock-log')))
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') unmarked.push(String(error))
+    }
+  })
+  for (let round = 0; round < 5; round += 1) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', appender, at.path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    await delay(50 + round * 7)
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    const store = new FileStore(at.path)
+    const size = await store.size('log').catch(() => 0)
+    const before = performance.now()
+    await store.append('log', size, Buffer.from('b'))
+    assert.ok(performance.now() - before < 20_000, 'waited for nobody')
+  }
+  watcher.close()
+  assert.deepEqual(unmarked, [])
 })
