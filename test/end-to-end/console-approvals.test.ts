@@ -39,6 +39,8 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
   const origin = new URL(rig.console.url).origin
   await one.page.goto(`${origin}/approvals/${held.id}`)
   await one.page.getByRole('button', { name: 'Break the glass' }).waitFor()
+  // Looked up after the request itself.
+  await one.page.getByText('use the archive job').first().waitFor()
   const shown = (await one.page.locator('.command pre').textContent()) ?? ''
   assert.ok(!/[\u202e\u200b\u0007\u001b]/.test(shown))
   assert.match(shown, /\\u\{202e\}.*\\u\{200b\}.*\\x07.*\\x1b/)
@@ -62,6 +64,30 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
   await other.page.getByRole('button', { name: 'Write the review' }).click()
   await other.page.getByText('Reviewed by').waitFor()
   assert.equal((await desk.get(held.id)).review?.note, 'it was down indeed')
+
+  // A tab that hears nothing any more decides what another tab decided before it.
+  const raced = await desk.submit(ask({ approvers: { groups, count: 1 }, facts: { fingerprint: 'f' }, binding: '4'.repeat(64) }))
+  const twin = await browser.tab(other)
+  await twin.page.route('**/events', (route) => route.abort())
+  for (const { page } of [other, twin]) {
+    await page.goto(`${origin}/approvals/${raced.id}`)
+    await page
+      .getByLabel(/^Reason/)
+      .first()
+      .fill('not tonight')
+  }
+  await other.page.getByRole('button', { name: 'Reject', exact: true }).click()
+  await other.page.locator('.request h2 .mark-a-rejected').waitFor()
+  await twin.page.getByRole('button', { name: /^Approve/ }).click()
+  const told = (await twin.page.getByRole('alert').first().textContent()) ?? ''
+  assert.match(told, /rejected/)
+  await picture('raced', twin.page)
+  await twin.page.locator('.request h2 .mark-a-rejected').waitFor()
+  assert.deepEqual(
+    (await desk.get(raced.id)).decisions.map(({ act }) => act),
+    ['reject'],
+  )
+  await twin.page.close()
 
   const access = await desk.submit(
     ask({
