@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { Random } from '../support/random.ts'
 import { clockStep } from './clock.ts'
 import { diskFull, spoolQuota } from './disk.ts'
+import { failingService } from './failing-service.ts'
 import { killGateway } from './kill-gateway.ts'
 import { lostMachine, lostMachineWindow } from './lost-machine.ts'
 import { partition } from './partition.ts'
@@ -19,6 +20,7 @@ const SCENARIOS: readonly Scenario[] = [
   storm,
   latency,
   outage,
+  failingService,
   partition,
   diskFull,
   spoolQuota,
@@ -70,13 +72,12 @@ if (values.help || wrong || !Number.isInteger(seed) || (runs !== undefined && !(
 }
 
 function told(
-  { runs: played, sessions, delivered, recoverable, lostInWindow, refusedUnrecorded, violations: found, skipped }: Account,
+  { runs: played, sessions, delivered, recoverable, lostInWindow, refusedUnrecorded, violations: found, instead }: Account,
   seconds: number,
 ): string {
-  if (skipped !== undefined) return `NOT RUN: ${skipped}`
   const lost = lostInWindow === 0 ? '' : `, ${lostInWindow} lost within the stated window`
   const refused = refusedUnrecorded === 0 ? '' : `, ${refusedUnrecorded} told in refusals that no tape has`
-  return `${played} runs, ${sessions} sessions, ${delivered} delivered, ${recoverable} recoverable${lost}${refused}, ${found.length} violations, ${seconds} s`
+  return `${played} runs, ${sessions} sessions, ${delivered} delivered, ${recoverable} recoverable${lost}${refused}, ${found.length} violations, ${seconds} s${instead === undefined ? '' : `; IN ITS PLACE: ${instead}`}`
 }
 
 function hash(text: string): number {

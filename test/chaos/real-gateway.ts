@@ -22,13 +22,15 @@ export class RealGateway implements AsyncDisposable {
   readonly dataDir: string
   readonly key: string
   readonly target: EchoTarget
+  readonly #env: NodeJS.ProcessEnv
   #running: Awaited<ReturnType<typeof spawnGateway>> | undefined
 
-  private constructor(path: string, key: string, target: EchoTarget) {
+  private constructor(path: string, key: string, target: EchoTarget, env: NodeJS.ProcessEnv) {
     this.path = path
     this.dataDir = join(path, 'data')
     this.key = key
     this.target = target
+    this.#env = env
   }
 
   static async make(options: {
@@ -36,8 +38,10 @@ export class RealGateway implements AsyncDisposable {
     readonly postgres?: PgServer
     readonly store?: BlobPlace
     readonly gateway?: string
+    /** Added to the gateway's environment. */
+    readonly env?: NodeJS.ProcessEnv
   }): Promise<RealGateway> {
-    const { durability, postgres, store, gateway = 'gw1' } = options
+    const { durability, postgres, store, gateway = 'gw1', env = {} } = options
     const path = await mkdtemp(join(tmpdir(), 'sallyport-chaos-'))
     const key = newAccessKey()
     const target = await EchoTarget.start()
@@ -46,7 +50,8 @@ export class RealGateway implements AsyncDisposable {
     const password = join(path, 'password')
     const accountKey = join(path, 'account-key')
     await writeFile(password, postgres?.password ?? '', { mode: 0o600 })
-    if (store !== undefined) await writeFile(accountKey, 'key' in store.access ? store.access.key : '', { mode: 0o600 })
+    const access = store !== undefined && 'key' in store.access ? store.access : undefined
+    if (access !== undefined) await writeFile(accountKey, access.key, { mode: 0o600 })
     const listener = { address: '127.0.0.1:0', tls: { mode: 'optional' } }
     const config = {
       gateway,
@@ -55,7 +60,15 @@ export class RealGateway implements AsyncDisposable {
       recording: { durability, spool: { size: 64 } },
       ...(store === undefined
         ? {}
-        : { store: { blob: { url: store.url, container: store.container, key: { file: accountKey } } } }),
+        : {
+            store: {
+              blob: {
+                url: store.url,
+                container: store.container,
+                ...(access === undefined ? {} : { key: { file: accountKey } }),
+              },
+            },
+          }),
       listeners: { echo: listener, ...(postgres === undefined ? {} : { postgres: listener }) },
       targets: [
         {
@@ -86,7 +99,7 @@ export class RealGateway implements AsyncDisposable {
     }
     await writeFile(join(path, 'sallyport.yaml'), JSON.stringify(config))
     await writeFile(join(path, 'policy.yaml'), 'version: 1\nrules: []\n')
-    return new RealGateway(path, key, target)
+    return new RealGateway(path, key, target, env)
   }
 
   /** Resolves when it listens; what a dead one left is recovered by then. */
@@ -94,7 +107,7 @@ export class RealGateway implements AsyncDisposable {
     const { path, dataDir, key } = this
     const keys = { agent: key, human: key, approver: key }
     const folder = { path, dataDir, config: join(path, 'sallyport.yaml'), keys, [Symbol.asyncDispose]: async () => undefined }
-    this.#running = await spawnGateway(folder, { startTimeoutMs: START_TIMEOUT_MS })
+    this.#running = await spawnGateway(folder, { startTimeoutMs: START_TIMEOUT_MS, env: this.#env })
   }
 
   get log(): LogLines {

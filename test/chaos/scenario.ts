@@ -21,7 +21,8 @@ export class Account {
   /** Told to clients whose session could not be opened: nothing was let through, and there is no tape that could have it. */
   refusedUnrecorded = 0
   readonly violations: string[] = []
-  skipped: string | undefined
+  /** What was played in place of what the scenario says, and why: this machine or user cannot. */
+  instead: string | undefined
 
   violation(what: string): void {
     this.violations.push(what)

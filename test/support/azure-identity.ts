@@ -80,9 +80,9 @@ export function withEnv(variables: Readonly<Record<string, string>>): Disposable
   }
 }
 
-/** A certificate for loopback that this process trusts from now on, as NODE_EXTRA_CA_CERTS makes others do. */
-export async function trustedTls(): Promise<Identity> {
-  const tls = await selfSigned()
+/** A certificate for loopback and `addresses` that this process trusts from now on, as NODE_EXTRA_CA_CERTS makes others do. */
+export async function trustedTls(...addresses: readonly string[]): Promise<Identity> {
+  const tls = await selfSigned('localhost', 'sha256', addresses)
   setDefaultCACertificates([...getCACertificates('default'), tls.cert])
   return tls
 }

@@ -40,13 +40,15 @@ export interface Azurite extends AsyncDisposable {
 
 let count = 0
 
-/** The emulator in this process, in memory, on a free port. With `tls` it speaks HTTPS and takes tokens. */
+/** The emulator in this process, in memory, on a free port of `host`. With `tls` it speaks HTTPS and takes tokens. */
 export async function startAzurite({
   tls,
   memorySize = MEMORY_SIZE,
+  host = '127.0.0.1',
 }: {
   readonly tls?: Identity
   readonly memorySize?: number
+  readonly host?: string
 } = {}): Promise<Azurite> {
   const load = createRequire(import.meta.url)
   const Server: BlobServerClass = load('azurite/dist/src/blob/BlobServer').default
@@ -57,7 +59,7 @@ export async function startAzurite({
   if (tls !== undefined) for (const name of ['cert', 'key'] as const) await writeFile(files[name], tls[name], { mode: 0o600 })
   const server = new Server(
     new Configuration(
-      '127.0.0.1',
+      host,
       0,
       KEEP_ALIVE_S,
       join(folder, 'blobs.json'),
@@ -79,7 +81,15 @@ export async function startAzurite({
     ),
   )
   await server.start()
-  const url = `${server.getHttpServerAddress()}/${AZURITE_ACCOUNT}`
+  return azuriteAt(`${server.getHttpServerAddress()}/${AZURITE_ACCOUNT}`, async () => {
+    await server.close()
+    await server.clean()
+    await rm(folder, { recursive: true, force: true })
+  })
+}
+
+/** One that runs somewhere else. */
+export function azuriteAt(url: string, end: () => Promise<void>): Azurite {
   const credential = new StorageSharedKeyCredential(AZURITE_ACCOUNT, AZURITE_KEY)
   const service = new BlobServiceClient(url, credential)
   return {
@@ -92,10 +102,6 @@ export async function startAzurite({
       await service.getContainerClient(container).create()
       return { url, container, access: { key: AZURITE_KEY } }
     },
-    async [Symbol.asyncDispose]() {
-      await server.close()
-      await server.clean()
-      await rm(folder, { recursive: true, force: true })
-    },
+    [Symbol.asyncDispose]: end,
   }
 }

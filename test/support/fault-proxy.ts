@@ -19,19 +19,15 @@ export interface FaultProxy extends AsyncDisposable {
   /** The same as the emulator's, but through here. */
   readonly url: string
   treat: (method: string, path: string) => Treatment
-  /** Requests that were not simply passed on. */
-  readonly faults: number
 }
 
 const BUSY = '<?xml version="1.0" encoding="utf-8"?><Error><Code>ServerBusy</Code><Message>busy</Message></Error>'
 
 export async function startFaultProxy(url: string): Promise<FaultProxy> {
   const to = new URL(url)
-  let faults = 0
   let treat: FaultProxy['treat'] = () => ({ act: 'pass' })
   const handle = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
     const treatment = treat(incoming.method ?? '', incoming.url ?? '')
-    if (treatment.act !== 'pass') faults += 1
     switch (treatment.act) {
       case 'swallow':
         incoming.resume()
@@ -81,9 +77,6 @@ export async function startFaultProxy(url: string): Promise<FaultProxy> {
     },
     set treat(given) {
       treat = given
-    },
-    get faults() {
-      return faults
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

@@ -5,10 +5,11 @@ export interface Identity {
   readonly cert: string
 }
 
-/** A self-signed certificate for localhost, its own CA; made at run time so that no key is ever stored. */
+/** A self-signed certificate for localhost and `addresses`, its own CA; made at run time so that no key is ever stored. */
 export async function selfSigned(
   commonName = 'localhost',
   algorithm: 'sha256' | 'sha384' | 'sha512' = 'sha256',
+  addresses: readonly string[] = [],
 ): Promise<Identity> {
   const made: GenerateResult = await generate([{ name: 'commonName', value: commonName }], {
     keyType: 'ec',
@@ -19,10 +20,7 @@ export async function selfSigned(
       { name: 'basicConstraints', cA: true },
       {
         name: 'subjectAltName',
-        altNames: [
-          { type: 2, value: 'localhost' },
-          { type: 7, ip: '127.0.0.1' },
-        ],
+        altNames: [{ type: 2, value: 'localhost' }, ...['127.0.0.1', ...addresses].map((ip) => ({ type: 7, ip }) as const)],
       },
     ],
   })
