@@ -9,6 +9,8 @@ export class HttpView implements View {
   read({ dir, kind, body, facts }: Frame): readonly Shown[] {
     if (dir === 'note' || body === null || body.length === 0) return []
     const part = facts['part']
+    if (kind === 'ws-call' && part === undefined) return [{ show: 'statement', label: 'call', text: utf8(body) }]
+    if (kind.startsWith('ws-')) return [shownMessage(facts['type'], body)]
     if (kind.endsWith('-body') || part === 'middle' || part === 'last') return [shownBody(body)]
     const size = headSize(body)
     const [start = '', ...headers] = latin1(body.subarray(0, Math.max(0, size - 4))).split('\r\n')
@@ -30,9 +32,20 @@ export function headSize(body: Uint8Array): number {
   return body.length
 }
 
-function shownBody(bytes: Uint8Array): Shown {
-  if (bytes.length > MAX_SHOWN_BYTES || bytes.includes(0)) return { show: 'bytes', label: 'body', size: bytes.length }
-  return { show: 'word', label: 'body', text: new TextDecoder().decode(bytes) }
+/** Of a WebSocket: a close frame begins with a code (RFC 6455, 5.5.1). */
+function shownMessage(type: unknown, body: Uint8Array): Shown {
+  if (type !== 'close') return shownBody(body, typeof type === 'string' ? type : 'message')
+  const code = ((body[0] ?? 0) << 8) | (body[1] ?? 0)
+  return { show: 'word', label: 'close', text: `${code} ${utf8(body.subarray(2))}`.trim() }
+}
+
+function utf8(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes)
+}
+
+function shownBody(bytes: Uint8Array, label = 'body'): Shown {
+  if (bytes.length > MAX_SHOWN_BYTES || bytes.includes(0)) return { show: 'bytes', label, size: bytes.length }
+  return { show: 'word', label, text: utf8(bytes) }
 }
 
 function latin1(bytes: Uint8Array): string {

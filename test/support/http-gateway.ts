@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { loadConfig } from '../../gateway/config.ts'
 import { hashAccessKey, newAccessKey } from '../../gateway/identity/access-key.ts'
 import { type Log, silentLog } from '../../gateway/log.ts'
@@ -46,10 +47,12 @@ export async function httpGateway(
     readonly log?: Log
     readonly credential?: string
     readonly tls?: 'required' | 'optional'
+    readonly onUpgrade?: (request: IncomingMessage, socket: Duplex) => void
   } = {},
 ): Promise<HttpGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-http-'))
   const origin = createServer(target)
+  if (options.onUpgrade !== undefined) origin.on('upgrade', options.onUpgrade)
   await once(origin.listen(0, '127.0.0.1'), 'listening')
   const keys = { agent: newAccessKey(), outsider: newAccessKey(), approver: newAccessKey() }
   const config = join(folder, 'sallyport.yaml')

@@ -41,7 +41,7 @@ export function routeOf(path: string): string {
 const IDS = /^(\d+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|(?=[\w-]*\d)[\w-]{20,})$/i
 
 /** A body may name an operation more exactly than the path does: GraphQL's, or JSON-RPC's and with it an MCP tool. */
-function callFacts(body: Uint8Array): Facts {
+export function callFacts(body: Uint8Array): Facts {
   if (body.length > MAX_CALL_BYTES) return {}
   let value: unknown
   try {

@@ -10,6 +10,8 @@ export class HttpDescriber implements Describer {
     const { dir, kind, facts, channel } = frame
     if (dir === 'note' || facts['origin'] === 'gateway') return []
     if (dir === 'in') {
+      if (kind === 'ws-call' && frame.body !== null)
+        return [{ told: 'statement', kind, text: Buffer.from(frame.body).toString().slice(0, MAX_BODY_CHARS), answer: null }]
       if (kind !== 'request' || facts['part'] === 'middle' || facts['part'] === 'last') return []
       return [{ told: 'statement', kind, text: textOf(frame), answer: isReleased(frame) ? channel : null }]
     }

@@ -5,10 +5,12 @@ import type { Gate } from '../../gate.ts'
 import type { Message, Output } from '../../message.ts'
 import type { Session } from '../../protocol.ts'
 import { HttpMessage } from './http-message.ts'
+import type { Place } from './location.ts'
 import { errorResponse, refusalResponse } from './refusal.ts'
 import { Reply } from './reply.ts'
 import { readRequest } from './request.ts'
 import { readResponse } from './response.ts'
+import type { Answer } from './upstream.ts'
 import type { Visit } from './visit.ts'
 
 /** One request and its response, through the gate of the session it belongs to. Never rejects for what peers do. */
@@ -16,6 +18,7 @@ export async function exchange(
   asked: Asked,
   response: ServerResponse,
   { session, visit }: { readonly session: Session; readonly visit: Visit },
+  how: (asked: Asked, way: Way) => Promise<boolean> = forward,
 ): Promise<void> {
   const channel = visit.nextChannel()
   const left = new AbortController()
@@ -23,7 +26,7 @@ export async function exchange(
   const signal = AbortSignal.any([session.signal, left.signal])
   const reply = new Reply(response, signal)
   try {
-    const passed = await forward(asked, { visit, channel, reply, signal })
+    const passed = await how(asked, { visit, channel, reply, signal, session: session.signal })
     if (!passed) return
     await reply.end()
   } catch (error) {
@@ -39,15 +42,18 @@ export interface Asked {
   readonly prefix: string
 }
 
-interface Way {
+export interface Way {
   readonly visit: Visit
   readonly channel: number
   readonly reply: Reply
+  /** Aborted when the client has left, and with the session. */
   readonly signal: AbortSignal
+  readonly session: AbortSignal
 }
 
 /** False where a refusal was the answer. */
-async function forward(asked: Asked, { visit, channel, reply, signal }: Way): Promise<boolean> {
+async function forward(asked: Asked, way: Way): Promise<boolean> {
+  const { visit, channel, reply, signal } = way
   const request = await readRequest(asked, { channel, fields: visit.fields })
   const through = (message: Message): AsyncGenerator<Output> => outputsOf(visit.gate, message, signal)
   for await (const output of through(request.message)) {
@@ -57,15 +63,19 @@ async function forward(asked: Asked, { visit, channel, reply, signal }: Way): Pr
   }
   const upstream = await visit.upstream()
   const answer = await upstream.ask(request.head, request.body(through), await visit.credential(), signal)
+  const place = { prefix: asked.prefix, authority: upstream.authority }
+  return pass(answer, { method: request.head.method, place }, way)
+}
+
+/** The answer, through the gate to the client. False where a refusal was said in its place. */
+export async function pass(
+  answer: Answer,
+  { method, place }: { readonly method: string; readonly place: Place },
+  { visit, channel, reply, signal }: Way,
+): Promise<boolean> {
   try {
-    const parts = readResponse(answer, {
-      channel,
-      fields: visit.fields,
-      method: request.head.method,
-      place: { prefix: asked.prefix, authority: upstream.authority },
-    })
-    for await (const message of parts) {
-      for await (const output of through(message)) {
+    for await (const message of readResponse(answer, { channel, fields: visit.fields, method, place })) {
+      for await (const output of outputsOf(visit.gate, message, signal)) {
         if (output.own !== undefined) {
           await reply.say(output.bytes)
           return false
@@ -80,7 +90,7 @@ async function forward(asked: Asked, { visit, channel, reply, signal }: Way): Pr
 }
 
 /** What may be written of this message, in order. */
-async function* outputsOf(gate: Gate, message: Message, signal: AbortSignal): AsyncGenerator<Output> {
+export async function* outputsOf(gate: Gate, message: Message, signal: AbortSignal): AsyncGenerator<Output> {
   for await (const outputs of gate.pass([message], signal)) yield* outputs
 }
 

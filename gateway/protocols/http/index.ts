@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Protocol, Sessions } from '../../protocol.ts'
@@ -8,6 +8,7 @@ import { pairsOf } from './head.ts'
 import { knockOf } from './knock.ts'
 import { errorResponse } from './refusal.ts'
 import { Reply } from './reply.ts'
+import { isWebSocket, upgrading } from './upgrade.ts'
 import { Visit } from './visit.ts'
 
 /** More than any client sends; what is larger is refused with 431. */
@@ -59,14 +60,24 @@ function makeServer(): Server {
     requestTimeout: 0,
     insecureHTTPParser: false,
     joinDuplicateHeaders: false,
+    shouldUpgradeCallback: isWebSocket,
   })
   made.on('request', (request, response) => void answer(request, response))
+  made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
   made.on('connection', (socket) => void socket.setTimeout(SILENT_MS, () => socket.destroy()))
   // Node answers what it cannot parse itself, with 400, 408 or 431, and closes.
   return made
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answerUpgrade(request: IncomingMessage, socket: Duplex, first: Buffer): Promise<void> {
+  if (first.length > 0) socket.unshift(first)
+  const response = new ServerResponse(request)
+  response.assignSocket(request.socket)
+  await answer(request, response, upgrading(socket))
+  socket.end()
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, how?: ReturnType<typeof upgrading>): Promise<void> {
   const connection = connections.get(request.socket)
   if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
   const { sessions, signal } = connection
@@ -80,7 +91,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     using joined = await sessions.join(knock, run, (session) => new Visit(session), signal)
     const { session, state } = joined
     endWith(session.signal, connection, request.socket)
-    await exchange({ request, target, prefix }, response, { session, visit: state })
+    await exchange({ request, target, prefix }, response, { session, visit: state }, how)
     if (session.signal.aborted) request.socket.destroySoon()
   } catch (error) {
     // Before there is a session there is no tape either: the log has it, as it has every failed proof.

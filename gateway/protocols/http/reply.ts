@@ -28,6 +28,16 @@ export class Reply {
     await this.more(body)
   }
 
+  /** The head of a connection that is no longer HTTP from here on (RFC 9110, 15.2.2). */
+  switch(bytes: Uint8Array): void {
+    const { status, headers } = parseResponse(bytes)
+    const { socket } = this.#response
+    if (socket === null) return
+    this.#response.detachSocket(socket)
+    const lines = [...headers, ['connection', 'Upgrade']].map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.write(`HTTP/1.1 ${status} Switching Protocols\r\n${lines.join('')}\r\n`, 'latin1')
+  }
+
   async more(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0 || this.#response.destroyed) return
     if (this.#response.write(bytes)) return

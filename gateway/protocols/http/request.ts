@@ -15,7 +15,7 @@ const MAX_WHOLE_BYTES = 1024 * 1024
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 
 /** The client's own proof, what chooses its target, and what would change how the answer can be read. */
-const OURS = new Set([
+export const OURS = new Set([
   'authorization',
   'x-sallyport-key',
   'x-sallyport-run',

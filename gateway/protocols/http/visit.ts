@@ -1,8 +1,9 @@
 import type { Gate } from '../../gate.ts'
 import type { Session } from '../../protocol.ts'
 import { Fields } from './fields.ts'
-import type { Headers } from './head.ts'
+import type { Headers, RequestHead } from './head.ts'
 import { injected } from './injected.ts'
+import { askUpgrade, type Upgraded } from './upgrade-upstream.ts'
 import { Upstream } from './upstream.ts'
 import { HttpWire } from './wire.ts'
 
@@ -29,6 +30,12 @@ export class Visit {
   /** Read anew each time, so that a token or secret that was renewed counts from the next request on. Rejects TARGET_REFUSED. */
   async credential(): Promise<Headers> {
     return injected(await this.#session.credential())
+  }
+
+  /** A connection of its own, for what is no longer HTTP. Rejects TARGET_UNREACHABLE or TARGET_REFUSED. */
+  async upgrade(head: RequestHead, signal: AbortSignal): Promise<Upgraded> {
+    const credential = await this.#session.credential()
+    return askUpgrade(head, { target: this.#session.target, credential, proof: injected(credential), signal })
   }
 
   /** Its connections are this session's alone. Rejects TARGET_REFUSED where there is no credential. */

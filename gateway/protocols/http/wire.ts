@@ -1,6 +1,7 @@
 import type { Refusal } from '../../../schemas/verdict.ts'
 import type { Message, Output, Wire } from '../../message.ts'
 import { refusalResponse } from './refusal.ts'
+import { TunnelMessage } from './tunnel-message.ts'
 
 /**
  * HTTP's bytes are read and written by the server and the pool; what passes here are whole messages and parts of bodies, so that
@@ -8,12 +9,17 @@ import { refusalResponse } from './refusal.ts'
  */
 export class HttpWire implements Wire {
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
-    return [{ to: message.from === 'client' ? 'server' : 'client', bytes }]
+    const framed = message instanceof TunnelMessage ? message.framed(bytes) : bytes
+    return [{ to: message.from === 'client' ? 'server' : 'client', bytes: framed }]
   }
 
   /** A response in the place of the one that will not come. In the middle of a body nothing can be said: the exchange is cut. */
   refuse(message: Message, refusal: Refusal): readonly Output[] {
     const { channel } = message
+    if (message instanceof TunnelMessage)
+      return [
+        { to: 'client', bytes: message.farewell(refusal), own: { kind: 'cut', channel, facts: { rules: [...refusal.rules] } } },
+      ]
     if (message.kind === 'response-body')
       return [{ to: 'client', bytes: EMPTY, own: { kind: 'cut', channel, facts: { rules: [...refusal.rules] } } }]
     return [{ to: 'client', bytes: refusalResponse(refusal), own: { kind: 'refusal', channel, facts: {} } }]

@@ -37,6 +37,15 @@ test('requests are commands, responses words, bodies texts or their size', () =>
   assert.deepEqual(view.read({ ...more, body: Buffer.from([0, 1]) }), [{ show: 'bytes', label: 'body', size: 2 }])
 })
 
+test('messages of a WebSocket are texts, calls commands, and a close its code and reason', () => {
+  const view = new HttpView()
+  const message = { ...base, dir: 'in', kind: 'ws-input', facts: { type: 'text' }, body: Buffer.from('hello') } as const
+  assert.deepEqual(view.read(message), [{ show: 'word', label: 'text', text: 'hello' }])
+  assert.deepEqual(view.read({ ...message, kind: 'ws-call' }), [{ show: 'statement', label: 'call', text: 'hello' }])
+  const close = { ...message, facts: { type: 'close' }, body: Buffer.from([0x03, 0xe8, 0x62, 0x79, 0x65]) }
+  assert.deepEqual(view.read(close), [{ show: 'word', label: 'close', text: '1000 bye' }])
+})
+
 test('every byte of a message is in one of its fields', () => {
   const fields = dissectHttp(request.body ?? new Uint8Array())
   assert.deepEqual(

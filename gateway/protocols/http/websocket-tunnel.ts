@@ -1,0 +1,92 @@
+import { isUtf8 } from 'node:buffer'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Field, Redacted, Redactor, Side } from '../../message.ts'
+import { callFacts } from '../../policy/http/facts.ts'
+import { redactBody } from './body.ts'
+import type { Fields } from './fields.ts'
+import { type LastWords, type TunnelCodec, TunnelMessage } from './tunnel-message.ts'
+import { CLOSE_CODES, closePayload, encodeFrame, OPCODES, type WebSocketMessage, WebSocketReader } from './websocket.ts'
+
+const NAMES = new Map<number, string>(Object.entries(OPCODES).map(([name, code]) => [code, name]))
+const REASON: Field = { path: 'websocket.close', action: 'scan' }
+const CODE_BYTES = 2
+
+/** A WebSocket of an ordinary service: every message, control frames among them, passes the gate whole. */
+export class WebSocketTunnel implements TunnelCodec {
+  readonly #channel: number
+  readonly #fields: Fields
+  readonly #readers = { client: new WebSocketReader('client'), server: new WebSocketReader('server') }
+
+  constructor({ channel, fields }: { readonly channel: number; readonly fields: Fields }) {
+    this.#channel = channel
+    this.#fields = fields
+  }
+
+  receive(from: Side, chunk: Uint8Array): readonly TunnelMessage[] {
+    return this.#readers[from].receive(chunk).map((message) => this.#message(from, message))
+  }
+
+  /** Whole messages keep nothing back. */
+  rest(): readonly TunnelMessage[] {
+    return []
+  }
+
+  farewell(words: LastWords): Uint8Array {
+    return farewellFrame(words)
+  }
+
+  #message(from: Side, { opcode, payload }: WebSocketMessage): TunnelMessage {
+    if (opcode === OPCODES.text && !isUtf8(payload))
+      throw new ApplianceError('PROTOCOL_MALFORMED', 'WebSocket: a text message is not UTF-8')
+    const facts = factsOf(from, opcode, payload)
+    const calls = facts['rpc_method'] !== undefined || facts['graphql'] !== undefined
+    return new TunnelMessage({
+      from,
+      kind: from === 'server' ? 'ws-output' : calls ? 'ws-call' : 'ws-input',
+      channel: this.#channel,
+      bytes: payload,
+      facts,
+      redact: (redactor, bytes) => this.#redact(redactor, opcode, bytes),
+      frame: (bytes) => encodeFrame(from === 'client' ? 'server' : 'client', { opcode, payload: bytes }),
+      farewell: farewellFrame,
+    })
+  }
+
+  #redact(redactor: Redactor, opcode: number, bytes: Uint8Array): Redacted {
+    const sink = redactor.sink(bytes.length)
+    if (opcode === OPCODES.close) {
+      const code = Math.min(CODE_BYTES, bytes.length)
+      sink.copy(bytes, 0, code)
+      redactor.write(sink, bytes, code, bytes.length, REASON)
+    } else {
+      const media = opcode === OPCODES.text ? 'json' : 'unknown'
+      redactBody(redactor, sink, [bytes, 0, bytes.length], { media, fields: this.#fields })
+    }
+    const redacted = sink.finish()
+    if (redacted.masks === null) return { bytes, masks: null }
+    // A control frame cannot grow: a reason that would is left out, and a ping's is blank.
+    if (opcode >= OPCODES.close && redacted.bytes.length > MAX_CONTROL_BYTES)
+      return { bytes: opcode === OPCODES.close ? bytes.slice(0, CODE_BYTES) : new Uint8Array(), masks: null }
+    return redacted
+  }
+}
+
+const MAX_CONTROL_BYTES = 125
+
+function factsOf(from: Side, opcode: number, payload: Uint8Array): Facts {
+  const type = NAMES.get(opcode) ?? 'unknown'
+  if (opcode === OPCODES.close)
+    return { type, size: payload.length, ...(payload.length < 2 ? {} : { code: Buffer.from(payload).readUInt16BE() }) }
+  const calls = from === 'client' && opcode === OPCODES.text && payload[0] !== undefined && isBracket(payload[0])
+  return { type, size: payload.length, ...(calls ? callFacts(payload) : {}) }
+}
+
+function isBracket(byte: number): boolean {
+  return byte === 0x7b || byte === 0x5b
+}
+
+export function farewellFrame({ message, rules }: LastWords): Uint8Array {
+  const reason = rules.length === 0 ? message : `${message} [${rules.join(', ')}]`
+  return encodeFrame('client', { opcode: OPCODES.close, payload: closePayload(CLOSE_CODES.policy, `sallyport: ${reason}`) })
+}
