@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config, Listener } from '../schemas/config.ts'
+import type { SignInConfig } from '../schemas/config-identity.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { attesterProblems } from './attesters.ts'
 import { approvalProblems, notifySecrets } from './config-check-approvals.ts'
+import { issuerProblems, signInSecrets } from './config-check-identity.ts'
 import { sshProblems } from './config-check-ssh.ts'
 import { readSecret } from './credentials/upstream.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
@@ -24,6 +26,7 @@ export type Secrets = 'all' | 'store'
 const GROUPS = [
   ['identities', '*', 'groups'],
   ['jwt', '*', 'groups'],
+  ['console', 'signIn'],
 ]
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):/
@@ -45,6 +48,7 @@ export async function problemsOf(
     ...attesterProblems(config),
     ...(config.signer === undefined ? [] : vaultProblems(config.signer.keyVault.vault, ['signer', 'keyVault', 'vault'])),
     ...consoleProblems(config),
+    ...issuerProblems(config),
     ...approvalProblems(config, knownGroups(config)),
     ...duplicates(
       config.targets.map(({ name }) => name),
@@ -79,8 +83,12 @@ export async function problemsOf(
 export function knownGroups(config: {
   readonly identities?: Readonly<Config['identities']>
   readonly jwt?: Readonly<Config['jwt']>
+  readonly console?: { readonly signIn?: SignInConfig }
 }): ReadonlySet<string> {
+  const { oidc, saml } = config.console?.signIn ?? {}
   return new Set([
+    ...(oidc?.groups ?? []),
+    ...(saml?.groups ?? []),
     ...(config.identities ?? []).flatMap(({ groups = [] }) => groups),
     ...(config.jwt ?? []).flatMap(({ groups = [] }) => groups),
   ])
@@ -119,7 +127,8 @@ function tlsOf(listener: Config['listeners'][keyof Config['listeners']]): NonNul
   return listener !== undefined && 'tls' in listener && listener.tls !== undefined ? listener.tls : {}
 }
 
-function consoleProblems({ console: settings, identities, jwt }: Config): Problem[] {
+function consoleProblems(config: Config): Problem[] {
+  const { console: settings } = config
   if (settings === undefined) return []
   const { address, tls, url, roles } = settings
   const problems: Problem[] = []
@@ -133,7 +142,7 @@ function consoleProblems({ console: settings, identities, jwt }: Config): Proble
       `without tls access keys and evidence go in clear; only on loopback, or behind a proxy whose https:// url is given, not on ${address}`,
     )
   }
-  const known = knownGroups({ ...(identities ? { identities } : {}), ...(jwt ? { jwt } : {}) })
+  const known = knownGroups(config)
   for (const [role, groups = []] of Object.entries(roles)) {
     for (const [position, group] of groups.entries())
       if (!known.has(group))
@@ -142,8 +151,9 @@ function consoleProblems({ console: settings, identities, jwt }: Config): Proble
   return problems
 }
 
-function targetProblems({ targets, listeners, identities, jwt }: Config, env: NodeJS.ProcessEnv | undefined): Problem[] {
-  const known = knownGroups({ ...(identities ? { identities } : {}), ...(jwt ? { jwt } : {}) })
+function targetProblems(config: Config, env: NodeJS.ProcessEnv | undefined): Problem[] {
+  const { targets, listeners } = config
+  const known = knownGroups(config)
   return targets.flatMap((target, index) => {
     const at = ['targets', index]
     const problems: Problem[] = target.groups.flatMap((group, position) =>
@@ -303,6 +313,7 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
     file(['listeners', protocol, 'tls', 'cert'], cert)
     file(['listeners', protocol, 'tls', 'key'], key)
   }
+  for (const { at, source } of signInSecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
   for (const { at, source } of notifySecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
   for (const [index, path] of (config.listeners.ssh?.hostKeys ?? []).entries())
     file(['listeners', 'ssh', 'hostKeys', index], path)

@@ -2,15 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { StorePlace } from '../recorder/index.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
-import {
-  type Config,
-  Config as ConfigSchema,
-  type ConfiguredIdentity,
-  type Console,
-  type JwtIssuer,
-  type Limits,
-} from '../schemas/config.ts'
+import { type Config, Config as ConfigSchema, type ConfiguredIdentity, type Console, type Limits } from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
+import type { JwtIssuer, SignInConfig } from '../schemas/config-identity.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { type Attesters, attestersOf } from './attesters.ts'
@@ -60,6 +54,8 @@ export interface ConsoleSettings {
   readonly tls?: { readonly certFile?: string; readonly keyFile?: string }
   readonly url?: string
   readonly roles: Console['roles']
+  /** Through whom people sign in; files absolute. */
+  readonly signIn: SignInConfig
 }
 
 /** A checked configuration with every path absolute and every default filled in. */
@@ -192,10 +188,20 @@ export function signerOf({ keyVault }: NonNullable<Config['signer']>): VaultSign
   return { url: vault, key, identity: azureIdentityOf(keyVault), ...(version === undefined ? {} : { version }) }
 }
 
-function consoleOf({ address, tls, url, roles }: Console, from: (path: string) => string): ConsoleSettings {
+function consoleOf({ address, tls, url, roles, signIn = {} }: Console, from: (path: string) => string): ConsoleSettings {
   const { cert, key } = tls ?? {}
   const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
-  return { ...addressOf(address), roles, ...(tls === undefined ? {} : { tls: files }), ...(url === undefined ? {} : { url }) }
+  const { oidc, saml } = signIn
+  return {
+    ...addressOf(address),
+    roles,
+    signIn: {
+      ...(oidc === undefined ? {} : { oidc }),
+      ...(saml === undefined ? {} : { saml: { ...saml, certificates: saml.certificates.map(from) } }),
+    },
+    ...(tls === undefined ? {} : { tls: files }),
+    ...(url === undefined ? {} : { url }),
+  }
 }
 
 function listenerOf(config: Config, protocol: ProtocolName, from: (path: string) => string): ListenerSettings[] {

@@ -11,11 +11,13 @@ import { ApplianceError } from '../schemas/errors.ts'
 import { askForAccess, mayAsk } from './access.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
+import { localKey } from './credentials/local-key.ts'
 import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
 import { peopleOf } from './identity/people.ts'
+import { signInWays } from './identity/sign-in-ways.ts'
 import type { Log } from './log.ts'
 import { slackPlace } from './notify.ts'
 import { placesIn } from './places.ts'
@@ -59,15 +61,17 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
       (error) => log.stray(error),
     ),
   )
+  const onDenied = (client: string, why: string): void => {
+    log.denied(client, why)
+    denials.note(client, why)
+  }
   const doorkeeper = new Doorkeeper({
     identities: settings.identities,
     folder,
     jwt: await JwtProver.open(settings.jwt),
-    onDenied: (client, why) => {
-      log.denied(client, why)
-      denials.note(client, why)
-    },
+    onDenied,
   })
+  const flowKey = await localKey(places.keys, 'sign-in-flow')
   const links = await SignInLinks.open(places.links)
   const desk = stack.use(await FolderDesk.open(places.approvals, Date.now, ledger))
   const catalog = stack.use(
@@ -98,6 +102,8 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
         desk,
         ledger,
         links,
+        ways: await signInWays(own.signIn, { key: flowKey, from: settings.from, env }),
+        flowKey,
         people,
         slack,
         access: {
@@ -112,6 +118,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
         trusted: () => readGatewayKeys(places.keys),
         kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),
         onError: (error) => log.stray(error),
+        onDenied,
         ...(pages ? { pages: PAGES } : {}),
         ...(own.url === undefined ? {} : { url: own.url }),
       },

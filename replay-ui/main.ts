@@ -11,7 +11,7 @@ import './pages/sign-in.ts'
 import type { PickEvent } from './pages/approvals.ts'
 import type { FilterEvent } from './pages/sessions.ts'
 import type { SignedInEvent } from './pages/sign-in.ts'
-import { linkOf, type Route, routeOf, sessionsPath } from './router.ts'
+import { failedSignIn, linkOf, type Route, routeOf, sessionsPath } from './router.ts'
 import { applyTheme, nextTheme, storedTheme } from './theme.ts'
 
 applyTheme(storedTheme())
@@ -21,6 +21,7 @@ class SallyportApp extends LitElement {
   #state: 'asking' | 'out' | 'in' | 'failed' = 'asking'
   #problem = ''
   #link: string | undefined
+  #failed: ReturnType<typeof failedSignIn>
   #route: Route = routeOf(new URL(location.href))
   #waiting = 0
   readonly #api = new Api({
@@ -50,8 +51,9 @@ class SallyportApp extends LitElement {
   /** The token is in the address no longer than it takes to read it. */
   #takeLink(): void {
     const link = linkOf(location.hash)
-    if (link === undefined) return
-    this.#link = link
+    this.#failed = failedSignIn(location.hash) ?? this.#failed
+    if (link === undefined && failedSignIn(location.hash) === undefined) return
+    this.#link = link ?? this.#link
     history.replaceState(null, '', location.pathname + location.search)
   }
 
@@ -72,6 +74,7 @@ class SallyportApp extends LitElement {
     this.#me = me
     this.#state = 'in'
     this.#link = undefined
+    this.#failed = undefined
     this.#note = ''
     this.#live.start()
     void this.#countWaiting()
@@ -154,7 +157,7 @@ class SallyportApp extends LitElement {
       case 'failed':
         return html`<main class="page" id="main">${failure(this.#problem, () => void this.#ask())}</main>`
       case 'out':
-        return html`<sign-in-page .api=${this.#api} .link=${this.#link} .note=${this.#note} @signed-in=${(event: SignedInEvent) => this.#signedIn(event.me)}></sign-in-page>`
+        return html`<sign-in-page .api=${this.#api} .link=${this.#link} .note=${this.#note} .failed=${this.#failed} @signed-in=${(event: SignedInEvent) => this.#signedIn(event.me)}></sign-in-page>`
       case 'in':
         return this.#inside()
       default:

@@ -1,4 +1,4 @@
-import { SIGN_IN_FRAGMENT } from '../schemas/api-names.ts'
+import { SIGN_IN_FAILED_FRAGMENT, SIGN_IN_FRAGMENT, SIGN_IN_PROBLEMS, type SignInProblem } from '../schemas/api-names.ts'
 
 /** A frame, and a row within it: both from 0. */
 export interface FramePlace {
@@ -48,6 +48,11 @@ export function sessionsPath(filter: string): string {
 export function linkOf(hash: string): string | undefined {
   const [, token] = new RegExp(`^#${SIGN_IN_FRAGMENT}=([A-Za-z0-9_.~-]{1,200})$`).exec(hash) ?? []
   return token
+}
+
+/** Why somebody who came back from an issuer was not let in. */
+export function failedSignIn(hash: string): SignInProblem | undefined {
+  return SIGN_IN_PROBLEMS.find((problem) => hash === `#${SIGN_IN_FAILED_FRAGMENT}=${problem}`)
 }
 
 function decoded(part: string): string | undefined {

@@ -7,6 +7,11 @@ export const CSRF_HEADER = 'x-sallyport-csrf'
 export const PURPOSE_HEADER = 'x-sallyport-purpose'
 /** One-time links are `<console>/#sign-in=<token>`: a fragment is never sent, so it is in nobody's log. */
 export const SIGN_IN_FRAGMENT = 'sign-in'
+/** Whoever comes back from an issuer and is not let in finds `<console>/#sign-in-failed=<one of these>`. */
+export const SIGN_IN_FAILED_FRAGMENT = 'sign-in-failed'
+/** `denied`: not proved. `no-role`: proved, and nothing to see. `late`: not begun here, or too long ago. `away`: the issuer does not answer. */
+export const SIGN_IN_PROBLEMS = ['denied', 'no-role', 'late', 'away'] as const
+export type SignInProblem = (typeof SIGN_IN_PROBLEMS)[number]
 /** `live`: still written. `sealed`: signed end. `incomplete`: recovered after a crash, cut, or its header cannot be read. */
 export const SESSION_STATES = ['live', 'sealed', 'incomplete'] as const
 export type SessionState = (typeof SESSION_STATES)[number]

@@ -50,6 +50,23 @@ export const SignIn = Type.Union([
 ])
 export type SignIn = Static<typeof SignIn>
 
+/** What a command line needs to sign in where people do. */
+export const SignInLogin = Type.Object({ issuer: Type.String(), clientId: Type.String(), scope: Type.String() })
+export type SignInLogin = Static<typeof SignInLogin>
+
+/** Beside keys and links; `href` is where a browser begins. */
+export const SignInWays = Type.Object({
+  ways: Type.Array(
+    Type.Object({
+      id: oneOf(['oidc', 'saml']),
+      name: Type.String(),
+      href: Type.String(),
+      login: Type.Optional(SignInLogin),
+    }),
+  ),
+})
+export type SignInWays = Static<typeof SignInWays>
+
 export const Me = Type.Object({
   subject: Type.String(),
   kind: oneOf(['human', 'agent', 'service']),
@@ -386,6 +403,13 @@ export const ENDPOINTS = {
     access: 'anyone',
     body: SignIn,
     answer: Me,
+  },
+  signInWays: {
+    method: 'get',
+    path: '/sign-in',
+    summary: 'Through whom people sign in beside keys and links',
+    access: 'anyone',
+    answer: SignInWays,
   },
   signOut: {
     method: 'post',

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import type { Role } from './api.ts'
 import { AccessConfig, ApprovalsConfig, NotifyConfig } from './config-approvals.ts'
 import { LedgerConfig, SignerConfig, StoreConfig } from './config-evidence.ts'
+import { JwtIssuer, SignInConfig } from './config-identity.ts'
 import {
   AzureIdentity,
   closed,
@@ -186,45 +187,6 @@ export const ConfiguredIdentity = Type.Object(
 )
 export type ConfiguredIdentity = Static<typeof ConfiguredIdentity>
 
-/** Asymmetric signatures only: with a shared secret every verifier could also issue. */
-export const JWT_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'] as const
-
-export const JwtIssuer = Type.Object(
-  {
-    issuer: Type.String({ minLength: 1 }),
-    audience: Type.String({ minLength: 1, description: 'Names this gateway; tokens for anybody else are refused' }),
-    jwks: Type.Union([
-      Type.Object({ file: Path('A JSON Web Key Set') }, closed),
-      Type.Object({ uri: Type.String({ pattern: '^https://|^http://(localhost|127\\.0\\.0\\.1|\\[::1\\])[:/]' }) }, closed),
-    ]),
-    algorithms: Type.Optional(Type.Array(oneOf(JWT_ALGORITHMS), { minItems: 1, uniqueItems: true })),
-    clockToleranceS: Type.Optional(Type.Integer({ minimum: 0, maximum: 300, default: 30 })),
-    kind: Type.Union([Type.Literal('human'), Type.Literal('agent'), Type.Literal('service')], {
-      description: 'What the identities of this issuer are',
-    }),
-    claims: Type.Optional(
-      Type.Object(
-        {
-          subject: Type.Optional(Type.String({ minLength: 1, default: 'sub' })),
-          groups: Type.Optional(Type.String({ minLength: 1, default: 'groups' })),
-          principal: Type.Optional(
-            Type.String({ minLength: 1, description: 'Claim that names the human behind; dots go inside, as in `act.sub`' }),
-          ),
-        },
-        closed,
-      ),
-    ),
-    groups: Type.Optional(
-      Type.Array(Group, { uniqueItems: true, description: 'The groups a token of this issuer may confer; others are ignored' }),
-    ),
-    subjectPrefix: Type.Optional(
-      Type.String({ description: 'Put before the subject, so that two issuers cannot name the same person' }),
-    ),
-  },
-  closed,
-)
-export type JwtIssuer = Static<typeof JwtIssuer>
-
 export const Console = Type.Object(
   {
     address: Listener.properties.address,
@@ -250,6 +212,7 @@ export const Console = Type.Object(
       } satisfies Record<Role, unknown>,
       { ...closed, minProperties: 1, description: 'Which groups have which role; nobody else gets in' },
     ),
+    signIn: Type.Optional(SignInConfig),
   },
   { ...closed, description: 'The web console and its API' },
 )

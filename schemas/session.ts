@@ -12,8 +12,10 @@ export interface Identity {
   readonly groups: readonly string[]
   /** The human behind an agent, where the proof names one: never allowed to approve what the agent asks. */
   readonly principal?: string
-  /** How it was proved: `key:<id>`, `jwt:<issuer>`, `ssh:<fingerprint>` or `ssh-cert:<fingerprint of its CA>`. */
+  /** How it was proved: `key:<id>`, `jwt:<issuer>`, `oidc:<issuer>`, `saml:<issuer>`, `ssh:<fingerprint>` or `ssh-cert:<fingerprint of its CA>`. */
   readonly proof: string
+  /** What the proof says beside who: `run`, `purpose`, and the claims that are to be kept. Proved as the subject is. */
+  readonly about?: Readonly<Record<string, string>>
 }
 
 /** A configured upstream, without its credential. */

@@ -48,6 +48,8 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/catalog/': 'catalog.test.ts, in its own thread, which loads the rest of the folder',
   'gateway/cli/console.ts': 'console.test.ts',
   'gateway/cli/trust-policy.ts': 'attesters.test.ts verifies by one',
+  'gateway/identity/sign-in-ways.ts': 'console.test.ts opens a console with both',
+  'gateway/config-check-identity.ts': 'config-check.test.ts: issuers of any tenant, without an address, without files',
   'gateway/identity/people.ts': 'console.test.ts: by link, by key, revoked',
   'gateway/protocols/describers.ts': 'catalog.test.ts and the tests of the API read tapes through it',
   'recorder/files.ts': 'store-file.test.ts and journal.test.ts write through it',

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
-import { JWT_ALGORITHMS, type JwtIssuer } from '../../schemas/config.ts'
+import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, errors, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { JWT_ALGORITHMS, type JwtIssuer } from '../../schemas/config-identity.ts'
+import { identityIn } from './claims.ts'
 import type { Proof } from './proof.ts'
 
 /** Longer than any token an issuer makes; keeps a flood of text from costing signature work. */
@@ -44,9 +45,9 @@ export class JwtProver {
         audience: settings.audience,
         algorithms: [...(settings.algorithms ?? JWT_ALGORITHMS)],
         clockTolerance: settings.clockToleranceS ?? CLOCK_TOLERANCE_S,
-        requiredClaims: ['exp', settings.claims?.subject ?? 'sub'],
+        requiredClaims: ['exp'],
       })
-      return identityOf(payload, settings)
+      return identityIn(payload, settings, settings.kind, `jwt:${settings.issuer}`)
     } catch (error) {
       return { why: error instanceof errors.JOSEError ? error.code : 'not a token' }
     }
@@ -61,37 +62,6 @@ export function isJwt(text: string): boolean {
 async function keysOf({ jwks }: JwtIssuer): Promise<JWTVerifyGetKey> {
   if ('file' in jwks) return createLocalJWKSet(JSON.parse(await readFile(jwks.file, 'utf8')))
   return createRemoteJWKSet(new URL(jwks.uri), { timeoutDuration: JWKS_TIMEOUT_MS, cooldownDuration: JWKS_COOLDOWN_MS })
-}
-
-function identityOf(payload: JWTPayload, settings: JwtIssuer): Proof {
-  const { claims = {}, groups: conferred = [], kind, issuer, subjectPrefix = '' } = settings
-  const subject = claimOf(payload, claims.subject ?? 'sub')
-  if (typeof subject !== 'string' || subject === '' || subject.length > 256) return { why: 'subject claim is no usable text' }
-  const listed = claimOf(payload, claims.groups ?? 'groups')
-  const principal = claims.principal === undefined ? undefined : claimOf(payload, claims.principal)
-  // An issuer that names a principal always must: without it the human behind could approve their own agent.
-  if (claims.principal !== undefined && (typeof principal !== 'string' || principal === ''))
-    return { why: 'principal claim is missing' }
-  return {
-    identity: {
-      subject: subjectPrefix + subject,
-      kind,
-      groups: Array.isArray(listed) ? conferred.filter((group) => listed.includes(group)) : [],
-      proof: `jwt:${issuer}`,
-      ...(typeof principal === 'string' ? { principal } : {}),
-    },
-  }
-}
-
-/** The claim of this very name, or the one inside where dots lead (`act.sub`). */
-function claimOf(payload: JWTPayload, path: string): unknown {
-  if (Object.hasOwn(payload, path)) return payload[path]
-  let value: unknown = payload
-  for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-    value = Reflect.get(value, name)
-  }
-  return value
 }
 
 /** When a token that was proved runs out, ms; undefined for what is no token. */

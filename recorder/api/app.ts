@@ -12,6 +12,7 @@ import { evidenceRoutes } from './routes-evidence.ts'
 import { sessionRoutes } from './routes-sessions.ts'
 import { signInRoutes } from './routes-sign-in.ts'
 import { hostCheck, sameSite, securityHeaders } from './security.ts'
+import { signInWayRoutes } from './sign-in-ways.ts'
 import { slackHandlers } from './slack.ts'
 import { hasRole, type Viewer, viewerOf } from './viewer.ts'
 
@@ -62,6 +63,8 @@ function api(context: Context): RequestHandler {
   const router = express.Router({ caseSensitive: true, strict: true })
   const rates: Rates = { identity: new Rate(PER_IDENTITY), signIn: new Rate(FAILURES_PER_ADDRESS) }
   router.post('/slack', ...slackHandlers(context.parts.slack))
+  // Before what refuses other sites' pages: browsers come back from issuers.
+  router.use(signInWayRoutes(context, rates.signIn))
   router.use(sameSite, express.json({ limit: MAX_BODY_SIZE, type: 'application/json', inflate: false }))
   for (const [name, endpoint] of Object.entries(ENDPOINTS) as [EndpointName, Endpoint][])
     router[endpoint.method](

@@ -17,6 +17,8 @@ export interface Context {
   readonly signIns: SignIns
   readonly hub: EventHub
   readonly secure: boolean
+  /** Where people find the console, without a slash at its end; known once it listens. */
+  readonly base: () => string
   /** Ended sessions by id: nothing of what is kept of them changes any more. */
   readonly ended: Map<string, KnownSession>
 }

@@ -1,4 +1,4 @@
-import type { Role } from '../../schemas/api.ts'
+import type { Role, SignInLogin } from '../../schemas/api.ts'
 import type { Approval } from '../../schemas/approval.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
@@ -30,6 +30,27 @@ export interface Proved {
   readonly expiresMs?: number
 }
 
+/** What a browser brings back from where it was sent; kept by it, sealed, and by nobody else. */
+export type Flow = Readonly<Record<string, string>>
+
+/** A way people sign in through somebody who knows them (OpenID Connect, SAML). `base`: the console's address, without a slash at its end. */
+export interface SignInWay {
+  /** As it stands in addresses. */
+  readonly id: 'oidc' | 'saml'
+  /** What the button says. */
+  readonly name: string
+  /** What a command line needs to sign in at the same issuer, where it can. */
+  readonly login?: SignInLogin
+  /** Where the browser goes, and what has to come back with it. Rejects AUTH_DENIED where the issuer does not answer. */
+  start(base: string): Promise<{ readonly location: string; readonly flow: Flow }>
+  /** Who came back to `answer`, with the flow that was begun. Rejects AUTH_DENIED. */
+  finish(answer: URL, flow: Flow, base: string): Promise<Proved>
+  /** SAML: takes what the issuer had the browser post; its answer is the query `finish` is given, once the browser asks for itself. */
+  accept?(form: URLSearchParams, base: string): Promise<URLSearchParams>
+  /** SAML: who we are, for the issuer. */
+  metadata?(base: string): string
+}
+
 /** Access for a while: the gateway's knowledge of who may ask for what. */
 export interface AccessDoor {
   /** What this identity may ask for, and for how long at most. */
@@ -49,6 +70,10 @@ export interface ApiParts {
   readonly ledger: Pick<Ledger, 'append'>
   readonly people: People
   readonly links: SignInLinks
+  /** Beside keys and links. */
+  readonly ways: readonly SignInWay[]
+  /** 32 bytes that seal what browsers keep for us while they are away; the same in every process behind one address. */
+  readonly flowKey: Uint8Array
   /** Targets that may be asked for, for a while. */
   readonly access: AccessDoor
   /** Whose buttons are taken. */
@@ -59,6 +84,8 @@ export interface ApiParts {
   kill(session: string, by: string, reason: string): Promise<boolean>
   /** An error of ours; its text stays in the log. */
   onError(error: unknown): void
+  /** Somebody came back from an issuer and was not let in; for our log. */
+  onDenied(client: string, why: string): void
   /** Folder of the built console; without it only the API is served. */
   readonly pages?: string
   /** `https://...` under which people reach it, where that is not the listener's own address. */

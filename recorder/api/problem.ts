@@ -5,6 +5,7 @@ import { ApplianceError, type ErrorCode } from '../../schemas/errors.ts'
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   AUTH_REQUIRED: 401,
   AUTH_DENIED: 401,
+  AUTH_UNAVAILABLE: 503,
   API_INVALID: 400,
   API_FORBIDDEN: 403,
   API_UNKNOWN: 404,

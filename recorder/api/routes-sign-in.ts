@@ -1,4 +1,4 @@
-import { type SignIn, SignIn as SignInSchema, type Trust } from '../../schemas/api.ts'
+import { API_BASE, type SignIn, SignIn as SignInSchema, type SignInWays, type Trust } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { keyIdOf } from '../tape/signer.ts'
 import { bodyOf } from './check.ts'
@@ -12,7 +12,7 @@ import { clientOf, cookieToken, setCookie, viewer } from './viewer.ts'
 const LINK_DENIED = 'the link is unknown, used or expired; ask for a new one with `sallyport console link`'
 
 /** `signIn` is asked by nobody yet; its `viewer` is not looked at. */
-export const signInRoutes: Handlers<'signIn' | 'signOut' | 'me' | 'trust'> = {
+export const signInRoutes: Handlers<'signIn' | 'signInWays' | 'signOut' | 'me' | 'trust'> = {
   async signIn({ request, response }, context) {
     const { parts, signIns, secure } = context
     const shown = bodyOf(request, SignInSchema)
@@ -24,6 +24,15 @@ export const signInRoutes: Handlers<'signIn' | 'signOut' | 'me' | 'trust'> = {
     setCookie(response, secure, token, record.expiresMs - record.createdMs)
     return viewer(identity, parts, { tokenHash: record.tokenHash, csrf: csrfOf(token), expiresMs: record.expiresMs }).me
   },
+
+  signInWays: async (_asked, { parts }): Promise<SignInWays> => ({
+    ways: parts.ways.map(({ id, name, login }) => ({
+      id,
+      name,
+      href: `${API_BASE}/sign-in/${id}`,
+      ...(login === undefined ? {} : { login }),
+    })),
+  }),
 
   async signOut({ request, response, viewer: { identity } }, { parts, signIns, secure }) {
     const token = cookieToken(request, secure)

@@ -40,7 +40,8 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
   const hub = new EventHub(options.heartbeatMs)
   const signIns = new SignIns(parts.catalog, (error) => parts.onError(error))
   const names = new Set<string>()
-  const context = { parts, signIns, hub, secure, ended: new Map() }
+  let found = ''
+  const context = { parts, signIns, hub, secure, base: () => found, ended: new Map() }
   const app = appOf(context, names)
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = options
   const http = {
@@ -68,6 +69,7 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : options.port
   const own = `${options.tls === undefined ? 'http' : 'https'}://${shownHost(options.host)}:${port}`
+  found = (parts.url ?? own).replace(/\/$/, '')
   if (parts.url !== undefined) names.add(new URL(parts.url).host)
   if (!isWildcard(options.host)) names.add(new URL(own).host)
   const stop = new AbortController()

@@ -27,7 +27,19 @@ function cookieName(secure: boolean): string {
 }
 
 export function cookieToken(request: Request, secure: boolean): string | undefined {
-  const name = cookieName(secure)
+  return cookieOf(request, cookieName(secure))
+}
+
+/** What a browser keeps for us while it is at an issuer: SameSite=Lax, so that it comes back with it. */
+export function flowCookie(request: Request, secure: boolean): string | undefined {
+  return cookieOf(request, `${cookieName(secure)}-flow`)
+}
+
+export function setFlowCookie(response: Response, secure: boolean, sealed: string, maxAgeMs: number): void {
+  response.cookie(`${cookieName(secure)}-flow`, sealed, { httpOnly: true, sameSite: 'lax', secure, path: '/', maxAge: maxAgeMs })
+}
+
+function cookieOf(request: Request, name: string): string | undefined {
   for (const pair of (request.headers.cookie ?? '').split(';')) {
     const [key, value] = pair.trim().split('=', 2)
     if (key === name) return value

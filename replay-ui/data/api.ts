@@ -14,6 +14,7 @@ import type {
   SessionPage,
   SessionQuery,
   SignIn,
+  SignInWays,
   SimilarApprovals,
   StatementPage,
   StatementQuery,
@@ -59,6 +60,10 @@ export class Api {
 
   signIn(proof: SignIn): Promise<Me> {
     return this.#json<Me>('POST', '/sign-in', proof)
+  }
+
+  signInWays(): Promise<SignInWays> {
+    return this.#json<SignInWays>('GET', '/sign-in')
   }
 
   async signOut(): Promise<void> {

@@ -61,3 +61,41 @@ console:
     '',
   )
 })
+
+const SIGN_IN = `
+  signIn:
+    oidc: { issuer: https://login.example.org, clientId: console, clientSecret: { env: OIDC }, groups: [people] }
+    saml:
+      entryPoint: https://idp.example.org/sso
+      idpEntityId: https://idp.example.org
+      certificates: [idp.pem]
+      entityId: https://sallyport.example.org
+      groups: [dba]
+`
+
+test('issuers are ways to sign in; what they cannot do without is missed at start-up', async () => {
+  const text = `${GOOD}${CONSOLE.trimEnd()}${SIGN_IN}`
+  assert.match(await mistakes(text), /OIDC is not set[\s\S]*idp\.pem cannot be read/)
+  const env = { SHOP_PASSWORD: 'x', OIDC: 'y' }
+  assert.equal(await mistakes(text, env, { 'idp.pem': 'certificate' }), '')
+  const anyTenant = text.replace('https://login.example.org', 'https://login.microsoftonline.com/common/v2.0')
+  assert.match(await mistakes(anyTenant, env, { 'idp.pem': 'x' }), /any tenant/)
+  const elsewhere = text.replace(/address: 127\.0\.0\.1:\d+/g, 'address: 0.0.0.0:7480').replace('  roles:', '  tls: {}\n  roles:')
+  assert.match(await mistakes(elsewhere, env, { 'idp.pem': 'x' }), /needs console\.url/)
+  const principal = text.replace('groups: [people] }', 'groups: [people], profile: entra, claims: { principal: x } }')
+  assert.match(await mistakes(principal, env, { 'idp.pem': 'x' }), /leave it out/)
+})
+
+test('a console with issuers tells of them to whoever comes', async () => {
+  const text = `${GOOD}${CONSOLE.trimEnd()}${SIGN_IN}`
+  await using folder = await configFolder({ 'sallyport.yaml': text, 'idp.pem': 'certificate' })
+  const env = { SHOP_PASSWORD: 'x', OIDC: 'y' }
+  const settings = await loadConfig(`${folder.path}/sallyport.yaml`, env)
+  await using running = await openConsole(settings, { env, log: silentLog(), kill: async () => false })
+  assert.ok(running !== undefined)
+  const { ways } = JSON.parse(await (await fetch(`${running.url}/api/v1/sign-in`)).text())
+  assert.deepEqual(
+    ways.map(({ id }: { id: string }) => id),
+    ['oidc', 'saml'],
+  )
+})

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { linkOf, placeOf, replayPath, routeOf, sessionsPath } from '../../replay-ui/router.ts'
+import { failedSignIn, linkOf, placeOf, replayPath, routeOf, sessionsPath } from '../../replay-ui/router.ts'
 
 const at = (path: string): ReturnType<typeof routeOf> => routeOf(new URL(path, 'http://console.example'))
 
@@ -36,4 +36,10 @@ test('what is put into an address comes out of it', () => {
 test('a one-time link is read from the fragment only as what it is', () => {
   assert.equal(linkOf('#sign-in=abc_DEF-123'), 'abc_DEF-123')
   for (const hash of ['', '#frame=1', '#sign-in=', '#sign-in=a b', '#sign-in=<x>']) assert.equal(linkOf(hash), undefined, hash)
+})
+
+test('why an issuer sent somebody back is one of our words, never its own', () => {
+  assert.equal(failedSignIn('#sign-in-failed=no-role'), 'no-role')
+  for (const hash of ['', '#sign-in-failed=', '#sign-in-failed=<b>', '#sign-in=no-role'])
+    assert.equal(failedSignIn(hash), undefined, hash)
 })

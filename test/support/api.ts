@@ -81,6 +81,8 @@ export interface ApiRig extends AsyncDisposable {
   readonly server: ApiServer
   readonly notes: Note[]
   readonly killed: string[]
+  /** Why somebody who came back from an issuer was not let in. */
+  readonly denied: string[]
   /** Identities that are not what they were. */
   readonly changed: Map<string, Identity | undefined>
   nowMs: number
@@ -94,7 +96,12 @@ export interface ApiRig extends AsyncDisposable {
 
 /** The API over real HTTP, on a store, a catalog and a desk of its own. Takes some seconds to start: one per test file. */
 export async function apiRig(
-  options: { readonly pages?: string; readonly heartbeatMs?: number; readonly headersTimeoutMs?: number } = {},
+  options: {
+    readonly pages?: string
+    readonly heartbeatMs?: number
+    readonly headersTimeoutMs?: number
+    readonly ways?: ApiParts['ways']
+  } = {},
 ): Promise<ApiRig> {
   const stack = new AsyncDisposableStack()
   const folder = stack.use(await recordingFolder())
@@ -113,6 +120,7 @@ export async function apiRig(
   const links = await SignInLinks.open(join(folder.path, 'links'), () => rig.nowMs)
   const notes: Note[] = []
   const killed: string[] = []
+  const denied: string[] = []
   const changed = new Map<string, Identity | undefined>()
   const find = (subject: string): Identity | undefined =>
     changed.has(subject) ? changed.get(subject) : Object.values(PEOPLE).find((each) => each.subject === subject)
@@ -142,6 +150,8 @@ export async function apiRig(
     people,
     links,
     slack: [],
+    ways: options.ways ?? [],
+    flowKey: Buffer.alloc(32, 7),
     access: {
       targets: ({ groups }) => (groups.includes('viewers') ? [{ target: 'vault', maxMinutes: 60 }] : []),
       ask: (identity, { target, forMs, reason }) =>
@@ -163,6 +173,7 @@ export async function apiRig(
       return session.endsWith('1')
     },
     onError: (error) => problems.push(String(error)),
+    onDenied: (_client, why) => denied.push(why),
     ...(options.pages === undefined ? {} : { pages: options.pages }),
   }
   const open = (): Promise<ApiServer> =>
@@ -183,6 +194,7 @@ export async function apiRig(
     server,
     notes,
     killed,
+    denied,
     changed,
     ask,
     async as(name: Name): Promise<Browser> {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { exportJWK, type GenerateKeyPairResult, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { JwtProver } from '../../../gateway/identity/jwt.ts'
-import type { JwtIssuer } from '../../../schemas/config.ts'
+import type { JwtIssuer } from '../../../schemas/config-identity.ts'
 
 const ISSUER = 'https://login.example.org/'
 const AUDIENCE = 'sallyport-gw1'
@@ -110,6 +111,36 @@ test('a clock that differs a little is tolerated, by as much as configured', asy
   const late = await token({ exp: '-10s' })
   assert.ok('identity' in (await prove(late)))
   assert.ok('why' in (await prove(late, issuer({ clockToleranceS: 0 }))))
+})
+
+test('keys of an issuer are fetched once, anew when it signs by another, and not for every invented key', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  const served = [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }]
+  let asked = 0
+  const server = createServer((_request, response) => {
+    asked += 1
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: served }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const prover = await JwtProver.open([issuer({ jwks: { uri: `http://127.0.0.1:${port}/jwks` } })])
+  for (let round = 0; round < 3; round++) assert.ok('identity' in (await prover.prove(await token())))
+  assert.equal(asked, 1)
+  const rotated = async (): Promise<string> =>
+    new SignJWT({ sub: 'agent-7' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'two' })
+      .setIssuer(ISSUER)
+      .setAudience(AUDIENCE)
+      .setExpirationTime('5m')
+      .sign(others.privateKey)
+  for (let round = 0; round < 5; round++) assert.ok('why' in (await prover.prove(await rotated())))
+  assert.equal(asked, 1, 'asked again at most every 30 s')
+  served.push({ ...(await exportJWK(others.publicKey)), kid: 'two', alg: 'ES256' })
+  t.mock.timers.tick(31_000)
+  assert.ok('identity' in (await prover.prove(await rotated())))
+  assert.equal(asked, 2)
 })
 
 function part(value: unknown): string {

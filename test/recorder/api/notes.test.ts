@@ -46,7 +46,7 @@ before(async () => {
 after(() => rig[Symbol.asyncDispose]())
 
 /** What shows no evidence: who one is, public keys, and that the server lives. */
-const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'trust', 'health', 'openapi', 'accessTargets']
+const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'signInWays', 'trust', 'health', 'openapi', 'accessTargets']
 /** What each kind of question is noted as. */
 const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   signOut: 'console.sign-out',

@@ -110,7 +110,10 @@ test('empty, loading and failed are told apart', () => {
   assert.match(inbox(PENDING, { approvals: [], picked: undefined }), /Nothing has been held/)
   assert.match(inbox(PENDING, { approvals: [], picked: undefined, state: 'loading' }), /Loading/)
   assert.match(inbox(PENDING, { approvals: [], picked: undefined, state: 'failed', problem: 'no line' }), /no line/)
-  assert.match(textOf(signIn({ busy: 'link', problem: '', onSubmit: nothing })), /one-time link/)
+  assert.match(textOf(signIn({ busy: 'link', problem: '', note: '', ways: [], onSubmit: nothing })), /one-time link/)
+  const ways = [{ id: 'oidc' as const, name: 'Sign in with <Entra>', href: '/api/v1/sign-in/oidc' }]
+  const page = textOf(signIn({ busy: null, problem: '', note: '', ways, onSubmit: nothing }))
+  assert.match(page, /href=\/api\/v1\/sign-in\/oidc|href="\/api\/v1\/sign-in\/oidc"/)
 })
 
 test('untrusted text is text: markup stays markup, controls become escapes, length is told', () => {

@@ -1,0 +1,116 @@
+import type { ClaimRules } from '../../schemas/config-identity.ts'
+import type { Identity } from '../../schemas/session.ts'
+import type { Proof } from './proof.ts'
+
+/** As long as a subject may be; longer ones are no names. */
+const MAX_TEXT = 256
+/** A facet of Entra's that says: an agent identity, and the user of an agent. */
+const AGENT_FACETS = new Set(['11', '13'])
+/** What of an Entra token is recorded with every session: who exactly, by which application, of which blueprint. */
+const ENTRA_KEPT = ['oid', 'azp', 'appid', 'xms_par_app_azp', 'xms_act_fct', 'xms_sub_fct', 'idtyp']
+
+type Claims = Readonly<Record<string, unknown>>
+
+/**
+ * The identity these proved claims are of. `kind` where the profile does not tell; `proof` as it stands on tapes. Fails closed:
+ * what names nobody, too many groups or no human where one was to be named is `why`, for our log only.
+ */
+export function identityIn(claims: Claims, rules: ClaimRules, kind: Identity['kind'], proof: string): Proof {
+  const entra = rules.profile === 'entra'
+  const names = rules.claims ?? {}
+  const subject = textOf(claims, names.subject ?? (entra ? 'oid' : 'sub'))
+  if (subject === undefined) return { why: 'subject claim is no usable text' }
+  const group = names.groups ?? (entra ? 'roles' : 'groups')
+  // Entra names its groups elsewhere where there are more than fit: none is not what that means.
+  if (claimOf(claims, group) === undefined && isOverage(claims, group))
+    return { why: 'more groups than fit into the token: use app roles, or groups assigned to the application' }
+  const who = entra ? entraWho(claims, subject, kind) : { subject, kind, principal: undefined }
+  if ('why' in who) return who
+  const { subjectPrefix = '' } = rules
+  const named = names.principal === undefined || entra ? undefined : textOf(claims, names.principal)
+  // An issuer that names a principal always must: without it the human behind could approve their own agent.
+  if (names.principal !== undefined && !entra && named === undefined) return { why: 'principal claim is missing' }
+  const principal = who.principal === undefined ? named : subjectPrefix + who.principal
+  const about = aboutOf(claims, rules)
+  return {
+    identity: {
+      subject: subjectPrefix + who.subject,
+      kind: who.kind,
+      groups: (rules.groups ?? []).filter((each) => listOf(claimOf(claims, group)).includes(each)),
+      proof,
+      ...(principal === undefined ? {} : { principal }),
+      ...(Object.keys(about).length === 0 ? {} : { about }),
+    },
+  }
+}
+
+interface Who {
+  readonly subject: string
+  readonly kind: Identity['kind']
+  readonly principal: string | undefined
+}
+
+/**
+ * An agent acts by its application; where the token is a user's (`idtyp` user, or a scope as delegated tokens have), that user is the
+ * human behind. Facets are numbers with blanks between them.
+ */
+function entraWho(claims: Claims, subject: string, otherwise: Identity['kind']): Who | { readonly why: string } {
+  const idtyp = textOf(claims, 'idtyp')
+  const acting = facets(claims, 'xms_act_fct')
+  const of = facets(claims, 'xms_sub_fct')
+  const agent = [...acting, ...of].some((facet) => AGENT_FACETS.has(facet))
+  const app = textOf(claims, 'azp') ?? textOf(claims, 'appid')
+  if (!agent) return { subject, kind: idtyp === 'app' ? 'service' : idtyp === 'user' ? 'human' : otherwise, principal: undefined }
+  if (app === undefined) return { why: 'an agent without its application (azp)' }
+  // The user of an agent is no human: only a user without such a facet is one.
+  const delegated = (idtyp === 'user' || textOf(claims, 'scp') !== undefined) && !of.some((facet) => AGENT_FACETS.has(facet))
+  return { subject: app, kind: 'agent', principal: delegated ? subject : undefined }
+}
+
+function facets(claims: Claims, name: string): readonly string[] {
+  return (textOf(claims, name) ?? '').split(' ')
+}
+
+function isOverage(claims: Claims, group: string): boolean {
+  const elsewhere = claims['_claim_names']
+  return (
+    claims['hasgroups'] === true ||
+    claims['hasgroups'] === 'true' ||
+    (typeof elsewhere === 'object' && elsewhere !== null && Object.hasOwn(elsewhere, group))
+  )
+}
+
+function aboutOf(claims: Claims, { claims: names = {}, profile }: ClaimRules): Record<string, string> {
+  const { run, purpose, keep = [] } = names
+  const about: Record<string, string> = {}
+  for (const name of [...(profile === 'entra' ? ENTRA_KEPT : []), ...keep]) {
+    const text = textOf(claims, name)
+    if (text !== undefined) about[name] = text
+  }
+  const named = { run, purpose }
+  for (const [name, claim] of Object.entries(named)) {
+    const text = claim === undefined ? undefined : textOf(claims, claim)
+    if (text !== undefined) about[name] = text
+  }
+  return about
+}
+
+function textOf(claims: Claims, path: string): string | undefined {
+  const value = claimOf(claims, path)
+  return typeof value === 'string' && value !== '' && value.length <= MAX_TEXT ? value : undefined
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : typeof value === 'string' ? [value] : []
+}
+
+/** The claim of this very name, or the one inside where dots lead (`act.sub`). */
+function claimOf(claims: Claims, path: string): unknown {
+  if (Object.hasOwn(claims, path)) return claims[path]
+  let value: unknown = claims
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = Reflect.get(value, name)
+  }
+  return value
+}

@@ -1,0 +1,123 @@
+import * as client from 'openid-client'
+import type { Flow, Proved, SignInWay } from '../../recorder/api/parts.ts'
+import { API_BASE, type SignInLogin } from '../../schemas/api.ts'
+import type { OidcConfig } from '../../schemas/config-identity.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { durationMs } from '../policy/quantities.ts'
+import { identityIn } from './claims.ts'
+
+/** An issuer that does not answer must not keep browsers waiting. */
+const TIMEOUT_S = 10
+export const DEFAULT_SCOPE = 'openid profile email'
+/** A shift. */
+const DEFAULT_LASTS = '8h'
+/** What everybody hears who is not let in; why stands in our log. */
+const DENIED = 'the issuer did not prove who this is'
+
+/**
+ * Signing in by OpenID Connect: authorization code, PKCE (S256), state, nonce, and the ID token's signature checked whatever the
+ * transport (RFC 9700). The issuer is asked for its metadata and keys when somebody first needs them, so that the gateway starts without it.
+ */
+export class OidcSignIn implements SignInWay {
+  readonly id = 'oidc'
+  readonly name: string
+  readonly login: SignInLogin
+  readonly #settings: OidcConfig
+  readonly #secret: string | undefined
+  #issuer: Promise<client.Configuration> | undefined
+
+  constructor(settings: OidcConfig, secret?: string) {
+    const { name = 'Sign in with single sign-on', issuer, clientId, scope = DEFAULT_SCOPE } = settings
+    this.name = name
+    this.login = { issuer, clientId, scope }
+    this.#settings = settings
+    this.#secret = secret
+  }
+
+  async start(base: string): Promise<{ readonly location: string; readonly flow: Flow }> {
+    const issuer = await this.#discovered()
+    const verifier = client.randomPKCECodeVerifier()
+    const flow = { verifier, state: client.randomState(), nonce: client.randomNonce() }
+    const location = client.buildAuthorizationUrl(issuer, {
+      redirect_uri: callbackAt(base),
+      response_type: 'code',
+      scope: this.login.scope,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      state: flow.state,
+      nonce: flow.nonce,
+    })
+    return { location: location.href, flow }
+  }
+
+  async finish(answer: URL, { verifier, state, nonce }: Flow, base: string): Promise<Proved> {
+    const issuer = await this.#discovered()
+    if (verifier === undefined || state === undefined || nonce === undefined) throw denied('the flow is none of ours')
+    const url = new URL(callbackAt(base))
+    url.search = answer.search
+    const claims = await this.#claims(issuer, url, { verifier, state, nonce })
+    const { issuer: named, lasts = DEFAULT_LASTS } = this.#settings
+    const proof = identityIn(claims, this.#settings, 'human', `oidc:${named}`)
+    if ('why' in proof) throw denied(proof.why)
+    return { identity: proof.identity, expiresMs: Date.now() + durationMs(lasts) }
+  }
+
+  async #claims(
+    issuer: client.Configuration,
+    url: URL,
+    { verifier, state, nonce }: { readonly verifier: string; readonly state: string; readonly nonce: string },
+  ): Promise<Readonly<Record<string, unknown>>> {
+    try {
+      const tokens = await client.authorizationCodeGrant(issuer, url, {
+        pkceCodeVerifier: verifier,
+        expectedState: state,
+        expectedNonce: nonce,
+        idTokenExpected: true,
+      })
+      return { ...tokens.claims() }
+    } catch (error) {
+      throw denied(whyOf(error))
+    }
+  }
+
+  #discovered(): Promise<client.Configuration> {
+    this.#issuer ??= this.#discover().catch((error: unknown) => {
+      // It may answer the next one.
+      this.#issuer = undefined
+      throw new ApplianceError('AUTH_UNAVAILABLE', `${this.#settings.issuer} cannot be asked: ${whyOf(error)}`)
+    })
+    return this.#issuer
+  }
+
+  #discover(): Promise<client.Configuration> {
+    const { issuer, clientId } = this.#settings
+    const secret = this.#secret
+    return client.discovery(
+      new URL(issuer),
+      clientId,
+      undefined,
+      secret === undefined ? client.None() : client.ClientSecretPost(secret),
+      { timeout: TIMEOUT_S, execute: [client.enableNonRepudiationChecks, ...insecure(issuer)] },
+    )
+  }
+}
+
+/** Plain HTTP is for an issuer on this machine; the configuration takes no other. */
+export function insecure(issuer: string): readonly (typeof client.allowInsecureRequests)[] {
+  return issuer.startsWith('http:') ? [client.allowInsecureRequests] : []
+}
+
+function callbackAt(base: string): string {
+  return `${base}${API_BASE}/sign-in/oidc/callback`
+}
+
+function denied(why: string): ApplianceError {
+  return new ApplianceError('AUTH_DENIED', `${DENIED}: ${why}`)
+}
+
+/** The library's words and the issuer's error code; never a code or token. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error'
+  const code = 'error' in error && typeof error.error === 'string' ? ` (${error.error.slice(0, 80)})` : ''
+  return `${error.message.slice(0, 200)}${code}`
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { SamlSignIn } from '../../../gateway/identity/saml.ts'
+import { API_BASE } from '../../../schemas/api.ts'
+import { type ApiRig, apiRig } from '../../support/api.ts'
+import { Wanderer } from '../../support/oidc-issuer.ts'
+import {
+  type Assertion,
+  assertionOf,
+  ENTITY,
+  form,
+  IDP,
+  requestIn,
+  responseOf,
+  type SamlKeys,
+  samlKeys,
+  signed,
+} from '../../support/saml-issuer.ts'
+
+const BASE = 'https://sallyport.example.org'
+let keys: SamlKeys
+let others: SamlKeys
+let way: SamlSignIn
+const settings = {
+  entryPoint: 'https://idp.example.org/sso',
+  idpEntityId: IDP,
+  certificates: ['idp.pem'],
+  entityId: ENTITY,
+  groups: ['viewers'],
+  subjectPrefix: 'saml:',
+}
+before(async () => {
+  keys = await samlKeys()
+  others = await samlKeys()
+  way = new SamlSignIn(settings, [keys.certificate], Buffer.alloc(32, 1))
+})
+
+/** What a browser that was sent out brings back, as `make` has it. */
+async function answered(make: (asked: { readonly request: string; readonly acs: string }) => string, to = way) {
+  const { location, flow } = await to.start(BASE)
+  const { id: request, acs } = requestIn(location)
+  const query = await to.accept(form(make({ request, acs })), BASE)
+  return to.finish(new URL(`${BASE}/?${query.toString()}`), flow)
+}
+
+const good = (changes: Partial<Assertion> = {}, by = keys) => {
+  return (asked: { readonly request: string; readonly acs: string }) =>
+    signed(responseOf(asked, assertionOf({ ...asked, ...changes })), by)
+}
+
+test('a signed assertion proves its subject, with only the groups the issuer may confer', async () => {
+  const { identity, expiresMs = 0 } = await answered(good({ groups: ['viewers', 'admins'] }))
+  assert.deepEqual(identity, { subject: 'saml:ada@example.org', kind: 'human', groups: ['viewers'], proof: `saml:${IDP}` })
+  assert.ok(expiresMs > Date.now() + 7 * 3_600_000)
+})
+
+test('while a certificate is being replaced, both are taken', async () => {
+  const both = new SamlSignIn(settings, [keys.certificate, others.certificate], Buffer.alloc(32, 1))
+  assert.equal((await answered(good({}, others), both)).identity.subject, 'saml:ada@example.org')
+})
+
+test('a response that is signed around a signed assertion is good; one around an unsigned assertion is not', async () => {
+  const both = await answered((asked) => signed(good()(asked), keys, 'Response'))
+  assert.equal(both.identity.subject, 'saml:ada@example.org')
+  await assert.rejects(
+    answered((asked) => signed(responseOf(asked, assertionOf(asked)), keys, 'Response')),
+    { code: 'AUTH_DENIED' },
+  )
+})
+
+const evil = 'eve@example.org'
+const REFUSED: readonly (readonly [
+  title: string,
+  make: (asked: { readonly request: string; readonly acs: string }) => string,
+])[] = [
+  ['unsigned', (asked) => responseOf(asked, assertionOf(asked))],
+  ['signed by somebody else', (asked) => good({}, others)(asked)],
+  ['changed after it was signed', (asked) => good()(asked).replace('ada@example.org', evil)],
+  ['for another audience', (asked) => good({ audience: 'https://elsewhere.example.org' })(asked)],
+  ['for another address', (asked) => good({ recipient: 'https://elsewhere.example.org/acs' })(asked)],
+  ['of another issuer with the same key', (asked) => good({ issuer: 'https://other.example.org' })(asked)],
+  ['that has expired', (asked) => good({ from: -9, until: -4 })(asked)],
+  ['that is not valid yet', (asked) => good({ from: 3, until: 9 })(asked)],
+  ['that answers no request', (asked) => good({ confirmationRequest: '' })(asked)],
+  ['that answers another request than its response says', (asked) => good({ confirmationRequest: `${asked.request}0` })(asked)],
+  ['to a request nobody made', ({ acs }) => good()({ request: `_${'0'.repeat(8)}.${'1'.repeat(32)}.${'2'.repeat(64)}`, acs })],
+  [
+    // XSW: the signed one is moved aside, and a forged one stands where it is looked for.
+    'wrapped: forged first, signed one behind it',
+    (asked) => {
+      const signedOne = /<saml:Assertion[\s\S]*<\/saml:Assertion>/.exec(good()(asked))?.[0] ?? ''
+      return responseOf(asked, assertionOf({ ...asked, subject: evil, id: '_evil' }) + signedOne)
+    },
+  ],
+  [
+    'wrapped: the signed one inside the forged one',
+    (asked) => {
+      const signedOne = /<saml:Assertion[\s\S]*<\/saml:Assertion>/.exec(good()(asked))?.[0] ?? ''
+      const forged = assertionOf({ ...asked, subject: evil, id: '_evil' })
+      return responseOf(asked, forged.replace('<saml:Subject>', `<saml:Advice>${signedOne}</saml:Advice><saml:Subject>`))
+    },
+  ],
+  [
+    'wrapped: the signature moved to the forged one, the signed one kept in an Object of it',
+    (asked) => {
+      const whole = good()(asked)
+      const signature = /<Signature[\s\S]*<\/Signature>/.exec(whole)?.[0] ?? ''
+      const original = (/<saml:Assertion[\s\S]*<\/saml:Assertion>/.exec(whole)?.[0] ?? '').replace(signature, '')
+      const moved = signature.replace('</Signature>', `<Object>${original}</Object></Signature>`)
+      return responseOf(
+        asked,
+        assertionOf({ ...asked, subject: evil, id: '_evil' }).replace('</saml:Issuer>', `</saml:Issuer>${moved}`),
+      )
+    },
+  ],
+  [
+    'wrapped: two assertions of one id',
+    (asked) => {
+      const signedOne = /<saml:Assertion[\s\S]*<\/saml:Assertion>/.exec(good()(asked))?.[0] ?? ''
+      return responseOf(asked, assertionOf({ ...asked, subject: evil }) + signedOne)
+    },
+  ],
+  ['with entities of its own', (asked) => `<!DOCTYPE a [<!ENTITY b "x">]>${good()(asked)}`],
+  ['that is no XML', () => 'nonsense'],
+  ['that is empty', () => ''],
+]
+for (const [title, make] of REFUSED) {
+  test(`refused: an assertion ${title}`, async () => {
+    await assert.rejects(answered(make), { code: 'AUTH_DENIED' })
+  })
+}
+
+test('a comment in a name does not cut it: what was signed as one name is that name', async () => {
+  const { identity } = await answered((asked) =>
+    good({ subject: 'ada@example.org.evil.example' })(asked).replace('ada@example.org.evil', 'ada@example.org<!---->.evil'),
+  )
+  assert.equal(identity.subject, 'saml:ada@example.org.evil.example')
+})
+
+test('an assertion is good once, and only in the browser that asked for it', async () => {
+  const { location, flow } = await way.start(BASE)
+  const { id: request, acs } = requestIn(location)
+  const posted = form(good()({ request, acs }))
+  const query = await way.accept(posted, BASE)
+  await assert.rejects(way.accept(posted, BASE), { code: 'AUTH_DENIED' })
+  const answer = new URL(`${BASE}/?${query.toString()}`)
+  const { flow: another } = await way.start(BASE)
+  await assert.rejects(way.finish(answer, another), { code: 'AUTH_DENIED' })
+  await assert.rejects(way.finish(new URL(`${BASE}/?ticket=${'x'.repeat(100)}`), flow), { code: 'AUTH_DENIED' })
+  assert.equal((await way.finish(answer, flow)).identity.subject, 'saml:ada@example.org')
+})
+
+test('an endless response is refused before it is read', async () => {
+  await assert.rejects(way.accept(new URLSearchParams({ SAMLResponse: 'A'.repeat(300_000) }), BASE), { code: 'AUTH_DENIED' })
+})
+
+let rig: ApiRig | undefined
+after(() => rig?.[Symbol.asyncDispose]())
+test('over HTTP: sent there, posted back from a foreign page without a cookie, signed in by the browser’s own request', async () => {
+  rig = await apiRig({ ways: [way] })
+  rig.changed.set('saml:ada@example.org', {
+    subject: 'saml:ada@example.org',
+    kind: 'human',
+    groups: ['viewers'],
+    proof: `saml:${IDP}`,
+  })
+  const base = rig.server.url
+  const browser = new Wanderer()
+  const sent = await browser.ask(`${base}${API_BASE}/sign-in/saml`)
+  const { id: request, acs, xml } = requestIn(sent.headers.get('location') ?? '')
+  assert.equal(acs, `${base}${API_BASE}/sign-in/saml/acs`)
+  assert.match(xml, /ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"/)
+  const posted = await fetch(acs, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin: 'https://idp.example.org', 'sec-fetch-site': 'cross-site' },
+    body: form(good()({ request, acs })),
+  })
+  assert.equal(posted.status, 303)
+  const callback = posted.headers.get('location') ?? ''
+  // Whoever has the ticket alone gets nowhere.
+  assert.match((await new Wanderer().ask(callback)).headers.get('location') ?? '', /sign-in-failed=late/)
+  assert.equal((await browser.ask(callback)).headers.get('location'), `${base}/`)
+  const me = await fetch(`${base}${API_BASE}/me`, { headers: { cookie: browser.cookie(base) } })
+  assert.equal(me.status, 200)
+  const metadata = await (await fetch(`${base}${API_BASE}/sign-in/saml/metadata`)).text()
+  assert.match(metadata, /AssertionConsumerService[^>]+Location="[^"]+\/sign-in\/saml\/acs"/)
+  assert.match(metadata, /WantAssertionsSigned="true"/)
+})
