@@ -9,7 +9,8 @@ import type { TapeVerification, Verification, VerifyVerdict } from '../../../sch
 import { interimRoot } from '../../../schemas/verify/ledger-facts.ts'
 import { ledgerKeys } from '../../../schemas/verify/ledger-line.ts'
 import { forgeChunk, forgeSeal, forgeTape, ID, makeKey } from '../../support/forge.ts'
-import { makeSigner } from '../../support/ledger.ts'
+import { goldenLedger, makeSigner } from '../../support/ledger.ts'
+import { EVERY_KIND } from '../../support/ledger-kinds.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
 import { Gallery } from '../../support/verifiers.ts'
@@ -17,6 +18,9 @@ import { Gallery } from '../../support/verifiers.ts'
 /** One row: a store somebody has been at, what every verifier must say of it, and in which part it must see why. */
 type Row = readonly [name: string, store: MemoryStore, verdict: VerifyVerdict, part?: string]
 
+/** Entries of every kind there is, of a session that was deleted by policy. */
+const kinds = goldenLedger('ledger-kinds')
+let kindsToday: MemoryStore
 let folder: RecordingFolder
 let gallery: Gallery
 let sealed: string
@@ -33,7 +37,7 @@ let absentId: string
 
 before(async () => {
   folder = await recordingFolder()
-  gallery = new Gallery([folder.signer])
+  gallery = new Gallery([folder.signer, ...kinds.gatewayKeys])
   const { signer } = folder
   const store = new MemoryStore()
   const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer, origin: 'log.example/test' })
@@ -73,6 +77,7 @@ before(async () => {
     { type: 'session.recover', session: absentId, spool: '', outcome: 'absent', frames: 0, recovered: 0, signer: 'ab' },
   ])
   await fence(absent, absentId, { segment: 0, position: 0 }, 100)
+  kindsToday = await withEntries(new MemoryStore(), EVERY_KIND, 'gw1')
   const by = { actor: 'otto', proof: 'key:k1', session: sealed }
   const deletion = { type: 'retention.delete', ...by, rule: 'after-90-days', objects: 2 } as const
   const matter = { ...by, matter: 'case-1', reason: 'audit' }
@@ -88,9 +93,9 @@ after(async () => {
   await folder[Symbol.asyncDispose]()
 })
 
-async function withEntries(store: MemoryStore, entries: readonly LedgerEntry[]): Promise<MemoryStore> {
+async function withEntries(store: MemoryStore, entries: readonly LedgerEntry[], gateway = 'gw1-cli'): Promise<MemoryStore> {
   const copy = store.copy()
-  const ledger = await StoreLedger.open({ store: copy, gateway: 'gw1-cli', signer: folder.signer, publish: false })
+  const ledger = await StoreLedger.open({ store: copy, gateway, signer: folder.signer, publish: false })
   for (const one of entries) await ledger.append(one)
   await ledger.close()
   return copy
@@ -208,7 +213,27 @@ function rows(): Row[] {
       'INVALID',
       'entry',
     ],
+    ...kindRows(),
     ...flips,
+  ]
+}
+
+/** Whatever an entry says, it counts, is signed and is numbered. */
+function kindRows(): Row[] {
+  const all = lines(kinds.store)
+  const altered = all.map((line) => line.replace('"gateway":"gw1"', '"gateway":"gw1-2"'))
+  const bare = without(kinds.store, 'ledger/checkpoint/')
+  const everySecond = (rest: number): MemoryStore =>
+    withLines(
+      bare,
+      all.filter((_, index) => index % 2 === rest),
+    )
+  return [
+    ['entries of every kind', kinds.store, 'DELETED-BY-POLICY'],
+    ['… as they are written today', kindsToday, 'DELETED-BY-POLICY'],
+    ['… each altered', withLines(kinds.store, altered), 'INVALID', 'entry'],
+    ['… the even ones removed', everySecond(0), 'INVALID', 'numbering'],
+    ['… the odd ones removed', everySecond(1), 'INVALID', 'numbering'],
   ]
 }
 

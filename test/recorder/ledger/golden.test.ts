@@ -1,27 +1,23 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { nodeTools, parseGatewayKeys } from '../../../recorder/index.ts'
+import { Compile } from 'typebox/compile'
+import { nodeTools } from '../../../recorder/index.ts'
+import { LedgerStatement } from '../../../schemas/ledger.ts'
 import { noteKeysOf } from '../../../schemas/verify/note.ts'
 import { checkProof, parseProof } from '../../../schemas/verify/tlog-proof.ts'
 import { verifyLedger } from '../../../schemas/verify/verify-ledger.ts'
-import { MemoryStore } from '../../support/memory-store.ts'
+import { goldenLedger } from '../../support/ledger.ts'
+import { EVERY_KIND } from '../../support/ledger-kinds.ts'
 
 const GOLDEN = fileURLToPath(new URL('../../vectors/ledger/', import.meta.url))
-const gatewayKeys = parseGatewayKeys(readFileSync(join(GOLDEN, 'gateway.pub'), 'utf8'))
-
-function golden(): MemoryStore {
-  const store = new MemoryStore()
-  for (const name of readdirSync(GOLDEN, { recursive: true, encoding: 'utf8' }))
-    if (statSync(join(GOLDEN, name)).isFile()) store.objects.set(`ledger/${name}`, readFileSync(join(GOLDEN, name)))
-  return store
-}
+const { store: golden, gatewayKeys } = goldenLedger('ledger')
 
 test('the golden ledger of version 1 is read for ever: entries, a torn line, checkpoints, sessions', async () => {
-  const read = await verifyLedger({ source: golden(), tools: nodeTools }, { gatewayKeys }, { nowMs: Date.parse('2027-01-01') })
+  const read = await verifyLedger({ source: golden, tools: nodeTools }, { gatewayKeys }, { nowMs: Date.parse('2027-01-01') })
   assert.ok(read)
   const { result, facts } = read
   assert.deepEqual([result.verdict, result.problems], ['VALID', []])
@@ -57,4 +53,18 @@ test('the golden proof is that a session was opened', async () => {
   const checked = await checkProof(nodeTools, proof, (origin) => noteKeysOf(nodeTools, origin, gatewayKeys))
   assert.deepEqual([checked.index, checked.checkpoint.size], [2, 9])
   assert.equal(JSON.parse(Buffer.from(checked.entry).toString())[0].session, '20261120T120000Z-gw1-00000002')
+})
+
+test('entries of every kind, written once and for all, are still what the schema says, and no kind was dropped or renamed', () => {
+  const checker = Compile(LedgerStatement)
+  const { store } = goldenLedger('ledger-kinds')
+  const lines = store.objects.get('ledger/seq/0000')?.toString().trimEnd().split('\n') ?? []
+  const statements: readonly { readonly type: string }[] = lines.map((line) => JSON.parse(line)[0])
+  for (const statement of statements) assert.ok(checker.Check(statement), JSON.stringify(statement))
+  const now = new Set(EVERY_KIND.map(({ type }) => type as string))
+  assert.deepEqual(
+    statements.filter(({ type }) => !now.has(type)),
+    [],
+  )
+  assert.equal(statements.length, 37)
 })
