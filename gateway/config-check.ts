@@ -49,6 +49,9 @@ export async function problemsOf(
     ...(config.signer === undefined ? [] : vaultProblems(config.signer.keyVault.vault, ['signer', 'keyVault', 'vault'])),
     ...consoleProblems(config),
     ...issuerProblems(config),
+    ...(config.catalog !== undefined && config.console === undefined
+      ? [{ at: ['catalog'], message: 'only the console asks the catalog, and there is none', others: [['console']] }]
+      : []),
     ...approvalProblems(config, knownGroups(config)),
     ...duplicates(
       config.targets.map(({ name }) => name),
@@ -314,6 +317,8 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
     file(['listeners', protocol, 'tls', 'key'], key)
   }
   for (const { at, source } of signInSecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
+  const catalogUrl = config.catalog?.url
+  if (catalogUrl !== undefined) checks.push({ at: ['catalog', 'url'], work: readSecret(catalogUrl, from, env) })
   for (const { at, source } of notifySecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
   for (const [index, path] of (config.listeners.ssh?.hostKeys ?? []).entries())
     file(['listeners', 'ssh', 'hostKeys', index], path)

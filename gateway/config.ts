@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { StorePlace } from '../recorder/index.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
-import { type Config, Config as ConfigSchema, type ConfiguredIdentity, type Console, type Limits } from '../schemas/config.ts'
+import {
+  type CatalogConfig,
+  type Config,
+  Config as ConfigSchema,
+  type ConfiguredIdentity,
+  type Console,
+  type Limits,
+} from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import type { JwtIssuer, SignInConfig } from '../schemas/config-identity.ts'
 import { ApplianceError } from '../schemas/errors.ts'
@@ -85,6 +92,7 @@ export interface Settings {
   readonly jwt: readonly JwtIssuer[]
   readonly limits: Required<Limits>
   readonly console?: ConsoleSettings
+  readonly catalog: CatalogConfig
   readonly notify: NotifyConfig
   /** Groups whose people may approve alone. */
   readonly breakGlass: readonly string[]
@@ -174,6 +182,7 @@ function settingsOf(config: Config, file: string, places: Pick<Settings, 'store'
     limits: { ...DEFAULT_LIMITS, ...config.limits },
     notify: config.notify ?? [],
     breakGlass: config.approvals?.breakGlass ?? [],
+    catalog: config.catalog ?? {},
     from,
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
   }

@@ -12,6 +12,7 @@ import { askForAccess, mayAsk } from './access.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
+import { readSecret } from './credentials/upstream.ts'
 import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
@@ -74,10 +75,12 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
   const flowKey = await localKey(places.keys, 'sign-in-flow')
   const links = await SignInLinks.open(places.links)
   const desk = stack.use(await FolderDesk.open(places.approvals, Date.now, ledger))
+  const { url } = settings.catalog
   const catalog = stack.use(
     await Catalog.open({
       store: settings.store,
-      folder: places.catalog,
+      database: url === undefined ? { folder: places.catalog } : { url: await readSecret(url, settings.from, env) },
+      secret: Buffer.from(await localKey(places.keys, 'catalog-keys')).toString('hex'),
       describers: DESCRIBERS,
       onProblem: (problem) => log.catalogProblem(problem),
     }),

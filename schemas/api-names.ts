@@ -17,3 +17,8 @@ export const SESSION_STATES = ['live', 'sealed', 'incomplete'] as const
 export type SessionState = (typeof SESSION_STATES)[number]
 export const SERVER_EVENT_NAMES = ['opened', 'progress', 'closed', 'approval', 'reset'] as const
 export type ServerEventName = (typeof SERVER_EVENT_NAMES)[number]
+/** Where text was found: a command, rows of a result, a terminal's screen, other output, a body. */
+export const TEXT_PLACES = ['statement', 'result', 'terminal', 'output', 'body'] as const
+export type TextPlace = (typeof TEXT_PLACES)[number]
+export const ACTS = ['allow', 'mask', 'block', 'hold'] as const
+export const STATEMENT_OUTCOMES = ['running', 'complete', 'error', 'refused', 'cut'] as const

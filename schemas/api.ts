@@ -1,7 +1,8 @@
 import { type Static, type TSchema, Type } from 'typebox'
-import { SESSION_STATES, type ServerEventName } from './api-names.ts'
+import { ACTS, SESSION_STATES, type ServerEventName, STATEMENT_OUTCOMES } from './api-names.ts'
 import { Approval, ApprovalState } from './approval.ts'
 import { ERROR_CODES } from './errors.ts'
+import { SearchFacets, SearchHit, SearchQuery } from './search.ts'
 import { PROTOCOL_NAMES } from './session.ts'
 
 // What the console and machines ask, and what they are answered; told in prose in docs/api.md. The OpenAPI document is made of this file.
@@ -81,8 +82,6 @@ export const Me = Type.Object({
   gateway: Type.String(),
 })
 export type Me = Static<typeof Me>
-
-const ACTS = ['allow', 'mask', 'block', 'hold'] as const
 
 export const SessionRow = Type.Object({
   id: Type.String(),
@@ -175,12 +174,12 @@ export const SessionDetail = Type.Object({
   recovered: orNull(Type.Object({ frames: Count, discardedBytes: Count, by: Type.String(), at: DateTime })),
   /** Requests that held messages of this session, oldest first. */
   approvals: Type.Array(Type.String()),
+  /** Characters of results and terminals that a search does not find: the catalog keeps so much of one session and no more. */
+  unsearchedChars: Count,
   /** What this reader may do with it. */
   may: Type.Object({ read: Type.Boolean(), kill: Type.Boolean() }),
 })
 export type SessionDetail = Static<typeof SessionDetail>
-
-export const STATEMENT_OUTCOMES = ['running', 'complete', 'error', 'refused', 'cut'] as const
 
 /** One command the client gave. Text is untrusted and masked. */
 export const StatementRow = Type.Object({
@@ -209,6 +208,11 @@ export const StatementRow = Type.Object({
   approval: orNull(Type.String()),
   /** `refused`: blocked or rejected. `cut`: ended before it was answered. */
   outcome: oneOf(STATEMENT_OUTCOMES),
+  /** Tables, routes or paths it touches, as the catalog spells them. */
+  objects: Type.Array(Type.String()),
+  verbs: Type.Array(Type.String()),
+  /** The same for statements that differ in their values only; null where the protocol knows none. */
+  fingerprint: orNull(Type.String()),
 })
 export type StatementRow = Static<typeof StatementRow>
 
@@ -230,6 +234,15 @@ export const StatementPage = Type.Object({ statements: Type.Array(StatementRow),
 export type StatementPage = Static<typeof StatementPage>
 
 export const OBJECT_KINDS = ['segment', 'index', 'recovered', 'salt'] as const
+
+/** `next` asks for the following page; null at the end. */
+export const SearchPage = Type.Object({
+  hits: Type.Array(SearchHit),
+  next: orNull(Cursor),
+  facets: orNull(SearchFacets),
+  lag: CatalogLag,
+})
+export type SearchPage = Static<typeof SearchPage>
 
 /** One stored object of a tape, as docs/tape-format.md names it: `0000.tape`, `0000.idx`, `recovered-0000.tape`, `salt`. */
 export const TapeObject = Type.Object({
@@ -436,6 +449,14 @@ export const ENDPOINTS = {
     access: 'viewer',
     query: StatementQuery,
     answer: StatementPage,
+  },
+  search: {
+    method: 'get',
+    path: '/search',
+    summary: 'Statements, and for investigators results, terminals, output and bodies too, newest first',
+    access: 'viewer',
+    query: SearchQuery,
+    answer: SearchPage,
   },
   objects: {
     method: 'get',

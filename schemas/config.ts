@@ -218,6 +218,23 @@ export const Console = Type.Object(
 )
 export type Console = Static<typeof Console>
 
+export const CatalogConfig = Type.Object(
+  {
+    url: Type.Optional(
+      Type.Unsafe<SecretSource>({
+        ...SecretSource,
+        description:
+          'A database of its own at a PostgreSQL server (15 or newer, with pg_trgm), `postgres://user:password@host/database?sslmode=verify-full`; without it in files below dataDir',
+      }),
+    ),
+  },
+  {
+    ...closed,
+    description: 'The catalog: what lists, searches and findings are answered from; made from the tapes, and made again at will',
+  },
+)
+export type CatalogConfig = Static<typeof CatalogConfig>
+
 export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
@@ -261,6 +278,7 @@ export const Config = Type.Object(
     jwt: Type.Optional(Type.Array(JwtIssuer)),
     limits: Type.Optional(Limits),
     console: Type.Optional(Console),
+    catalog: Type.Optional(CatalogConfig),
     approvals: Type.Optional(ApprovalsConfig),
     notify: Type.Optional(NotifyConfig),
   },

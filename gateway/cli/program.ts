@@ -7,16 +7,15 @@ import { parseFrames } from './frame-runs.ts'
 import type { CheckOptions, ListOptions } from './ledger.ts'
 import type { MaskOptions } from './mask.ts'
 import type { DiffOptions, ExplainOptions } from './policy.ts'
+import { evidenceCommands } from './program-evidence.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
+import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, whole } from './usage.ts'
 import type { WitnessOptions } from './witness.ts'
 
 /** More processes than cores only wait for each other; more than this needs several machines. */
 const MAX_WORKERS = 127
 
-const EXIT_HELP = '\nExit codes: 0 done, 1 failed, 2 wrong usage.'
-const CONFIG_HELP =
-  "\nConfiguration: --config, else SALLYPORT_CONFIG, else ./sallyport.yaml, else the demo's .sallyport/sallyport.yaml."
 const KEY_HELP = '\nWho acts proves it with their own access key or token: in SALLYPORT_KEY, or in the file named by --key-file.'
 
 interface Common {
@@ -108,6 +107,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (options: Common) => runs((await import('./sessions.ts')).sessions(options, cli)))
 
+  evidenceCommands(program, command, runs, cli)
   command(program, 'replay <session>', 'replay a session in the terminal')
     .addOption(new Option('--speed <factor>', 'at this multiple of the recorded speed').argParser(positive))
     .addOption(new Option('--frame <number>', 'only this frame').argParser(whole))
@@ -176,9 +176,6 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
   ledger(group('ledger', 'what was opened, ended, decided and looked at'), command, runs, cli)
   return program
 }
-
-type Make = (parent: Command, usage: string, description: string) => Command
-type Runs = (work: Promise<number>) => Promise<void>
 
 function approvals(group: Command, command: Make, runs: Runs, cli: Cli): void {
   const load = () => import('./approvals.ts')
@@ -342,11 +339,6 @@ function positive(text: string): number {
 function minutesOrHours(text: string): string {
   if (!/^[1-9]\d{0,3}[mh]$/.test(text)) throw new InvalidArgumentError('minutes or hours, such as 45m or 8h')
   return text
-}
-
-function whole(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number')
-  return Number(text)
 }
 
 function frameRuns(text: string): FrameRuns {

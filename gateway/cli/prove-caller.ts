@@ -11,7 +11,7 @@ import { placesIn } from '../places.ts'
 import type { Cli } from './context.ts'
 
 /** The key or token shown with a command: in SALLYPORT_KEY, or in the file named by --key-file. */
-async function shownKey(keyFile: string | undefined, cli: Cli): Promise<string | undefined> {
+export async function shownKey(keyFile: string | undefined, cli: Cli): Promise<string | undefined> {
   const shown = keyFile === undefined ? cli.env['SALLYPORT_KEY'] : await readFile(resolve(cli.cwd, keyFile), 'utf8')
   return shown === undefined || shown.trim() === '' ? undefined : shown.trim()
 }

@@ -49,6 +49,7 @@ In a second terminal, in this folder:
 
   See and prove what happened
     ${command} sessions
+    ${command} search 'table:customers rows>0'       with the key above; rows, screens and bodies are found too
     ${command} replay ${session}
     ${command} verify .sallyport/data
 

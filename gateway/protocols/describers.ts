@@ -1,6 +1,7 @@
 import type { Describers } from '../../recorder/catalog/describe.ts'
 import { HttpDescriber } from './http/describe.ts'
 import { PostgresDescriber } from './postgres/describe.ts'
+import { SshDescriber } from './ssh/describe.ts'
 
 /** Loaded by the catalog in its own thread, by URL. */
 export const describers: Describers = {
@@ -13,4 +14,5 @@ export const describers: Describers = {
   }),
   http: () => new HttpDescriber(),
   postgres: () => new PostgresDescriber(),
+  ssh: () => new SshDescriber(),
 }

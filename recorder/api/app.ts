@@ -9,6 +9,7 @@ import { networkOf, Rate } from './rate.ts'
 import { approvalRoutes } from './routes-approvals.ts'
 import { eventRoutes } from './routes-events.ts'
 import { evidenceRoutes } from './routes-evidence.ts'
+import { searchRoutes } from './routes-search.ts'
 import { sessionRoutes } from './routes-sessions.ts'
 import { signInRoutes } from './routes-sign-in.ts'
 import { hostCheck, sameSite, securityHeaders } from './security.ts'
@@ -30,6 +31,7 @@ const HANDLERS: Handlers<EndpointName> = {
   ...signInRoutes,
   ...sessionRoutes,
   ...evidenceRoutes,
+  ...searchRoutes,
   ...approvalRoutes,
   ...eventRoutes,
   health: async (_asked, { parts }) => ({ ok: parts.catalog.lag.state !== 'failed', catalog: parts.catalog.lag }),

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { CatalogLag, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
 import { ApplianceError, ERROR_CODES } from '../../schemas/errors.ts'
+import type { SearchQuery } from '../../schemas/search.ts'
 import type {
   CallName,
   Calls,
@@ -14,6 +15,7 @@ import type {
   SignInRecord,
   ThreadData,
 } from './messages.ts'
+import type { Found, Seeker } from './search.ts'
 
 export type { CatalogSession, Change, Scope, SignInRecord } from './messages.ts'
 
@@ -51,7 +53,8 @@ export class Catalog implements AsyncDisposable {
 
   /** Returns at once; the thread goes on starting. */
   static async open(options: CatalogOptions): Promise<Catalog> {
-    await mkdir(dirname(options.folder), { recursive: true, mode: 0o700 })
+    const { database } = options
+    if ('folder' in database) await mkdir(dirname(database.folder), { recursive: true, mode: 0o700 })
     return new Catalog(options)
   }
 
@@ -75,6 +78,11 @@ export class Catalog implements AsyncDisposable {
   /** In tape order. */
   statements(session: string, query: StatementQuery): Promise<Omit<StatementPage, 'lag'>> {
     return this.#ask('statements', session, query)
+  }
+
+  /** Newest first. Rejects API_INVALID for what is no filter, and for a foreign cursor. */
+  search(query: SearchQuery, seeker: Seeker): Promise<Found> {
+    return this.#ask('search', query, seeker)
   }
 
   signIns(): Promise<readonly SignInRecord[]> {
@@ -128,9 +136,9 @@ export class Catalog implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const { store, folder, describers } = this.#options
+    const { store, database, describers, secret } = this.#options
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: { store, folder, describers } satisfies ThreadData,
+      workerData: { store, database, describers, secret } satisfies ThreadData,
     })
     worker.on('message', (message: FromThread) => this.#heard(message))
     worker.once('error', (error) =>

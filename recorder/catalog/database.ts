@@ -1,29 +1,48 @@
 import { rename } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
+import { openServer } from './database-server.ts'
 import { CATALOG_SQL, CATALOG_VERSION, DESK_SQL } from './schema.ts'
 
-export type Database = PGlite
+/** What is asked within a transaction, or outside one. bigint comes back as number, timestamptz as Date, jsonb parsed. */
+export interface Queries {
+  query<T>(sql: string, values?: unknown[]): Promise<{ readonly rows: T[] }>
+  /** Several statements, without values. */
+  exec(sql: string): Promise<unknown>
+}
+
+export interface Database extends Queries {
+  transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Where the catalog is: files of its own, or a database of a PostgreSQL server (15 or newer). */
+export type DatabasePlace = { readonly folder: string } | { readonly url: string }
 
 /**
- * Opens PostgreSQL on a folder (made at the first start), with both schemas. Files that cannot be opened are moved aside, not
+ * Opens PostgreSQL, with both schemas. Files that cannot be opened are moved aside, not
  * mended: a crash may tear them, as nothing is synced, and everything in them but who is signed in comes from the tapes.
  */
-export async function openDatabase(folder: string, onProblem: (message: string) => void): Promise<Database> {
+export async function openDatabase(place: DatabasePlace, onProblem: (message: string) => void): Promise<Database> {
+  if ('url' in place) return prepared(await openServer(place.url))
+  const { folder } = place
   try {
-    return await prepared(folder)
+    return await prepared(await openFiles(folder))
   } catch (error) {
     const aside = `${folder}.damaged-${Date.now()}`
     await rename(folder, aside)
     onProblem(
       `the catalog's files could not be opened (${error instanceof Error ? error.name : 'unknown'}); they are kept in ${aside}, and the catalog is rebuilt`,
     )
-    return prepared(folder)
+    return prepared(await openFiles(folder))
   }
 }
 
-async function prepared(folder: string): Promise<Database> {
-  const database = await PGlite.create(folder, { extensions: { pg_trgm }, relaxedDurability: true })
+function openFiles(folder: string): Promise<PGlite> {
+  return PGlite.create(folder, { extensions: { pg_trgm }, relaxedDurability: true })
+}
+
+async function prepared(database: Database): Promise<Database> {
   await database.exec('create extension if not exists pg_trgm')
   await database.exec(DESK_SQL)
   if ((await versionOf(database)) !== CATALOG_VERSION) await resetCatalog(database)

@@ -3,6 +3,8 @@ import { type Frame, isReleased, MASK_SPAN_SIZE } from '../../schemas/frame.ts'
 import { PART_FACT, type RecoveryStatement, type TapeHeader } from '../../schemas/tape.ts'
 import type { Act } from '../../schemas/verdict.ts'
 import type { Describer, Told } from './describe.ts'
+import { Pulls } from './pulls.ts'
+import { Texts } from './texts.ts'
 
 /** Of a statement in the catalog: what a list can show and a search needs; the tape has it whole. */
 const MAX_TEXT_CHARS = 16_384
@@ -17,7 +19,7 @@ const MAX_APPROVALS = 1_000
 /** What only the details of a session tell. */
 export type SessionExtra = Pick<
   SessionDetail,
-  'policy' | 'durability' | 'lossWindow' | 'claims' | 'proof' | 'recovered' | 'approvals'
+  'policy' | 'durability' | 'lossWindow' | 'claims' | 'proof' | 'recovered' | 'approvals' | 'unsearchedChars'
 >
 
 interface Open {
@@ -38,15 +40,25 @@ export class SessionDigest {
   readonly #byApproval = new Map<string, Open>()
   readonly #ended: number[] = []
   readonly #changed = new Set<Open>()
+  /** What was taken of what. */
+  readonly pulls: Pulls
+  /** What can be found by words. */
+  readonly texts = new Texts()
   #lastStatement: string | null = null
   #lastUs = 0
   #state: SessionState = 'live'
   #end: { readonly reason: string; readonly at: string } | undefined
   #recovered: SessionExtra['recovered'] = null
 
-  constructor(header: TapeHeader, describer: Describer | undefined) {
+  /** `secret` keys what stands for masked rows. */
+  constructor(header: TapeHeader, describer: Describer | undefined, secret: string) {
     this.#header = header
     this.#describer = describer
+    this.pulls = new Pulls(header.session.startedAt, secret)
+  }
+
+  get id(): string {
+    return this.#header.session.id
   }
 
   get state(): SessionState {
@@ -67,7 +79,8 @@ export class SessionDigest {
     else if (isReleased(frame)) this.#sums.bytesOut += size
     for (const [index, told] of (this.#describer?.read(frame) ?? []).entries()) {
       if (told.told === 'statement') this.#statement(frame, told, index, spans)
-      else this.#answer(frame, told, size, spans)
+      else if (told.told === 'answer') this.#answer(frame, told, size, spans)
+      else this.texts.add(frame, told)
     }
   }
 
@@ -138,6 +151,7 @@ export class SessionDigest {
       proof: identity.proof,
       recovered: this.#recovered,
       approvals: [...this.#approvals],
+      unsearchedChars: this.texts.left,
     }
   }
 
@@ -157,6 +171,7 @@ export class SessionDigest {
           rules: joined(before.row.rules, verdict?.rules),
           ...refused,
         })
+        if (told.answer !== null) this.pulls.asked(before.row.objects, before.row.frame, before.row.atUs)
         this.#wait(before)
         return
       }
@@ -184,8 +199,12 @@ export class SessionDigest {
         rules: [...(verdict?.rules ?? [])],
         approval: verdict?.approval ?? null,
         outcome: act === 'block' ? 'refused' : 'running',
+        objects: [...(told.objects ?? [])],
+        verbs: [...(told.verbs ?? [])],
+        fingerprint: told.fingerprint ?? null,
       },
     }
+    if (told.answer !== null && act !== 'block' && act !== 'hold') this.pulls.asked(open.row.objects, frame.seq, frame.atUs)
     this.#changed.add(open)
     if (act === 'hold' && verdict?.approval !== undefined) this.#byApproval.set(verdict.approval, open)
     this.#wait(open)
@@ -198,6 +217,14 @@ export class SessionDigest {
     if (open === undefined) return
     const { row } = open
     const cut = !released && (told.rows > 0 || row.rows > 0)
+    if (released) {
+      this.pulls.answered(
+        row.objects,
+        { statementFrame: row.frame, statementUs: row.atUs, frame: frame.seq },
+        { rows: told.rows, bytes: size, masked: spans, rowsSoFar: row.rows + told.rows },
+      )
+      if (told.keys !== undefined && told.keyed !== undefined) this.pulls.keys(row.objects, told.keyed, told.keys)
+    }
     const ended = told.end === null ? row.outcome : told.end
     this.#change(open, {
       lastFrame: frame.seq,

@@ -36,6 +36,8 @@ export interface IngestParts {
   readonly database: Database
   readonly tapes: TapesAt
   readonly describers: Describers
+  /** Keys what stands for masked rows in the catalog. */
+  readonly secret: string
   readonly onChange: (change: Change) => void
   readonly onLag: (lag: CatalogLag) => void
   readonly onProblem: (message: string) => void
@@ -240,7 +242,7 @@ export class Ingest {
   }
 
   #begin(id: string, old: boolean, dueMs: number): Followed {
-    const follower = new TapeFollower(this.#parts.tapes.store, id, this.#parts.describers)
+    const follower = new TapeFollower(this.#parts.tapes.store, id, this.#parts)
     const { livePollMs: waitMs } = this.#parts.tapes.arrivals.pace
     return { follower, old, told: false, dueMs, waitMs, caughtUp: false, settled: 0, failed: false }
   }

@@ -1,7 +1,10 @@
 import type { CatalogLag, SessionProgress, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
+import type { SearchQuery } from '../../schemas/search.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { StorePlace } from '../store/places.ts'
+import type { DatabasePlace } from './database.ts'
 import type { SessionExtra } from './digest.ts'
+import type { Found, Seeker } from './search.ts'
 
 // What the catalog's thread and the others say to each other.
 
@@ -23,6 +26,7 @@ export interface Calls {
   sessions(query: SessionQuery, scope: Scope): { readonly sessions: readonly SessionRow[]; readonly next: string | null }
   session(id: string): CatalogSession | null
   statements(session: string, query: StatementQuery): Omit<StatementPage, 'lag'>
+  search(query: SearchQuery, seeker: Seeker): Found
   signIns(): readonly SignInRecord[]
   putSignIn(record: SignInRecord): void
   endSignIn(tokenHash: string): void
@@ -55,8 +59,9 @@ export type FromThread =
 
 export interface ThreadData {
   readonly store: StorePlace
-  /** Where PostgreSQL's files lie. */
-  readonly folder: string
+  readonly database: DatabasePlace
+  /** The installation's own: keys what stands for masked rows in the catalog. */
+  readonly secret: string
   /** Module that exports `describers`. */
   readonly describers: string
 }

@@ -1,9 +1,11 @@
 import type { SessionQuery, SessionRow, StatementQuery, StatementRow } from '../../schemas/api.ts'
 import { cursorOf, placeOf } from './cursor.ts'
 import type { Database } from './database.ts'
+import type { SessionExtra } from './digest.ts'
 import type { CatalogSession, Scope } from './messages.ts'
 import { LARGE_RESULTS } from './schema.ts'
 import { anywhere, globbed } from './text.ts'
+import { Where } from './where.ts'
 
 const SESSIONS_PER_PAGE = 50
 const STATEMENTS_PER_PAGE = 200
@@ -11,27 +13,6 @@ const STATEMENTS_PER_PAGE = 200
 const PAGE_CHARS = 512 << 10
 const SESSION_PLACE = /^[A-Za-z0-9-]{1,100}$/
 const STATEMENT_PLACE = /^(\d{1,16})\.(\d{1,9})$/
-
-/** A where clause in the making: every value is a parameter. */
-class Where {
-  readonly values: unknown[] = []
-  readonly #parts: string[] = []
-
-  /** `$` stands for the value's place, wherever it is. */
-  add(condition: string, value: unknown): void {
-    this.values.push(value)
-    this.#parts.push(condition.replaceAll('$', `$${this.values.length}`))
-  }
-
-  /** Without a value: as it stands in an index's own condition, which the planner recognises. */
-  also(condition: string): void {
-    this.#parts.push(condition)
-  }
-
-  get sql(): string {
-    return this.#parts.length === 0 ? '' : `where ${this.#parts.map((part) => `(${part})`).join(' and ')}`
-  }
-}
 
 export async function findSessions(
   database: Database,
@@ -136,7 +117,7 @@ interface SessionColumns {
   readonly v_block: number
   readonly v_hold: number
   readonly last_statement: string | null
-  readonly extra: Pick<CatalogSession, 'policy' | 'durability' | 'lossWindow' | 'claims' | 'proof' | 'recovered' | 'approvals'>
+  readonly extra: SessionExtra
 }
 
 interface StatementColumns {
@@ -157,6 +138,9 @@ interface StatementColumns {
   readonly rules: string[]
   readonly approval: string | null
   readonly outcome: StatementRow['outcome']
+  readonly objects: string[]
+  readonly verbs: string[]
+  readonly fingerprint: string | null
 }
 
 function sessionOf(row: SessionColumns): SessionRow {

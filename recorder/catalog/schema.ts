@@ -1,12 +1,12 @@
 /**
- * The catalog's SQL, in PostgreSQL's own dialect and nothing beyond it but `pg_trgm`, which Azure's PostgreSQL has too.
+ * The catalog's SQL, in PostgreSQL's own dialect (15 and newer) and nothing beyond it but `pg_trgm`, which Azure's PostgreSQL has too.
  *
  * `catalog` is derived: whatever is in it comes from tapes, it is dropped whenever its version changes and rebuilt from them.
  * `desk` is operational: who is signed in. It is migrated, never dropped.
  */
 
 /** Part of a reset: tables of another version are dropped, not migrated. */
-export const CATALOG_VERSION = 2
+export const CATALOG_VERSION = 3
 
 /** Sessions with that many result rows have an index of their own: whoever looks for large results wants few of many. */
 export const LARGE_RESULTS = [10_000, 1_000_000] as const
@@ -74,9 +74,67 @@ create table catalog.statements (
   rules text[] not null,
   approval text,
   outcome text not null,
+  objects text[] not null,
+  verbs text[] not null,
+  fingerprint text,
   primary key (session, frame, part)
 );
 create index statements_text on catalog.statements using gin (text gin_trgm_ops);
+create index statements_objects on catalog.statements using gin (objects);
+
+create table catalog.texts (
+  session text collate "C" not null,
+  frame bigint not null,
+  part int not null,
+  place text not null,
+  at_us bigint not null,
+  first_row bigint,
+  text text not null,
+  primary key (session, frame, part)
+);
+create index texts_text on catalog.texts using gin (text gin_trgm_ops);
+
+-- What left, by object and hour of each session: sums from the session's start, so that writing them again changes nothing.
+create table catalog.pulls (
+  session text collate "C" not null,
+  object text not null,
+  hour timestamptz not null,
+  family text not null,
+  subject text not null,
+  target text not null,
+  protocol text not null,
+  statements bigint not null,
+  rows bigint not null,
+  bytes_out bigint not null,
+  masked bigint not null,
+  largest_rows bigint not null,
+  first_frame bigint not null,
+  last_frame bigint not null,
+  first_us bigint not null,
+  primary key (session, object, hour)
+);
+create index pulls_hour on catalog.pulls (hour, target);
+create index pulls_family on catalog.pulls (family, target, object, hour);
+
+-- The least hashes of the keys of what left (sketch.ts): how many different ones, never which.
+create table catalog.sketches (
+  session text collate "C" not null,
+  object text not null,
+  keyed text not null,
+  rows bigint not null,
+  keys bytea not null,
+  primary key (session, object, keyed)
+);
+
+create table catalog.first_seen (
+  family text not null,
+  target text not null,
+  object text not null,
+  at timestamptz not null,
+  session text collate "C" not null,
+  frame bigint not null,
+  primary key (family, target, object)
+);
 `
 
 export const DESK_SQL = `

@@ -1,10 +1,13 @@
-import type { StatementRow } from '../../schemas/api.ts'
+import type { SessionRow, StatementRow } from '../../schemas/api.ts'
 import type { Database } from './database.ts'
 import type { SessionDigest } from './digest.ts'
+import type { ObjectKeys, Pull } from './pulls.ts'
 import { sqlJson } from './text.ts'
+import type { TextRow } from './texts.ts'
 
 /** Statements of one insert: a few hundred kilobytes of JSON, some tens of milliseconds of the catalog's thread. */
 const BATCH_ROWS = 500
+const BATCH_CHARS = 1 << 20
 
 const SESSION_COLUMNS = [
   'id',
@@ -54,25 +57,83 @@ const STATEMENT_COLUMNS = [
   'rules',
   'approval',
   'outcome',
+  'objects',
+  'verbs',
+  'fingerprint',
 ] as const
+
+const TEXT_COLUMNS = ['session', 'frame', 'part', 'place', 'at_us', 'first_row', 'text'] as const
+const PULL_COLUMNS = [
+  'session',
+  'object',
+  'hour',
+  'family',
+  'subject',
+  'target',
+  'protocol',
+  'statements',
+  'rows',
+  'bytes_out',
+  'masked',
+  'largest_rows',
+  'first_frame',
+  'last_frame',
+  'first_us',
+] as const
+const SKETCH_COLUMNS = ['session', 'object', 'keyed', 'rows', 'keys'] as const
 
 const PUT_SESSION = upsert('sessions', SESSION_COLUMNS, ['id'])
 const PUT_STATEMENTS = upsert('statements', STATEMENT_COLUMNS, ['session', 'frame', 'part'])
+const PUT_TEXTS = upsert('texts', TEXT_COLUMNS, ['session', 'frame', 'part'])
+const PUT_PULLS = upsert('pulls', PULL_COLUMNS, ['session', 'object', 'hour'])
+const PUT_SKETCHES = upsert('sketches', SKETCH_COLUMNS, ['session', 'object', 'keyed'])
+/** The earliest of what is written and what was there, whichever session is read first. */
+const PUT_FIRST_SEEN = `insert into catalog.first_seen (family, target, object, at, session, frame)
+  select distinct on (family, target, object) family, target, object, at, session, frame
+    from jsonb_to_recordset($1::jsonb) as one (family text, target text, object text, at timestamptz, session text, frame bigint)
+    order by family, target, object, at, session
+  on conflict (family, target, object) do update set at = excluded.at, session = excluded.session, frame = excluded.frame
+    where (excluded.at, excluded.session) < (first_seen.at, first_seen.session)`
 
 /** Writes what the digests have gathered: all of it or nothing. The same again changes nothing. */
 export async function storeDigests(database: Database, digests: readonly SessionDigest[]): Promise<void> {
-  const statements = digests.flatMap((digest) => digest.takeStatements())
+  const statements = digests.flatMap((digest) => digest.takeStatements().map(statementColumns))
+  const texts = digests.flatMap((digest) => digest.texts.take().map((row) => textColumns(digest.id, row)))
+  const taken = digests.map((digest) => ({ row: digest.row(), ...digest.pulls.take() }))
+  const pulls = taken.flatMap(({ row, pulls }) => pulls.map((pull) => pullColumns(row, pull)))
+  const sketches = taken.flatMap(({ row, keys }) => keys.map((each) => sketchColumns(row.id, each)))
   await database.transaction(async (each) => {
-    for (let from = 0; from < statements.length; from += BATCH_ROWS)
-      await each.query(PUT_STATEMENTS, [sqlJson(statements.slice(from, from + BATCH_ROWS).map(statementColumns))])
+    for (const rows of batches(statements)) await each.query(PUT_STATEMENTS, [sqlJson(rows)])
+    for (const rows of batches(texts)) await each.query(PUT_TEXTS, [sqlJson(rows)])
+    for (const rows of batches(pulls)) {
+      await each.query(PUT_PULLS, [sqlJson(rows)])
+      await each.query(PUT_FIRST_SEEN, [sqlJson(rows.map(firstSeenColumns))])
+    }
+    for (const rows of batches(sketches)) await each.query(PUT_SKETCHES, [sqlJson(rows)])
     await each.query(PUT_SESSION, [sqlJson(digests.map(sessionColumns))])
   })
+}
+
+/** Of at most so many rows and characters. */
+function* batches<T extends object>(rows: readonly T[]): Generator<readonly T[]> {
+  let batch: T[] = []
+  let chars = 0
+  for (const row of rows) {
+    batch.push(row)
+    chars += 'text' in row ? String(row.text).length : 0
+    if (batch.length < BATCH_ROWS && chars < BATCH_CHARS) continue
+    yield batch
+    batch = []
+    chars = 0
+  }
+  if (batch.length > 0) yield batch
 }
 
 /** Forgets what was read of a tape that is to be read again. */
 export async function forgetSession(database: Database, id: string): Promise<void> {
   await database.transaction(async (each) => {
-    await each.query('delete from catalog.statements where session = $1', [id])
+    for (const table of ['statements', 'texts', 'pulls', 'sketches', 'first_seen'])
+      await each.query(`delete from catalog.${table} where session = $1`, [id])
     await each.query('delete from catalog.sessions where id = $1', [id])
   })
 }
@@ -114,6 +175,51 @@ function sessionColumns(digest: SessionDigest): Record<(typeof SESSION_COLUMNS)[
 function statementColumns(row: StatementRow): Record<(typeof STATEMENT_COLUMNS)[number], unknown> {
   const { textCut, atUs, durationUs, lastFrame, bytesOut, ...same } = row
   return { ...same, text_cut: textCut, at_us: atUs, duration_us: durationUs, last_frame: lastFrame, bytes_out: bytesOut }
+}
+
+function textColumns(session: string, row: TextRow): Record<(typeof TEXT_COLUMNS)[number], unknown> {
+  const { frame, part, place, atUs, firstRow, text } = row
+  return { session, frame, part, place, at_us: atUs, first_row: firstRow, text }
+}
+
+function pullColumns(session: SessionRow, pull: Pull): Record<(typeof PULL_COLUMNS)[number], unknown> {
+  const { object, hour, statements, rows, bytesOut, masked, largestRows, firstFrame, lastFrame, firstUs } = pull
+  const { subject } = session.identity
+  return {
+    session: session.id,
+    object,
+    hour,
+    family: familyOf(session),
+    subject,
+    target: session.target.name,
+    protocol: session.target.protocol,
+    statements,
+    rows,
+    bytes_out: bytesOut,
+    masked,
+    largest_rows: largestRows,
+    first_frame: firstFrame,
+    last_frame: lastFrame,
+    first_us: firstUs,
+  }
+}
+
+function sketchColumns(
+  session: string,
+  { object, keyed, rows, sketch }: ObjectKeys,
+): Record<(typeof SKETCH_COLUMNS)[number], unknown> {
+  // bytea's hex format.
+  return { session, object, keyed, rows, keys: `\\x${Buffer.from(sketch.pack()).toString('hex')}` }
+}
+
+function firstSeenColumns(row: Record<(typeof PULL_COLUMNS)[number], unknown>): object {
+  const { family, target, object, hour, session, first_frame: frame } = row
+  return { family, target, object, at: hour, session, frame }
+}
+
+/** Whoever works for the same person is one actor: what several agents of theirs take is taken by them. */
+export function familyOf({ identity }: Pick<SessionRow, 'identity'>): string {
+  return identity.principal ?? identity.subject
 }
 
 function upsert(table: string, columns: readonly string[], key: readonly string[]): string {

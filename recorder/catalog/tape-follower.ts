@@ -20,14 +20,16 @@ export class TapeFollower {
   readonly id: string
   readonly #store: Store
   readonly #describers: Describers
+  readonly #secret: string
   #segment = 0
   #offset = 0
   #digest: SessionDigest | undefined
 
-  constructor(store: Store, id: string, describers: Describers) {
+  constructor(store: Store, id: string, { describers, secret }: { readonly describers: Describers; readonly secret: string }) {
     this.#store = store
     this.id = id
     this.#describers = describers
+    this.#secret = secret
   }
 
   /** Undefined while the header has not been read. */
@@ -37,6 +39,12 @@ export class TapeFollower {
 
   /** Reads on, some chunks. Rejects what the store rejects; may be called again then. */
   async step(signal?: AbortSignal): Promise<Step> {
+    const step = await this.#step(signal)
+    await (step === 'ended' ? this.#digest?.texts.end() : this.#digest?.texts.quiet())
+    return step
+  }
+
+  async #step(signal: AbortSignal | undefined): Promise<Step> {
     const key = tapeKeys.segment(this.id, this.#segment)
     // The folder is there before the tape: its salt is written at the same moment.
     if (this.#offset === 0 && !(await this.#has(key))) return 'waiting'
@@ -75,7 +83,7 @@ export class TapeFollower {
   #header(payload: Uint8Array): void {
     const header = readable(() => decodeHeader(decodeStatement(payload).statement))
     if (header === undefined || !('session' in header) || this.#digest !== undefined || header.session.id !== this.id) return
-    this.#digest = new SessionDigest(header, this.#describers[header.session.target.protocol]?.())
+    this.#digest = new SessionDigest(header, this.#describers[header.session.target.protocol]?.(), this.#secret)
   }
 
   /** What cannot be decoded is passed over: finding it out is verification's work, and the rest must still be found. */

@@ -6,6 +6,7 @@ import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
 import { findSession, findSessions, findStatements } from './queries.ts'
+import { search } from './search.ts'
 import { endSignIn, listSignIns, putSignIn } from './sign-in-rows.ts'
 import { yieldToOthers } from './yielding.ts'
 
@@ -20,11 +21,12 @@ const tell = (message: FromThread): void => port.postMessage(message)
 const onProblem = (message: string): void => tell({ kind: 'problem', message })
 
 const { describers } = (await import(data.describers)) as { readonly describers: Describers }
-const database = await openDatabase(data.folder, onProblem)
+const database = await openDatabase(data.database, onProblem)
 const ingest = new Ingest({
   database,
   tapes: await openTapes(data.store),
   describers,
+  secret: data.secret,
   onChange: (change) => tell({ kind: 'change', change }),
   onLag: (lag) => tell({ kind: 'lag', lag }),
   onProblem,
@@ -34,6 +36,7 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   sessions: (query, scope) => findSessions(database, query, scope),
   session: (id) => findSession(database, id),
   statements: (session, query) => findStatements(database, session, query),
+  search: (query, seeker) => search(database, query, seeker, Date.now()),
   signIns: () => listSignIns(database),
   putSignIn: (record) => putSignIn(database, record),
   endSignIn: (tokenHash) => endSignIn(database, tokenHash),

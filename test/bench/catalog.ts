@@ -33,7 +33,7 @@ interface Times {
 
 export async function bench({ rounds, progress }: { rounds: number; progress: (line: string) => void }): Promise<object> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-bench-'))
-  const database = await openDatabase(join(folder, 'pg'), progress)
+  const database = await openDatabase({ folder: join(folder, 'pg') }, progress)
   try {
     const bySize: Record<number, { readonly fillS: number; readonly questions: Record<string, Times> }> = {}
     let have = 0

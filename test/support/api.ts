@@ -109,7 +109,8 @@ export async function apiRig(
   const catalog = stack.use(
     await Catalog.open({
       store: { folder: folder.path },
-      folder: join(folder.path, 'catalog', 'pg'),
+      database: { folder: join(folder.path, 'catalog', 'pg') },
+      secret: 'of this test',
       describers: DESCRIBERS,
       onProblem: (problem) => problems.push(problem),
     }),

@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import { serialize } from 'pg-protocol'
 import type { Cli } from '../../gateway/cli/context.ts'
 import { BACKEND, message, nulTerminated } from '../../gateway/protocols/postgres/messages.ts'
+import type { RecorderRoom } from '../../recorder/index.ts'
 import { entry, type RecordingFolder, START } from './recording.ts'
 
 export const COMPLETE = message(BACKEND.commandComplete, nulTerminated('SELECT 1'))
 export const REFUSAL = message(BACKEND.error, ...['SERROR', 'C42501', 'Mblocked', ''].map(nulTerminated))
 
 /** A session with a released and a blocked statement, recorded and sealed, and the configuration that finds it. */
-export async function recorded(folder: RecordingFolder): Promise<string> {
-  const room = await folder.room()
+export async function recorded(folder: RecordingFolder, given?: RecorderRoom): Promise<string> {
+  const room = given ?? (await folder.room())
   const { info, recorder } = await room.open(START)
   const blocked = { act: 'block', rules: ['no-drop'], policy: 'abababababab' } as const
   await recorder.append([

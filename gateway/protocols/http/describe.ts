@@ -1,8 +1,11 @@
 import type { Describer, Told } from '../../../recorder/catalog/describe.ts'
 import { type Frame, isReleased } from '../../../schemas/frame.ts'
+import { headSize } from '../../../schemas/views/http.ts'
 
 /** Of a body: enough to tell calls apart in a list. */
 const MAX_BODY_CHARS = 2_000
+/** Of a body, for search. */
+const MAX_FOUND_CHARS = 256 << 10
 
 /** Tells the catalog each request, by its line and the beginning of its body, and what answered it: both carry their channel. */
 export class HttpDescriber implements Describer {
@@ -12,13 +15,34 @@ export class HttpDescriber implements Describer {
     if (dir === 'in') {
       if (kind === 'ws-call' && frame.body !== null)
         return [{ told: 'statement', kind, text: Buffer.from(frame.body).toString().slice(0, MAX_BODY_CHARS), answer: null }]
-      if (kind !== 'request' || facts['part'] === 'middle' || facts['part'] === 'last') return []
-      return [{ told: 'statement', kind, text: textOf(frame), answer: isReleased(frame) ? channel : null }]
+      if (kind !== 'request' || facts['part'] === 'middle' || facts['part'] === 'last') return bodyText(frame)
+      const { method, route, fingerprint = `${method ?? ''} ${route ?? ''}` } = facts
+      return [
+        {
+          told: 'statement',
+          kind,
+          text: textOf(frame),
+          answer: isReleased(frame) ? channel : null,
+          objects: typeof route === 'string' ? [route] : [],
+          verbs: typeof method === 'string' ? [method] : [],
+          fingerprint: String(fingerprint),
+        },
+      ]
     }
     const { status } = facts
-    if (typeof status !== 'number') return []
-    return [{ told: 'answer', answer: channel, rows: 0, end: status >= 400 ? 'error' : 'complete' }]
+    const end = typeof status !== 'number' ? null : status >= 400 ? 'error' : 'complete'
+    return [{ told: 'answer', answer: channel, rows: 0, end }, ...bodyText(frame)]
   }
+}
+
+/** What a person reads of a body, or of an answer's body behind its head. */
+function bodyText({ body, dir, kind, facts }: Frame): readonly Told[] {
+  if (body === null) return []
+  const whole = kind === 'response' && facts['part'] !== 'middle' && facts['part'] !== 'last'
+  const bytes = dir === 'out' && whole ? body.subarray(headSize(body)) : body
+  if (bytes.length === 0 || bytes.includes(0)) return []
+  const text = Buffer.from(bytes.subarray(0, MAX_FOUND_CHARS)).toString('utf8')
+  return [{ told: 'text', place: 'body', text, firstRow: null }]
 }
 
 function textOf({ body, facts }: Frame): string {

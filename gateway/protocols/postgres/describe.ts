@@ -1,6 +1,7 @@
 import type { Describer, Told } from '../../../recorder/catalog/describe.ts'
-import { type Frame, isReleased } from '../../../schemas/frame.ts'
+import { type Facts, type Frame, isReleased } from '../../../schemas/frame.ts'
 import { PART_FACT, ROWS_FACT } from '../../../schemas/tape.ts'
+import { ResultRows } from './describe-rows.ts'
 import { cstring, cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt } from './messages.ts'
 
 /** Names kept of one session; a client that prepares more than this without closing gets `execute <name>` for the oldest. */
@@ -16,6 +17,7 @@ const MAX_TEXT_SIZE = 50_000
 export class PostgresDescriber implements Describer {
   readonly #statements = new Names()
   readonly #portals = new Names()
+  readonly #rows = new ResultRows()
   #ordinal = 0
 
   read(frame: Frame): readonly Told[] {
@@ -24,7 +26,7 @@ export class PostgresDescriber implements Describer {
       case 'in':
         return this.#request(frame)
       case 'out':
-        return answers(frame)
+        return this.#answers(frame)
       case 'note':
         return []
       default:
@@ -39,7 +41,7 @@ export class PostgresDescriber implements Describer {
     if (body === null || (part !== undefined && part !== 'first')) return []
     switch (kind) {
       case 'query':
-        return [{ told: 'statement', kind, text: firstText(body), answer: this.#next(verdict?.act !== 'hold') }]
+        return [{ told: 'statement', kind, text: firstText(body), answer: this.#next(verdict?.act !== 'hold'), ...saidOf(facts) }]
       case 'function-call':
         return [
           {
@@ -51,16 +53,34 @@ export class PostgresDescriber implements Describer {
         ]
       case 'execute': {
         const text = this.#names(body)
-        return [{ told: 'statement', kind, text, answer: this.#next(isReleased(frame)) }]
+        return [{ told: 'statement', kind, text, answer: this.#next(isReleased(frame)), ...saidOf(facts) }]
       }
       case 'parse': {
         const text = this.#names(body)
         // Preparing is told where it was all that came of it.
-        return isReleased(frame) ? [] : [{ told: 'statement', kind, text, answer: null }]
+        return isReleased(frame) ? [] : [{ told: 'statement', kind, text, answer: null, ...saidOf(facts) }]
       }
       default:
         return []
     }
+  }
+
+  #answers(frame: Frame): readonly Told[] {
+    const { facts } = frame
+    const answer = facts['statement']
+    // Every released byte is read, or a message that goes on in the next frame would not be understood.
+    const shown = isReleased(frame) ? this.#rows.read(frame) : undefined
+    if (typeof answer !== 'number') return []
+    const rows = facts[ROWS_FACT]
+    const end =
+      facts['sqlstate'] !== undefined ? 'error' : facts['tag'] !== undefined || facts['status'] !== undefined ? 'complete' : null
+    const told: Told = { told: 'answer', answer, rows: typeof rows === 'number' ? rows : 0, end }
+    if (shown === undefined) return [told]
+    const { keys, keyed, text } = shown
+    return [
+      { ...told, keys, keyed },
+      { told: 'text', place: 'result', text, firstRow: 0 },
+    ]
   }
 
   #next(counts: boolean): number | null {
@@ -129,13 +149,19 @@ class Names {
   }
 }
 
-function answers({ facts }: Frame): readonly Told[] {
-  const answer = facts['statement']
-  if (typeof answer !== 'number') return []
-  const rows = facts[ROWS_FACT]
-  const end =
-    facts['sqlstate'] !== undefined ? 'error' : facts['tag'] !== undefined || facts['status'] !== undefined ? 'complete' : null
-  return [{ told: 'answer', answer, rows: typeof rows === 'number' ? rows : 0, end }]
+/** What the facts of a statement say to whoever searches. */
+function saidOf(facts: Facts): Pick<Extract<Told, { told: 'statement' }>, 'objects' | 'verbs' | 'fingerprint'> {
+  const { relations, verbs, fingerprint } = facts
+  return {
+    objects: Array.isArray(relations) ? [...new Set(relations.map(objectName))] : [],
+    verbs: Array.isArray(verbs) ? [...new Set(verbs)] : [],
+    ...(typeof fingerprint === 'string' ? { fingerprint } : {}),
+  }
+}
+
+/** `public.orders` and `orders` are one table to nearly everybody; who has both reads it in the statement. */
+function objectName(relation: string): string {
+  return relation.replace(/^public\./, '')
 }
 
 function firstText(body: Uint8Array): string {

@@ -51,6 +51,7 @@ const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'signInWays', 'trust', 'hea
 const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   signOut: 'console.sign-out',
   sessions: 'evidence.search',
+  search: 'evidence.search',
   session: 'evidence.view',
   statements: 'evidence.view',
   objects: 'evidence.view',
@@ -82,7 +83,8 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
       name,
       path: ENDPOINTS[name].path
         .replace('{id}', others[name] ?? (['approval', 'decide', 'similar'].includes(name) ? approval : session))
-        .replace('{name}', '0000.tape'),
+        .replace('{name}', '0000.tape')
+        .replace(/\/search$/, '/search?q=SELECT'),
       asking: { method: ENDPOINTS[name].method.toUpperCase(), ...(name in bodies ? { body: bodies[name] } : {}) },
     }))
 }

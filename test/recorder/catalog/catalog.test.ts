@@ -32,7 +32,8 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
   const open = (): Promise<Catalog> =>
     Catalog.open({
       store: { folder: folder.path },
-      folder: join(folder.path, 'catalog', 'pg'),
+      database: { folder: join(folder.path, 'catalog', 'pg') },
+      secret: 'of this test',
       describers: DESCRIBERS,
       onProblem: (problem) => problems.push(problem),
     })
@@ -127,7 +128,8 @@ test('scope, cursors and files that cannot be opened', async (t) => {
   await writeFile(join(pg, 'PG_VERSION'), 'garbage')
   await using catalog = await Catalog.open({
     store: { folder: folder.path },
-    folder: pg,
+    database: { folder: pg },
+    secret: 'of this test',
     describers: DESCRIBERS,
     onProblem: (problem) => problems.push(problem),
   })
@@ -157,7 +159,8 @@ test('a page of long statements ends early, however many were asked for, and the
   await recorder.seal('client.left')
   await using catalog = await Catalog.open({
     store: { folder: folder.path },
-    folder: join(folder.path, 'catalog', 'pg'),
+    database: { folder: join(folder.path, 'catalog', 'pg') },
+    secret: 'of this test',
     describers: DESCRIBERS,
     onProblem: assert.fail,
   })

@@ -12,7 +12,7 @@ const SESSIONS = 5_000
 
 test('what is rare among many sessions is found by its index, and not by walking past the many', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-indexes-'))
-  const database = await openDatabase(join(folder, 'pg'), (problem) => assert.fail(problem))
+  const database = await openDatabase({ folder: join(folder, 'pg') }, (problem) => assert.fail(problem))
   try {
     await database.query(
       `insert into catalog.sessions

@@ -18,7 +18,13 @@ const frame = (part: Partial<Frame>): Frame => ({
   ...part,
 })
 const brief = (told: readonly Told[]): unknown =>
-  told.map((each) => (each.told === 'statement' ? [each.text, each.answer] : [each.answer, each.rows, each.end]))
+  told.map((each) =>
+    each.told === 'statement'
+      ? [each.text, each.answer]
+      : each.told === 'answer'
+        ? [each.answer, each.rows, each.end]
+        : each.told,
+  )
 const verdict = (act: 'block' | 'hold') => ({ act, rules: [], policy: 'abababababab' }) as const
 
 test('statements are counted as the wire counts them: held ones not, refused Queries too, refused Executes not', () => {

@@ -1,0 +1,35 @@
+import { type Command, Option } from 'commander'
+import type { Cli } from './context.ts'
+import type { SearchOptions } from './search.ts'
+import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, whole } from './usage.ts'
+
+const ASK_HELP = `
+The running console is asked, as whoever's access key is in SALLYPORT_KEY or in the file named by --key-file, and notes it in the ledger.`
+
+/** A command that asks the running console. */
+function asking(parent: Command, command: Make, usage: string, description: string, help = ''): Command {
+  return command(parent, usage, description)
+    .option('--url <url>', "of another console than the configuration's")
+    .option('--key-file <file>', 'file with your access key')
+    .option('--purpose <text>', 'why, for the ledger')
+    .addHelpText('after', `${help}${ASK_HELP}${EXIT_HELP}${CONFIG_HELP}`)
+}
+
+/** Commands that look for something in what is recorded. */
+export function evidenceCommands(program: Command, command: Make, runs: Runs, cli: Cli): void {
+  asking(
+    program,
+    command,
+    'search [terms...]',
+    'find statements, result rows, terminal text, output and bodies',
+    `
+Terms are joined by and; a minus in front means not:
+  identity:agent-*  principal:  target:  table:customers  verb:COPY  rule:  session:  protocol:ssh  state:live
+  verdict:block  outcome:refused  in:result|statement|terminal|output|body  rows>1000  bytes>=1  masked>0
+  since:7d  until:2026-11-20  text:"drop table"; words without a name are one text`,
+  )
+    .addOption(new Option('--limit <count>', 'hits of a page, 200 at most').argParser(whole))
+    .option('--cursor <cursor>', 'the following page')
+    .option('--facets', 'count by identity, target, place, verdict and table as well')
+    .action(async (terms: string[], options: SearchOptions) => runs((await import('./search.ts')).search(terms, options, cli)))
+}

@@ -1,0 +1,18 @@
+import { SearchQuery } from '../../schemas/search.ts'
+import { queryOf } from './check.ts'
+import type { Handlers } from './context.ts'
+import { note, purposeOf } from './notes.ts'
+import { hasRole } from './viewer.ts'
+
+export const searchRoutes: Handlers<'search'> = {
+  async search({ request, viewer }, { parts }) {
+    const query = queryOf(request, SearchQuery)
+    const purpose = purposeOf(request)
+    // What was answered is evidence; a viewer sees what was asked.
+    const seeker = { scope: viewer.scope, results: hasRole(viewer, 'investigator') }
+    const { hits, next, facets } = await parts.catalog.search(query, seeker)
+    const seen = { type: 'evidence.search', what: 'search', query: { ...query }, found: hits.length, ...purpose } as const
+    await note(parts, viewer.identity, seen)
+    return { hits, next, facets, lag: parts.catalog.lag }
+  },
+}

@@ -1,0 +1,65 @@
+import { type Static, Type } from 'typebox'
+import { ACTS, STATEMENT_OUTCOMES, TEXT_PLACES } from './api-names.ts'
+import { closed, oneOf } from './config-parts.ts'
+import { PROTOCOL_NAMES } from './session.ts'
+
+const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
+const Count = Type.Integer({ minimum: 0 })
+const Cursor = Type.String({ minLength: 1, maxLength: 200, pattern: '^[A-Za-z0-9_-]+$' })
+
+/** `q` is the filter language. Text has three characters at least: shorter ones are everywhere. */
+export const SearchQuery = Type.Object(
+  {
+    q: Type.String({ maxLength: 2_000 }),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+    cursor: Type.Optional(Cursor),
+    /** Count by identity, target, table, verdict and place as well. */
+    facets: Type.Optional(Type.Literal('true')),
+  },
+  closed,
+)
+export type SearchQuery = Static<typeof SearchQuery>
+
+/** One place where it was found. Text is untrusted and masked. */
+export const SearchHit = Type.Object({
+  session: Type.String(),
+  frame: Count,
+  /** Row of the frame's result, from 0; null where it is no row. */
+  row: orNull(Count),
+  place: oneOf(TEXT_PLACES),
+  at: Type.String({ format: 'date-time' }),
+  identity: Type.String(),
+  principal: orNull(Type.String()),
+  target: Type.String(),
+  protocol: oneOf(PROTOCOL_NAMES),
+  /** Around the first match, or the beginning. */
+  text: Type.String(),
+  /** Of the first text looked for, within `text`: where it begins and ends; null where none was. */
+  match: orNull(Type.Tuple([Count, Count])),
+  /** Of a statement; null elsewhere. */
+  statement: orNull(
+    Type.Object({
+      rows: Count,
+      bytesOut: Count,
+      masked: Count,
+      verdict: orNull(oneOf(ACTS)),
+      outcome: oneOf(STATEMENT_OUTCOMES),
+      objects: Type.Array(Type.String()),
+    }),
+  ),
+})
+export type SearchHit = Static<typeof SearchHit>
+
+const Facet = Type.Array(Type.Object({ value: Type.String(), count: Count }))
+/** Of the newest hits, at most `of`; most frequent first. */
+export const SearchFacets = Type.Object({
+  of: Count,
+  /** There are more hits than were counted. */
+  more: Type.Boolean(),
+  identity: Facet,
+  target: Facet,
+  place: Facet,
+  verdict: Facet,
+  table: Facet,
+})
+export type SearchFacets = Static<typeof SearchFacets>

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { run } from '../../../gateway/cli/program.ts'
+import { apiRig, keyOf } from '../../support/api.ts'
+import { recorded, terminal } from '../../support/recorded-session.ts'
+
+test('the running console is searched as whoever shows a key, by one language, and it is noted', async (t) => {
+  await using rig = await apiRig()
+  const id = await recorded(rig.folder, rig.room)
+  await rig.catalog.settle()
+  const say = async (key: string | undefined, ...args: string[]): Promise<{ readonly code: number; readonly text: string }> => {
+    const cli = { ...terminal(rig.folder), ...(key === undefined ? {} : { env: { SALLYPORT_KEY: key } }) }
+    const code = await run(['search', ...args, '--url', `http://127.0.0.1:${rig.server.port}`], cli)
+    return { code, text: cli.text() }
+  }
+  const ivan = keyOf('ivan')
+  await t.test('hits are told with their place, and as JSON', async () => {
+    const { code, text } = await say(ivan, 'DROP', 'TABLE', '--facets')
+    assert.equal(code, 0, text)
+    assert.match(
+      text,
+      new RegExp(`agent-7 for ada  shop  statement  0 rows, 0 bytes, block, refused\\n  ${id}#frame=2\\n    DROP TABLE orders`),
+    )
+    assert.match(text, /of 1 hits:\n {2}identity {2}agent-7 1\n/)
+    const found = JSON.parse((await say(ivan, 'verdict:block', '--json')).text)
+    assert.deepEqual([found.hits.length, found.hits[0].frame, found.next], [1, 2, null])
+    assert.match((await say(ivan, 'nobody wrote this')).text, /nothing found/)
+    assert.deepEqual(
+      rig.notes.filter(({ type }) => type === 'evidence.search').map(({ actor, found: hits }) => [actor, hits]),
+      [
+        ['ivan', 1],
+        ['ivan', 1],
+        ['ivan', 0],
+      ],
+    )
+  })
+  await t.test('the configuration names the console', async () => {
+    const cli = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
+    const config = join(rig.folder.path, 'sallyport.yaml')
+    await writeFile(
+      config,
+      `gateway: gw1
+dataDir: .
+policy: policy.yaml
+listeners: { postgres: { address: '127.0.0.1:0' } }
+console: { address: '127.0.0.1:${rig.server.port}', roles: { viewer: [agents] } }
+targets: [{ name: shop, protocol: postgres, host: 127.0.0.1, port: 5432, groups: [agents], credential: { user: u, password: { env: NONE } } }]
+`,
+    )
+    assert.equal(await run(['search', 'DROP', '--config', config], cli), 0, cli.text())
+  })
+  await t.test('nobody, a stranger, another target and no console are told so', async () => {
+    assert.match((await say(undefined, 'DROP')).text, /AUTH_REQUIRED/)
+    assert.match((await say('key-mallory', 'DROP')).text, /AUTH_DENIED/)
+    assert.match((await say(keyOf('otto'), 'DROP')).text, /nothing found/)
+    assert.match((await say(ivan, 'colour:red')).text, /API_INVALID: colour: is not known here/)
+    const cli = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
+    assert.equal(await run(['search', 'x', '--url', 'http://127.0.0.1:1'], cli), 1)
+    assert.match(cli.text(), /API_FAILED: no console answers/)
+  })
+})
