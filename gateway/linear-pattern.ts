@@ -32,6 +32,11 @@ export function linearPattern(source: string): LinearPattern {
   }
 }
 
+/** Throws SyntaxError for what is no pattern in RE2's syntax. */
+export function checkSyntax(source: string): void {
+  compile(source)
+}
+
 function compile(source: string): RE2JS {
   try {
     return RE2JS.compile(source)

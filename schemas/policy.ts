@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { Detector, Label, LabelId, Pattern } from './policy-masking.ts'
 import { PROTOCOL_NAMES } from './session.ts'
 
 /** What a function may do beside computing its result. `unknown`: not one of PostgreSQL's own, so nobody can tell. */
@@ -19,10 +20,6 @@ export const FUNCTION_CATEGORIES = [
 ] as const
 export type FunctionCategory = (typeof FUNCTION_CATEGORIES)[number]
 
-/** How a masked value is written. `tag` carries a keyed fingerprint, so that equal values stay equal to an agent that joins or counts. */
-export const MASK_FORMS = ['tag', 'partial', 'null', 'plain', 'length'] as const
-export type MaskForm = (typeof MASK_FORMS)[number]
-
 const strict = { additionalProperties: false } as const
 
 const Name = Type.String({ minLength: 1, maxLength: 200 })
@@ -36,33 +33,9 @@ const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const Trial = Type.Integer({ minimum: 0, maximum: 268_435_456 })
 const Range = Type.Object({ min: Type.Optional(Count), max: Type.Optional(Count) }, { ...strict, minProperties: 1 })
 const Duration = Type.String({ pattern: '^[1-9][0-9]{0,5}(ms|s|m|h)$', description: 'a duration like 500ms, 45s, 10m or 1h' })
-const Form = Type.Enum(MASK_FORMS)
 const Mode = Type.Enum(['enforce', 'shadow'])
 const Kind = Type.Enum(['human', 'agent', 'service'])
-const Entity = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,60}$', description: 'the name of an entity, like email' })
-const LabelId = '^[a-z0-9][a-z0-9._-]{0,99}$'
 const RuleId = Type.String({ pattern: LabelId, description: 'an id of lower-case letters, digits, `.`, `_` and `-`' })
-
-const Label = Type.Object(
-  {
-    columns: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[^.]+\\.[^.]+\\.[^.]+$', description: 'schema.table.column; `*` allowed' }), {
-        minItems: 1,
-      }),
-    ),
-    names: Type.Optional(
-      Type.Array(Name, { minItems: 1, description: 'patterns of column names, whatever the table; case is ignored' }),
-    ),
-    entity: Entity,
-    mask: Type.Optional(Form),
-  },
-  strict,
-)
-
-const Detector = Type.Union([
-  Type.Enum(['mask', 'ignore']),
-  Type.Object({ action: Type.Enum(['mask', 'ignore']), form: Type.Optional(Form) }, strict),
-])
 
 const Who = Type.Object(
   {
@@ -286,10 +259,11 @@ const PackUse = Type.Object(
 )
 export type PackUse = Static<typeof PackUse>
 
+/** Of statements and what is said of them (`sql`), or of what a target would send and what is masked in it (`text`). */
 export const PolicyTest = Type.Object(
   {
     name: Type.Optional(Name),
-    as: Type.Object({ subject: Type.Optional(Name), kind: Kind, groups: Type.Optional(Type.Array(Name)) }, strict),
+    as: Type.Optional(Type.Object({ subject: Type.Optional(Name), kind: Kind, groups: Type.Optional(Type.Array(Name)) }, strict)),
     on: Type.Optional(
       Type.Object({ name: Type.Optional(Name), labels: Type.Optional(Type.Record(Type.String(), Type.String())) }, strict),
     ),
@@ -299,17 +273,20 @@ export const PolicyTest = Type.Object(
         description: 'when, like 2026-01-07T22:30+01:00; a Wednesday at noon UTC otherwise',
       }),
     ),
-    sql: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
+    sql: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])),
+    text: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])),
+    column: Type.Optional(Name),
     reply: Type.Optional(
       Type.Object({ rows: Type.Optional(Trial), bytes: Type.Optional(Trial) }, { ...strict, minProperties: 1 }),
     ),
     expect: Type.Object(
       {
-        action: Type.Enum(['allow', 'block', 'hold']),
+        action: Type.Optional(Type.Enum(['allow', 'block', 'hold'])),
         rules: Type.Optional(Type.Array(Name)),
         keep: Type.Optional(Count),
+        masks: Type.Optional(Type.Array(Name)),
       },
-      strict,
+      { ...strict, minProperties: 1 },
     ),
   },
   strict,
@@ -337,6 +314,7 @@ export const PolicyFile = Type.Object(
     activation: Type.Optional(Type.Object({ approval: ApprovalRule }, strict)),
     labels: Type.Optional(Type.Record(Type.String({ pattern: LabelId }), Label, strict)),
     detectors: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_-]{0,60}$' }), Detector, strict)),
+    patterns: Type.Optional(Type.Array(Pattern, { maxItems: 100 })),
     exempt: Type.Optional(
       Type.Array(Type.Object({ who: Who, labels: Type.Optional(Globs), detectors: Type.Optional(Globs) }, strict)),
     ),

@@ -1,4 +1,4 @@
-import { type ByteSet, byteAt, byteSet } from './bytes.ts'
+import { type ByteSet, byteAt, byteSet, foldCase } from './bytes.ts'
 
 /**
  * One table-driven pass over raw bytes that finds where any of many short patterns ends.
@@ -22,8 +22,8 @@ export interface Automaton {
 }
 
 export interface Pattern {
-  /** Fixed length: characters stand for themselves; `\d` digit, `\D` no digit, `\w` word, `\W` no word, `[a-z_]` set. */
-  readonly text: string
+  /** Sets of bytes, or in writing: characters stand for themselves; `\d` digit, `\D` no digit, `\w` word, `\W` no word, `[a-z_]` set. */
+  readonly text: string | readonly ByteSet[]
   readonly ignoreCase?: boolean
   /** Reported when it matches. */
   readonly owner: number
@@ -152,9 +152,10 @@ const ESCAPES: Readonly<Record<string, ByteSet>> = {
   W: complement(byteSet('A-Za-z0-9_')),
 }
 
-function parsePattern(pattern: Pattern): ByteSet[] {
-  const sets: ByteSet[] = []
+function parsePattern(pattern: Pattern): readonly ByteSet[] {
   const { text } = pattern
+  if (typeof text !== 'string') return text
+  const sets: ByteSet[] = []
   for (let i = 0; i < text.length; i++) {
     const escaped = text[i] === '\\' ? ESCAPES[text[i + 1] ?? ''] : undefined
     let set: ByteSet
@@ -176,15 +177,4 @@ function parsePattern(pattern: Pattern): ByteSet[] {
 
 function complement(set: ByteSet): ByteSet {
   return set.map((member) => 1 - member)
-}
-
-function foldCase(set: ByteSet): ByteSet {
-  const folded = set.slice()
-  for (let upper = 0x41; upper <= 0x5a; upper++) {
-    if (set[upper] === 1 || set[upper + 32] === 1) {
-      folded[upper] = 1
-      folded[upper + 32] = 1
-    }
-  }
-  return folded
 }

@@ -16,6 +16,18 @@ export function byteSet(description: string, options?: { readonly high?: boolean
   return set
 }
 
+/** With both cases of every ASCII letter that has one of them in `set`. */
+export function foldCase(set: ByteSet): ByteSet {
+  const folded = set.slice()
+  for (let upper = 0x41; upper <= 0x5a; upper++) {
+    if (set[upper] === 1 || set[upper + 32] === 1) {
+      folded[upper] = 1
+      folded[upper + 32] = 1
+    }
+  }
+  return folded
+}
+
 export const DIGIT = byteSet('0-9')
 export const ALNUM = byteSet('A-Za-z0-9')
 export const WORD = byteSet('A-Za-z0-9_')

@@ -1,9 +1,10 @@
+import type { MaskForm } from '../../schemas/policy-masking.ts'
 import type { Field } from '../message.ts'
 import { AT_SIGN, STAR } from './ascii.ts'
 import { ALNUM, byteAt } from './bytes.ts'
-import { HIT_ENTITIES } from './hits.ts'
 import { hashPair, type KeyPair, keyPair } from './kernel.ts'
-import type { MaskForm, MaskingRules } from './rules.ts'
+import { hitName } from './own.ts'
+import { formOf, type MaskingRules } from './rules.ts'
 import { type Label, labelOf, type MaskText, maskText, type Sink } from './sink.ts'
 import { domainKey, FINGERPRINT_DOMAIN } from './siphash.ts'
 
@@ -16,8 +17,8 @@ const [LOW, HIGH, TAG_LOW, TAG_HIGH] = [0, 1, 2, 3]
 /** One way of covering values: made once per entity and rule, used for every value. */
 interface Cover {
   readonly label: Label
-  readonly form: MaskForm
-  /** `[MASKED:email:` with a tag to follow, or the whole `[MASKED:card]`. */
+  readonly form: Exclude<MaskForm, object> | 'text'
+  /** `[MASKED:email:` with a tag to follow, or the whole `[MASKED:card]`, or the rule's own words. */
   readonly text: MaskText
   /** Of the fingerprint, and of the tag: that one for this session and this rule only, so that equal values under different rules have different tags. */
   readonly keys: KeyPair
@@ -28,7 +29,7 @@ export class Covers {
   readonly #rules: MaskingRules
   readonly #tagKey: Uint8Array
   readonly #fingerprintKey: Uint8Array
-  readonly #byEntity: (Cover | undefined)[] = HIT_ENTITIES.map(() => undefined)
+  readonly #byEntity: (Cover | undefined)[] = []
   readonly #byLabel = new Map<string, Cover>()
 
   constructor(rules: MaskingRules, tagKey: Uint8Array, fingerprintKey: Uint8Array) {
@@ -37,18 +38,20 @@ export class Covers {
     this.#fingerprintKey = domainKey(fingerprintKey, FINGERPRINT_DOMAIN)
   }
 
-  /** `id` is an index into HIT_ENTITIES. */
+  /** `id`: of the hit. */
   ofEntity(id: number): Cover {
     const known = this.#byEntity[id]
     if (known !== undefined) return known
-    const entity = HIT_ENTITIES[id] ?? 'overload'
-    const cover = this.#make([entity, `detector:${entity}`])
+    const cover = this.#make(hitName(id, this.#rules))
     this.#byEntity[id] = cover
     return cover
   }
 
   ofField(field: Field): Cover {
-    const label = labelOf(field)
+    return this.ofLabel(labelOf(field))
+  }
+
+  ofLabel(label: Label): Cover {
     const key = `${label[0]} ${label[1]}`
     const known = this.#byLabel.get(key)
     if (known !== undefined) return known
@@ -71,6 +74,7 @@ export class Covers {
       case 'tag':
       case 'plain':
       case 'null':
+      case 'text':
         sink.mask(cover.text, cover.form === 'tag', digests[TAG_HIGH] as number, digests[TAG_LOW] as number)
         break
       default:
@@ -95,11 +99,12 @@ export class Covers {
 
   #make(label: Label): Cover {
     const [entity, rule] = label
-    const form = this.#rules.forms[entity] ?? 'tag'
+    const wanted = formOf(this.#rules, label)
+    const form = typeof wanted === 'object' ? 'text' : wanted
     return {
       label,
       form,
-      text: maskText(form === 'tag' ? `[MASKED:${entity}:` : `[MASKED:${entity}]`),
+      text: maskText(typeof wanted === 'object' ? wanted.text : form === 'tag' ? `[MASKED:${entity}:` : `[MASKED:${entity}]`),
       keys: keyPair(this.#fingerprintKey, domainKey(this.#tagKey, rule)),
     }
   }

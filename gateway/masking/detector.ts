@@ -1,6 +1,9 @@
 import type { ByteSet } from './bytes.ts'
 import type { EntityName } from './rules.ts'
 
+/** The shortest thing any detector finds is `a@b.co`, or `pwd=` and a value of four. */
+export const MIN_FIELD_SIZE = 6
+
 /** How far before a trigger's end a detector may look. Longest use: an e-mail address's local part (64) or a key's name. */
 export const MAX_LOOK_BACK = 128
 /** How far behind a trigger's end a detector may look; longer values go on as a `Tail`. Longest use: a JWT header with certificates. */
@@ -29,13 +32,17 @@ export interface Probe {
   inside: Uint8Array | null
   /** The furthest byte looked at: what the candidate cost. Set before a long walk ends in `false`. */
   seen: number
+  /** Given: the first byte that may be looked at for context, also inside of what was masked before. */
+  back: number
+  /** Given: what the field is, `row.employee_no`. */
+  path: string
 }
 
 export interface Detector {
   /** null: whatever is found inside of what it decodes. */
   readonly entity: EntityName | null
   /** Short fixed-length patterns (see `Pattern.text`) of which any value of this entity contains one. */
-  readonly triggers: readonly string[]
+  readonly triggers: readonly (string | readonly ByteSet[])[]
   readonly ignoreCase?: boolean
   /**
    * Whether a value stands around `at`, the byte after a trigger. Looks at bytes[from, to) only (already cut to the two

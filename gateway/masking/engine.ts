@@ -1,11 +1,9 @@
-import { type Detector, MAX_LOOK_AHEAD, MAX_LOOK_BACK, type Probe, type Tail } from './detector.ts'
+import { type Detector, MAX_LOOK_AHEAD, MAX_LOOK_BACK, MIN_FIELD_SIZE, type Probe, type Tail } from './detector.ts'
 import { AUTOMATON, DETECTORS } from './detectors.ts'
 import { HIT_ENTITIES, type Hits, OVERLOAD_ID } from './hits.ts'
+import { Lane } from './lane.ts'
 import type { MaskingRules } from './rules.ts'
 import { TailRun } from './tail.ts'
-
-/** The shortest thing any detector finds is `a@b.co`, or `pwd=` and a value of four. */
-export const MIN_FIELD_SIZE = 6
 
 /**
  * Work allowed per field, in bytes looked at by candidates that came to nothing: so much to begin with, and so much per
@@ -17,15 +15,14 @@ const WORK_PER_BYTE = 8
 const WORK_PER_CANDIDATE = 8
 const WORK_PER_HIT = 128
 
-const { classes: CLASSES, table: TABLE, acceptFrom: ACCEPT_FROM, longest: LONGEST } = AUTOMATON
-
-interface Owner {
-  readonly detector: Detector
+/** A detector, and what its hits are called: an index into HIT_ENTITIES, or past them of the rules' own. */
+export interface Owner {
+  readonly detector: Pick<Detector, 'verify'>
   readonly entityId: number
 }
 
 /** For each accepting state of the automaton, who is asked. */
-type Accepts = readonly (readonly Owner[])[]
+export type Accepts = readonly (readonly Owner[])[]
 
 /** Sets of detectors kept, one per combination that policies make of identities: few. */
 const MAX_KEPT = 64
@@ -50,7 +47,7 @@ function acceptsOf({ detectors }: MaskingRules): Accepts {
 }
 
 /** From this size on a field is looked over in four places at once: below, the bytes read twice cost what that gains. */
-const FOUR_LANES_SIZE = 8 * LONGEST
+const FOUR_LANES_SIZE = 8 * AUTOMATON.longest
 
 /** Finds what the detectors know in one field. Holds where it stands, so that a field may come in pieces. */
 export class Scanner {
@@ -58,24 +55,29 @@ export class Scanner {
   start = 0
   end = 0
   tail: Tail | null = null
-  /** Index into HIT_ENTITIES. */
+  /** What `hitName` names. */
   entityId: number = OVERLOAD_ID
   /** Candidates tried since the scanner was made, and fields given up as `overload`: for counters. */
   candidateCount = 0
   overloadCount = 0
 
-  #position = 0
-  #state = 0
+  /** What the field is: words of context may stand in its name. */
+  path = ''
+
   #allowance = 0
   /** Nothing before it is looked at: where the field begins, or the end of the last hit. */
   #floor = 0
   readonly #rules: MaskingRules
   readonly #accepts: Accepts
+  readonly #lane = new Lane(AUTOMATON)
+  /** Of the detectors that are the rules' own, where there are any. It runs ahead of the other, which stops where it stands. */
+  readonly #ownLane: Lane | undefined
+  readonly #ownAccepts: Accepts
   /** The field whose first hit `clean` left standing. */
   #foundIn: Uint8Array | undefined
   #foundFrom = 0
   #foundTo = 0
-  readonly #probe: Probe = { start: 0, end: 0, tail: null, entity: null, inside: null, seen: 0 }
+  readonly #probe: Probe = { start: 0, end: 0, tail: null, entity: null, inside: null, seen: 0, back: 0, path: '' }
   readonly #tailRun = new TailRun()
   /** Of what stands written out inside of a field: made when there is some. Each level is at most half of the one it is in. */
   #inside: Scanner | undefined
@@ -83,12 +85,15 @@ export class Scanner {
   constructor(rules: MaskingRules) {
     this.#rules = rules
     this.#accepts = acceptsOf(rules)
+    this.#ownLane = rules.own === undefined ? undefined : new Lane(rules.own.automaton)
+    this.#ownAccepts = rules.own?.accepts ?? []
   }
 
   /** Whether source[from, to) holds nothing a detector knows. Where it does, `collect` of the same field, called next, goes on from there. */
   clean(source: Uint8Array, from: number, to: number): boolean {
     if (to - from < MIN_FIELD_SIZE) return true
-    if (to - from >= FOUR_LANES_SIZE && this.#quiet(source, from, to)) return true
+    if (to - from >= FOUR_LANES_SIZE && this.#lane.quiet(source, from, to) && this.#ownLane?.quiet(source, from, to) !== false)
+      return true
     this.begin(from)
     this.feed(to - from)
     if (!this.next(source, from, to, to)) return true
@@ -98,44 +103,10 @@ export class Scanner {
     return false
   }
 
-  /**
-   * Whether no trigger ends anywhere in source[from, to). The one lane of `#advance` waits for each byte's state before it can
-   * look up the next; four lanes wait at the same time. Each but the first begins LONGEST bytes early, behind which its state
-   * is what it would have been had it begun with the field.
-   */
-  #quiet(source: Uint8Array, from: number, to: number): boolean {
-    const quarter = (to - from) >> 2
-    let a = AUTOMATON.start
-    let b = a
-    let c = a
-    let d = a
-    const from2 = from + quarter
-    const from3 = from2 + quarter
-    const from4 = from3 + quarter
-    // In bounds by construction, as in `#advance`; a lane is no shorter than the longest pattern.
-    for (let back = LONGEST; back > 0; back--) {
-      b = TABLE[b + (CLASSES[source[from2 - back] as number] as number)] as number
-      c = TABLE[c + (CLASSES[source[from3 - back] as number] as number)] as number
-      d = TABLE[d + (CLASSES[source[from4 - back] as number] as number)] as number
-    }
-    for (let i = 0; i < quarter; i++) {
-      a = TABLE[a + (CLASSES[source[from + i] as number] as number)] as number
-      b = TABLE[b + (CLASSES[source[from2 + i] as number] as number)] as number
-      c = TABLE[c + (CLASSES[source[from3 + i] as number] as number)] as number
-      d = TABLE[d + (CLASSES[source[from4 + i] as number] as number)] as number
-      if (a >= ACCEPT_FROM || b >= ACCEPT_FROM || c >= ACCEPT_FROM || d >= ACCEPT_FROM) return false
-    }
-    for (let i = from4 + quarter; i < to; i++) {
-      d = TABLE[d + (CLASSES[source[i] as number] as number)] as number
-      if (d >= ACCEPT_FROM) return false
-    }
-    return true
-  }
-
   /** Starts a field at `position`. */
   begin(position: number): void {
-    this.#position = position
-    this.#state = AUTOMATON.start
+    this.#lane.begin(position)
+    this.#ownLane?.begin(position)
     this.#floor = position
     this.#allowance = WORK_ALLOWANCE
     this.#foundIn = undefined
@@ -148,19 +119,19 @@ export class Scanner {
 
   /** The next byte to scan; `shift` keeps it right when the bytes are moved. */
   get position(): number {
-    return this.#position
+    return this.#lane.position
   }
 
   shift(by: number): void {
-    this.#position -= by
+    this.#lane.position -= by
+    if (this.#ownLane !== undefined) this.#ownLane.position -= by
     this.#floor -= by
   }
 
   /** Goes on behind something masked that ends at `end`. */
   resume(end: number): void {
-    // The last masked byte is read again: it may be what a trigger begins with.
-    this.#position = end - 1
-    this.#state = AUTOMATON.start
+    this.#lane.resume(end)
+    this.#ownLane?.resume(end)
     this.#floor = end
   }
 
@@ -169,40 +140,25 @@ export class Scanner {
    * Detectors see source[from, to) as far as it is not part of an earlier hit, so hits come in order and never overlap.
    */
   next(source: Uint8Array, from: number, to: number, until: number): boolean {
+    const lane = this.#lane
+    const own = this.#ownLane
     for (;;) {
-      const reached = this.#advance(source, this.#position, until)
-      if (reached >= 0) {
-        this.#position = reached
+      let limit = until
+      if (own !== undefined) {
+        if (!own.pending) own.advance(source, until)
+        if (own.pending) limit = own.position
+      }
+      lane.advance(source, limit)
+      if (lane.pending) {
+        lane.pending = false
+        if (this.#candidate(source, from, lane.position, to, this.#accepts[lane.accepted])) return true
+      } else if (own?.pending === true) {
+        own.pending = false
+        if (this.#candidate(source, from, own.position, to, this.#ownAccepts[own.accepted])) return true
+      } else {
         return false
       }
-      this.#position = -reached
-      if (this.#candidate(source, from, -reached, to)) return true
     }
-  }
-
-  /**
-   * The scanning loop, alone in its function so that it stays in registers: to `until`, or to the
-   * byte behind the next trigger, which is then returned negative. */
-  #advance(source: Uint8Array, index: number, until: number): number {
-    let state = this.#state
-    let i = index
-    let last = -1
-    while (i < until) {
-      // In bounds by construction: CLASSES has 256 entries, TABLE a row for every state.
-      const byte = source[i++] as number
-      const next = TABLE[state + (CLASSES[byte] as number)] as number
-      if (next >= ACCEPT_FROM) {
-        this.#state = next
-        return -i
-      }
-      // A byte that changes nothing changes nothing however often it comes: padding and indentation are a comparison each. Asked in
-      // this order, as a state that stays the same is as likely as not in any text, and a branch that nobody can predict costs a dozen bytes.
-      if (byte === last && next === state) while (i < until && source[i] === byte) i++
-      last = byte
-      state = next
-    }
-    this.#state = state
-    return i
   }
 
   /** All hits of one whole field, in order, apart from each other, tails included: [start, end, entity] into `hits`. */
@@ -230,12 +186,13 @@ export class Scanner {
     }
   }
 
-  #candidate(source: Uint8Array, from: number, at: number, to: number): boolean {
-    const owners = this.#accepts[(this.#state - ACCEPT_FROM) / AUTOMATON.classCount]
+  #candidate(source: Uint8Array, from: number, at: number, to: number, owners: readonly Owner[] | undefined): boolean {
     if (owners === undefined) return false
     const probe = this.#probe
     const low = Math.max(from, this.#floor, at - MAX_LOOK_BACK)
     const high = Math.min(to, at + MAX_LOOK_AHEAD)
+    probe.back = Math.max(from, at - MAX_LOOK_BACK)
+    probe.path = this.path
     for (const { detector, entityId } of owners) {
       this.candidateCount++
       empty(probe, at)

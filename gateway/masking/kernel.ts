@@ -6,15 +6,22 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: object }
 }
 
-interface Kernel {
+export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer }
   sip(size: number, total: number, first: number, last: number): void
   sift(count: number, start: number, accept: number): number
 }
 
-// One for the process: nothing is awaited while it is in use. What it exports stands in kernel.wat.
-export const { memory, sip, sift } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64')))
-  .exports as Kernel
+const code = new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64'))
+
+/** A kernel with a memory of its own, for a table of its own. What it exports stands in kernel.wat. */
+export function newKernel(): Kernel {
+  return new WebAssembly.Instance(code).exports as Kernel
+}
+
+/** The one of the hashes and of the built-in detectors. One for the process: nothing is awaited while it is in use. */
+export const kernel = newKernel()
+const { memory, sip } = kernel
 
 const KEY_WORDS = 8
 const RESULT_AT = 96

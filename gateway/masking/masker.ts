@@ -13,12 +13,13 @@ import type {
 } from '../message.ts'
 import { ByteaStream, decodeBytea, isBytea } from './bytea.ts'
 import { Covers } from './cover.ts'
-import { MIN_FIELD_SIZE, Scanner } from './engine.ts'
+import { MIN_FIELD_SIZE } from './detector.ts'
+import { Scanner } from './engine.ts'
 import { Hits } from './hits.ts'
 import { LiveText } from './live-text.ts'
 import type { MaskingRules } from './rules.ts'
 import { sieveOf } from './sieve.ts'
-import { ownSink, Sink } from './sink.ts'
+import { type Label, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
 export interface MaskerOptions {
@@ -63,6 +64,7 @@ export class Masker implements Redactor {
     if (from >= to) return true
     switch (field.action) {
       case 'scan':
+        this.#scanner.path = field.path
         if (field.encoding !== undefined) return this.#cleanBytea(source, from, to)
         return this.#scanner.clean(source, from, to)
       case 'skip':
@@ -75,7 +77,7 @@ export class Masker implements Redactor {
   }
 
   sieve(source: Uint8Array, from: number, to: number): Sieve | undefined {
-    return sieveOf(source, from, to)
+    return sieveOf(source, from, to, this.#rules.own)
   }
 
   write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number {
@@ -97,6 +99,7 @@ export class Masker implements Redactor {
       }
       case 'scan': {
         const hits = this.#hits
+        this.#scanner.path = field.path
         const encoded = isBytea(field)
         if (encoded) {
           const bytes = decodeBytea(source, from, to)
@@ -133,7 +136,10 @@ export class Masker implements Redactor {
   }
 
   #stream(field: Field, live: boolean): Stream {
-    return new Stream(field, new Scanner(this.#rules), new Scanner(this.#rules), this.#covers, live)
+    const [scanner, ahead] = [new Scanner(this.#rules), new Scanner(this.#rules)]
+    scanner.path = field.path
+    ahead.path = field.path
+    return new Stream(field, scanner, ahead, this.#covers, live)
   }
 
   /** The text with what the detectors find masked; the same string when clean. */
@@ -143,6 +149,14 @@ export class Masker implements Redactor {
     const sink = new Sink(source.length)
     this.#scanner.collect(source, 0, source.length, this.#hits)
     this.#cover(sink, source, 0, source.length, false)
+    return Buffer.from(sink.finish().bytes).toString()
+  }
+
+  /** A value as this rule shows it, in a field that is held whole. For people. */
+  shown(value: string, label: Label): string {
+    const source = Buffer.from(value)
+    const sink = new Sink(source.length)
+    this.#covers.write(sink, this.#covers.ofLabel(label), source, 0, source.length)
     return Buffer.from(sink.finish().bytes).toString()
   }
 

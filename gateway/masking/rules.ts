@@ -1,3 +1,6 @@
+import type { MaskForm } from '../../schemas/policy-masking.ts'
+import type { OwnDetectors } from './own.ts'
+
 /** What the content detectors know. `overload` is not among them: it cannot be switched off. */
 export const ENTITY_NAMES = [
   'email',
@@ -29,20 +32,12 @@ export const ENTITY_NAMES = [
 
 export type EntityName = (typeof ENTITY_NAMES)[number]
 
-/**
- * How a masked value is shown.
- * `tag`: `[MASKED:email:7f3a91c204be]`, the same tag for the same value within the session.
- * `plain`: `[MASKED:card]`, for values few enough to be guessed through their tag.
- * `partial`: the last four letters or digits stay, of an e-mail address its domain.
- * `length`: one `*` per byte.
- * `null`: a whole field masked by its label becomes NULL; elsewhere as `plain`.
- */
-export type MaskForm = 'tag' | 'plain' | 'partial' | 'length' | 'null'
-
 export interface MaskingRules {
   readonly detectors: Readonly<Record<EntityName, 'mask' | 'ignore'>>
-  /** By entity, of detectors and of labels. An entity without a line: `tag`. */
+  /** By rule (`label:pii.email`, `detector:card`, `pattern:employee`), and by entity where a rule has no line. Neither: `tag`. */
   readonly forms: Readonly<Record<string, MaskForm>>
+  /** What is looked for beside the built-in detectors. */
+  readonly own?: OwnDetectors | undefined
 }
 
 const everyDetector = Object.fromEntries(ENTITY_NAMES.map((name) => [name, 'mask'])) as Record<EntityName, 'mask'> // from the list itself
@@ -61,4 +56,9 @@ export const DEFAULT_RULES: MaskingRules = {
     // Values that error messages quote: any label's, the guessable ones among them.
     'error-value': 'plain',
   },
+}
+
+/** How what a rule masks is shown. */
+export function formOf({ forms }: MaskingRules, [entity, rule]: readonly [entity: string, rule: string]): MaskForm {
+  return forms[rule] ?? forms[entity] ?? 'tag'
 }

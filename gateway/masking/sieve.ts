@@ -1,7 +1,9 @@
 import type { Sieve } from '../message.ts'
+import type { Automaton } from './automaton.ts'
+import { MIN_FIELD_SIZE } from './detector.ts'
 import { AUTOMATON } from './detectors.ts'
-import { MIN_FIELD_SIZE } from './engine.ts'
-import { memory, sift } from './kernel.ts'
+import { type Kernel, kernel, newKernel } from './kernel.ts'
+import type { OwnDetectors } from './own.ts'
 
 // Where things stand in the kernel's memory: see kernel.wat.
 const CLASSES_AT = 0x10000
@@ -19,27 +21,36 @@ const MAX_FIELDS = Math.ceil(MAX_BYTES / MIN_FIELD_SIZE)
 /** Bytes after which the kernel's automaton is in the same state, whatever came before. */
 const MAX_LONGEST = 32
 
-const { classes, table, start, acceptFrom, longest } = AUTOMATON
-if (!(table instanceof Uint16Array) || table.length > MAX_TABLE_ENTRIES || longest > MAX_LONGEST) {
-  throw new RangeError(`an automaton of ${table.length} entries and patterns of ${longest} bytes does not fit the kernel`)
-}
-const bytes = new Uint8Array(memory.buffer, BYTES_AT, MAX_BYTES)
-const fields = new Int32Array(memory.buffer, FIELDS_AT, 2 * MAX_FIELDS)
-const found = new Int32Array(memory.buffer, FOUND_AT, MAX_FIELDS)
-new Uint8Array(memory.buffer, CLASSES_AT, classes.length).set(classes)
-new Uint16Array(memory.buffer, TABLE_AT, table.length).set(table)
-
 /**
  * Tells of many fields at once which may hold something: what costs a call for each of them otherwise is a few nanoseconds, and
- * the automaton runs in four places at the same time. One for the process; nothing is awaited while it is in use.
+ * the automaton runs in four places at the same time. Nothing is awaited while it is in use.
  */
 class KernelSieve implements Sieve {
+  readonly #sift: Kernel['sift']
+  readonly #start: number
+  readonly #acceptFrom: number
+  readonly #bytes: Uint8Array
+  readonly #fields: Int32Array
+  readonly #found: Int32Array
   #count = 0
   #origin = 0
   #size = 0
 
+  constructor({ memory, sift }: Kernel, { classes, table, start, acceptFrom, longest }: Automaton) {
+    if (!(table instanceof Uint16Array) || table.length > MAX_TABLE_ENTRIES || longest > MAX_LONGEST)
+      throw new RangeError(`an automaton of ${table.length} entries and patterns of ${longest} bytes does not fit the kernel`)
+    new Uint8Array(memory.buffer, CLASSES_AT, classes.length).set(classes)
+    new Uint16Array(memory.buffer, TABLE_AT, table.length).set(table)
+    this.#sift = sift
+    this.#start = start
+    this.#acceptFrom = acceptFrom
+    this.#bytes = new Uint8Array(memory.buffer, BYTES_AT, MAX_BYTES)
+    this.#fields = new Int32Array(memory.buffer, FIELDS_AT, 2 * MAX_FIELDS)
+    this.#found = new Int32Array(memory.buffer, FOUND_AT, MAX_FIELDS)
+  }
+
   begin(source: Uint8Array, from: number, to: number): this {
-    bytes.set(source.subarray(from, to))
+    this.#bytes.set(source.subarray(from, to))
     this.#count = 0
     this.#origin = from
     this.#size = to - from
@@ -51,20 +62,57 @@ class KernelSieve implements Sieve {
     if (this.#count === MAX_FIELDS || from < this.#origin || to > this.#origin + this.#size)
       throw new RangeError(`field [${from}, ${to}) is not inside what is sifted`)
     const at = 2 * this.#count++
-    fields[at] = from - this.#origin
-    fields[at + 1] = to - from
+    this.#fields[at] = from - this.#origin
+    this.#fields[at + 1] = to - from
   }
 
   suspects(): Int32Array {
-    const count = this.#count === 0 ? 0 : sift(this.#count, start, acceptFrom)
-    for (let i = 0; i < count; i++) found[i] = this.#origin + (fields[2 * (found[i] as number)] as number) // numbers of fields added
+    const found = this.#found
+    const count = this.#count === 0 ? 0 : this.#sift(this.#count, this.#start, this.#acceptFrom)
+    for (let i = 0; i < count; i++) found[i] = this.#origin + (this.#fields[2 * (found[i] as number)] as number) // numbers of fields added
     return found.subarray(0, count)
   }
 }
 
-const sieve = new KernelSieve()
+/** What either of two holds back. */
+class BothSieves implements Sieve {
+  readonly #first: KernelSieve
+  readonly #second: KernelSieve
+
+  constructor(first: KernelSieve, second: KernelSieve) {
+    this.#first = first
+    this.#second = second
+  }
+
+  begin(source: Uint8Array, from: number, to: number): this {
+    this.#first.begin(source, from, to)
+    this.#second.begin(source, from, to)
+    return this
+  }
+
+  add(from: number, to: number): void {
+    this.#first.add(from, to)
+    this.#second.add(from, to)
+  }
+
+  suspects(): Int32Array {
+    const first = this.#first.suspects()
+    const second = this.#second.suspects()
+    if (second.length === 0) return first
+    if (first.length === 0) return second
+    return Int32Array.from(new Set([...first, ...second])).sort()
+  }
+}
+
+const builtIn = new KernelSieve(kernel, AUTOMATON)
+/** One for each set of detectors policies make up: as long as one of them is in force. */
+const withOwn = new WeakMap<OwnDetectors, BothSieves>()
 
 /** A sieve for fields in source[from, to); undefined where that is too much for one, or too little. */
-export function sieveOf(source: Uint8Array, from: number, to: number): Sieve | undefined {
-  return to - from < MIN_BYTES || to - from > MAX_BYTES ? undefined : sieve.begin(source, from, to)
+export function sieveOf(source: Uint8Array, from: number, to: number, own?: OwnDetectors): Sieve | undefined {
+  if (to - from < MIN_BYTES || to - from > MAX_BYTES) return undefined
+  if (own === undefined) return builtIn.begin(source, from, to)
+  const both = withOwn.get(own) ?? new BothSieves(builtIn, new KernelSieve(newKernel(), own.automaton))
+  withOwn.set(own, both)
+  return both.begin(source, from, to)
 }

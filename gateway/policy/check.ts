@@ -1,13 +1,14 @@
 import type { Match, PolicyFile, Rule } from '../../schemas/policy.ts'
 import { PROTOCOL_NAMES, type ProtocolName } from '../../schemas/session.ts'
-import { ENTITY_NAMES } from '../masking/rules.ts'
-import { nearest, type YamlFile } from '../yaml.ts'
+import type { YamlFile } from '../yaml.ts'
+import { checkMasking, checkTestShapes } from './check-masking.ts'
 import { compileCondition } from './condition.ts'
 import { globs } from './globs.ts'
 import { compileHours, minutesOf } from './hours.ts'
 import { isVerb } from './match.ts'
 import { packNamed, packUse, rulesOf } from './packs/index.ts'
 import { durationMs, listOf } from './quantities.ts'
+import { type Path, type Report, suggestion } from './report.ts'
 import { holdOf, kindsOf } from './rule.ts'
 import { categoriesOf } from './sql/functions.ts'
 import { DDL_VERBS, VERBS, WRITE_VERBS } from './sql/statements.ts'
@@ -18,10 +19,6 @@ export interface PolicyContext {
   /** Groups that exist, where that is known: a hold nobody can decide is refused. */
   readonly groups?: ReadonlySet<string>
 }
-
-type Path = readonly (string | number)[]
-/** `others`: what else the check went by; with a mistake in there, this may be none. */
-type Report = (path: Path, message: string, others?: readonly Path[]) => void
 
 /** Adds every mistake the schema cannot see: what could never fire, never be decided, or never be enforced. */
 export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext): void {
@@ -71,31 +68,6 @@ function checkPacks(file: PolicyFile, report: Report): void {
         report([...path, 'rules', id], `${name} has no such rule${suggestion(id, known)}; it has ${known.join(', ')}`)
     }
     if (known.every((id) => rules[id] === 'off')) report(path, 'every rule of it is off')
-  })
-}
-
-function checkMasking(file: PolicyFile, report: Report): void {
-  const entities: readonly string[] = ENTITY_NAMES
-  for (const name of Object.keys(file.detectors ?? {})) {
-    if (!entities.includes(name)) report(['detectors', name], `there is no detector of this name${suggestion(name, entities)}`)
-  }
-  const labels = Object.keys(file.labels ?? {})
-  for (const [id, label] of Object.entries(file.labels ?? {})) {
-    if (label.columns === undefined && label.names === undefined)
-      report(['labels', id], 'names no column: give `columns` or `names`')
-  }
-  file.exempt?.forEach((entry, index) => {
-    if (entry.labels === undefined && entry.detectors === undefined)
-      report(['exempt', index], 'exempts from nothing: give `labels` or `detectors`')
-    for (const [field, known] of [
-      ['labels', labels],
-      ['detectors', entities],
-    ] as const) {
-      for (const pattern of listOf(entry[field])) {
-        if (!known.some(globs(pattern.replace(/^!/, ''))))
-          report(['exempt', index, field], `"${pattern}" fits none of them${suggestion(pattern, known)}`, [['labels', '*']])
-      }
-    }
   })
 }
 
@@ -299,6 +271,7 @@ function covers(except: NonNullable<Rule['except']>, who: NonNullable<Rule['who'
 }
 
 function checkTests(file: PolicyFile, report: Report): void {
+  checkTestShapes(file.tests ?? [], report)
   const ids = rulesOf(file).map(({ rule: { id } }) => id)
   file.tests?.forEach((test, index) => {
     for (const id of test.expect.rules ?? []) {
@@ -307,9 +280,4 @@ function checkTests(file: PolicyFile, report: Report): void {
         report(['tests', index, 'expect', 'rules'], `there is no rule "${id}"${suggestion(bare, ids)}`, [['rules', '*', 'id']])
     }
   })
-}
-
-function suggestion(word: string, known: readonly string[]): string {
-  const near = nearest(word, known)
-  return near === undefined ? '' : `; did you mean "${near}"?`
 }

@@ -1,4 +1,5 @@
-import type { MaskForm, PolicyFile } from '../../schemas/policy.ts'
+import type { PolicyFile } from '../../schemas/policy.ts'
+import type { MaskForm } from '../../schemas/policy-masking.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { type Fits, globs } from './globs.ts'
 import { rulesOf } from './packs/index.ts'

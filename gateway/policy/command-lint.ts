@@ -1,4 +1,6 @@
 import type { Target } from '../../schemas/session.ts'
+import { patternRule } from '../masking/own.ts'
+import { explainMasking } from './command-mask.ts'
 import { packUse, rulesOf } from './packs/index.ts'
 import type { Policy } from './policy.ts'
 import { compileTargets, compileWho } from './rule.ts'
@@ -10,13 +12,25 @@ export interface Remark {
   readonly remark: string
 }
 
+/** What stands in any log, table and source: a pattern that fits some of it masks what nobody meant. */
+const EVERYDAY_TEXTS = [
+  '2026-01-07 22:30:15.123456+01 2026-01-07T22:30:15Z 07/01/2026 20260107 1767821415 1767821415123 22:30:15',
+  '0f4c1d3e-9a7b-4c2d-8e1f-5a6b7c8d9e0f 5f2c8e4b9a1d3c7e6f0b2a4d8c1e9f7a3b5d6c8e 7f3a91c204be 00000001 12345678 123456789',
+  'version 10.2.137 build 20431 127.0.0.1:5432 fe80::1 error: connection to server at localhost failed',
+  'GET /api/v1/orders/123456?page=12 HTTP/1.1 200 5316 Mozilla/5.0 (X11; Linux x86_64) application/json',
+  'SELECT customer_id, created_at FROM public.orders WHERE status = 1 ORDER BY total_amount DESC LIMIT 100',
+  'public static void main(String[] args) { return MAX_BUFFER_SIZE * UTF_8; } 1,234,567.89 99.95 EUR 100%',
+]
+
 /** What a policy that can be enforced should be asked about. `targets`: those there are, where that is known. */
-export function lintPolicy({ content }: Policy, targets?: readonly Target[]): readonly Remark[] {
+export function lintPolicy(policy: Policy, targets?: readonly Target[]): readonly Remark[] {
+  const { content } = policy
   const placed = rulesOf(content)
   const own = new Set((content.rules ?? []).map(({ id }) => id))
   const tested = new Set(
     (content.tests ?? []).flatMap(({ expect }) => expect.rules ?? []).map((id) => id.replace(/^shadow:/, '')),
   )
+  const agents = { subject: '', kind: 'agent', groups: [], proof: '' } as const
   const remarks: Remark[] = []
   const say = (rule: string, remark: string): void => {
     remarks.push({ rule, remark })
@@ -29,8 +43,15 @@ export function lintPolicy({ content }: Policy, targets?: readonly Target[]): re
     if (targets !== undefined && rule.targets !== undefined && !targets.some(compileTargets(rule.targets)))
       say(rule.id, 'is for targets none of which is configured')
   }
+  const expected = new Set((content.tests ?? []).flatMap(({ expect }) => expect.masks ?? []))
+  const found = new Set(EVERYDAY_TEXTS.flatMap((text) => explainMasking(policy, agents, text).map(({ rule }) => rule)))
+  for (const pattern of content.patterns ?? []) {
+    const rule = patternRule(pattern.id)
+    if (!expected.has(rule)) say(rule, 'no test expects it')
+    if (found.has(rule))
+      say(rule, 'fits everyday numbers or words (dates, times, versions, identifiers): give `context` or a `validator`')
+  }
   if (content.mode === 'shadow') say('', 'the whole policy is in shadow: it stops nothing')
-  const agents = { subject: '', kind: 'agent', groups: [], proof: '' } as const
   const counted = placed.some(
     ({ rule }) =>
       rule.threshold !== undefined && rule.mode !== 'shadow' && (rule.who === undefined || compileWho(rule.who)(agents)),

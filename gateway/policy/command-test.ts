@@ -2,15 +2,23 @@ import type { PolicyTest } from '../../schemas/policy.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
 import { Budgets } from './budgets.ts'
+import { explainMasking } from './command-mask.ts'
 import type { Policy } from './policy.ts'
+import { listOf } from './quantities.ts'
 import { askingMessage, replyMessage } from './trial.ts'
 
 export interface TestResult {
   readonly name: string
-  readonly sql: string
+  /** The statement, or the text. */
+  readonly tried: string
   readonly ok: boolean
   readonly expected: PolicyTest['expect']
-  readonly got: { readonly action: string; readonly rules: readonly string[]; readonly keep?: number }
+  readonly got: {
+    readonly action?: string
+    readonly rules?: readonly string[]
+    readonly keep?: number
+    readonly masks?: readonly string[]
+  }
   /** What differs, in words; '' where nothing does. */
   readonly why: string
 }
@@ -30,12 +38,18 @@ const SOME_WEDNESDAY = '2026-01-07T12:00:00Z'
 /** Runs the tests inside a policy file; each statement of a test in a session of its own. */
 export function testPolicy(policy: Policy): TestReport {
   const results = policy.tests.flatMap((test, index) => {
-    const statements = typeof test.sql === 'string' ? [test.sql] : test.sql
-    return statements.map((sql) => runTest(policy, test, sql, test.name ?? `test ${index + 1}`))
+    const name = test.name ?? `test ${index + 1}`
+    return [
+      ...listOf(test.sql).map((sql) => runTest(policy, test, sql, name)),
+      ...listOf(test.text).map((text) => runMaskTest(policy, test, text, name)),
+    ]
   })
   const failed = results.filter(({ ok }) => !ok)
-  const lines = failed.map(({ name, sql, why }) => `not ok  ${name}\n        ${sql}\n        ${why}`)
-  const summary = `${results.length - failed.length} of ${results.length} statements judged as expected`
+  const lines = failed.map(({ name, tried, why }) => `not ok  ${name}\n        ${tried}\n        ${why}`)
+  const texts = policy.tests.some(({ text }) => text !== undefined)
+  const what =
+    policy.tests.every(({ sql }) => sql === undefined) && texts ? 'texts' : texts ? 'statements and texts' : 'statements'
+  const summary = `${results.length - failed.length} of ${results.length} ${what} judged as expected`
   return {
     ok: failed.length === 0,
     passed: results.length - failed.length,
@@ -60,7 +74,21 @@ function runTest(policy: Policy, test: PolicyTest, sql: string, name: string): T
     rules: verdict.rules,
     ...('keep' in verdict && verdict.keep !== undefined ? { keep: verdict.keep } : {}),
   }
-  return { name, sql, ok: why === '', expected: test.expect, got, why }
+  return { name, tried: sql, ok: why === '', expected: test.expect, got, why }
+}
+
+/** The whole list is expected: what else is masked is as much of a surprise as what is not. */
+function runMaskTest(policy: Policy, test: PolicyTest, text: string, name: string): TestResult {
+  const found = explainMasking(policy, testIdentity(test), text, test.column)
+  const masks = [...new Set(found.map(({ rule }) => rule))]
+  const expected = test.expect.masks ?? []
+  const missing = expected.filter((rule) => !masks.includes(rule))
+  const more = masks.filter((rule) => !expected.includes(rule))
+  const why = [
+    ...(missing.length === 0 ? [] : [`not masked by ${missing.join(', ')}`]),
+    ...(more.length === 0 ? [] : [`masked by ${more.join(', ')}`]),
+  ].join('; ')
+  return { name, tried: text, ok: why === '', expected: test.expect, got: { masks }, why }
 }
 
 function differences(expected: PolicyTest['expect'], verdict: Verdict): string {
@@ -81,7 +109,7 @@ function differences(expected: PolicyTest['expect'], verdict: Verdict): string {
   return found.join('; ')
 }
 
-function testIdentity({ as }: PolicyTest): Identity {
+function testIdentity({ as = { kind: 'agent' } }: PolicyTest): Identity {
   return { subject: as.subject ?? `test-${as.kind}`, kind: as.kind, groups: as.groups ?? [], proof: 'test' }
 }
 

@@ -10,12 +10,13 @@ import { conditionPlace } from './condition-facts.ts'
 import { globs } from './globs.ts'
 import type { Judge } from './judge.ts'
 import { rulesOf } from './packs/index.ts'
+import { PolicyPatterns } from './patterns.ts'
 import { type CompiledRule, compileRule, compileWho, holdOf } from './rule.ts'
 import { SessionJudge } from './session-judge.ts'
 import { Counter, sharedCount } from './threshold.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
-export type { ColumnLabels } from './columns.ts'
+export type { ColumnLabel, ColumnLabels } from './columns.ts'
 
 /** A policy file, read, checked and ready to judge. Immutable; one per process and version of the file. */
 export interface Policy {
@@ -55,6 +56,7 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
   const placed = rulesOf(content)
   const rules = placed.map(({ rule }) => compileRule(rule, content))
   const defaults = content.defaults ?? {}
+  const patterns = new PolicyPatterns(content, formsOf(content))
   const searchPath = defaults.search_path ?? ['public']
   return {
     // With the packs' rules written out: another version of a pack is another policy.
@@ -85,7 +87,7 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
         },
         before instanceof SessionJudge ? before : undefined,
       ),
-    masking: (identity) => maskingRules(content, identity),
+    masking: (identity) => maskingRules(content, patterns, identity),
     columns: (identity) => columnLabels(content, identity),
     searchPath,
   }
@@ -106,7 +108,23 @@ function clockless(): never {
   throw new Error('a rule with hours needs a clock')
 }
 
-function maskingRules(file: PolicyFile, identity: Identity): MaskingRules {
+/** By entity, and by rule. A label's own form is its columns'; it is the entity's as well, where neither a detector nor a label before it has one. */
+function formsOf(file: PolicyFile): MaskingRules['forms'] {
+  const labelled = Object.entries(file.labels ?? {}).flatMap(([id, { entity, mask }]) =>
+    mask === undefined ? [] : [{ id, entity, mask }],
+  )
+  const detected = Object.entries(file.detectors ?? {}).flatMap(([entity, detector]) =>
+    typeof detector === 'object' && detector.form !== undefined ? [[entity, detector.form] as const] : [],
+  )
+  return {
+    ...DEFAULT_RULES.forms,
+    ...Object.fromEntries(labelled.toReversed().map(({ entity, mask }) => [entity, mask])),
+    ...Object.fromEntries(detected),
+    ...Object.fromEntries(labelled.map(({ id, mask }) => [`label:${id}`, mask])),
+  }
+}
+
+function maskingRules(file: PolicyFile, patterns: PolicyPatterns, identity: Identity): MaskingRules {
   const exempt = (file.exempt ?? []).filter(({ who, detectors }) => detectors !== undefined && compileWho(who)(identity))
   const free = exempt.map(({ detectors }) => globs(detectors ?? []))
   const actions = ENTITY_NAMES.map((entity): [EntityName, 'mask' | 'ignore'] => {
@@ -114,16 +132,10 @@ function maskingRules(file: PolicyFile, identity: Identity): MaskingRules {
     const detector = file.detectors?.[entity]
     return [entity, (typeof detector === 'object' ? detector.action : detector) ?? DEFAULT_RULES.detectors[entity]]
   })
-  const forms = Object.entries(file.detectors ?? {}).flatMap(([entity, detector]) =>
-    typeof detector === 'object' && detector.form !== undefined ? [[entity, detector.form] as const] : [],
-  )
-  const labelled = Object.values(file.labels ?? {}).flatMap(({ entity, mask }) =>
-    mask === undefined ? [] : [[entity, mask] as const],
-  )
   return {
     detectors: Object.fromEntries(actions) as Record<EntityName, 'mask' | 'ignore'>, // every entity is in the list
-    // A detector's form was chosen for the entity wherever it is found; a label's only fills the gap.
-    forms: { ...DEFAULT_RULES.forms, ...Object.fromEntries(labelled), ...Object.fromEntries(forms) },
+    forms: patterns.forms,
+    own: patterns.without((id) => free.some((fits) => fits(id))),
   }
 }
 

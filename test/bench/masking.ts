@@ -1,4 +1,6 @@
 import { Masker } from '../../gateway/masking/masker.ts'
+import { ownDetectors } from '../../gateway/masking/own.ts'
+import { compilePattern } from '../../gateway/masking/pattern/pattern.ts'
 import { DEFAULT_RULES } from '../../gateway/masking/rules.ts'
 import type { Field } from '../../gateway/message.ts'
 import {
@@ -45,14 +47,25 @@ const NAIVE: readonly RegExp[] = [
 
 /** Every corpus carries a canary: a run that lets it through, or flags a clean one, throws. */
 export async function bench(options: { readonly rounds: number; readonly progress: (line: string) => void }): Promise<object> {
+  const patterned = corpusOf('clean table, with three patterns of the policy', CORPUS_SIZE, cleanRow, false)
   const corpora: readonly Corpus[] = [
     corpusOf('clean table, cell by cell', CORPUS_SIZE, cleanRow, false),
+    patterned,
     corpusOf('half of the columns personal', CORPUS_SIZE, mixedRow, true),
     corpusOf('every cell personal', CORPUS_SIZE, piiRow, true),
     corpusOf('log lines', CORPUS_SIZE, logLines, false),
     ...HOSTILE_UNITS.map((unit) => hostileCorpus(unit, HOSTILE_SIZE)),
   ]
-  const masker = new Masker({ rules: DEFAULT_RULES, tagKey: new Uint8Array(16), fingerprintKey: new Uint8Array(16) })
+  const keys = { tagKey: new Uint8Array(16), fingerprintKey: new Uint8Array(16) }
+  const masker = new Masker({ rules: DEFAULT_RULES, ...keys })
+  const own = ownDetectors(
+    ['\\bEMP-[0-9]{6}\\b', '(?:cust|acct)_[a-z0-9]{8,}', '[a-z]{2,20}-internal-\\d{3}'].map((regex, index) => ({
+      id: `p${index}`,
+      entity: 'own',
+      compiled: compilePattern({ regex }),
+    })),
+  )
+  const withPatterns = new Masker({ rules: { ...DEFAULT_RULES, own }, ...keys })
   const field: Field = { path: 'row.cell', action: 'scan' }
   const engine = new Map<Corpus, number[]>()
   const regex = new Map<Corpus, number[]>()
@@ -60,7 +73,7 @@ export async function bench(options: { readonly rounds: number; readonly progres
   for (let round = 0; round <= options.rounds; round++) {
     options.progress(`masking: round ${round} of ${options.rounds}`)
     for (const corpus of corpora) {
-      const { seconds, fields } = runEngine(masker, field, corpus)
+      const { seconds, fields } = runEngine(corpus === patterned ? withPatterns : masker, field, corpus)
       const reference = corpus.isHostile ? undefined : runRegex(corpus)
       masked.set(corpus, fields)
       if (round === 0) continue // the compiler's round
@@ -92,14 +105,14 @@ export function render(result: object): string {
   const { rows } = result as { readonly rows: readonly Row[] } // what `bench` returns
   const lines = rows.map((row) =>
     [
-      row.corpus.padEnd(44),
+      row.corpus.padEnd(46),
       String(row.engineMBps).padStart(7),
       String(row.regexMBps ?? '-').padStart(7),
       String(row.ratio ?? '-').padStart(7),
     ].join(' '),
   )
   return [
-    'corpus                                       engine   regex   ratio  (MB per second of processor time)',
+    'corpus                                         engine   regex   ratio  (MB per second of processor time)',
     ...lines,
   ].join('\n')
 }

@@ -4,10 +4,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { Masker } from '../../../gateway/masking/masker.ts'
-import { DEFAULT_RULES, ENTITY_NAMES, type MaskForm } from '../../../gateway/masking/rules.ts'
+import { DEFAULT_RULES, ENTITY_NAMES } from '../../../gateway/masking/rules.ts'
 import { fingerprintOf } from '../../../gateway/masking/siphash.ts'
 import type { Field, Message, Redacted } from '../../../gateway/message.ts'
 import { MASK_SPAN_SIZE } from '../../../schemas/frame.ts'
+import type { MaskForm } from '../../../schemas/policy-masking.ts'
 import { INNOCENT, SAMPLES } from './samples.ts'
 
 const fingerprintKey = new Uint8Array(16).fill(9)

@@ -1,0 +1,52 @@
+import type { PolicyFile } from '../../schemas/policy.ts'
+import type { MaskForm, Pattern } from '../../schemas/policy-masking.ts'
+import { checkSyntax } from '../linear-pattern.ts'
+import { type OwnDetectors, type OwnPattern, ownDetectors, patternRule } from '../masking/own.ts'
+import { type CompiledPattern, compilePattern } from '../masking/pattern/pattern.ts'
+
+/** Fewer bits than this are tried out quickly by whoever can have tags made: no tag, unless the pattern asks for one. */
+const MIN_TAG_BITS = 40
+
+/** A pattern as the policy has it, ready to scan. Throws SyntaxError saying what is wrong with it. */
+export function readPattern({ regex, validator, context }: Pattern): CompiledPattern {
+  // The engine is our own, the language is not: what RE2 does not read is no pattern.
+  checkSyntax(regex)
+  return compilePattern({
+    regex,
+    ...(validator === undefined ? {} : { validator }),
+    ...(context === undefined ? {} : { context }),
+  })
+}
+
+/** The patterns of a policy, compiled once; an identity that is exempt from some has detectors of its own, made when it first comes. */
+export class PolicyPatterns {
+  readonly #patterns: readonly OwnPattern[]
+  readonly #made = new Map<string, OwnDetectors | undefined>()
+  /** The policy's forms with those of its patterns, by rule and by entity. */
+  readonly forms: Readonly<Record<string, MaskForm>>
+
+  constructor({ patterns = [] }: PolicyFile, forms: Readonly<Record<string, MaskForm>>) {
+    this.#patterns = patterns.map((pattern) => ({
+      id: pattern.id,
+      entity: pattern.entity ?? pattern.id,
+      compiled: readPattern(pattern),
+    }))
+    this.forms = {
+      ...forms,
+      ...Object.fromEntries(
+        patterns.map(({ id, entity = id, mask }, index) => {
+          const bits = this.#patterns[index]?.compiled.bits ?? 0
+          return [patternRule(id), mask ?? forms[entity] ?? (bits < MIN_TAG_BITS ? 'plain' : 'tag')]
+        }),
+      ),
+    }
+  }
+
+  /** Those whose id does not fit. */
+  without(free: (id: string) => boolean): OwnDetectors | undefined {
+    const left = this.#patterns.filter(({ id }) => !free(id))
+    const key = left.map(({ id }) => id).join()
+    if (!this.#made.has(key)) this.#made.set(key, ownDetectors(left))
+    return this.#made.get(key)
+  }
+}
