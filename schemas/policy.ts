@@ -20,6 +20,24 @@ export const FUNCTION_CATEGORIES = [
 ] as const
 export type FunctionCategory = (typeof FUNCTION_CATEGORIES)[number]
 
+/** What is done to a file by a protocol that names them. */
+export const FILE_OPERATIONS = [
+  'read',
+  'write',
+  'list',
+  'stat',
+  'setstat',
+  'remove',
+  'rename',
+  'mkdir',
+  'rmdir',
+  'link',
+  'readlink',
+  'realpath',
+  'copy',
+] as const
+export type FileOperation = (typeof FILE_OPERATIONS)[number]
+
 const strict = { additionalProperties: false } as const
 
 const Name = Type.String({ minLength: 1, maxLength: 200 })
@@ -108,6 +126,7 @@ export const Match = Type.Object(
     elevates: Type.Optional(Type.Boolean()),
     pty: Type.Optional(Type.Boolean()),
     subsystem: Type.Optional(Globs),
+    operation: Type.Optional(Type.Union([Type.Enum(FILE_OPERATIONS), Type.Array(Type.Enum(FILE_OPERATIONS), { minItems: 1 })])),
     has_where: Type.Optional(Type.Boolean()),
     where_trivial: Type.Optional(Type.Boolean()),
     select_star: Type.Optional(Type.Boolean()),

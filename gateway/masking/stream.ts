@@ -91,7 +91,13 @@ export class Stream implements StreamRedactor {
       const { entityId, tail } = ahead
       let { end } = ahead
       if (tail !== null) {
-        end = new TailRun().begin(tail).run(this.#buffer, end, this.#size)
+        end = this.#tail.begin(tail).run(this.#buffer, end, this.#size)
+        if (this.#tail.active) {
+          // What goes on from here is more of it, however far back its beginning will be by then.
+          this.#tailEntity = entityId
+          this.#cover(own, end, entityId)
+          return
+        }
         ahead.resume(end)
       }
       this.#cover(own, end, entityId)

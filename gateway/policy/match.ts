@@ -38,6 +38,8 @@ export function compileMatch(match: Match): Matches {
     if (patterns !== undefined) tests.push(listTest(name, globs(patterns)))
   }
   if (match.subsystem !== undefined) tests.push(wordTest('subsystem', globs(match.subsystem)))
+  const operations = new Set<string>(listOf(match.operation))
+  if (operations.size > 0) tests.push((facts) => names(facts, 'operations').some((operation) => operations.has(operation)))
   if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match))
   if (match.copy !== undefined) tests.push(copyTest(match.copy))
   if (match.has_where !== undefined) tests.push(whereTest('without_where', !match.has_where, verbs))

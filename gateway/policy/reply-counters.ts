@@ -162,7 +162,8 @@ export class ReplyCounters {
 
   /** Of the statement a message belongs to; where nothing tells which, of all of them together. */
   #watchOf(message: Message): Watch {
-    const needed = (this.#perStatement || this.conditional.length > 0) && !this.#fromClient.has(message.kind)
+    const numbered = this.#concurrent || !this.#fromClient.has(message.kind)
+    const needed = (this.#perStatement || this.conditional.length > 0) && numbered
     const number = needed ? statementOf(message) : undefined
     if (number !== undefined) this.#forgetBefore(number)
     const known = this.#statements.get(number ?? NO_STATEMENT)

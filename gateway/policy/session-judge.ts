@@ -135,7 +135,11 @@ export class SessionJudge implements Judge {
     const matched = this.#matched(facts, rules, asks, message.kind)
     if (arms && !this.#counters.arm(message, facts, this.#armed(facts, message.kind, matched)))
       matched.push(tooMany(this.#parts.hold))
-    if (asks && how === 'judge') this.#learn(facts)
+    if (asks && how === 'judge') {
+      this.#learn(facts)
+      // What asks may be counted as well: how many files, how many that are removed.
+      if (this.#parts.vocabulary.counted.includes(message.kind)) matched.push(...this.#counters.count(message))
+    }
     return settle(this.#orDefault([...matched, ...this.#guarded(message.kind, facts, matched)], asks), message, this.#parts.hold)
   }
 

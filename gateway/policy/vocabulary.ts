@@ -7,7 +7,7 @@ import { SHELL_MATCHES } from './shell/match-shell.ts'
 export interface Vocabulary {
   /** Client messages that ask for something: what a rule without `kind` judges. */
   readonly asking: ReadonlySet<string>
-  /** Messages whose units and bytes thresholds can count; the first is the one counted where a rule names none. */
+  /** Messages whose units and bytes thresholds can count, also some that ask; the first is counted where a rule names none. */
   readonly counted: readonly [string, ...string[]]
   /** Counted where a rule names none, if it is more than that one. */
   readonly answers?: readonly string[]
@@ -103,14 +103,19 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
     },
   },
   ssh: {
-    asking: new Set(['exec', 'shell', 'subsystem', 'forward']),
-    counted: ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input'],
-    fromClient: new Set(['stdin', 'terminal-input']),
+    asking: new Set(['exec', 'shell', 'subsystem', 'forward', 'file']),
+    counted: ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input', 'file-download', 'file-upload', 'file'],
+    answers: ['stdout', 'stderr', 'terminal-output', 'file-download'],
+    concurrent: true,
+    fromClient: new Set(['stdin', 'terminal-input', 'file-upload']),
     facts: {
       exec: new Set<keyof Match>(['kind', 'pty', ...SHELL_MATCHES]),
       shell: new Set<keyof Match>(['kind', 'pty']),
       subsystem: new Set<keyof Match>(['kind', 'subsystem']),
       forward: KIND_ONLY,
+      file: new Set<keyof Match>(['kind', 'operation', 'file']),
+      'file-download': KIND_ONLY,
+      'file-upload': KIND_ONLY,
       stdout: KIND_ONLY,
       stderr: KIND_ONLY,
       stdin: KIND_ONLY,

@@ -80,11 +80,6 @@ export class ByteStream {
     this.#action = action
   }
 
-  /** Whether anything is kept back that `rest` would bring. */
-  get holding(): boolean {
-    return this.#live?.holding === true
-  }
-
   /** A chunk as it came; `secret`: what is typed where a password is asked for. */
   chunk(bytes: Uint8Array, secret = false): Message {
     return this.#message(bytes, (redactor) => {
@@ -95,8 +90,9 @@ export class ByteStream {
     })
   }
 
-  /** What is kept back, as it stands. */
-  rest(): Message {
+  /** What is kept back, as it stands; undefined where nothing is. */
+  rest(): Message | undefined {
+    if (this.#live?.holding !== true) return undefined
     return this.#message(NO_BYTES, (redactor) => this.#redactor(redactor).settle())
   }
 

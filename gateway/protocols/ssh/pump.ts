@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Intake } from '../../intake.ts'
 import type { Lanes } from '../../lane.ts'
-import type { ByteStream } from './messages.ts'
+import type { Message } from '../../message.ts'
 
 /**
  * How long bytes are kept back that may be the beginning of something to mask. A person does not notice it, and programs that ask
@@ -11,24 +11,28 @@ export const SETTLE_MS = 20
 
 export interface Pump {
   readonly source: Readable
-  readonly stream: ByteStream
   readonly lanes: Lanes
-  /** Sees every chunk before it passes; true where it is a secret that only the other end may have. */
-  readonly sees?: (chunk: Uint8Array) => boolean
+  /** A chunk as messages. */
+  readonly read: (chunk: Uint8Array) => readonly Message[]
+  /** What of earlier chunks still waits for more, if anything. */
+  readonly rest?: () => Message | undefined
+  /** Undefined while the other end has not too much to answer. */
+  readonly room?: () => Promise<void> | undefined
 }
 
 /** Passes everything through the gate, to the end of the source. Rejects with what the source broke with. */
-export async function pump({ source, stream, lanes, sees }: Pump): Promise<void> {
+export async function pump({ source, lanes, read, rest: restOf, room }: Pump): Promise<void> {
   const rest = (): void => {
-    if (stream.holding) lanes.push([stream.rest()])
+    const kept = restOf?.()
+    if (kept !== undefined) lanes.push([kept])
   }
   const settle = setTimeout(rest, SETTLE_MS)
   try {
     await new Intake(source).flow({
       take(chunk) {
-        lanes.push([stream.chunk(chunk, sees?.(chunk) === true)])
+        lanes.push(read(chunk))
         settle.refresh()
-        return lanes.full ? lanes.room() : undefined
+        return lanes.full ? lanes.room() : room?.()
       },
       done: () => false,
     })

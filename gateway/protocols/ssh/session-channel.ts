@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
@@ -9,7 +10,8 @@ import type { Conversation } from './conversation.ts'
 import { ByteStream, SshMessage } from './messages.ts'
 import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output.ts'
 import { PromptWatch } from './prompt-watch.ts'
-import { pump } from './pump.ts'
+import { type Pump, pump } from './pump.ts'
+import { Sftp } from './sftp/sftp.ts'
 import { start } from './start.ts'
 import { allowedEnv, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
 
@@ -122,36 +124,83 @@ export class SessionChannel {
     const upstream = this.#server?.channel
     // Refused, or the target could not be had; the client has been told.
     if (upstream === undefined || !isFromTarget(upstream)) return
-    const [input, output] =
-      request.terminal === undefined ? (['stdin', 'stdout'] as const) : (['terminal-input', 'terminal-output'] as const)
-    const stdin = new ByteStream('client', input, this.#number, { act: 'data' })
-    const stdout = new ByteStream('server', output, this.#number, { act: 'data' })
-    const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
-    const prompts = new PromptWatch()
-    const written = (chunk: Uint8Array): boolean => {
-      prompts.wrote(chunk)
-      return false
-    }
-    const typed = (chunk: Uint8Array): boolean => {
-      const secret = prompts.typed(chunk)
-      if (request.terminal !== undefined && !secret) stdout.typed(chunk)
-      return secret
-    }
     const exit = exitOf(upstream)
     const closed = once(upstream, 'close')
-    const typing = pump({ source: channel, stream: stdin, lanes: this.#lanes.client, sees: typed }).then(() =>
-      this.#news('client', 'eof', { act: 'eof' }, {}),
-    )
-    await Promise.all([
-      pump({ source: upstream, stream: stdout, lanes: this.#lanes.server, sees: written }),
-      pump({ source: upstream.stderr, stream: stderr, lanes: this.#lanes.server, sees: written }),
-      closed,
-    ])
+    const { typing } = await (speaksSftp(request.what)
+      ? this.#operations(channel, upstream, closed)
+      : this.#streams(channel, upstream, closed, request.terminal !== undefined))
     if (this.#talk.stop.aborted) return
     this.#news('server', 'exit', { act: 'exit', exit: exit() }, exitFacts(exit()))
     await this.#lanes.server.drained()
     this.#talk.wire.closed(this.#number)
     await typing
+  }
+
+  /** Both directions as they come, until the target is done. `typing`: what the client sends, to its end. */
+  async #streams(
+    channel: ServerChannel,
+    upstream: ClientChannel,
+    closed: Promise<unknown>,
+    terminal: boolean,
+  ): Promise<{ readonly typing: Promise<void> }> {
+    const [input, output] = terminal ? (['terminal-input', 'terminal-output'] as const) : (['stdin', 'stdout'] as const)
+    const stdin = new ByteStream('client', input, this.#number, { act: 'data' })
+    const stdout = new ByteStream('server', output, this.#number, { act: 'data' })
+    const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
+    const prompts = new PromptWatch()
+    const writes = (source: Readable, stream: ByteStream): Promise<void> =>
+      pump({
+        source,
+        lanes: this.#lanes.server,
+        read(chunk) {
+          prompts.wrote(chunk)
+          return [stream.chunk(chunk)]
+        },
+        rest: () => stream.rest(),
+      })
+    const typing = this.#typing(channel, {
+      read(chunk) {
+        const secret = prompts.typed(chunk)
+        if (terminal && !secret) stdout.typed(chunk)
+        return [stdin.chunk(chunk, secret)]
+      },
+      rest: () => stdin.rest(),
+    })
+    await Promise.all([writes(upstream, stdout), writes(upstream.stderr, stderr), closed])
+    return { typing }
+  }
+
+  /** As `#streams`, where both ends speak SFTP. What breaks its rules ends the channel, and no other. */
+  async #operations(
+    channel: ServerChannel,
+    upstream: ClientChannel,
+    closed: Promise<unknown>,
+  ): Promise<{ readonly typing: Promise<void> }> {
+    const sftp = new Sftp(this.#number, this.#talk.wire.nextStatement)
+    const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
+    const broken = (error: unknown): Promise<void> => {
+      upstream.close()
+      return this.#talk.refuse(this.#number, error)
+    }
+    const typing = this.#typing(channel, { read: (chunk) => sftp.client(chunk), room: () => sftp.pending.room() }).catch(broken)
+    await Promise.all([
+      pump({ source: upstream, lanes: this.#lanes.server, read: (chunk) => sftp.server(chunk) }).catch(broken),
+      pump({
+        source: upstream.stderr,
+        lanes: this.#lanes.server,
+        read: (chunk) => [stderr.chunk(chunk)],
+        rest: () => stderr.rest(),
+      }),
+      closed,
+    ])
+    this.#lanes.client.push(sftp.end())
+    await this.#lanes.client.drained()
+    return { typing }
+  }
+
+  async #typing(source: Readable, from: Pick<Pump, 'read' | 'rest' | 'room'>): Promise<void> {
+    await pump({ source, lanes: this.#lanes.client, ...from })
+    this.#news('client', 'eof', { act: 'eof' }, {})
   }
 
   /** Opens the channel at the target. What fails there is told to the client. Never rejects. */
@@ -175,6 +224,14 @@ export class SessionChannel {
     if (from === 'server') return this.#client?.room()
     return this.#starting ?? this.#server?.room()
   }
+}
+
+/** A command that is nothing but OpenSSH's server and its options speaks it as well. */
+const SFTP_SERVER = /^(\/[\w./-]+\/)?sftp-server( -[A-Za-z]+| [\w./-]+)*$/
+
+function speaksSftp(what: ChannelRequest['what']): boolean {
+  if (what.kind === 'subsystem') return what.name === 'sftp'
+  return what.kind === 'exec' && SFTP_SERVER.test(what.command)
 }
 
 function answer(how: Answer): void {

@@ -3,28 +3,37 @@ import type { Notice, Refusal } from '../../../schemas/verdict.ts'
 import type { Message, Output, Wire } from '../../message.ts'
 import { actionOf } from './messages.ts'
 import { SshOutput } from './output.ts'
+import { SftpMessage } from './sftp/messages.ts'
 
 /** What a shell says of a command that may not be executed (POSIX, "Exit Status for Commands"). */
 const NOT_PERMITTED = 126
 /** What ssh itself ends with when the connection failed. */
 const CONNECTION_FAILED = 255
 
+/** Different words about refused file operations on one channel. */
+const MAX_TOLD = 100
+
 const NO_BYTES = new Uint8Array()
 
 /** The gate's decisions as things to do on channels. */
 export class SshWire implements Wire {
   /** Channels that run, and whether a terminal is at their end. */
-  readonly #channels = new Map<number, { readonly terminal: boolean }>()
+  readonly #channels = new Map<number, { readonly terminal: boolean; readonly told: Set<string> }>()
+  #statements = 0
 
   opened(channel: number, terminal: boolean): void {
-    this.#channels.set(channel, { terminal })
+    this.#channels.set(channel, { terminal, told: new Set() })
   }
+
+  /** The number of the next operation on a file, of all channels together. */
+  readonly nextStatement = (): number => ++this.#statements
 
   closed(channel: number): void {
     this.#channels.delete(channel)
   }
 
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
+    if (message instanceof SftpMessage) return message.release(bytes)
     const action = actionOf(message)
     if (action === undefined) return []
     return [new SshOutput(message.from === 'client' ? 'server' : 'client', message.channel, action, bytes)]
@@ -38,11 +47,21 @@ export class SshWire implements Wire {
       refusal.rules.length === 0 ? refusal.message : `${refusal.message} [${refusal.rules.join(', ')}]`,
       ...(refusal.hint === undefined ? [] : [refusal.hint]),
     ]
+    if (message instanceof SftpMessage) return [...this.#tell(channel, lines), ...message.refuse(refusal)]
     const outputs = [this.#say(channel, 'refusal', lines), exit(channel, NOT_PERMITTED)]
     if (actionOf(message)?.act !== 'start')
       outputs.push(new SshOutput('server', channel, { act: 'close' }, NO_BYTES, { kind: 'close', facts: {} }))
     this.closed(channel)
     return outputs
+  }
+
+  /** Clients of SFTP show a status and not its words, so these stand on stderr: once, for a refusal may be one of thousands. */
+  #tell(channel: number, lines: readonly string[]): readonly SshOutput[] {
+    const told = this.#channels.get(channel)?.told
+    const text = lines.join('\n')
+    if (told === undefined || told.has(text) || told.size >= MAX_TOLD) return []
+    told.add(text)
+    return [this.#say(channel, 'refusal', lines)]
   }
 
   notify(message: Message, notice: Notice): readonly Output[] {

@@ -72,6 +72,14 @@ test('a key whose beginning could not wait is masked from there on', () => {
   assert.match(rest, /^\*[\s*]*$/)
 })
 
+test('a key that comes in little pieces is masked to its end', () => {
+  const source = `first\n${pemKey(100)}\nlast\n`
+  const pieces = source.match(/[\s\S]{1,40}/g) ?? []
+  const out = live(...pieces).join('')
+  assert.equal(out.length, source.length)
+  assert.match(out, /^first\n[\s\S]{0,40}[\s*]+\nlast\n$/)
+})
+
 test('bytes that are no text at all come out as they went in, whatever way they are cut', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 3_000 }), { maxLength: 8 }), (chunks) => {

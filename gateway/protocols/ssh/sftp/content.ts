@@ -1,0 +1,104 @@
+import type { Field, LiveRedactor, Redacted, Redactor } from '../../../message.ts'
+import { joined, NOTHING, part } from './spans.ts'
+
+const CONTENT: Field = { path: 'ssh.file', action: 'scan' }
+
+/**
+ * Read ahead of what the client asked for, so that a value is whole where a block of the client ends in it: as much as is kept back
+ * of a live stream.
+ */
+const AHEAD_SIZE = 512
+/** Read before it where the client begins in the middle: private keys of every usual kind are shorter. */
+const BEFORE_SIZE = 8 * 1024
+/** OpenSSH's server gives no more at once, and says so by `limits@openssh.com`. */
+const MAX_READ_SIZE = 256 * 1024 - 1024
+
+/** What the target is asked for in the place of what the client asked for. */
+export interface ReadPlan {
+  readonly offset: number
+  readonly length: number
+  /** Of the client: what it is given of the answer, at most. */
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * What is read of one open file, masked in place. The way a client cuts its reads decides nothing: every block is read with what
+ * stands before and behind it. A file that is read from its middle on by more than the two allow for is masked as far as they reach.
+ */
+export class ReadContent {
+  #next = 0
+  #live: LiveRedactor | undefined
+  /** Up to where the file was given to `#live`, and what came out of it and is not needed yet. */
+  #pushed = -1
+  #out: Redacted = NOTHING
+  #outFrom = 0
+
+  plan(offset: number, length: number): ReadPlan {
+    const before = offset === this.#next ? 0 : Math.min(offset, BEFORE_SIZE)
+    const whole = Math.min(before + length + AHEAD_SIZE, MAX_READ_SIZE)
+    const to = offset + Math.min(length, whole - before - AHEAD_SIZE)
+    this.#next = to
+    return { offset: offset - before, length: whole, from: offset, to }
+  }
+
+  /** Of what the target answered, what the client is given; empty where the file ends before. Called in the order of the answers. */
+  redact(plan: ReadPlan, data: Uint8Array, redactor: Redactor): Redacted {
+    const end = plan.offset + data.length
+    const to = Math.min(plan.to, end)
+    if (to <= plan.from) return NOTHING
+    // Going on behind the last block is the rule; all else begins anew, with what was read before it.
+    const goesOn =
+      plan.offset <= this.#pushed && plan.from >= this.#outFrom && plan.from <= this.#pushed && plan.offset === plan.from
+    if (this.#live === undefined || !goesOn) {
+      this.#live = redactor.live(CONTENT)
+      this.#pushed = plan.offset
+      this.#out = NOTHING
+      this.#outFrom = plan.offset
+    }
+    const live = this.#live
+    const parts = [this.#out]
+    if (end > this.#pushed) {
+      parts.push(live.push(data.subarray(this.#pushed - plan.offset)))
+      this.#pushed = end
+    }
+    const size = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    if (this.#outFrom + size < to) parts.push(live.settle())
+    const all = joined(redactor, parts)
+    const given = part(all, plan.from - this.#outFrom, to - this.#outFrom)
+    this.#out = part(all, to - this.#outFrom, all.bytes.length)
+    this.#outFrom = to
+    return given
+  }
+}
+
+/** What is written to one open file, as the tape has it: masked in place, and later by what may be the beginning of a value. */
+export class WriteContent {
+  #live: LiveRedactor | undefined
+  #next = 0
+  /** Whether anything in it was masked. */
+  masked = false
+
+  get holding(): boolean {
+    return this.#live?.holding === true
+  }
+
+  push(offset: number, data: Uint8Array, redactor: Redactor): Redacted {
+    const rest = this.#live !== undefined && offset !== this.#next ? this.#settle() : NOTHING
+    if (this.#live === undefined || offset !== this.#next) this.#live = redactor.live(CONTENT)
+    this.#next = offset + data.length
+    const pushed = this.#live.push(data)
+    if (pushed.masks !== null) this.masked = true
+    return rest.bytes.length === 0 ? pushed : joined(redactor, [rest, pushed])
+  }
+
+  rest(): Redacted {
+    return this.#settle()
+  }
+
+  #settle(): Redacted {
+    const rest = this.#live?.settle() ?? NOTHING
+    if (rest.masks !== null) this.masked = true
+    return rest
+  }
+}

@@ -1,0 +1,25 @@
+import { posix } from 'node:path'
+import { showWords, textWord, type Word } from '../../../policy/shell/word.ts'
+
+/**
+ * A path as rules read it, like one among the words of a command: from the root, or from the home directory (where one begins) as long as
+ * nobody knows where that is. What links there are at the target is not seen.
+ */
+export function pathFact(path: string, home: string | undefined): string {
+  return showWords([textWord('sftp'), wordOf(path, home)])
+}
+
+function wordOf(path: string, home: string | undefined): Word {
+  if (path.startsWith('/')) return textWord(normal(path))
+  if (home !== undefined) return textWord(normal(`${home}/${path}`))
+  const inside = posix.normalize(path).replace(/\/$/, '')
+  if (inside === '.' || inside === '') return [{ kind: 'home' }]
+  if (inside === '..' || inside.startsWith('../')) return [{ kind: 'any', source: '$PWD', many: false }]
+  return [{ kind: 'home' }, { kind: 'text', text: `/${inside}` }]
+}
+
+/** Two slashes at the beginning are one here, whatever POSIX leaves open. */
+function normal(path: string): string {
+  const whole = posix.normalize(path.replace(/^\/+/, '/'))
+  return whole.length > 1 ? whole.replace(/\/$/, '') : whole
+}

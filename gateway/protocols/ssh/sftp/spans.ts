@@ -1,0 +1,34 @@
+import { MASK_SPAN_SIZE, type Masks } from '../../../../schemas/frame.ts'
+import type { Redacted, Redactor } from '../../../message.ts'
+
+export const NOTHING: Redacted = { bytes: new Uint8Array(), masks: null }
+
+/** bytes[from, to) with the spans in it; one that is cut is there as far as it reaches. */
+export function part({ bytes, masks }: Redacted, from: number, to: number): Redacted {
+  const piece = bytes.subarray(from, to)
+  if (masks === null) return { bytes: piece, masks: null }
+  const kept: Buffer[] = []
+  for (let at = 0; at < masks.spans.length; at += MASK_SPAN_SIZE) {
+    const span = Buffer.from(masks.spans.subarray(at, at + MASK_SPAN_SIZE))
+    const begin = Math.max(span.readUInt32BE(0), from)
+    const end = Math.min(span.readUInt32BE(0) + span.readUIntBE(4, 3), to)
+    if (begin >= end) continue
+    span.writeUInt32BE(begin - from, 0)
+    span.writeUIntBE(end - begin, 4, 3)
+    kept.push(span)
+  }
+  return {
+    bytes: piece,
+    masks: kept.length === 0 ? null : ({ labels: masks.labels, spans: Buffer.concat(kept) } satisfies Masks),
+  }
+}
+
+/** One after the other. */
+export function joined(redactor: Redactor, parts: readonly Redacted[]): Redacted {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return only
+  if (parts.every(({ masks }) => masks === null)) return { bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), masks: null }
+  const sink = redactor.sink(parts.reduce((size, { bytes }) => size + bytes.length, 0))
+  for (const one of parts) sink.append(one, (bytes) => bytes)
+  return sink.finish()
+}

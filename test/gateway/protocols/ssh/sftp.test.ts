@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SshOutput } from '../../../../gateway/protocols/ssh/output.ts'
+import { packet, STATUS, TYPE } from '../../../../gateway/protocols/ssh/sftp/packets.ts'
+import { pathFact } from '../../../../gateway/protocols/ssh/sftp/paths.ts'
+import { Sftp } from '../../../../gateway/protocols/ssh/sftp/sftp.ts'
+import { SshWire } from '../../../../gateway/protocols/ssh/wire.ts'
+import { ALLOW, BLOCK, fakeGate, fakeParts, scriptedJudge } from '../../../support/fakes.ts'
+
+const EMAIL = ['lovelace', 'example.org'].join('@')
+const NOBODY = new AbortController().signal
+
+const LENIENT = scriptedJudge((message) => (typeof message.facts()['malformed'] === 'string' ? BLOCK : ALLOW))
+
+/** A channel of SFTP before a target that has one file, every chunk cut into pieces of this size. */
+function talk(content: Buffer, pieceSize: number, judge = LENIENT) {
+  const wire = new SshWire()
+  wire.opened(1, false)
+  const parts = fakeParts({ judge })
+  const gate = fakeGate(wire, parts)
+  const sftp = new Sftp(1, wire.nextStatement)
+  const toClient: Buffer[] = []
+  const said: string[] = []
+  const asked: number[] = []
+  const answers = (bytes: Buffer): Buffer => {
+    const id = bytes.readUInt32BE(5)
+    asked.push(bytes[4] ?? 0)
+    switch (bytes[4]) {
+      case TYPE.init:
+        return packet(TYPE.version, 3)
+      case TYPE.realpath:
+        return packet(TYPE.name, id, 1, '/home/ada', '', 0)
+      case TYPE.open:
+        return packet(TYPE.handle, id, 'h')
+      case TYPE.read: {
+        const offset = Number(bytes.readBigUInt64BE(14))
+        const data = content.subarray(offset, offset + bytes.readUInt32BE(22))
+        return data.length === 0 ? packet(TYPE.status, id, STATUS.eof, '', '') : packet(TYPE.data, id, data)
+      }
+      default:
+        return packet(TYPE.status, id, STATUS.ok, '', '')
+    }
+  }
+  async function feed(bytes: Buffer, from: 'client' | 'server'): Promise<void> {
+    for (let at = 0; at < bytes.length; at += pieceSize) {
+      const messages = sftp[from](bytes.subarray(at, at + pieceSize))
+      for await (const outputs of gate.pass(messages, NOBODY)) {
+        for (const output of outputs) {
+          assert.ok(output instanceof SshOutput)
+          if (output.action.act === 'stderr') said.push(Buffer.from(output.bytes).toString())
+          else if (output.to === 'client') toClient.push(Buffer.from(output.bytes))
+          else if (output.bytes.length > 0) await each(Buffer.from(output.bytes))
+        }
+      }
+    }
+  }
+  async function each(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const size = 4 + bytes.readUInt32BE(at)
+      await feed(answers(bytes.subarray(at, at + size)), 'server')
+      at += size
+    }
+  }
+  return { sftp, parts, said, asked, toClient, client: (bytes: Buffer) => feed(bytes, 'client') }
+}
+
+/** The contents of DATA packets. */
+function contents(packets: readonly Buffer[]): Buffer {
+  const all = Buffer.concat(packets)
+  const found: Buffer[] = []
+  for (let at = 0; at < all.length; at += 4 + all.readUInt32BE(at))
+    if (all[at + 4] === TYPE.data) found.push(all.subarray(at + 13, at + 4 + all.readUInt32BE(at)))
+  return Buffer.concat(found)
+}
+
+const TEXT = Buffer.from(`${'a b '.repeat(300)}${EMAIL} ${'c d '.repeat(300)}${EMAIL}`)
+
+for (const pieceSize of [1, 7, 1_000_000]) {
+  for (const blockSize of [3, 100, 1_210, 32_768]) {
+    test(`however packets are cut (${pieceSize}) and files read (${blockSize}), the same is masked`, async () => {
+      const { client, toClient, parts } = talk(TEXT, pieceSize)
+      await client(packet(TYPE.init, 3))
+      await client(packet(TYPE.open, 1, '/file', 1, 0))
+      const steps = blockSize === 3 ? 30 : Math.ceil(TEXT.length / blockSize)
+      const start = blockSize === 3 ? 1_195 : 0
+      for (let step = 0; step < steps; step++)
+        await client(packet(TYPE.read, 10 + step, 'h', BigInt(start + step * blockSize), blockSize))
+      await client(packet(TYPE.close, 2, 'h'))
+      const got = contents(toClient).toString()
+      const expected = TEXT.toString().replaceAll(EMAIL, '*'.repeat(EMAIL.length))
+      assert.equal(got, expected.slice(start, start + steps * blockSize))
+      const close = parts.recorder.entries.find(({ kind, facts }) => kind === 'file-reply' && facts['downloaded'] !== undefined)
+      assert.equal(close?.facts['downloaded'], got.length)
+      assert.equal(close?.facts['downloaded_sha256'] === undefined, start > 0)
+    })
+  }
+}
+
+test('a key that a client reads in small blocks stays masked to its end', async () => {
+  const key = ['-----BEGIN', ' PRIVATE KEY-----\n', 'QUJD'.repeat(800), '\n-----END', ' PRIVATE KEY-----\n'].join('')
+  const { client, toClient } = talk(Buffer.from(`first\n${key}last\n`), 1_000_000)
+  await client(packet(TYPE.init, 3))
+  await client(packet(TYPE.open, 1, '/file', 1, 0))
+  for (let at = 0; at < key.length + 11; at += 64) await client(packet(TYPE.read, 10 + at, 'h', BigInt(at), 64))
+  const got = contents(toClient).toString()
+  assert.ok(!got.includes('QUJD'), got.slice(0, 200))
+  assert.match(got, /^first\n\*+/)
+})
+
+test('what is refused is answered here, with its id, and never sent; the reason is said once', async () => {
+  const judge = scriptedJudge((message) => (message.kind === 'file' ? BLOCK : ALLOW))
+  const { client, toClient, said, asked, parts } = talk(TEXT, 5, judge)
+  await client(packet(TYPE.init, 3))
+  for (const id of [7, 8, 9]) await client(packet(TYPE.remove, id, '/file'))
+  const answers = Buffer.concat(toClient.slice(1))
+  assert.deepEqual([answers[4], answers.readUInt32BE(5), answers.readUInt32BE(9)], [TYPE.status, 7, STATUS.permissionDenied])
+  assert.deepEqual(asked, [TYPE.init, TYPE.realpath])
+  assert.equal(said.length, 1)
+  const [entry] = parts.recorder.entries.filter(({ kind }) => kind === 'file')
+  assert.deepEqual([entry?.facts['operations'], entry?.facts['path'], entry?.verdict?.act], [['remove'], '/file', 'block'])
+})
+
+test('peers that break the rules are told apart from those that know more than we do', async () => {
+  const { client, toClient, sftp } = talk(TEXT, 1_000_000)
+  await client(packet(TYPE.init, 6))
+  await client(packet(TYPE.extended, 1, 'unheard-of@example.org'))
+  await client(packet(TYPE.read, 2, 'nothing', 0n, 10))
+  await client(packet(TYPE.open, 3, Buffer.from([0x2f, 0xff]), 1, 0))
+  const answers = toClient.slice(1).map((bytes) => [bytes[4], bytes.readUInt32BE(5)])
+  assert.deepEqual(answers, [
+    [TYPE.status, 1],
+    [TYPE.status, 2],
+    [TYPE.status, 3],
+  ])
+  assert.throws(() => sftp.server(packet(TYPE.data, 77, 'x')), { code: 'PROTOCOL_MALFORMED' })
+  assert.throws(() => sftp.client(packet(TYPE.open, 4, '/x')), { code: 'PROTOCOL_MALFORMED' })
+  assert.throws(() => new Sftp(1, () => 1).client(Buffer.from([0x7f, 0, 0, 0, 1])), { code: 'PROTOCOL_OVERSIZE' })
+})
+
+test('paths are what they mean', () => {
+  assert.equal(pathFact('/a/./b/../c//d/', undefined), 'sftp /a/c/d')
+  assert.equal(pathFact('//etc/shadow', undefined), 'sftp /etc/shadow')
+  assert.equal(pathFact('.ssh/id', '/home/ada'), 'sftp /home/ada/.ssh/id')
+  assert.equal(pathFact('.ssh/id', undefined), 'sftp ~/.ssh/id')
+  assert.equal(pathFact('../x', undefined), 'sftp "$PWD"')
+  assert.equal(pathFact("/it's $x", undefined), `sftp '/it'\\''s $x'`)
+})
