@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { StorePlace } from '../recorder/index.ts'
@@ -93,6 +94,8 @@ export interface Settings {
   readonly limits: Required<Limits>
   readonly console?: ConsoleSettings
   readonly catalog: CatalogConfig
+  /** Where probes and collectors ask. */
+  readonly monitoring?: { readonly host: string; readonly port: number }
   readonly notify: NotifyConfig
   /** Groups whose people may approve alone. */
   readonly breakGlass: readonly string[]
@@ -113,6 +116,7 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   // A working day: long statements record nothing while they run and must not be cut.
   idleTimeoutMs: 8 * 3_600_000,
   approvalTtlMs: 3_600_000,
+  drainTimeoutMs: 0,
   shutdownTimeoutMs: 10_000,
 }
 
@@ -155,18 +159,33 @@ export async function loadConfig(file: string, env?: NodeJS.ProcessEnv, secrets:
   yaml.finish()
   const from = pathFrom(path)
   const evidence = await evidencePlaceOf(yaml.value, from, env)
-  return settingsOf(yaml.value, path, {
+  return settingsOf(yaml.value, path, env, {
     store: await storePlaceOf(yaml.value, from, env),
     attesters: await attestersOf(yaml.value, from, secrets === 'all' ? env : undefined),
     ...(evidence === undefined ? {} : { evidence }),
   })
 }
 
-function settingsOf(config: Config, file: string, places: Pick<Settings, 'store' | 'attesters' | 'evidence'>): Settings {
+/**
+ * The name of this replica: sessions and certificates are named by it, so no two may share one. Container Apps sets the second variable, a
+ * StatefulSet the first (deploy/kubernetes).
+ */
+function replicaOf(gateway: string, env: NodeJS.ProcessEnv | undefined): string {
+  const replica = env?.['SALLYPORT_REPLICA'] ?? env?.['CONTAINER_APP_REPLICA_NAME'] ?? ''
+  if (replica === '') return gateway
+  return `${gateway.slice(0, 22)}r${createHash('sha256').update(replica).digest('hex').slice(0, 8)}`
+}
+
+function settingsOf(
+  config: Config,
+  file: string,
+  env: NodeJS.ProcessEnv | undefined,
+  places: Pick<Settings, 'store' | 'attesters' | 'evidence'>,
+): Settings {
   const from = pathFrom(file)
   return {
     file,
-    gateway: config.gateway,
+    gateway: replicaOf(config.gateway, env),
     dataDir: from(config.dataDir),
     policyFile: from(config.policy),
     ...places,
@@ -185,6 +204,7 @@ function settingsOf(config: Config, file: string, places: Pick<Settings, 'store'
     catalog: config.catalog ?? {},
     from,
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
+    ...(config.monitoring === undefined ? {} : { monitoring: addressOf(config.monitoring.address) }),
   }
 }
 

@@ -3,6 +3,8 @@ import type { RecoveryReport } from '../recorder/index.ts'
 import { DeliveryError } from '../recorder/notify/post.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { SessionId } from '../schemas/session.ts'
+import type { Health } from './monitoring/health.ts'
+import type { Counted, Metrics } from './monitoring/metrics.ts'
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
 type Level = (typeof LEVELS)[number]
@@ -17,12 +19,29 @@ interface ErrorFacts {
   readonly at?: string
 }
 
-/** The gateway's log: one line of JSON per event on stderr, one function per event, ids and numbers only, never payloads. */
+/** What hears of events beside the log. */
+interface Listeners {
+  readonly metrics?: Pick<Metrics, 'count'>
+  readonly health?: Pick<Health, 'failed' | 'worked'>
+}
+
+/**
+ * The gateway's log: one line of JSON per event on stderr, one function per event, ids and numbers only, never payloads. What is counted and
+ * what says whether the process is well are these events.
+ */
 export class Log {
   readonly #logger: Logger
+  readonly #metrics: Listeners['metrics']
+  readonly #health: Listeners['health']
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, { metrics, health }: Listeners = {}) {
     this.#logger = logger
+    this.#metrics = metrics
+    this.#health = health
+  }
+
+  #count(name: Counted, labels?: Readonly<Record<string, string>>, by?: number): void {
+    this.#metrics?.count(name, labels, by)
   }
 
   started(facts: {
@@ -35,6 +54,7 @@ export class Log {
   }
 
   policyActivated(policy: string): void {
+    this.#count('policies_activated')
     this.#logger.info({ policy }, 'another policy is in force')
   }
 
@@ -43,6 +63,8 @@ export class Log {
   }
 
   recovered({ sessions, problems }: RecoveryReport): void {
+    this.#count('tapes_recovered', {}, sessions.filter(({ outcome }) => outcome !== 'already').length)
+    this.#count('spools_kept', {}, problems.length)
     for (const { id, outcome, frames, recovered } of sessions) {
       if (outcome !== 'already')
         this.#logger.warn({ session: id, outcome, frames, recovered }, 'tape of a process that died is ended')
@@ -57,14 +79,17 @@ export class Log {
 
   /** A connection that never became a session. */
   turnedAway(client: string, code: string): void {
+    this.#count('connections_turned_away', { code })
     this.#logger.warn({ client, code }, 'connection turned away')
   }
 
   denied(client: string, why: string): void {
+    this.#count('proofs_denied')
     this.#logger.warn({ client, why }, 'proof denied')
   }
 
   targetDenied(facts: { readonly subject: string; readonly client: string; readonly known: boolean }): void {
+    this.#count('targets_denied')
     this.#logger.warn(facts, 'target denied')
   }
 
@@ -75,19 +100,26 @@ export class Log {
     readonly client: string
     readonly proof: string
   }): void {
+    this.#health?.worked()
+    this.#count('sessions_opened', { target: facts.target })
     this.#logger.info(facts, 'session opened')
   }
 
   /** Its tape could not be begun, so nothing of it was let through; the client is told the same. */
   notOpened(facts: { readonly subject: string; readonly target: string; readonly client: string }, error: unknown): void {
+    this.#health?.failed()
+    this.#count('sessions_not_opened', { target: facts.target })
     this.#logger.error({ ...facts, ...errorFacts(error) }, 'session not opened: it cannot be recorded')
   }
 
   sealed(facts: { readonly session: SessionId; readonly frames: number; readonly seconds: number }): void {
+    this.#count('sessions_sealed')
     this.#logger.info(facts, 'session sealed')
   }
 
   recordingFailed(session: SessionId, error: unknown): void {
+    this.#health?.failed()
+    this.#count('recordings_failed')
     this.#logger.error({ session, ...errorFacts(error) }, 'recording failed; the session is ended')
   }
 
@@ -98,6 +130,7 @@ export class Log {
 
   /** The cause is what a file, a vault or an identity endpoint said; it comes from our own configuration, never from traffic. */
   credentialFailed(target: string, error: unknown): void {
+    this.#count('credentials_failed', { target })
     const cause = error instanceof Error && error.cause instanceof ApplianceError ? { why: error.cause.message } : {}
     this.#logger.error({ target, ...errorFacts(error), ...cause }, 'the credential of the target cannot be read')
   }
@@ -109,21 +142,25 @@ export class Log {
   }
 
   copied(session: string, bytes: number): void {
+    this.#count('copies_made')
     this.#logger.info({ session, bytes }, 'copied to the evidence container')
   }
 
   /** Its tape stays where it was recorded, and is tried again. Messages of the store name objects, never what is in them. */
   copyFailed(session: string | undefined, error: unknown): void {
+    this.#count('copies_failed')
     const why = error instanceof ApplianceError ? { why: error.message } : {}
     this.#logger.warn({ session, ...errorFacts(error), ...why }, 'a tape could not be copied to the evidence container')
   }
 
   /** A bug of ours, or of a library, that ended one connection and no other. */
   connectionFailed(client: string, error: unknown): void {
+    this.#count('connections_failed')
     this.#logger.error({ client, ...errorFacts(error) }, 'connection failed unexpectedly')
   }
 
   stray(error: unknown): void {
+    this.#count('unexpected_errors')
     this.#logger.error(errorFacts(error), 'unexpected error outside any connection')
   }
 
@@ -138,11 +175,22 @@ export class Log {
 
   /** Tiles or checkpoints could not be made; entries are not touched by that, and it is tried again. */
   ledgerProblem(error: unknown): void {
+    this.#count('ledger_problems')
     this.#logger.error(errorFacts(error), 'ledger: it could not be read, or a checkpoint not be published')
   }
 
   unattested(name: string, error: unknown): void {
+    this.#count('ledger_problems')
     this.#logger.warn({ attester: name, ...errorFacts(error) }, 'ledger: a checkpoint was not attested; it is tried again')
+  }
+
+  /** Where numbers are to be had. */
+  monitoring(port: number): void {
+    this.#logger.info({ port }, 'monitoring is served')
+  }
+
+  draining(why: string, sessions: number, ms: number): void {
+    this.#logger.info({ signal: why, sessions, ms }, 'draining: no new connections, open sessions may end by themselves')
   }
 
   stopping(signal: string, sessions: number): void {
@@ -164,16 +212,17 @@ export class Log {
     readonly signal: string | null
     readonly backOffMs: number
   }): void {
+    this.#count('workers_died')
     this.#logger.error(facts, 'worker died; it is started again')
   }
 }
 
 /** `SALLYPORT_LOG` sets the level; anything else than a level counts as info. `worker` marks the lines of one process of several. */
-export function openLog(env: NodeJS.ProcessEnv, worker?: number): Log {
+export function openLog(env: NodeJS.ProcessEnv, worker?: number, listeners?: Listeners): Log {
   const level: Level = LEVELS.find((each) => each === env['SALLYPORT_LOG']) ?? 'info'
   // Synchronous: the last lines before a crash are the ones that matter, and there are few lines.
   const destination = pino.destination({ dest: 2, sync: true })
-  return new Log(pino({ level, base: worker === undefined ? {} : { worker } }, destination))
+  return new Log(pino({ level, base: worker === undefined ? {} : { worker } }, destination), listeners)
 }
 
 /** A log that keeps nothing, for tests and for commands that serve nobody. */

@@ -14,6 +14,9 @@ import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
+import type { Health } from './monitoring/health.ts'
+import type { Metrics } from './monitoring/metrics.ts'
+import { Traffic } from './monitoring/traffic.ts'
 import { OrphanWatch } from './orphan-watch.ts'
 import { placesIn } from './places.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
@@ -50,6 +53,9 @@ export interface ServiceOptions {
   readonly worker?: number
   /** Delivers cancel keys of other workers. */
   readonly forwardCancel?: (key: Uint8Array) => Promise<void>
+  /** Told what there is to count, and when sessions are taken. */
+  readonly metrics?: Metrics
+  readonly health?: Health
 }
 
 /** The gateway of one process, from open doors to sealed tapes. */
@@ -66,6 +72,7 @@ export class Service {
   readonly #budgets: BudgetFolder
   readonly #settings: Settings
   readonly #log: Log
+  readonly #health: Health | undefined
   #stopped: Promise<boolean> | undefined
 
   private constructor(parts: {
@@ -80,6 +87,7 @@ export class Service {
     readonly budgets: BudgetFolder
     readonly settings: Settings
     readonly log: Log
+    readonly health: Health | undefined
   }) {
     this.cancels = parts.cancels
     this.listeners = parts.listeners
@@ -92,11 +100,12 @@ export class Service {
     this.#budgets = parts.budgets
     this.#settings = parts.settings
     this.#log = parts.log
+    this.#health = parts.health
   }
 
   /** Opens every listener. Rejects CONFIG_INVALID or POLICY_INVALID where something cannot be enforced; nothing is left open then. */
   static async open(settings: Settings, options: ServiceOptions): Promise<Service> {
-    const { log, env, worker = 0, forwardCancel } = options
+    const { log, env, worker = 0, forwardCancel, health } = options
     const places = placesIn(settings.dataDir)
     const policies = await PolicyKeeper.open({
       file: settings.policyFile,
@@ -137,7 +146,9 @@ export class Service {
     const desk = await FolderDesk.open(places.approvals, Date.now, tapes.ledger)
     const budgets = await BudgetFolder.open(places.budgets, (error) => log.stray(error))
     const cancels = new Cancels(worker, forwardCancel)
+    const traffic = new Traffic()
     const sessions = new GatewaySessions({
+      traffic,
       settings,
       policies,
       doorkeeper,
@@ -163,7 +174,8 @@ export class Service {
     })
     const orphans = worker <= 1 ? new OrphanWatch({ ...tapes, log }) : undefined
     const listeners: Listener[] = []
-    const service = new Service({ cancels, listeners, sessions, tapes, denials, orphans, desk, policies, budgets, settings, log })
+    const parts = { cancels, listeners, sessions, tapes, denials, orphans, desk, policies, budgets, settings, log, health }
+    const service = new Service(parts)
     try {
       for (const each of settings.listeners) {
         const identity = identities.get(each.protocol)
@@ -175,6 +187,8 @@ export class Service {
       await service.stop('start-up failed')
       throw error
     }
+    options.metrics?.read({ sessions: () => sessions.count(), traffic })
+    health?.serving()
     return service
   }
 
@@ -184,8 +198,8 @@ export class Service {
   }
 
   /**
-   * Accepts nothing more, ends every session with a farewell and seals its tape; at the configured bound the sockets are
-   * destroyed. True when everything was sealed. Calling it again waits for the first call.
+   * Accepts nothing more; lets sessions end by themselves for as long as is configured; then ends every session with a farewell and seals
+   * its tape; at the configured bound the sockets are destroyed. True when everything was sealed. Calling it again waits for the first call.
    */
   stop(why: string): Promise<boolean> {
     this.#stopped ??= this.#stop(why)
@@ -193,8 +207,14 @@ export class Service {
   }
 
   async #stop(why: string): Promise<boolean> {
-    this.#log.stopping(why, this.sessions.size)
+    this.#health?.stopping()
     for (const listener of this.listeners) listener.close()
+    const { drainTimeoutMs } = this.#settings.limits
+    if (drainTimeoutMs > 0 && this.sessions.size > 0) {
+      this.#log.draining(why, this.sessions.size, drainTimeoutMs)
+      await within(drainTimeoutMs, this.sessions.emptied())
+    }
+    this.#log.stopping(why, this.sessions.size)
     this.sessions.endAll({ why: 'failed', message: 'the gateway is shutting down', hint: 'connect again in a moment', rules: [] })
     const drained = Promise.all(this.listeners.map((listener) => listener.drained()))
     if (!(await within(this.#settings.limits.shutdownTimeoutMs, drained))) {

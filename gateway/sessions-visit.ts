@@ -27,6 +27,8 @@ export interface VisitParts {
   readonly bindingKey: Uint8Array
   readonly approvalTtlMs: number
   readonly credential: () => Promise<Credential>
+  /** What is on its way to the tape, for whoever counts. */
+  readonly onRecorded?: (entries: readonly Entry[]) => void
   readonly onRecordingFailed: (error: unknown) => void
   readonly onCatalogFailed: Session['catalogFailed']
   /** Called once the tape is sealed, or could not be. */
@@ -149,6 +151,7 @@ export class Visit implements Session, Recorder {
   /** The recorder as the gate sees it: watched, because a session whose recording fails must not go on (P4). */
   append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
     this.#activeMs = performance.now()
+    this.#parts.onRecorded?.(entries)
     const recorded = this.#parts.recorder.append(entries, options)
     return recorded === RECORDED ? recorded : this.#watched(recorded)
   }

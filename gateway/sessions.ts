@@ -5,7 +5,7 @@ import type { RecorderRoom } from '../recorder/index.ts'
 import type { Seal } from '../recorder/recorder.ts'
 import type { Approval } from '../schemas/approval.ts'
 import { ApplianceError } from '../schemas/errors.ts'
-import type { Identity, SessionInfo, Target } from '../schemas/session.ts'
+import type { Identity, ProtocolName, SessionInfo, Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
 import { accessOf, askFirst, mayAsk, untilOf } from './access.ts'
 import type { AccessWatch } from './access-watch.ts'
@@ -14,6 +14,7 @@ import { readCredential } from './credentials/upstream.ts'
 import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { Log } from './log.ts'
 import { Masker } from './masking/masker.ts'
+import type { Traffic } from './monitoring/traffic.ts'
 import type { Budgets } from './policy/budgets.ts'
 import type { Outside, Policy } from './policy/policy.ts'
 import type { Joined, Knock, Session, Sessions } from './protocol.ts'
@@ -40,6 +41,7 @@ export interface SessionsParts {
   readonly budgets: Budgets
   readonly log: Log
   readonly env: NodeJS.ProcessEnv
+  readonly traffic?: Traffic
 }
 
 /** What a listener knows of one connection that its protocol does not. */
@@ -59,6 +61,7 @@ export class GatewaySessions {
   readonly #sweep: NodeJS.Timeout
   readonly #shared = new SharedSessions()
   #reserved = 0
+  #emptied: PromiseWithResolvers<void> | undefined
   #closed: Refusal | undefined
 
   constructor(parts: SessionsParts) {
@@ -73,6 +76,13 @@ export class GatewaySessions {
 
   get size(): number {
     return this.#open.size
+  }
+
+  /** Open sessions by protocol. */
+  count(): ReadonlyMap<ProtocolName, number> {
+    const counts = new Map<ProtocolName, number>()
+    for (const { target } of this.#open) counts.set(target.protocol, (counts.get(target.protocol) ?? 0) + 1)
+    return counts
   }
 
   /** The sessions as one connection sees them. */
@@ -92,6 +102,13 @@ export class GatewaySessions {
     this.#closed = refusal
     clearInterval(this.#sweep)
     for (const visit of this.#open) visit.end(refusal)
+  }
+
+  /** Resolves when no session is open. */
+  emptied(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve()
+    this.#emptied ??= Promise.withResolvers()
+    return this.#emptied.promise
   }
 
   /** Resolves when the shared sessions that are ending have been sealed. */
@@ -210,7 +227,7 @@ export class GatewaySessions {
   }
 
   async #record(knock: Knock, identity: Identity, { found, grant }: Found, reservation: Reservation): Promise<Visit> {
-    const { settings, policies, room, approvals, keys, log, env } = this.#parts
+    const { settings, policies, room, approvals, keys, log, env, traffic } = this.#parts
     const policy = policies.current
     const masker = new Masker({
       rules: policy.masking(identity),
@@ -253,10 +270,12 @@ export class GatewaySessions {
           throw error
         }
       },
+      onRecorded: (entries) => traffic?.add(target.protocol, entries),
       onRecordingFailed: (error) => log.recordingFailed(info.id, error),
       onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),
       onClosed: (seal, error) => {
         this.#open.delete(visit)
+        if (this.#open.size === 0) this.#emptied?.resolve()
         unwatch?.()
         release()
         this.#told(info, seal, error)

@@ -11,6 +11,14 @@ const WorkerMessage = Type.Union([
   /** Primary to worker: end this session with these words, then answer whether it was open. */
   Type.Object({ sallyport: Type.Literal('kill'), id: Type.Integer(), session: Type.String(), message: Type.String() }),
   Type.Object({ sallyport: Type.Literal('killed'), id: Type.Integer(), found: Type.Boolean() }),
+  /** Primary to worker: what it counts, and whether it takes sessions. */
+  Type.Object({ sallyport: Type.Literal('measure'), id: Type.Integer() }),
+  Type.Object({
+    sallyport: Type.Literal('measured'),
+    id: Type.Integer(),
+    metrics: Type.Array(Type.Object({})),
+    problem: Type.Optional(Type.String()),
+  }),
   /** Primary to worker: end every session, seal, exit. */
   Type.Object({ sallyport: Type.Literal('stop'), why: Type.String() }),
 ])

@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
+import type { Measured } from './monitoring/server.ts'
 import { MAX_WORKER } from './sessions-cancel.ts'
 import { recoverTapes } from './tape-room.ts'
 import { Questions, type WorkerMessage, workerMessage } from './workers-messages.ts'
@@ -15,6 +16,8 @@ const STEADY_AFTER_MS = 60_000
 export const CANCEL_TIMEOUT_MS = 2_000
 /** A worker that does not say by then whether it has the session is too busy to have ended it. */
 const KILL_TIMEOUT_MS = 5_000
+/** A worker that does not say by then how it is, is not well. */
+const MEASURE_TIMEOUT_MS = 3_000
 /** Workers get their own bound and this much more before they are killed. */
 const KILL_AFTER_MS = 7_000
 
@@ -36,6 +39,7 @@ export class Workers {
   readonly #slots: readonly Slot[]
   readonly #cancels = new Questions(CANCEL_TIMEOUT_MS)
   readonly #kills = new Questions<boolean>(KILL_TIMEOUT_MS)
+  readonly #measures = new Questions<Measured>(MEASURE_TIMEOUT_MS)
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
   readonly #started: PromiseWithResolvers<readonly number[]> = Promise.withResolvers()
   #recovering: Promise<void> = Promise.resolve()
@@ -77,9 +81,12 @@ export class Workers {
     if (this.#stopping === undefined) {
       this.#stopping = why
       for (const { worker } of this.#slots) this.#send(worker, { sallyport: 'stop', why })
-      const kill = setTimeout(() => {
-        for (const { worker } of this.#slots) worker?.process.kill('SIGKILL')
-      }, this.#settings.limits.shutdownTimeoutMs + KILL_AFTER_MS)
+      const kill = setTimeout(
+        () => {
+          for (const { worker } of this.#slots) worker?.process.kill('SIGKILL')
+        },
+        this.#settings.limits.drainTimeoutMs + this.#settings.limits.shutdownTimeoutMs + KILL_AFTER_MS,
+      )
       this.finished.finally(() => clearTimeout(kill)).catch(() => undefined)
       this.#checkFinished()
     }
@@ -93,6 +100,16 @@ export class Workers {
       serving.map(({ worker }) => this.#kills.ask((id) => this.#send(worker, { sallyport: 'kill', id, session, message }))),
     )
     return found.includes(true)
+  }
+
+  /** How every worker is; one that is not there or does not answer is a problem. */
+  measure(): Promise<readonly Measured[]> {
+    return Promise.all(
+      this.#slots.map(async ({ worker, ready, index }) => {
+        const measured = ready ? await this.#measures.ask((id) => this.#send(worker, { sallyport: 'measure', id })) : undefined
+        return measured ?? { metrics: [], problem: `worker ${index} does not answer` }
+      }),
+    )
   }
 
   #fork(slot: Slot): void {
@@ -126,7 +143,14 @@ export class Workers {
       case 'killed':
         this.#kills.answered(message.id, message.found)
         return
+      case 'measured':
+        this.#measures.answered(message.id, {
+          metrics: message.metrics,
+          ...(message.problem === undefined ? {} : { problem: message.problem }),
+        })
+        return
       case 'kill':
+      case 'measure':
       case 'stop':
         return
       default:

@@ -248,6 +248,13 @@ export const Limits = Type.Object(
     approvalTtlMs: Type.Optional(
       Type.Integer({ minimum: 1_000, description: 'How long a request may be decided, and an approval be used' }),
     ),
+    drainTimeoutMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 3_600_000,
+        description: 'After SIGTERM: how long open sessions may go on before they are told to end',
+      }),
+    ),
     shutdownTimeoutMs: Type.Optional(Type.Integer({ minimum: 100 })),
   },
   closed,
@@ -279,6 +286,12 @@ export const Config = Type.Object(
     limits: Type.Optional(Limits),
     console: Type.Optional(Console),
     catalog: Type.Optional(CatalogConfig),
+    monitoring: Type.Optional(
+      Type.Object(
+        { address: Listener.properties.address },
+        { ...closed, description: '/healthz, /readyz and /metrics over plain HTTP: numbers only, for probes and collectors' },
+      ),
+    ),
     approvals: Type.Optional(ApprovalsConfig),
     notify: Type.Optional(NotifyConfig),
   },

@@ -2,6 +2,9 @@ import cluster from 'node:cluster'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
 import { type Log, openLog } from '../log.ts'
+import { Health } from '../monitoring/health.ts'
+import { Metrics } from '../monitoring/metrics.ts'
+import { type Measured, openMonitoring } from '../monitoring/server.ts'
 import { openNotifier } from '../notify.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
 import { openSealer, recoverTapes } from '../tape-room.ts'
@@ -13,11 +16,12 @@ import { type Cli, EXIT, findConfig } from './context.ts'
 export async function serve(options: { readonly config?: string; readonly workers: number }, cli: Cli): Promise<number> {
   const settings = await loadConfig(findConfig(options.config, cli), cli.env)
   const workerIndex = cluster.isWorker ? Number(cli.env[WORKER_ENV]) : undefined
-  const log = openLog(cli.env, workerIndex)
+  const own = { metrics: new Metrics(), health: new Health() }
+  const log = openLog(cli.env, workerIndex, own)
   surviveStrays(log)
   if (workerIndex !== undefined) {
     try {
-      return await serveAsWorker(workerIndex, settings, log, cli)
+      return await serveAsWorker(workerIndex, settings, { log, ...own }, cli)
     } finally {
       process.disconnect() // the channel to the primary would keep a finished worker alive
     }
@@ -33,10 +37,17 @@ export async function serve(options: { readonly config?: string; readonly worker
     workers: options.workers,
   })
   await using _sealer = await openSealer(settings, log)
+  await using monitored = new AsyncDisposableStack()
+  const monitor = async (measure: () => Promise<readonly Measured[]>): Promise<void> => {
+    if (settings.monitoring === undefined) return
+    const server = monitored.use(await openMonitoring(settings.monitoring, measure, (error) => log.stray(error)))
+    log.monitoring(server.port)
+  }
   if (options.workers > 1) {
     const workers = await Workers.start(options.workers, settings, log)
     onSignals((why) => workers.stop(why))
     try {
+      await monitor(async () => [...(await workers.measure()), { metrics: await own.metrics.json() }])
       const kill = (session: string, message: string): Promise<boolean> => workers.kill(session, message)
       await using console = await openConsole(settings, { log, env: cli.env, kill })
       await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url })
@@ -47,9 +58,10 @@ export async function serve(options: { readonly config?: string; readonly worker
     }
     return EXIT.ok
   }
-  const service = await Service.open(settings, { log, env: cli.env })
+  const service = await Service.open(settings, { log, env: cli.env, ...own })
   await using running = new AsyncDisposableStack()
   try {
+    await monitor(async () => [await measured(own)])
     const kill = async (session: string, message: string): Promise<boolean> => service.kill(session, message)
     const console = running.use(await openConsole(settings, { log, env: cli.env, kill }))
     running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url }))
@@ -62,13 +74,19 @@ export async function serve(options: { readonly config?: string; readonly worker
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
 }
 
-async function serveAsWorker(worker: number, settings: Settings, log: Log, cli: Cli): Promise<number> {
+async function serveAsWorker(
+  worker: number,
+  settings: Settings,
+  { log, ...own }: Own & { readonly log: Log },
+  cli: Cli,
+): Promise<number> {
   const questions = new Questions(CANCEL_TIMEOUT_MS)
   const send = (message: WorkerMessage): void => void process.send?.(message, undefined, undefined, () => undefined)
   const service = await Service.open(settings, {
     log,
     env: cli.env,
     worker,
+    ...own,
     forwardCancel: (key) => questions.ask((id) => send({ sallyport: 'cancel', id, key: Buffer.from(key).toString('base64') })),
   })
   const stopped = Promise.withResolvers<boolean>()
@@ -86,10 +104,21 @@ async function serveAsWorker(worker: number, settings: Settings, log: Log, cli: 
       case 'kill':
         send({ sallyport: 'killed', id: message.id, found: service.kill(message.session, message.message) })
         return
+      case 'measure':
+        void measured(own).then(({ metrics, problem }) =>
+          send({
+            sallyport: 'measured',
+            id: message.id,
+            metrics: [...metrics],
+            ...(problem === undefined ? {} : { problem }),
+          }),
+        )
+        return
       case 'stop':
         void stop(message.why)
         return
       case 'killed':
+      case 'measured':
       case 'ready':
       case undefined:
         return
@@ -101,6 +130,16 @@ async function serveAsWorker(worker: number, settings: Settings, log: Log, cli: 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   send({ sallyport: 'ready', ports: service.listeners.map(({ address }) => address.port) })
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
+}
+
+interface Own {
+  readonly metrics: Metrics
+  readonly health: Health
+}
+
+async function measured({ metrics, health }: Own): Promise<Measured> {
+  const { problem } = health
+  return { metrics: await metrics.json(), ...(problem === undefined ? {} : { problem }) }
 }
 
 function onSignals(stop: (why: string) => Promise<void>): void {

@@ -81,3 +81,14 @@ test('addresses: IPv6 in brackets, and a star for everything', () => {
   assert.deepEqual(addressOf('*:6432'), { host: '::', port: 6432 })
   assert.deepEqual(addressOf('db.example.org:1'), { host: 'db.example.org', port: 1 })
 })
+
+test('replicas of one configuration have names of their own, the same at each start', async () => {
+  await using made = await folder({ 'sallyport.yaml': GOOD })
+  const named = async (env: Record<string, string>): Promise<string> =>
+    (await loadConfig(join(made.path, 'sallyport.yaml'), { SHOP_PASSWORD: 'x', ...env })).gateway
+  assert.equal(await named({}), 'gw1')
+  const first = await named({ SALLYPORT_REPLICA: 'gateway-0' })
+  assert.match(first, /^gw1r[0-9a-f]{8}$/)
+  assert.equal(await named({ SALLYPORT_REPLICA: 'gateway-0' }), first)
+  assert.notEqual(await named({ CONTAINER_APP_REPLICA_NAME: 'ca-gateway--1-abc' }), first)
+})

@@ -1,0 +1,95 @@
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { ProtocolName } from '../../schemas/session.ts'
+import type { Traffic } from './traffic.ts'
+
+/** What is counted as it happens, and the labels each has. Never a subject, session or text: few series, and nothing personal. */
+const COUNTED = {
+  sessions_opened: { help: 'Sessions whose tape was begun', labels: ['target'] },
+  sessions_sealed: { help: 'Sessions whose tape was sealed', labels: [] },
+  sessions_not_opened: { help: 'Sessions refused because they could not be recorded', labels: ['target'] },
+  recordings_failed: { help: 'Sessions ended because they could no longer be recorded', labels: [] },
+  proofs_denied: { help: 'Proofs that proved nobody', labels: [] },
+  targets_denied: { help: 'Targets asked for that are not there, or not for who asked', labels: [] },
+  connections_turned_away: { help: 'Connections that never became a session', labels: ['code'] },
+  connections_failed: { help: 'Connections ended by a bug of ours', labels: [] },
+  unexpected_errors: { help: 'Errors outside any connection', labels: [] },
+  credentials_failed: { help: 'Credentials of targets that could not be read', labels: ['target'] },
+  tapes_recovered: { help: 'Tapes of processes that died, ended by another', labels: [] },
+  spools_kept: { help: 'Spools that could not be recovered', labels: [] },
+  copies_made: { help: 'Tapes copied to the evidence container', labels: [] },
+  copies_failed: { help: 'Copies that failed and are tried again', labels: [] },
+  ledger_problems: { help: 'Checkpoints not made or not attested', labels: [] },
+  workers_died: { help: 'Workers that died and were started again', labels: [] },
+  policies_activated: { help: 'Policies that came into force', labels: [] },
+} as const satisfies Readonly<Record<string, { readonly help: string; readonly labels: readonly string[] }>>
+export type Counted = keyof typeof COUNTED
+
+/** What of a process is read when somebody asks. */
+export interface Read {
+  /** Open sessions by protocol. */
+  sessions(): ReadonlyMap<ProtocolName, number>
+  readonly traffic: Traffic
+}
+
+/** The numbers of one process, as Prometheus reads them. Names begin with `sallyport_`. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #counters: ReadonlyMap<Counted, Counter>
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+    this.#counters = new Map(
+      (Object.keys(COUNTED) as Counted[]).map((name) => {
+        const { help, labels } = COUNTED[name]
+        return [
+          name,
+          new Counter({ name: `sallyport_${name}_total`, help, labelNames: [...labels], registers: [this.#registry] }),
+        ] as const
+      }),
+    )
+  }
+
+  count(name: Counted, labels: Readonly<Record<string, string>> = {}, by = 1): void {
+    this.#counters.get(name)?.inc({ ...labels }, by)
+  }
+
+  /** From here on what `read` says is told too. */
+  read({ sessions, traffic }: Read): void {
+    const gauge = (name: string, help: string, labelNames: readonly string[], collect: (set: Gauge['set']) => void): void => {
+      const made: Gauge = new Gauge({
+        name: `sallyport_${name}`,
+        help,
+        labelNames: [...labelNames],
+        registers: [this.#registry],
+        collect() {
+          made.reset()
+          collect(made.set.bind(made))
+        },
+      })
+    }
+    gauge('sessions_open', 'Open sessions', ['protocol'], (set) => {
+      for (const [protocol, count] of sessions()) set({ protocol }, count)
+    })
+    gauge('messages_total', 'Messages recorded and judged', ['protocol', 'verdict'], (set) => {
+      for (const [protocol, { messages }] of traffic.byProtocol)
+        for (const [verdict, count] of Object.entries(messages)) set({ protocol, verdict }, count)
+    })
+    gauge('recorded_bytes_total', 'Bytes of recorded bodies', ['protocol', 'direction'], (set) => {
+      for (const [protocol, { bytes }] of traffic.byProtocol)
+        for (const [direction, count] of Object.entries(bytes)) set({ protocol, direction }, count)
+    })
+  }
+
+  /** For `metricsText`, in this process or another. */
+  async json(): Promise<object[]> {
+    return this.#registry.getMetricsAsJSON()
+  }
+}
+
+/** The numbers of several processes added up, in the text format that Prometheus reads. */
+export async function metricsText(
+  processes: readonly (readonly object[])[],
+): Promise<{ readonly type: string; readonly text: string }> {
+  const registry = AggregatorRegistry.aggregate(processes.map((each) => [...each]))
+  return { type: registry.contentType, text: await registry.metrics() }
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Health } from '../../../gateway/monitoring/health.ts'
+import { Metrics } from '../../../gateway/monitoring/metrics.ts'
+import { openMonitoring } from '../../../gateway/monitoring/server.ts'
+import { Traffic } from '../../../gateway/monitoring/traffic.ts'
+import { EchoClient, echoGateway } from '../../support/echo-gateway.ts'
+import { greeted, Serving } from '../../support/serving.ts'
+
+const ask = async (port: number, path: string) => {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`)
+  return { status: answer.status, text: await answer.text() }
+}
+const fail = (error: unknown): never => {
+  throw error
+}
+
+test('a process is ready once it serves, and not while recording fails or it stops; it is healthy all along', async () => {
+  let nowMs = 0
+  const health = new Health(() => nowMs)
+  const measure = async () => [{ metrics: [], ...(health.problem === undefined ? {} : { problem: health.problem }) }]
+  await using server = await openMonitoring({ host: '127.0.0.1', port: 0 }, measure, fail)
+  const ready = () => ask(server.port, '/readyz')
+  assert.deepEqual(await ready(), { status: 503, text: 'starting\n' })
+  health.serving()
+  assert.deepEqual(await ready(), { status: 200, text: 'ready\n' })
+  health.failed()
+  assert.deepEqual(await ready(), { status: 503, text: 'recording fails\n' })
+  health.worked()
+  assert.equal((await ready()).status, 200)
+  health.failed()
+  nowMs += 31_000
+  assert.equal((await ready()).status, 200)
+  health.stopping()
+  assert.deepEqual(await ready(), { status: 503, text: 'stopping\n' })
+  assert.deepEqual(await ask(server.port, '/healthz'), { status: 200, text: 'ok\n' })
+  assert.equal((await ask(server.port, '/')).status, 404)
+  assert.equal((await ask(server.port, '/__proto__')).status, 404)
+})
+
+test('the numbers of all processes are added up', async () => {
+  const processes = [new Metrics(), new Metrics()]
+  for (const metrics of processes) {
+    const traffic = new Traffic()
+    const entry = { channel: 0, kind: 'query', facts: {}, body: Buffer.from('abc'), masks: null, verdict: null }
+    traffic.add('postgres', [
+      { ...entry, dir: 'in' },
+      { ...entry, dir: 'out', verdict: { act: 'mask', rules: [], policy: '' } },
+      { ...entry, dir: 'note' },
+    ])
+    metrics.read({ sessions: () => new Map([['postgres' as const, 2]]), traffic })
+    metrics.count('sessions_opened', { target: 'shop' }, 3)
+  }
+  const measure = () => Promise.all(processes.map(async (each) => ({ metrics: await each.json() })))
+  await using server = await openMonitoring({ host: '127.0.0.1', port: 0 }, measure, fail)
+  const { text } = await ask(server.port, '/metrics')
+  for (const line of [
+    'sallyport_sessions_open{protocol="postgres"} 4',
+    'sallyport_sessions_opened_total{target="shop"} 6',
+    'sallyport_messages_total{protocol="postgres",verdict="allow"} 2',
+    'sallyport_messages_total{protocol="postgres",verdict="mask"} 2',
+    'sallyport_recorded_bytes_total{protocol="postgres",direction="out"} 6',
+  ])
+    assert.ok(text.includes(line), `${line} in ${text}`)
+  assert.match(text, /nodejs_eventloop_lag_seconds/)
+})
+
+test('a gateway of two workers tells of both; while it drains, those inside go on and nobody gets in', async () => {
+  await using gateway = await echoGateway({ limits: { drainTimeoutMs: 20_000 }, extra: 'monitoring: { address: "127.0.0.1:0" }' })
+  await using serving = new Serving(gateway, ['--workers', '2'])
+  const port = await serving.port(2)
+  const { port: monitoring } = await serving.line('monitoring is served')
+  assert.deepEqual(await ask(Number(monitoring), '/readyz'), { status: 200, text: 'ready\n' })
+  using client = await greeted(port, gateway.keys.agent)
+  const { text } = await ask(Number(monitoring), '/metrics')
+  assert.match(text, /sallyport_sessions_open\{protocol="echo"\} 1\n/)
+  assert.match(text, /sallyport_sessions_opened_total\{target="[^"]+"\} 1\n/)
+  assert.equal(text.includes('agent'), false, 'nobody is named')
+  const stopped = serving.stop()
+  await serving.line('draining: no new connections, open sessions may end by themselves')
+  assert.match((await ask(Number(monitoring), '/readyz')).text, /stopping|does not answer/)
+  client.say('still here')
+  assert.equal(await client.hear(), 'still here')
+  await assert.rejects(EchoClient.enter(port, gateway.keys.agent))
+  client.socket.end()
+  assert.equal(await stopped, 0)
+})
