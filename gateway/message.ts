@@ -85,8 +85,11 @@ export interface Redactor {
    * (then nothing was appended, and the span is noted by the next `sink.noteNull`).
    */
   write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number
-  /** An empty sink for one message; `sizeHint` is the size of the message in bytes. */
-  sink(sizeHint: number): RedactionSink
+  /**
+   * An empty sink for one message; `sizeHint` is the size of the message in bytes. Of `same`, which must not change before `finish`, nothing is
+   * copied as long as what is appended is what stands there: a clean message comes out as the very same array.
+   */
+  sink(sizeHint: number, same?: Uint8Array): RedactionSink
   /** A redactor for one field too large to hold: every byte in comes out as exactly one byte, later by at most the hold-back. */
   stream(field: Field): StreamRedactor
   /** A redactor for what somebody waits for (the output of a program, keys), likewise same length. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -62,7 +63,8 @@ export class KeyFolder {
 
   /** Every key ever made, revoked and expired ones too. */
   async list(): Promise<readonly AccessKey[]> {
-    const changedMs = (await stat(this.#folder)).mtimeMs
+    // At once, for every HTTP request: two microseconds, where a trip through the thread pool took a tenth of all the time.
+    const changedMs = statSync(this.#folder).mtimeMs
     const cached = this.#cache
     if (cached !== undefined && cached.changedMs === changedMs && cached.readMs - changedMs > CLOCK_GRAIN_MS) return cached.keys
     const readMs = Date.now()

@@ -122,8 +122,8 @@ export class Masker implements Redactor {
     return own.size - before
   }
 
-  sink(sizeHint: number): Sink {
-    return new Sink(sizeHint)
+  sink(sizeHint: number, same?: Uint8Array): Sink {
+    return new Sink(sizeHint, same)
   }
 
   stream(field: Field): StreamRedactor {

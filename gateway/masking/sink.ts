@@ -39,17 +39,20 @@ export function maskText(text: string): MaskText {
 
 /** Puts a redacted message together: one growing buffer, and its mask spans packed as they will stand on the tape. */
 export class Sink implements RedactionSink {
-  #bytes: Buffer
-  #view: DataView
+  #bytes: Buffer = NO_BYTES
+  #view: DataView = NO_VIEW
   #size = 0
+  readonly #sizeHint: number
+  /** While all there is are the first `#size` bytes of this, none of them is copied. */
+  #same: Uint8Array | undefined
   #spans: Spans | undefined
   #spansSize = 0
   readonly #labels: Label[] = []
   #nulled: { readonly label: Label; readonly high: number; readonly low: number } | undefined
 
-  constructor(sizeHint: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(sizeHint + SLACK_SIZE)
-    this.#view = viewOf(this.#bytes)
+  constructor(sizeHint: number, same?: Uint8Array) {
+    this.#sizeHint = sizeHint
+    this.#same = same
   }
 
   get size(): number {
@@ -58,6 +61,10 @@ export class Sink implements RedactionSink {
 
   copy(source: Uint8Array, from: number, to: number): void {
     const size = to - from
+    if (this.#same === source && from === this.#size) {
+      this.#size = to
+      return
+    }
     this.#reserve(size)
     const bytes = this.#bytes
     if (size <= 32) {
@@ -113,6 +120,7 @@ export class Sink implements RedactionSink {
 
   setInt32(at: number, value: number): void {
     if (at + 4 > this.#size) throw new RangeError(`no 32-bit integer at ${at} of ${this.#size} bytes`)
+    this.#reserve(0)
     this.#view.setInt32(at, value)
   }
 
@@ -193,6 +201,9 @@ export class Sink implements RedactionSink {
   }
 
   finish(): Redacted {
+    const same = this.#same
+    if (same !== undefined)
+      return { bytes: this.#size === same.length ? same : same.subarray(0, this.#size), masks: this.masks() }
     return { bytes: this.#bytes.subarray(0, this.#size), masks: this.masks() }
   }
 
@@ -223,17 +234,27 @@ export class Sink implements RedactionSink {
   }
 
   #reserve(size: number): void {
+    const same = this.#same
+    if (same !== undefined) {
+      this.#same = undefined
+      this.#grow(this.#size + size + SLACK_SIZE)
+      this.#bytes.set(same.subarray(0, this.#size))
+    }
     const needed = this.#size + size
     if (needed > this.#bytes.length) this.#grow(Math.max(needed + SLACK_SIZE, 2 * this.#bytes.length))
   }
 
-  #grow(size: number): void {
+  #grow(least: number): void {
+    const size = Math.max(least, this.#sizeHint + SLACK_SIZE)
     const larger = Buffer.allocUnsafeSlow(size)
     this.#bytes.copy(larger, 0, 0, this.#size)
     this.#bytes = larger
     this.#view = viewOf(larger)
   }
 }
+
+const NO_BYTES = Buffer.alloc(0)
+const NO_VIEW = viewOf(NO_BYTES)
 
 /** The sink a protocol hands back is one that `Redactor.sink` made. */
 export function ownSink(sink: RedactionSink): Sink {

@@ -9,7 +9,7 @@ const SHORT_STRING = 24
 const FIXED_ROOM = 96
 
 /** A full chunk and a read's worth more, masked all over. Fresh ones cost page faults and garbage collection, a tenth of bulk recording. */
-export const LARGE_BUFFER = CHUNK_RAW_SIZE + SPOOL_PIECE_SIZE
+const LARGE_BUFFER = CHUNK_RAW_SIZE + SPOOL_PIECE_SIZE
 export const BULK_BUFFER = BULK_CHUNK_SIZE + SPOOL_PIECE_SIZE
 /** 16 MiB and 10 MiB per process, for as many sessions at once. */
 const POOLS: ReadonlyMap<number, { readonly count: number; readonly buffers: Buffer[] }> = new Map([
@@ -20,6 +20,18 @@ const NO_BYTES = Buffer.alloc(0)
 
 function take(size: number): Buffer {
   return POOLS.get(size)?.buffers.pop() ?? Buffer.allocUnsafeSlow(size)
+}
+
+/** The buffer a chunk begins with behind one of `size` bytes; `small` where that was none to speak of. */
+export function sizeAfter(size: number, small: number): number {
+  return size > LARGE_BUFFER ? BULK_BUFFER : size > CHUNK_RAW_SIZE / 2 ? LARGE_BUFFER : small
+}
+
+/** What is large anyway takes a size that is kept: a frame of 1 MiB would else cost garbage of twice that, each time. */
+function sizeFor(needed: number, doubled: number): number {
+  const least = Math.max(needed, doubled)
+  if (least <= LARGE_BUFFER / 2) return least
+  return needed <= LARGE_BUFFER ? LARGE_BUFFER : needed <= BULK_BUFFER ? BULK_BUFFER : least
 }
 
 /**
@@ -239,7 +251,7 @@ export class FrameEncoder {
   #room(size: number): void {
     const needed = this.#at + size
     if (needed <= this.#bytes.length) return
-    const grown = take(Math.max(needed, this.#bytes.length * 2))
+    const grown = take(sizeFor(needed, this.#bytes.length * 2))
     this.#bytes.copy(grown, 0, 0, this.#at)
     this.#bytes = grown
   }

@@ -9,7 +9,7 @@ import { RECORDED, type Recorder, type Seal } from '../recorder.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { Backlog } from './backlog.ts'
 import { makeChunk, OpenChunk } from './chunk.ts'
-import { BULK_BUFFER, LARGE_BUFFER } from './frame-encoder.ts'
+import { BULK_BUFFER, sizeAfter } from './frame-encoder.ts'
 import { Lease } from './lease.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
@@ -278,7 +278,7 @@ export class SessionRecorder implements Recorder {
     if (chunk.size === 0) return
     const bulk = chunk.size >= CHUNK_RAW_SIZE && performance.now() - chunk.bornMs < BULK_FILL_MS
     this.#closeAt = bulk ? BULK_CHUNK_SIZE : CHUNK_RAW_SIZE
-    this.#sizeHint = bulk ? BULK_BUFFER : chunk.size > CHUNK_RAW_SIZE / 2 ? LARGE_BUFFER : SMALL_CHUNK
+    this.#sizeHint = bulk ? BULK_BUFFER : sizeAfter(chunk.size, SMALL_CHUNK)
     this.#backlog.close(chunk.bornMs)
     const claim = this.#parts.slot.take()
     this.#making = this.#making.then(() => this.#make(chunk, claim))

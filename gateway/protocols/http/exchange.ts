@@ -4,14 +4,18 @@ import type { Refusal } from '../../../schemas/verdict.ts'
 import type { Gate } from '../../gate.ts'
 import type { Message, Output } from '../../message.ts'
 import type { Session } from '../../protocol.ts'
+import type { Answer } from './answer.ts'
+import { BodyMemory } from './body-memory.ts'
 import { HttpMessage } from './http-message.ts'
 import type { Place } from './location.ts'
 import { errorResponse, refusalResponse } from './refusal.ts'
 import { Reply } from './reply.ts'
 import { readRequest } from './request.ts'
 import { readResponse } from './response.ts'
-import type { Answer } from './upstream.ts'
+import { outputsOf, type Through } from './through.ts'
 import type { Visit } from './visit.ts'
+
+const LEFT = new Error('the client left')
 
 /** One request and its response, through the gate of the session it belongs to. Never rejects for what peers do. */
 export async function exchange(
@@ -21,16 +25,20 @@ export async function exchange(
   how: (asked: Asked, way: Way) => Promise<boolean> = forward,
 ): Promise<void> {
   const channel = visit.nextChannel()
-  const left = new AbortController()
-  response.once('close', () => left.abort())
-  const signal = AbortSignal.any([session.signal, left.signal])
+  const stop = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) stop.abort(LEFT)
+  })
+  const { signal } = stop
   const reply = new Reply(response, signal)
+  using _ = visit.stoppable(stop)
   try {
-    const passed = await how(asked, { visit, channel, reply, signal, session: session.signal })
+    const memory = new BodyMemory()
+    const passed = await how(asked, { visit, channel, reply, signal, memory, session: session.signal })
     if (!passed) return
-    await reply.end()
+    if (await reply.end()) memory.giveBack()
   } catch (error) {
-    await fail(error, { gate: visit.gate, session, channel, reply, left: left.signal })
+    await fail(error, { gate: visit.gate, session, channel, reply, left: signal.reason === LEFT })
   }
 }
 
@@ -49,17 +57,20 @@ export interface Way {
   /** Aborted when the client has left, and with the session. */
   readonly signal: AbortSignal
   readonly session: AbortSignal
+  readonly memory: BodyMemory
 }
 
 /** False where a refusal was the answer. */
 async function forward(asked: Asked, way: Way): Promise<boolean> {
   const { visit, channel, reply, signal } = way
   const request = await readRequest(asked, { channel, fields: visit.fields })
-  const through = (message: Message): AsyncGenerator<Output> => outputsOf(visit.gate, message, signal)
-  for await (const output of through(request.message)) {
-    if (output.own === undefined) continue
-    await reply.say(output.bytes)
-    return false
+  const through = (message: Message): Through => outputsOf(visit.gate, message, signal)
+  for await (const outputs of through(request.message)) {
+    for (const output of outputs) {
+      if (output.own === undefined) continue
+      await reply.say(output.bytes)
+      return false
+    }
   }
   const upstream = await visit.upstream()
   const answer = await upstream.ask(request.head, request.body(through), await visit.credential(), signal)
@@ -71,16 +82,18 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
 export async function pass(
   answer: Answer,
   { method, place }: { readonly method: string; readonly place: Place },
-  { visit, channel, reply, signal }: Way,
+  { visit, channel, reply, signal, memory }: Way,
 ): Promise<boolean> {
   try {
-    for await (const message of readResponse(answer, { channel, fields: visit.fields, method, place })) {
-      for await (const output of outputsOf(visit.gate, message, signal)) {
-        if (output.own !== undefined) {
-          await reply.say(output.bytes)
-          return false
+    for await (const message of readResponse(answer, { channel, fields: visit.fields, method, place, memory })) {
+      for await (const outputs of outputsOf(visit.gate, message, signal)) {
+        for (const output of outputs) {
+          if (output.own !== undefined) {
+            await reply.say(output.bytes)
+            return false
+          }
+          await (message instanceof HttpMessage ? reply.begin(output.bytes, message.streams) : reply.more(output.bytes))
         }
-        await (message instanceof HttpMessage ? reply.begin(output.bytes, message.streams) : reply.more(output.bytes))
       }
     }
   } finally {
@@ -89,18 +102,13 @@ export async function pass(
   return true
 }
 
-/** What may be written of this message, in order. */
-export async function* outputsOf(gate: Gate, message: Message, signal: AbortSignal): AsyncGenerator<Output> {
-  for await (const outputs of gate.pass([message], signal)) yield* outputs
-}
-
 async function fail(
   error: unknown,
-  { gate, session, channel, reply, left }: { gate: Gate; session: Session; channel: number; reply: Reply; left: AbortSignal },
+  { gate, session, channel, reply, left }: { gate: Gate; session: Session; channel: number; reply: Reply; left: boolean },
 ): Promise<void> {
   const words = wordsOf(error, session.signal)
-  if (words === undefined && !left.aborted) throw error
-  if (words === undefined || left.aborted) {
+  if (words === undefined && !left) throw error
+  if (words === undefined || left) {
     await session.note('exchange.aborted', { channel, begun: reply.begun }).catch(() => session.closing('recording failed'))
     reply.cut()
     return

@@ -3,6 +3,8 @@ import type { ColumnLabels } from '../../policy/policy.ts'
 
 /** At most remembered: the other end chooses its keys. */
 const MAX_KEYS = 10_000
+/** Places for the keys met last, by their bytes; two that share one take turns in it. */
+const PLACES = 1024
 
 const UNLABELLED: Field = { path: 'body', action: 'scan' }
 
@@ -10,6 +12,8 @@ const UNLABELLED: Field = { path: 'body', action: 'scan' }
 export class Fields {
   readonly #labels: ColumnLabels
   readonly #known = new Map<string, Field>()
+  readonly #places: ({ readonly key: Uint8Array; readonly field: Field } | undefined)[] = []
+  readonly unnamed = UNLABELLED
 
   constructor(labels: ColumnLabels) {
     this.#labels = labels
@@ -20,8 +24,8 @@ export class Fields {
     return !this.#labels.empty
   }
 
-  readonly of = (key: string | undefined): Field => {
-    if (key === undefined || this.#labels.empty) return UNLABELLED
+  readonly of = (key: string): Field => {
+    if (this.#labels.empty) return UNLABELLED
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const label = this.#labels.labelForName(key)
@@ -31,4 +35,23 @@ export class Fields {
     this.#known.set(key, field)
     return field
   }
+
+  /** Of the key source[from, to). A body repeats its few keys: no text is made of those it has had. */
+  at(source: Uint8Array, from: number, to: number): Field {
+    let hash = to - from
+    for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + (source[i] as number)) | 0 // from <= i < to
+    const place = (hash ^ (hash >>> 12)) & (PLACES - 1)
+    const found = this.#places[place]
+    if (found !== undefined && isSame(found.key, source, from, to)) return found.field
+    const key = Buffer.from(source.subarray(from, to))
+    const field = this.of(key.toString())
+    this.#places[place] = { key, field }
+    return field
+  }
+}
+
+function isSame(key: Uint8Array, source: Uint8Array, from: number, to: number): boolean {
+  if (key.length !== to - from) return false
+  for (let i = 0; i < key.length; i++) if (key[i] !== source[from + i]) return false
+  return true
 }

@@ -59,7 +59,7 @@ export class HttpMessage implements Message {
 
   redacted(redactor: Redactor): Redacted {
     const { media, fields } = this.#parts
-    const sink = redactor.sink(this.bytes.length)
+    const sink = redactor.sink(this.bytes.length, this.bytes)
     const size = redactHead(redactor, sink, this.bytes, { request: this.from === 'client', query: fields.of })
     redactBody(redactor, sink, [this.bytes, size, this.bytes.length], { media, fields })
     const redacted = sink.finish()

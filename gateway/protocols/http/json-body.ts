@@ -1,23 +1,23 @@
-import type { Field, RedactionSink, Redactor } from '../../message.ts'
+import type { Field, RedactionSink, Redactor, Sieve } from '../../message.ts'
+import { type JsonReader, readJson } from './json-text.ts'
 
-/** Deeper than any API nests; beyond it the text is not read as JSON. */
-const MAX_DEPTH = 512
+/** Sifted at once: what the masker takes in one go at the most. */
+const WINDOW_BYTES = 256 * 1024
 
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
-const BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
-const COLON = 0x3a
 const COMMA = 0x2c
 const SPACE = 0x20
+const CLOSE_BRACKET = 0x5d
+const CLOSE_BRACE = 0x7d
 
 /** How the value of a key is treated; the key of what stands in an array is the array's. */
 export interface JsonFields {
   /** Whether any key is treated unlike the others; keys are not even read where none is. */
   readonly labelled: boolean
-  of(key: string | undefined): Field
+  /** Of no key at all. */
+  readonly unnamed: Field
+  /** Of the key source[from, to). */
+  at(source: Uint8Array, from: number, to: number): Field
 }
 
 /** A value that may have to be masked: source[from, to) without its quotes, or a number or word. */
@@ -39,10 +39,10 @@ export function redactJson(
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
   fields: JsonFields,
 ): boolean {
-  const spots = isJson(source, from, to) ? spotsOf(redactor, [source, from, to], fields) : undefined
-  if (spots === undefined) return false
+  const spots = new Spots(redactor, source, to, fields)
+  if (!readJson(source, from, to, spots)) return false
   let copied = from
-  for (const spot of spots) {
+  for (const spot of spots.all()) {
     if (isClean(redactor, source, spot)) continue
     sink.copy(source, copied, spot.from)
     if (spot.escaped) writeEscaped(redactor, sink, source, spot)
@@ -54,85 +54,82 @@ export function redactJson(
   return true
 }
 
-/** What has to be looked at closely, in order: nearly nothing, as a rule. Undefined where it is nested too deep. */
-function spotsOf(
-  redactor: Redactor,
-  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  fields: JsonFields,
-): Spot[] | undefined {
-  const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
-  const spots: Spot[] = []
-  const sieve = redactor.sieve(source, from, to)
-  // Of the values given to the sieve; most are never looked at again.
-  const plain: number[] = []
-  const open: { readonly object: boolean; readonly key: string | undefined }[] = []
-  let key: string | undefined
-  let expectsKey = false
-  let at = BOM.every((byte, index) => source[from + index] === byte) ? from + BOM.length : from
-  const note = (start: number, end: number, field: Field, string: boolean, escaped: boolean): void => {
-    if (start === end || field.action === 'skip') return
-    if (field.action === 'mask' || escaped || sieve === undefined) spots.push({ from: start, to: end, field, string, escaped })
-    else {
-      sieve.add(start, end)
-      plain.push(start, end)
+/** What has to be looked at closely: nearly nothing, as a rule. Values that are only scanned are sifted, many at a time. */
+class Spots implements JsonReader {
+  readonly #redactor: Redactor
+  readonly #source: Uint8Array
+  readonly #to: number
+  readonly #fields: JsonFields
+  readonly #spots: Spot[] = []
+  #sieve: Sieve | undefined
+  /** What the sieve was made for ends here. */
+  #windowEnd = 0
+  /** Of the last key; and those of what is open around it. */
+  #field: Field
+  readonly #outer: Field[] = []
+
+  constructor(redactor: Redactor, source: Uint8Array, to: number, fields: JsonFields) {
+    this.#redactor = redactor
+    this.#source = source
+    this.#to = to
+    this.#fields = fields
+    this.#field = fields.unnamed
+  }
+
+  key(from: number, to: number, escaped: boolean): void {
+    if (this.#fields.labelled) {
+      const key = escaped ? decoded(this.#source, from, to) : undefined
+      this.#field = key === undefined ? this.#fields.at(this.#source, from, to) : this.#fields.at(key, 0, key.length)
     }
+    this.#note(from, to, KEY, true, escaped)
   }
-  while (at < to) {
-    const byte = source[at] as number // from <= at < to
-    if (byte === QUOTE) {
-      let escaped = false
-      let end = at + 1
-      for (; source[end] !== QUOTE; end++) {
-        if (source[end] !== BACKSLASH) continue
-        escaped = true
-        end++
-      }
-      if (expectsKey && fields.labelled) key = escaped ? textOf(source, at, end + 1) : bytes.toString('utf8', at + 1, end)
-      note(at + 1, end, expectsKey ? KEY : fields.of(key), true, escaped)
-      expectsKey = false
-      at = end + 1
-    } else if (byte === BRACE || byte === BRACKET) {
-      if (open.length === MAX_DEPTH) return undefined
-      open.push({ object: byte === BRACE, key })
-      expectsKey = byte === BRACE
-      at++
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      key = open.pop()?.key
-      expectsKey = false
-      at++
-    } else if (byte === COMMA) {
-      const inside = open.at(-1)
-      expectsKey = inside?.object === true
-      if (inside?.object === false) key = inside.key
-      at++
-    } else if (byte === COLON || byte <= SPACE) {
-      at++
-    } else {
-      const start = at
-      while (at < to && !endsLiteral(source[at] as number)) at++
-      note(start, at, fields.of(key), false, false)
+
+  value(from: number, to: number, string: boolean, escaped: boolean): void {
+    this.#note(from, to, this.#field, string, escaped)
+  }
+
+  open(): void {
+    if (this.#fields.labelled) this.#outer.push(this.#field)
+  }
+
+  close(): void {
+    if (this.#fields.labelled) this.#field = this.#outer.pop() ?? this.#fields.unnamed
+  }
+
+  /** In order. */
+  all(): readonly Spot[] {
+    this.#settle()
+    return this.#spots.sort((a, b) => a.from - b.from)
+  }
+
+  #note(from: number, to: number, field: Field, string: boolean, escaped: boolean): void {
+    if (from === to || field.action === 'skip') return
+    if (field.action === 'mask' || escaped) {
+      this.#spots.push({ from, to, field, string, escaped })
+      return
     }
+    if (to > this.#windowEnd) {
+      this.#settle()
+      this.#windowEnd = Math.min(from + WINDOW_BYTES, this.#to)
+      this.#sieve = this.#redactor.sieve(this.#source, from, this.#windowEnd)
+    }
+    if (this.#sieve === undefined || to > this.#windowEnd) this.#spots.push({ from, to, field, string, escaped })
+    else this.#sieve.add(from, to)
   }
-  const suspects = sieve?.suspects() ?? NONE
-  if (suspects.length === 0) return spots
-  let index = 0
-  for (const start of suspects) {
-    while (plain[index] !== start) index += 2
-    const end = plain[index + 1] as number // they come in pairs
-    spots.push({
-      from: start,
-      to: end,
-      field: PLAIN,
-      string: source[start - 1] === QUOTE && source[end] === QUOTE,
-      escaped: false,
-    })
+
+  #settle(): void {
+    const source = this.#source
+    for (const from of this.#sieve?.suspects() ?? []) {
+      const string = source[from - 1] === QUOTE
+      let to = from
+      while (string ? source[to] !== QUOTE : to < this.#to && !endsLiteral(source[to] as number)) to++
+      this.#spots.push({ from, to, field: PLAIN, string, escaped: false })
+    }
+    this.#sieve = undefined
   }
-  return spots.sort((a, b) => a.from - b.from)
 }
 
 const PLAIN: Field = { path: 'body', action: 'scan' }
-
-const NONE = new Int32Array()
 
 /** Of the text between two punctuation marks: a number, `true`, `false`, `null`. */
 function endsLiteral(byte: number): boolean {
@@ -141,34 +138,23 @@ function endsLiteral(byte: number): boolean {
 
 function isClean(redactor: Redactor, source: Uint8Array, { from, to, field, escaped }: Spot): boolean {
   if (!escaped || field.action === 'mask') return redactor.clean(source, from, to, field)
-  const decoded = Buffer.from(textOf(source, from - 1, to + 1))
-  return redactor.clean(decoded, 0, decoded.length, field)
+  const plain = decoded(source, from, to)
+  return redactor.clean(plain, 0, plain.length, field)
 }
 
-const BOM = [0xef, 0xbb, 0xbf]
 const KEY: Field = { path: 'body.key', action: 'scan' }
-
-function isJson(source: Uint8Array, from: number, to: number): boolean {
-  try {
-    // What the other end would read: a text two parsers understand differently hides something.
-    JSON.parse(UTF8.decode(source.subarray(from, to)))
-    return true
-  } catch {
-    return false
-  }
-}
-
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
-function textOf(source: Uint8Array, from: number, to: number): string {
-  return JSON.parse(UTF8.decode(source.subarray(from, to)))
+/** What the string source[from, to) says; its quotes stand around it. */
+function decoded(source: Uint8Array, from: number, to: number): Buffer {
+  return Buffer.from(JSON.parse(UTF8.decode(source.subarray(from - 1, to + 1))))
 }
 
 /** The inside of a string as what it decodes to, escaped again. */
 function writeEscaped(redactor: Redactor, sink: RedactionSink, source: Uint8Array, { from, to, field }: Spot): void {
-  const decoded = Buffer.from(textOf(source, from - 1, to + 1))
-  const masked = redactor.sink(decoded.length)
-  redactor.write(masked, decoded, 0, decoded.length, field)
+  const plain = decoded(source, from, to)
+  const masked = redactor.sink(plain.length)
+  redactor.write(masked, plain, 0, plain.length, field)
   sink.append(masked.finish(), escaped)
 }
 

@@ -1,22 +1,38 @@
-import type { Readable } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import type { BodyMemory } from './body-memory.ts'
 
-/** The whole of a body, or its beginning with the rest still to come. */
+/** The whole of a body behind the head that was given, or its beginning with the rest still to come. */
 export type Collected = { readonly whole: Buffer } | { readonly beginning: Buffer; readonly rest: AsyncIterator<Uint8Array> }
 
-/** Reads until the end, or until there is more than `max`. Rejects with the stream's error. */
-export async function collect(stream: AsyncIterable<Uint8Array>, max: number): Promise<Collected> {
+/** Reads until the end, or until there is more than `max`; `head` stands before what is whole, so that nothing is copied twice. Rejects with the stream's error. */
+export async function collect(
+  stream: AsyncIterable<Uint8Array>,
+  max: number,
+  { head, memory }: { readonly head: Uint8Array; readonly memory: Pick<BodyMemory, 'take'> } = PLAIN,
+): Promise<Collected> {
   const iterator = stream[Symbol.asyncIterator]()
   const chunks: Uint8Array[] = []
   let size = 0
   for (;;) {
     const next = await iterator.next()
-    if (next.done === true) return { whole: Buffer.concat(chunks) }
+    if (next.done === true) return { whole: joined([head, ...chunks], memory.take(head.length + size)) }
     chunks.push(next.value)
     size += next.value.length
-    if (size > max) return { beginning: Buffer.concat(chunks), rest: iterator }
+    if (size > max) return { beginning: Buffer.concat(chunks, size), rest: iterator }
   }
+}
+
+const PLAIN = { head: new Uint8Array(), memory: { take: (size: number): Buffer => Buffer.allocUnsafe(size) } }
+
+function joined(parts: readonly Uint8Array[], into: Buffer): Buffer {
+  let at = 0
+  for (const part of parts) {
+    into.set(part, at)
+    at += part.length
+  }
+  return into
 }
 
 /**
@@ -57,20 +73,29 @@ export async function decodedBody(body: Uint8Array, encoding: string | undefined
   throw new ApplianceError('PROTOCOL_OVERSIZE', `the body unpacks to more than ${max} bytes`)
 }
 
-/** The bytes of what a target sends; rejects TARGET_REFUSED where it breaks off or cannot be decoded. */
-export async function* told(stream: Readable): AsyncGenerator<Uint8Array> {
+/** The body of an answer, unpacked where it is packed. Rejects TARGET_REFUSED where it breaks off or is not what it says. */
+export function decodedAnswer(body: AsyncIterable<Uint8Array>, encoding: string | undefined): AsyncIterable<Uint8Array> {
+  const decoding = decoder(encoding)
+  if (decoding !== undefined) return told(unpacked(Readable.from(body), decoding))
+  return body instanceof Readable ? told(body) : body
+}
+
+async function* told(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* stream
   } catch (cause) {
-    throw new ApplianceError('TARGET_REFUSED', 'the target broke off in the middle of its answer', { cause })
+    if (cause instanceof ApplianceError) throw cause
+    throw new ApplianceError('TARGET_REFUSED', 'the target broke off, or its answer is not packed as it says', { cause })
   }
 }
 
-/** `stream` decoded, where it is encoded. An error of either ends both. */
-export function decodedStream(stream: Readable, encoding: string | undefined): Readable {
-  const decoding = decoder(encoding)
-  if (decoding === undefined) return stream
-  stream.on('error', (error) => decoding.destroy(error))
-  decoding.on('close', () => stream.destroy())
-  return stream.pipe(decoding)
+async function* unpacked(packed: Readable, decoding: Duplex): AsyncGenerator<Uint8Array> {
+  packed.on('error', (error) => decoding.destroy(error))
+  packed.pipe(decoding)
+  try {
+    yield* decoding
+  } finally {
+    packed.destroy()
+    decoding.destroy()
+  }
 }

@@ -44,11 +44,13 @@ export class Reply {
     await once(this.#response, 'drain', { signal: this.#signal })
   }
 
-  async end(): Promise<void> {
+  /** Whether everything that was written is out of our hands: else the client has left. */
+  async end(): Promise<boolean> {
     await new Promise<void>((resolve) => {
       this.#response.once('close', resolve)
       this.#response.end(resolve)
     })
+    return this.#response.writableFinished
   }
 
   /** A response of our own in the place of the target's; where that has begun, the exchange is cut: a client takes a short body for a broken one. */

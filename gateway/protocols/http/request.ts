@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Message, Output } from '../../message.ts'
+import type { Message } from '../../message.ts'
 import { requestFacts } from '../../policy/http/facts.ts'
 import { StreamedBody } from './body.ts'
 import type { Fields } from './fields.ts'
@@ -8,6 +8,7 @@ import { encodeRequest, endToEnd, headerOf, pairsOf, type RequestHead, without }
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import { mediaOf, typeOf } from './media.ts'
 import { collect, decodedBody } from './read-body.ts'
+import type { Through } from './through.ts'
 
 /** Bodies up to this size are judged, held and approved with the request; a larger one follows its head in parts. */
 const MAX_WHOLE_BYTES = 1024 * 1024
@@ -31,7 +32,7 @@ export interface AskedRequest {
   readonly head: RequestHead
   readonly message: Message
   /** What to send once the message is through: each part goes through the gate before it goes on. */
-  body(through: (message: Message) => AsyncIterable<Output>): Uint8Array | AsyncIterable<Uint8Array> | null
+  body(through: (message: Message) => Through): Uint8Array | AsyncIterable<Uint8Array> | null
 }
 
 /**
@@ -48,7 +49,7 @@ export async function readRequest(
   }
   const media = mediaOf(head.headers)
   const encoding = headerOf(head.headers, 'content-encoding')
-  const collected = await collect(request, MAX_WHOLE_BYTES)
+  const collected = hasBody(request) ? await collect(request, MAX_WHOLE_BYTES) : NO_BODY
   const whole = 'whole' in collected ? collected.whole : undefined
   if (whole === undefined && encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new ApplianceError(
@@ -82,19 +83,28 @@ export async function readRequest(
   }
 }
 
+const NO_BODY = { whole: Buffer.alloc(0) }
+
+/** RFC 9112, 6.3: what says neither how long nor how it is cut has none. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+}
+
 async function* bodyParts(
   beginning: Uint8Array,
   rest: AsyncIterator<Uint8Array>,
   how: {
     readonly parts: HttpParts
     readonly streamed: StreamedBody
-    readonly through: (message: Message) => AsyncIterable<Output>
+    readonly through: (message: Message) => Through
   },
 ): AsyncGenerator<Uint8Array> {
   const pass = async function* (bytes: Uint8Array, last: boolean): AsyncGenerator<Uint8Array> {
-    for await (const output of how.through(new BodyMessage(how.parts, how.streamed, bytes, last))) {
-      if (output.own !== undefined) throw new ApplianceError('POLICY_BLOCKED', 'the request was cut in the middle of its body')
-      yield output.bytes
+    for await (const outputs of how.through(new BodyMessage(how.parts, how.streamed, bytes, last))) {
+      for (const output of outputs) {
+        if (output.own !== undefined) throw new ApplianceError('POLICY_BLOCKED', 'the request was cut in the middle of its body')
+        yield output.bytes
+      }
     }
   }
   let held = beginning

@@ -1,13 +1,14 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
+import type { Answer } from './answer.ts'
 import { StreamedBody } from './body.ts'
+import type { BodyMemory } from './body-memory.ts'
 import type { Fields } from './fields.ts'
 import { encodeResponse, endToEnd, headerOf, type ResponseHead, without } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import { type Place, relocated } from './location.ts'
 import { mediaOf, typeOf } from './media.ts'
-import { collect, decodedStream, told } from './read-body.ts'
-import type { Answer } from './upstream.ts'
+import { collect, decodedAnswer } from './read-body.ts'
 
 /** Bodies up to this size pass in one piece, with what was masked in them taking the room it needs. */
 const MAX_WHOLE_BYTES = 1024 * 1024
@@ -25,9 +26,10 @@ export async function* readResponse(
     readonly fields: Fields
     readonly method: string
     readonly place: Place
+    readonly memory: BodyMemory
   },
 ): AsyncGenerator<Message> {
-  const { channel, fields, method, place } = about
+  const { channel, fields, method, place, memory } = about
   const { status } = answer
   const headers = relocated(without(endToEnd(answer.headers), OF_THE_BYTES), place)
   const head: ResponseHead = { status, headers }
@@ -40,17 +42,19 @@ export async function* readResponse(
     fields,
   })
   if (method === 'HEAD' || status === 204 || status === 304) {
-    answer.body.resume()
     yield new HttpMessage(partsOf(0), encodeResponse(head))
     return
   }
-  const body = told(decodedStream(answer.body, headerOf(answer.headers, 'content-encoding')))
+  const body = decodedAnswer(answer.body, headerOf(answer.headers, 'content-encoding'))
   const streams = media !== 'json' && (media === 'events' || headerOf(answer.headers, 'content-length') === undefined)
   const max = media === 'json' ? MAX_JSON_BYTES : MAX_WHOLE_BYTES
-  const collected = streams ? { beginning: new Uint8Array(), rest: body } : await collect(body, max)
+  const encoded = encodeResponse(head)
+  const collected = streams
+    ? { beginning: new Uint8Array(), rest: body[Symbol.asyncIterator]() }
+    : await collect(body, max, { head: encoded, memory })
   if ('whole' in collected) {
     const { whole } = collected
-    yield new HttpMessage(partsOf(whole.length), Buffer.concat([encodeResponse(head), whole]))
+    yield new HttpMessage(partsOf(whole.length - encoded.length), whole)
     return
   }
   if (media === 'json' && fields.labelled)
@@ -59,7 +63,7 @@ export async function* readResponse(
       `the answer is JSON of more than ${MAX_JSON_BYTES} bytes, too large to look for labels in`,
     )
   const parts = partsOf(undefined)
-  yield new HttpMessage(parts, encodeResponse(head), { streams: true })
+  yield new HttpMessage(parts, encoded, { streams: true })
   const streamed = new StreamedBody({ media, fields })
   const { beginning, rest } = collected
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))

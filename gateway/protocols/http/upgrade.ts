@@ -4,10 +4,11 @@ import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { Intake } from '../../intake.ts'
 import { requestFacts } from '../../policy/http/facts.ts'
-import { type Asked, outputsOf, pass, type Way } from './exchange.ts'
+import { type Asked, pass, type Way } from './exchange.ts'
 import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, pairsOf, type RequestHead, without } from './head.ts'
 import { HttpMessage, type HttpParts } from './http-message.ts'
 import { OURS } from './request.ts'
+import { outputsOf } from './through.ts'
 import { tunnel } from './tunnel.ts'
 import { WebSocketTunnel } from './websocket-tunnel.ts'
 
@@ -48,10 +49,12 @@ async function forwardUpgrade(
   const { fields, gate } = visit
   const facts = { ...requestFacts({ ...head, contentType: '', body: undefined }), upgrade: 'websocket' }
   const parts: HttpParts = { from: 'client', channel, facts, media: 'unknown', fields }
-  for await (const output of outputsOf(gate, new HttpMessage(parts, encodeRequest(head)), signal)) {
-    if (output.own === undefined) continue
-    await reply.say(output.bytes)
-    return false
+  for await (const outputs of outputsOf(gate, new HttpMessage(parts, encodeRequest(head)), signal)) {
+    for (const output of outputs) {
+      if (output.own === undefined) continue
+      await reply.say(output.bytes)
+      return false
+    }
   }
   const upgraded = await visit.upgrade(head, signal)
   const headers = endToEnd(upgraded.headers)
@@ -66,13 +69,15 @@ async function forwardUpgrade(
       { from: 'server', channel, facts: { status: upgraded.status, upgrade: 'websocket' }, media: 'unknown', fields },
       encodeResponse({ status: upgraded.status, headers: [...headers, ['upgrade', 'websocket']] }),
     )
-    for await (const output of outputsOf(gate, answered, signal)) {
-      if (output.own !== undefined) {
-        await reply.say(output.bytes)
-        return false
+    for await (const outputs of outputsOf(gate, answered, signal)) {
+      for (const output of outputs) {
+        if (output.own !== undefined) {
+          await reply.say(output.bytes)
+          return false
+        }
+        ready()
+        reply.switch(output.bytes)
       }
-      ready()
-      reply.switch(output.bytes)
     }
     if (socket instanceof Socket) socket.setTimeout(SILENT_MS).setNoDelay(true)
     const codec = new WebSocketTunnel({ channel, fields })

@@ -4,6 +4,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
+import { type Answer, Answering } from './answer.ts'
 import { type Headers, type RequestHead, without } from './head.ts'
 
 /** Connections to one target at once; what exceeds them waits its turn. */
@@ -11,12 +12,6 @@ const MAX_CONNECTIONS = 128
 const CONNECT_MS = 10_000
 /** How long a target may be silent, before its head and between two pieces of its body. */
 const SILENCE_MS = 15 * 60_000
-
-export interface Answer {
-  readonly status: number
-  readonly headers: Headers
-  readonly body: Readable
-}
 
 /** Where requests of one target go, over connections that are kept for the next. None of them carries anybody's proof. */
 export class Upstream {
@@ -51,24 +46,22 @@ export class Upstream {
   ): Promise<Answer> {
     const own = new Set(['host', ...credential.map(([name]) => name.toLowerCase())])
     const headers = [['host', this.authority], ...without(head.headers, own), ...credential].flat()
-    try {
-      const answer = await this.#pool.request({
-        // Any token is a method (RFC 9110, 9.1); the types name the usual ones.
-        method: head.method as 'GET',
-        path: head.target,
-        headers,
-        body: body as Uint8Array | Readable | null,
-        signal,
-      })
-      return { status: answer.statusCode, headers: listOf(answer.headers), body: answer.body }
-    } catch (cause) {
-      if (signal.aborted) throw signal.reason
-      const unreachable = /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/
-      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
-      throw unreachable.test(code)
-        ? new ApplianceError('TARGET_UNREACHABLE', `the target cannot be reached: ${code}`, { cause })
-        : new ApplianceError('TARGET_REFUSED', `the target broke off: ${code}`, { cause })
-    }
+    const answer = await new Promise<Answer | Error>((settle) => {
+      this.#pool.dispatch(
+        {
+          // Any token is a method (RFC 9110, 9.1); the types name the usual ones.
+          method: head.method as 'GET',
+          path: head.target,
+          headers,
+          // What is iterated over may do so asynchronously; the types do not say so.
+          body: body as Uint8Array | Readable | null,
+        },
+        new Answering(settle, signal),
+      )
+    })
+    if (!(answer instanceof Error)) return answer
+    if (signal.aborted) throw signal.reason
+    throw broken(answer)
   }
 
   close(): Promise<void> {
@@ -88,8 +81,11 @@ function guarded(options: buildConnector.BuildOptions): buildConnector.connector
     })
 }
 
-function listOf(headers: Readonly<Record<string, string | string[] | undefined>>): Headers {
-  return Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [value].flat().map((each) => [name, each] as const),
-  )
+const UNREACHABLE = /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/
+
+function broken(cause: Error): ApplianceError {
+  const code = 'code' in cause ? String(cause.code) : 'unknown error'
+  return UNREACHABLE.test(code)
+    ? new ApplianceError('TARGET_UNREACHABLE', `the target cannot be reached: ${code}`, { cause })
+    : new ApplianceError('TARGET_REFUSED', `the target broke off: ${code}`, { cause })
 }

@@ -14,12 +14,13 @@ export class Visit {
   readonly #session: Session
   #upstream: Promise<Upstream> | undefined
   #channels = 0
+  readonly #exchanges = new Set<AbortController>()
 
   constructor(session: Session) {
     this.#session = session
     this.gate = session.gate(new HttpWire())
     this.fields = new Fields(session.labels)
-    session.signal.addEventListener('abort', () => void this.#close(), { once: true })
+    session.signal.addEventListener('abort', () => void this.#close(session.signal.reason), { once: true })
   }
 
   nextChannel(): number {
@@ -51,7 +52,16 @@ export class Visit {
     return this.#upstream
   }
 
-  async #close(): Promise<void> {
+  /** Aborted with the session, until it is disposed: one listener for all exchanges, of which none keeps anything. */
+  stoppable(exchange: AbortController): Disposable {
+    const { signal } = this.#session
+    if (signal.aborted) exchange.abort(signal.reason)
+    this.#exchanges.add(exchange)
+    return { [Symbol.dispose]: () => void this.#exchanges.delete(exchange) }
+  }
+
+  async #close(reason: unknown): Promise<void> {
+    for (const exchange of this.#exchanges) exchange.abort(reason)
     const upstream = await this.#upstream?.catch(() => undefined)
     await upstream?.close()
   }

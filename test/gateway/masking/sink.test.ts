@@ -73,6 +73,28 @@ test('a NULL noted without a value still says which label asked for it', () => {
   assert.deepEqual(sink.finish().masks?.labels, [['date', 'label:pii.dob']])
 })
 
+test('what is the same comes out as the very same array, and not once it is not', () => {
+  const source = Buffer.from('one two three')
+  const same = new Sink(source.length, source)
+  same.copy(source, 0, 4)
+  same.copy(source, 4, source.length)
+  assert.equal(same.finish().bytes, source)
+  const shorter = new Sink(source.length, source)
+  shorter.copy(source, 0, 4)
+  assert.deepEqual(Buffer.from(shorter.finish().bytes).toString(), 'one ')
+  const changed = new Sink(source.length, source)
+  changed.copy(source, 0, 4)
+  changed.fill(0x2a, 3)
+  changed.copy(source, 7, source.length)
+  assert.equal(changed.size, source.length)
+  assert.equal(Buffer.from(changed.finish().bytes).toString(), 'one *** three')
+  const over = new Sink(source.length, source)
+  over.copy(source, 0, 7)
+  over.setInt32(1, 0x2a2a2a2a)
+  assert.equal(Buffer.from(over.finish().bytes).toString(), 'o****wo')
+  assert.equal(source.toString(), 'one two three', 'what was lent is not written to')
+})
+
 test('a sink of another make is refused, not written past', () => {
   const masker = new Masker({ rules: DEFAULT_RULES, tagKey: new Uint8Array(16), fingerprintKey: new Uint8Array(16) })
   const foreign = { size: 0 } as unknown as RedactionSink

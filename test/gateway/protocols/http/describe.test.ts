@@ -23,12 +23,25 @@ const more: Frame = { ...base, dir: 'out', kind: 'response-body', body: Buffer.f
 
 test('the catalog hears of a request and of how it went, by their channel', () => {
   const describer = new HttpDescriber()
-  assert.deepEqual(describer.read(request), [{ told: 'statement', kind: 'request', text: 'POST /mcp?a=1\n{"x":1}', answer: 3 }])
+  assert.deepEqual(describer.read(request), [
+    {
+      told: 'statement',
+      kind: 'request',
+      text: 'POST /mcp?a=1\n{"x":1}',
+      answer: 3,
+      fingerprint: 'POST ',
+      objects: [],
+      verbs: ['POST'],
+    },
+  ])
   assert.deepEqual(describer.read({ ...request, verdict: { act: 'block', rules: [], policy: '' } })[0], {
     told: 'statement',
     kind: 'request',
     text: 'POST /mcp?a=1\n{"x":1}',
     answer: null,
+    fingerprint: 'POST ',
+    objects: [],
+    verbs: ['POST'],
   })
   assert.deepEqual(describer.read(response), [{ told: 'answer', answer: 3, rows: 0, end: 'error' }])
   assert.deepEqual(describer.read(more), [])

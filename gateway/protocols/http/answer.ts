@@ -1,0 +1,144 @@
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Headers } from './head.ts'
+
+/** Not read on from the target while so much of an answer waits to be taken. */
+const MAX_WAITING_BYTES = 256 * 1024
+
+/** The head of a target's answer; its body follows. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  /** Read once, to its end or to `destroy`. */
+  readonly body: AsyncIterable<Uint8Array> & { destroy(): void }
+}
+
+/** How the pool is told what to do with one request; its headers and trailers stand there, too. */
+interface Flow {
+  readonly rawHeaders?: unknown
+  readonly rawTrailers?: unknown
+  pause(): void
+  resume(): void
+  abort(reason: Error): void
+}
+
+/** The body of a target's answer as it comes, in the pieces in which it comes: read once, to its end or to `destroy`. */
+export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> {
+  /** What came behind the body (RFC 9110, 6.5), once it has ended. */
+  trailers: Headers = []
+  readonly #flow: Flow
+  readonly #pieces: Uint8Array[] = []
+  #waitingBytes = 0
+  #ended = false
+  #error: Error | undefined
+  #wake: (() => void) | undefined
+
+  constructor(flow: Flow) {
+    this.#flow = flow
+  }
+
+  push(piece: Uint8Array): void {
+    this.#pieces.push(piece)
+    this.#waitingBytes += piece.length
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#flow.pause()
+    this.#wake?.()
+  }
+
+  end(error?: Error): void {
+    this.#ended = true
+    this.#error = error
+    this.#wake?.()
+  }
+
+  /** The next piece. Rejects TARGET_REFUSED where the target broke off. */
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    while (this.#pieces.length === 0 && !this.#ended)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    const piece = this.#pieces.shift()
+    if (piece === undefined) {
+      if (this.#error === undefined) return { done: true, value: undefined }
+      throw new ApplianceError('TARGET_REFUSED', 'the target broke off in the middle of its answer', { cause: this.#error })
+    }
+    this.#waitingBytes -= piece.length
+    if (this.#waitingBytes <= MAX_WAITING_BYTES) this.#flow.resume()
+    return { done: false, value: piece }
+  }
+
+  /** Nothing more of it is wanted: what is still to come ends with its connection. */
+  destroy(): void {
+    if (!this.#ended) this.#flow.abort(UNWANTED)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+const UNWANTED = new Error('the answer is not wanted any more')
+
+/** What the pool tells of one request. The first call of `settle` counts: with the answer's head, or why there is none. */
+export class Answering {
+  readonly #settle: (answer: Answer | Error) => void
+  readonly #signal: AbortSignal
+  #controller: Flow | undefined
+  #body: AnswerBody | undefined
+
+  constructor(settle: (answer: Answer | Error) => void, signal: AbortSignal) {
+    this.#settle = settle
+    this.#signal = signal
+    signal.addEventListener('abort', this.#stop, { once: true })
+  }
+
+  readonly #stop = (): void => {
+    if (this.#controller === undefined) this.#settle(STOPPED)
+    else this.#controller.abort(STOPPED)
+  }
+
+  onRequestStart(controller: Flow): void {
+    this.#controller = controller
+    if (this.#signal.aborted) this.#stop()
+  }
+
+  onResponseStart(controller: Flow, status: number): void {
+    // 100 and 103 are about this hop.
+    if (status < 200) return
+    this.#body = new AnswerBody(controller)
+    this.#settle({ status, headers: headersOf(controller.rawHeaders), body: this.#body })
+  }
+
+  onResponseData(_controller: Flow, piece: Buffer): void {
+    this.#body?.push(piece)
+  }
+
+  onResponseEnd(controller: Flow): void {
+    this.#over()
+    if (this.#body === undefined) return
+    this.#body.trailers = headersOf(controller.rawTrailers)
+    this.#body.end()
+  }
+
+  onResponseError(_controller: Flow, error: Error): void {
+    this.#over()
+    if (this.#body === undefined) this.#settle(error)
+    else this.#body.end(error)
+  }
+
+  #over(): void {
+    this.#signal.removeEventListener('abort', this.#stop)
+  }
+}
+
+const STOPPED = new Error('the exchange is over')
+
+/** Names and values in turns; bytes above ASCII stand for themselves, as in `Headers`. */
+function headersOf(raw: unknown): Headers {
+  const texts = Array.isArray(raw) ? raw : []
+  const headers: [string, string][] = []
+  for (let at = 0; at + 1 < texts.length; at += 2) headers.push([textOf(texts[at]), textOf(texts[at + 1])])
+  return headers
+}
+
+function textOf(value: unknown): string {
+  return Buffer.isBuffer(value) ? value.toString('latin1') : String(value)
+}
