@@ -20,6 +20,9 @@ export const FUNCTION_CATEGORIES = [
 ] as const
 export type FunctionCategory = (typeof FUNCTION_CATEGORIES)[number]
 
+/** Who reaches through the target: the client (`local`), others to the client (`remote`), the target to the client's agent or screen. */
+const FORWARD_DIRECTIONS = ['local', 'remote', 'agent', 'x11'] as const
+
 /** What is done to a file by a protocol that names them. */
 export const FILE_OPERATIONS = [
   'read',
@@ -45,6 +48,7 @@ const Names = Type.Union([Name, Type.Array(Name, { minItems: 1, maxItems: 500 })
 const Globs = Type.Union([Name, Type.Array(Name, { minItems: 1, maxItems: 500 })], {
   description: 'a pattern, or a list of them; `*` stands for any text, a leading `!` excludes',
 })
+const Port = Type.Integer({ minimum: 0, maximum: 65_535 })
 const Reason = Type.String({ minLength: 1, maxLength: 500 })
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 /** Of a test's made-up reply: it is made in memory. */
@@ -126,6 +130,18 @@ export const Match = Type.Object(
     elevates: Type.Optional(Type.Boolean()),
     pty: Type.Optional(Type.Boolean()),
     subsystem: Type.Optional(Globs),
+    forward: Type.Optional(
+      Type.Object(
+        {
+          direction: Type.Optional(
+            Type.Union([Type.Enum(FORWARD_DIRECTIONS), Type.Array(Type.Enum(FORWARD_DIRECTIONS), { minItems: 1 })]),
+          ),
+          host: Type.Optional(Globs),
+          port: Type.Optional(Type.Union([Port, Type.Array(Port, { minItems: 1, maxItems: 500 })])),
+        },
+        { ...strict, minProperties: 1 },
+      ),
+    ),
     operation: Type.Optional(Type.Union([Type.Enum(FILE_OPERATIONS), Type.Array(Type.Enum(FILE_OPERATIONS), { minItems: 1 })])),
     has_where: Type.Optional(Type.Boolean()),
     where_trivial: Type.Optional(Type.Boolean()),

@@ -38,6 +38,7 @@ export function compileMatch(match: Match): Matches {
     if (patterns !== undefined) tests.push(listTest(name, globs(patterns)))
   }
   if (match.subsystem !== undefined) tests.push(wordTest('subsystem', globs(match.subsystem)))
+  if (match.forward !== undefined) tests.push(...forwardTests(match.forward))
   const operations = new Set<string>(listOf(match.operation))
   if (operations.size > 0) tests.push((facts) => names(facts, 'operations').some((operation) => operations.has(operation)))
   if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match))
@@ -136,6 +137,16 @@ function functionTest(match: Match): Matches {
       (name) =>
         (fits === undefined || fits(name)) && (wanted.size === 0 || categoriesOf(name).some((category) => wanted.has(category))),
     )
+}
+
+function forwardTests({ direction, host, port }: NonNullable<Match['forward']>): Matches[] {
+  const directions = new Set<string>(listOf(direction))
+  const ports = new Set<unknown>(typeof port === 'number' ? [port] : port)
+  return [
+    ...(directions.size === 0 ? [] : [wordTest('direction', (word) => directions.has(word))]),
+    ...(host === undefined ? [] : [wordTest('host', globs(host, { ignoreCase: true }))]),
+    ...(ports.size === 0 ? [] : [(facts: Facts) => ports.has(facts['port'])]),
+  ]
 }
 
 function copyTest(copy: NonNullable<Match['copy']>): Matches {

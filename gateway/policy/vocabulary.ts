@@ -71,6 +71,9 @@ const HTTP_FACTS = new Set<keyof Match>([
 
 const KIND_ONLY = new Set<keyof Match>(['kind'])
 
+const SSH_FILES = ['file-download', 'file-upload', 'file']
+const SSH_FORWARDS = ['forward-output', 'forward-input']
+
 /** Keep in step with the README of each protocol folder. */
 export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
   postgres: {
@@ -104,15 +107,17 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
   },
   ssh: {
     asking: new Set(['exec', 'shell', 'subsystem', 'forward', 'file']),
-    counted: ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input', 'file-download', 'file-upload', 'file'],
-    answers: ['stdout', 'stderr', 'terminal-output', 'file-download'],
+    counted: ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input', ...SSH_FILES, ...SSH_FORWARDS],
+    answers: ['stdout', 'stderr', 'terminal-output', 'file-download', 'forward-output'],
     concurrent: true,
-    fromClient: new Set(['stdin', 'terminal-input', 'file-upload']),
+    fromClient: new Set(['stdin', 'terminal-input', 'file-upload', 'forward-input']),
     facts: {
       exec: new Set<keyof Match>(['kind', 'pty', ...SHELL_MATCHES]),
       shell: new Set<keyof Match>(['kind', 'pty']),
       subsystem: new Set<keyof Match>(['kind', 'subsystem']),
-      forward: KIND_ONLY,
+      forward: new Set<keyof Match>(['kind', 'forward']),
+      'forward-input': KIND_ONLY,
+      'forward-output': KIND_ONLY,
       file: new Set<keyof Match>(['kind', 'operation', 'file']),
       'file-download': KIND_ONLY,
       'file-upload': KIND_ONLY,

@@ -23,6 +23,7 @@ const FINDERS = {
     programs('.sallyport/ci-python/bin/python3', 'python3', '/usr/bin/python3').find((python) => imports(python, 'psycopg')),
   ssh: () => programs('ssh'),
   sshd: () => programs('/usr/sbin/sshd'),
+  'ssh-agent': () => programs('ssh-agent'),
   scp: () => programs('scp'),
   sftp: () => programs('sftp'),
   rsync: () => programs('rsync'),

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import type { Channel } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { MAX_STALL_MS } from '../../relay.ts'
@@ -13,8 +13,8 @@ type Step = { readonly stream: Stream; readonly bytes: Uint8Array } | { readonly
  * Writes to one end of a channel, in order. The library (ssh2 1.17) loses its place when both streams of a channel wait for the
  * window at once, and writes one of them twice: so one is never begun before the other is through.
  */
-export class ChannelEnd {
-  readonly channel: Channel
+export class ChannelEnd<T extends Duplex = Channel> {
+  readonly channel: T
   readonly #stderr: Writable | undefined
   readonly #steps: Step[] = []
   #writing: Stream = 'data'
@@ -24,7 +24,7 @@ export class ChannelEnd {
   #wake: (() => void) | undefined
 
   /** `stderr`: where there is one to write to, at the client's end. */
-  constructor(channel: Channel, stderr?: Writable) {
+  constructor(channel: T, stderr?: Writable) {
     this.channel = channel
     this.#stderr = stderr
     // An end that breaks is an end that is over; the connection tells why.
@@ -100,6 +100,6 @@ export class ChannelEnd {
 }
 
 /** What the library still keeps of a write that is through; it would be written again with the next window. */
-function forgetChunks(channel: Channel): void {
+function forgetChunks(channel: Duplex): void {
   Object.assign(channel, { _chunk: undefined, _chunkcb: undefined, _chunkErr: undefined, _chunkcbErr: undefined })
 }

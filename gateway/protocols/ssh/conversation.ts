@@ -1,11 +1,10 @@
 import type { Connection } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Facts } from '../../../schemas/frame.ts'
 import type { Gate } from '../../gate.ts'
 import type { Output } from '../../message.ts'
 import { FAREWELL_MS, refusalOf, TARGET_BROKE, within } from '../../relay.ts'
+import { Forwards } from './forwards.ts'
 import type { Upstream } from './login.ts'
-import { SshMessage } from './messages.ts'
 import { SshOutput } from './output.ts'
 import { SessionChannel } from './session-channel.ts'
 import type { SshWire } from './wire.ts'
@@ -23,16 +22,26 @@ export interface ConversationParts {
   readonly upstream: Promise<Upstream>
 }
 
+interface OpenChannel {
+  /** Resolves once the client has closed it. */
+  readonly gone: Promise<void>
+  /** Does what a released output says. Outputs come in the order of the tape, whichever channel's lane brings them. */
+  perform(output: SshOutput): void
+  /** Resolves once everything that was let in is through, or withdrawn. */
+  settled(): Promise<void>
+}
+
 /** All channels of one connection, from its admission to its end. */
 export class Conversation {
   readonly gate: Gate
   readonly wire: SshWire
   readonly upstream: Promise<Upstream>
+  readonly forwards: Forwards
   /** Aborted when the conversation is over, for whichever reason. */
   readonly stop: AbortSignal
   readonly #connection: Connection
   readonly #over = new AbortController()
-  readonly #channels = new Map<number, SessionChannel>()
+  readonly #channels = new Map<number, OpenChannel>()
   readonly #gone: Promise<void>
   #count = 0
 
@@ -44,6 +53,7 @@ export class Conversation {
     this.stop = AbortSignal.any([signal, this.#over.signal])
     this.#gone = new Promise((resolve) => void connection.on('close', () => resolve()))
     gate.order.start()
+    this.forwards = new Forwards(this, connection)
     this.#listen()
   }
 
@@ -94,14 +104,13 @@ export class Conversation {
     }
   }
 
-  /** Nothing is forwarded: that is recorded with what was asked for, and answered with no. */
-  refuseForward(facts: Facts, channel: number, reject: (() => unknown) | undefined): void {
-    const pass = async (): Promise<void> => {
-      const message = new SshMessage({ from: 'client', kind: 'forward', channel, facts })
-      for await (const outputs of this.gate.pass([message], this.stop)) this.perform(outputs)
-      reject?.()
-    }
-    pass().catch((error: unknown) => this.fail(error))
+  /** The number of the next channel; undefined where there are as many as there may be. */
+  number(): number | undefined {
+    return this.#channels.size >= MAX_CHANNELS || this.stop.aborted ? undefined : ++this.#count
+  }
+
+  add(number: number, channel: OpenChannel): void {
+    this.#channels.set(number, channel)
   }
 
   over(channel: number): void {
@@ -112,32 +121,13 @@ export class Conversation {
   #listen(): void {
     const connection = this.#connection
     connection.on('session', (accept, reject) => {
-      if (this.#channels.size >= MAX_CHANNELS || this.stop.aborted) return reject()
-      const number = ++this.#count
-      this.#channels.set(number, new SessionChannel(this, number, accept()))
-    })
-    connection.on('tcpip', (_, reject, { destIP, destPort }) => {
-      this.refuseForward({ direction: 'local', host: destIP, port: destPort }, ++this.#count, reject)
-    })
-    connection.on('openssh.streamlocal', (_, reject, { socketPath }) => {
-      this.refuseForward({ direction: 'local', host: socketPath }, ++this.#count, reject)
-    })
-    connection.on('request', (_, reject, name, info) => {
-      if (name.startsWith('cancel-')) return reject?.()
-      const { bindAddr, bindPort, socketPath }: ForwardInfo = info
-      const host = bindAddr ?? socketPath ?? ''
-      this.refuseForward({ direction: 'remote', host, ...(bindPort === undefined ? {} : { port: bindPort }) }, 0, reject)
+      const number = this.number()
+      if (number === undefined) return reject()
+      this.add(number, new SessionChannel(this, number, accept()))
     })
     connection.on('error', (error) => this.#over.abort(error))
     connection.on('close', () => this.#over.abort(GONE))
   }
-}
-
-/** A port or a socket the target is asked to listen on. */
-interface ForwardInfo {
-  readonly bindAddr?: string
-  readonly bindPort?: number
-  readonly socketPath?: string
 }
 
 /** The client closed the connection: nothing is left to say. */

@@ -1,4 +1,4 @@
 import ssh2 from 'ssh2'
 
 /** CommonJS, whose other names an ES module cannot be given directly. */
-export const { Client, Server, utils } = ssh2
+export const { BaseAgent, Client, Server, utils } = ssh2

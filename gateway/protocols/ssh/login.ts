@@ -5,6 +5,7 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
+import { AgentDoor } from './forward-ends.ts'
 import { Client } from './library.ts'
 import { guardWindows } from './window-guard.ts'
 
@@ -52,6 +53,8 @@ export async function loginUpstream(target: Target, credential: Credential, sign
       stranger = !pinned.some(({ blob }) => blob.equals(key))
       return !stranger
     },
+    // Never asked for a proof: those are the gateway's own.
+    agent: new AgentDoor(),
     authHandler: credential.privateKey === undefined ? ['password', 'keyboard-interactive'] : ['publickey'],
     ...(credential.privateKey === undefined ? {} : { privateKey: credential.privateKey }),
     ...(credential.password === undefined ? {} : { password: credential.password, tryKeyboard: true }),

@@ -90,6 +90,11 @@ export class ByteStream {
     })
   }
 
+  /** A chunk that is not looked into: masking it would break what it is part of. */
+  sealed(bytes: Uint8Array): Message {
+    return this.#message(bytes, () => ({ bytes, masks: null }))
+  }
+
   /** What is kept back, as it stands; undefined where nothing is. */
   rest(): Message | undefined {
     if (this.#live?.holding !== true) return undefined

@@ -21,6 +21,8 @@ export interface ChannelRequest {
     | { readonly kind: 'subsystem'; readonly name: string }
   readonly terminal: Terminal | undefined
   readonly env: Readonly<Record<string, string>>
+  /** The client's agent may be reached from it. */
+  readonly agent: boolean
 }
 
 /** How a program ended. */
@@ -37,6 +39,9 @@ export type Action =
   /** The end of the channel; undefined where the target did not say how it ended. */
   | { readonly act: 'exit'; readonly exit: Exit | undefined }
   | { readonly act: 'close' }
+  /** What was asked to be forwarded may be; `refuse`: it may not, in these words. */
+  | { readonly act: 'forward' }
+  | { readonly act: 'refuse' }
 
 /** Bytes and what to do with them, at one end of one channel. */
 export class SshOutput implements Output {

@@ -25,6 +25,8 @@ export class SessionChannel {
   readonly #talk: Conversation
   readonly #number: number
   readonly #env: Record<string, string> = {}
+  /** Whether the client's agent is forwarded, once that was asked for and decided. */
+  #agent: Promise<boolean> | undefined
   #terminal: Terminal | undefined
   #client: ChannelEnd | undefined
   #server: ChannelEnd | undefined
@@ -93,8 +95,16 @@ export class SessionChannel {
       if (this.#server === undefined) this.#left.abort()
       else this.#news('client', 'signal', { act: 'signal', signal: name }, { signal: name })
     })
-    session.on('auth-agent', (_, reject: Answer) => this.#talk.refuseForward({ direction: 'agent' }, this.#number, reject))
-    session.on('x11', (_, reject: Answer) => this.#talk.refuseForward({ direction: 'x11' }, this.#number, reject))
+    session.on('auth-agent', (accept: Answer, reject: Answer) => {
+      this.#agent = this.#talk.forwards.allowed('agent', this.#number)
+      this.#agent.then((allowed) => answer(allowed ? accept : reject)).catch((error: unknown) => this.#talk.fail(error))
+    })
+    session.on('x11', (_, reject: Answer) => {
+      this.#talk.forwards
+        .allowed('x11', this.#number)
+        .then(() => answer(reject))
+        .catch((error: unknown) => this.#talk.fail(error))
+    })
     session.once('close', () => {
       this.#left.abort()
       this.#server?.channel.close()
@@ -107,8 +117,11 @@ export class SessionChannel {
     if (channel === undefined) return
     this.#client = new ChannelEnd(channel, channel.stderr)
     this.#talk.wire.opened(this.#number, this.#terminal !== undefined)
-    const request: ChannelRequest = { what, terminal: this.#terminal, env: this.#env }
-    this.#serve(channel, request)
+    const serve = async (): Promise<void> => {
+      const agent = (await this.#agent) === true
+      await this.#serve(channel, { what, terminal: this.#terminal, env: this.#env, agent })
+    }
+    serve()
       .catch((error: unknown) => this.#talk.fail(error))
       .finally(() => {
         this.#server?.channel.close()
@@ -261,6 +274,9 @@ function act(channel: ChannelEnd['channel'], action: Exclude<Action, { act: 'sta
       return
     case 'close':
       channel.close()
+      return
+    case 'forward':
+    case 'refuse':
       return
     default:
       action satisfies never

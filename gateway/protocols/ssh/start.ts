@@ -9,7 +9,7 @@ import type { ChannelRequest, Terminal } from './output.ts'
 const MODES = Buffer.from([42, 0, 0, 0, 1, 128, 0, 0, 0x96, 0, 129, 0, 0, 0x96, 0, 0])
 
 /** Opens a channel at the target and asks for what the client asked for. Rejects TARGET_REFUSED. */
-export function start(client: Client, { what, terminal, env }: ChannelRequest): Promise<ClientChannel> {
+export function start(client: Client, { what, terminal, env, agent }: ChannelRequest): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | undefined, channel: ClientChannel): void => {
       if (error === undefined) resolve(channel)
@@ -18,13 +18,15 @@ export function start(client: Client, { what, terminal, env }: ChannelRequest): 
           new ApplianceError('TARGET_REFUSED', `the target refused to open a channel for this (${what.kind})`, { cause: error }),
         )
     }
+    // The typings have it for a whole connection only.
+    const forwarded = { agentForward: agent }
     try {
       switch (what.kind) {
         case 'exec':
-          client.exec(what.command, { env, ...(terminal === undefined ? {} : { pty: ptyOf(terminal) }) }, done)
+          client.exec(what.command, { env, ...forwarded, ...(terminal === undefined ? {} : { pty: ptyOf(terminal) }) }, done)
           return
         case 'shell':
-          client.shell(terminal === undefined ? false : ptyOf(terminal), { env }, done)
+          client.shell(terminal === undefined ? false : ptyOf(terminal), { env, ...forwarded }, done)
           return
         case 'subsystem':
           client.subsys(what.name, done)

@@ -15,10 +15,18 @@ const MAX_TOLD = 100
 
 const NO_BYTES = new Uint8Array()
 
+/** A channel that runs, whether a terminal is at its end, and what was said on it of file operations. */
+interface OpenChannel {
+  readonly terminal: boolean
+  readonly told: Set<string>
+}
+
 /** The gate's decisions as things to do on channels. */
 export class SshWire implements Wire {
-  /** Channels that run, and whether a terminal is at their end. */
-  readonly #channels = new Map<number, { readonly terminal: boolean; readonly told: Set<string> }>()
+  readonly #channels = new Map<number, OpenChannel>()
+  readonly #forwarded = new Set<number>()
+  /** Said on the next channel that can say something. */
+  #owed: readonly string[] = []
   #statements = 0
 
   opened(channel: number, terminal: boolean): void {
@@ -28,31 +36,62 @@ export class SshWire implements Wire {
   /** The number of the next operation on a file, of all channels together. */
   readonly nextStatement = (): number => ++this.#statements
 
+  /** Both ends of something that is forwarded are there. */
+  forwarded(channel: number): void {
+    this.#forwarded.add(channel)
+  }
+
   closed(channel: number): void {
     this.#channels.delete(channel)
+    this.#forwarded.delete(channel)
   }
 
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
     if (message instanceof SftpMessage) return message.release(bytes)
     const action = actionOf(message)
     if (action === undefined) return []
-    return [new SshOutput(message.from === 'client' ? 'server' : 'client', message.channel, action, bytes)]
+    const output = new SshOutput(message.from === 'client' ? 'server' : 'client', message.channel, action, bytes)
+    if (action.act !== 'start' || this.#owed.length === 0) return [output]
+    const owed = this.#owed
+    this.#owed = []
+    return [this.#say(message.channel, 'refusal', owed), output]
   }
 
   /** A request that was refused never ran; what was cut in the middle ends on both sides. Behind a cut nothing is said any more. */
   refuse(message: Message, refusal: Refusal): readonly Output[] {
     const { channel } = message
-    if (!this.#channels.has(channel)) return []
+    if (this.#forwarded.has(channel)) return this.#cut(channel)
+    if (!this.#channels.has(channel) && message.kind !== 'forward') return []
     const lines = [
       refusal.rules.length === 0 ? refusal.message : `${refusal.message} [${refusal.rules.join(', ')}]`,
       ...(refusal.hint === undefined ? [] : [refusal.hint]),
     ]
+    if (message.kind === 'forward') return this.#refuseForward(message, lines)
     if (message instanceof SftpMessage) return [...this.#tell(channel, lines), ...message.refuse(refusal)]
     const outputs = [this.#say(channel, 'refusal', lines), exit(channel, NOT_PERMITTED)]
     if (actionOf(message)?.act !== 'start')
       outputs.push(new SshOutput('server', channel, { act: 'close' }, NO_BYTES, { kind: 'close', facts: {} }))
     this.closed(channel)
     return outputs
+  }
+
+  /** A channel is refused in words of its own; for the rest there is only the stderr of another. */
+  #refuseForward(message: Message, lines: readonly string[]): readonly SshOutput[] {
+    if (message.facts()['direction'] === 'local') {
+      const text = `sallyport: ${safeText(lines.join('; '))}`
+      return [new SshOutput('client', message.channel, { act: 'refuse' }, Buffer.from(text), { kind: 'refusal', facts: {} })]
+    }
+    const [first] = this.#channels.keys()
+    if (first !== undefined) return [this.#say(first, 'refusal', lines)]
+    if (this.#owed.length < MAX_TOLD && !this.#owed.includes(lines[0] ?? '')) this.#owed = [...this.#owed, ...lines]
+    return []
+  }
+
+  /** What is forwarded has no words for its end. */
+  #cut(channel: number): readonly SshOutput[] {
+    this.closed(channel)
+    const close = { kind: 'close', facts: {} }
+    return (['client', 'server'] as const).map((side) => new SshOutput(side, channel, { act: 'close' }, NO_BYTES, close))
   }
 
   /** Clients of SFTP show a status and not its words, so these stand on stderr: once, for a refusal may be one of thousands. */
@@ -82,6 +121,7 @@ export class SshWire implements Wire {
       this.#say(channel, 'farewell', [refusal.message]),
       exit(channel, CONNECTION_FAILED),
     ])
+    outputs.push(...[...this.#forwarded].flatMap((channel) => this.#cut(channel)))
     this.#channels.clear()
     return outputs
   }

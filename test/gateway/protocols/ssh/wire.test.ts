@@ -15,7 +15,7 @@ const asked = (channel: number): SshMessage =>
     channel,
     facts: { command: 'id' },
     text: 'id',
-    action: { act: 'start', request: { what: { kind: 'exec', command: 'id' }, terminal: undefined, env: {} } },
+    action: { act: 'start', request: { what: { kind: 'exec', command: 'id' }, terminal: undefined, env: {}, agent: false } },
   })
 
 /** What is done, as words. */
@@ -91,10 +91,24 @@ test('a held command is on the tape when the hold starts, and again with what be
   )
 })
 
-test('a forward has nothing to do even where policy lets it pass, and is recorded as not passed on', async () => {
+test('a forward that is allowed is for others to open; one that is refused is told in the words of its channel, or on another', async () => {
   const wire = new SshWire()
-  const parts = fakeParts()
-  const forward = new SshMessage({ from: 'client', kind: 'forward', channel: 0, facts: { direction: 'remote' } })
-  for await (const batch of fakeGate(wire, parts).pass([forward], new AbortController().signal)) assert.deepEqual(batch, [])
-  assert.equal(parts.recorder.entries[0]?.verdict?.act, 'block')
+  const forward = (direction: string, channel: number): SshMessage =>
+    new SshMessage({ from: 'client', kind: 'forward', channel, facts: { direction }, action: { act: 'forward' } })
+  assert.deepEqual(told(wire.release(forward('local', 4))), ['server 4 forward'])
+  const text = 'sallyport: not here [no]; elsewhere'
+  assert.deepEqual(told(wire.refuse(forward('local', 4), REFUSAL)), [`client 4 refuse ${text}`])
+  const lines = 'sallyport: not here [no]\nsallyport: elsewhere'
+  assert.deepEqual(wire.refuse(forward('remote', 0), REFUSAL), [])
+  wire.opened(5, false)
+  assert.deepEqual(told(wire.release(asked(5))), [`client 5 stderr ${lines}`, 'server 5 start id'])
+  assert.deepEqual(told(wire.refuse(forward('agent', 5), REFUSAL)), [`client 5 stderr ${lines}`])
+})
+
+test('what is forwarded is cut at both ends, and says nothing', () => {
+  const wire = new SshWire()
+  wire.forwarded(7)
+  const bytes = new ByteStream('server', 'forward-output', 7, { act: 'data' }).chunk(Buffer.from('x'))
+  assert.deepEqual(told(wire.refuse(bytes, REFUSAL)), ['client 7 close', 'server 7 close'])
+  assert.deepEqual(wire.refuse(bytes, REFUSAL), [])
 })

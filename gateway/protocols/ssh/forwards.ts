@@ -1,0 +1,138 @@
+import type { Client, Connection, ServerChannel } from 'ssh2'
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Conversation } from './conversation.ts'
+import { ForwardChannel } from './forward-channel.ts'
+import { agentStreamOf, endOf, type ForwardEnd, fromAgent, openAgentChannel, openOf, rejectWith } from './forward-ends.ts'
+import { SshMessage } from './messages.ts'
+import { SshOutput } from './output.ts'
+
+type Answer = ((...args: never[]) => unknown) | undefined
+
+/** A port or a socket the target is asked to listen on. */
+interface Listen {
+  readonly bindAddr?: string
+  readonly bindPort?: number
+  readonly socketPath?: string
+}
+
+/**
+ * Everything a client may ask to have forwarded (RFC 4254, 7; OpenSSH's PROTOCOL for sockets and agents). Asked for once, judged, and
+ * where it is allowed recorded both ways, byte for byte; what runs inside is not understood.
+ */
+export class Forwards {
+  readonly #talk: Conversation
+  readonly #connection: Connection
+  #listening = false
+
+  constructor(talk: Conversation, connection: Connection) {
+    this.#talk = talk
+    this.#connection = connection
+    connection.on('tcpip', (accept, reject, { srcIP, srcPort, destIP, destPort }) => {
+      const facts = { direction: 'local', host: destIP, port: destPort, from: `${srcIP}:${srcPort}` }
+      this.#local(facts, reject, accept, (client) => openOf((done) => client.forwardOut(srcIP, srcPort, destIP, destPort, done)))
+    })
+    connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
+      const facts = { direction: 'local', host: socketPath }
+      this.#local(facts, reject, accept, (client) => openOf((done) => client.openssh_forwardOutStreamLocal(socketPath, done)))
+    })
+    connection.on('request', (accept, reject, name, info) => this.#request(name, info, accept, reject))
+  }
+
+  /** Whether this client may have its agent, or its screen, reached from the target. Never rejects. */
+  async allowed(direction: 'agent' | 'x11', channel: number): Promise<boolean> {
+    if ((await this.#asked({ direction }, channel)) !== true || direction === 'x11') return false
+    this.#listen(await this.#talk.upstream.then(({ client }) => client))
+    return true
+  }
+
+  /** True, or in which words it is refused. */
+  async #asked(facts: Facts, channel: number): Promise<true | string> {
+    const message = new SshMessage({ from: 'client', kind: 'forward', channel, facts, action: { act: 'forward' } })
+    let answer: true | string = ''
+    try {
+      for await (const outputs of this.#talk.gate.pass([message], this.#talk.stop)) {
+        for (const output of outputs) {
+          if (!(output instanceof SshOutput)) continue
+          if (output.action.act === 'forward') answer = true
+          else if (output.action.act === 'refuse') answer = Buffer.from(output.bytes).toString()
+        }
+        this.#talk.perform(outputs)
+      }
+    } catch (error) {
+      this.#talk.fail(error)
+    }
+    return answer
+  }
+
+  #local(facts: Facts, reject: () => unknown, accept: () => ServerChannel, open: (client: Client) => Promise<ForwardEnd>): void {
+    const number = this.#talk.number()
+    if (number === undefined) return void reject()
+    const serve = async (): Promise<void> => {
+      const answer = await this.#asked(facts, number)
+      if (answer !== true) return rejectWith(this.#connection, reject, answer)
+      const opened = await this.#talk.upstream.then(({ client }) => open(client)).catch(() => undefined)
+      if (opened === undefined) return rejectWith(this.#connection, reject, 'sallyport: the target could not connect to it')
+      await this.#serve(number, { client: endOf(accept()), server: opened })
+    }
+    serve().catch((error: unknown) => this.#talk.fail(error))
+  }
+
+  #request(name: string, info: Listen, accept: Answer, reject: Answer): void {
+    const { bindAddr = '', bindPort = 0 } = info
+    const serve = async (): Promise<void> => {
+      if (name === 'cancel-tcpip-forward') {
+        const { client } = await this.#talk.upstream
+        await new Promise((resolve) => client.unforwardIn(bindAddr, bindPort, resolve))
+        return void accept?.()
+      }
+      const facts = { direction: 'remote', host: info.socketPath ?? bindAddr, port: bindPort }
+      // Sockets at the target are asked about, so that the wish is on the tape; they are not served.
+      if ((await this.#asked(facts, 0)) !== true || name !== 'tcpip-forward') return void reject?.()
+      const { client } = await this.#talk.upstream
+      this.#listen(client)
+      const port = await new Promise<number | undefined>((resolve) =>
+        client.forwardIn(bindAddr, bindPort, (error, bound) => resolve(error === undefined ? bound : undefined)),
+      )
+      if (port === undefined) reject?.()
+      else (accept as ((port: number) => unknown) | undefined)?.(port)
+    }
+    serve().catch((error: unknown) => this.#talk.fail(error))
+  }
+
+  /** What the target opens because it was allowed to. */
+  #listen(client: Client): void {
+    if (this.#listening) return
+    this.#listening = true
+    client.on('tcp connection', ({ srcIP, srcPort, destIP, destPort }, accept, reject) => {
+      const facts = { direction: 'remote', host: destIP, port: destPort, from: `${srcIP}:${srcPort}` }
+      const open = (): Promise<ForwardEnd> =>
+        openOf((done) => this.#connection.forwardOut(destIP, destPort, srcIP, srcPort, done))
+      this.#opened(facts, reject, open, () => endOf(accept()))
+    })
+    agentStreamOf(client, (stream, reject) => {
+      const open = (): Promise<ForwardEnd> => openAgentChannel(this.#connection)
+      this.#opened({ direction: 'agent' }, reject, open, () => fromAgent(stream))
+    })
+  }
+
+  #opened(facts: Facts, reject: () => unknown, open: () => Promise<ForwardEnd>, accept: () => ForwardEnd): void {
+    const number = this.#talk.number()
+    if (number === undefined) return void reject()
+    const serve = async (): Promise<void> => {
+      const client = await open().catch(() => undefined)
+      if (client === undefined) return void reject()
+      await this.#serve(number, { client, server: accept() }, facts)
+    }
+    serve().catch((error: unknown) => this.#talk.fail(error))
+  }
+
+  async #serve(number: number, ends: Parameters<ForwardChannel['serve']>[0], facts?: Facts): Promise<void> {
+    const channel = new ForwardChannel(this.#talk, number)
+    this.#talk.add(number, channel)
+    try {
+      await channel.serve(ends, facts)
+    } finally {
+      this.#talk.over(number)
+    }
+  }
+}
