@@ -57,7 +57,7 @@ const REFERENCE =
   /^(?:\[MASKED|\[?(?:redacted|filtered|hidden|secret)\]|\$[A-Z_({]|\$\(|#\{|\{[A-Za-z_{%]|<|%[A-Z_{(]|@[a-z]+@?$|:[a-z_]+$|&[a-z]|\s*\+\s)/i
 const UNIFORM = /^(.)\1*$/
 const NOTHING =
-  /^(?:null|none|nil|true|false|yes|no|undefined|nan|empty|n\/a|string|str|text|bytes?|bool(?:ean)?|int(?:eger)?|number|object|any|unknown|void|char|optional|required|default|self|this|auto|disabled?|enabled?|not[ _-]set|unset|scram-sha-\d+(?:-plus)?|md5|sha-?\d+|bcrypt|argon2\w*|pbkdf2\w*)$/i
+  /^(?:null|none|nil|true|false|yes|no|undefined|nan|empty|n\/a|string|str|text|bytes?|bool(?:ean)?|int(?:eger)?|number|object|any|unknown|void|char|function|symbol|array|list|dict|map|date|float|double|value|values|optional|required|default|self|this|auto|disabled?|enabled?|not[ _-]set|unset|scram-sha-\d+(?:-plus)?|md5|sha-?\d+|bcrypt|argon2\w*|pbkdf2\w*)$/i
 const PLACEHOLDER =
   /(?:your[_ -]|your[A-Z]|YOUR|my[_ -]?(?:pass|secret|token|key)|change[_-]?(?:me|this|it)|place[_-]?holder|example|insert[_ -]|replace[_ -]|redacted|put[_-]your|-here$|_here$|xxxx|\*\*\*\*|\.\.\.)/i
 const LOCATION =
@@ -65,16 +65,52 @@ const LOCATION =
 /** A value made of the words for secrets names one, or is the name of a variable. */
 const SECRET_WORDS = /pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credential|api|key|auth|user/i
 
+/** A word for a secret, and what is put before one: `password`, `mypass`, `usertoken`. */
+const SECRET_NAME =
+  /^(?:my|your|the|new|old|super|user|admin|root|db|test|client|app)?(?:pass(?:w(?:or)?d|phrase)?s?|pwd?|secrets?|tokens?|credentials?|keys?|auth)$/
+/** What goes with such a word. */
+const BESIDE_SECRET = new Set(
+  'my your the a an some any new old super user admin root db database test client app api valid invalid wrong bad good correct incorrect fake dummy sample this is not no'.split(
+    ' ',
+  ),
+)
+const MAX_STAND_IN_SIZE = 48
+/** An identifier, or a path of them. */
+const IDENTIFIER = /^[A-Za-z_$][A-Za-z_$.-]*$/
+/** Several words, as people are told something. */
+const PROSE = /^[A-Za-z'’]+(?:[ ,;:-]+[A-Za-z'’]+)+ ?[.:!?…]*$/
+
+/** One of the words for secrets as a word of its own, not as a part of another: `monkey` is a password. */
+const SECRET_WORD =
+  /(?:^|[ _.$-])(?:pass(?:w(?:or)?d|phrase)?s?|pwd|secrets?|tokens?|credentials?|api|keys?|auth|user(?:name)?s?)(?:$|[ _.,:;!?$-])/i
+
+/**
+ * Whether a value is nothing but words for secrets, what goes with them, and a number: `password1`, `user_pass`, `my-secret-token`, `pw`.
+ * It says that a secret belongs in its place: it is nobody's password, or everybody's.
+ */
+export function isStandIn(value: string): boolean {
+  if (value.length > MAX_STAND_IN_SIZE) return false
+  const words = snake(value.replace(/\d{1,3}$/, ''))
+    .toLowerCase()
+    .split(/[ _.-]/)
+    .filter((word) => word !== '')
+  return words.some((word) => SECRET_NAME.test(word)) && words.every((word) => SECRET_NAME.test(word) || BESIDE_SECRET.has(word))
+}
+
+function speaksOfSecrets(value: string): boolean {
+  return isStandIn(value) || ((IDENTIFIER.test(value) || PROSE.test(value)) && SECRET_WORD.test(snake(value)))
+}
+
 /** Whether the value may be the secret its name promises. */
 export function isSecretValue(context: ValueContext, entity: 'password' | 'secret'): boolean {
   const { value, isQuoted } = context
   if (value.length < 4 || REFERENCE.test(value) || UNIFORM.test(value) || NOTHING.test(value) || PLACEHOLDER.test(value))
     return false
-  if (LOCATION.test(value)) return false
+  if (LOCATION.test(value) || speaksOfSecrets(value)) return false
   const isRandom = looksRandom(value)
   if (context.isArgument) return isRandom && value.length >= 8
   if (isQuoted) {
-    if (entity === 'password') return !/^[A-Z_]+$/.test(value) || !SECRET_WORDS.test(value)
+    if (entity === 'password') return true
     // What programs hand each other has no spaces; a single plain word is a name more often than a key.
     if (/\s/.test(value) && !/^[{[]\\*"/.test(value)) return false
     return (
@@ -94,8 +130,8 @@ function isSecretWord(context: ValueContext): boolean {
 /** An unquoted value: in code it is an expression, in configuration it is the value itself. */
 function isSecretBareword(context: ValueContext, isRandom: boolean): boolean {
   const { value } = context
-  if (/[([{]/.test(value) || /^[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+$/.test(value))
-    return context.isTight && isRandom && !/[([]/.test(value)
+  if (/[()[\]{}]/.test(value) || /^[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+$/.test(value))
+    return context.isTight && isRandom && !/[()[\]]/.test(value)
   if (/^[+-]?\d+(?:\.\d+)?$/.test(value)) return value.length >= 6
   if (/^[\w$]+$/.test(value) && context.isInCode) return isRandom && value.length >= 16
   if (/^[A-Za-z_-]+$/.test(value)) {

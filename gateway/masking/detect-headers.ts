@@ -1,5 +1,6 @@
 import { AT_SIGN, CLOSE_BRACE, COLON, DOLLAR, DOT, OPEN_BRACE, SLASH, STAR } from './ascii.ts'
-import { BASE64, bounds, byteAt, byteSet, DIGIT, runEnd, runStart, WORD } from './bytes.ts'
+import { isStandIn } from './assignment-rules.ts'
+import { BASE64, bounds, byteAt, byteSet, DIGIT, latin1, runEnd, runStart, WORD } from './bytes.ts'
 import type { Detector } from './detector.ts'
 
 const SCHEME = byteSet('A-Za-z0-9+.-')
@@ -9,6 +10,8 @@ const PASSWORD = byteSet('A-Za-z0-9._~%!$&*+;=,:#^?(){}|-', { high: true })
 const HOST = byteSet('A-Za-z0-9[_', { high: true })
 const MAX_USER_SIZE = 128
 const MAX_PASSWORD_SIZE = 512
+/** As much of a password as is judged. */
+const MAX_JUDGED_SIZE = 64
 
 /** The password of `scheme://user:password@host`, any scheme. */
 const urlCredentials: Detector = {
@@ -28,6 +31,7 @@ const urlCredentials: Detector = {
     }
     if (end === start || end >= to || byteAt(bytes, end) !== AT_SIGN) return false
     if (bounds(HOST, bytes, end + 1, from, to) || isReference(bytes, start, end)) return false
+    if (isStandIn(latin1(bytes, start, Math.min(end, start + MAX_JUDGED_SIZE)))) return false
     if (runStart(SCHEME, bytes, at - 3, from) === at - 3) return false
     probe.start = start
     probe.end = end

@@ -86,3 +86,37 @@ test('positions count characters of the text, not bytes', () => {
     [email],
   )
 })
+
+test('what only speaks of a secret is none; a word of people is', () => {
+  const found = (text: string): boolean => explain(text).length > 0
+  for (const value of [
+    'password1',
+    'user_password',
+    'my-secret-token',
+    'newPassword',
+    'your password',
+    'Enter the password, please',
+    'app.auth.token',
+    'pw',
+  ])
+    assert.ok(!found(`password: "${value}"`), value)
+  for (const user of ['pass', 'pw', 'secret1', 'my-password']) assert.ok(!found(`postgres://me:${user}@host/db`), user)
+  for (const value of [
+    'monkey',
+    'hunter',
+    'correct horse battery staple',
+    'Password123!',
+    'passe-partout',
+    'keyboard',
+    'userland',
+  ])
+    assert.ok(found(`password: "${value}"`), value)
+  assert.ok(found('postgres://me:passage@host/db'))
+})
+
+test('a long row of such words is judged as quickly as any other', () => {
+  const started = process.cpuUsage()
+  for (const unit of ['pass', 'my ', 'key-', 'a', 'user.', 'aB'])
+    explain(`password: "${unit.repeat(60).slice(0, 120)}!"`.repeat(200))
+  assert.ok(process.cpuUsage(started).user < 5e6)
+})
