@@ -131,7 +131,7 @@ export async function tellLedger(settings: Where, entry: LedgerEntry): Promise<v
 }
 
 /** The key in its vault, whose public half then stands beside the file keys as those do; without one, the file. */
-async function openSigner(vault: VaultSignerPlace | undefined, keys: string, gateway: string): Promise<GatewaySigner> {
+export async function openSigner(vault: VaultSignerPlace | undefined, keys: string, gateway: string): Promise<GatewaySigner> {
   if (vault === undefined) return openFileSigner(keys, gateway)
   const { openVaultSigner } = await import('../recorder/tape/signer-vault.ts')
   const signer = await openVaultSigner(vault, gateway)

@@ -9,12 +9,19 @@ import './pages/replay.ts'
 import './pages/sessions.ts'
 import './pages/sign-in.ts'
 import type { PickEvent } from './pages/approvals.ts'
+import type { ReplaySetting } from './pages/replay.ts'
 import type { FilterEvent } from './pages/sessions.ts'
 import type { SignedInEvent } from './pages/sign-in.ts'
-import { failedSignIn, linkOf, type Route, routeOf, sessionsPath } from './router.ts'
+import { failedSignIn, linkOf, type Route, replayPath, routeOf, sessionsPath } from './router.ts'
 import { applyTheme, nextTheme, storedTheme } from './theme.ts'
 
 applyTheme(storedTheme())
+
+const SETTING: ReplaySetting = {
+  newTapeWorker: () => new Worker(new URL('./data/verify.worker.ts', import.meta.url), { type: 'module' }),
+  newTerminalWorker: () => new Worker(new URL('./data/terminal.worker.ts', import.meta.url), { type: 'module' }),
+  pathOf: replayPath,
+}
 
 class SallyportApp extends LitElement {
   #me: Me | undefined
@@ -199,7 +206,7 @@ class SallyportApp extends LitElement {
       case 'sessions':
         return html`<sessions-page .api=${this.#api} .live=${this.#live} .filter=${route.filter} @filter=${(event: FilterEvent) => this.#go(sessionsPath(event.filter))}></sessions-page>`
       case 'replay':
-        return html`<replay-page .api=${this.#api} .session=${route.id} .place=${route.place}></replay-page>`
+        return html`<replay-page .api=${this.#api} .setting=${SETTING} .session=${route.id} .place=${route.place}></replay-page>`
       case 'approvals':
         return html`<approvals-page .api=${this.#api} .live=${this.#live} .up=${this.#live.up} .picked=${route.id} @pick=${(event: PickEvent) => this.#go(`/approvals/${encodeURIComponent(event.approval)}`)}></approvals-page>`
       case 'unknown':

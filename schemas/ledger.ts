@@ -209,6 +209,8 @@ export const LedgerEntry = Type.Union([
       format: Text,
       sha256: Hex,
       sessionIds: Type.Array(Text),
+      /** Where it is of more sessions than can be named. */
+      sessionCount: Type.Optional(Count),
       frames: Type.Optional(Type.Array(Type.Tuple([Count, Count]))),
       reason: Type.Optional(Text),
     },

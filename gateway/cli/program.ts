@@ -7,10 +7,11 @@ import { parseFrames } from './frame-runs.ts'
 import type { CheckOptions, ListOptions } from './ledger.ts'
 import type { MaskOptions } from './mask.ts'
 import type { DiffOptions, ExplainOptions } from './policy.ts'
+import { bundleCommands } from './program-bundle.ts'
 import { evidenceCommands } from './program-evidence.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
-import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, whole } from './usage.ts'
+import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, VERDICTS_HELP, whole } from './usage.ts'
 import type { WitnessOptions } from './witness.ts'
 
 /** More processes than cores only wait for each other; more than this needs several machines. */
@@ -97,7 +98,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .addOption(new Option('--at <time>', 'when a copy was made, ISO 8601: who was silent then (default: now)').argParser(moment))
     .addHelpText(
       'after',
-      '\nWithout a path: the configured store. Folders are verified offline; a container is read with whatever Azure sign-in there is here.\nExit codes: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY, 2 wrong usage.',
+      `\nWithout a path: the configured store. Folders are verified offline; a container is read with whatever Azure sign-in there is here.${VERDICTS_HELP}`,
     )
     .action(async (path: string | undefined, options: Common & { trust?: string; trustPolicy?: string; at?: number }) =>
       runs((await import('./verify.ts')).verify(path, options, cli)),
@@ -173,6 +174,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (value: string, options: MaskOptions) => runs((await import('./mask.ts')).explainMask(value, options, cli)))
   retention(group('retention', 'what must be kept'), command, runs, cli)
+  bundleCommands(group('bundle', 'audit bundles: make and verify them'), command, runs, cli, { moment, workers: workerCount })
   ledger(group('ledger', 'what was opened, ended, decided and looked at'), command, runs, cli)
   return program
 }

@@ -1,19 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import {
-  type GatewayKey,
-  openStore,
-  parseGatewayKeys,
-  type VerifyPathOptions,
-  verifyPath,
-  verifyStore,
-} from '../../recorder/index.ts'
-import { ApplianceError } from '../../schemas/errors.ts'
+import { isBundle } from '../../recorder/bundle/verify-bundle.ts'
+import { openStore, type VerifyPathOptions, verifyPath, verifyStore } from '../../recorder/index.ts'
 import type { Verification } from '../../schemas/verification.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
 import { tapesOfUrl } from '../store-place.ts'
 import { type Cli, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
+import { keysOf } from './trust-keys.ts'
 import { trustRules } from './trust-policy.ts'
 
 export interface VerifyOptions {
@@ -29,6 +22,10 @@ export interface VerifyOptions {
 
 /** Verifies what is at `path`. The exit code is the verdict's (docs/tape-format.md): 0 only for VALID. */
 export async function verify(path: string | undefined, options: VerifyOptions, cli: Cli): Promise<number> {
+  if (path !== undefined && (await isBundle(resolve(cli.cwd, path)))) {
+    const { verifyBundleFile } = await import('./bundle.ts')
+    return verifyBundleFile(path, options, cli)
+  }
   const gatewayKeys = await keysOf(options, cli)
   const how = {
     ...(gatewayKeys === undefined ? {} : { gatewayKeys }),
@@ -56,23 +53,6 @@ async function verifyNamed(
   if (!/^https?:\/\//.test(path)) return { ...(await verifyPath(resolve(cli.cwd, path), how)), path }
   const { place, session } = tapesOfUrl(path)
   return verifyStore(await openStore(place), path, { ...how, ...(session === undefined ? {} : { session }) })
-}
-
-/** The keys named by hand; undefined: those beside the tapes. */
-async function keysOf({ trust, config }: VerifyOptions, cli: Cli): Promise<readonly GatewayKey[] | undefined> {
-  if (trust !== undefined) {
-    const file = resolve(cli.cwd, trust)
-    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-      throw new ApplianceError(
-        'CONFIG_INVALID',
-        `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      )
-    })
-    return parseGatewayKeys(text)
-  }
-  if (config === undefined) return undefined
-  const { trusted } = await evidenceOf(config, cli)
-  return trusted.length === 0 ? undefined : trusted
 }
 
 /** How often whoever waits at a terminal is told. */

@@ -1,6 +1,7 @@
 import type { TapeObject, Trust } from '../../schemas/api.ts'
 import type { Frame } from '../../schemas/frame.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
+import type { BlobObject } from './blob-objects.ts'
 import { ChunkFrames } from './chunk-frames.ts'
 import type { FrameFilter } from './filter.ts'
 import { chunkAtTime, chunkOfFrame, type TapeMap } from './tape-map.ts'
@@ -72,8 +73,9 @@ export class Tape {
     return worker
   }
 
-  open(id: string, origin: string, purpose: string): void {
-    this.#opened = { ask: 'open', id, origin, purpose }
+  /** `blobs`: the tape itself, where no server is asked for it. */
+  open(id: string, origin: string, purpose: string, blobs?: readonly BlobObject[]): void {
+    this.#opened = { ask: 'open', id, origin, purpose, ...(blobs === undefined ? {} : { blobs }) }
     this.#worker.postMessage(this.#opened)
   }
 

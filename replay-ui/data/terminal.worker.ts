@@ -2,9 +2,11 @@ import './worker-window.ts'
 
 import { ApplianceError } from '../../schemas/errors.ts'
 import { Api } from './api.ts'
+import { BlobObjects } from './blob-objects.ts'
 import { ChunkFrames } from './chunk-frames.ts'
 import type { ChunkPlace } from './tape-map.ts'
 import { readChunk } from './tape-reader.ts'
+import type { ObjectApi } from './tape-source.ts'
 import type { TerminalAsk, TerminalTell } from './terminal-messages.ts'
 import { type TerminalSource, TerminalTape } from './terminal-tape.ts'
 import { webTools } from './web-tools.ts'
@@ -14,7 +16,7 @@ import { webTools } from './web-tools.ts'
 /** Chunks kept unpacked: those a reader steps to and fro in. */
 const KEPT_CHUNKS = 8
 
-let api = new Api()
+let api: ObjectApi = new Api()
 let id = ''
 let asked = 0
 const terminals = new Map<number, TerminalTape>()
@@ -57,7 +59,7 @@ const source: TerminalSource = {
 
 async function answer(ask: TerminalAsk): Promise<void> {
   if (ask.ask === 'open') {
-    api = new Api({ origin: ask.origin, purpose: ask.purpose })
+    api = ask.blobs === undefined ? new Api({ origin: ask.origin, purpose: ask.purpose }) : new BlobObjects(ask.blobs)
     id = ask.id
     return
   }

@@ -3,11 +3,12 @@ import type { CheckedChunk } from '../../schemas/verify/tape-state.ts'
 import type { VerifyTools } from '../../schemas/verify/tools.ts'
 import { verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { Api, ApiError } from './api.ts'
+import { BlobObjects } from './blob-objects.ts'
 import { ChunkFrames } from './chunk-frames.ts'
 import { type FrameFilter, frameMatcher } from './filter.ts'
 import type { TapeMap } from './tape-map.ts'
 import { TapeReader } from './tape-reader.ts'
-import { TapeSource } from './tape-source.ts'
+import { type ObjectApi, TapeSource } from './tape-source.ts'
 import { webTools } from './web-tools.ts'
 import type { Ask, Tell } from './worker-messages.ts'
 
@@ -25,7 +26,7 @@ interface Opened {
   map: TapeMap
 }
 
-let api = new Api()
+let api: ObjectApi = new Api()
 let id = ''
 let opened: Promise<Opened> | undefined
 /** One after another: each reads on where the one before ended. */
@@ -50,7 +51,7 @@ addEventListener('message', (event: MessageEvent<Ask>) => {
 async function answer(ask: Ask): Promise<void> {
   switch (ask.ask) {
     case 'open': {
-      api = new Api({ origin: ask.origin, purpose: ask.purpose })
+      api = ask.blobs === undefined ? new Api({ origin: ask.origin, purpose: ask.purpose }) : new BlobObjects(ask.blobs)
       id = ask.id
       if (ask.only === 'verify') return
       opened = open(ask.id, api)
@@ -86,7 +87,7 @@ async function answer(ask: Ask): Promise<void> {
   }
 }
 
-async function open(session: string, from: Api): Promise<Opened> {
+async function open(session: string, from: ObjectApi): Promise<Opened> {
   const reader = new TapeReader(from, webTools, session)
   return { reader, map: await reader.open() }
 }

@@ -26,6 +26,12 @@ export const webTools = {
   verifyKey,
 } as const satisfies VerifyTools
 
+/** A running SHA-256, for what is read in pieces. */
+export function webHasher(): { update(bytes: Uint8Array): void; digest(): Uint8Array } {
+  const hash = nobleSha256.create()
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() }
+}
+
 async function decompress(codec: Codec, stored: Uint8Array, rawSize: number): Promise<Uint8Array> {
   if (rawSize > MAX_CHUNK_RAW_SIZE)
     throw new ApplianceError('TAPE_MALFORMED', `a chunk of ${rawSize} bytes, the limit is ${MAX_CHUNK_RAW_SIZE}`)

@@ -1,12 +1,21 @@
 import type { TapeObject, Trust } from '../../schemas/api.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
 import type { CheckedChunk } from '../../schemas/verify/tape-state.ts'
+import type { BlobObject } from './blob-objects.ts'
 import type { FrameFilter } from './filter.ts'
 import type { TapeMap } from './tape-map.ts'
 
 /** What the page asks of the tape's worker. */
 export type Ask =
-  | { readonly ask: 'open'; readonly id: string; readonly origin: string; readonly purpose: string; readonly only?: 'verify' }
+  | {
+      readonly ask: 'open'
+      readonly id: string
+      readonly origin: string
+      readonly purpose: string
+      readonly only?: 'verify'
+      /** The tape itself, where no server is asked for it. */
+      readonly blobs?: readonly BlobObject[]
+    }
   | { readonly ask: 'grow'; readonly objects: readonly TapeObject[] }
   | { readonly ask: 'chunk'; readonly index: number }
   | { readonly ask: 'verify'; readonly trust: Trust }

@@ -2,14 +2,15 @@ import { LitElement, type TemplateResult } from 'lit'
 import type { SessionDetail, SessionProgress } from '../../schemas/api.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { type Api, ApiError } from '../data/api.ts'
+import type { BlobObject } from '../data/blob-objects.ts'
 import { parseFilter } from '../data/filter.ts'
 import { play, STOPPED } from '../data/player.ts'
 import { SessionFeed } from '../data/session-feed.ts'
 import { Tape, type TapeWorker } from '../data/tape.ts'
 import { chunkAtTime, lastAtMost } from '../data/tape-map.ts'
-import { Terminals } from '../data/terminals.ts'
+import { Terminals, type TerminalWorker } from '../data/terminals.ts'
 import { following, zoomed } from '../elements/time-line-layout.ts'
-import { type FramePlace, replayPath } from '../router.ts'
+import type { FramePlace } from '../router.ts'
 import { inputOf, type ReplayActs, type ReplayState, type ShownFrame, shownAt } from './replay-input.ts'
 import { commandOf, type KeyCommand } from './replay-keys.ts'
 import { view } from './replay-view.ts'
@@ -26,6 +27,19 @@ const PATIENCE_MS = 150
 
 /** Why the recording is read, as the ledger notes it. */
 const PURPOSE = 'console replay'
+
+/** What the page asks of whatever has the recording: the console's API, or a bundle that was opened from a folder. */
+export type ReplayApi = Pick<Api, 'session' | 'statements' | 'events' | 'trust' | 'objects' | 'kill'>
+
+/** Where the page is shown. */
+export interface ReplaySetting {
+  readonly newTapeWorker: () => TapeWorker
+  readonly newTerminalWorker: () => TerminalWorker
+  /** The address of a frame. */
+  readonly pathOf: (session: string, place: FramePlace) => string
+  /** The tape itself, where no server is asked for it. */
+  readonly blobsOf?: (session: string) => readonly BlobObject[]
+}
 
 const AT_START: Omit<ReplayState, 'session'> = {
   page: 'loading',
@@ -46,8 +60,14 @@ const AT_START: Omit<ReplayState, 'session'> = {
 }
 
 export class ReplayPage extends LitElement {
-  static override properties = { api: { attribute: false }, session: { attribute: false }, place: { attribute: false } }
-  declare api: Api
+  static override properties = {
+    api: { attribute: false },
+    session: { attribute: false },
+    place: { attribute: false },
+    setting: { attribute: false },
+  }
+  declare api: ReplayApi
+  declare setting: ReplaySetting
   declare session: string
   declare place: FramePlace | undefined
   #state: ReplayState = { ...AT_START, session: '' }
@@ -122,14 +142,15 @@ export class ReplayPage extends LitElement {
     this.#placed = false
     this.#arriving = undefined
     this.#drawn = undefined
-    const newWorker = (): TapeWorker => new Worker(new URL('../data/verify.worker.ts', import.meta.url), { type: 'module' })
-    const tape = new Tape(newWorker, () => this.#tapeChanged())
+    const { newTapeWorker, newTerminalWorker, blobsOf } = this.setting
+    const blobs = blobsOf?.(this.session)
+    const tape = new Tape(newTapeWorker, () => this.#tapeChanged())
     this.#tape = tape
     // The tape, the session and its statements are asked for together: none needs another.
-    tape.open(this.session, location.origin, PURPOSE)
+    tape.open(this.session, location.origin, PURPOSE, blobs)
     this.#terminals = new Terminals(
-      () => new Worker(new URL('../data/terminal.worker.ts', import.meta.url), { type: 'module' }),
-      { id: this.session, origin: location.origin, purpose: PURPOSE },
+      newTerminalWorker,
+      { id: this.session, origin: location.origin, purpose: PURPOSE, ...(blobs === undefined ? {} : { blobs }) },
       () => this.requestUpdate(),
     )
     const listener = {
@@ -261,7 +282,7 @@ export class ReplayPage extends LitElement {
 
   get #path(): string {
     const { cursor, row } = this.#state
-    return replayPath(this.session, { frame: cursor, ...(row === undefined ? {} : { row }) })
+    return this.setting.pathOf(this.session, { frame: cursor, ...(row === undefined ? {} : { row }) })
   }
 
   /** To a moment; the cursor follows, now or when the chunk has come. */
@@ -330,7 +351,7 @@ export class ReplayPage extends LitElement {
   }
 
   async #copy(): Promise<void> {
-    await navigator.clipboard.writeText(new URL(this.#path, location.origin).href)
+    await navigator.clipboard.writeText(new URL(this.#path, location.href).href)
     this.#set({ copied: true })
     setTimeout(() => this.#set({ copied: false }), COPIED_MS)
   }

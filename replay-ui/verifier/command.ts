@@ -1,14 +1,17 @@
+import { BUNDLE_ENDING, BUNDLE_PATHS } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
 import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
+import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
-import { type FolderOptions, parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
-import { excerptAt, folderAt, type NodeProcess, readText } from './folder-node.ts'
+import { filesInArchive, isArchive, isBundleFolder, verifyBundleFiles } from './bundle.ts'
+import { type FolderOptions, type PickedFile, parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
+import { excerptAt, filesUnder, folderAt, type NodeProcess, pickedAt, readText } from './folder-node.ts'
 
 const USAGE = `node sallyport-verify.mjs [--trust gateway.pub] [--at TIME] [--json] PATH...
 
-PATH is a data folder, its tapes, one session's folder or one of its files, or an excerpt; - reads paths from the standard input, one a line.
+PATH is a data folder, its tapes, one session's folder or one of its files, an excerpt, or an audit bundle, packed or unpacked; - reads paths from the standard input, one a line.
 --at: when a copy was made, ISO 8601 (default: now); it decides who is silent. The exit code is the verdict's, the worst one's of several: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE,
 40 UNTRUSTED, 50 DELETED-BY-POLICY; 1: there was nothing to verify; 2: wrong usage.
 `
@@ -40,6 +43,13 @@ export async function command(process: NodeProcess): Promise<void> {
   let failed = false
   for (const path of paths) {
     try {
+      const bundle = await bundleAt(process, path)
+      if (bundle !== undefined) {
+        const told = await verifyBundleFiles(bundle, keys, (bytes) => progress(bytes, 0, 1))
+        verdicts.push(told.verdict)
+        process.stdout.write(json ? `${safeJson({ ...told, path })}\n` : `${bundleLines(path, told).join('\n')}\n`)
+        continue
+      }
       const result = await verifyOne(process, path, { keys, nowMs, onRead: progress })
       verdicts.push(result.verdict)
       process.stdout.write(json ? `${safeJson(result)}\n` : `${verificationLines(result).join('\n')}\n`)
@@ -50,6 +60,22 @@ export async function command(process: NodeProcess): Promise<void> {
     }
   }
   process.exitCode = failed ? 1 : VERIFY_EXITS[worstVerdict(verdicts)]
+}
+
+/** The files of an audit bundle, packed or unpacked; undefined where the path is something else. */
+async function bundleAt(process: NodeProcess, path: string): Promise<ReadonlyMap<string, PickedFile> | undefined> {
+  if (path.endsWith(BUNDLE_ENDING)) {
+    const file = pickedAt(process, path)
+    const is = await isArchive(file).catch(() => false)
+    return is ? filesInArchive(file) : undefined
+  }
+  // Looked for before anything else: a bundle has `tapes` as a data folder has, and is none.
+  const there = await pickedAt(process, `${path}/${BUNDLE_PATHS.manifest}`)
+    .size()
+    .then(() => true)
+    .catch(() => false)
+  const files = there ? await filesUnder(process, path) : undefined
+  return files !== undefined && isBundleFolder(files) ? files : undefined
 }
 
 async function verifyOne(process: NodeProcess, path: string, options: FolderOptions): Promise<Verification> {

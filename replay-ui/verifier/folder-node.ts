@@ -47,6 +47,30 @@ export function excerptAt(process: NodeProcess, path: string): { readonly name: 
   return { name: basename(path), file: fileAt(process.getBuiltinModule('node:fs/promises'), resolve(path)) }
 }
 
+/** One file. */
+export function pickedAt(process: NodeProcess, path: string): PickedFile {
+  return fileAt(process.getBuiltinModule('node:fs/promises'), process.getBuiltinModule('node:path').resolve(path))
+}
+
+/** Every file in a folder, by its path from there; undefined where it is no folder. */
+export async function filesUnder(process: NodeProcess, path: string): Promise<ReadonlyMap<string, PickedFile> | undefined> {
+  const files = process.getBuiltinModule('node:fs/promises')
+  const { resolve, join } = process.getBuiltinModule('node:path')
+  const found = new Map<string, PickedFile>()
+  const add = async (folder: string, prefix: string): Promise<void> => {
+    for (const entry of await files.readdir(folder, { withFileTypes: true })) {
+      if (entry.name.startsWith('.')) continue
+      if (entry.isDirectory()) await add(join(folder, entry.name), `${prefix}${entry.name}/`)
+      else if (entry.isFile()) found.set(`${prefix}${entry.name}`, fileAt(files, join(folder, entry.name)))
+    }
+  }
+  const at = resolve(path)
+  const kind = await files.stat(at).catch(() => undefined)
+  if (kind === undefined || kind.isFile()) return undefined
+  await add(at, '')
+  return found
+}
+
 /** The files of a data folder, its tapes, one session's folder or one of its files, by key. Rejects STORE_MISSING. */
 export async function folderAt(process: NodeProcess, path: string): Promise<PickedFolder> {
   const files = process.getBuiltinModule('node:fs/promises')

@@ -165,12 +165,12 @@ export async function verifyExcerptFile(
   }
 }
 
-async function keysBeside(folder: PickedFolder['files']): Promise<GatewayKey[]> {
+export async function keysBeside(folder: PickedFolder['files']): Promise<GatewayKey[]> {
   const file = folder.get(PUBLIC_KEYS)
   return file === undefined ? [] : parseKeys(new TextDecoder().decode(await file.read(0, MAX_KEYS_SIZE)))
 }
 
-function sourceOf(folder: PickedFolder['files'], names: readonly string[], onRead: (bytes: number) => void): ObjectSource {
+export function sourceOf(folder: PickedFolder['files'], names: readonly string[], onRead: (bytes: number) => void): ObjectSource {
   const file = (key: string): PickedFile => {
     const found = folder.get(key)
     if (found === undefined) throw new ApplianceError('STORE_MISSING', `${key} is not in the folder`)

@@ -1,6 +1,8 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
+import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
+import { filesInArchive, isArchive, isBundleFolder, verifyBundleFiles } from './bundle.ts'
 import { folderOf, type PickedFile, parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
 
 /** The verifier as a page: opens from a folder, asks no server, sends nothing anywhere. */
@@ -21,7 +23,17 @@ export function page(document: Document): void {
         result.textContent = `Tape ${tape + 1} of ${tapes}, ${Math.round(read / 1e6)} MB read`
       }
       const picked = pickedFiles(files)
-      const excerpt = picked.get(root)
+      const alone = picked.get(root)
+      const archive = alone !== undefined && (await isArchive(alone)) ? await filesInArchive(alone) : undefined
+      const unpacked = new Map([...picked].map(([path, file]) => [path.slice(root.length + 1), file]))
+      const bundle = archive ?? (isBundleFolder(unpacked) ? unpacked : undefined)
+      if (bundle !== undefined) {
+        const told = await verifyBundleFiles(bundle, keys, (bytes) => onRead(bytes, 0, 1))
+        document.body.dataset['verdict'] = told.verdict
+        result.textContent = bundleLines(root, told).join('\n')
+        return
+      }
+      const excerpt = alone
       const verification = await (excerpt !== undefined && root.endsWith(EXCERPT_ENDING)
         ? verifyExcerptFile(root, root, excerpt, keys ?? [])
         : verifyFolder(root, await folderOf(picked), { keys, onRead }))

@@ -16,6 +16,21 @@ export class MerkleStack {
     this.#sha256 = sha256
   }
 
+  /** A stack that goes on behind `count` leaves, whose complete subtrees have these roots, the largest first; undefined where they are not as many. */
+  static behind(sha256: Hash, count: number, roots: readonly Uint8Array[]): MerkleStack | undefined {
+    const stack = new MerkleStack(sha256)
+    const levels = levelsOf(count)
+    if (levels.length !== roots.length) return undefined
+    for (const [index, level] of levels.entries()) stack.#roots.push({ level, hash: roots[index] ?? new Uint8Array(0) })
+    stack.#count = count
+    return stack
+  }
+
+  /** Roots of the complete subtrees so far, the largest first. */
+  get roots(): readonly Uint8Array[] {
+    return this.#roots.map(({ hash }) => hash)
+  }
+
   get count(): number {
     return this.#count
   }
@@ -40,6 +55,11 @@ export class MerkleStack {
   #parent(left: Uint8Array, right: Uint8Array): Uint8Array {
     return this.#sha256(joinBytes(NODE, left, right))
   }
+}
+
+/** Levels of the complete subtrees of a tree of `count` leaves, the highest first: the bits of the number. */
+function levelsOf(count: number): number[] {
+  return [...count.toString(2)].flatMap((bit, at, bits) => (bit === '1' ? [bits.length - 1 - at] : []))
 }
 
 /** The hashes beside the way from leaf `index` of `count` up to the root (RFC 6962 section 2.1.1). `hashes` are `count` of 32 bytes; kept. */

@@ -1,7 +1,7 @@
-import { hexOf, joinBytes, sameBytes } from '../bytes.ts'
+import { hexOf, sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
-import { SIGNED } from '../tape.ts'
 import { type LedgerVerification, MAX_PROBLEMS, type Problem, VERIFY_EXITS, worstVerdict } from '../verification.ts'
+import { EntryKeys, type EntryState } from './entry-keys.ts'
 import { LedgerFacts } from './ledger-facts.ts'
 import { type LedgerLine, ledgerKeys, parseLine, type SignedEntry, tileNumberOf } from './ledger-line.ts'
 import { MerkleStack } from './merkle.ts'
@@ -24,8 +24,7 @@ export interface CheckedEntry {
   readonly line: LedgerLine
   /** Undefined where the line is no entry. */
   readonly entry: SignedEntry | undefined
-  /** `unknown`: by a key that is not trusted. `bad`: not what its writer has signed. */
-  readonly state: 'good' | 'unknown' | 'bad' | 'malformed'
+  readonly state: EntryState | 'malformed'
 }
 
 export interface LedgerOptions {
@@ -63,7 +62,8 @@ export function verifyLedger(host: LedgerHost, trust: LedgerTrust, options: Ledg
 class LedgerVerifier {
   readonly #source: ObjectSource
   readonly #tools: VerifyTools
-  readonly #keys: readonly (GatewayKey & { readonly keyId: string; readonly algorithm: string })[]
+  readonly #gatewayKeys: readonly GatewayKey[]
+  readonly #keys: EntryKeys
   readonly #options: LedgerOptions
   readonly #tree: MerkleStack
   readonly #facts: LedgerFacts
@@ -78,12 +78,8 @@ class LedgerVerifier {
     this.#source = source
     this.#tools = tools
     this.#options = options
-    this.#keys = gatewayKeys.map((key) => ({
-      ...key,
-      keyId: hexOf(tools.sha256(key.publicKey)).slice(0, 16),
-      // SubjectPublicKeyInfo of Ed25519 has 44 bytes (RFC 8410), that of P-256 91 (RFC 5480).
-      algorithm: key.publicKey.length === 44 ? 'Ed25519' : 'ES256',
-    }))
+    this.#gatewayKeys = gatewayKeys
+    this.#keys = new EntryKeys(tools, gatewayKeys)
     this.#tree = new MerkleStack((bytes) => tools.sha256(bytes))
     this.#facts = new LedgerFacts(tools, (problem) => this.#report(problem))
   }
@@ -137,7 +133,7 @@ class LedgerVerifier {
   async #line(line: LedgerLine, index: number): Promise<void> {
     this.#tree.push(line.bytes)
     const entry = parseLine(line.bytes)
-    const state = entry === undefined ? 'malformed' : await this.#signed(entry)
+    const state = entry === undefined ? 'malformed' : await this.#keys.check(entry)
     const at = { object: ledgerKeys.sequence(line.object), offset: line.offset, entry: index }
     this.#options.onEntry?.({ index, line, entry, state })
     if (entry === undefined) {
@@ -165,17 +161,6 @@ class LedgerVerifier {
     }
   }
 
-  /** A process of a gateway (`gw1-3`, `gw1-console`) is vouched for by its own key or by that of the gateway. */
-  async #signed({ statement, statementBytes, keyId, signature }: SignedEntry): Promise<'good' | 'unknown' | 'bad'> {
-    const { gateway } = statement
-    const key = this.#keys.find(
-      (one) => one.keyId === keyId && (one.gateway === gateway || gateway.startsWith(`${one.gateway}-`)),
-    )
-    if (key === undefined) return 'unknown'
-    const bytes = joinBytes(SIGNED_ENTRY, statementBytes)
-    return (await this.#tools.verifyKey(key.publicKey, key.algorithm, bytes, signature)) ? 'good' : 'bad'
-  }
-
   async #origin(): Promise<string | undefined> {
     try {
       const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
@@ -199,7 +184,11 @@ class LedgerVerifier {
         const checkpoint = parseCheckpoint(await this.#source.get(object, { from: 0, to: MAX_NOTE_SIZE + 1 }, signal))
         if (checkpoint.size !== number) invalid(`the checkpoint is that of size ${checkpoint.size}`)
         if (checkpoint.origin !== origin) invalid(`the checkpoint is that of the log ${checkpoint.origin}`)
-        const signers = await signersOf(this.#tools, checkpoint.note, noteKeysOf(this.#tools, checkpoint.origin, this.#keys))
+        const signers = await signersOf(
+          this.#tools,
+          checkpoint.note,
+          noteKeysOf(this.#tools, checkpoint.origin, this.#gatewayKeys),
+        )
         if (signers === false) invalid('a signature of the checkpoint is wrong')
         else if (signers.length === 0)
           this.#report({
@@ -264,8 +253,6 @@ class LedgerVerifier {
     }
   }
 }
-
-const SIGNED_ENTRY = new TextEncoder().encode(SIGNED.entry)
 
 async function collect(keys: AsyncIterable<string>): Promise<string[]> {
   const found: string[] = []

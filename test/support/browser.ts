@@ -72,7 +72,7 @@ export async function launchBrowser(): Promise<TestBrowser> {
 }
 
 /** As `npm start` and `npm test` do before they begin: nothing where it is built already. */
-function buildConsole(): void {
+export function buildConsole(): void {
   const built = spawnSync(process.execPath, [`${ROOT}.ci/install.mjs`], { encoding: 'utf8' })
   assert.equal(built.status, 0, built.stderr)
 }

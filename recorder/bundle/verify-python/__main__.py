@@ -2,7 +2,7 @@
 
     python3 verify-python [--trust gateway.pub] [--json] [--signatures python|openssl] PATH...
 
-PATH is a data folder, its `tapes`, one session's folder or one of its files, or an excerpt; `-` reads paths from the standard input, one a line.
+PATH is a data folder, its `tapes`, one session's folder or one of its files, an excerpt, or an audit bundle, packed or unpacked; `-` reads paths from the standard input, one a line.
 The exit code is the verdict's: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNVERIFIABLE, 40 UNTRUSTED, 50 DELETED-BY-POLICY;
 1: there was nothing to verify; 2: wrong usage. With several paths it is the worst one's.
 """
@@ -14,6 +14,7 @@ import re
 import sys
 import time
 
+import bundle as bundles
 import excerpt as excerpts
 import signatures
 from crosscheck import CrossCheck
@@ -125,6 +126,8 @@ def keys_beside(folder):
 
 
 def verify(path, given, now_ms, progress):
+    if bundles.is_bundle(path):
+        return bundles.verify_bundle(path, lambda folder: _bundle_keys(folder, given), progress)
     excerpt = path.endswith(excerpts.ENDING)
     around, foreign, whole, sessions = [os.path.dirname(os.path.abspath(path))], [], None, []
     if not excerpt:
@@ -159,6 +162,10 @@ def verify(path, given, now_ms, progress):
         "foreign": foreign[:MAX_FOREIGN], "foreignCount": len(foreign),
         "ledger": ledger,
     }
+
+
+def _bundle_keys(folder, given):
+    return (keys_beside(folder), "beside") if given is None else (given, "given")
 
 
 TRUST = {
@@ -201,6 +208,27 @@ def lines_of(result):
     yield TRUST[result["trust"]]
 
 
+def bundle_lines_of(result):
+    if result["manifest"]:
+        yield "%(framework)s, sessions opened from %(from)s to before %(to)s" % dict(
+            result["manifest"]["period"], framework=result["manifest"]["framework"]
+        )
+        yield "%(files)d files, %(lines)d lines of the log, %(figures)d figures, %(sessions)d sessions" % result
+        yield result["made"] or "made by nobody that is trusted"
+        yield ", ".join("%d %s" % (count, state) for state, count in result["tapes"].items())
+    for tape in result["sampled"]:
+        yield "%(session)s  %(verdict)s" % tape
+        for problem in tape["problems"]:
+            yield "  %(verdict)s  %(part)s: %(what)s (%(object)s)" % problem
+    for problem in result["problems"]:
+        yield "%(verdict)s  %(part)s: %(what)s (%(object)s)" % problem
+    yield "%(verdict)s: %(path)s" % result
+    if result["trust"] == "given":
+        yield TRUST["given"]
+    else:
+        yield "signatures were checked with the keys in the bundle, which whoever made another bundle could have put there"
+
+
 def main():
     parser = argparse.ArgumentParser(prog="verify-python", description="Verifies Sallyport's tapes, offline.")
     parser.add_argument("paths", nargs="+", metavar="PATH")
@@ -234,7 +262,7 @@ def main():
         elif "error" in result:
             print(printable(result["error"]))
         else:
-            for line in lines_of(result):
+            for line in bundle_lines_of(result) if "sampled" in result else lines_of(result):
                 print(printable(line))
         if "verdict" in result:
             verdicts.append(result["verdict"])

@@ -85,6 +85,11 @@ class Entry:
         if not good:
             raise Malformed("not an entry")
 
+    def key(self, keys):
+        """The trusted key that it names; None where none is."""
+        writer = self.statement["gateway"]
+        return next((one for one in keys if one.key_id == self.key_id and _vouches(one.gateway, writer)), None)
+
 
 def is_deep(text):
     depth = 0
@@ -228,7 +233,7 @@ class Ledger:
             return
         statement = entry.statement
         gateway = statement["gateway"]
-        key = next((one for one in self.keys if one.key_id == entry.key_id and _vouches(one.gateway, gateway)), None)
+        key = entry.key(self.keys)
         if key is None:
             if (gateway, entry.key_id) not in self._stranger_keys:
                 self.strangers.add(gateway)

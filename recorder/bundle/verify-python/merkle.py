@@ -25,6 +25,16 @@ class Tree:
         self._stack = []  # (height, hash), heights falling
         self.size = 0
 
+    @classmethod
+    def behind(cls, size, roots):
+        """One that goes on behind `size` leaves, whose complete subtrees have these roots, the largest first; None where they are not as many."""
+        heights = [height for height in range(size.bit_length() - 1, -1, -1) if size >> height & 1]
+        if len(heights) != len(roots) or any(len(root) != 32 for root in roots):
+            return None
+        tree = cls()
+        tree._stack, tree.size = list(zip(heights, roots)), size
+        return tree
+
     def add(self, leaf):
         height = 0
         while self._stack and self._stack[-1][0] == height:

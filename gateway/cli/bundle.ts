@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import packageJson from '../../package.json' with { type: 'json' }
+import { type BundleProgress, createBundle } from '../../recorder/bundle/create-bundle.ts'
+import { verifyBundleAt } from '../../recorder/bundle/verify-bundle.ts'
+import { readGatewayKeys } from '../../recorder/index.ts'
+import { BUNDLE_ENDING, type Framework } from '../../schemas/bundle.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { safeText } from '../../schemas/safe-text.ts'
+import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
+import { bundleFiles } from '../bundle-files.ts'
+import { placesIn } from '../places.ts'
+import { describers } from '../protocols/describers.ts'
+import { openSigner, tellLedger } from '../tape-room.ts'
+import { type Cli, EXIT, printJson } from './context.ts'
+import { evidenceOf } from './evidence.ts'
+import { callerOf } from './prove-caller.ts'
+import { keysOf } from './trust-keys.ts'
+
+export interface BundleOptions {
+  readonly config?: string
+  readonly json?: true
+  readonly from: number
+  readonly to: number
+  readonly framework: Framework
+  readonly scope?: readonly string[]
+  readonly seed?: string
+  readonly sample: number
+  readonly verify: 'all' | 'sample'
+  readonly watermark?: number
+  readonly workers?: number
+  readonly out: string
+  readonly reason?: string
+  readonly keyFile?: string
+}
+
+/** How often whoever waits at a terminal is told. */
+const TOLD_EVERY_MS = 300
+
+/** Makes an audit bundle; Ctrl-C leaves nothing of it. */
+export async function createBundleFile(options: BundleOptions, cli: Cli): Promise<number> {
+  const path = resolve(cli.cwd, options.out)
+  if (!path.endsWith(BUNDLE_ENDING))
+    throw new ApplianceError('CONFIG_INVALID', `a bundle's name ends in ${BUNDLE_ENDING}, by which verifiers know it`)
+  if (options.from >= options.to)
+    throw new ApplianceError('CONFIG_INVALID', 'the period ends before it begins: --from, then --to')
+  const { store, where } = await evidenceOf(options.config, cli)
+  const keys = placesIn(where.dataDir).keys
+  const signer = await openSigner(where.signer, keys, where.gateway)
+  const by = await callerOf(where, options.keyFile, cli)
+  const stop = new AbortController()
+  const interrupted = (): void => stop.abort(new ApplianceError('STORE_FAILED', 'interrupted; nothing of the bundle is left'))
+  process.once('SIGINT', interrupted)
+  process.once('SIGTERM', interrupted)
+  try {
+    const made = await createBundle(
+      {
+        store,
+        // Read anew: the signer's key may have been published just now.
+        trusted: await readGatewayKeys(keys),
+        signer,
+        tool: packageJson.version,
+        describers,
+        files: await bundleFiles(),
+        tell: (entry) => tellLedger(where, entry),
+      },
+      {
+        from: new Date(options.from),
+        to: new Date(options.to),
+        framework: options.framework,
+        scope: scopeOf(options.scope ?? []),
+        seed: options.seed ?? randomBytes(16).toString('hex'),
+        sampleSize: options.sample,
+        verify: options.verify,
+        ...(options.watermark === undefined ? {} : { watermark: options.watermark }),
+        ...(options.workers === undefined ? {} : { workers: options.workers }),
+        path,
+        by: { ...by, ...(options.reason === undefined ? {} : { reason: options.reason }) },
+      },
+      cli.isTerminal === true ? progressOn(cli) : undefined,
+      stop.signal,
+    )
+    const { size, sha256, states, sampled, seed, manifest } = made
+    const { watermark } = manifest
+    if (options.json) printJson(cli, { path, size, sha256, seed, watermark: watermark.size, tapes: states, sampled })
+    else {
+      const gaps = Object.entries(states).filter(([state, count]) => count > 0 && state !== 'whole')
+      const sessions = Object.values(states).reduce((sum, count) => sum + count, 0)
+      cli.out(`${safeText(path)}: ${sessions} sessions, ${sampled.length} sampled with seed ${safeText(seed)}, ${size} bytes\n`)
+      cli.out(`cut at entry ${watermark.size} of ${safeText(watermark.origin)}; manifest ${sha256}\n`)
+      if (gaps.length > 0) cli.out(`not whole: ${gaps.map(([state, count]) => `${count} ${state}`).join(', ')} (ipe/gaps.csv)\n`)
+    }
+    return EXIT.ok
+  } finally {
+    process.off('SIGINT', interrupted)
+    process.off('SIGTERM', interrupted)
+  }
+}
+
+export interface VerifyBundleOptions {
+  readonly config?: string
+  readonly json?: true
+  readonly trust?: string
+}
+
+/** Verifies a bundle, packed or unpacked. The exit code is the verdict's. */
+export async function verifyBundleFile(path: string, options: VerifyBundleOptions, cli: Cli): Promise<number> {
+  const given = await keysOf(options, cli)
+  const result = await verifyBundleAt(resolve(cli.cwd, path), given)
+  if (options.json) printJson(cli, { ...result, path })
+  else cli.out(`${bundleLines(path, result).join('\n')}\n`)
+  return result.exit
+}
+
+/** `target=shop,web-1`, `identity=ada@example.com`. */
+function scopeOf(texts: readonly string[]): { target: string[]; identity: string[] } {
+  const scope = { target: new Set<string>(), identity: new Set<string>() }
+  for (const text of texts) {
+    const at = text.indexOf('=')
+    const [name, values] = [text.slice(0, Math.max(0, at)), text.slice(at + 1)]
+    if ((name !== 'target' && name !== 'identity') || values === '')
+      throw new ApplianceError('CONFIG_INVALID', `--scope takes target=NAME or identity=NAME, several with commas; not ${text}`)
+    for (const value of values.split(',')) scope[name].add(value)
+  }
+  return { target: [...scope.target].sort(), identity: [...scope.identity].sort() }
+}
+
+/** A line on stderr that is written over. */
+function progressOn(cli: Cli): (progress: BundleProgress) => void {
+  let toldAt = 0
+  return ({ phase, done, of }) => {
+    if (performance.now() - toldAt < TOLD_EVERY_MS && done < of) return
+    toldAt = performance.now()
+    cli.err(`\r${{ log: 'log: entry', tapes: 'tapes: session', sample: 'sample: session' }[phase]} ${done} of ${of}   \r`)
+  }
+}

@@ -1,0 +1,42 @@
+import { type Command, Option } from 'commander'
+import { FRAMEWORKS } from '../../schemas/bundle.ts'
+import type { BundleOptions, VerifyBundleOptions } from './bundle.ts'
+import type { Cli } from './context.ts'
+import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, VERDICTS_HELP, whole } from './usage.ts'
+
+/** How times and counts of workers are read. */
+interface Readers {
+  readonly moment: (text: string) => number
+  readonly workers: (text: string) => number
+}
+
+/** The commands of audit bundles. */
+export function bundleCommands(group: Command, command: Make, runs: Runs, cli: Cli, readers: Readers): void {
+  const load = () => import('./bundle.ts')
+  command(
+    group,
+    'create',
+    'write what an auditor needs of a period into one file: populations, proofs, a sample, player, verifiers',
+  )
+    .addOption(new Option('--from <time>', 'sessions opened from then on').argParser(readers.moment).makeOptionMandatory())
+    .addOption(new Option('--to <time>', 'and before then').argParser(readers.moment).makeOptionMandatory())
+    .addOption(new Option('--framework <name>', 'whose criteria it is ordered by').choices([...FRAMEWORKS]).default('soc2'))
+    .option('--scope <scope...>', 'only of these: target=shop,web-1 or identity=ada@example.com')
+    .addOption(new Option('--sample <count>', 'sessions drawn, with their recordings').default(25).argParser(whole))
+    .option('--seed <text>', 'what the sample is drawn by: the auditor’s (default: made up, and told)')
+    .addOption(new Option('--verify <which>', 'recordings verified byte by byte').choices(['all', 'sample']).default('all'))
+    .addOption(new Option('--watermark <size>', 'as of this checkpoint of the ledger (default: the newest)').argParser(whole))
+    .addOption(new Option('--workers <count>', 'recordings looked into at once').argParser(readers.workers))
+    .requiredOption('--out <file>', 'a new file, ending in .zip')
+    .option('--reason <text>', 'why, for the ledger')
+    .option('--key-file <file>', 'file with your access key (default: SALLYPORT_KEY, else the system user is noted)')
+    .addHelpText(
+      'after',
+      `\nThe same watermark, period, scope and seed make the same bytes, but for signatures/. Needs the gateway’s key, and tells the ledger.${EXIT_HELP}${CONFIG_HELP}`,
+    )
+    .action(async (options: BundleOptions) => runs((await load()).createBundleFile(options, cli)))
+  command(group, 'verify <path>', 'check a bundle, packed or unpacked, offline')
+    .option('--trust <file>', 'public keys of the gateways to believe, a gateway.pub (default: those in the bundle)')
+    .addHelpText('after', VERDICTS_HELP)
+    .action(async (path: string, options: VerifyBundleOptions) => runs((await load()).verifyBundleFile(path, options, cli)))
+}

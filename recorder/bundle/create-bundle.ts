@@ -1,0 +1,388 @@
+import { createHash, createHmac } from 'node:crypto'
+import {
+  BUNDLE_PATHS,
+  type BundleManifest,
+  bundleNoteText,
+  drawSample,
+  type Framework,
+  TAPE_STATES,
+  type TapeState,
+} from '../../schemas/bundle.ts'
+import { hexOf } from '../../schemas/bytes.ts'
+import { type CsvCell, csvRecord } from '../../schemas/csv.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { FigureCounts } from '../../schemas/figures.ts'
+import { linesOf } from '../../schemas/verify/bundle-rows.ts'
+import { parseLine } from '../../schemas/verify/ledger-line.ts'
+import { derEcdsa, noteKeyOf, signatureLine } from '../../schemas/verify/note.ts'
+import type { PeriodEntry, PeriodSession } from '../../schemas/verify/period-log.ts'
+import type { GatewayKey } from '../../schemas/verify/tools.ts'
+import type { Describers } from '../catalog/describe.ts'
+import type { LedgerEntry } from '../ledger/ledger.ts'
+import type { Store } from '../store/store.ts'
+import { type GatewaySigner, keyIdOf } from '../tape/signer.ts'
+import { nodeTools } from '../tape/tools.ts'
+import { Batch } from './batch.ts'
+import { writePages } from './bundle-pages.ts'
+import { FIGURES } from './frameworks.ts'
+import { inOrder } from './in-order.ts'
+import { inspectTape } from './inspect-tape.ts'
+import { type CopiedLog, copyLog, type Watermark, watermarkOf } from './log-copy.ts'
+import { DECISION_COLUMNS, decisionRows, SESSION_COLUMNS, STATE_AT, sessionRow } from './population-rows.ts'
+import { writeSample } from './sample.ts'
+import { LOG_TABLES, tableHead, tableRow } from './tables.ts'
+import { type WrittenFile, ZipWriter } from './zip-writer.ts'
+
+/** Tapes looked into at once, unless somebody says otherwise: a store in the network answers in milliseconds. */
+const DEFAULT_WORKERS = 4
+/** Sessions named in the ledger's entry of an export; an entry has 64 KiB, and `sessionCount` says how many there are. */
+const MAX_NAMED_SESSIONS = 500
+const NEWLINE = Uint8Array.of(0x0a)
+const READ_SIZE = 1 << 20
+
+export interface BundleParts {
+  readonly store: Store
+  readonly trusted: readonly GatewayKey[]
+  readonly signer: GatewaySigner
+  /** The product's version. */
+  readonly tool: string
+  /** Knows protocols; for the statements of the sample. */
+  readonly describers: Describers
+  /** More files: names in the bundle, and where their content is. Verifier, player and whatever explains them. */
+  readonly files: ReadonlyMap<string, () => Promise<Uint8Array>>
+  /** Tells the ledger, durably. */
+  readonly tell: (entry: LedgerEntry) => Promise<void>
+  /** Counts the sessions that the catalog has of these; null without a catalog. */
+  readonly inCatalog?: (sessions: readonly string[]) => Promise<number>
+}
+
+export interface BundleWish {
+  readonly from: Date
+  readonly to: Date
+  readonly framework: Framework
+  readonly scope: BundleManifest['scope']
+  readonly seed: string
+  /** Sessions drawn. */
+  readonly sampleSize: number
+  /** Which tapes are verified byte by byte. */
+  readonly verify: BundleManifest['verified']
+  /** The size of an earlier checkpoint; default: the newest. */
+  readonly watermark?: number
+  readonly workers?: number
+  readonly path: string
+  readonly by: { readonly actor: string; readonly proof: string; readonly reason?: string }
+}
+
+export type BundleProgress =
+  | { readonly phase: 'log'; readonly done: number; readonly of: number }
+  | { readonly phase: 'tapes'; readonly done: number; readonly of: number }
+  | { readonly phase: 'sample'; readonly done: number; readonly of: number }
+
+export interface CreatedBundle {
+  readonly path: string
+  readonly size: number
+  /** Of manifest.json: the bundle's name in the ledger. */
+  readonly sha256: string
+  readonly manifest: BundleManifest
+  readonly states: Readonly<Record<TapeState, number>>
+  readonly sampled: readonly string[]
+  readonly seed: string
+}
+
+/**
+ * Writes an audit bundle (docs/bundles.md) to a new file. Reads the log once and every tape of the period; memory grows with the number of
+ * sessions alone. The ledger is told before the file has its name: what it does not take is not made. On any failure, and when `signal`
+ * aborts, nothing is left.
+ */
+export async function createBundle(
+  parts: BundleParts,
+  wish: BundleWish,
+  onProgress: (progress: BundleProgress) => void = () => undefined,
+  signal?: AbortSignal,
+): Promise<CreatedBundle> {
+  const watermark = await watermarkOf(parts.store, parts.trusted, wish.watermark, signal)
+  await using zip = await ZipWriter.create(wish.path, wish.to)
+  return await new BundleMaker(parts, wish, watermark, zip, onProgress, signal).make()
+}
+
+class BundleMaker {
+  readonly #parts: BundleParts
+  readonly #wish: BundleWish
+  readonly #watermark: Watermark
+  readonly #zip: ZipWriter
+  readonly #onProgress: (progress: BundleProgress) => void
+  readonly #signal: AbortSignal | undefined
+  readonly #figures = new FigureCounts(FIGURES)
+  readonly #files: WrittenFile[] = []
+  readonly #states = Object.fromEntries(TAPE_STATES.map((state) => [state, 0])) as Record<TapeState, number> // every state
+
+  constructor(
+    parts: BundleParts,
+    wish: BundleWish,
+    watermark: Watermark,
+    zip: ZipWriter,
+    onProgress: (progress: BundleProgress) => void,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#parts = parts
+    this.#wish = wish
+    this.#watermark = watermark
+    this.#zip = zip
+    this.#onProgress = onProgress
+    this.#signal = signal
+  }
+
+  async make(): Promise<CreatedBundle> {
+    const period = { from: this.#wish.from.toISOString(), to: this.#wish.to.toISOString() }
+    const copied = await this.#copyLog({ period, scope: this.#wish.scope })
+    const gaps: CsvCell[][] = []
+    const rows = await this.#inspect(copied, gaps)
+    await this.#table(BUNDLE_PATHS.sessions, SESSION_COLUMNS, rows)
+    for (const table of LOG_TABLES) {
+      const written = async function* (lines: AsyncIterable<PeriodEntry>): AsyncGenerator<readonly CsvCell[]> {
+        for await (const entry of lines) {
+          const row = tableRow(table, entry)
+          if (row !== undefined) yield row
+        }
+      }
+      await this.#table(table.file, tableHead(table), written(this.#entries(copied)))
+    }
+    const sampled = await this.#sample(copied, rows)
+    const completeness = await this.#completeness(copied, gaps)
+    const keys = this.#parts.trusted.filter(({ publicKey }) => copied.log.keyIds.has(keyIdOf(publicKey)))
+    const keyLines = keys.map(({ gateway, publicKey }) => `${gateway} ${Buffer.from(publicKey).toString('base64')}\n`)
+    await this.#add(BUNDLE_PATHS.keys, [...new Set(keyLines)].sort().join(''))
+    const figures = this.#figures.result()
+    const { origin, size, root } = this.#watermark
+    const facts = {
+      format: 'sallyport bundle',
+      v: 1,
+      period,
+      framework: this.#wish.framework,
+      scope: this.#wish.scope,
+      watermark: { origin, size, root: hexOf(root) },
+      lines: { from: copied.from, left: copied.left.map(hexOf) },
+      tool: this.#parts.tool,
+      verified: this.#wish.verify,
+      sample: { seed: this.#wish.seed, size: this.#wish.sampleSize },
+      tables: LOG_TABLES.map(({ file, types, until }) => ({ file, types: [...types], until })),
+      figures,
+    } as const
+    const pages = writePages({ ...facts, completeness, sampled, gaps: gaps.map((row) => row.map(String)) })
+    for (const [path, content] of pages) await this.#add(path, content)
+    for (const [path, read] of [...this.#parts.files].sort(([a], [b]) => (a < b ? -1 : 1))) await this.#add(path, await read())
+    const files = this.#files.map(({ path, size: fileSize, sha256 }) => ({ path, size: fileSize, sha256 }))
+    const manifest: BundleManifest = { ...facts, files: files.sort((a, b) => (a.path < b.path ? -1 : 1)) }
+    const sha256 = await this.#sign(manifest, rows, sampled)
+    await this.#zip.commit()
+    return { path: this.#wish.path, size: this.#zip.size, sha256, manifest, states: this.#states, sampled, seed: this.#wish.seed }
+  }
+
+  async #copyLog(range: Pick<BundleManifest, 'period' | 'scope'>): Promise<CopiedLog> {
+    let copied: CopiedLog | undefined
+    let done = 0
+    const { store, trusted } = this.#parts
+    const file = await this.#zip.stream(BUNDLE_PATHS.lines, async (write) => {
+      const lines = new Batch(write)
+      copied = await copyLog(
+        store,
+        trusted,
+        this.#watermark,
+        range,
+        async (line) => {
+          this.#signal?.throwIfAborted()
+          done += 1
+          if (done % 1000 === 0) this.#onProgress({ phase: 'log', done, of: this.#watermark.size })
+          await lines.add(line, NEWLINE)
+        },
+        this.#signal,
+      )
+      await lines.flush()
+    })
+    this.#files.push(file)
+    if (copied === undefined) throw new ApplianceError('LEDGER_MALFORMED', 'the ledger was not read')
+    await this.#add(BUNDLE_PATHS.checkpoint, this.#watermark.bytes)
+    return copied
+  }
+
+  /** Every session of the period, whatever there is of it; its blocked and held messages go into their table on the way. */
+  async #inspect(copied: CopiedLog, gaps: CsvCell[][]): Promise<readonly (readonly CsvCell[])[]> {
+    const { store, trusted } = this.#parts
+    const sessions = [...copied.log.sessions.values()].sort((a, b) => (a.session < b.session ? -1 : 1))
+    const options = { verify: this.#wish.verify === 'all', trusted, signal: this.#signal }
+    const rows: (readonly CsvCell[])[] = []
+    const zone = this
+    async function* decisions(): AsyncGenerator<readonly CsvCell[]> {
+      const all = inOrder(sessions, zone.#wish.workers ?? DEFAULT_WORKERS, (one) => inspectTape(store, one, options))
+      for await (const found of all) {
+        zone.#signal?.throwIfAborted()
+        rows.push(sessionRow(found))
+        zone.#states[found.state] += 1
+        if (found.state !== 'whole') gaps.push([found.session.session, found.state, found.problem])
+        zone.#onProgress({ phase: 'tapes', done: rows.length, of: sessions.length })
+        yield* decisionRows(found)
+      }
+    }
+    await this.#table(BUNDLE_PATHS.decisions, DECISION_COLUMNS, decisions())
+    return rows
+  }
+
+  async #sample(copied: CopiedLog, rows: readonly (readonly CsvCell[])[]): Promise<readonly string[]> {
+    const { seed, sampleSize } = this.#wish
+    const ids = rows.map(([session]) => String(session))
+    const hmac = (id: string): string => createHmac('sha256', seed).update(id).digest('hex')
+    const chosen = drawSample(ids, sampleSize, hmac)
+    const states = new Map(rows.map((row) => [String(row[0]), String(row[STATE_AT])]))
+    const population = createHash('sha256')
+      .update(ids.map((id) => `${id}\n`).join(''))
+      .digest('hex')
+    const how = 'the population in the order of HMAC-SHA-256(key: seed, message: session), lower hex; the first `size` of it'
+    const selection = { algorithm: how, seed, size: sampleSize, population: { count: ids.length, sha256: population }, chosen }
+    await this.#add(BUNDLE_PATHS.sample, `${JSON.stringify(selection, null, 1)}\n`)
+    const wanted = new Map<number, Uint8Array>()
+    for (const id of chosen) {
+      const { open, end } = this.#sessionOf(copied, id)
+      for (const index of [open, end]) if (index !== null) wanted.set(index, new Uint8Array(0))
+    }
+    for await (const { index, line } of this.#lines(copied)) if (wanted.has(index)) wanted.set(index, line)
+    let done = 0
+    for (const id of chosen) {
+      this.#signal?.throwIfAborted()
+      const session = this.#sessionOf(copied, id)
+      const lineOf = (index: number): Uint8Array => wanted.get(index) ?? new Uint8Array(0)
+      const proof = (index: number) => copied.proof(index, lineOf(index))
+      const hasTape = states.get(id) === 'whole' || states.get(id) === 'recovered' || states.get(id) === 'damaged'
+      for await (const file of writeSample(this.#zip, this.#parts, session, hasTape, proof, this.#signal)) this.#files.push(file)
+      done += 1
+      this.#onProgress({ phase: 'sample', done, of: chosen.length })
+    }
+    return chosen
+  }
+
+  #sessionOf(copied: CopiedLog, id: string): PeriodSession {
+    const session = copied.log.sessions.get(id)
+    if (session === undefined) throw new RangeError('a session that was drawn is in the population')
+    return session
+  }
+
+  async #completeness(copied: CopiedLog, gaps: CsvCell[][]): Promise<Readonly<Record<string, unknown>>> {
+    const { log, carried } = copied
+    const { store, inCatalog } = this.#parts
+    const day = (date: Date): string => date.toISOString().replaceAll(/[-:]/g, '').slice(0, 15)
+    const [first, last] = [day(this.#wish.from), day(this.#wish.to)]
+    let [stored, before] = [0, '']
+    for await (const key of store.list('tapes/', this.#signal)) {
+      const id = key.split('/')[1] ?? ''
+      if (id === before) continue
+      before = id
+      if (log.sessions.has(id)) stored += 1
+      else if (id.slice(0, 15) >= first && id.slice(0, 15) < last && !copied.knows(id))
+        gaps.push([id, 'unledgered', 'there is a tape, and the log knows of no such session'])
+    }
+    const completeness = {
+      question: 'Is this population whole? Counted four ways; what differs is in gaps.csv, by name.',
+      counters: {
+        ledger: { what: 'session.open entries of the period, signed', sessions: log.sessions.size + log.outOfScope },
+        numbers: {
+          what: 'numbers that every gateway gives its sessions, without gaps',
+          sessions: [...log.numbers.values()].reduce((sum, { first: from, last: to }) => sum + to - from + 1, 0),
+          gateways: Object.fromEntries([...log.numbers].sort(([a], [b]) => (a < b ? -1 : 1))),
+        },
+        store: { what: 'sessions in scope with at least one object in the store', sessions: stored },
+        catalog:
+          inCatalog === undefined
+            ? null
+            : { what: 'sessions in scope in the catalog', sessions: await inCatalog([...log.sessions.keys()]) },
+      },
+      inScope: log.sessions.size,
+      outOfScope: log.outOfScope,
+      openedBeforeAndStillRunning: carried,
+      tapes: this.#states,
+      lines: {
+        from: copied.from,
+        to: this.#watermark.size,
+        noEntries: log.malformed,
+        byStrangers: log.strangers,
+        notAsSigned: log.bad,
+      },
+    }
+    await this.#add('ipe/completeness.json', `${JSON.stringify(completeness, null, 1)}\n`)
+    await this.#table('ipe/gaps.csv', ['session', 'state', 'why'], gaps)
+    return completeness
+  }
+
+  /** Tells the ledger what leaves, and signs it. */
+  async #sign(manifest: BundleManifest, rows: readonly (readonly CsvCell[])[], sampled: readonly string[]): Promise<string> {
+    const { signer, tell } = this.#parts
+    const { by, from, to, framework } = this.#wish
+    const bytes = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`)
+    await this.#zip.add(BUNDLE_PATHS.manifest, bytes)
+    const digest = createHash('sha256').update(bytes).digest()
+    const sha256 = digest.toString('hex')
+    this.#signal?.throwIfAborted()
+    await tell({
+      type: 'export.create',
+      actor: by.actor,
+      proof: by.proof,
+      format: `bundle ${framework} ${from.toISOString()}/${to.toISOString()}`,
+      sha256,
+      sessionIds: sampled.slice(0, MAX_NAMED_SESSIONS),
+      sessionCount: rows.length,
+      ...(by.reason === undefined ? {} : { reason: by.reason }),
+    })
+    const text = bundleNoteText(digest.toString('base64'), { at: new Date().toISOString(), by: by.actor })
+    const key = noteKeyOf(nodeTools, this.#watermark.origin, signer.publicKey)
+    if (key === undefined)
+      throw new ApplianceError('RECORDER_FAILED', `a ${signer.algorithm} key of this kind cannot sign manifests`)
+    const signature = await signer.sign(Buffer.from(text))
+    const line = signatureLine(key, signer.algorithm === 'ES256' ? derEcdsa(signature) : signature)
+    await this.#zip.add(BUNDLE_PATHS.note, `${text}\n${line}`)
+    return sha256
+  }
+
+  async *#lines(copied: CopiedLog): AsyncGenerator<{ readonly index: number; readonly line: Uint8Array }> {
+    const file = this.#files.find(({ path }) => path === BUNDLE_PATHS.lines)
+    if (file === undefined) return
+    let index = copied.from
+    const zip = this.#zip
+    async function* pieces(at: number, end: number): AsyncGenerator<Uint8Array> {
+      for (let from = at; from < end; from += READ_SIZE) yield await zip.read(from, Math.min(from + READ_SIZE, end))
+    }
+    for await (const line of linesOf(pieces(file.at, file.at + file.size))) {
+      yield { index, line }
+      index += 1
+    }
+  }
+
+  async *#entries(copied: CopiedLog): AsyncGenerator<PeriodEntry> {
+    const { from, to } = this.#wish
+    for await (const { index, line } of this.#lines(copied)) {
+      const statement = copied.ignored.has(index) ? undefined : parseLine(line)?.statement
+      if (statement === undefined) continue
+      const ms = Date.parse(statement.at)
+      yield { index, statement, within: ms >= from.getTime() && ms < to.getTime() }
+    }
+  }
+
+  async #table(
+    path: string,
+    columns: readonly string[],
+    rows: Iterable<readonly CsvCell[]> | AsyncIterable<readonly CsvCell[]>,
+  ): Promise<void> {
+    const places = new Map(columns.map((column, at) => [column, at]))
+    const file = await this.#zip.stream(path, async (write) => {
+      const batch = new Batch(write)
+      await batch.add(Buffer.from(csvRecord(columns)))
+      for await (const row of rows) {
+        this.#figures.add(path, (column) => String(row[places.get(column) ?? -1] ?? ''))
+        await batch.add(Buffer.from(csvRecord(row)))
+      }
+      await batch.flush()
+    })
+    this.#files.push(file)
+  }
+
+  async #add(path: string, content: string | Uint8Array): Promise<void> {
+    this.#files.push(await this.#zip.add(path, content))
+  }
+}

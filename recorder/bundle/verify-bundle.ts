@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import { open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BUNDLE_FORMAT, BUNDLE_PATHS, MAX_MANIFEST_SIZE } from '../../schemas/bundle.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
+import { type BundleTools, type BundleVerification, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
+import { ZIP, ZipSource } from '../../schemas/verify/zip.ts'
+import { codeOf } from '../files.ts'
+import { FileStore } from '../store/store-file.ts'
+import { parseGatewayKeys } from '../tape/signer-file.ts'
+import { nodeTools } from '../tape/tools.ts'
+
+export interface BundleReport extends BundleVerification {
+  /** Whose keys signatures were checked with: named by whoever verifies, or those that came with the bundle. */
+  readonly trust: 'given' | 'beside'
+}
+
+const tools: BundleTools = {
+  ...nodeTools,
+  hasher() {
+    const hash = createHash('sha256')
+    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() }
+  },
+}
+
+/**
+ * Verifies the bundle at `path`, an archive or the folder it was unpacked to. Without keys those in it are used, and the report says so.
+ * Rejects STORE_MISSING where there is none, TAPE_MALFORMED where the archive is not one a bundle can be.
+ */
+export async function verifyBundleAt(
+  path: string,
+  given: readonly GatewayKey[] | undefined,
+  onRead: (bytes: number) => void = () => undefined,
+): Promise<BundleReport> {
+  const kind = await kindOf(path)
+  if (kind === 'folder') return verifyIn(new FileStore(path), given, onRead)
+  await using file = await open(path, 'r')
+  const { size } = await file.stat()
+  const source = await ZipSource.open({
+    size,
+    async read(from, to) {
+      const bytes = Buffer.allocUnsafe(to - from)
+      let filled = 0
+      while (filled < bytes.length) {
+        const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, from + filled)
+        if (bytesRead === 0) throw new ApplianceError('TAPE_MALFORMED', 'the archive cannot be read: it is shorter than it was')
+        filled += bytesRead
+      }
+      return bytes
+    },
+  })
+  return await verifyIn(source, given, onRead)
+}
+
+async function verifyIn(
+  source: ObjectSource,
+  given: readonly GatewayKey[] | undefined,
+  onRead: (bytes: number) => void,
+): Promise<BundleReport> {
+  const keys = given ?? (await keysIn(source))
+  return { ...(await verifyBundle(source, tools, keys, { onRead })), trust: given === undefined ? 'beside' : 'given' }
+}
+
+async function keysIn(source: ObjectSource): Promise<readonly GatewayKey[]> {
+  try {
+    return parseGatewayKeys(Buffer.from(await source.get(BUNDLE_PATHS.keys, { from: 0, to: MAX_MANIFEST_SIZE })).toString('utf8'))
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return []
+    throw error
+  }
+}
+
+/** Whether a bundle is there: an archive by its first bytes, a folder by its manifest. */
+export async function isBundle(path: string): Promise<boolean> {
+  try {
+    const kind = await kindOf(path)
+    await using file = await open(kind === 'folder' ? join(path, BUNDLE_PATHS.manifest) : path, 'r')
+    const { buffer } = await file.read(Buffer.alloc(64), 0, 64, 0)
+    return kind === 'folder'
+      ? buffer.toString('latin1').includes(`"format": "${BUNDLE_FORMAT}"`)
+      : buffer.readUInt32LE(0) === ZIP.local
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return false
+    throw error
+  }
+}
+
+async function kindOf(path: string): Promise<'file' | 'folder'> {
+  try {
+    const found = await stat(path)
+    if (found.isFile()) return 'file'
+    if (found.isDirectory() && (await stat(join(path, BUNDLE_PATHS.manifest))).isFile()) return 'folder'
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error
+  }
+  throw new ApplianceError('STORE_MISSING', `${path} is no bundle, packed or unpacked`)
+}

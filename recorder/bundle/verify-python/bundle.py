@@ -1,0 +1,417 @@
+"""An audit bundle, packed or unpacked: its files, its log, its tables, its figures, its sample. docs/bundles.md.
+
+An archive is unpacked to a temporary folder first, after its names were looked at.
+"""
+
+import base64
+import csv
+import hashlib
+import hmac
+import io
+import json
+import os
+import re
+import tempfile
+import zipfile
+
+from crosscheck import Watch
+from ledger import Entry, is_count, milliseconds
+from merkle import Tree, leaf_hash
+from msgpack import Malformed
+from notes import Checkpoint, MAX_NOTE, Note
+from records import is_regular
+from report import EXITS, Report, worst
+from tape import TapeVerifier
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+TAPE_STATES = ("whole", "recovered", "damaged")
+MAX_MANIFEST = 64 << 20
+MAX_TABLE = 512 << 20
+PIECE = 1 << 20
+csv.field_size_limit(MAX_TABLE)
+
+
+def is_bundle(path):
+    if os.path.isdir(path):
+        return is_regular(os.path.join(path, "manifest.json")) and is_regular(os.path.join(path, "log", "lines.jsonl"))
+    return path.endswith(".zip") and zipfile.is_zipfile(path)
+
+
+def verify_bundle(path, keys_of, progress):
+    """`keys_of(folder)`: the keys to believe, and whose they are. Raises ValueError where an archive is none that a bundle can be."""
+    if os.path.isdir(path):
+        keys, trust = keys_of(path)
+        return dict(Bundle(path, keys, progress).verify(), trust=trust, path=path)
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist()]
+            if len(set(names)) != len(names):
+                raise ValueError("the archive cannot be read: a name is there twice")
+            for info in archive.infolist():
+                if not is_name(info.filename) or info.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError("the archive cannot be read: %r is no file that a bundle has" % info.filename[:80])
+            try:
+                archive.extractall(folder)
+            except zipfile.BadZipFile as error:
+                raise ValueError("the archive cannot be read: %s" % error) from None
+        keys, trust = keys_of(folder)
+        return dict(Bundle(folder, keys, progress).verify(), trust=trust, path=path)
+
+
+def is_name(name):
+    return len(name) <= 400 and all(NAME.fullmatch(part) for part in name.split("/"))
+
+
+class Session:
+    """What the log says of one session of the period."""
+
+    def __init__(self, index, statement):
+        self.open, self.end = index, None
+        self.at, self.header = statement["at"], statement.get("header")
+        self.identity, self.target = statement.get("identity"), statement.get("target")
+        self.closed = self.recovered = self.failed = self.deleted = None
+        self.holds = set()
+
+    def add(self, index, statement):
+        kind = statement["type"]
+        if kind == "hold.set":
+            self.holds.add(statement.get("matter", ""))
+        elif kind == "hold.clear":
+            self.holds.discard(statement.get("matter", ""))
+        elif kind == "session.close":
+            self.closed, self.end = statement, index
+        elif kind == "session.recover":
+            self.recovered, self.end = statement, index
+        elif kind == "recording.failed":
+            self.failed, self.end = statement, index
+        elif kind == "retention.delete":
+            self.deleted, self.end = bool(self.holds), index
+
+    def states(self):
+        """What a row may say of the tape."""
+        if self.deleted is not None:
+            return ("missing",) if self.deleted else ("deleted",)
+        if self.closed is None and self.recovered is not None and self.recovered.get("outcome") == "absent":
+            return ("absent",)
+        if self.closed is not None or self.recovered is not None:
+            return ("whole", "recovered", "missing", "damaged")
+        if self.failed is not None:
+            never = type(self.failed.get("frames")) in (int, float) and self.failed["frames"] == 0
+            return ("absent",) if never else ("damaged",)
+        return ("live",)
+
+
+class Bundle:
+    def __init__(self, folder, keys, progress):
+        self.folder, self.keys, self.progress = folder, keys, progress
+        self.report = Report()
+        self.sessions, self.numbers, self.leaves = {}, {}, {}
+        self.lines = 0
+
+    def verify(self):
+        data = self.whole("manifest.json", MAX_MANIFEST)
+        manifest = self.manifest(data) if data is not None else None
+        if manifest is None:
+            return self.result(None, None, 0, {}, [])
+        made = self.signature(manifest, data)
+        self.files(manifest)
+        self.log(manifest)
+        rows = self.rows("populations/sessions.csv")
+        self.population(rows)
+        self.tables(manifest)
+        self.figures(manifest)
+        sampled = self.sample(manifest, rows)
+        tapes = {}
+        for row in rows:
+            tapes[row["state"]] = tapes.get(row["state"], 0) + 1
+        for state in ("missing", "damaged", "live"):
+            if state in tapes:
+                what = "%d recordings of the population are %s, as the bundle says" % (tapes[state], state)
+                self.report.add("VALID-INCOMPLETE", "ledger", what, "populations/sessions.csv")
+        return self.result(manifest, made, len(rows), tapes, sampled)
+
+    def manifest(self, data):
+        try:
+            manifest = json.loads(data.decode("utf-8"))
+            if manifest["format"] != "sallyport bundle" or manifest["v"] != 1:
+                raise ValueError("no bundle of version 1")
+            for file in manifest["files"]:
+                if not is_name(file["path"]):
+                    raise ValueError("a path that no bundle has")
+            self.period = tuple(milliseconds(manifest["period"][name]) for name in ("from", "to"))
+            self.scope = {name: set(manifest["scope"][name]) for name in ("target", "identity")}
+            assert None not in self.period and is_count(manifest["watermark"]["size"]) and is_count(manifest["lines"]["from"])
+            manifest["lines"]["left"] = [bytes.fromhex(root) for root in manifest["lines"]["left"]]
+            for table in manifest["tables"]:
+                assert is_name(table["file"]) and table["until"] in ("period", "watermark") and isinstance(table["types"], list)
+            for figure in manifest["figures"]:
+                assert is_name(figure["file"]) and isinstance(figure["where"], dict) and is_count(figure["value"])
+            assert isinstance(manifest["sample"]["seed"], str) and is_count(manifest["sample"]["size"])
+            return manifest
+        except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
+            self.report.invalid("record", "the manifest has not the form of version 1", "manifest.json")
+            return None
+
+    def signature(self, manifest, data):
+        obj = "signatures/manifest.note"
+        note = self.tried(obj, Note, self.whole(obj, MAX_NOTE))
+        if note is None:
+            return None
+        kind, signed, *said = note.text.split("\n")
+        digest = hashlib.sha256(data).digest()
+        if kind != "sallyport.bundle/v1" or signed != base64.b64encode(digest).decode():
+            self.report.invalid("signature", "what was signed is another manifest", obj)
+        if not self.signers(note, manifest["watermark"]["origin"], "signature", "manifest", obj):
+            return None
+        return ", ".join(line for line in said if line)
+
+    def signers(self, note, origin, part, what, obj):
+        signers = note.signers(origin, self.keys)
+        if signers is None:
+            self.report.invalid(part, "a signature of the %s is wrong" % what, obj)
+        elif signers == 0:
+            self.report.add("UNVERIFIABLE", part, "the %s is signed by no trusted key" % what, obj)
+        return signers
+
+    def files(self, manifest):
+        listed = {file["path"] for file in manifest["files"]}
+        for folder, folders, names in os.walk(self.folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = os.path.relpath(folder, self.folder).replace(os.sep, "/")
+            for name in names:
+                path = name if inside == "." else "%s/%s" % (inside, name)
+                if path not in listed and path != "manifest.json" and not path.startswith("signatures/") and name[0] != ".":
+                    self.report.invalid("checksum", "the manifest does not know this file", path)
+        for file in manifest["files"]:
+            digest, size = hashlib.sha256(), 0
+            for piece in self.pieces(file["path"]):
+                digest.update(piece)
+                size += len(piece)
+            if size != file["size"] or digest.hexdigest() != file["sha256"]:
+                self.report.invalid("checksum", "the file is missing, or is not the one that was signed", file["path"])
+
+    def log(self, manifest):
+        watermark, obj = manifest["watermark"], "log/checkpoint"
+        checkpoint = self.tried(obj, Checkpoint, self.whole(obj, MAX_NOTE))
+        if checkpoint is not None:
+            self.signers(checkpoint.note, checkpoint.origin, "checkpoint", "checkpoint", obj)
+            told = (checkpoint.origin, checkpoint.size, checkpoint.root.hex())
+            if told != (watermark["origin"], watermark["size"], watermark["root"]):
+                self.report.invalid("checkpoint", "the checkpoint is not the manifest's watermark", obj)
+        first, left = manifest["lines"]["from"], manifest["lines"]["left"]
+        tree = Tree.behind(first, left)
+        if tree is None:
+            what = "what stands before the first line is not as many subtrees as it must be"
+            self.report.invalid("entry", what, "manifest.json")
+            return
+        bad = strangers = 0
+        for line in self.log_lines():
+            index = tree.size
+            tree.add(leaf_hash(line))
+            try:
+                entry = Entry(line)
+            except Malformed:
+                continue
+            key = entry.key(self.keys)
+            if key is None:
+                strangers += 1
+            elif not key.verify(entry.signed, entry.signature):
+                bad += 1
+            else:
+                self.entry(index, entry.statement)
+        obj = "log/lines.jsonl"
+        if tree.size != watermark["size"] or tree.root().hex() != watermark["root"]:
+            what = "the lines are not those of the watermark: one was changed, moved, added or taken out"
+            self.report.invalid("entry", what, obj)
+        self.lines = tree.size - first
+        if bad:
+            self.report.invalid("entry", "%d entries are not what their writers have signed" % bad, obj)
+        if strangers:
+            self.report.add("UNVERIFIABLE", "entry", "%d entries are signed by keys that are not trusted" % strangers, obj)
+        for gateway, numbers in self.numbers.items():
+            gaps = ["%d-%d" % pair for pair in numbers[1]][:100]
+            if gaps:
+                what = "the session numbers of %s have gaps or repetitions: %s" % (gateway, ", ".join(gaps))
+                self.report.invalid("numbering", what, obj)
+
+    def entry(self, index, statement):
+        within = self.period[0] <= milliseconds(statement["at"]) < self.period[1]
+        self.leaves.setdefault(statement["type"], []).append((index, within))
+        session = statement.get("session")
+        if statement["type"] == "session.open":
+            if not within or not isinstance(session, str) or not is_count(statement.get("number")):
+                return
+            number = statement["number"]
+            last, gaps = self.numbers.get(statement["gateway"], (number - 1, []))
+            if number != last + 1:
+                gaps.append((last, number))
+            self.numbers[statement["gateway"]] = (max(last, number), gaps)
+            if all(not names or statement.get(name) in names for name, names in self.scope.items()):
+                self.sessions[session] = Session(index, statement)
+        elif isinstance(session, str) and session in self.sessions:
+            self.sessions[session].add(index, statement)
+
+    def population(self, rows):
+        obj, seen = "populations/sessions.csv", set()
+        for row in rows:
+            session = self.sessions.get(row["session"])
+            if session is None or row["session"] in seen:
+                what = "%s is not a session that the log opened in the period, or is there twice" % row["session"]
+                self.report.invalid("ledger", what, obj)
+            elif not self.is_row_of(row, session):
+                self.report.invalid("ledger", "the row of %s is not what the log says" % row["session"], obj)
+            seen.add(row["session"])
+        absent = [session for session in self.sessions if session not in seen]
+        if absent:
+            what = "%d sessions that the log opened are not in the population, %s among them" % (len(absent), absent[0])
+            self.report.invalid("ledger", what, obj)
+
+    @staticmethod
+    def is_row_of(row, session):
+        end = "" if session.end is None else str(session.end)
+        told = (str(session.open), end, session.at, session.identity, session.target)
+        if row["state"] not in session.states():
+            return False
+        if tuple(row.get(name) for name in ("open_entry", "end_entry", "opened_at", "identity", "target")) != told:
+            return False
+        whole = row["state"] == "whole" and session.closed is not None
+        return not whole or row.get("frames") == str(session.closed.get("frames"))
+
+    def tables(self, manifest):
+        for table in manifest["tables"]:
+            wanted = sorted(
+                index
+                for kind in table["types"]
+                for index, within in self.leaves.get(kind, [])
+                if within or table["until"] == "watermark"
+            )
+            found = [row.get("entry") for row in self.rows(table["file"])]
+            if found != [str(index) for index in wanted]:
+                what = "the table has %d rows, the log %d such entries, or others" % (len(found), len(wanted))
+                self.report.invalid("ledger", what, table["file"])
+
+    def figures(self, manifest):
+        for figure in manifest["figures"]:
+            value = 0
+            for row in self.rows(figure["file"]):
+                if all(row.get(column) == text for column, text in figure["where"].items()):
+                    value += 1 if "sum" not in figure else int(row.get(figure["sum"]) or 0)
+            if value != figure["value"]:
+                what = "figure %s is %s, and counted again %d" % (figure["id"], figure["value"], value)
+                self.report.invalid("index", what, figure["file"])
+
+    def sample(self, manifest, rows):
+        seed = manifest["sample"]["seed"].encode()
+        order = sorted(
+            (hmac.new(seed, row["session"].encode(), hashlib.sha256).hexdigest(), row["session"]) for row in rows
+        )
+        drawn = [session for _, session in order[: manifest["sample"]["size"]]]
+        data = self.whole("sample/selection.json", MAX_MANIFEST)
+        try:
+            chosen = None if data is None else json.loads(data.decode("utf-8"))["chosen"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            chosen = None
+        if chosen != drawn:
+            what = "the sample is not the one that its seed draws from the population"
+            self.report.invalid("order", what, "sample/selection.json")
+        states = {row["session"]: row["state"] for row in rows}
+        tapes = []
+        for session in drawn:
+            if session in self.sessions and states[session] in TAPE_STATES:
+                tapes.append(self.tape(session))
+        folder = os.path.join(self.folder, "tapes")
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if name not in drawn:
+                self.report.invalid("order", "a tape that was not drawn", "tapes/%s/" % name)
+        return tapes
+
+    def tape(self, session):
+        folder, facts, watch = os.path.join(self.folder, "tapes", session), self.sessions[session], Watch(0)
+        if not os.path.isdir(folder):
+            self.report.invalid("segment", "the tape of a session that was drawn is missing", "tapes/%s/" % session)
+            return {"session": session, "verdict": "INVALID", "exit": EXITS["INVALID"], "state": "missing", "problems": []}
+        tape = TapeVerifier(folder, session, self.keys, self.progress, watch).verify()
+        said = []
+        if watch.header is not None and watch.header != facts.header:
+            said.append("the tape's header is not the one the session was opened with")
+        closed = facts.closed
+        if closed is not None and (tape["root"], tape["chunks"]) != (closed.get("root"), closed.get("chunks")):
+            told = (closed.get("chunks"), closed.get("root"), tape["chunks"], tape["root"])
+            said.append("the log says %s chunks with root %s, the tape has %s with %s" % told)
+        for what in said:
+            place = {"verdict": "INVALID", "part": "ledger", "what": what, "object": "tapes/%s/" % session}
+            tape["problems"].append(place)
+        if said:
+            tape.update(verdict="INVALID", exit=EXITS["INVALID"])
+        return tape
+
+    def rows(self, path):
+        data = self.whole(path, MAX_TABLE)
+        try:
+            text = io.StringIO((data or b"").decode("utf-8"), newline="")
+            rows = []
+            for row in csv.DictReader(text, strict=True):
+                if None in row or None in row.values():
+                    raise ValueError("a record of another length")
+                # An apostrophe keeps spreadsheets from taking a text for a formula.
+                rows.append({name: cell[1:] if cell.startswith("'") else cell for name, cell in row.items()})
+            return rows
+        except (ValueError, csv.Error) as error:
+            self.report.invalid("record", str(error), path)
+            return []
+
+    def log_lines(self):
+        rest = b""
+        for piece in self.pieces("log/lines.jsonl"):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
+
+    def pieces(self, path):
+        place = os.path.join(self.folder, *path.split("/"))
+        if not is_regular(place):
+            return
+        with open(place, "rb") as file:
+            while piece := file.read(PIECE):
+                self.progress(len(piece))
+                yield piece
+
+    def whole(self, path, limit):
+        place = os.path.join(self.folder, *path.split("/"))
+        if not is_regular(place):
+            self.report.invalid("checksum", "the file is missing", path)
+            return None
+        with open(place, "rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            self.report.invalid("checksum", "the file has more than %d bytes" % limit, path)
+            return None
+        return data
+
+    def tried(self, path, read, data):
+        try:
+            return None if data is None else read(data)
+        except Malformed as error:
+            self.report.invalid("record", str(error), path)
+            return None
+
+    def result(self, manifest, made, sessions, tapes, sampled):
+        verdict = worst([self.report.verdict()] + [tape["verdict"] for tape in sampled])
+        about = ("period", "framework", "scope", "watermark", "sample", "verified")
+        return {
+            "verdict": verdict,
+            "exit": EXITS[verdict],
+            "manifest": manifest and {name: manifest.get(name) for name in about},
+            "made": made,
+            "signed": made is not None,
+            "files": len(manifest["files"]) if manifest else 0,
+            "lines": self.lines,
+            "sessions": sessions,
+            "tapes": tapes,
+            "figures": len(manifest["figures"]) if manifest else 0,
+            "sampled": sampled,
+            "problems": self.report.problems,
+            "problemCount": self.report.count,
+        }
+

@@ -1,0 +1,95 @@
+import type { SessionDetail, StatementPage, StatementRow, TapeObjects, Trust } from '../../schemas/api.ts'
+import { BUNDLE_PATHS } from '../../schemas/bundle.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { ZipSource } from '../../schemas/verify/zip.ts'
+import { ApiError } from '../data/api.ts'
+import { type BlobObject, BlobObjects } from '../data/blob-objects.ts'
+import type { ReplayApi } from '../pages/replay.ts'
+
+/** What the bundle says of a recording, beside the recording. */
+interface Described {
+  readonly session: SessionDetail
+  readonly statements: readonly StatementRow[]
+}
+
+/** An audit bundle that somebody opened: its folder, or its archive, which is read where it lies. */
+export class OfflineBundle implements ReplayApi {
+  readonly #files: ReadonlyMap<string, Blob>
+  /** Whose recordings are here, in the order they were drawn. */
+  readonly sessions: readonly string[]
+  readonly #keys: string
+
+  private constructor(files: ReadonlyMap<string, Blob>, sessions: readonly string[], keys: string) {
+    this.#files = files
+    this.sessions = sessions
+    this.#keys = keys
+  }
+
+  /** `files` by their paths in the bundle. `keys`: a gateway.pub that did not come with it; '' for the one that did. */
+  static async open(files: ReadonlyMap<string, Blob>, keys: string): Promise<OfflineBundle> {
+    const selection = files.get(BUNDLE_PATHS.sample)
+    if (selection === undefined || !files.has(BUNDLE_PATHS.manifest))
+      throw new ApplianceError('STORE_MISSING', 'this is no audit bundle: choose its folder, or its .zip')
+    const { chosen }: { readonly chosen: readonly string[] } = JSON.parse(await selection.text())
+    const here = chosen.filter((id) => files.has(`sample/${id}/session.json`))
+    return new OfflineBundle(files, here, keys.trim() === '' ? ((await files.get(BUNDLE_PATHS.keys)?.text()) ?? '') : keys)
+  }
+
+  blobsOf(id: string): readonly BlobObject[] {
+    const prefix = `tapes/${id}/`
+    return [...this.#files].flatMap(([path, blob]) =>
+      path.startsWith(prefix) ? [{ name: path.slice(prefix.length), blob }] : [],
+    )
+  }
+
+  async session(id: string): Promise<SessionDetail> {
+    return (await this.#described(id)).session
+  }
+
+  async statements(id: string): Promise<StatementPage> {
+    const { statements } = await this.#described(id)
+    return { statements: [...statements], next: null, lag: { state: 'following', sessions: 0, behindMs: 0 } }
+  }
+
+  async trust(): Promise<Trust> {
+    const keys = this.#keys.split('\n').flatMap((line) => {
+      const [gateway, spki] = line.trim().split(/\s+/)
+      return gateway === undefined || spki === undefined ? [] : [{ gateway, algorithm: '', keyId: '', spki }]
+    })
+    return { keys }
+  }
+
+  objects(id: string): Promise<TapeObjects> {
+    return new BlobObjects(this.blobsOf(id)).objects(id)
+  }
+
+  /** Nothing goes on in a bundle. */
+  events(): void {}
+
+  async kill(): Promise<never> {
+    throw new ApiError('API_FORBIDDEN', 0, 'A recording in a bundle has ended.')
+  }
+
+  async #described(id: string): Promise<Described> {
+    const file = this.#files.get(`sample/${id}/session.json`)
+    if (file === undefined) throw new ApiError('API_UNKNOWN', 404, 'The bundle has no such recording.')
+    return JSON.parse(await file.text()) as Described // written by the bundle's maker; shown as text, whatever is in it
+  }
+}
+
+/** The files of a folder that was chosen, by their paths within it; of an archive, where it is one. */
+export async function bundleFilesOf(chosen: readonly File[]): Promise<ReadonlyMap<string, Blob>> {
+  const [first] = chosen
+  if (first !== undefined && chosen.length === 1 && first.webkitRelativePath === '') {
+    const read = async (from: number, to: number): Promise<Uint8Array> =>
+      new Uint8Array(await first.slice(from, to).arrayBuffer())
+    const zip = await ZipSource.open({ size: first.size, read })
+    return new Map(
+      zip.names().map((name) => {
+        const { from, size } = zip.place(name)
+        return [name, first.slice(from, from + size)]
+      }),
+    )
+  }
+  return new Map(chosen.map((file) => [file.webkitRelativePath.split('/').slice(1).join('/'), file]))
+}

@@ -1,0 +1,41 @@
+import { BUNDLE_PATHS } from '../../schemas/bundle.ts'
+import type { GatewayKey } from '../../schemas/verify/tools.ts'
+import { type BundleTools, type BundleVerification, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
+import { ZipSource } from '../../schemas/verify/zip.ts'
+import { webHasher, webTools } from '../data/web-tools.ts'
+import { keysBeside, type PickedFile, sourceOf } from './folder.ts'
+
+const tools: BundleTools = { ...webTools, hasher: webHasher }
+
+/** The first bytes of a ZIP archive. */
+const ARCHIVE = 'PK\x03\x04'
+
+export async function isArchive(file: PickedFile): Promise<boolean> {
+  return new TextDecoder('latin1').decode(await file.read(0, ARCHIVE.length)) === ARCHIVE
+}
+
+/** The files in an archive, by name. Rejects TAPE_MALFORMED where it is not one that a bundle can be. */
+export async function filesInArchive(file: PickedFile): Promise<ReadonlyMap<string, PickedFile>> {
+  const zip = await ZipSource.open({ size: await file.size(), read: (from, to) => file.read(from, to) })
+  return new Map(
+    zip.names().map((name) => {
+      const { from, size } = zip.place(name)
+      return [name, { size: async () => size, read: (first, to) => file.read(from + first, from + Math.min(to, size)) }]
+    }),
+  )
+}
+
+/** Whether these files are a bundle that was unpacked. */
+export function isBundleFolder(files: ReadonlyMap<string, PickedFile>): boolean {
+  return files.has(BUNDLE_PATHS.manifest) && files.has(BUNDLE_PATHS.lines)
+}
+
+export async function verifyBundleFiles(
+  files: ReadonlyMap<string, PickedFile>,
+  keys: readonly GatewayKey[] | undefined,
+  onRead: (bytes: number) => void = () => undefined,
+): Promise<BundleVerification & { readonly trust: 'given' | 'beside' }> {
+  const source = sourceOf(files, [...files.keys()].sort(), onRead)
+  const result = await verifyBundle(source, tools, keys ?? (await keysBeside(files)))
+  return { ...result, trust: keys === undefined ? 'beside' : 'given' }
+}
