@@ -212,13 +212,15 @@ function credentialProblems({ credential, protocol, host, hosts, tls }: Config['
   const add = (at: string[], message: string): void => void problems.push({ at: ['credential', ...at], message })
   if ([password, keyVault, managedIdentity].filter((source) => source !== undefined).length > 1)
     add([], 'give one of password, keyVault and managedIdentity')
-  const http = protocol === 'http'
+  const http = protocol === 'http' || protocol === 'kubernetes'
   if (credential.user === undefined && !http) add([], `${protocol} logs in by name: user is missing`)
   if (credential.header !== undefined && !http) add(['header'], `headers are http's, not ${protocol}'s`)
+  if (credential.impersonate !== undefined && protocol !== 'kubernetes')
+    add(['impersonate'], `impersonation is of kubernetes, not of ${protocol}`)
   if (hosts !== undefined && !http)
     problems.push({ at: ['hosts'], message: `hosts are http's: ${protocol} targets are asked for by name` })
   if (managedIdentity !== undefined && protocol !== 'postgres' && !http)
-    add(['managedIdentity'], `tokens are for postgres and http, not for ${protocol}`)
+    add(['managedIdentity'], `tokens are for postgres, http and kubernetes, not for ${protocol}`)
   if (managedIdentity !== undefined && http !== (managedIdentity.scope !== undefined))
     add(['managedIdentity'], http ? 'scope is missing: whose API the token is for' : `${protocol} has one scope: leave it out`)
   // The token goes as a password in the clear, and opens whatever the identity may open.

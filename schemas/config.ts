@@ -147,12 +147,22 @@ const Target = Type.Object(
             { ...closed, description: 'The password is a secret of Azure Key Vault' },
           ),
         ),
+        impersonate: Type.Optional(
+          Type.Object(
+            {
+              prefix: Type.Optional(
+                Type.String({ pattern: '^[A-Za-z0-9:@._-]{1,64}$', description: 'Stands before the names of user and groups' }),
+              ),
+            },
+            { ...closed, description: 'kubernetes: each request is made in the name of the one who asks, and its groups' },
+          ),
+        ),
         managedIdentity: Type.Optional(
           Type.Object(
             {
               ...AzureIdentity,
               scope: Type.Optional(
-                Type.String({ pattern: '^[a-zA-Z0-9:/._-]{1,200}$', description: 'http: whose API it opens' }),
+                Type.String({ pattern: '^[a-zA-Z0-9:/._-]{1,200}$', description: 'http, kubernetes: whose API it opens' }),
               ),
             },
             { ...closed, description: 'The password is a token: Azure Database for PostgreSQL with Entra, or an API' },
@@ -276,6 +286,7 @@ export const Config = Type.Object(
         postgres: Type.Optional(Listener),
         ssh: Type.Optional(SshListener(Listener.properties.address)),
         http: Type.Optional(Listener),
+        kubernetes: Type.Optional(Listener),
         echo: Type.Optional(Listener),
       },
       { ...closed, minProperties: 1 },

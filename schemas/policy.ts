@@ -108,6 +108,12 @@ export const Match = Type.Object(
     path: Type.Optional(Globs),
     route: Type.Optional(Globs),
     content_type: Type.Optional(Globs),
+    resource: Type.Optional(Globs),
+    api_group: Type.Optional(
+      Type.Union([Type.String({ maxLength: 200 }), Type.Array(Type.String({ maxLength: 200 }), { minItems: 1 })]),
+    ),
+    namespace: Type.Optional(Globs),
+    name: Type.Optional(Globs),
     rpc_method: Type.Optional(Globs),
     tool: Type.Optional(Globs),
     graphql: Type.Optional(Globs),

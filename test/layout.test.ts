@@ -193,7 +193,10 @@ test('every protocol folder has the same shape', () => {
     const has = (file: string): boolean => existsSync(join(ROOT, 'gateway/protocols', name, file))
     assert.ok(has('index.ts'), `${name}/index.ts: the face of the protocol`)
     assert.ok(has('README.md'), `${name}/README.md: what is inspected, what is refused, the states`)
-    assert.ok(['wire.ts', 'channels.ts', 'exchange.ts', 'streams.ts'].some(has), `${name}: where bytes become messages`)
+    assert.ok(
+      ['wire.ts', 'channels.ts', 'exchange.ts', 'streams.ts', 'dialect.ts'].some(has),
+      `${name}: where bytes become messages, or what an HTTP request means`,
+    )
   }
 })
 

@@ -30,6 +30,7 @@ const MAX_PAUSE_MS = 3_000
 
 const VIEWS: Readonly<Record<ProtocolName, () => Promise<View>>> = {
   http: async () => new (await import('../../schemas/views/http.ts')).HttpView(),
+  kubernetes: async () => new (await import('../../schemas/views/kubernetes.ts')).KubernetesView(),
   postgres: async () => new (await import('../../schemas/views/postgres.ts')).PostgresView(),
   ssh: async () => new (await import('../../schemas/views/ssh.ts')).SshView(),
   echo: async () => new (await import('../../schemas/views/echo.ts')).EchoView(),

@@ -5,6 +5,8 @@ export interface Credential {
   readonly password?: string
   /** The HTTP header that takes the password as it is. */
   readonly header?: string
+  /** Of a Kubernetes target: requests are made in the name of the one who asks. */
+  readonly impersonate?: { readonly prefix?: string }
   /** PEM, for targets that ask for a client certificate. */
   readonly certificate?: { readonly cert: string; readonly key: string }
   /** In OpenSSH format, for targets that ask for a key. */

@@ -19,12 +19,13 @@ export type CredentialSource = ConfiguredTarget['credential'] & {
  * is gone since the start; the message names the source, never its content.
  */
 export async function readCredential(source: CredentialSource, env: NodeJS.ProcessEnv): Promise<Credential> {
-  const { user = '', header, certificate, privateKey, hostKeys, from } = source
+  const { user = '', header, impersonate, certificate, privateKey, hostKeys, from } = source
   try {
     const password = await passwordOf(source, env)
     return {
       user,
       ...(header === undefined ? {} : { header }),
+      ...(impersonate === undefined ? {} : { impersonate }),
       tls: await tlsOf(source),
       ...(password === undefined ? {} : { password }),
       ...(privateKey === undefined ? {} : { privateKey: `${await readSecret(privateKey, from, env)}\n` }),

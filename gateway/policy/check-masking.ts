@@ -2,6 +2,7 @@ import type { PolicyFile, PolicyTest } from '../../schemas/policy.ts'
 import { type OwnPattern, ownDetectors } from '../masking/own.ts'
 import { ENTITY_NAMES } from '../masking/rules.ts'
 import { globs } from './globs.ts'
+import { SECRET_LABEL } from './kubernetes/request-info.ts'
 import { readPattern } from './patterns.ts'
 import { listOf } from './quantities.ts'
 import { type Report, suggestion } from './report.ts'
@@ -12,7 +13,7 @@ export function checkMasking(file: PolicyFile, report: Report): void {
   for (const name of Object.keys(file.detectors ?? {})) {
     if (!entities.includes(name)) report(['detectors', name], `there is no detector of this name${suggestion(name, entities)}`)
   }
-  const labels = Object.keys(file.labels ?? {})
+  const labels = [...Object.keys(file.labels ?? {}), SECRET_LABEL]
   for (const [id, label] of Object.entries(file.labels ?? {})) {
     if (label.columns === undefined && label.names === undefined)
       report(['labels', id], 'names no column: give `columns` or `names`')

@@ -5,6 +5,7 @@ import { checkMasking, checkTestShapes } from './check-masking.ts'
 import { compileCondition } from './condition.ts'
 import { globs } from './globs.ts'
 import { compileHours, minutesOf } from './hours.ts'
+import { KUBERNETES_VERBS } from './kubernetes/request-info.ts'
 import { isVerb } from './match.ts'
 import { packNamed, packUse, rulesOf } from './packs/index.ts'
 import { durationMs, listOf } from './quantities.ts'
@@ -92,7 +93,7 @@ function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyCont
   if (match === undefined) return
   checkLabels(match, file, [...path, 'match', 'labels'], report)
   checkKinds(rule, protocols, path, report)
-  checkContradictions(match, [...path, 'match'], report)
+  checkContradictions(match, protocols, [...path, 'match'], report)
 }
 
 /** The week has to have a minute in which the rule holds. */
@@ -201,9 +202,12 @@ function checkKinds(rule: Rule, protocols: readonly ProtocolName[], path: Path, 
   report([...path, 'match'], 'no protocol has all of these facts: the rule could never fire')
 }
 
-function checkContradictions(match: Match, path: Path, report: Report): void {
+function checkContradictions(match: Match, protocols: readonly ProtocolName[], path: Path, report: Report): void {
   const verbs = listOf(match.verb).map((verb) => verb.toUpperCase())
-  const all = [...VERBS]
+  const all = [
+    ...(protocols.includes('postgres') ? VERBS : []),
+    ...(protocols.includes('kubernetes') ? KUBERNETES_VERBS.map((verb) => verb.toUpperCase()) : []),
+  ]
   for (const verb of verbs) {
     if (!all.some((known) => isVerb(known, [verb])))
       report([...path, 'verb'], `no statement has the verb "${verb}"${suggestion(verb, all)}`)

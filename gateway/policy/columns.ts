@@ -17,6 +17,8 @@ export interface ColumnLabel {
 export interface ColumnLabels {
   /** Some rule asks which labels a statement touches: only then is it worth finding out. */
   readonly asked: boolean
+  /** Whether this identity is exempt from the label of that id, one the gateway gives itself among them. */
+  exempts(label: string): boolean
   /** No label holds for this identity: nothing needs to be looked up. */
   readonly empty: boolean
   /** Of a column whose origin is known; names are as the catalog has them. */
@@ -65,6 +67,7 @@ export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels
   }
   return {
     asked: asksForLabels(file),
+    exempts: (label) => free.some((fits) => fits(label)),
     empty: compiled.length === 0,
     labelFor: ({ schema, table, column }) => {
       const path = `${schema}.${table}.${column}`

@@ -17,11 +17,19 @@ export interface Surroundings {
 export type Matches = (facts: Facts, around: Surroundings, kind: string) => boolean
 type Flag = keyof Facts & string
 
-/** One test for all the fields of a match but `kind`, which picks the messages it is asked about. */
-export function compileMatch(match: Match): Matches {
+/**
+ * One test for all the fields of a match but `kind`, which picks the messages it is asked about. `permits`: what fits is allowed, so that
+ * what may be something else does not fit.
+ */
+export function compileMatch(match: Match, permits = false): Matches {
   const tests: Matches[] = []
   const verbs = listOf(match.verb).map((verb) => verb.toUpperCase())
-  if (verbs.length > 0) tests.push((facts) => names(facts, 'verbs').some((verb) => isVerb(verb, verbs)))
+  if (verbs.length > 0)
+    tests.push((facts) =>
+      typeof facts['verb'] === 'string'
+        ? verbs.includes(facts['verb'].toUpperCase())
+        : names(facts, 'verbs').some((verb) => isVerb(verb, verbs)),
+    )
   if (match.relations !== undefined) tests.push(relationTest(listOf(match.relations)))
   if (match.columns !== undefined) tests.push(listTest('columns', globs(match.columns)))
   if (match.labels !== undefined) tests.push(listTest('labels', globs(match.labels)))
@@ -32,6 +40,12 @@ export function compileMatch(match: Match): Matches {
   for (const name of ['path', 'route', 'content_type'] as const) {
     const patterns = match[name]
     if (patterns !== undefined) tests.push(wordTest(name, globs(patterns)))
+  }
+  if (match.resource !== undefined) tests.push(wordTest('resource', globs(match.resource)))
+  if (match.api_group !== undefined) tests.push(wordTest('api_group', globs(match.api_group)))
+  for (const name of ['namespace', 'name'] as const) {
+    const patterns = match[name]
+    if (patterns !== undefined) tests.push(placeTest(name, globs(patterns), permits))
   }
   for (const name of ['rpc_method', 'tool', 'graphql'] as const) {
     const patterns = match[name]
@@ -95,6 +109,15 @@ function names(facts: Facts, name: string): readonly string[] {
 function wordTest(name: string, fits: Fits): Matches {
   return (facts) => {
     const value = facts[name]
+    return typeof value === 'string' && fits(value)
+  }
+}
+
+/** Of a request about all of them (`*`), which is about each: one that is to be stopped is among them, one that is allowed is not all. */
+function placeTest(name: string, fits: Fits, permits: boolean): Matches {
+  return (facts) => {
+    const value = facts[name]
+    if (value === '*' && !permits) return true
     return typeof value === 'string' && fits(value)
   }
 }

@@ -55,7 +55,7 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
     reason: rule.reason ?? `rule ${rule.id} ${rule.action === 'hold' ? 'asks for an approval' : 'does not allow this'}`,
     hint: rule.hint,
     hold: rule.action === 'hold' ? holdOf(rule.approval, file) : undefined,
-    matches: compileAsked(asked, rule.when),
+    matches: compileAsked(asked, rule.when, rule.action === 'allow'),
     asksStatement: Object.keys(asked).length > 0 || rule.when !== undefined,
     awake: compileAwake(rule),
     threshold: rule.threshold === undefined ? undefined : compileThreshold(rule.threshold),
@@ -80,8 +80,8 @@ function compileThreshold({
 }
 
 /** What a rule asks of a message's facts; the condition, which costs most, last. */
-function compileAsked(match: Match, when: string | undefined): Matches {
-  const fits = compileMatch(match)
+function compileAsked(match: Match, when: string | undefined, permits: boolean): Matches {
+  const fits = compileMatch(match, permits)
   if (when === undefined) return fits
   const condition = compileCondition(when)
   return (facts, around, kind) => fits(facts, around, kind) && condition(facts, kind, around.place)

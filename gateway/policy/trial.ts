@@ -3,6 +3,7 @@ import type { ProtocolName } from '../../schemas/session.ts'
 import type { Message, Redacted, Side } from '../message.ts'
 import type { ColumnLabels } from './columns.ts'
 import { requestFacts } from './http/facts.ts'
+import { kubernetesFacts } from './kubernetes/request-info.ts'
 import { shellFacts } from './shell/facts.ts'
 import { isUnread, readFacts, sqlFacts } from './sql/facts.ts'
 import { mayWrite, statementHoldsMask } from './sql/masked-write.ts'
@@ -60,6 +61,8 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
     }
     case 'http':
       return new TrialMessage('client', 'request', bytes, 0, httpFacts(text))
+    case 'kubernetes':
+      return kubernetesMessage(text)
     case 'ssh':
       return new TrialMessage('client', 'exec', bytes, 0, { ...shellFacts(text), command: text })
     case 'echo':
@@ -69,16 +72,33 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
   }
 }
 
+/** `METHOD /path?query` and a body like a request of HTTP, or `exec NAMESPACE/POD -- COMMAND`. */
+function kubernetesMessage(text: string): TrialMessage {
+  const bytes = Buffer.from(text)
+  const exec = /^exec\s+([a-z0-9.-]+)\/([a-z0-9.-]+)\s+--\s+(.+)$/s.exec(text.trim())
+  if (exec !== null) {
+    const [, namespace = '', name = '', command = ''] = exec
+    const target = `/api/v1/namespaces/${namespace}/pods/${name}/exec`
+    const about = kubernetesFacts({ method: 'POST', target, contentType: '', body: undefined })
+    return new TrialMessage('client', 'exec', bytes, 0, { ...about, ...shellFacts(command), command })
+  }
+  return new TrialMessage('client', 'request', bytes, 0, kubernetesFacts(askedOf(text)))
+}
+
 /** `METHOD /path?query`, and behind an empty line a body, JSON where it begins like it. */
 function httpFacts(text: string): Facts {
+  return requestFacts(askedOf(text))
+}
+
+function askedOf(text: string): Parameters<typeof requestFacts>[0] {
   const [line = '', body] = text.split(/\n\n(.*)/s, 2)
   const [method = '', target = '/'] = line.trim().split(/\s+/, 2)
-  return requestFacts({
+  return {
     method: method.toUpperCase(),
     target,
     contentType: /^\s*[[{]/.test(body ?? '') ? 'application/json' : '',
     body: Buffer.from(body ?? ''),
-  })
+  }
 }
 
 /** Its whole result in one message; `bytes` of rows, of the same size each. */

@@ -69,10 +69,26 @@ const HTTP_FACTS = new Set<keyof Match>([
   'size',
 ])
 
+const KUBERNETES_FACTS: readonly (keyof Match)[] = [
+  'kind',
+  'verb',
+  'resource',
+  'api_group',
+  'namespace',
+  'name',
+  'method',
+  'path',
+  'content_type',
+  'masked_write',
+  'size',
+]
+
 const KIND_ONLY = new Set<keyof Match>(['kind'])
 
 const SSH_FILES = ['file-download', 'file-upload', 'file']
 const SSH_FORWARDS = ['forward-output', 'forward-input']
+/** Of exec, attach and port-forward. */
+const STREAMS = ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input', 'forward-output', 'forward-input'] as const
 
 /** Keep in step with the README of each protocol folder. */
 export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
@@ -105,6 +121,24 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
       'ws-output': KIND_ONLY,
     },
   },
+  kubernetes: {
+    asking: new Set(['request', 'exec', 'attach', 'port-forward']),
+    counted: ['response-body', 'response', 'request-body', ...STREAMS],
+    answers: ['response', 'response-body', 'stdout', 'stderr', 'terminal-output'],
+    fromClient: new Set(['request-body', 'stdin', 'terminal-input', 'forward-input']),
+    concurrent: true,
+    facts: {
+      request: new Set(KUBERNETES_FACTS),
+      exec: new Set<keyof Match>([...KUBERNETES_FACTS, 'pty', ...SHELL_MATCHES]),
+      attach: new Set<keyof Match>([...KUBERNETES_FACTS, 'pty']),
+      'port-forward': new Set(KUBERNETES_FACTS),
+      'request-body': KIND_ONLY,
+      response: KIND_ONLY,
+      'response-body': KIND_ONLY,
+      ...Object.fromEntries(STREAMS.map((kind) => [kind, KIND_ONLY])),
+    },
+    guard: kubernetesGuard,
+  },
   ssh: {
     asking: new Set(['exec', 'shell', 'subsystem', 'forward', 'file']),
     counted: ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input', ...SSH_FILES, ...SSH_FORWARDS],
@@ -135,6 +169,26 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
     fromClient: new Set(),
     facts: { say: new Set<keyof Match>(['kind', 'text', 'size']), echo: KIND_ONLY },
   },
+}
+
+/** A tunnel leads around what is recorded, whatever its name; an agent with a terminal can do what no command line tells. */
+function kubernetesGuard(kind: string, facts: Facts, who: Identity['kind']): Guard | undefined {
+  const { resource } = facts
+  if (kind === 'port-forward' || (typeof resource === 'string' && resource.endsWith('/proxy'))) {
+    return {
+      id: 'policy.forward',
+      reason: kind === 'port-forward' ? 'forwarding is not allowed here' : 'the API server is not to be used as a proxy here',
+      hint: 'connect to the service itself: the gateway serves targets by name',
+    }
+  }
+  if (who === 'agent' && (kind === 'exec' || kind === 'attach') && facts['pty'] === true) {
+    return {
+      id: 'policy.agent-terminal',
+      reason: 'agents get no terminal and no interactive shell here',
+      hint: 'give each command behind `--`, without -t',
+    }
+  }
+  return undefined
 }
 
 /** A forward leads around what is recorded; an agent with a terminal can do what no command line tells. */

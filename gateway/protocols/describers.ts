@@ -1,5 +1,6 @@
 import type { Describers } from '../../recorder/catalog/describe.ts'
 import { HttpDescriber } from './http/describe.ts'
+import { KubernetesDescriber } from './kubernetes/describe.ts'
 import { PostgresDescriber } from './postgres/describe.ts'
 import { SshDescriber } from './ssh/describe.ts'
 
@@ -13,6 +14,7 @@ export const describers: Describers = {
           [{ told: 'statement', kind: 'say', text: Buffer.from(body.subarray(5)).toString('utf8'), answer: null }],
   }),
   http: () => new HttpDescriber(),
+  kubernetes: () => new KubernetesDescriber(),
   postgres: () => new PostgresDescriber(),
   ssh: () => new SshDescriber(),
 }

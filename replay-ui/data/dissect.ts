@@ -24,6 +24,8 @@ export function dissect(protocol: ProtocolName, frame: Frame): Field[] {
       return dissectPostgres(frame.dir, frame.kind, body)
     case 'http':
       return dissectHttp(body)
+    case 'kubernetes':
+      return isStream(frame.kind) ? [field(0, frame.kind, `${body.length} bytes`, 0, body.length)] : dissectHttp(body)
     case 'ssh':
       return [field(0, frame.kind, `${body.length} bytes`, 0, body.length)]
     case 'echo':
@@ -31,6 +33,10 @@ export function dissect(protocol: ProtocolName, frame: Frame): Field[] {
     default:
       return protocol satisfies never
   }
+}
+
+function isStream(kind: string): boolean {
+  return kind !== 'exec' && kind !== 'attach' && kind !== 'port-forward' && kind !== 'request' && kind !== 'response'
 }
 
 /** Channel, length, text. */

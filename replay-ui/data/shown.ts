@@ -2,6 +2,7 @@ import type { Frame } from '../../schemas/frame.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
 import { EchoView } from '../../schemas/views/echo.ts'
 import { HttpView } from '../../schemas/views/http.ts'
+import { KubernetesView } from '../../schemas/views/kubernetes.ts'
 import { PostgresView } from '../../schemas/views/postgres.ts'
 import { SshView } from '../../schemas/views/ssh.ts'
 import { sftpLine } from '../../schemas/views/terminal.ts'
@@ -13,6 +14,8 @@ export function viewOf(protocol: ProtocolName): View {
       return new PostgresView()
     case 'http':
       return new HttpView()
+    case 'kubernetes':
+      return new KubernetesView()
     case 'ssh':
       return new SshView()
     case 'echo':

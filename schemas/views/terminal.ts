@@ -21,12 +21,14 @@ export type TerminalStep =
 /** With a terminal these are written to it as well: the gateway's own words, and what the target says beside. */
 const OUTPUTS: ReadonlySet<string> = new Set(['terminal-output', 'stderr', 'notice', 'refusal', 'farewell'])
 
+/** What a screen is opened by. */
+const OPENS: ReadonlySet<string> = new Set(['shell', 'exec', 'attach'])
+
 /** Undefined for frames that do not change a screen: those that were not passed on, and those of channels without one. */
 export function terminalStep(frame: Pick<Frame, 'dir' | 'kind' | 'facts' | 'body' | 'verdict'>): TerminalStep | undefined {
   const { dir, kind, facts, body } = frame
   if (!isReleased(frame)) return undefined
-  if (dir === 'in' && (kind === 'shell' || kind === 'exec'))
-    return facts['pty'] === true ? { does: 'start', ...sizeOf(facts) } : undefined
+  if (dir === 'in' && OPENS.has(kind)) return facts['pty'] === true ? { does: 'start', ...sizeOf(facts) } : undefined
   if (dir === 'in' && kind === 'terminal-resize') return { does: 'resize', ...sizeOf(facts) }
   if (dir === 'out' && body !== null && OUTPUTS.has(kind)) return { does: 'output', bytes: body }
   return undefined
@@ -34,7 +36,7 @@ export function terminalStep(frame: Pick<Frame, 'dir' | 'kind' | 'facts' | 'body
 
 /** Whether the frame belongs to a channel that has a screen, as far as it says so itself. */
 export function isOfTerminal({ kind, facts }: Pick<Frame, 'kind' | 'facts'>): boolean {
-  return kind.startsWith('terminal-') || ((kind === 'shell' || kind === 'exec') && facts['pty'] === true)
+  return kind.startsWith('terminal-') || (OPENS.has(kind) && facts['pty'] === true)
 }
 
 function sizeOf(facts: Frame['facts']): TerminalSize {

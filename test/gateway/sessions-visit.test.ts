@@ -44,6 +44,7 @@ function visit(changes: Partial<VisitParts> = {}) {
       touches: () => false,
       within: () => [],
       labelForName: () => undefined,
+      exempts: () => false,
     },
     approvals: {
       request: () => Promise.reject(new Error('nothing is held here')),

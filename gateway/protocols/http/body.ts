@@ -1,7 +1,6 @@
 import type { Field, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
 import { redactPairs } from './encoded-text.ts'
-import type { Fields } from './fields.ts'
-import { redactJson } from './json-body.ts'
+import { type JsonFields, redactJson } from './json-body.ts'
 import { isOpaque, type Media } from './media.ts'
 
 const TEXT: Field = { path: 'body', action: 'scan' }
@@ -12,16 +11,17 @@ export function redactBody(
   redactor: Redactor,
   sink: RedactionSink,
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  how: { readonly media: Media; readonly fields: Fields },
+  how: { readonly media: Media; readonly fields: JsonFields },
 ): void {
   if (from >= to) return
   switch (how.media) {
     case 'json': {
-      if (!redactJson(redactor, sink, [source, from, to], how.fields)) redactor.write(sink, source, from, to, TEXT)
+      if (!redactJson(redactor, sink, [source, from, to], how.fields))
+        redactor.write(sink, source, from, to, how.fields.unreadable ?? TEXT)
       break
     }
     case 'form':
-      redactPairs(redactor, sink, [source, from, to], how.fields.of)
+      redactPairs(redactor, sink, [source, from, to], (key) => how.fields.of(key))
       break
     case 'events':
       redactLines(redactor, sink, [source, from, to], how.fields)
@@ -42,14 +42,15 @@ function redactLines(
   redactor: Redactor,
   sink: RedactionSink,
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  fields: Fields,
+  fields: JsonFields,
 ): void {
   for (let start = from; start < to; ) {
     const feed = source.subarray(start, to).indexOf(LF)
     const end = feed === -1 ? to : start + feed
     const data = DATA.every((byte, at) => source[start + at] === byte) ? start + DATA.length : start
     sink.copy(source, start, data)
-    if (!redactJson(redactor, sink, [source, data, end], fields)) redactor.write(sink, source, data, end, TEXT)
+    if (!redactJson(redactor, sink, [source, data, end], fields))
+      redactor.write(sink, source, data, end, fields.unreadable ?? TEXT)
     if (end < to) sink.copy(source, end, end + 1)
     start = end + 1
   }
@@ -62,12 +63,12 @@ const DATA = Buffer.from('data:')
  * lines are. One for each copy that is made of a body.
  */
 export class StreamedBody {
-  readonly #how: { readonly media: Media; readonly fields: Fields }
+  readonly #how: { readonly media: Media; readonly fields: JsonFields }
   #stream: StreamRedactor | undefined
   #begun = false
   #opaque = false
 
-  constructor(how: { readonly media: Media; readonly fields: Fields }) {
+  constructor(how: { readonly media: Media; readonly fields: JsonFields }) {
     this.#how = how
   }
 

@@ -1,14 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Refusal } from '../../../schemas/verdict.ts'
-import type { Gate } from '../../gate.ts'
 import type { Message, Output } from '../../message.ts'
 import type { Session } from '../../protocol.ts'
 import type { Answer } from './answer.ts'
 import { BodyMemory } from './body-memory.ts'
+import type { Dialect, Reading } from './dialect.ts'
 import { HttpMessage } from './http-message.ts'
 import type { Place } from './location.ts'
-import { errorResponse, refusalResponse } from './refusal.ts'
 import { Reply } from './reply.ts'
 import { readRequest } from './request.ts'
 import { readResponse } from './response.ts'
@@ -38,7 +37,7 @@ export async function exchange(
     if (!passed) return
     if (await reply.end()) memory.giveBack()
   } catch (error) {
-    await fail(error, { gate: visit.gate, session, channel, reply, left: signal.reason === LEFT })
+    await fail(error, { visit, session, channel, reply, left: signal.reason === LEFT })
   }
 }
 
@@ -63,7 +62,7 @@ export interface Way {
 /** False where a refusal was the answer. */
 async function forward(asked: Asked, way: Way): Promise<boolean> {
   const { visit, channel, reply, signal } = way
-  const request = await readRequest(asked, { channel, fields: visit.fields })
+  const request = await readRequest(asked, { channel, fields: visit.fields, dialect: visit.dialect })
   const through = (message: Message): Through => outputsOf(visit.gate, message, signal)
   for await (const outputs of through(request.message)) {
     for (const output of outputs) {
@@ -75,17 +74,17 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
   const upstream = await visit.upstream()
   const answer = await upstream.ask(request.head, request.body(through), await visit.credential(), signal)
   const place = { prefix: asked.prefix, authority: upstream.authority }
-  return pass(answer, { method: request.head.method, place }, way)
+  return pass(answer, { method: request.head.method, place, reading: request.reading.answer }, way)
 }
 
 /** The answer, through the gate to the client. False where a refusal was said in its place. */
 export async function pass(
   answer: Answer,
-  { method, place }: { readonly method: string; readonly place: Place },
+  about: { readonly method: string; readonly place: Place; readonly reading: Reading['answer'] },
   { visit, channel, reply, signal, memory }: Way,
 ): Promise<boolean> {
   try {
-    for await (const message of readResponse(answer, { channel, fields: visit.fields, method, place, memory })) {
+    for await (const message of readResponse(answer, { channel, memory, ...about })) {
       for await (const outputs of outputsOf(visit.gate, message, signal)) {
         for (const output of outputs) {
           if (output.own !== undefined) {
@@ -104,9 +103,9 @@ export async function pass(
 
 async function fail(
   error: unknown,
-  { gate, session, channel, reply, left }: { gate: Gate; session: Session; channel: number; reply: Reply; left: boolean },
+  { visit, session, channel, reply, left }: { visit: Visit; session: Session; channel: number; reply: Reply; left: boolean },
 ): Promise<void> {
-  const words = wordsOf(error, session.signal)
+  const words = wordsOf(error, session.signal, visit.dialect)
   if (words === undefined && !left) throw error
   if (words === undefined || left) {
     await session.note('exchange.aborted', { channel, begun: reply.begun }).catch(() => session.closing('recording failed'))
@@ -114,15 +113,15 @@ async function fail(
     return
   }
   // What the client is told is on the tape first, where there still is one to write to.
-  const outputs = await gate
+  const outputs = await visit.gate
     .say([{ to: 'client', bytes: words, own: { kind: 'refusal', channel, facts: {} } }])
     .catch((): readonly Output[] => [{ to: 'client', bytes: words }])
   for (const { bytes } of outputs) await reply.say(bytes)
 }
 
-function wordsOf(error: unknown, session: AbortSignal): Buffer | undefined {
-  if (session.aborted && isRefusal(session.reason)) return refusalResponse(session.reason)
-  return error instanceof ApplianceError ? errorResponse(error) : undefined
+function wordsOf(error: unknown, session: AbortSignal, dialect: Dialect): Buffer | undefined {
+  if (session.aborted && isRefusal(session.reason)) return dialect.refusal(session.reason)
+  return error instanceof ApplianceError ? dialect.error(error) : undefined
 }
 
 function isRefusal(reason: unknown): reason is Refusal {

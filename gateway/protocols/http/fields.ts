@@ -24,6 +24,11 @@ export class Fields {
     return !this.#labels.empty
   }
 
+  /** Whether this identity is exempt from a label that no policy has to give. */
+  exempts(label: string): boolean {
+    return this.#labels.exempts(label)
+  }
+
   readonly of = (key: string): Field => {
     if (this.#labels.empty) return UNLABELLED
     const known = this.#known.get(key)

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Message, Redacted, Redactor, Side } from '../../message.ts'
 import { redactBody, type StreamedBody } from './body.ts'
-import type { Fields } from './fields.ts'
 import { headSize } from './head.ts'
+import type { JsonFields } from './json-body.ts'
 import type { Media } from './media.ts'
 import { redactHead } from './redact-head.ts'
 
@@ -13,7 +13,11 @@ export interface HttpParts {
   readonly channel: number
   readonly facts: Facts
   readonly media: Media
-  readonly fields: Fields
+  readonly fields: JsonFields
+  /** Of the first message; `request` and `response` where absent. */
+  readonly kind?: string
+  /** What a person reads who decides on it; the message itself where absent. */
+  readonly command?: string
 }
 
 /** A request or response: its head with the whole body, or with none where the body follows. */
@@ -42,7 +46,7 @@ export class HttpMessage implements Message {
   }
 
   get kind(): string {
-    return this.from === 'client' ? 'request' : 'response'
+    return this.#parts.kind ?? (this.from === 'client' ? 'request' : 'response')
   }
 
   get channel(): number {
@@ -60,7 +64,7 @@ export class HttpMessage implements Message {
   redacted(redactor: Redactor): Redacted {
     const { media, fields } = this.#parts
     const sink = redactor.sink(this.bytes.length, this.bytes)
-    const size = redactHead(redactor, sink, this.bytes, { request: this.from === 'client', query: fields.of })
+    const size = redactHead(redactor, sink, this.bytes, { request: this.from === 'client', query: (key) => fields.of(key) })
     redactBody(redactor, sink, [this.bytes, size, this.bytes.length], { media, fields })
     const redacted = sink.finish()
     return redacted.masks === null ? { bytes: this.bytes, masks: null } : redacted
@@ -74,6 +78,7 @@ export class HttpMessage implements Message {
   /** The request as its tape has it: credentials in headers and what is labelled by its key are nobody's to read; a body that is no text by its size alone. */
   command(redactor?: Redactor): string {
     if (redactor === undefined) return `${this.#parts.facts['method']} ${this.#parts.facts['path']}`
+    if (this.#parts.command !== undefined) return this.#parts.command
     const { bytes } = this.redacted(redactor)
     const size = headSize(bytes)
     const body = this.#parts.media === 'opaque' ? `(${bytes.length - size} bytes)` : bytes.subarray(size)

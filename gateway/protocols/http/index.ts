@@ -3,12 +3,12 @@ import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Protocol, Sessions } from '../../protocol.ts'
 import { secured } from './accept.ts'
+import { type Dialect, PLAIN } from './dialect.ts'
 import { exchange } from './exchange.ts'
 import { pairsOf } from './head.ts'
 import { knockOf } from './knock.ts'
-import { errorResponse } from './refusal.ts'
 import { Reply } from './reply.ts'
-import { isWebSocket, upgrading } from './upgrade.ts'
+import { upgrading } from './upgrade.ts'
 import { Visit } from './visit.ts'
 
 /** More than any client sends; what is larger is refused with 431. */
@@ -19,6 +19,7 @@ const SILENT_MS = 15 * 60_000
 const KEEP_ALIVE_MS = 120_000
 
 interface Connection {
+  readonly dialect: Dialect
   readonly sessions: Sessions
   readonly signal: AbortSignal
   /** Requests under way. */
@@ -33,23 +34,31 @@ interface Connection {
 const connections = new WeakMap<Duplex, Connection>()
 let server: Server | undefined
 
-export const http: Protocol = {
-  name: 'http',
-  async serve(client: Duplex, sessions: Sessions, signal: AbortSignal): Promise<void> {
-    const socket = await secured(client, sessions.tls, signal)
-    if (socket === undefined) return
-    server ??= makeServer()
-    const closed = new Promise<void>((resolve, reject) => {
-      connections.set(socket, { sessions, signal, busy: 0, watched: new WeakSet(), fail: reject })
-      socket.once('close', () => resolve())
-    })
-    const leave = (): void => void socket.destroy()
-    signal.addEventListener('abort', leave, { once: true })
-    server.emit('connection', socket)
-    socket.resume()
-    await closed
-    signal.removeEventListener('abort', leave)
-  },
+/** A protocol that is spoken over HTTP. */
+export function speaking(dialect: Dialect): Protocol {
+  return { name: dialect.protocol, serve: (client, sessions, signal) => serve(client, { dialect, sessions }, signal) }
+}
+
+export const http: Protocol = speaking(PLAIN)
+
+async function serve(
+  client: Duplex,
+  { dialect, sessions }: Pick<Connection, 'dialect' | 'sessions'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const socket = await secured(client, sessions.tls, signal)
+  if (socket === undefined) return
+  server ??= makeServer()
+  const closed = new Promise<void>((resolve, reject) => {
+    connections.set(socket, { dialect, sessions, signal, busy: 0, watched: new WeakSet(), fail: reject })
+    socket.once('close', () => resolve())
+  })
+  const leave = (): void => void socket.destroy()
+  signal.addEventListener('abort', leave, { once: true })
+  server.emit('connection', socket)
+  socket.resume()
+  await closed
+  signal.removeEventListener('abort', leave)
 }
 
 /** Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before it comes here. */
@@ -60,7 +69,7 @@ function makeServer(): Server {
     requestTimeout: 0,
     insecureHTTPParser: false,
     joinDuplicateHeaders: false,
-    shouldUpgradeCallback: isWebSocket,
+    shouldUpgradeCallback: (request) => connections.get(request.socket)?.dialect.upgrades(request) === true,
   })
   made.on('request', (request, response) => void answer(request, response))
   made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
@@ -80,15 +89,16 @@ async function answerUpgrade(request: IncomingMessage, socket: Duplex, first: Bu
 async function answer(request: IncomingMessage, response: ServerResponse, how?: ReturnType<typeof upgrading>): Promise<void> {
   const connection = connections.get(request.socket)
   if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
-  const { sessions, signal } = connection
+  const { dialect, sessions, signal } = connection
   connection.busy++
   try {
     const { knock, run, target, prefix } = knockOf({
       headers: pairsOf(request.rawHeaders),
       target: request.url ?? '/',
       client: addressOf(request),
+      protocol: dialect.protocol,
     })
-    using joined = await sessions.join(knock, run, (session) => new Visit(session), signal)
+    using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined
     endWith(session.signal, connection, request.socket)
     await exchange({ request, target, prefix }, response, { session, visit: state }, how)
@@ -96,7 +106,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, how?: 
   } catch (error) {
     // Before there is a session there is no tape either: the log has it, as it has every failed proof.
     const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
-    await new Reply(response, signal).say(errorResponse(refusal))
+    await new Reply(response, signal).say(dialect.error(refusal))
     if (!(error instanceof ApplianceError)) connection.fail(error)
   } finally {
     connection.busy--

@@ -16,9 +16,18 @@ export interface JsonFields {
   readonly labelled: boolean
   /** Of no key at all. */
   readonly unnamed: Field
-  /** Of the key source[from, to). */
-  at(source: Uint8Array, from: number, to: number): Field
+  /** Of the key source[from, to), `inside` the field of what it stands in. */
+  at(source: Uint8Array, from: number, to: number, inside?: Field): Field
+  /** Of a key of a form or query. */
+  of(key: string): Field
+  /** What is written in the place of a text of this field, which is given without its escapes; undefined: as the field says. */
+  rewrite?(field: Field): Rewrite | undefined
+  /** How what is no JSON is treated; looked at as text where absent. */
+  readonly unreadable?: Field
 }
+
+/** Appends what stands for `plain`. */
+export type Rewrite = (redactor: Redactor, sink: RedactionSink, plain: Uint8Array) => void
 
 /** A value that may have to be masked: source[from, to) without its quotes, or a number or word. */
 interface Spot {
@@ -43,9 +52,11 @@ export function redactJson(
   if (!readJson(source, from, to, spots)) return false
   let copied = from
   for (const spot of spots.all()) {
-    if (isClean(redactor, source, spot)) continue
+    const rewrite = spot.string ? fields.rewrite?.(spot.field) : undefined
+    if (rewrite === undefined && isClean(redactor, source, spot)) continue
     sink.copy(source, copied, spot.from)
-    if (spot.escaped) writeEscaped(redactor, sink, source, spot)
+    if (rewrite !== undefined) rewriteText(redactor, sink, [source, spot], rewrite)
+    else if (spot.escaped) writeEscaped(redactor, sink, source, spot)
     else if (spot.string) redactor.write(sink, source, spot.from, spot.to, spot.field)
     else writeQuoted(redactor, sink, source, spot)
     copied = spot.to
@@ -79,7 +90,9 @@ class Spots implements JsonReader {
   key(from: number, to: number, escaped: boolean): void {
     if (this.#fields.labelled) {
       const key = escaped ? decoded(this.#source, from, to) : undefined
-      this.#field = key === undefined ? this.#fields.at(this.#source, from, to) : this.#fields.at(key, 0, key.length)
+      const inside = this.#outer.at(-1)
+      this.#field =
+        key === undefined ? this.#fields.at(this.#source, from, to, inside) : this.#fields.at(key, 0, key.length, inside)
     }
     this.#note(from, to, KEY, true, escaped)
   }
@@ -156,6 +169,18 @@ function writeEscaped(redactor: Redactor, sink: RedactionSink, source: Uint8Arra
   const masked = redactor.sink(plain.length)
   redactor.write(masked, plain, 0, plain.length, field)
   sink.append(masked.finish(), escaped)
+}
+
+function rewriteText(
+  redactor: Redactor,
+  sink: RedactionSink,
+  [source, { from, to }]: readonly [source: Uint8Array, spot: Spot],
+  rewrite: Rewrite,
+): void {
+  const plain = decoded(source, from, to)
+  const written = redactor.sink(plain.length)
+  rewrite(redactor, written, plain)
+  sink.append(written.finish(), escaped)
 }
 
 function escaped(bytes: Uint8Array): Uint8Array {

@@ -1,4 +1,5 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
+import type { ProtocolName } from '../../../schemas/session.ts'
 import type { Knock } from '../../protocol.ts'
 import { type Headers, headerOf } from './head.ts'
 
@@ -24,10 +25,12 @@ export function knockOf({
   headers,
   target,
   client,
+  protocol,
 }: {
   readonly headers: Headers
   readonly target: string
   readonly client: string
+  readonly protocol: ProtocolName
 }): Knocked {
   if (!target.startsWith('/'))
     throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'the request line has to begin with a path: this is no forward proxy')
@@ -37,7 +40,7 @@ export function knockOf({
   const rest = target.slice(prefix.length)
   return {
     knock: {
-      protocol: 'http',
+      protocol,
       client,
       secret: secretOf(headers),
       target: name,

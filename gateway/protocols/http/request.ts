@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
-import { requestFacts } from '../../policy/http/facts.ts'
 import { StreamedBody } from './body.ts'
+import type { Dialect, Reading } from './dialect.ts'
 import type { Fields } from './fields.ts'
 import { encodeRequest, endToEnd, headerOf, pairsOf, type RequestHead, without } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
-import { mediaOf, typeOf } from './media.ts'
+import { mediaOf } from './media.ts'
 import { collect, decodedBody } from './read-body.ts'
 import type { Through } from './through.ts'
 
@@ -30,6 +30,7 @@ export const OURS = new Set([
 
 export interface AskedRequest {
   readonly head: RequestHead
+  readonly reading: Reading
   readonly message: Message
   /** What to send once the message is through: each part goes through the gate before it goes on. */
   body(through: (message: Message) => Through): Uint8Array | AsyncIterable<Uint8Array> | null
@@ -40,14 +41,17 @@ export interface AskedRequest {
  */
 export async function readRequest(
   { request, target }: { readonly request: IncomingMessage; readonly target: string },
-  { channel, fields }: { readonly channel: number; readonly fields: Fields },
+  { channel, fields: named, dialect }: { readonly channel: number; readonly fields: Fields; readonly dialect: Dialect },
 ): Promise<AskedRequest> {
-  const head: RequestHead = {
+  const asked: RequestHead = {
     method: request.method ?? 'GET',
     target,
     headers: [...without(endToEnd(pairsOf(request.rawHeaders)), OURS), ['accept-encoding', 'identity']],
   }
-  const media = mediaOf(head.headers)
+  const reading = dialect.read(asked, named)
+  const { fields } = reading
+  const head: RequestHead = { ...asked, headers: reading.headers }
+  const media = reading.media ?? mediaOf(head.headers)
   const encoding = headerOf(head.headers, 'content-encoding')
   const collected = hasBody(request) ? await collect(request, MAX_WHOLE_BYTES) : NO_BODY
   const whole = 'whole' in collected ? collected.whole : undefined
@@ -57,13 +61,15 @@ export async function readRequest(
       `a packed body may have ${MAX_WHOLE_BYTES} bytes; send a larger one unpacked`,
     )
   const plain = whole === undefined ? undefined : await decodedBody(whole, encoding, MAX_UNPACKED_BYTES)
-  const facts = requestFacts({ method: head.method, target: head.target, contentType: typeOf(head.headers), body: plain })
-  const parts: HttpParts = { from: 'client', channel, facts, media, fields }
+  const { kind, command } = reading
+  const shown = command === undefined ? {} : { command }
+  const parts: HttpParts = { from: 'client', channel, facts: reading.facts(plain), media, fields, kind, ...shown }
   const encoded = encodeRequest(head)
   if ('whole' in collected) {
     const { whole: body } = collected
     return {
       head,
+      reading,
       message: new HttpMessage(parts, Buffer.concat([encoded, plain ?? body]), { exact: Buffer.concat([encoded, body]) }),
       body: () => (body.length === 0 && request.headers['content-length'] === undefined ? null : body),
     }
@@ -78,6 +84,7 @@ export async function readRequest(
   const announced: RequestHead = length === undefined ? head : { ...head, headers: [...head.headers, ['content-length', length]] }
   return {
     head: announced,
+    reading,
     message: new HttpMessage(parts, encoded, { streams: true }),
     body: (through) => bodyParts(beginning, rest, { parts, streamed: new StreamedBody({ media, fields }), through }),
   }

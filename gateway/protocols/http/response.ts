@@ -3,7 +3,7 @@ import type { Message } from '../../message.ts'
 import type { Answer } from './answer.ts'
 import { StreamedBody } from './body.ts'
 import type { BodyMemory } from './body-memory.ts'
-import type { Fields } from './fields.ts'
+import type { Reading } from './dialect.ts'
 import { encodeResponse, endToEnd, headerOf, type ResponseHead, without } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import { type Place, relocated } from './location.ts'
@@ -23,17 +23,18 @@ export async function* readResponse(
   answer: Answer,
   about: {
     readonly channel: number
-    readonly fields: Fields
+    readonly reading: Reading['answer']
     readonly method: string
     readonly place: Place
     readonly memory: BodyMemory
   },
 ): AsyncGenerator<Message> {
-  const { channel, fields, method, place, memory } = about
+  const { channel, method, place, memory } = about
+  const { fields } = about.reading
   const { status } = answer
   const headers = relocated(without(endToEnd(answer.headers), OF_THE_BYTES), place)
   const head: ResponseHead = { status, headers }
-  const media = mediaOf(headers)
+  const media = about.reading.media(mediaOf(headers), typeOf(headers))
   const partsOf = (size: number | undefined): HttpParts => ({
     from: 'server',
     channel,

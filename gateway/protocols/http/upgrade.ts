@@ -1,27 +1,19 @@
-import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { Intake } from '../../intake.ts'
-import { requestFacts } from '../../policy/http/facts.ts'
 import { type Asked, pass, type Way } from './exchange.ts'
 import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, pairsOf, type RequestHead, without } from './head.ts'
 import { HttpMessage, type HttpParts } from './http-message.ts'
 import { OURS } from './request.ts'
 import { outputsOf } from './through.ts'
 import { tunnel } from './tunnel.ts'
-import { WebSocketTunnel } from './websocket-tunnel.ts'
 
 /** A person who thinks, or a feed without news, is no reason to close: as long as API servers keep idle streams. */
 const SILENT_MS = 4 * 3_600_000
 
 /** Compression would hide from the gate what passes, so it is not agreed on (RFC 6455, 9.1: whatever is not accepted is not used). */
 const NOT_PASSED = new Set([...OURS, 'sec-websocket-extensions'])
-
-/** Every other upgrade is declined by going on as if it had not been asked for (RFC 9110, 7.8). */
-export function isWebSocket({ headers, method }: IncomingMessage): boolean {
-  return method === 'GET' && headers.upgrade?.trim().toLowerCase() === 'websocket'
-}
 
 /** The way of a request that asks for a WebSocket: through the gate like any other, and then every message of the connection. */
 export function upgrading(socket: Duplex): (asked: Asked, way: Way) => Promise<boolean> {
@@ -45,10 +37,14 @@ async function forwardUpgrade(
   { socket, ready }: { readonly socket: Duplex; readonly ready: () => void },
 ): Promise<boolean> {
   const { visit, channel, reply, signal, session } = way
-  const head = headOf(asked)
-  const { fields, gate } = visit
-  const facts = { ...requestFacts({ ...head, contentType: '', body: undefined }), upgrade: 'websocket' }
-  const parts: HttpParts = { from: 'client', channel, facts, media: 'unknown', fields }
+  const { fields: named, gate, dialect } = visit
+  const plain = headOf(asked)
+  const reading = dialect.read(plain, named)
+  const head: RequestHead = { ...plain, headers: reading.headers }
+  const { kind, command, fields } = reading
+  const facts = { ...reading.facts(undefined), upgrade: headerOf(head.headers, 'upgrade') ?? '' }
+  const shown = command === undefined ? {} : { command }
+  const parts: HttpParts = { from: 'client', channel, facts, media: 'unknown', fields, kind, ...shown }
   for await (const outputs of outputsOf(gate, new HttpMessage(parts, encodeRequest(head)), signal)) {
     for (const output of outputs) {
       if (output.own === undefined) continue
@@ -60,14 +56,15 @@ async function forwardUpgrade(
   const headers = endToEnd(upgraded.headers)
   if (upgraded.socket === undefined) {
     const place = { prefix: asked.prefix, authority: upgraded.authority }
-    return pass(upgraded, { method: head.method, place }, way)
+    return pass(upgraded, { method: head.method, place, reading: reading.answer }, way)
   }
   try {
     if (headerOf(headers, 'sec-websocket-extensions') !== undefined)
       throw new ApplianceError('TARGET_REFUSED', 'the target uses an extension of WebSocket that was not asked for')
+    const codec = dialect.codec({ head, headers, facts, channel, fields })
     const answered = new HttpMessage(
-      { from: 'server', channel, facts: { status: upgraded.status, upgrade: 'websocket' }, media: 'unknown', fields },
-      encodeResponse({ status: upgraded.status, headers: [...headers, ['upgrade', 'websocket']] }),
+      { from: 'server', channel, facts: { status: upgraded.status, upgrade: facts.upgrade }, media: 'unknown', fields },
+      encodeResponse({ status: upgraded.status, headers: [...headers, ['upgrade', facts.upgrade]] }),
     )
     for await (const outputs of outputsOf(gate, answered, signal)) {
       for (const output of outputs) {
@@ -80,7 +77,6 @@ async function forwardUpgrade(
       }
     }
     if (socket instanceof Socket) socket.setTimeout(SILENT_MS).setNoDelay(true)
-    const codec = new WebSocketTunnel({ channel, fields })
     await tunnel({ ends: { client: socket, server: upgraded.socket }, codec, gate, channel, session })
   } finally {
     upgraded.socket.destroy()
@@ -89,6 +85,9 @@ async function forwardUpgrade(
 }
 
 function headOf({ request, target }: Asked): RequestHead {
-  const headers: Headers = [...without(endToEnd(pairsOf(request.rawHeaders)), NOT_PASSED), ['upgrade', 'websocket']]
+  const headers: Headers = [
+    ...without(endToEnd(pairsOf(request.rawHeaders)), NOT_PASSED),
+    ['upgrade', request.headers.upgrade ?? ''],
+  ]
   return { method: request.method ?? 'GET', target, headers }
 }

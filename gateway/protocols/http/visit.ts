@@ -1,8 +1,8 @@
 import type { Gate } from '../../gate.ts'
 import type { Session } from '../../protocol.ts'
+import type { Dialect } from './dialect.ts'
 import { Fields } from './fields.ts'
 import type { Headers, RequestHead } from './head.ts'
-import { injected } from './injected.ts'
 import { askUpgrade, type Upgraded } from './upgrade-upstream.ts'
 import { Upstream } from './upstream.ts'
 import { HttpWire } from './wire.ts'
@@ -16,9 +16,12 @@ export class Visit {
   #channels = 0
   readonly #exchanges = new Set<AbortController>()
 
-  constructor(session: Session) {
+  readonly dialect: Dialect
+
+  constructor(session: Session, dialect: Dialect) {
+    this.dialect = dialect
     this.#session = session
-    this.gate = session.gate(new HttpWire())
+    this.gate = session.gate(new HttpWire(dialect))
     this.fields = new Fields(session.labels)
     session.signal.addEventListener('abort', () => void this.#close(session.signal.reason), { once: true })
   }
@@ -30,13 +33,18 @@ export class Visit {
 
   /** Read anew each time, so that a token or secret that was renewed counts from the next request on. Rejects TARGET_REFUSED. */
   async credential(): Promise<Headers> {
-    return injected(await this.#session.credential())
+    return this.dialect.proof(await this.#session.credential(), this.#session.identity)
   }
 
   /** A connection of its own, for what is no longer HTTP. Rejects TARGET_UNREACHABLE or TARGET_REFUSED. */
   async upgrade(head: RequestHead, signal: AbortSignal): Promise<Upgraded> {
     const credential = await this.#session.credential()
-    return askUpgrade(head, { target: this.#session.target, credential, proof: injected(credential), signal })
+    return askUpgrade(head, {
+      target: this.#session.target,
+      credential,
+      proof: this.dialect.proof(credential, this.#session.identity),
+      signal,
+    })
   }
 
   /** Its connections are this session's alone. Rejects TARGET_REFUSED where there is no credential. */

@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Redacted, Redactor, Side } from '../../message.ts'
 import { callFacts } from '../../policy/http/facts.ts'
 import { redactBody } from './body.ts'
-import type { Fields } from './fields.ts'
+import type { JsonFields } from './json-body.ts'
 import { type LastWords, type TunnelCodec, TunnelMessage } from './tunnel-message.ts'
 import { CLOSE_CODES, closePayload, encodeFrame, OPCODES, type WebSocketMessage, WebSocketReader } from './websocket.ts'
 
@@ -12,13 +13,18 @@ const NAMES = new Map<number, string>(Object.entries(OPCODES).map(([name, code])
 const REASON: Field = { path: 'websocket.close', action: 'scan' }
 const CODE_BYTES = 2
 
+/** The one upgrade of ordinary services. */
+export function isWebSocket({ headers, method }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.trim().toLowerCase() === 'websocket'
+}
+
 /** A WebSocket of an ordinary service: every message, control frames among them, passes the gate whole. */
 export class WebSocketTunnel implements TunnelCodec {
   readonly #channel: number
-  readonly #fields: Fields
+  readonly #fields: JsonFields
   readonly #readers = { client: new WebSocketReader('client'), server: new WebSocketReader('server') }
 
-  constructor({ channel, fields }: { readonly channel: number; readonly fields: Fields }) {
+  constructor({ channel, fields }: { readonly channel: number; readonly fields: JsonFields }) {
     this.#channel = channel
     this.#fields = fields
   }

@@ -1,6 +1,6 @@
 import type { Refusal } from '../../../schemas/verdict.ts'
 import type { Message, Output, Wire } from '../../message.ts'
-import { refusalResponse } from './refusal.ts'
+import type { Dialect } from './dialect.ts'
 import { TunnelMessage } from './tunnel-message.ts'
 
 /**
@@ -8,6 +8,12 @@ import { TunnelMessage } from './tunnel-message.ts'
  * this wire has nothing to keep. An exchange writes what comes out for its own messages, head first.
  */
 export class HttpWire implements Wire {
+  readonly #refusal: Dialect['refusal']
+
+  constructor({ refusal }: Pick<Dialect, 'refusal'>) {
+    this.#refusal = refusal
+  }
+
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
     const framed = message instanceof TunnelMessage ? message.framed(bytes) : bytes
     return [{ to: message.from === 'client' ? 'server' : 'client', bytes: framed }]
@@ -22,7 +28,7 @@ export class HttpWire implements Wire {
       ]
     if (message.kind === 'response-body')
       return [{ to: 'client', bytes: EMPTY, own: { kind: 'cut', channel, facts: { rules: [...refusal.rules] } } }]
-    return [{ to: 'client', bytes: refusalResponse(refusal), own: { kind: 'refusal', channel, facts: {} } }]
+    return [{ to: 'client', bytes: this.#refusal(refusal), own: { kind: 'refusal', channel, facts: {} } }]
   }
 
   /** Nothing goes before a response that every client would understand (RFC 9110, 15.2): it waits. */

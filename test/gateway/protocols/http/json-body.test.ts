@@ -18,6 +18,7 @@ function redact(text: string, fieldOf: (key: string | undefined) => Field = () =
   const read = redactJson(cover, sink, [source, 2, source.length - 2], {
     labelled: true,
     unnamed: SCAN,
+    of: fieldOf,
     at: (bytes, from, to) => fieldOf(Buffer.from(bytes.subarray(from, to)).toString()),
   })
   const { bytes, masks } = sink.finish()

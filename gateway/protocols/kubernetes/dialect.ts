@@ -1,0 +1,105 @@
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Identity } from '../../../schemas/session.ts'
+import type { Credential } from '../../credentials/credential.ts'
+import { kubernetesFacts } from '../../policy/kubernetes/request-info.ts'
+import type { Dialect, Reading } from '../http/dialect.ts'
+import type { Fields } from '../http/fields.ts'
+import { type Headers, type RequestHead, without } from '../http/head.ts'
+import { injected } from '../http/injected.ts'
+import { typeOf } from '../http/media.ts'
+import { type Holds, SecretFields } from './secret-fields.ts'
+import { errorStatus, refusalStatus } from './status.ts'
+
+/** A front proxy speaks for others by these, and the gateway is none that a client may use so. */
+const FRONT_PROXY = /^x-remote-/i
+const IMPERSONATE = /^impersonate-/i
+/** Encodings in which no value can be found, and the one that a server may only be asked for. */
+const UNREADABLE = /protobuf|cbor/i
+const NOT_ASKED_FOR = /protobuf|cbor|yaml/i
+
+/** Kubernetes is HTTP whose requests, objects and refusals mean something. */
+export const KUBERNETES: Dialect = {
+  protocol: 'kubernetes',
+  read,
+  refusal: refusalStatus,
+  error: errorStatus,
+  proof,
+  upgrades: () => false,
+  codec: () => {
+    throw new ApplianceError('TARGET_REFUSED', 'the target upgraded without being asked to')
+  },
+}
+
+function read(head: RequestHead, named: Fields): Reading {
+  const about = factsOf(head)
+  const verb = about(undefined)['verb']
+  const fields = new SecretFields(named, holdsOf(about(undefined)))
+  return {
+    kind: 'request',
+    headers: passed(head),
+    fields,
+    // Where it turns out to be none, a Secret is masked whole and everything else read as text.
+    ...(NOT_ASKED_FOR.test(typeOf(head.headers)) ? { media: 'json' as const } : {}),
+    answer: {
+      fields,
+      media: (media, type) => {
+        if (UNREADABLE.test(type) && !isOpenApi(head.target))
+          throw new ApplianceError('TARGET_REFUSED', `the target answers in ${type}, which cannot be looked into`)
+        // One object a line, and the last may be long in coming.
+        return verb === 'watch' && media === 'json' ? 'events' : media
+      },
+    },
+    facts: about,
+  }
+}
+
+function factsOf(head: RequestHead): (body: Uint8Array | undefined) => Facts {
+  const contentType = typeOf(head.headers)
+  const malformed = head.headers.some(([name]) => IMPERSONATE.test(name))
+    ? 'Impersonate headers are not passed on: the gateway decides in whose name a request is made'
+    : undefined
+  return (body) => {
+    const facts = kubernetesFacts({ method: head.method, target: head.target, contentType, body })
+    const unreadable = holdsOf(facts) === 'secrets' && UNREADABLE.test(contentType)
+    const told = unreadable ? `a Secret in ${contentType} cannot be looked into: send it in JSON` : malformed
+    return told === undefined ? facts : { ...facts, malformed: told }
+  }
+}
+
+/** Whatever calls itself a Secret, of whichever group. */
+function holdsOf({ resource }: Facts): Holds {
+  if (resource === 'serviceaccounts/token') return 'tokens'
+  return typeof resource === 'string' && /^secrets(\/|$)/.test(resource) ? 'secrets' : 'objects'
+}
+
+/** The server is asked for JSON, which is YAML as well, and for tables of it. */
+function passed({ headers, target }: RequestHead): Headers {
+  const asked = headers.filter(([name]) => name.toLowerCase() === 'accept')
+  const others = without(headers, new Set(['accept'])).filter(([name]) => !FRONT_PROXY.test(name))
+  // What the API looks like is nobody's secret, and older clients read it in one form only.
+  if (isOpenApi(target)) return [...others, ...asked]
+  const types = asked.flatMap(([, value]) => value.split(',')).filter((type) => type.trim() !== '' && !NOT_ASKED_FOR.test(type))
+  const accept = types.map((type) => type.trim()).join(',')
+  return [...others, ['accept', accept === '' || accept === '*/*' ? 'application/json' : accept]]
+}
+
+function isOpenApi(target: string): boolean {
+  return /^\/openapi\/v[23](?:[/?]|$)/.test(target)
+}
+
+/** The gateway's own, and where that is configured the name of the one who asks: the cluster's rules and audit log then know it. */
+function proof(credential: Credential, { subject, groups }: Identity): Headers {
+  const own = injected(credential)
+  if (credential.impersonate === undefined) return own
+  const { prefix = '' } = credential.impersonate
+  // `system:masters` and its like are the cluster's own: nobody becomes one of them by what an issuer says.
+  if (isSystem(prefix + subject))
+    throw new ApplianceError('TARGET_REFUSED', `${subject} is a name that only the cluster itself gives`)
+  const names = groups.map((group) => prefix + group).filter((group) => !isSystem(group))
+  return [...own, ['Impersonate-User', prefix + subject], ...names.map((group) => ['Impersonate-Group', group] as const)]
+}
+
+function isSystem(name: string): boolean {
+  return name.startsWith('system:')
+}
