@@ -174,7 +174,11 @@ async function locate(path: string): Promise<Places> {
   const root = basename(folder) === 'tapes' ? parent : folder
   const names = await readdir(join(root, 'tapes')).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
-    throw error
+    throw new ApplianceError(
+      'STORE_FAILED',
+      `listing of tapes/ failed: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
   })
   const kept = await stored(root, names.filter((name) => !name.startsWith('.')).sort())
   // Of tapes that were all removed the ledger still tells.

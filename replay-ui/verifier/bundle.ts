@@ -35,7 +35,7 @@ export async function verifyBundleFiles(
   keys: readonly GatewayKey[] | undefined,
   onRead: (bytes: number) => void = () => undefined,
 ): Promise<BundleVerification & { readonly trust: 'given' | 'beside' }> {
-  const source = sourceOf(files, [...files.keys()].sort(), onRead)
+  const source = sourceOf({ files, closed: new Map() }, [...files.keys()].sort(), onRead)
   const result = await verifyBundle(source, tools, keys ?? (await keysBeside(files)))
   return { ...result, trust: keys === undefined ? 'beside' : 'given' }
 }

@@ -81,8 +81,17 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
   })
   if (found.isFile()) at = dirname(at)
   const picked = new Map<string, PickedFile>()
+  const closed = new Map<string, string>()
+  const entriesOf = async (folder: string, prefix: string): Promise<readonly NodeEntry[]> => {
+    try {
+      return await files.readdir(folder, { withFileTypes: true })
+    } catch (error) {
+      if (!isMissing(error)) closed.set(prefix, wordsOf(error))
+      return []
+    }
+  }
   const add = async (folder: string, prefix: string): Promise<void> => {
-    for (const entry of await files.readdir(folder, { withFileTypes: true })) {
+    for (const entry of await entriesOf(folder, prefix)) {
       if (entry.name.startsWith('.')) continue
       if (entry.isFile()) picked.set(`${prefix}${entry.name}`, fileAt(files, join(folder, entry.name)))
       // A folder, a link or a pipe: there, and never opened as a file.
@@ -92,7 +101,10 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
   }
   const isSegment = (entry: NodeEntry): boolean => entry.isFile() && /^(?:\d{4}|recovered-0000)\.tape$/.test(entry.name)
   const holdsTape = async (folder: string): Promise<boolean> =>
-    (await files.readdir(folder, { withFileTypes: true })).some(isSegment)
+    files.readdir(folder, { withFileTypes: true }).then(
+      (entries) => entries.some(isSegment),
+      () => false,
+    )
   const copy = async (folder: string): Promise<void> => add(folder, `tapes/${await sessionOf(folder)}/`)
   const sessionOf = async (folder: string): Promise<string> => {
     const header = fileAt(files, join(folder, '0000.tape'))
@@ -109,18 +121,29 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
     } else await copy(at)
   } else {
     const root = basename(at) === 'tapes' ? parent : at
-    await add(join(root, 'tapes'), 'tapes/').catch(() => undefined)
-    await add(join(root, 'ledger'), 'ledger/').catch(() => undefined)
+    await add(join(root, 'tapes'), 'tapes/')
+    await add(join(root, 'ledger'), 'ledger/')
     // Of tapes that were all removed the ledger still tells.
-    whole = [...picked.keys()].some((key) => TAPE_PART.test(key) || key.startsWith('ledger/seq/'))
+    whole = [...picked.keys(), ...closed.keys()].some(
+      (key) => TAPE_PART.test(key) || /^(?:tapes|ledger)\/$|^tapes\/[^/]+\/$|^ledger\/seq\//.test(key),
+    )
     if (whole) around = [root]
     else {
       for (const entry of await files.readdir(at, { withFileTypes: true }))
         if (entry.isDirectory() && (await holdsTape(join(at, entry.name)))) await copy(join(at, entry.name))
     }
   }
-  for (const folder of around.toReversed()) await add(join(folder, 'keys'), 'keys/').catch(() => undefined)
-  return { files: picked, whole }
+  for (const folder of around.toReversed()) await add(join(folder, 'keys'), 'keys/')
+  return { files: picked, whole, closed }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ENOENT' || code === 'ENOTDIR'
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 const NOTHING: PickedFile = { size: async () => 0, read: async () => new Uint8Array(0) }

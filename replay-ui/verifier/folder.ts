@@ -22,9 +22,12 @@ export interface PickedFolder {
   readonly files: ReadonlyMap<string, PickedFile>
   /** A data folder with all its tapes: then its ledger tells what is missing. */
   readonly whole: boolean
+  /** Folders of it that could not be looked into, by what their keys begin with, and why. */
+  readonly closed?: ReadonlyMap<string, string>
 }
 
 export const TAPE_PART = /^tapes\/[^/]+\/(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
+const CLOSED_TAPE = /^tapes\/[^/]+\/$/
 const FIRST_SEGMENT = '0000.tape'
 const PUBLIC_KEYS = 'keys/gateway.pub'
 /** A line per gateway; what is larger is something else. */
@@ -96,14 +99,17 @@ export interface FolderOptions {
 
 /** Verifies every tape in a folder. Rejects STORE_MISSING where there is none. */
 export async function verifyFolder(path: string, folder: PickedFolder, options: FolderOptions = {}): Promise<Verification> {
-  const { files, whole } = folder
+  const { files, whole, closed = new Map<string, string>() } = folder
+  const tapesClosed = closed.get('tapes/')
+  if (tapesClosed !== undefined) throw new ApplianceError('STORE_FAILED', `listing of tapes/ failed: ${tapesClosed}`)
   const names = [...files.keys()].sort()
-  const sessions = [...new Set(names.filter((key) => TAPE_PART.test(key)).map((key) => key.split('/')[1] ?? ''))].sort()
+  const parts = [...names.filter((key) => TAPE_PART.test(key)), ...[...closed.keys()].filter((key) => CLOSED_TAPE.test(key))]
+  const sessions = [...new Set(parts.map((key) => key.split('/')[1] ?? ''))].sort()
   const foreign = foreignAmong(names, new Set(sessions))
   const beside = options.keys === undefined ? await keysBeside(files) : []
   const gatewayKeys = options.keys ?? beside
   const tapes: Verification['tapes'][number][] = []
-  const source = sourceOf(files, names, (bytes) => options.onRead?.(bytes, tapes.length, sessions.length))
+  const source = sourceOf({ files, closed }, names, (bytes) => options.onRead?.(bytes, tapes.length, sessions.length))
   const host = { source, tools: webTools }
   const check = whole ? await LedgerCheck.open(host, { gatewayKeys }, options.nowMs ?? Date.now()) : undefined
   for (const id of sessions) {
@@ -170,9 +176,15 @@ export async function keysBeside(folder: PickedFolder['files']): Promise<Gateway
   return file === undefined ? [] : parseKeys(new TextDecoder().decode(await file.read(0, MAX_KEYS_SIZE)))
 }
 
-export function sourceOf(folder: PickedFolder['files'], names: readonly string[], onRead: (bytes: number) => void): ObjectSource {
+export function sourceOf(
+  { files, closed }: Required<Pick<PickedFolder, 'files' | 'closed'>>,
+  names: readonly string[],
+  onRead: (bytes: number) => void,
+): ObjectSource {
   const file = (key: string): PickedFile => {
-    const found = folder.get(key)
+    const found = files.get(key)
+    for (const [prefix, why] of found === undefined ? closed : [])
+      if (key.startsWith(prefix)) throw new ApplianceError('STORE_FAILED', `reading of ${key} failed: ${why}`)
     if (found === undefined) throw new ApplianceError('STORE_MISSING', `${key} is not in the folder`)
     return found
   }
@@ -187,6 +199,9 @@ export function sourceOf(folder: PickedFolder['files'], names: readonly string[]
   }
   return {
     async *list(prefix) {
+      for (const [folder, why] of closed)
+        if (folder.startsWith(prefix) || prefix.startsWith(folder))
+          throw new ApplianceError('STORE_FAILED', `listing of ${folder} failed: ${why}`)
       for (const key of names) if (key.startsWith(prefix)) yield key
     },
     size: (key) => readable(key, (found) => found.size()),

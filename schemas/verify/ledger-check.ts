@@ -73,8 +73,8 @@ export class LedgerCheck {
   judge(tape: TapeVerification, watch: Watch): TapeVerification {
     if (watch.checkpoint !== undefined) this.#told += 1
     const ledger = this.#ledger
-    if (ledger === undefined) return tape
-    const begun = tape.chunks + tape.frames > 0
+    if (ledger === undefined || !ledger.whole) return tape
+    const begun = tape.chunks + tape.frames > 0 || isUnread(tape)
     const absent = begun ? undefined : absentTape(ledger.facts.sessions.get(tape.session))
     if (absent !== undefined) return absent
     const problems: Problem[] = []
@@ -87,7 +87,7 @@ export class LedgerCheck {
     else if (!isImported(ledger.facts.imported, tape.session)) add('INVALID', 'the ledger has no session.open of this tape')
     const { checkpoint } = watch
     if (checkpoint === null) add('INVALID', 'the checkpoint in the tape’s header is not one')
-    else if (checkpoint !== undefined && ledger.checkpoints.get(checkpoint.size) !== checkpoint.root)
+    else if (checkpoint !== undefined && isForeign(checkpoint, ledger))
       add(
         'INVALID',
         `the tape was begun at a checkpoint of ${checkpoint.size} entries that is not this ledger's: it was rolled back, or is a fork`,
@@ -98,7 +98,7 @@ export class LedgerCheck {
   /** Sessions of the ledger that should have a tape and have none; `sessions` has one. */
   missing(sessions: ReadonlySet<string>): TapeVerification[] {
     const missing: TapeVerification[] = []
-    for (const facts of this.#ledger?.facts.sessions.values() ?? []) {
+    for (const facts of this.#ledger?.whole === true ? this.#ledger.facts.sessions.values() : []) {
       const tape = sessions.has(facts.session) ? undefined : missingTape(facts, this.#nowMs)
       if (tape !== undefined) missing.push(tape)
     }
@@ -110,6 +110,17 @@ export class LedgerCheck {
     if (this.#ledger !== undefined) return this.#ledger.result
     return this.#told === 0 ? null : LOST_LEDGER
   }
+}
+
+/** A checkpoint that the ledger has not; where some of its own could not be read, one that it has otherwise. */
+function isForeign({ size, root }: NonNullable<Watch['checkpoint']>, { checkpoints, checkpointsWhole }: VerifiedLedger): boolean {
+  const own = checkpoints.get(size)
+  return own === undefined ? checkpointsWhole : own !== root
+}
+
+/** An object of the tape could not be read: nothing follows from what is not there. */
+function isUnread({ problems }: TapeVerification): boolean {
+  return problems.some(({ verdict, part }) => verdict === 'UNVERIFIABLE' && part === 'segment')
 }
 
 function checkpointOf(note: Uint8Array): { readonly size: number; readonly root: string } | null {
@@ -126,10 +137,13 @@ function checkFacts(tape: TapeVerification, facts: SessionFacts, watch: Watch, a
   if (watch.header !== undefined && watch.header !== facts.header)
     add('INVALID', 'the tape’s header is not the one the session was opened with', place)
   // Its chunks cannot be followed without it, and that has been said.
-  if (interim !== undefined && interim.chunks > 0 && watch.header !== undefined) checkInterim(interim, watch.head, add)
+  const unread = isUnread(tape)
+  if (interim !== undefined && interim.chunks > 0 && watch.header !== undefined && !(unread && watch.head === undefined))
+    checkInterim(interim, watch.head, add)
   if (close !== undefined) {
     // The root is over the chunks' headers, which count the frames.
-    if (tape.state === 'sealed' && tape.root === close.root && tape.chunks === close.chunks) return
+    if (tape.state === 'sealed' && tape.root === close.root && (unread || tape.chunks === close.chunks)) return
+    if (unread && tape.state !== 'sealed') return
     if (tape.state !== 'sealed')
       add('INVALID', 'the ledger says the tape was sealed, and it has no seal: its end was cut off', close.place)
     else
@@ -140,7 +154,7 @@ function checkFacts(tape: TapeVerification, facts: SessionFacts, watch: Watch, a
       )
     return
   }
-  if (tape.state === 'sealed') return
+  if (tape.state === 'sealed' || unread) return
   if (recover !== undefined) checkRecovery(tape, recover, add, nowMs)
   if (failed !== undefined && tape.state !== 'recovered')
     add('VALID-INCOMPLETE', `the gateway could not record any further: ${failed.what}`, failed.place)

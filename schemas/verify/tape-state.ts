@@ -1,10 +1,9 @@
-import { ApplianceError } from '../errors.ts'
 import type { Certificate, IndexRow, TapeHeader } from '../tape.ts'
 import { decodeCertificate } from '../tape-statement.ts'
 import { MAX_PROBLEMS, type Problem } from '../verification.ts'
 import { type ChainVerifier, checkIndex, type Report } from './chain.ts'
 import type { RecordPiece } from './scan.ts'
-import type { GatewayKey, ObjectSource, VerifyTools } from './tools.ts'
+import { type GatewayKey, isUnreadable, type ObjectSource, type VerifyTools } from './tools.ts'
 
 export interface TapeTrust {
   readonly gatewayKeys: readonly GatewayKey[]
@@ -79,7 +78,7 @@ export class TapeState {
     try {
       return await read()
     } catch (error) {
-      if (!(error instanceof ApplianceError) || error.code !== 'STORE_FAILED') throw error
+      if (!isUnreadable(error)) throw error
       this.report(key)({ verdict: 'UNVERIFIABLE', part: 'segment', what: `the object cannot be read: ${error.message}` })
       this.chain?.lose()
       return undefined

@@ -1,3 +1,4 @@
+import { ApplianceError } from '../errors.ts'
 import type { Certificate, Codec, SIGNED } from '../tape.ts'
 
 /** What reads objects: a store, or the API's tape objects. */
@@ -10,6 +11,11 @@ export interface ObjectSource {
   size(key: string, signal?: AbortSignal): Promise<number>
   /** Bytes worth reading at once; default 1 MiB. */
   readonly windowSize?: number
+}
+
+/** It is there, or may be, and cannot be read: nothing can be concluded from what it does not say. */
+export function isUnreadable(error: unknown): error is ApplianceError {
+  return error instanceof ApplianceError && (error.code === 'STORE_FAILED' || error.code === 'STORE_DENIED')
 }
 
 /** Hashes frames to leaves: SHA-256(0x00 || salt || frame). */

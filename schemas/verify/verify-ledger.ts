@@ -7,7 +7,7 @@ import { type LedgerLine, ledgerKeys, parseLine, type SignedEntry, tileNumberOf 
 import { MerkleStack } from './merkle.ts'
 import { MAX_NOTE_SIZE, noteKeysOf, parseCheckpoint, signersOf } from './note.ts'
 import { Sequence } from './sequence.ts'
-import type { GatewayKey, ObjectSource, VerifyTools } from './tools.ts'
+import { type GatewayKey, isUnreadable, type ObjectSource, type VerifyTools } from './tools.ts'
 
 export interface LedgerTrust {
   readonly gatewayKeys: readonly GatewayKey[]
@@ -40,6 +40,10 @@ export interface VerifiedLedger {
   readonly facts: LedgerFacts
   /** Roots of the checkpoints that are of these entries, hex, by size. */
   readonly checkpoints: ReadonlyMap<number, string>
+  /** Every entry could be read. Where not, nothing follows from what the entries that could do not say. */
+  readonly whole: boolean
+  /** The same of its checkpoints. */
+  readonly checkpointsWhole: boolean
   /** Writers with entries by keys that are not trusted: what they say is not known. */
   readonly strangers: ReadonlySet<string>
 }
@@ -73,6 +77,9 @@ class LedgerVerifier {
   readonly #strangers = new Set<string>()
   #problemCount = 0
   #malformed = 0
+  #whole = true
+  #checkpointsWhole = true
+  #originRead = true
 
   constructor({ source, tools }: LedgerHost, { gatewayKeys }: LedgerTrust, options: LedgerOptions) {
     this.#source = source
@@ -85,16 +92,16 @@ class LedgerVerifier {
   }
 
   async run(): Promise<VerifiedLedger | undefined> {
-    const { signal } = this.#options
     // Listed before the sequence is read: what is published meanwhile is of no concern.
-    const objects = await collect(this.#source.list(ledgerKeys.sequencePrefix, signal))
+    const objects = await this.#keysIn(ledgerKeys.sequencePrefix, 'entry')
     const origin = await this.#origin()
     const checkpoints = await this.#checkpoints(origin)
-    if (objects.length === 0 && checkpoints.length === 0 && origin === undefined) return undefined
+    const nothing = objects.length === 0 && checkpoints.length === 0 && origin === undefined
+    if (nothing && this.#whole && this.#checkpointsWhole && this.#originRead) return undefined
     const sequence = new Sequence()
     const fitting = new Map<number, string>()
     let next = 0
-    for await (const line of sequence.read(this.#source, signal)) {
+    for await (const line of this.#linesOf(sequence)) {
       await this.#line(line, sequence.count - 1)
       for (let found = checkpoints[next]; found !== undefined && found.size <= this.#tree.count; found = checkpoints[next]) {
         next += 1
@@ -109,7 +116,7 @@ class LedgerVerifier {
         else fitting.set(found.size, hexOf(found.root))
       }
     }
-    for (const { size, object } of checkpoints.slice(next))
+    for (const { size, object } of this.#whole ? checkpoints.slice(next) : [])
       this.#report({
         verdict: 'INVALID',
         part: 'checkpoint',
@@ -117,15 +124,17 @@ class LedgerVerifier {
         object,
       })
     const lastKey = ledgerKeys.sequence(sequence.object)
-    const orphans = objects.filter((key) => key > lastKey)
+    const orphans = this.#whole ? objects.filter((key) => key > lastKey) : []
     for (const object of orphans)
       this.#report({ verdict: 'INVALID', part: 'entry', what: 'entries before this object of the sequence are missing', object })
     await this.#mentions(checkpoints, fitting)
-    this.#facts.finish(this.#options.nowMs)
+    if (this.#whole) this.#facts.finish(this.#options.nowMs)
     return {
       result: this.#result(origin ?? null, checkpoints, fitting),
       facts: this.#facts,
       checkpoints: fitting,
+      whole: this.#whole,
+      checkpointsWhole: this.#checkpointsWhole,
       strangers: this.#strangers,
     }
   }
@@ -169,21 +178,51 @@ class LedgerVerifier {
       return text.endsWith('\n') ? text.slice(0, -1) : text
     } catch (error) {
       if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
-      throw error
+      this.#originRead = false
+      return this.#unreadable(error, 'entry', ledgerKeys.origin)
     }
+  }
+
+  /** Everything new, as far as it can be read. */
+  async *#linesOf(sequence: Sequence): AsyncGenerator<LedgerLine> {
+    try {
+      yield* sequence.read(this.#source, this.#options.signal)
+    } catch (error) {
+      this.#unreadable(error, 'entry', ledgerKeys.sequence(sequence.object))
+    }
+  }
+
+  /** None where they cannot be listed, which is said. */
+  async #keysIn(prefix: string, part: 'entry' | 'checkpoint'): Promise<string[]> {
+    const found: string[] = []
+    try {
+      for await (const key of this.#source.list(prefix, this.#options.signal)) found.push(key)
+      return found
+    } catch (error) {
+      this.#unreadable(error, part, prefix)
+      return []
+    }
+  }
+
+  /** Throws what is no matter of the store. */
+  #unreadable(error: unknown, part: 'entry' | 'checkpoint', object: string): undefined {
+    if (!isUnreadable(error)) throw error
+    if (part === 'checkpoint') this.#checkpointsWhole = false
+    else if (object !== ledgerKeys.origin) this.#whole = false
+    this.#report({ verdict: 'UNVERIFIABLE', part, what: `the object cannot be read: ${error.message}`, object })
   }
 
   /** Every checkpoint in the store, smallest first. */
   async #checkpoints(origin: string | undefined): Promise<FoundCheckpoint[]> {
     const { signal } = this.#options
     const found: FoundCheckpoint[] = []
-    for (const object of await collect(this.#source.list(ledgerKeys.checkpointPrefix, signal))) {
+    for (const object of await this.#keysIn(ledgerKeys.checkpointPrefix, 'checkpoint')) {
       const invalid = (what: string): void => this.#report({ verdict: 'INVALID', part: 'checkpoint', what, object })
       const number = tileNumberOf(object.slice(ledgerKeys.checkpointPrefix.length))
       try {
         const checkpoint = parseCheckpoint(await this.#source.get(object, { from: 0, to: MAX_NOTE_SIZE + 1 }, signal))
         if (checkpoint.size !== number) invalid(`the checkpoint is that of size ${checkpoint.size}`)
-        if (checkpoint.origin !== origin) invalid(`the checkpoint is that of the log ${checkpoint.origin}`)
+        if (this.#originRead && checkpoint.origin !== origin) invalid(`the checkpoint is that of the log ${checkpoint.origin}`)
         const signers = await signersOf(
           this.#tools,
           checkpoint.note,
@@ -199,8 +238,8 @@ class LedgerVerifier {
           })
         found.push({ size: checkpoint.size, root: checkpoint.root, object, good: signers !== false && signers.length > 0 })
       } catch (error) {
-        if (!(error instanceof ApplianceError) || error.code !== 'LEDGER_MALFORMED') throw error
-        invalid(error.message)
+        if (error instanceof ApplianceError && error.code === 'LEDGER_MALFORMED') invalid(error.message)
+        else this.#unreadable(error, 'checkpoint', object)
       }
     }
     return found.sort((a, b) => a.size - b.size)
@@ -210,6 +249,8 @@ class LedgerVerifier {
   async #mentions(checkpoints: readonly FoundCheckpoint[], fitting: ReadonlyMap<number, string>): Promise<void> {
     const newest = checkpoints.at(-1)?.size ?? 0
     for (const [size, { root, at }] of this.#facts.mentioned) {
+      const known = checkpoints.some((one) => one.size === size)
+      if (!known && !this.#checkpointsWhole) continue
       const missing = {
         verdict: 'INVALID',
         part: 'checkpoint',
@@ -217,9 +258,9 @@ class LedgerVerifier {
         ...at,
       } as const
       if (size > newest) {
-        const there = await this.#source.size(ledgerKeys.checkpoint(size)).catch(() => undefined)
-        if (there === undefined) this.#report(missing)
-      } else if (!checkpoints.some((one) => one.size === size)) this.#report(missing)
+        const there = this.#source.size(ledgerKeys.checkpoint(size))
+        if (!(await there.then(() => true, isUnreadable))) this.#report(missing)
+      } else if (!known) this.#report(missing)
       else if ((fitting.get(size) ?? root) !== root)
         this.#report({ ...missing, what: `a gateway has seen another checkpoint of size ${size}: the ledger is a fork` })
     }
@@ -252,10 +293,4 @@ class LedgerVerifier {
       problemCount: this.#problemCount,
     }
   }
-}
-
-async function collect(keys: AsyncIterable<string>): Promise<string[]> {
-  const found: string[] = []
-  for await (const key of keys) found.push(key)
-  return found
 }

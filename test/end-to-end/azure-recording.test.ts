@@ -4,6 +4,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { loadConfig } from '../../gateway/config.ts'
 import { silentLog } from '../../gateway/log.ts'
 import { openSealer } from '../../gateway/tape-room.ts'
+import type { Verification } from '../../schemas/verification.ts'
 import { type IdentityEndpoint, startIdentityEndpoint, trustedTls, withEnv } from '../support/azure-identity.ts'
 import { type Azurite, startAzurite } from '../support/azurite.ts'
 import { type BlobProxy, startBlobProxy } from '../support/blob-proxy.ts'
@@ -136,6 +137,41 @@ test('a byte changed in the container is INVALID, by URL as on disk', async () =
     await blobs.getBlockBlobClient(name).upload(bytes, bytes.length)
   }
   assert.equal((await runCli(['verify', `${proxy.url}/${container}`])).code, 20)
+})
+
+test('a blob that may not be read is named, what others put there is listed, and the rest is verified', async () => {
+  const { gateway, container } = await blobGateway()
+  await using _gateway = gateway
+  const { service, port } = await gateway.start()
+  for (const word of ['one', 'two']) await session(port, gateway.keys.agent, [word])
+  await service.stop('done')
+  const blobs = azurite.container(container)
+  for (const name of ['tapes/notes.txt', 'tapes/old/what.bin', 'readme']) await blobs.getBlockBlobClient(name).upload('x', 1)
+  const url = `${proxy.url}/${container}`
+  const verify = async (): Promise<Verification> => JSON.parse((await runCli(['verify', url, '--json'])).out)
+  const { verdict, foreign, tapes } = await verify()
+  assert.deepEqual([verdict, foreign, tapes.length], ['VALID', ['tapes/notes.txt', 'tapes/old/what.bin'], 2])
+  const refusing = async (part: string): Promise<Verification> => {
+    proxy.fault = ({ method, path }) => (method === 'GET' && path.endsWith(part) ? 403 : undefined)
+    return verify()
+  }
+  const [first] = tapes
+  const segment = `tapes/${first?.session}/0000.tape`
+  const withoutTape = await refusing(segment)
+  assert.deepEqual(
+    [
+      withoutTape.verdict,
+      withoutTape.tapes.map((tape) => tape.verdict),
+      withoutTape.tapes[0]?.problems.map(({ object }) => object),
+    ],
+    ['UNVERIFIABLE', ['UNVERIFIABLE', 'VALID'], [segment]],
+  )
+  assert.match(withoutTape.tapes[0]?.problems[0]?.what ?? '', /403 AuthorizationPermissionMismatch/)
+  const withoutLedger = await refusing('ledger/seq/0000')
+  assert.deepEqual(
+    [withoutLedger.verdict, withoutLedger.tapes.map((tape) => tape.verdict), withoutLedger.ledger?.problems[0]?.object],
+    ['UNVERIFIABLE', ['VALID', 'VALID'], 'ledger/seq/0000'],
+  )
 })
 
 test('an outage of the identity endpoint, and lost answers of the store, are noticed by no session', async () => {

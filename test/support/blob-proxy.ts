@@ -18,8 +18,8 @@ export type Action =
   | 'containers/delete'
   | 'generateUserDelegationKey/action'
 
-/** The request does not arrive; its answer does not; an overload; or the fault lies in the bytes, of which one is changed on the way. */
-export type BlobFault = 'lost' | 'answer-lost' | 503 | 'flipped'
+/** The request does not arrive; its answer does not; an overload; a refusal; or the fault lies in the bytes, of which one is changed on the way. */
+export type BlobFault = 'lost' | 'answer-lost' | 503 | 403 | 'flipped'
 
 export interface Call {
   readonly method: string
@@ -82,6 +82,7 @@ export async function startBlobProxy(options: BlobProxyOptions): Promise<BlobPro
     const fault = await proxy.fault(call)
     if (fault === 'lost') return void request.socket.destroy()
     if (fault === 503) return refuse(503, 'ServerBusy')
+    if (fault === 403) return refuse(403, 'AuthorizationPermissionMismatch')
     if (options.worm === true) {
       const answer = worm.answer(call, request.headers)
       if (answer === 'done') return void response.writeHead(200, { date: dateOf(options.clockMs) }).end()

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import stat
 import sys
 import time
 
@@ -19,7 +20,7 @@ import excerpt as excerpts
 import signatures
 from crosscheck import CrossCheck
 from ledger import Ledger, milliseconds
-from records import is_regular
+from records import regular_files
 from report import EXITS, worst
 from tape import TapeVerifier, session_of
 
@@ -33,7 +34,7 @@ MAX_KEYS_SIZE = 1 << 20
 
 def is_tape_folder(path):
     try:
-        return any(SEGMENT.fullmatch(name) and is_regular(os.path.join(path, name)) for name in os.listdir(path))
+        return any(SEGMENT.fullmatch(name) for name in regular_files(path))
     except OSError:
         return False
 
@@ -75,11 +76,13 @@ def stored(root, names):
         if name.startswith("."):
             continue
         try:
-            parts = os.listdir(folder) if os.path.isdir(folder) and not os.path.islink(folder) else []
+            is_folder = stat.S_ISDIR(os.lstat(folder).st_mode)
+            parts = os.listdir(folder) if is_folder else []
+            files = regular_files(folder) if is_folder else set()
         except OSError:
             sessions.append((folder, name))  # as far as can be told; its verification says that it cannot be read
             continue
-        own = {part for part in parts if TAPE_PART.fullmatch(part) and is_regular(os.path.join(folder, part))}
+        own = {part for part in files if TAPE_PART.fullmatch(part)}
         if own:
             sessions.append((folder, name))
             foreign += foreign_in(name, set(parts) - own)

@@ -63,9 +63,9 @@ class CrossCheck:
         if watch.checkpoint is not None:
             self.told = True
         ledger, problems = self.ledger, []
-        if ledger is None:
+        if ledger is None or not ledger.whole:
             return tape
-        begun = tape["chunks"] + tape["frames"] > 0
+        begun = tape["chunks"] + tape["frames"] > 0 or is_unread(tape)
         absent = None if begun else absent_tape(ledger.facts.sessions.get(tape["session"]))
         if absent is not None:
             return absent
@@ -83,32 +83,40 @@ class CrossCheck:
             add("INVALID", "the ledger has no session.open of this tape")
         if watch.checkpoint == ():
             add("INVALID", "the checkpoint in the tape's header is not one")
-        elif watch.checkpoint is not None and ledger.fitting.get(watch.checkpoint[0]) != watch.checkpoint[1]:
+        elif watch.checkpoint is not None and self._is_foreign(*watch.checkpoint):
             what = "the tape was begun at a checkpoint of %d entries that is not this ledger's: it was rolled back, or is a fork"
             add("INVALID", what % watch.checkpoint[0])
         return with_problems(tape, problems)
+
+    def _is_foreign(self, size, root):
+        """A checkpoint that the ledger has not; where some of its own could not be read, one that it has otherwise."""
+        own = self.ledger.fitting.get(size)
+        return self.ledger.checkpoints_whole if own is None else own != root
 
     def _compare(self, tape, facts, watch, add):
         if watch.header is not None and watch.header != facts.header:
             add("INVALID", "the tape's header is not the one the session was opened with", facts.place)
         interim, close, sealed = facts.interim, facts.close, tape["state"] == "sealed"
         # Its chunks cannot be followed without a header, and that has been said.
+        unread = is_unread(tape)
         if interim is not None and interim["chunks"] > 0 and watch.header is not None:
-            if watch.head is None:
+            if watch.head is None and not unread:
                 what = "at %(at)s the tape had %(chunks)d chunks with %(frames)d frames in the store; not all are there: its end was cut off"
                 add("INVALID", what % interim, interim["place"])
-            elif watch.head != interim["head"]:
+            elif watch.head is not None and watch.head != interim["head"]:
                 what = "at %s chunk %d of the tape was another: from some frame on it was replaced"
                 add("INVALID", what % (interim["at"], interim["chunks"] - 1), interim["place"])
         if close is not None:
             # The root is over the chunks' headers, which count the frames.
+            if unread and (not sealed or tape["root"] == close["root"]):
+                return
             if not sealed:
                 add("INVALID", "the ledger says the tape was sealed, and it has no seal: its end was cut off", close["place"])
             elif (tape["root"], tape["chunks"]) != (close["root"], close["chunks"]):
                 what = "the ledger says %d chunks with root %s, the tape has %d with %s"
                 add("INVALID", what % (close["chunks"], close["root"], tape["chunks"], tape["root"]), close["place"])
             return
-        if sealed:
+        if sealed or unread:
             return
         if facts.recover is not None:
             self._recovery(tape, facts.recover, add)
@@ -135,7 +143,7 @@ class CrossCheck:
     def missing(self, sessions):
         """Reports of sessions that should have a tape and have none."""
         found = []
-        for facts in self.ledger.facts.sessions.values() if self.ledger else ():
+        for facts in self.ledger.facts.sessions.values() if self.ledger and self.ledger.whole else ():
             tape = None if facts.session in sessions else self._missing_tape(facts)
             if tape is not None:
                 found.append(tape)
@@ -171,6 +179,11 @@ class CrossCheck:
         if self.ledger is not None:
             return self.ledger.result()
         return LOST if self.told else None
+
+
+def is_unread(tape):
+    """An object of the tape could not be read: nothing follows from what is not there."""
+    return any((one["verdict"], one["part"]) == ("UNVERIFIABLE", "segment") for one in tape["problems"])
 
 
 def with_problems(tape, problems):

@@ -9,7 +9,7 @@ from facts import Facts, is_count
 from merkle import Tree, leaf_hash
 from msgpack import Malformed
 from notes import Checkpoint, MAX_NOTE, base64_bytes
-from records import is_regular
+from records import files_below, is_regular
 from report import EXITS, Report
 
 MAX_LINE = 65535
@@ -124,6 +124,8 @@ class Ledger:
         self.found = []  # (size, root, object, signed by a trusted key)
         self.origin = None
         self.object = 0
+        # What could not be read: nothing follows from what it does not say.
+        self.whole = self.checkpoints_whole = self.origin_read = True
 
     def problem(self, verdict, part, what, place):
         place = dict(place)
@@ -132,10 +134,11 @@ class Ledger:
     def read(self):
         """False where there is no ledger."""
         # Listed before the sequence is read: what is published meanwhile is of no concern.
-        objects = [key for key in self._list("ledger/seq")]
+        objects = self._list("ledger/seq", "entry")
         self.origin = self._origin()
         self._checkpoints()
-        if not objects and not self.found and self.origin is None:
+        everything = self.whole and self.checkpoints_whole and self.origin_read
+        if not objects and not self.found and self.origin is None and everything:
             return False
         waiting = 0
         for line, place in self._lines():
@@ -143,46 +146,61 @@ class Ledger:
             while waiting < len(self.found) and self.found[waiting][0] <= self.tree.size:
                 self._compare(*self.found[waiting])
                 waiting += 1
-        for size, _, obj, _ in self.found[waiting:]:
+        for size, _, obj, _ in self.found[waiting:] if self.whole else ():
             what = "the checkpoint is of %d entries, the ledger has %d: its end was cut off, or it was rolled back"
             self.report.invalid("checkpoint", what % (size, self.tree.size), obj)
-        for obj in objects:
+        for obj in objects if self.whole else ():
             if obj > sequence_key(self.object):
                 self.report.invalid("entry", "entries before this object of the sequence are missing", obj)
         self._mentions()
-        self.facts.finish(self.now_ms)
+        if self.whole:
+            self.facts.finish(self.now_ms)
         return True
 
     def _path(self, key):
         return os.path.join(self.root, *key.split("/"))
 
-    def _list(self, prefix):
-        found = []
-        for folder, folders, names in os.walk(self._path(prefix)):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
-            names = [name for name in names if not name.startswith(".") and is_regular(os.path.join(folder, name))]
-            found += ["%s/%s" % (inside, name) for name in names]
-        return sorted(found)
+    def _unreadable(self, error, part, obj):
+        if part == "checkpoint":
+            self.checkpoints_whole = False
+        elif obj == "ledger/origin":
+            self.origin_read = False
+        else:
+            self.whole = False
+        self.report.add("UNVERIFIABLE", part, "the object cannot be read: " + (error.strerror or type(error).__name__), obj)
+
+    def _list(self, prefix, part):
+        """Nothing where they cannot be listed, which is said."""
+        try:
+            return sorted("%s/%s" % (prefix, path) for path in files_below(self._path(prefix)))
+        except OSError as error:
+            self._unreadable(error, part, prefix + "/")
+            return []
 
     def _origin(self):
-        if not is_regular(self._path("ledger/origin")):
-            return None
-        with open(self._path("ledger/origin"), "rb") as file:
-            text = file.read(1024).decode("utf-8", "replace")
-            return text[:-1] if text.endswith("\n") else text
+        try:
+            if not is_regular(self._path("ledger/origin")):
+                return None
+            with open(self._path("ledger/origin"), "rb") as file:
+                text = file.read(1024).decode("utf-8", "replace")
+        except OSError as error:
+            return self._unreadable(error, "entry", "ledger/origin")
+        return text[:-1] if text.endswith("\n") else text
 
     def _checkpoints(self):
-        for obj in self._list("ledger/checkpoint"):
+        for obj in self._list("ledger/checkpoint", "checkpoint"):
             try:
                 with open(self._path(obj), "rb") as file:
                     checkpoint = Checkpoint(file.read(MAX_NOTE + 1))
             except Malformed as error:
                 self.report.invalid("checkpoint", str(error), obj)
                 continue
+            except OSError as error:
+                self._unreadable(error, "checkpoint", obj)
+                continue
             if checkpoint.size != checkpoint_number(obj[len("ledger/checkpoint/") :]):
                 self.report.invalid("checkpoint", "the checkpoint is that of size %d" % checkpoint.size, obj)
-            if checkpoint.origin != self.origin:
+            if self.origin_read and checkpoint.origin != self.origin:
                 self.report.invalid("checkpoint", "the checkpoint is that of the log %s" % checkpoint.origin, obj)
             signers = checkpoint.note.signers(checkpoint.origin, self.keys)
             if signers is None:
@@ -196,10 +214,13 @@ class Ledger:
         """The leaves: what stands before a newline, but for empty lines and too long ones; `"end"` goes on in the next object."""
         while True:
             path = self._path(sequence_key(self.object))
-            if not is_regular(path):
-                return
-            with open(path, "rb") as file:
-                ended = yield from self._lines_of(file)
+            try:
+                if not is_regular(path):
+                    return
+                with open(path, "rb") as file:
+                    ended = yield from self._lines_of(file)
+            except OSError as error:
+                return self._unreadable(error, "entry", sequence_key(self.object))
             if not ended:
                 return
             self.object += 1
@@ -262,14 +283,22 @@ class Ledger:
         sizes = {found[0] for found in self.found}
         for size, (root, place) in self.facts.mentioned.items():
             there = size in sizes
+            if not there and not self.checkpoints_whole:
+                continue
             if size > newest:
-                there = is_regular(self._path("ledger/checkpoint/" + checkpoint_path(size)))
+                there = self._is_there("ledger/checkpoint/" + checkpoint_path(size))
             if not there:
                 what = "the checkpoint of size %d, which a gateway has seen, is not there" % size
                 self.problem("INVALID", "checkpoint", what, place)
             elif self.fitting.get(size, root) != root:
                 what = "a gateway has seen another checkpoint of size %d: the ledger is a fork" % size
                 self.problem("INVALID", "checkpoint", what, place)
+
+    def _is_there(self, key):
+        try:
+            return is_regular(self._path(key))
+        except OSError:
+            return True  # or may be: nobody can tell
 
     def result(self):
         verdict = self.report.verdict()

@@ -59,8 +59,29 @@ def is_regular(path):
     """Only regular files are objects: not links, whatever they lead to, nor pipes, which nobody may ever write to."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+
+
+def regular_files(folder):
+    """Names of the objects in a folder. Raises OSError where it cannot be listed."""
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+
+
+def files_below(folder):
+    """Paths of the objects below a folder, from there. Raises OSError where one of its folders cannot be listed."""
+    found = []
+    for inside, folders, _ in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = [name for name in regular_files(inside) if not name.startswith(".")]
+        found += [os.path.relpath(os.path.join(inside, name), folder).replace(os.sep, "/") for name in names]
+    return found
+
+
+def _raise(error):
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 class Source:

@@ -7,7 +7,7 @@ from chunks import signed
 from frames import Salts
 from merkle import sha256
 from msgpack import Malformed, unpack
-from records import MAGIC, MAX_SEGMENT, Source, is_regular, pieces
+from records import MAGIC, MAX_SEGMENT, Source, files_below, is_regular, pieces
 from report import EXITS, Report
 from segment import Recovery, Segment, recovery_of
 
@@ -31,7 +31,7 @@ class TapeVerifier:
 
     def verify(self):
         try:
-            names = {name for name in os.listdir(self.folder) if is_regular(os.path.join(self.folder, name))}
+            names = {name for name in files_below(self.folder) if "/" not in name}
         except OSError as error:
             self.unreadable("", error)
             return self._result()
