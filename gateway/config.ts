@@ -14,6 +14,7 @@ import {
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import type { JwtIssuer, SignInConfig } from '../schemas/config-identity.ts'
 import { ApplianceError } from '../schemas/errors.ts'
+import type { FindingsConfig } from '../schemas/findings.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { type Attesters, attestersOf } from './attesters.ts'
 import { problemsOf, type Secrets } from './config-check.ts'
@@ -96,6 +97,7 @@ export interface Settings {
   readonly catalog: CatalogConfig
   /** Where probes and collectors ask. */
   readonly monitoring?: { readonly host: string; readonly port: number }
+  readonly findings: FindingsConfig
   readonly notify: NotifyConfig
   /** Groups whose people may approve alone. */
   readonly breakGlass: readonly string[]
@@ -202,6 +204,7 @@ function settingsOf(
     notify: config.notify ?? [],
     breakGlass: config.approvals?.breakGlass ?? [],
     catalog: config.catalog ?? {},
+    findings: config.findings ?? {},
     from,
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
     ...(config.monitoring === undefined ? {} : { monitoring: addressOf(config.monitoring.address) }),

@@ -81,6 +81,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
       store: settings.store,
       database: url === undefined ? { folder: places.catalog } : { url: await readSecret(url, settings.from, env) },
       secret: Buffer.from(await localKey(places.keys, 'catalog-keys')).toString('hex'),
+      findings: settings.findings,
       describers: DESCRIBERS,
       onProblem: (problem) => log.catalogProblem(problem),
     }),

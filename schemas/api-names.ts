@@ -15,7 +15,7 @@ export type SignInProblem = (typeof SIGN_IN_PROBLEMS)[number]
 /** `live`: still written. `sealed`: signed end. `incomplete`: recovered after a crash, cut, or its header cannot be read. */
 export const SESSION_STATES = ['live', 'sealed', 'incomplete'] as const
 export type SessionState = (typeof SESSION_STATES)[number]
-export const SERVER_EVENT_NAMES = ['opened', 'progress', 'closed', 'approval', 'reset'] as const
+export const SERVER_EVENT_NAMES = ['opened', 'progress', 'closed', 'approval', 'finding', 'reset'] as const
 export type ServerEventName = (typeof SERVER_EVENT_NAMES)[number]
 /** Where text was found: a command, rows of a result, a terminal's screen, other output, a body. */
 export const TEXT_PLACES = ['statement', 'result', 'terminal', 'output', 'body'] as const

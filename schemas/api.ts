@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 import { ACTS, SESSION_STATES, type ServerEventName, STATEMENT_OUTCOMES } from './api-names.ts'
 import { Approval, ApprovalState } from './approval.ts'
 import { ERROR_CODES } from './errors.ts'
+import { DispositionAsk, Finding, FindingQuery, FindingRow } from './findings.ts'
 import { SearchFacets, SearchHit, SearchQuery } from './search.ts'
 import { PROTOCOL_NAMES } from './session.ts'
 
@@ -244,6 +245,22 @@ export const SearchPage = Type.Object({
 })
 export type SearchPage = Static<typeof SearchPage>
 
+/** The latest evidence first. `next` asks for the following page; null at the end. */
+export const FindingPage = Type.Object({ findings: Type.Array(FindingRow), next: orNull(Cursor), lag: CatalogLag })
+export type FindingPage = Static<typeof FindingPage>
+export const FindingView = Type.Object({
+  ...Finding.properties,
+  may: Type.Object({ dispose: Type.Boolean() }),
+})
+export type FindingView = Static<typeof FindingView>
+/** `reproduced`: the detector, run over the same week again, gives the same evidence to the last number. */
+export const FindingExplained = Type.Object({
+  finding: Finding,
+  reproduced: Type.Boolean(),
+  hashNow: orNull(Type.String()),
+})
+export type FindingExplained = Static<typeof FindingExplained>
+
 /** One stored object of a tape, as docs/tape-format.md names it: `0000.tape`, `0000.idx`, `recovered-0000.tape`, `salt`. */
 export const TapeObject = Type.Object({
   name: Type.String(),
@@ -386,6 +403,7 @@ export const SERVER_EVENTS = {
   progress: SessionProgress,
   closed: SessionRow,
   approval: ApprovalView,
+  finding: FindingRow,
   reset: Type.Object({}),
 } as const satisfies Readonly<Record<ServerEventName, TSchema>>
 export type ServerEvent = {
@@ -449,6 +467,36 @@ export const ENDPOINTS = {
     access: 'viewer',
     query: StatementQuery,
     answer: StatementPage,
+  },
+  findings: {
+    method: 'get',
+    path: '/findings',
+    summary: 'What detectors found, the latest evidence first',
+    access: 'investigator',
+    query: FindingQuery,
+    answer: FindingPage,
+  },
+  finding: {
+    method: 'get',
+    path: '/findings/{id}',
+    summary: 'One finding with its evidence',
+    access: 'investigator',
+    answer: FindingView,
+  },
+  explainFinding: {
+    method: 'get',
+    path: '/findings/{id}/explain',
+    summary: 'Its detector runs again over the same time; whether it finds the same',
+    access: 'investigator',
+    answer: FindingExplained,
+  },
+  disposeFinding: {
+    method: 'post',
+    path: '/findings/{id}/disposition',
+    summary: 'Judge it',
+    access: 'investigator',
+    body: DispositionAsk,
+    answer: FindingView,
   },
   search: {
     method: 'get',

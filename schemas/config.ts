@@ -18,6 +18,7 @@ import {
   VaultUrl,
 } from './config-parts.ts'
 import { PublicKey, SshListener } from './config-ssh.ts'
+import { type FindingsConfig, FindingsConfig as FindingsConfigSchema } from './findings.ts'
 import { DURABILITY_LEVELS, type Durability, PROTOCOL_NAMES } from './session.ts'
 
 export const Listener = Type.Object(
@@ -303,9 +304,10 @@ export const Config = Type.Object(
         { ...closed, description: '/healthz, /readyz and /metrics over plain HTTP: numbers only, for probes and collectors' },
       ),
     ),
+    findings: Type.Optional(FindingsConfigSchema),
     approvals: Type.Optional(ApprovalsConfig),
     notify: Type.Optional(NotifyConfig),
   },
   closed,
 )
-export type Config = Static<typeof Config>
+export type Config = Omit<Static<typeof Config>, 'findings'> & { readonly findings?: FindingsConfig }

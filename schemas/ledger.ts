@@ -178,6 +178,11 @@ export const LedgerEntry = Type.Union([
     { description: 'A detector found something' },
   ),
   kind(
+    'finding.dispose',
+    { ...by, finding: Text, state: Text, reason: Text },
+    { description: 'Somebody has judged a finding: true, benign, false, or open again' },
+  ),
+  kind(
     'evidence.view',
     {
       ...by,

@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander'
+import { DETECTOR_NAMES, DISPOSITIONS, type DispositionState, SEVERITIES } from '../../schemas/findings.ts'
 import type { Cli } from './context.ts'
+import type { FindingsOptions } from './findings.ts'
 import type { SearchOptions } from './search.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, whole } from './usage.ts'
 
@@ -32,4 +34,33 @@ Terms are joined by and; a minus in front means not:
     .option('--cursor <cursor>', 'the following page')
     .option('--facets', 'count by identity, target, place, verdict and table as well')
     .action(async (terms: string[], options: SearchOptions) => runs((await import('./search.ts')).search(terms, options, cli)))
+  findings(program.command('findings').description('what detectors found, and what people made of it'), command, runs, cli)
+}
+
+function findings(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./findings.ts')
+  asking(group, command, 'list', 'the latest evidence first')
+    .addOption(new Option('--state <state>', 'only these').choices(DISPOSITIONS))
+    .addOption(new Option('--severity <severity>', 'only these').choices(SEVERITIES))
+    .addOption(new Option('--detector <name>', 'only of this one').choices(DETECTOR_NAMES))
+    .option('--session <session>', 'only those with evidence in it')
+    .option('--cursor <cursor>', 'the following page')
+    .action(async (options: FindingsOptions) => runs((await load()).listFindings(options, cli)))
+  asking(
+    group,
+    command,
+    'explain <finding>',
+    'every number with the frames it comes from; its detector runs again',
+    '\n1: the detector does not give the same any more.',
+  ).action(async (id: string, options: FindingsOptions) => runs((await load()).explainFinding(id, options, cli)))
+  asking(group, command, 'dispose <finding>', 'judge it; the ledger has who and why')
+    .addOption(
+      new Option('--state <state>', 'true: what it looks like; benign: it is, and may be; false: the detector is wrong')
+        .choices(DISPOSITIONS)
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--reason <text>', 'for the record')
+    .action(async (id: string, options: FindingsOptions & { state: DispositionState; reason: string }) =>
+      runs((await load()).disposeFinding(id, options, cli)),
+    )
 }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isErrno } from '../../recorder/desk/exclusive-file.ts'
 import { hashAccessKey, newAccessKey } from '../identity/access-key.ts'
+import { CUSTOMER_COUNT } from './sample-seed.ts'
 import { SAMPLE_DATABASE, type SampleTarget } from './sample-target.ts'
 
 const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url))
@@ -81,6 +82,9 @@ identities:
     kind: human
     groups: [${APPROVER.groups.join(', ')}]
     keys: [{ id: demo-approver, sha256: ${hashAccessKey(keys.approver)} }]
+findings:
+  tables:
+    - { target: ${SAMPLE_DATABASE}, table: customers, rows: ${CUSTOMER_COUNT}, sensitive: true }
 `
 }
 

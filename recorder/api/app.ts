@@ -9,6 +9,7 @@ import { networkOf, Rate } from './rate.ts'
 import { approvalRoutes } from './routes-approvals.ts'
 import { eventRoutes } from './routes-events.ts'
 import { evidenceRoutes } from './routes-evidence.ts'
+import { findingRoutes } from './routes-findings.ts'
 import { searchRoutes } from './routes-search.ts'
 import { sessionRoutes } from './routes-sessions.ts'
 import { signInRoutes } from './routes-sign-in.ts'
@@ -32,6 +33,7 @@ const HANDLERS: Handlers<EndpointName> = {
   ...sessionRoutes,
   ...evidenceRoutes,
   ...searchRoutes,
+  ...findingRoutes,
   ...approvalRoutes,
   ...eventRoutes,
   health: async (_asked, { parts }) => ({ ok: parts.catalog.lag.state !== 'failed', catalog: parts.catalog.lag }),

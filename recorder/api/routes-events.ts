@@ -65,6 +65,24 @@ async function publish(change: Change, { parts, hub }: Pick<Context, 'parts' | '
       hub.publish((viewer) => (maySee(viewer, target) ? event : undefined))
       return
     }
+    case 'finding': {
+      const { row, sessionIds } = change
+      const { id: finding, detector, version, severity, summary } = row
+      // Before anybody sees it; what the ledger has not is told again.
+      await parts.ledger.append({
+        type: 'finding',
+        finding,
+        detector,
+        version: String(version),
+        severity,
+        sessionIds: [...sessionIds],
+        summary,
+      })
+      await parts.catalog.findingTold(finding)
+      const event: ServerEvent = { event: 'finding', data: row }
+      hub.publish((viewer) => (hasRole(viewer, 'investigator') && maySee(viewer, row.target) ? event : undefined))
+      return
+    }
     default:
       change satisfies never
   }

@@ -3,7 +3,10 @@ import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { CatalogLag, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
 import { ApplianceError, ERROR_CODES } from '../../schemas/errors.ts'
+import type { Finding, FindingQuery, FindingRow } from '../../schemas/findings.ts'
 import type { SearchQuery } from '../../schemas/search.ts'
+import type { Disposition } from '../findings/finding-rows.ts'
+import type { Explained } from '../findings/watch.ts'
 import type {
   CallName,
   Calls,
@@ -85,6 +88,38 @@ export class Catalog implements AsyncDisposable {
     return this.#ask('search', query, seeker)
   }
 
+  /** The latest evidence first. */
+  findings(
+    query: FindingQuery,
+    scope: Scope,
+  ): Promise<{ readonly findings: readonly FindingRow[]; readonly next: string | null }> {
+    return this.#ask('findings', query, scope)
+  }
+
+  finding(id: string): Promise<Finding | null> {
+    return this.#ask('finding', id)
+  }
+
+  /** The finding, and whether its detector finds the same again. */
+  explain(id: string): Promise<Explained | null> {
+    return this.#ask('explain', id)
+  }
+
+  /** Whoever calls has told the ledger before. */
+  putDisposition(disposition: Disposition): Promise<void> {
+    return this.#ask('putDisposition', disposition)
+  }
+
+  /** The ledger has it. */
+  findingTold(id: string): Promise<void> {
+    return this.#ask('findingTold', id)
+  }
+
+  /** Resolves once everything that is in the catalog has been looked through for findings. */
+  scan(): Promise<void> {
+    return this.#ask('scan')
+  }
+
   signIns(): Promise<readonly SignInRecord[]> {
     return this.#ask('signIns')
   }
@@ -136,9 +171,9 @@ export class Catalog implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const { store, database, describers, secret } = this.#options
+    const { store, database, describers, secret, findings } = this.#options
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: { store, database, describers, secret } satisfies ThreadData,
+      workerData: { store, database, describers, secret, findings } satisfies ThreadData,
     })
     worker.on('message', (message: FromThread) => this.#heard(message))
     worker.once('error', (error) =>

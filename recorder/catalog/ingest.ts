@@ -1,4 +1,4 @@
-import type { CatalogLag } from '../../schemas/api.ts'
+import type { CatalogLag, SessionRow } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { TapesAt } from './arrivals.ts'
 import { type Database, resetCatalog } from './database.ts'
@@ -39,6 +39,8 @@ export interface IngestParts {
   /** Keys what stands for masked rows in the catalog. */
   readonly secret: string
   readonly onChange: (change: Change) => void
+  /** What was written of a session has changed. */
+  readonly onStored: (row: SessionRow) => void
   readonly onLag: (lag: CatalogLag) => void
   readonly onProblem: (message: string) => void
 }
@@ -156,7 +158,10 @@ export class Ingest {
         if (this.#batch.size >= BATCH_TAPES || frames >= BATCH_FRAMES) await this.#flush(stop)
         return true
       }
-      if (digest !== undefined && changed) await storeDigests(this.#parts.database, [digest])
+      if (digest !== undefined && changed) {
+        await storeDigests(this.#parts.database, [digest])
+        this.#parts.onStored(digest.row())
+      }
       if (step === 'ended' && digest !== undefined) {
         this.#followed.delete(id)
         this.#done.add(id)
@@ -199,7 +204,8 @@ export class Ingest {
       )
       return
     }
-    for (const [id] of batch) {
+    for (const [id, { follower }] of batch) {
+      if (follower.digest !== undefined) this.#parts.onStored(follower.digest.row())
       this.#followed.delete(id)
       this.#done.add(id)
     }

@@ -1,6 +1,9 @@
 import type { CatalogLag, SessionProgress, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
+import type { Finding, FindingQuery, FindingRow, FindingsConfig } from '../../schemas/findings.ts'
 import type { SearchQuery } from '../../schemas/search.ts'
 import type { Identity } from '../../schemas/session.ts'
+import type { Disposition } from '../findings/finding-rows.ts'
+import type { Explained, FindingNews } from '../findings/watch.ts'
 import type { StorePlace } from '../store/places.ts'
 import type { DatabasePlace } from './database.ts'
 import type { SessionExtra } from './digest.ts'
@@ -27,6 +30,13 @@ export interface Calls {
   session(id: string): CatalogSession | null
   statements(session: string, query: StatementQuery): Omit<StatementPage, 'lag'>
   search(query: SearchQuery, seeker: Seeker): Found
+  findings(query: FindingQuery, scope: Scope): { readonly findings: readonly FindingRow[]; readonly next: string | null }
+  finding(id: string): Finding | null
+  explain(id: string): Explained | null
+  putDisposition(disposition: Disposition): void
+  findingTold(id: string): void
+  /** Resolves once everything that is in the catalog has been looked through. */
+  scan(): void
   signIns(): readonly SignInRecord[]
   putSignIn(record: SignInRecord): void
   endSignIn(tokenHash: string): void
@@ -42,6 +52,8 @@ export type Change =
   | { readonly change: 'opened'; readonly row: SessionRow }
   | { readonly change: 'progress'; readonly target: string; readonly progress: Omit<SessionProgress, 'objects'> }
   | { readonly change: 'closed'; readonly row: SessionRow }
+  /** Told again until it is marked as told. */
+  | ({ readonly change: 'finding' } & FindingNews)
 
 export interface Question {
   readonly id: number
@@ -62,6 +74,8 @@ export interface ThreadData {
   readonly database: DatabasePlace
   /** The installation's own: keys what stands for masked rows in the catalog. */
   readonly secret: string
+  /** What is a finding. */
+  readonly findings: FindingsConfig
   /** Module that exports `describers`. */
   readonly describers: string
 }

@@ -6,7 +6,7 @@
  */
 
 /** Part of a reset: tables of another version are dropped, not migrated. */
-export const CATALOG_VERSION = 3
+export const CATALOG_VERSION = 4
 
 /** Sessions with that many result rows have an index of their own: whoever looks for large results wants few of many. */
 export const LARGE_RESULTS = [10_000, 1_000_000] as const
@@ -135,6 +135,21 @@ create table catalog.first_seen (
   frame bigint not null,
   primary key (family, target, object)
 );
+
+create table catalog.findings (
+  id text primary key,
+  week timestamptz not null,
+  detector text not null,
+  severity text not null,
+  target text not null,
+  at timestamptz not null,
+  sessions text[] not null,
+  detail jsonb not null
+);
+create index findings_at on catalog.findings (at desc, id);
+create index findings_sessions on catalog.findings using gin (sessions);
+-- By what numbers a week was looked through the last time.
+create table catalog.scans (week timestamptz primary key, settings text not null);
 `
 
 export const DESK_SQL = `
@@ -146,4 +161,16 @@ create table if not exists desk.sign_ins (
   expires_at timestamptz not null,
   seen_at timestamptz not null
 );
+-- What people made of findings, and which ones the ledger has been told of. The ledger has both: they are read from it where this is new.
+create table if not exists desk.dispositions (
+  finding text not null,
+  n bigint generated always as identity,
+  state text not null,
+  by text not null,
+  reason text not null,
+  at timestamptz not null,
+  primary key (finding, n)
+);
+create table if not exists desk.findings_told (finding text primary key);
+create table if not exists desk.ledger_read (done boolean primary key);
 `

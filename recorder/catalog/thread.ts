@@ -1,5 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { listFindings, markTold, putDisposition, readFinding } from '../findings/finding-rows.ts'
+import { readLedger } from '../findings/from-ledger.ts'
+import { FindingWatch } from '../findings/watch.ts'
 import { openTapes } from './arrivals.ts'
 import { openDatabase } from './database.ts'
 import type { Describers } from './describe.ts'
@@ -22,12 +25,21 @@ const onProblem = (message: string): void => tell({ kind: 'problem', message })
 
 const { describers } = (await import(data.describers)) as { readonly describers: Describers }
 const database = await openDatabase(data.database, onProblem)
+const tapes = await openTapes(data.store)
+await readLedger(database, tapes.store)
+const watch = await FindingWatch.open({
+  database,
+  config: data.findings,
+  onFinding: (news) => tell({ kind: 'change', change: { change: 'finding', ...news } }),
+  onProblem,
+})
 const ingest = new Ingest({
   database,
-  tapes: await openTapes(data.store),
+  tapes,
   describers,
   secret: data.secret,
   onChange: (change) => tell({ kind: 'change', change }),
+  onStored: (row) => watch.changed(row),
   onLag: (lag) => tell({ kind: 'lag', lag }),
   onProblem,
 })
@@ -37,13 +49,23 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   session: (id) => findSession(database, id),
   statements: (session, query) => findStatements(database, session, query),
   search: (query, seeker) => search(database, query, seeker, Date.now()),
+  findings: (query, scope) => listFindings(database, query, scope),
+  finding: async (id) => (await readFinding(database, id))?.finding ?? null,
+  explain: (id) => watch.explain(id),
+  putDisposition: (disposition) => putDisposition(database, disposition),
+  findingTold: (id) => markTold(database, id),
+  scan: () => watch.scan(),
   signIns: () => listSignIns(database),
   putSignIn: (record) => putSignIn(database, record),
   endSignIn: (tokenHash) => endSignIn(database, tokenHash),
   settle: () => ingest.settle(),
-  rebuild: () => ingest.rebuild(),
+  rebuild: async () => {
+    await ingest.rebuild()
+    await watch.again()
+  },
   close: async () => {
     await ingest[Symbol.asyncDispose]()
+    await watch[Symbol.asyncDispose]()
     await database.close()
   },
 }

@@ -327,6 +327,7 @@ export class SessionsPage extends LitElement {
         if (this.#rows.length <= PAGE_SIZE) this.#refresh ??= setTimeout(() => this.#reload(), REFRESH_MS)
         return
       case 'approval':
+      case 'finding':
         return
       default:
         event satisfies never

@@ -8,6 +8,7 @@ import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { RecorderRoom } from '../../recorder/tape/room.ts'
 import { API_BASE, CSRF_HEADER, type Me, type Role } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import type { FindingsConfig } from '../../schemas/findings.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { ask as askOf } from '../recorder/desk/contract.ts'
 import { type RecordingFolder, recordingFolder } from './recording.ts'
@@ -101,6 +102,7 @@ export async function apiRig(
     readonly heartbeatMs?: number
     readonly headersTimeoutMs?: number
     readonly ways?: ApiParts['ways']
+    readonly findings?: FindingsConfig
   } = {},
 ): Promise<ApiRig> {
   const stack = new AsyncDisposableStack()
@@ -111,6 +113,7 @@ export async function apiRig(
       store: { folder: folder.path },
       database: { folder: join(folder.path, 'catalog', 'pg') },
       secret: 'of this test',
+      findings: options.findings ?? {},
       describers: DESCRIBERS,
       onProblem: (problem) => problems.push(problem),
     }),

@@ -89,6 +89,7 @@ const ONE_OF_EACH: OneOfEach = {
     sessionIds: [session],
     summary: 'a single large pull',
   },
+  'finding.dispose': { type: 'finding.dispose', ...by, finding: 'F-1', state: 'benign', reason: 'the nightly export' },
   'session.kill': { type: 'session.kill', ...by, session, reason: 'enough' },
   'recording.failed': { type: 'recording.failed', session, number: 7, frames: 3, what: 'no space left on device' },
   'session.recover': {

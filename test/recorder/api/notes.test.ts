@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import { serialize } from 'pg-protocol'
 import { ENDPOINTS, type EndpointName } from '../../../schemas/api.ts'
 import { type ApiRig, type Asking, apiRig, type Browser, listen } from '../../support/api.ts'
+import { COMPLETE } from '../../support/recorded-session.ts'
 import { entry, START } from '../../support/recording.ts'
 import { ask } from '../desk/contract.ts'
 
@@ -14,12 +15,17 @@ let others: Partial<Record<EndpointName, string>>
 let approval: string
 
 before(async () => {
-  rig = await apiRig()
+  rig = await apiRig({ findings: { detectors: { 'large-pull': { rows: 1 } } } })
   const { info, recorder } = await rig.room.open(START)
-  await recorder.append([entry({ kind: 'query', body: serialize.query('SELECT 1') })])
+  await recorder.append([
+    entry({ kind: 'query', body: serialize.query('SELECT 1') }),
+    entry({ dir: 'out', kind: 'reply', body: COMPLETE, facts: { statement: 1, rows: 1, tag: 'SELECT 1', status: 'I' } }),
+  ])
   await recorder.seal('client.left')
   session = info.id
   await rig.catalog.settle()
+  await rig.catalog.scan()
+  const finding = (await rig.catalog.findings({}, null)).findings[0]?.id ?? ''
   const asked = await rig.desk.request({
     session,
     requester: 'agent-7',
@@ -40,7 +46,7 @@ before(async () => {
   const cleo = { subject: 'cleo', kind: 'human', groups: [], mayBreakGlass: true } as const
   await rig.desk.decide(broken.id, { act: 'break-glass', reason: 'fire' }, cleo)
   const own = await rig.desk.submit(ask({ binding: 'c'.repeat(64), requester: 'gina', requesterKind: 'human' }))
-  others = { review: broken.id, endApproval: own.id }
+  others = { finding, explainFinding: finding, disposeFinding: finding, review: broken.id, endApproval: own.id }
   gina = await rig.as('gina')
 })
 after(() => rig[Symbol.asyncDispose]())
@@ -52,6 +58,10 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   signOut: 'console.sign-out',
   sessions: 'evidence.search',
   search: 'evidence.search',
+  findings: 'evidence.search',
+  finding: 'evidence.view',
+  explainFinding: 'evidence.view',
+  disposeFinding: 'finding.dispose',
   session: 'evidence.view',
   statements: 'evidence.view',
   objects: 'evidence.view',
@@ -75,6 +85,7 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
     decide: { act: 'approve' },
     review: { note: 'x' },
     endApproval: {},
+    disposeFinding: { state: 'benign', reason: 'x' },
     askAccess: { target: 'vault', minutes: 5, reason: 'x' },
   }
   return (Object.keys(ENDPOINTS) as EndpointName[])

@@ -34,6 +34,7 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
       store: { folder: folder.path },
       database: { folder: join(folder.path, 'catalog', 'pg') },
       secret: 'of this test',
+      findings: {},
       describers: DESCRIBERS,
       onProblem: (problem) => problems.push(problem),
     })
@@ -130,6 +131,7 @@ test('scope, cursors and files that cannot be opened', async (t) => {
     store: { folder: folder.path },
     database: { folder: pg },
     secret: 'of this test',
+    findings: {},
     describers: DESCRIBERS,
     onProblem: (problem) => problems.push(problem),
   })
@@ -161,6 +163,7 @@ test('a page of long statements ends early, however many were asked for, and the
     store: { folder: folder.path },
     database: { folder: join(folder.path, 'catalog', 'pg') },
     secret: 'of this test',
+    findings: {},
     describers: DESCRIBERS,
     onProblem: assert.fail,
   })

@@ -93,6 +93,7 @@ async function opened(database: DatabasePlace, problems: string[]): Promise<Cata
     store: { folder: folder.path },
     database,
     secret: 'of this test',
+    findings: {},
     describers: DESCRIBERS,
     onProblem: (problem) => problems.push(problem),
   })

@@ -1,0 +1,70 @@
+import type { FindingView } from '../../schemas/api.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { DispositionAsk, type Finding, FindingQuery } from '../../schemas/findings.ts'
+import { bodyOf, queryOf } from './check.ts'
+import type { Asked, Context, Handlers } from './context.ts'
+import { note, purposeOf } from './notes.ts'
+import { maySee, type Viewer } from './viewer.ts'
+
+export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' | 'disposeFinding'> = {
+  async findings({ request, viewer }, { parts }) {
+    const query = queryOf(request, FindingQuery)
+    const purpose = purposeOf(request)
+    const { findings, next } = await parts.catalog.findings(query, viewer.scope)
+    const seen = { type: 'evidence.search', what: 'findings', query: { ...query }, found: findings.length, ...purpose } as const
+    await note(parts, viewer.identity, seen)
+    return { findings, next, lag: parts.catalog.lag }
+  },
+
+  async finding(asked, context) {
+    const finding = await found(asked, context)
+    await look(asked, context, 'finding')
+    return viewOf(finding, asked.viewer)
+  },
+
+  async explainFinding(asked, context) {
+    const { id } = await found(asked, context)
+    await look(asked, context, 'finding, explained')
+    const explained = await context.parts.catalog.explain(id)
+    if (explained === null) throw unknown()
+    return explained
+  },
+
+  async disposeFinding(asked, context) {
+    const { parts } = context
+    const { id } = await found(asked, context)
+    const { state, reason } = bodyOf(asked.request, DispositionAsk)
+    if (!mayDispose(asked.viewer))
+      throw new ApplianceError('API_FORBIDDEN', 'judging findings needs the role investigator or admin')
+    const { identity } = asked.viewer
+    await note(parts, identity, { type: 'finding.dispose', finding: id, state, reason: reason.toWellFormed() })
+    await parts.catalog.putDisposition({ finding: id, state, by: identity.subject, reason, at: new Date().toISOString() })
+    return viewOf(await found(asked, context), asked.viewer)
+  },
+}
+
+/** One answer for what is not there and what is of other targets. */
+async function found({ request, viewer }: Asked, { parts }: Context): Promise<Finding> {
+  const id = String(request.params['id'])
+  const finding = /^F-[0-9A-Z]{10}$/.test(id) ? await parts.catalog.finding(id) : null
+  if (finding === null || !maySee(viewer, finding.target)) throw unknown()
+  return finding
+}
+
+async function look({ request, viewer }: Asked, { parts }: Context, what: string): Promise<void> {
+  const object = String(request.params['id'])
+  await note(parts, viewer.identity, { type: 'evidence.view', what, object, ...purposeOf(request) })
+}
+
+function viewOf(finding: Finding, viewer: Viewer): FindingView {
+  return { ...finding, may: { dispose: mayDispose(viewer) } }
+}
+
+/** An auditor looks and touches nothing. */
+function mayDispose({ roles }: Viewer): boolean {
+  return roles.has('investigator') || roles.has('admin')
+}
+
+function unknown(): ApplianceError {
+  return new ApplianceError('API_UNKNOWN', 'there is no such finding that you may see')
+}
