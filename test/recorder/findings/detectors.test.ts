@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
+import { listFindings, readFinding, untold } from '../../../recorder/findings/finding-rows.ts'
+import { readLedger } from '../../../recorder/findings/from-ledger.ts'
 import { findWeek, scanWeek, unscannedWeeks, weekOf } from '../../../recorder/findings/scan.ts'
 import type { Weighed } from '../../../recorder/findings/weigh.ts'
+import { StoreLedger } from '../../../recorder/index.ts'
 import type { DetectorName, FindingsConfig } from '../../../schemas/findings.ts'
+import { recordingFolder } from '../../support/recording.ts'
 
 /** A Wednesday. */
 const NOW_MS = Date.UTC(2026, 10, 18, 12)
@@ -290,4 +294,28 @@ test('the same rows give the same findings, and other numbers make a week be loo
   assert.deepEqual(await unscannedWeeks(database, { detectors: { 'large-pull': { rows: 20_000 } } }), [weekOf(NOW_MS)])
   await scanWeek(database, weekOf(NOW_MS), { detectors: { 'large-pull': { rows: 20_000 } } })
   assert.deepEqual((await database.query('select id from catalog.findings')).rows, [])
+})
+
+test('a database that is new learns from the ledger what people made of findings, and which it was told of; once', async () => {
+  await using evidence = await recordingFolder()
+  await session(NOW_MS, [{ rows: 12_000, objects: ['customers'] }])
+  const [first] = await scanWeek(database, weekOf(NOW_MS), {})
+  assert.ok(first !== undefined)
+  const { id, detector, severity, summary } = first
+  assert.deepEqual([...(await untold(database, [id]))], [id])
+  const ledger = await StoreLedger.open({ store: evidence.store, gateway: 'gw1', signer: evidence.signer })
+  await ledger.append({ type: 'finding', finding: id, detector, version: '1', severity, sessionIds: [], summary })
+  const grace = { type: 'finding.dispose', actor: 'grace', proof: 'key:k1', finding: id } as const
+  await ledger.append({ ...grace, state: 'false', reason: 'a test' })
+  await ledger.append({ ...grace, state: 'true', reason: 'it was none' })
+  await ledger.close()
+  for (let time = 0; time < 2; time += 1) await readLedger(database, evidence.store)
+  assert.deepEqual([...(await untold(database, [id]))], [])
+  const read = await readFinding(database, id)
+  assert.deepEqual(
+    [read?.finding.state, read?.finding.dispositions.map(({ reason }) => reason)],
+    ['true', ['a test', 'it was none']],
+  )
+  assert.deepEqual((await listFindings(database, { state: 'true' }, ['shop'])).findings.length, 1)
+  assert.deepEqual((await listFindings(database, {}, ['vault'])).findings, [])
 })
