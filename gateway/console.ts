@@ -13,6 +13,7 @@ import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
 import { readSecret } from './credentials/upstream.ts'
+import { BlockedSubjects } from './identity/blocked.ts'
 import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
@@ -69,6 +70,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
   const doorkeeper = new Doorkeeper({
     identities: settings.identities,
     folder,
+    blocked: await BlockedSubjects.open(places.blocked),
     jwt: await JwtProver.open(settings.jwt),
     onDenied,
   })
@@ -87,7 +89,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
     }),
   )
   const store = await openStore(settings.store)
-  const people = peopleOf({ ...settings, console: own }, doorkeeper, folder)
+  const people = peopleOf({ ...settings, console: own }, doorkeeper)
   const slack = await slackInteractions(settings, env, {
     desk,
     ledger,

@@ -4,6 +4,8 @@ export interface Places {
   /** The gateway's own keys, its certificate, and whose tapes to believe. */
   readonly keys: string
   readonly accessKeys: string
+  /** Who is kept out whatever they prove. */
+  readonly blocked: string
   readonly approvals: string
   /** The policy in force, kept for the next start. */
   readonly policy: string
@@ -28,6 +30,7 @@ export function placesIn(dataDir: string): Places {
   return {
     keys: join(dataDir, 'keys'),
     accessKeys: join(dataDir, 'keys', 'access'),
+    blocked: join(dataDir, 'keys', 'blocked'),
     approvals: join(dataDir, 'desk', 'approvals'),
     policy: join(dataDir, 'policy'),
     budgets: join(dataDir, 'desk', 'budgets'),

@@ -8,10 +8,12 @@ import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
 import { readCredential } from './credentials/upstream.ts'
+import { BlockedSubjects } from './identity/blocked.ts'
 import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { KeyFolder } from './identity/key-folder.ts'
+import { ProofWatch } from './identity/proof-watch.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 import type { Health } from './monitoring/health.ts'
@@ -117,6 +119,7 @@ export class Service {
     const doorkeeper = new Doorkeeper({
       identities: settings.identities,
       folder: await KeyFolder.open(places.accessKeys),
+      blocked: await BlockedSubjects.open(places.blocked),
       jwt: await JwtProver.open(settings.jwt),
       onDenied: (client, why) => {
         log.denied(client, why)
@@ -156,6 +159,10 @@ export class Service {
       room: tapes.room,
       approvals: desk,
       access: new AccessWatch(desk, (error) => log.stray(error)),
+      proofs: new ProofWatch(
+        (identity) => doorkeeper.whyNot(identity),
+        (error) => log.stray(error),
+      ),
       desk,
       keys,
       cancels,

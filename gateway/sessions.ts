@@ -12,6 +12,7 @@ import type { AccessWatch } from './access-watch.ts'
 import { durabilityOf, type Settings, type TargetSettings } from './config.ts'
 import { readCredential } from './credentials/upstream.ts'
 import type { Doorkeeper } from './identity/doorkeeper.ts'
+import type { ProofWatch } from './identity/proof-watch.ts'
 import type { Log } from './log.ts'
 import { Masker } from './masking/masker.ts'
 import type { Traffic } from './monitoring/traffic.ts'
@@ -36,6 +37,8 @@ export interface SessionsParts {
   /** Where access for a while is looked up, and what ends sessions with it. */
   readonly desk: Pick<Desk, 'list'>
   readonly access: AccessWatch
+  /** What ends sessions with the proof they live by. */
+  readonly proofs: ProofWatch
   readonly keys: { readonly binding: Uint8Array; readonly fingerprint: Uint8Array }
   readonly cancels: Cancels
   readonly budgets: Budgets
@@ -187,7 +190,8 @@ export class GatewaySessions {
   async #find(knock: Knock, identity: Identity): Promise<Found> {
     const { targets } = this.#parts.settings
     const found = targets.get(knock.target) ?? [...targets.values()].find(({ hosts }) => hosts.includes(knock.target))
-    if (found?.target.protocol === knock.protocol) {
+    const inScope = identity.scope?.targets?.includes(found?.target.name ?? '') ?? true
+    if (found?.target.protocol === knock.protocol && inScope) {
       if (found.groups.some((group) => identity.groups.includes(group))) return { found, grant: undefined }
       if (mayAsk(found, identity)) {
         const grant = await accessOf(this.#parts.desk, identity.subject, found.target.name)
@@ -277,6 +281,7 @@ export class GatewaySessions {
         this.#open.delete(visit)
         if (this.#open.size === 0) this.#emptied?.resolve()
         unwatch?.()
+        forget()
         release()
         this.#told(info, seal, error)
       },
@@ -284,6 +289,7 @@ export class GatewaySessions {
     this.#open.add(visit)
     // Another came into force while the tape was opened.
     if (policies.current !== policy) this.#adopt(visit, policies.current)
+    const forget = this.#parts.proofs.add({ identity, end: (refusal) => visit.end(refusal) })
     const unwatch = grant && this.#parts.access.add({ target: target.name, end: (refusal) => visit.end(refusal) }, grant)
     log.opened({ session: info.id, subject: identity.subject, target: target.name, client: knock.client, proof: identity.proof })
     return visit

@@ -158,10 +158,24 @@ export const LedgerEntry = Type.Union([
   kind('access.end', { grant: Text, subject: Text, reason: Text, actor: Type.Optional(Text) }, { description: 'That is over' }),
   kind(
     'key.create',
-    { key: Text, subject: Text, expiresAt: Type.Optional(Time) },
+    {
+      key: Text,
+      subject: Text,
+      expiresAt: Type.Optional(Time),
+      targets: Type.Optional(Type.Array(Text)),
+      verbs: Type.Optional(Type.Array(Text)),
+      run: Type.Optional(Text),
+      purpose: Type.Optional(Text),
+    },
     { description: 'An access key exists; the key itself is nowhere' },
   ),
   kind('key.revoke', { key: Text }, { description: 'An access key opens nothing any more' }),
+  kind(
+    'identity.block',
+    { subject: Text, actor: Text, reason: Text },
+    { description: 'Somebody is kept out, whatever they prove' },
+  ),
+  kind('identity.unblock', { subject: Text, actor: Text, reason: Text }, { description: 'and let in again' }),
   kind(
     'auth.fail',
     {

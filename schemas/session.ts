@@ -5,6 +5,14 @@ export type SessionId = string & { readonly [sessionId]: true }
 export const PROTOCOL_NAMES = ['echo', 'http', 'kubernetes', 'postgres', 'ssh'] as const
 export type ProtocolName = (typeof PROTOCOL_NAMES)[number]
 
+/** What a proof opens, where that is less than its subject may. */
+export interface Scope {
+  /** Names of targets; any where it is left out. */
+  readonly targets?: readonly string[]
+  /** What may be asked for: `SELECT`, `GET`, `EXEC` ...; anything where it is left out. Policy may forbid more, never less. */
+  readonly verbs?: readonly string[]
+}
+
 /** Who knocks, as proved. */
 export interface Identity {
   readonly subject: string
@@ -16,6 +24,7 @@ export interface Identity {
   readonly proof: string
   /** What the proof says beside who: `run`, `purpose`, and the claims that are to be kept. Proved as the subject is. */
   readonly about?: Readonly<Record<string, string>>
+  readonly scope?: Scope
 }
 
 /** A configured upstream, without its credential. */

@@ -211,7 +211,7 @@ test('the shipped configurations are good, policies included, and their ports ar
 test('the image runs as nobody, without npm, and says what is in it', () => {
   const image = text('deploy/Dockerfile')
   assert.match(image, /^USER 10001:10001$/m)
-  assert.match(image, /npm sbom --omit=dev --sbom-format=cyclonedx/)
+  assert.match(image, /npm sbom --omit=dev --package-lock-only --sbom-format=cyclonedx/)
   assert.match(image, /^STOPSIGNAL SIGTERM$/m)
   const node = /"node": "\^(\d+)/.exec(text('package.json'))?.[1]
   assert.match(image, new RegExp(`^ARG NODE=${node}$`, 'm'))

@@ -53,6 +53,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/catalog/': 'catalog.test.ts, in its own thread, which loads the rest of the folder',
   'gateway/cli/console.ts': 'console.test.ts',
   'gateway/cli/trust-policy.ts': 'attesters.test.ts verifies by one',
+  'gateway/cli/identities.ts': 'identity/proof-watch.test.ts blocks and unblocks by it while sessions run',
   'gateway/identity/sign-in-ways.ts': 'console.test.ts opens a console with both',
   'gateway/config-check-identity.ts': 'config-check.test.ts: issuers of any tenant, without an address, without files',
   'gateway/identity/people.ts': 'console.test.ts: by link, by key, revoked',

@@ -14,7 +14,26 @@ interface Options {
 
 const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-export async function createKey(subject: string, options: Options & { readonly expires?: string }, cli: Cli): Promise<number> {
+export interface KeyOptions extends Options {
+  readonly expires?: string
+  readonly target?: readonly string[]
+  readonly verb?: readonly string[]
+  readonly run?: string
+  readonly purpose?: string
+}
+
+/** Longer ones are keys. */
+const MAX_TOKEN_MS = 24 * 3_600_000
+
+/** A key that ends soon and opens little: for an agent's one piece of work. */
+export async function createToken(subject: string, options: KeyOptions & { readonly ttl: string }, cli: Cli): Promise<number> {
+  const expires = expiryOf(options.ttl, Date.now())
+  if (expires.getTime() > Date.now() + MAX_TOKEN_MS)
+    throw new ApplianceError('CONFIG_INVALID', `--ttl ${options.ttl}: a token lives a day at most; for longer make a key`)
+  return createKey(subject, { ...options, expires: expires.toISOString() }, cli)
+}
+
+export async function createKey(subject: string, options: KeyOptions, cli: Cli): Promise<number> {
   const { settings, folder } = await openKeys(options, cli, cli.env)
   if (!settings.identities.some((identity) => identity.subject === subject)) {
     const known = settings.identities.map((identity) => identity.subject).join(', ')
@@ -24,17 +43,28 @@ export async function createKey(subject: string, options: Options & { readonly e
     )
   }
   const expiresAt = options.expires === undefined ? undefined : expiryOf(options.expires, Date.now())
-  const { key, secret } = await folder.create(subject, expiresAt)
+  const { target: targets, verb, run, purpose } = options
+  const unknown = targets?.find((name) => !settings.targets.has(name))
+  if (unknown !== undefined) throw new ApplianceError('CONFIG_INVALID', `no target ${JSON.stringify(unknown)} is configured`)
+  const verbs = verb?.map((each) => each.toUpperCase())
+  const scope = { ...(targets === undefined ? {} : { targets }), ...(verbs === undefined ? {} : { verbs }) }
+  const about = { ...(run === undefined ? {} : { run }), ...(purpose === undefined ? {} : { purpose }) }
+  const { key, secret } = await folder.create(subject, expiresAt, {
+    ...(Object.keys(scope).length === 0 ? {} : { scope }),
+    ...about,
+  })
   try {
     const until = key.expiresAt === undefined ? {} : { expiresAt: key.expiresAt }
-    await tellLedger(settings, { type: 'key.create', key: key.id, subject, ...until })
+    const opens = { ...(targets === undefined ? {} : { targets: [...targets] }), ...(verbs === undefined ? {} : { verbs }) }
+    await tellLedger(settings, { type: 'key.create', key: key.id, subject, ...until, ...opens, ...about })
   } catch (error) {
     // A key that the ledger does not know opens nothing.
     await folder.revoke(key.id)
     throw error
   }
   if (options.json) {
-    printJson(cli, { id: key.id, subject, key: secret, createdAt: key.createdAt, expiresAt: key.expiresAt ?? null })
+    const { id, createdAt, expiresAt: until = null } = key
+    printJson(cli, { id, subject, key: secret, createdAt, expiresAt: until, ...scope, ...about })
   } else {
     cli.err(
       `access key ${key.id} for ${safeText(subject)}${key.expiresAt === undefined ? '' : `, until ${key.expiresAt}`}; it is shown only now:\n`,
@@ -71,7 +101,7 @@ export async function revokeKey(id: string, options: Options, cli: Cli): Promise
   await folder.revoke(id)
   await tellLedger(settings, { type: 'key.revoke', key: id })
   if (options.json) printJson(cli, { id, state: 'revoked' })
-  else cli.err(`access key ${id} is revoked; its open sessions go on until they end\n`)
+  else cli.err(`access key ${id} is revoked; its open sessions end within a second or two\n`)
   return EXIT.ok
 }
 

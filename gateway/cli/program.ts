@@ -9,6 +9,7 @@ import type { MaskOptions } from './mask.ts'
 import type { DiffOptions, ExplainOptions } from './policy.ts'
 import { bundleCommands } from './program-bundle.ts'
 import { evidenceCommands } from './program-evidence.ts'
+import { identityCommands } from './program-identity.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, VERDICTS_HELP, whole } from './usage.ts'
@@ -164,7 +165,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .option('--address <host:port>', 'where it listens', '127.0.0.1:7380')
     .addHelpText('after', `\nPOST /add-checkpoint, by c2sp.org/tlog-witness. Put TLS in front of it.${EXIT_HELP}`)
     .action(async (options: WitnessOptions) => runs((await import('./witness.ts')).witness(options, cli)))
-  keys(group('keys', 'access keys of identities'), command, runs, cli)
+  identityCommands(group, command, runs, cli)
   policy(group('policy', 'try a policy'), command, runs, cli)
   command(group('mask', 'try what is masked'), 'explain <value>', 'what of a value is masked, and why; nothing is sent or kept')
     .option('--column <column>', 'as the value of schema.table.column, or of any column of this name')
@@ -232,21 +233,6 @@ function access(group: Command, command: Make, runs: Runs, cli: Cli): void {
   proved('end <id>', 'end it early, or take the request back; sessions that live by it end')
     .option('--reason <text>', 'for the record')
     .action(async (id: string, options: Decide) => runs((await load()).endAccess(id, options, cli)))
-}
-
-function keys(group: Command, command: Make, runs: Runs, cli: Cli): void {
-  const load = () => import('./keys.ts')
-  command(group, 'create <subject>', 'make an access key for a configured identity; it is shown once')
-    .option('--expires <time>', 'when it ends: 90d, 12h, 30m, or an ISO date')
-    .action(async (subject: string, options: Common & { expires?: string }) =>
-      runs((await load()).createKey(subject, options, cli)),
-    )
-  command(group, 'list', 'keys by id; never the keys themselves').action(async (options: Common) =>
-    runs((await load()).listKeys(options, cli)),
-  )
-  command(group, 'revoke <id>', 'end a key; new sessions are refused at once').action(async (id: string, options: Common) =>
-    runs((await load()).revokeKey(id, options, cli)),
-  )
 }
 
 function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { Settings } from '../config.ts'
+import { BlockedSubjects } from '../identity/blocked.ts'
 import { Doorkeeper } from '../identity/doorkeeper.ts'
 import { JwtProver } from '../identity/jwt.ts'
 import { KeyFolder } from '../identity/key-folder.ts'
@@ -52,8 +53,12 @@ export async function proveCaller(
   const doorkeeper = new Doorkeeper({
     identities: settings.identities,
     folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys),
+    blocked: await BlockedSubjects.open(placesIn(settings.dataDir).blocked),
     jwt: await JwtProver.open(settings.jwt),
     onDenied: () => undefined,
   })
-  return doorkeeper.prove({ secret, client: 'cli' }, new AbortController().signal)
+  const identity = await doorkeeper.prove({ secret, client: 'cli' }, new AbortController().signal)
+  if (identity.scope !== undefined)
+    throw new ApplianceError('AUTH_DENIED', 'this token is for targets alone: nothing is decided by it')
+  return identity
 }

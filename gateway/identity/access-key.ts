@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Scope } from '../../schemas/session.ts'
 
 /** `sp_` and 32 random bytes in base64url: 256 bits, so a plain SHA-256 is all the hashing it needs. */
 const PREFIX = 'sp_'
@@ -15,6 +16,11 @@ export interface AccessKey {
   readonly createdAt?: string
   readonly expiresAt?: string
   readonly revokedAt?: string
+  /** All that it opens, where that is less than its subject may. */
+  readonly scope?: Scope
+  /** The piece of work it was made for, and why. */
+  readonly run?: string
+  readonly purpose?: string
 }
 
 export function newAccessKey(): string {

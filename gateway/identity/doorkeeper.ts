@@ -3,10 +3,11 @@ import type { ConfiguredIdentity } from '../../schemas/config.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { type AccessKey, findAccessKey, isAccessKey } from './access-key.ts'
+import type { BlockedSubjects } from './blocked.ts'
 import { Failures } from './failures.ts'
 import { isJwt, type JwtProver } from './jwt.ts'
 import type { KeyFolder } from './key-folder.ts'
-import { identityOf, type Proof } from './proof.ts'
+import { identityByKey, type Proof } from './proof.ts'
 import { type SshKey, SshKeys } from './ssh-keys.ts'
 
 /** What every failed proof hears, whatever was wrong: no oracle for subjects, keys or issuers. */
@@ -27,6 +28,7 @@ export class Doorkeeper {
   readonly #identities: ReadonlyMap<string, ConfiguredIdentity>
   readonly #configuredKeys: readonly AccessKey[]
   readonly #folder: KeyFolder
+  readonly #blocked: BlockedSubjects
   readonly #jwt: JwtProver
   readonly #sshKeys: SshKeys
   readonly #failures = new Failures()
@@ -35,6 +37,8 @@ export class Doorkeeper {
   constructor(parts: {
     readonly identities: readonly ConfiguredIdentity[]
     readonly folder: KeyFolder
+    /** Who is kept out whatever they prove. */
+    readonly blocked: BlockedSubjects
     readonly jwt: JwtProver
     /** Told why, for our own log. */
     readonly onDenied: OnDenied
@@ -44,6 +48,7 @@ export class Doorkeeper {
       keys.map(({ id, sha256, expires }) => ({ id, subject, sha256, ...(expires === undefined ? {} : { expiresAt: expires }) })),
     )
     this.#folder = parts.folder
+    this.#blocked = parts.blocked
     this.#jwt = parts.jwt
     this.#sshKeys = new SshKeys(parts.identities)
     this.#onDenied = parts.onDenied
@@ -51,12 +56,33 @@ export class Doorkeeper {
 
   /** Rejects AUTH_DENIED, always with the same words and after a delay that grows with the failures of the address. */
   async prove({ secret, sshKey, client }: Proving, signal: AbortSignal): Promise<Identity> {
-    const proof = sshKey === undefined ? await this.#prove(secret) : this.#sshKeys.whose(sshKey)
+    const proof = await this.#admitted(sshKey === undefined ? await this.#prove(secret) : this.#sshKeys.whose(sshKey))
     if ('identity' in proof) return proof.identity
     const delayMs = this.#failures.note(client)
     this.#onDenied(client, proof.why)
     await delay(delayMs, undefined, { signal }).catch(() => undefined)
     throw new ApplianceError('AUTH_DENIED', DENIED)
+  }
+
+  /** Why what an identity once proved holds no longer: its key was revoked or has expired, or it is kept out. Undefined where it does. */
+  async whyNot({ subject, proof }: Identity): Promise<string | undefined> {
+    if ((await this.#blocked.why(subject)) !== undefined) return `${subject} is kept out`
+    if (!proof.startsWith('key:')) return undefined
+    const id = proof.slice('key:'.length)
+    const key = [...this.#configuredKeys, ...(await this.#folder.list())].find((each) => each.id === id)
+    if (key === undefined || key.subject !== subject) return 'its access key is gone'
+    return keyProblem(key)
+  }
+
+  /** Who is kept out is, and so is whoever comes while it cannot be read who is. */
+  async #admitted(proof: Proof): Promise<Proof> {
+    if ('why' in proof) return proof
+    try {
+      const why = await this.#blocked.why(proof.identity.subject)
+      return why === undefined ? proof : { why: `${proof.identity.subject} is kept out` }
+    } catch {
+      return { why: 'who is kept out cannot be read; see `sallyport identities list`' }
+    }
   }
 
   /** Whether this key would prove somebody, were its possession proved: clients offer every key they have. */
@@ -76,10 +102,15 @@ export class Doorkeeper {
     const key = findAccessKey([...this.#configuredKeys, ...(made instanceof Error ? [] : made)], secret)
     if (key === undefined)
       return { why: made instanceof Error ? 'the access keys cannot be read; see `sallyport keys list`' : 'unknown key' }
-    if (key.revokedAt !== undefined) return { why: `key ${key.id} is revoked` }
-    if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= Date.now()) return { why: `key ${key.id} has expired` }
+    const problem = keyProblem(key)
+    if (problem !== undefined) return { why: problem }
     const configured = this.#identities.get(key.subject)
     if (configured === undefined) return { why: `key ${key.id} is of a subject that is not configured` }
-    return { identity: identityOf(configured, `key:${key.id}`) }
+    return { identity: identityByKey(configured, key) }
   }
+}
+
+function keyProblem({ id, revokedAt, expiresAt }: AccessKey): string | undefined {
+  if (revokedAt !== undefined) return `key ${id} is revoked`
+  return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now() ? `key ${id} has expired` : undefined
 }

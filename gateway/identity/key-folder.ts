@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Static, Type } from 'typebox'
+import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { createFile, isErrno, makeFolder } from '../../recorder/desk/exclusive-file.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -18,8 +18,15 @@ const StoredKey = Type.Object({
   sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
   createdAt: Type.String({ format: 'date-time' }),
   expiresAt: Type.Optional(Type.String({ format: 'date-time' })),
+  scope: Type.Optional(
+    Type.Object({
+      targets: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })),
+      verbs: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })),
+    }),
+  ),
+  run: Type.Optional(Type.String({ minLength: 1 })),
+  purpose: Type.Optional(Type.String({ minLength: 1 })),
 })
-type StoredKey = Static<typeof StoredKey>
 const checker = Compile(StoredKey)
 
 /**
@@ -40,16 +47,22 @@ export class KeyFolder {
   }
 
   /** Makes a key; `secret` exists only in this answer. Durable when it resolves. */
-  async create(subject: string, expiresAt?: Date): Promise<{ readonly key: AccessKey; readonly secret: string }> {
+  async create(
+    subject: string,
+    expiresAt?: Date,
+    more: Pick<AccessKey, 'scope' | 'run' | 'purpose'> = {},
+  ): Promise<{ readonly key: AccessKey; readonly secret: string }> {
     const secret = newAccessKey()
-    const key: StoredKey = {
+    const key: AccessKey & { readonly createdAt: string } = {
       id: `k-${randomBytes(6).toString('hex')}`,
       subject,
       sha256: hashAccessKey(secret),
       createdAt: new Date().toISOString(),
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt.toISOString() }),
+      ...more,
     }
-    if (!(await createFile(join(this.#folder, `${key.id}.json`), JSON.stringify(key)))) return this.create(subject, expiresAt)
+    if (!(await createFile(join(this.#folder, `${key.id}.json`), JSON.stringify(key))))
+      return this.create(subject, expiresAt, more)
     return { key, secret }
   }
 

@@ -1,10 +1,10 @@
 import type { People } from '../../recorder/api/parts.ts'
 import { ROLES } from '../../schemas/api.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { ConsoleSettings, Settings } from '../config.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
 import { expiryOf } from './jwt.ts'
-import type { KeyFolder } from './key-folder.ts'
 import { identityOf } from './proof.ts'
 
 /** Proof of who came by a one-time link: made by whoever may write the data folder, as access keys are. */
@@ -14,12 +14,8 @@ const LINK_PROOF = 'link'
 export function peopleOf(
   settings: Pick<Settings, 'identities' | 'targets' | 'breakGlass'> & { readonly console: ConsoleSettings },
   doorkeeper: Doorkeeper,
-  folder: KeyFolder,
 ): People {
   const configured = new Map(settings.identities.map((identity) => [identity.subject, identity]))
-  const keys = settings.identities.flatMap(({ subject, keys: own = [] }) =>
-    own.map(({ id, expires }) => ({ id, subject, expiresAt: expires })),
-  )
   const named = (subject: string, proof: string): Identity | undefined => {
     const found = configured.get(subject)
     return found === undefined ? undefined : identityOf(found, proof)
@@ -27,19 +23,18 @@ export function peopleOf(
   return {
     async prove(secret, client, signal) {
       const identity = await doorkeeper.prove({ secret: secret.trim(), client }, signal)
+      if (identity.scope !== undefined)
+        throw new ApplianceError('AUTH_DENIED', 'this token is for targets alone: it opens neither console nor API')
       const expiresMs = expiryOf(secret.trim())
       return { identity, ...(expiresMs === undefined ? {} : { expiresMs }) }
     },
 
     async current(identity) {
       const { subject, proof } = identity
+      if ((await doorkeeper.whyNot(identity)) !== undefined) return undefined
       if (proof === LINK_PROOF) return named(subject, proof)
       // A token vouches for itself until it runs out, which ends the sign-in too.
       if (!proof.startsWith('key:')) return identity
-      const id = proof.slice('key:'.length)
-      const key = keys.find((each) => each.id === id) ?? (await folder.list()).find((each) => each.id === id)
-      if (key === undefined || key.subject !== subject || ('revokedAt' in key && key.revokedAt !== undefined)) return undefined
-      if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= Date.now()) return undefined
       return named(subject, proof)
     },
 

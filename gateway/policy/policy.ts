@@ -78,6 +78,7 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
           kindsOf: (rule: CompiledRule) => rule.kinds(target.protocol),
           sql: target.protocol === 'postgres',
           who: identity.kind,
+          scope: identity.scope?.verbs,
           shadow: content.mode === 'shadow',
           searchPath,
           otherwise: defaults.action ?? 'allow',

@@ -12,6 +12,7 @@ import type { CompiledRule, Hold } from './rule.ts'
 import { ALLOW, type Matched, settle } from './settle.ts'
 import { SqlNames } from './sql/names.ts'
 import type { Counter } from './threshold.ts'
+import { outOfScope } from './token-scope.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 export interface JudgeParts {
@@ -21,6 +22,8 @@ export interface JudgeParts {
   readonly kindsOf: (rule: CompiledRule) => readonly string[]
   readonly sql: boolean
   readonly who: Identity['kind']
+  /** All that may be asked for, where the proof says so. */
+  readonly scope?: readonly string[] | undefined
   readonly shadow: boolean
   readonly searchPath: readonly string[]
   readonly place: ConditionPlace
@@ -170,7 +173,7 @@ export class SessionJudge implements Judge {
       const told = sql ? unreadable(facts) : UNREADABLE_COMMAND
       matched.push({ ...builtin('policy.unparsable', unparsable, shadow, hold), ...told })
     }
-    if (asks) matched.push(...this.#maskedWrite(facts))
+    if (asks) matched.push(...this.#maskedWrite(facts), ...outOfScope(this.#parts.scope, kind, facts, hold))
     matched.push(...this.#match(rules ?? [], facts, kind))
     return matched
   }

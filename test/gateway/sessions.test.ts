@@ -5,9 +5,11 @@ import { test } from 'node:test'
 import { pino } from 'pino'
 import { AccessWatch } from '../../gateway/access-watch.ts'
 import { loadConfig, type Settings } from '../../gateway/config.ts'
+import { BlockedSubjects } from '../../gateway/identity/blocked.ts'
 import { Doorkeeper } from '../../gateway/identity/doorkeeper.ts'
 import { JwtProver } from '../../gateway/identity/jwt.ts'
 import { KeyFolder } from '../../gateway/identity/key-folder.ts'
+import { ProofWatch } from '../../gateway/identity/proof-watch.ts'
 import { Log } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
 import { Budgets } from '../../gateway/policy/budgets.ts'
@@ -85,6 +87,7 @@ async function house(
     doorkeeper: new Doorkeeper({
       identities: settings.identities,
       folder: await KeyFolder.open(placesIn(gateway.dataDir).accessKeys),
+      blocked: await BlockedSubjects.open(placesIn(gateway.dataDir).blocked),
       jwt: await JwtProver.open([]),
       onDenied: () => undefined,
     }),
@@ -92,6 +95,10 @@ async function house(
     approvals: desk,
     desk,
     access: new AccessWatch(desk, (error) => assert.fail(String(error))),
+    proofs: new ProofWatch(
+      async () => undefined,
+      (error) => assert.fail(String(error)),
+    ),
     keys: { binding: Buffer.alloc(32, 1), fingerprint: Buffer.alloc(32, 2) },
     cancels: new Cancels(0),
     budgets: new Budgets(),

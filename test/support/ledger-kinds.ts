@@ -149,6 +149,8 @@ const ONE_OF_EACH: OneOfEach = {
   'hold.clear': { type: 'hold.clear', ...by, session, matter: 'case-1', reason: 'closed' },
   'retention.delete': { type: 'retention.delete', ...by, session, rule: 'after-90-days', objects: 2, root: sha256 },
   'key.revoke': { type: 'key.revoke', key: 'k1' },
+  'identity.block': { type: 'identity.block', subject: 'agent-7', actor: 'root', reason: 'stolen laptop' },
+  'identity.unblock': { type: 'identity.unblock', subject: 'agent-7', actor: 'root', reason: 'found' },
   'gateway.stop': { type: 'gateway.stop', reason: 'stopped' },
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashAccessKey, newAccessKey } from '../../../gateway/identity/access-key.ts'
+import { BlockedSubjects } from '../../../gateway/identity/blocked.ts'
 import { Doorkeeper } from '../../../gateway/identity/doorkeeper.ts'
 import { JwtProver } from '../../../gateway/identity/jwt.ts'
 import { KeyFolder } from '../../../gateway/identity/key-folder.ts'
@@ -22,6 +23,7 @@ async function door() {
       { subject: 'ana@example.org', kind: 'human', keys: [{ id: 'ana-1', sha256: hashAccessKey(configured) }] },
     ],
     folder,
+    blocked: await BlockedSubjects.open(join(path, 'blocked')),
     jwt: await JwtProver.open([]),
     onDenied: (_client, why) => whys.push(why),
   })

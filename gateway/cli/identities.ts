@@ -1,0 +1,43 @@
+import { safeText } from '../../schemas/safe-text.ts'
+import { loadConfig } from '../config.ts'
+import { BlockedSubjects } from '../identity/blocked.ts'
+import { placesIn } from '../places.ts'
+import { tellLedger } from '../tape-room.ts'
+import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
+import { callerOf } from './prove-caller.ts'
+
+interface Options {
+  readonly config?: string
+  readonly json?: true
+}
+
+/** Keeps somebody out whatever they prove, or lets them in again. The ledger is told first: nobody is let in unnoticed. */
+export async function changeIdentity(
+  act: 'block' | 'unblock',
+  subject: string,
+  options: Options & { readonly reason: string; readonly keyFile?: string },
+  cli: Cli,
+): Promise<number> {
+  const settings = await loadConfig(findConfig(options.config, cli), cli.env, 'store')
+  const { actor } = await callerOf(settings, options.keyFile, cli)
+  const blocked = await BlockedSubjects.open(placesIn(settings.dataDir).blocked)
+  const { reason } = options
+  // Out at once; in only once it is noted.
+  if (act === 'unblock') await tellLedger(settings, { type: 'identity.unblock', subject, actor, reason })
+  const changed = await blocked.change(act, subject, reason)
+  if (act === 'block') await tellLedger(settings, { type: 'identity.block', subject, actor, reason })
+  if (options.json) printJson(cli, { subject, blocked: act === 'block', changed })
+  else if (act === 'block') cli.err(`${safeText(subject)} is kept out; open sessions end within a second or two\n`)
+  else cli.err(`${safeText(subject)} may come in again\n`)
+  return EXIT.ok
+}
+
+/** Who is kept out. */
+export async function listBlocked(options: Options, cli: Cli): Promise<number> {
+  const settings = await loadConfig(findConfig(options.config, cli))
+  const rows = await (await BlockedSubjects.open(placesIn(settings.dataDir).blocked)).list()
+  if (options.json) printJson(cli, rows)
+  else if (rows.length === 0) cli.err('nobody is kept out\n')
+  else cli.out(table([['SUBJECT', 'SINCE', 'REASON'], ...rows.map(({ subject, at, reason }) => [subject, at, reason])]))
+  return EXIT.ok
+}

@@ -1,0 +1,62 @@
+import type { Command } from 'commander'
+import type { Cli } from './context.ts'
+import type { KeyOptions } from './keys.ts'
+import { CONFIG_HELP, EXIT_HELP, type Make, type Runs } from './usage.ts'
+
+interface Common {
+  readonly config?: string
+  readonly json?: true
+}
+type Change = Common & { readonly reason: string; readonly keyFile?: string }
+
+/** Commands about who somebody is: keys, tokens, and who is kept out. */
+export function identityCommands(
+  group: (name: string, description: string) => Command,
+  command: Make,
+  runs: Runs,
+  cli: Cli,
+): void {
+  keys(group('keys', 'access keys of identities'), command, runs, cli)
+  command(group('tokens', 'access keys that end soon and open little'), 'create <subject>', 'make one; it is shown once')
+    .requiredOption('--ttl <time>', 'how long it lives: 30m, 8h; a day at most')
+    .option('--target <names...>', 'all that it reaches (default: whatever its subject does)')
+    .option('--verb <verbs...>', 'all that may be asked with it: SELECT, GET, EXEC ... (default: whatever policy allows)')
+    .option('--run <id>', 'the piece of work it is for: its sessions are found by it')
+    .option('--purpose <text>', 'why, for the record')
+    .addHelpText('after', `\nlist and revoke it among the keys. It opens neither console nor API.${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (subject: string, options: KeyOptions & { ttl: string }) =>
+      runs((await import('./keys.ts')).createToken(subject, options, cli)),
+    )
+  identities(group('identities', 'who is kept out, whatever they prove'), command, runs, cli)
+}
+
+function keys(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./keys.ts')
+  command(group, 'create <subject>', 'make an access key for a configured identity; it is shown once')
+    .option('--expires <time>', 'when it ends: 90d, 12h, 30m, or an ISO date')
+    .action(async (subject: string, options: Common & { expires?: string }) =>
+      runs((await load()).createKey(subject, options, cli)),
+    )
+  command(group, 'list', 'keys by id; never the keys themselves').action(async (options: Common) =>
+    runs((await load()).listKeys(options, cli)),
+  )
+  command(group, 'revoke <id>', 'end a key, and the sessions that were opened with it').action(
+    async (id: string, options: Common) => runs((await load()).revokeKey(id, options, cli)),
+  )
+}
+
+function identities(group: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./identities.ts')
+  const change = (act: 'block' | 'unblock', description: string): Command =>
+    command(group, `${act} <subject>`, description)
+      .requiredOption('--reason <text>', 'for the record')
+      .option('--key-file <file>', 'file with your access key')
+      .addHelpText(
+        'after',
+        `\nThe ledger is told who did: the owner of the key in SALLYPORT_KEY or --key-file, else the system's user.${EXIT_HELP}${CONFIG_HELP}`,
+      )
+      .action(async (subject: string, options: Change) => runs((await load()).changeIdentity(act, subject, options, cli)))
+  change('block', 'keep somebody out: keys, tokens, single sign-on, everything; open sessions end')
+  change('unblock', 'let them in again')
+  command(group, 'list', 'who is kept out').action(async (options: Common) => runs((await load()).listBlocked(options, cli)))
+}

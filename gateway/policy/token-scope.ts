@@ -1,0 +1,40 @@
+import type { Facts } from '../../schemas/frame.ts'
+import { isVerb } from './match.ts'
+import type { Hold } from './rule.ts'
+import type { Matched } from './settle.ts'
+
+/** What clients say around what they ask for. What a prepared statement does is asked again when it is executed. */
+const AROUND = new Set(
+  'BEGIN,COMMIT,ROLLBACK,SAVEPOINT,RELEASE,ROLLBACK TO,SHOW,SET,RESET,DISCARD,DEALLOCATE,CLOSE,FETCH,PREPARE,EXECUTE'.split(','),
+)
+
+/** Messages of SQL: one without a verb asks for nothing. */
+const SQL = new Set(['query', 'parse', 'execute'])
+
+/**
+ * The block of what a token does not open: every verb of a message has to be among those it was made for. Verbs are those of SQL
+ * statements, HTTP methods, or else the kind of message (`EXEC`, `SHELL`, `FILE`). Stands whatever the policy's mode.
+ */
+export function outOfScope(scope: readonly string[] | undefined, kind: string, facts: Facts, hold: Hold): readonly Matched[] {
+  if (scope === undefined) return []
+  const asked = verbsOf(kind, facts)
+  const wrong = asked.find((verb) => !AROUND.has(verb) && !isVerb(verb, scope))
+  // Nothing is asked by an empty statement; by one that cannot be read, who knows what.
+  if (wrong === undefined && (asked.length > 0 || facts['parse_ok'] === true)) return []
+  return [
+    {
+      id: 'policy.token-scope',
+      act: 'block',
+      reason: `the token shown is for ${scope.join(', ')} alone`,
+      hint: 'ask for a token that is made for this: sallyport tokens create --verb',
+      hold,
+    },
+  ]
+}
+
+function verbsOf(kind: string, facts: Facts): readonly string[] {
+  const { verbs, method } = facts
+  if (Array.isArray(verbs)) return verbs
+  if (SQL.has(kind)) return []
+  return [typeof method === 'string' ? method : kind.toUpperCase()]
+}

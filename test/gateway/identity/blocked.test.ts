@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { BlockedSubjects } from '../../../gateway/identity/blocked.ts'
+
+test('who is kept out is so for every process that shares the folder, until let in again; the last word counts', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  const [one, other] = [await BlockedSubjects.open(path), await BlockedSubjects.open(path)]
+  assert.equal(await one.why('eve'), undefined)
+  assert.equal(await other.change('block', 'eve', 'stolen laptop'), true)
+  assert.equal(await one.why('eve'), 'stolen laptop')
+  assert.equal(await one.change('block', 'eve', 'again'), false)
+  // Several at once come out as one after the other.
+  await Promise.all([one.change('unblock', 'eve', 'found'), other.change('block', 'mallory', 'left')])
+  assert.equal(await other.why('eve'), undefined)
+  assert.deepEqual(
+    (await one.list()).map(({ subject, reason }) => [subject, reason]),
+    [['mallory', 'left']],
+  )
+  await one.change('block', 'eve', 'lost again')
+  assert.equal(await other.why('eve'), 'lost again')
+})
+
+test('a damaged file lets nobody in by being skipped', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  await writeFile(join(path, 'x-000001.json'), '{"subject":"eve"}')
+  await assert.rejects((await BlockedSubjects.open(path)).why('ana'), { code: 'CONFIG_INVALID' })
+})

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { runCli } from '../../support/cli.ts'
+import { EchoClient, echoGateway } from '../../support/echo-gateway.ts'
+
+/** How long after the command an open session is told, at most; a second or two where the machine is quiet. */
+const END_MS = 5_000
+
+async function endOf(client: EchoClient, from: number): Promise<{ readonly said: string; readonly ms: number }> {
+  const said = (await client.hear()) ?? ''
+  return { said, ms: Date.now() - from }
+}
+
+test('sessions end within seconds of what was revoked: a key, an expired token, somebody altogether; others go on', async () => {
+  await using gateway = await echoGateway()
+  const { port } = await gateway.start()
+  const world = { cwd: gateway.folder }
+  const make = async (args: readonly string[]) => JSON.parse((await runCli([...args, '--json'], world)).out)
+  const [key, other] = [await make(['keys', 'create', 'agent-7']), await make(['keys', 'create', 'agent-7'])]
+  using revoked = await EchoClient.enter(port, key.key)
+  using stays = await EchoClient.enter(port, other.key)
+  for (const client of [revoked, stays]) {
+    client.say('hello')
+    assert.equal(await client.hear(), 'hello')
+  }
+  const from = Date.now()
+  assert.equal((await runCli(['keys', 'revoke', key.id], world)).code, 0)
+  const end = await endOf(revoked, from)
+  assert.match(end.said, /this session ends: key k-\w+ is revoked/)
+  assert.ok(end.ms < END_MS + 5_000, `${end.ms} ms`)
+  stays.say('still here')
+  assert.equal(await stays.hear(), 'still here')
+
+  const blocking = await runCli(['identities', 'block', 'agent-7', '--reason', 'stolen laptop'], world)
+  assert.equal(blocking.code, 0, blocking.err)
+  assert.match((await endOf(stays, Date.now())).said, /agent-7 is kept out/)
+  using refused = await EchoClient.enter(port, other.key)
+  assert.match((await refused.hear()) ?? '', /AUTH_DENIED/)
+  assert.match((await runCli(['identities', 'list'], world)).out, /agent-7 .* stolen laptop/)
+  assert.equal((await runCli(['identities', 'unblock', 'agent-7', '--reason', 'found'], world)).code, 0)
+  using again = await EchoClient.enter(port, other.key)
+  again.say('back')
+  assert.equal(await again.hear(), 'back')
+  const entries = (await runCli(['ledger', 'list', '--type', 'identity', '--json'], world)).out.trim().split('\n')
+  assert.deepEqual(
+    entries.map((line) => /"type":"([\w.]+)"/.exec(line)?.[1]),
+    ['identity.block', 'identity.unblock'],
+  )
+})
+
+test('a token reaches the targets it was made for, says what it is for, and ends its sessions with itself', async () => {
+  await using gateway = await echoGateway()
+  const { port } = await gateway.start()
+  const world = { cwd: gateway.folder }
+  const token = ['tokens', 'create', 'agent-7', '--ttl', '30m', '--target', 'parrot', '--run', 'run-4711', '--purpose', 'report']
+  const made = JSON.parse((await runCli([...token, '--json'], world)).out)
+  assert.deepEqual([made.targets, made.run, made.purpose], [['parrot'], 'run-4711', 'report'])
+  using client = await EchoClient.enter(port, made.key)
+  client.say('hello')
+  assert.equal(await client.hear(), 'hello')
+  const [session] = JSON.parse((await runCli(['sessions', '--json'], world)).out)
+  assert.deepEqual(session.identity.about, { run: 'run-4711', purpose: 'report' })
+  assert.deepEqual(session.identity.scope, { targets: ['parrot'] })
+  assert.equal((await runCli(['tokens', 'create', 'agent-7', '--ttl', '2d'], world)).code, 1)
+  assert.match((await runCli(['tokens', 'create', 'agent-7', '--ttl', '1h', '--target', 'cat'], world)).err, /no target "cat"/)
+  const soon = new Date(Date.now() + 4_000).toISOString()
+  const short = JSON.parse((await runCli(['tokens', 'create', 'agent-7', '--ttl', soon, '--json'], world)).out)
+  using brief = await EchoClient.enter(port, short.key)
+  brief.say('quick')
+  assert.equal(await brief.hear(), 'quick')
+  assert.match((await brief.hear()) ?? '', /has expired/)
+})

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TrialMessage } from '../../../gateway/policy/trial.ts'
+import type { Identity } from '../../../schemas/session.ts'
+import { agent, asking, policyOf, production } from '../../support/policy.ts'
+
+const reader: Identity = { ...agent, scope: { verbs: ['SELECT'] } }
+const judge = (before = '', identity = reader) => policyOf('  []', before).judge(identity, production)
+
+test('a token for reading reads, whatever clients say around it', () => {
+  const session = judge()
+  for (const sql of [
+    'SELECT 1',
+    'BEGIN',
+    'SELECT 1; SELECT 2',
+    'COMMIT',
+    'SET application_name = $$x$$',
+    'SHOW search_path',
+    ';',
+  ])
+    assert.equal(session.judge(asking(sql)).act, 'allow', sql)
+})
+
+const WRITES = [
+  'DELETE FROM t',
+  'SELECT 1; DELETE FROM t',
+  'WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone',
+  'EXPLAIN ANALYZE DELETE FROM t',
+  'COPY t TO STDOUT',
+  'COPY (DELETE FROM t RETURNING *) TO STDOUT',
+  "DO 'BEGIN DELETE FROM t; END'",
+  'CREATE TABLE x AS SELECT 1',
+  'SELEC 1',
+]
+for (const sql of WRITES) {
+  test(`a token for reading does not do: ${sql}`, () => {
+    const verdict = judge().judge(asking(sql))
+    assert.equal(verdict.act, 'block')
+    assert.ok(verdict.rules.includes('policy.token-scope'), verdict.rules.join())
+  })
+}
+
+test('a statement that was prepared is what it does when it is executed', () => {
+  const session = judge()
+  session.judge(asking('PREPARE wipe AS DELETE FROM t'))
+  assert.equal(session.judge(asking('EXECUTE wipe')).act, 'block')
+  session.judge(asking('PREPARE look AS SELECT 1'))
+  assert.equal(session.judge(asking('EXECUTE look')).act, 'allow')
+})
+
+test('it stands in shadow mode and against rules that allow, and never makes more of a policy', () => {
+  assert.equal(judge('mode: shadow').judge(asking('DELETE FROM t')).act, 'block')
+  const allowing = policyOf('  - { id: all, on: postgres, match: { verb: DELETE }, action: allow }')
+  assert.equal(allowing.judge(reader, production).judge(asking('DELETE FROM t')).act, 'block')
+  const blocking = policyOf('  - { id: none, on: postgres, match: { verb: SELECT }, action: block, reason: no }')
+  assert.equal(blocking.judge(reader, production).judge(asking('SELECT 1')).act, 'block')
+})
+
+test('methods of HTTP and kinds of SSH are verbs too', () => {
+  const ask = (protocol: 'http' | 'ssh', kind: string, facts: Record<string, string>, verbs: readonly string[]) =>
+    policyOf('  []')
+      .judge({ ...agent, kind: 'service', scope: { verbs } }, { ...production, protocol })
+      .judge(new TrialMessage('client', kind, new Uint8Array(4), 0, { ...facts, parse_ok: true }))
+  assert.equal(ask('http', 'request', { method: 'GET' }, ['GET']).act, 'allow')
+  assert.equal(ask('http', 'request', { method: 'POST' }, ['GET']).act, 'block')
+  assert.equal(ask('ssh', 'exec', {}, ['EXEC']).act, 'allow')
+  assert.equal(ask('ssh', 'shell', {}, ['EXEC']).act, 'block')
+})
