@@ -1,26 +1,18 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Masked } from '../../schemas/frame.ts'
 import type { Durability, SessionId, SessionInfo } from '../../schemas/session.ts'
-import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, TAPE_VERSION } from '../../schemas/tape.ts'
-import { Density } from '../../schemas/verify/density.ts'
-import { MerkleStack } from '../../schemas/verify/merkle.ts'
-import { Tally } from '../../schemas/verify/totals.ts'
+import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE } from '../../schemas/tape.ts'
 import { RECORDED, type Recorder, type Seal } from '../recorder.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { Backlog } from './backlog.ts'
-import { makeChunk, OpenChunk } from './chunk.ts'
+import { OpenChunk } from './chunk.ts'
 import { BULK_BUFFER, sizeAfter } from './frame-encoder.ts'
 import { Lease } from './lease.ts'
-import { Leaves, sha256 } from './merkle.ts'
-import { pack } from './msgpack.ts'
-import { isTakenOver, Outbox, recorderFailed } from './outbox.ts'
-import { encodeRecord } from './record.ts'
-import { makeSeal } from './seal.ts'
-import { Segment } from './segment.ts'
+import { recorderFailed } from './outbox.ts'
 import type { SessionParts } from './session-parts.ts'
 import { bodySize, type FramePart, fitsOneFrame, splitEntry } from './split.ts'
-import type { SpoolClaim } from './spool.ts'
 import { SPOOL_PIECE_SIZE } from './spool-record.ts'
+import { TapeWriter } from './tape-writer.ts'
 
 /** Up to this many bytes of bodies and spans an append is done within the call: a full read from a socket, masked all over. */
 const AT_ONCE_SIZE = 256 << 10
@@ -30,17 +22,12 @@ const BULK_FILL_MS = 100
 const SMALL_CHUNK = 4096
 
 /**
- * One session's recorder: numbers and encodes entries, spools them before they are released, and closes chunks that are hashed, signed,
- * compressed and stored behind the release path.
+ * One session's recorder: numbers and encodes entries, spools them before they are released, and closes chunks, which its TapeWriter
+ * brings to the store behind the release path.
  */
 export class SessionRecorder implements Recorder {
   readonly #parts: SessionParts
-  readonly #leaves: Leaves
-  readonly #outbox: Outbox
-  readonly #density = new Density()
-  readonly #tree = new MerkleStack(sha256)
-  readonly #tally = new Tally()
-  #segment: Segment
+  readonly #writer: TapeWriter
   #chunk: OpenChunk | undefined
   #nextSeq = 0
   #lastUs = 0
@@ -55,18 +42,14 @@ export class SessionRecorder implements Recorder {
   #slow: Promise<void> | undefined
   /** A frame is in the spool in part: its chunk must not be closed now. */
   #halfSpooled = false
-  #unmade = false
-  #making: Promise<void> = Promise.resolve()
   #sealing: Promise<Seal> | undefined
   #firstDone = false
 
   constructor(parts: SessionParts) {
     this.#parts = parts
-    this.#segment = parts.segment
     this.#backlog = new Backlog(parts.limits)
-    this.#leaves = new Leaves(parts.saltKey)
     this.#acknowledgements = new Acknowledgements(new Lease(parts.heard))
-    this.#outbox = new Outbox(parts.store, parts.limits.patienceMs, (error) => this.#fail(error))
+    this.#writer = new TapeWriter(parts, (error) => this.#fail(error))
   }
 
   get id(): SessionId {
@@ -280,87 +263,20 @@ export class SessionRecorder implements Recorder {
     this.#closeAt = bulk ? BULK_CHUNK_SIZE : CHUNK_RAW_SIZE
     this.#sizeHint = bulk ? BULK_BUFFER : sizeAfter(chunk.size, SMALL_CHUNK)
     this.#backlog.close(chunk.bornMs)
-    const claim = this.#parts.slot.take()
-    this.#making = this.#making.then(() => this.#make(chunk, claim))
-  }
-
-  async #make(chunk: OpenChunk, claim: SpoolClaim): Promise<void> {
-    if (this.#unmade) return
-    const [{ chain, codec }, { size, nextSeq }] = [this.#parts, chunk]
-    try {
-      if (this.#segment.full(this.#parts.limits)) await this.#roll()
-      const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
-      chunk.encoder.recycle()
-      this.#tree.push(made.header)
-      this.#tally.join(chunk.tally)
-      this.#density.add(chunk.times)
-      const point = { chunks: chain.n, frames: nextSeq, head: chain.head }
-      this.#outbox.add(this.#segment.chunk(made), () => {
-        this.#parts.onStored(point)
-        this.#parts.spool.release(claim)
-        this.#backlog.stored(size)
-        this.#acknowledgements.stored(nextSeq)
-        this.#closeForWaiting()
-      })
-    } catch (error) {
-      // The chain cannot go on over a chunk that was not made: the rest is left to recovery.
-      this.#unmade = true
-      this.#fail(recorderFailed(error))
-    }
-  }
-
-  async #roll(): Promise<void> {
-    const { chain, info } = this.#parts
-    this.#outbox.add(await this.#segment.end(this.#density.result(), null), nothing)
-    const number = this.#segment.number + 1
-    const statement = pack({
-      v: TAPE_VERSION,
-      segment: number,
-      id: info.id,
-      prev: chain.head,
-      chunk: chain.n,
-      seq: this.#tally.frames,
+    const { size, nextSeq } = chunk
+    this.#writer.add(chunk, this.#parts.slot.take(), () => {
+      this.#backlog.stored(size)
+      this.#acknowledgements.stored(nextSeq)
+      this.#closeForWaiting()
     })
-    chain.head = sha256(statement)
-    this.#segment = new Segment(info.id, number, performance.now())
-    this.#outbox.add(this.#segment.begin(encodeRecord('header', [pack([statement])])), nothing)
   }
 
   async #seal(reason: string, last: readonly Masked<Entry>[]): Promise<Seal> {
-    const { chain, spool, slot, info } = this.#parts
     // What is still on its way resolves or rejects to its own caller.
     await this.#order?.catch(nothing)
     await this.#lastWords(last)
     this.#close(false)
-    await this.#making
-    if (this.#unmade) throw this.#failure ?? new ApplianceError('RECORDER_FAILED', `a chunk of ${info.id} could not be made`)
-    const totals = this.#tally.totals()
-    const said = { id: info.id, reason, atUs: this.#lastUs, endedAt: new Date().toISOString(), totals }
-    const { record, summary } = makeSeal(chain, this.#tree, said)
-    this.#outbox.add(this.#segment.add(record), nothing)
-    this.#outbox.add(await this.#segment.end(this.#density.result(), summary), nothing)
-    const seal: Seal = { reason, frameCount: totals.frames, chunkCount: chain.n, root: summary.root }
-    const bring = async (): Promise<void> => {
-      await this.#outbox.flushed()
-      await this.#parts.onSealed(this, seal, summary)
-      spool.dismiss(slot)
-    }
-    const again = async (): Promise<void> => {
-      this.#outbox.retry()
-      await bring()
-    }
-    try {
-      await bring()
-    } catch (error) {
-      if (isTakenOver(error)) throw error
-      // One more try, with the bytes kept for it. If it fails too it is tried until the store is back, or recovery brings it.
-      await this.#parts.onLastTry()
-      await again().catch((failure: unknown) => {
-        this.#parts.onUnsealed(again)
-        throw failure
-      })
-    }
-    return seal
+    return this.#writer.seal(reason, this.#lastUs, (seal, summary) => this.#parts.onSealed(this, seal, summary))
   }
 
   /** Into the spool's reserve where there is no other room, and synced; where not even that works they still go to the store. */
