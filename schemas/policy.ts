@@ -172,15 +172,16 @@ export const Match = Type.Object(
 )
 export type Match = Static<typeof Match>
 
+const Size = Type.Union([
+  Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  Type.String({ pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB)$', description: 'a size like 512KiB, 16MiB or 1GiB' }),
+])
+
 const Threshold = Type.Object(
   {
     rows: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
-    bytes: Type.Optional(
-      Type.Union([
-        Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-        Type.String({ pattern: '^[1-9][0-9]{0,8}(KiB|MiB|GiB)$', description: 'a size like 512KiB, 16MiB or 1GiB' }),
-      ]),
-    ),
+    bytes: Type.Optional(Size),
+    code: Type.Optional(Size),
     distinct: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
     per: Type.Enum(['statement', 'session', 'identity']),
     window: Type.Optional(Duration),

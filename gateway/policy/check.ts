@@ -149,8 +149,9 @@ function checkApprovers(groups: readonly string[], path: Path, context: PolicyCo
 
 function checkThreshold(rule: Rule, protocols: readonly ProtocolName[], path: Path, report: Report): void {
   const { threshold } = rule
-  if (threshold?.rows === undefined && threshold?.bytes === undefined && threshold?.distinct === undefined)
-    report([...path, 'threshold'], 'counts nothing: give `rows`, `bytes` or `distinct`')
+  const { rows, bytes, distinct, code } = threshold ?? {}
+  if ([rows, bytes, distinct, code].every((limit) => limit === undefined))
+    report([...path, 'threshold'], 'counts nothing: give `rows`, `bytes`, `distinct` or `code`')
   checkWindow(threshold, [...path, 'threshold'], report)
   if (rule.action === 'allow') report([...path, 'action'], 'a threshold that allows has no effect: use block or hold')
   for (const kind of listOf(rule.match?.kind)) {
@@ -165,12 +166,13 @@ function checkThreshold(rule: Rule, protocols: readonly ProtocolName[], path: Pa
 const MAX_WINDOW_MS = 24 * 3_600_000
 
 function checkWindow(threshold: Rule['threshold'], path: Path, report: Report): void {
-  const { per, window, distinct } = threshold ?? {}
+  const { per, window, distinct, code } = threshold ?? {}
   if (per === 'identity' && window === undefined) report(path, 'per: identity needs a `window`, like 1h')
   if (per !== 'identity' && window !== undefined) report([...path, 'window'], `only per: identity has one, this is per: ${per}`)
   if (window !== undefined && durationMs(window) > MAX_WINDOW_MS) report([...path, 'window'], 'at most 24h')
   if (per === 'identity' && distinct !== undefined)
     report([...path, 'distinct'], 'different values are counted per statement or per session')
+  if (per === 'identity' && code !== undefined) report([...path, 'code'], 'code is counted per statement or per session')
 }
 
 /** Every kind must exist, and some kind of some protocol must have every fact that is asked for. */

@@ -1,7 +1,7 @@
 import type { Target } from '../../schemas/session.ts'
 import { patternRule } from '../masking/own.ts'
 import { explainMasking } from './command-mask.ts'
-import { packUse, rulesOf } from './packs/index.ts'
+import { PACKS, packUse, rulesOf } from './packs/index.ts'
 import type { Policy } from './policy.ts'
 import { compileTargets, compileWho } from './rule.ts'
 
@@ -31,13 +31,18 @@ export function lintPolicy(policy: Policy, targets?: readonly Target[]): readonl
     (content.tests ?? []).flatMap(({ expect }) => expect.rules ?? []).map((id) => id.replace(/^shadow:/, '')),
   )
   const agents = { subject: '', kind: 'agent', groups: [], proof: '' } as const
+  // What a pack only takes notes of is no surprise.
+  const meantForShadow = new Set(
+    Object.values(PACKS).flatMap(({ rules }) => rules.flatMap(({ id, mode }) => (mode === 'shadow' ? [id] : []))),
+  )
   const remarks: Remark[] = []
   const say = (rule: string, remark: string): void => {
     remarks.push({ rule, remark })
   }
   for (const { rule } of placed) {
     if (own.has(rule.id) && !tested.has(rule.id)) say(rule.id, 'no test expects it')
-    if (rule.mode === 'shadow' && content.mode !== 'shadow') say(rule.id, 'is in shadow: it stops nothing')
+    if (rule.mode === 'shadow' && content.mode !== 'shadow' && !meantForShadow.has(rule.id))
+      say(rule.id, 'is in shadow: it stops nothing')
     if (rule.action === 'allow' && (content.defaults?.action ?? 'allow') === 'allow')
       say(rule.id, 'allows what is allowed anyway: it only takes a note')
     if (targets !== undefined && rule.targets !== undefined && !targets.some(compileTargets(rule.targets)))

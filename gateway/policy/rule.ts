@@ -72,10 +72,11 @@ function compileThreshold({
   rows = Number.POSITIVE_INFINITY,
   bytes = Number.POSITIVE_INFINITY,
   distinct = Number.POSITIVE_INFINITY,
+  code = Number.POSITIVE_INFINITY,
   per,
   window,
 }: NonNullable<Rule['threshold']>): CompiledRule['threshold'] {
-  const limits = { rows, bytes: sizeBytes(bytes), distinct }
+  const limits = { rows, bytes: sizeBytes(bytes), distinct, code: sizeBytes(code) }
   return per === 'identity' ? { ...limits, per, windowMs: durationMs(window ?? '1h') } : { ...limits, per }
 }
 

@@ -1,11 +1,13 @@
 import type { Message } from '../message.ts'
 import type { Budgets } from './budgets.ts'
+import { codeBytes } from './code-share.ts'
 
-/** In units, bytes and different values; Infinity where there is no limit. */
+/** In units, bytes, different values, and bytes of source code and configuration; Infinity where there is no limit. */
 export interface Limits {
   readonly rows: number
   readonly bytes: number
   readonly distinct: number
+  readonly code: number
 }
 
 /** The rows and bytes a threshold has let through. */
@@ -22,6 +24,8 @@ export class Counter {
   #rowsAllowed: number
   #bytesAllowed: number
   #valuesAllowed: number
+  #code = 0
+  #codeAllowed: number
 
   constructor(limits: Limits, passed: Passed = ownCount()) {
     this.#step = limits
@@ -29,23 +33,35 @@ export class Counter {
     this.#rowsAllowed = limits.rows
     this.#bytesAllowed = limits.bytes
     this.#valuesAllowed = limits.distinct
+    this.#codeAllowed = limits.code
   }
 
   /** What was counted so far, under other limits. */
   under(limits: Limits): Counter {
     const counter = new Counter(limits, this.#passed)
     for (const value of this.#values) counter.seen(value)
+    counter.#code = this.#code
     return counter
   }
 
   get over(): boolean {
     const { rows, bytes } = this.#passed.sum()
-    return rows > this.#rowsAllowed || bytes > this.#bytesAllowed || this.#values.size > this.#valuesAllowed
+    return (
+      rows > this.#rowsAllowed ||
+      bytes > this.#bytesAllowed ||
+      this.#values.size > this.#valuesAllowed ||
+      this.#code > this.#codeAllowed
+    )
   }
 
   /** Counts a message; of one that crosses the limit, the units that still pass. undefined: all of it passes. */
   count(message: Message): number | undefined {
     if (this.#values.size > this.#valuesAllowed) return 0
+    if (this.#codeAllowed < Number.POSITIVE_INFINITY) {
+      // The message that is too much stays back whole: where in it a file begins is not known.
+      if (this.#code <= this.#codeAllowed) this.#code += codeBytes(message.bytes)
+      if (this.#code > this.#codeAllowed) return 0
+    }
     const { rows, bytes } = this.#passed.sum()
     const rowsLeft = Math.max(0, this.#rowsAllowed - rows)
     const bytesLeft = Math.max(0, this.#bytesAllowed - bytes)
@@ -72,6 +88,7 @@ export class Counter {
     this.#rowsAllowed = rows + this.#step.rows
     this.#bytesAllowed = bytes + this.#step.bytes
     this.#valuesAllowed = this.#values.size + this.#step.distinct
+    this.#codeAllowed = this.#code + this.#step.code
   }
 }
 

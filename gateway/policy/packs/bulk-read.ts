@@ -2,7 +2,7 @@ import { AGENTS, type Pack } from './pack.ts'
 
 export const bulkRead: Pack = {
   name: 'bulk-read',
-  version: 1,
+  version: 2,
   about: 'more than somebody can look at',
   rules: [
     {
@@ -38,6 +38,15 @@ export const bulkRead: Pack = {
       threshold: { rows: 500_000, per: 'identity', window: '1h' },
       action: 'hold',
       reason: 'more than 500,000 rows in an hour, over all sessions of this agent',
+    },
+    // To read code is what many agents are for: a note on the tape, until somebody says that here it is not.
+    {
+      id: 'bulk-read.code',
+      who: AGENTS,
+      mode: 'shadow',
+      threshold: { code: '256KiB', per: 'session' },
+      action: 'hold',
+      reason: 'more than 256 KiB of source code or configuration files in one session of an agent',
     },
   ],
 }

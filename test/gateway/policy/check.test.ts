@@ -151,7 +151,7 @@ tests:
 
 test('thresholds that count nothing, or over no time, are refused', () => {
   const threshold = (text: string) => () => policyOf(`  - { id: a, action: block, threshold: { ${text} } }`)
-  assert.throws(threshold('per: session'), /counts nothing: give `rows`, `bytes` or `distinct`/)
+  assert.throws(threshold('per: session'), /counts nothing: give `rows`, `bytes`, `distinct` or `code`/)
   assert.throws(threshold('rows: 5, per: identity'), /needs a `window`/)
   assert.throws(threshold('rows: 5, per: session, window: 1h'), /only per: identity has one/)
   assert.throws(threshold('rows: 5, per: identity, window: 25h'), /at most 24h/)

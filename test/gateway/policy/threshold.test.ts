@@ -2,10 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Budgets } from '../../../gateway/policy/budgets.ts'
 import { Counter, sharedCount } from '../../../gateway/policy/threshold.ts'
+import { TrialMessage } from '../../../gateway/policy/trial.ts'
 import { rows, someRows } from '../../support/policy.ts'
 
 test('rows pass up to the limit and not one more', () => {
-  const counter = new Counter({ rows: 100, bytes: Number.POSITIVE_INFINITY, distinct: Number.POSITIVE_INFINITY })
+  const counter = new Counter({
+    rows: 100,
+    bytes: Number.POSITIVE_INFINITY,
+    distinct: Number.POSITIVE_INFINITY,
+    code: Number.POSITIVE_INFINITY,
+  })
   assert.equal(counter.count(someRows(60)), undefined)
   assert.equal(counter.count(someRows(40)), undefined, 'exactly the limit is within it')
   assert.equal(counter.count(someRows(1)), 0)
@@ -13,7 +19,12 @@ test('rows pass up to the limit and not one more', () => {
 })
 
 test('a message that crosses the limit is cut inside', () => {
-  const counter = new Counter({ rows: 100, bytes: Number.POSITIVE_INFINITY, distinct: Number.POSITIVE_INFINITY })
+  const counter = new Counter({
+    rows: 100,
+    bytes: Number.POSITIVE_INFINITY,
+    distinct: Number.POSITIVE_INFINITY,
+    code: Number.POSITIVE_INFINITY,
+  })
   counter.count(someRows(60))
   assert.equal(counter.count(someRows(60)), 40)
 })
@@ -31,24 +42,49 @@ test('bytes are cut at the last whole row that fits, however unequal the rows', 
     [2_539, 5],
   ] as const) {
     assert.equal(
-      new Counter({ rows: Number.POSITIVE_INFINITY, bytes: limit, distinct: Number.POSITIVE_INFINITY }).count(rows(sizes)),
+      new Counter({
+        rows: Number.POSITIVE_INFINITY,
+        bytes: limit,
+        distinct: Number.POSITIVE_INFINITY,
+        code: Number.POSITIVE_INFINITY,
+      }).count(rows(sizes)),
       keep,
       `${limit} bytes`,
     )
   }
   assert.equal(
-    new Counter({ rows: Number.POSITIVE_INFINITY, bytes: 2_540, distinct: Number.POSITIVE_INFINITY }).count(rows(sizes)),
+    new Counter({
+      rows: Number.POSITIVE_INFINITY,
+      bytes: 2_540,
+      distinct: Number.POSITIVE_INFINITY,
+      code: Number.POSITIVE_INFINITY,
+    }).count(rows(sizes)),
     undefined,
   )
 })
 
 test('of rows and bytes the first to be met counts', () => {
-  assert.equal(new Counter({ rows: 3, bytes: 1_000, distinct: Number.POSITIVE_INFINITY }).count(rows([10, 10, 10, 10])), 3)
-  assert.equal(new Counter({ rows: 3, bytes: 15, distinct: Number.POSITIVE_INFINITY }).count(rows([10, 10, 10, 10])), 1)
+  assert.equal(
+    new Counter({ rows: 3, bytes: 1_000, distinct: Number.POSITIVE_INFINITY, code: Number.POSITIVE_INFINITY }).count(
+      rows([10, 10, 10, 10]),
+    ),
+    3,
+  )
+  assert.equal(
+    new Counter({ rows: 3, bytes: 15, distinct: Number.POSITIVE_INFINITY, code: Number.POSITIVE_INFINITY }).count(
+      rows([10, 10, 10, 10]),
+    ),
+    1,
+  )
 })
 
 test('extended, as much again may pass', () => {
-  const counter = new Counter({ rows: 100, bytes: Number.POSITIVE_INFINITY, distinct: Number.POSITIVE_INFINITY })
+  const counter = new Counter({
+    rows: 100,
+    bytes: Number.POSITIVE_INFINITY,
+    distinct: Number.POSITIVE_INFINITY,
+    code: Number.POSITIVE_INFINITY,
+  })
   assert.equal(counter.count(someRows(150)), 100)
   counter.extend()
   assert.equal(counter.over, false)
@@ -59,7 +95,7 @@ test('extended, as much again may pass', () => {
 const NONE = Number.POSITIVE_INFINITY
 
 test('different values are counted as they are masked, and one too many cuts what comes next', () => {
-  const counter = new Counter({ rows: NONE, bytes: NONE, distinct: 2 })
+  const counter = new Counter({ rows: NONE, bytes: NONE, distinct: 2, code: Number.POSITIVE_INFINITY })
   for (const value of [1n, 2n, 1n, 2n]) counter.seen(value)
   assert.equal(counter.count(someRows(5)), undefined, 'twice the same is once')
   counter.seen(3n)
@@ -74,7 +110,7 @@ test('an identity has one budget over all its sessions, which comes back as the 
   const windowMs = 3_600_000
   const counter = () =>
     new Counter(
-      { rows: 100, bytes: NONE, distinct: NONE },
+      { rows: 100, bytes: NONE, distinct: NONE, code: Number.POSITIVE_INFINITY },
       sharedCount(budgets, { key: Budgets.key('r', 'agent-7', windowMs), windowMs, now: () => now }),
     )
   const [first, second] = [counter(), counter()]
@@ -85,4 +121,21 @@ test('an identity has one budget over all its sessions, which comes back as the 
   assert.equal(counter().count(someRows(1)), 0, 'half an hour is not enough')
   now += windowMs
   assert.equal(counter().count(someRows(100)), undefined)
+})
+
+test('bytes of source code are counted message by message, and the one too many stays back whole', () => {
+  const counter = new Counter({ rows: NONE, bytes: NONE, distinct: NONE, code: 2_000 })
+  const code = new TrialMessage(
+    'server',
+    'stdout',
+    Buffer.from("import { a } from 'b'\n  const x = a(1);\n  return x;\n".repeat(30)),
+    1,
+    {},
+  )
+  assert.equal(counter.count(code), undefined)
+  assert.equal(counter.count(someRows(1_000)), undefined)
+  assert.equal(counter.count(code), 0)
+  assert.equal(counter.over, true)
+  counter.extend()
+  assert.equal(counter.count(code), undefined)
 })
