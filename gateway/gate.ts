@@ -60,7 +60,8 @@ export interface GateParts extends BatchParts {
 export class Gate {
   readonly #parts: GateParts
   readonly #wire: Wire
-  readonly #holds = new Set<AbortController>()
+  /** What ends each hold, and the channel it is in. */
+  readonly #holds = new Map<AbortController, number>()
   readonly #inParts = new Map<string, Verdict>()
   /** Whoever writes what `pass` yields for several lanes takes it through here, so that it is written in the order of the tape. */
   readonly order = new Order()
@@ -169,11 +170,11 @@ export class Gate {
     await batch.record()
   }
 
-  /** Withdraws whatever is held, as the asker's own cancel. False when nothing is held. */
-  cancelHolds(): boolean {
-    const held = this.#holds.size > 0
-    for (const hold of this.#holds) hold.abort()
-    return held
+  /** Withdraws whatever is held, in this channel where one is given, as the asker's own cancel. False when nothing is held. */
+  cancelHolds(channel?: number): boolean {
+    const held = [...this.#holds].filter(([, of]) => channel === undefined || of === channel)
+    for (const [hold] of held) hold.abort()
+    return held.length > 0
   }
 
   #batch(): Batch {
@@ -248,7 +249,7 @@ export class Gate {
       return
     }
     const cancelled = new AbortController()
-    this.#holds.add(cancelled)
+    this.#holds.set(cancelled, message.channel)
     const stop = AbortSignal.any([signal, cancelled.signal])
     const over = new AbortController()
     const ticking = AbortSignal.any([stop, over.signal])

@@ -135,6 +135,7 @@ export const Match = Type.Object(
     background: Type.Optional(Type.Boolean()),
     elevates: Type.Optional(Type.Boolean()),
     pty: Type.Optional(Type.Boolean()),
+    unshown: Type.Optional(Type.Boolean()),
     subsystem: Type.Optional(Globs),
     forward: Type.Optional(
       Type.Object(

@@ -92,6 +92,7 @@ const FLAGS = [
   'background',
   'elevates',
   'pty',
+  'unshown',
 ] as const satisfies readonly (keyof Match & Flag)[]
 
 const RANGES = ['limit', 'size', 'statement_count'] as const satisfies readonly (keyof Match)[]

@@ -140,13 +140,14 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
     guard: kubernetesGuard,
   },
   ssh: {
-    asking: new Set(['exec', 'shell', 'subsystem', 'forward', 'file']),
+    asking: new Set(['exec', 'shell', 'subsystem', 'forward', 'file', 'line']),
     counted: ['stdout', 'stderr', 'terminal-output', 'stdin', 'terminal-input', ...SSH_FILES, ...SSH_FORWARDS],
     answers: ['stdout', 'stderr', 'terminal-output', 'file-download', 'forward-output'],
     concurrent: true,
     fromClient: new Set(['stdin', 'terminal-input', 'file-upload', 'forward-input']),
     facts: {
       exec: new Set<keyof Match>(['kind', 'pty', ...SHELL_MATCHES]),
+      line: new Set<keyof Match>(['kind', 'unshown', ...SHELL_MATCHES]),
       shell: new Set<keyof Match>(['kind', 'pty']),
       subsystem: new Set<keyof Match>(['kind', 'subsystem']),
       forward: new Set<keyof Match>(['kind', 'forward']),

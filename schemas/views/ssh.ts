@@ -22,7 +22,7 @@ const TEXTS = new Set([
 export class SshView implements View {
   read({ dir, kind, body, facts }: Frame): readonly Shown[] {
     if (dir === 'note') return []
-    if (kind === 'exec') return [{ show: 'statement', label: 'exec', text: text(body) }]
+    if (kind === 'exec' || kind === 'line') return [{ show: 'statement', label: kind, text: text(body) }]
     if (kind === 'shell' || kind === 'subsystem') return [{ show: 'statement', label: kind, text: text(body) }]
     if (kind === 'file') return [{ show: 'statement', label: 'sftp', text: operation(facts) }]
     if (kind === 'file-download' && body !== null) return [{ show: 'word', label: kind, text: text(contents(body)) }]

@@ -15,11 +15,11 @@ export class ShownRow {
   fullScreen = false
 
   constructor(columns: number) {
-    this.#columns = Math.max(2, columns)
+    this.#columns = widthOf(columns)
   }
 
   resize(columns: number): void {
-    this.#columns = Math.max(2, columns)
+    this.#columns = widthOf(columns)
   }
 
   get column(): number {
@@ -107,4 +107,9 @@ export class ShownRow {
     else if (final === 'J' || final === 'H') this.#clear()
     if (this.#cells.length > MAX_LINE_LENGTH) this.#cells.length = MAX_LINE_LENGTH
   }
+}
+
+/** A terminal that does not say how wide it is, is taken to be as wide as terminals were. */
+function widthOf(columns: number): number {
+  return columns === 0 ? 80 : Math.max(2, columns)
 }

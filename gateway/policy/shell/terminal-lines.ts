@@ -40,6 +40,13 @@ export class TerminalLines {
     this.#row.resize(columns)
   }
 
+  /** What was typed of this line is what is shown of it: nothing that is still to be shown would tell more. */
+  get certain(): boolean {
+    if (this.#prompt === undefined) return true
+    const { text, sure } = this.#keys.soFar
+    return sure && this.#row.from(this.#prompt.end) === text.trimEnd()
+  }
+
   /** What the target sent. */
   output(bytes: Uint8Array): void {
     for (const char of this.#shown.decode(bytes, { stream: true })) this.#row.show(char)

@@ -21,13 +21,19 @@ export class TypedKeys {
   #escape = ''
   #pasting = false
 
+  /** Of the line that is not sent off yet. */
+  get soFar(): Typed {
+    return { text: this.#text, sure: this.#sure }
+  }
+
   /** One character; what was typed before it, where it ends a line. */
   key(char: string): Typed | undefined {
     if (this.#escape !== '' || char === '\x1b') {
       this.#escaped(char)
       return undefined
     }
-    if ((char === '\r' || char === '\n') && !this.#pasting) {
+    // The last is readline's operate-and-get-next.
+    if ((char === '\r' || char === '\n' || char === '\x0f') && !this.#pasting) {
       const line = { text: this.#text, sure: this.#sure }
       this.#reset()
       return line

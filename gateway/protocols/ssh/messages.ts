@@ -1,5 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, LiveRedactor, Message, Redacted, Redactor, Side } from '../../message.ts'
+import type { LineMessage } from './line-message.ts'
 import type { Action } from './output.ts'
 
 /** What a person has to see before a command runs is not longer than a packet of SSH (RFC 4253, 6.1). */
@@ -61,6 +62,14 @@ export class SshMessage implements Message {
   }
 }
 
+/** Where in what is typed on a terminal a chunk stands. */
+interface Place {
+  /** The line it sends off, or was typed behind before that was decided: what is behind a refused line is not passed on. */
+  readonly behind?: LineMessage
+  /** Called once, when its turn has come. */
+  readonly passing?: () => void
+}
+
 /**
  * One direction's bytes of one channel, as messages of one stream: what is masked is decided across them. Their redacted bytes may lag
  * behind those that came; `rest` brings what is kept back.
@@ -81,8 +90,8 @@ export class ByteStream {
   }
 
   /** A chunk as it came; `secret`: what is typed where a password is asked for. */
-  chunk(bytes: Uint8Array, secret = false): Message {
-    return this.#message(bytes, (redactor) => {
+  chunk(bytes: Uint8Array, secret = false, place: Place = {}): Message {
+    return this.#message(bytes, place, (redactor) => {
       if (!secret) return this.#redactor(redactor).push(bytes)
       const sink = redactor.sink(bytes.length)
       redactor.stream(SECRET).push(sink, bytes, 0, bytes.length)
@@ -92,13 +101,13 @@ export class ByteStream {
 
   /** A chunk that is not looked into: masking it would break what it is part of. */
   sealed(bytes: Uint8Array): Message {
-    return this.#message(bytes, () => ({ bytes, masks: null }))
+    return this.#message(bytes, {}, () => ({ bytes, masks: null }))
   }
 
   /** What is kept back, as it stands; undefined where nothing is. */
   rest(): Message | undefined {
     if (this.#live?.holding !== true) return undefined
-    return this.#message(NO_BYTES, (redactor) => this.#redactor(redactor).settle())
+    return this.#message(NO_BYTES, {}, (redactor) => this.#redactor(redactor).settle())
   }
 
   /** What the reader of this stream typed: its echo need not wait. */
@@ -116,8 +125,8 @@ export class ByteStream {
     return this.#live
   }
 
-  #message(bytes: Uint8Array, redact: (redactor: Redactor) => Redacted): StreamMessage {
-    return new StreamMessage(this.#from, this.#kind, this.#channel, this.#action, bytes, redact)
+  #message(bytes: Uint8Array, place: Place, redact: (redactor: Redactor) => Redacted): StreamMessage {
+    return new StreamMessage(this.#from, this.#kind, this.#channel, this.#action, bytes, place, redact)
   }
 }
 
@@ -129,7 +138,9 @@ class StreamMessage implements Message {
   readonly bytes: Uint8Array
   readonly action: Action
   readonly units: number
+  readonly behind: LineMessage | undefined
   readonly #redact: (redactor: Redactor) => Redacted
+  #passing: (() => void) | undefined
   #redacted: Redacted | undefined
 
   constructor(
@@ -138,8 +149,11 @@ class StreamMessage implements Message {
     channel: number,
     action: Action,
     bytes: Uint8Array,
+    { behind, passing }: Place,
     redact: (redactor: Redactor) => Redacted,
   ) {
+    this.behind = behind
+    this.#passing = passing
     this.from = from
     this.kind = kind
     this.channel = channel
@@ -148,6 +162,11 @@ class StreamMessage implements Message {
     // Lines; what has none still counts, or a budget could be evaded.
     this.units = bytes.length === 0 ? 0 : Math.max(1, linesOf(bytes))
     this.#redact = redact
+  }
+
+  pending(): undefined {
+    this.#passing?.()
+    this.#passing = undefined
   }
 
   facts(): Facts {
@@ -167,6 +186,11 @@ function linesOf(bytes: Uint8Array): number {
   let count = 0
   for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++
   return count
+}
+
+/** Whether it was typed behind a line that was refused. */
+export function isDropped(message: Message): boolean {
+  return message instanceof StreamMessage && message.behind?.state === 'refused'
 }
 
 /** What a message of this protocol does once it is released; undefined for one of another. */

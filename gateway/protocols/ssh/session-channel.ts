@@ -14,6 +14,7 @@ import { type Pump, pump } from './pump.ts'
 import { Sftp } from './sftp/sftp.ts'
 import { start } from './start.ts'
 import { allowedEnv, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
+import { TypedLines } from './typed-lines.ts'
 
 /** How the library tells that an answer is wanted: by giving something to answer with. */
 type Answer = (() => unknown) | undefined
@@ -28,6 +29,7 @@ export class SessionChannel {
   /** Whether the client's agent is forwarded, once that was asked for and decided. */
   #agent: Promise<boolean> | undefined
   #terminal: Terminal | undefined
+  #lines: TypedLines | undefined
   #client: ChannelEnd | undefined
   #server: ChannelEnd | undefined
   #starting: Promise<void> | undefined
@@ -85,6 +87,7 @@ export class SessionChannel {
     session.on('subsystem', (accept, _, { name }) => this.#asked(accept(), { kind: 'subsystem', name }))
     session.on('window-change', (_accept, _reject, info) => {
       const size = sizeOf(info)
+      this.#lines?.resize(size.cols)
       if (this.#client !== undefined)
         this.#news('client', 'terminal-resize', { act: 'resize', size }, { cols: size.cols, rows: size.rows })
     })
@@ -141,7 +144,7 @@ export class SessionChannel {
     const closed = once(upstream, 'close')
     const { typing } = await (speaksSftp(request.what)
       ? this.#operations(channel, upstream, closed)
-      : this.#streams(channel, upstream, closed, request.terminal !== undefined))
+      : this.#streams(channel, upstream, closed, request.terminal))
     if (this.#talk.stop.aborted) return
     this.#news('server', 'exit', { act: 'exit', exit: exit() }, exitFacts(exit()))
     await this.#lanes.server.drained()
@@ -154,9 +157,15 @@ export class SessionChannel {
     channel: ServerChannel,
     upstream: ClientChannel,
     closed: Promise<unknown>,
-    terminal: boolean,
+    terminal: Terminal | undefined,
   ): Promise<{ readonly typing: Promise<void> }> {
-    const [input, output] = terminal ? (['terminal-input', 'terminal-output'] as const) : (['stdin', 'stdout'] as const)
+    const [input, output] =
+      terminal === undefined ? (['stdin', 'stdout'] as const) : (['terminal-input', 'terminal-output'] as const)
+    const lines =
+      terminal === undefined
+        ? undefined
+        : new TypedLines(this.#number, terminal.cols, () => void this.#talk.gate.cancelHolds(this.#number))
+    this.#lines = lines
     const stdin = new ByteStream('client', input, this.#number, { act: 'data' })
     const stdout = new ByteStream('server', output, this.#number, { act: 'data' })
     const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
@@ -167,6 +176,7 @@ export class SessionChannel {
         lanes: this.#lanes.server,
         read(chunk) {
           prompts.wrote(chunk)
+          lines?.output(chunk)
           return [stream.chunk(chunk)]
         },
         rest: () => stream.rest(),
@@ -174,8 +184,9 @@ export class SessionChannel {
     const typing = this.#typing(channel, {
       read(chunk) {
         const secret = prompts.typed(chunk)
-        if (terminal && !secret) stdout.typed(chunk)
-        return [stdin.chunk(chunk, secret)]
+        if (lines === undefined) return [stdin.chunk(chunk, secret)]
+        if (!secret) stdout.typed(chunk)
+        return lines.input(chunk, secret, stdin)
       },
       rest: () => stdin.rest(),
     })

@@ -1,7 +1,8 @@
 import { safeText } from '../../../schemas/safe-text.ts'
 import type { Notice, Refusal } from '../../../schemas/verdict.ts'
 import type { Message, Output, Wire } from '../../message.ts'
-import { actionOf } from './messages.ts'
+import { LineMessage } from './line-message.ts'
+import { actionOf, isDropped } from './messages.ts'
 import { SshOutput } from './output.ts'
 import { SftpMessage } from './sftp/messages.ts'
 
@@ -12,6 +13,9 @@ const CONNECTION_FAILED = 255
 
 /** Different words about refused file operations on one channel. */
 const MAX_TOLD = 100
+
+/** To the end of the line, kill it, interrupt: a shell with a line editor, one without, and other programs know at least one of them. */
+const TAKE_BACK = Buffer.from([0x05, 0x15, 0x03])
 
 const NO_BYTES = new Uint8Array()
 
@@ -48,6 +52,8 @@ export class SshWire implements Wire {
 
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
     if (message instanceof SftpMessage) return message.release(bytes)
+    if (message instanceof LineMessage) return this.#sendOff(message)
+    if (isDropped(message)) return []
     const action = actionOf(message)
     if (action === undefined) return []
     const output = new SshOutput(message.from === 'client' ? 'server' : 'client', message.channel, action, bytes)
@@ -67,12 +73,26 @@ export class SshWire implements Wire {
       ...(refusal.hint === undefined ? [] : [refusal.hint]),
     ]
     if (message.kind === 'forward') return this.#refuseForward(message, lines)
+    if (message instanceof LineMessage) return this.#takeBack(message, lines)
     if (message instanceof SftpMessage) return [...this.#tell(channel, lines), ...message.refuse(refusal)]
     const outputs = [this.#say(channel, 'refusal', lines), exit(channel, NOT_PERMITTED)]
     if (actionOf(message)?.act !== 'start')
       outputs.push(new SshOutput('server', channel, { act: 'close' }, NO_BYTES, { kind: 'close', facts: {} }))
     this.closed(channel)
     return outputs
+  }
+
+  /** The key that sends it off comes behind it. */
+  #sendOff(line: LineMessage): readonly SshOutput[] {
+    line.state = line.behind?.state === 'refused' ? 'refused' : 'passed'
+    return line.state === 'refused' ? [] : [new SshOutput('server', line.channel, { act: 'data' }, NO_BYTES)]
+  }
+
+  /** The line stands in the shell's buffer already: its keys are taken back. The shell answers with a new prompt. */
+  #takeBack(line: LineMessage, lines: readonly string[]): readonly SshOutput[] {
+    line.state = 'refused'
+    const keys = new SshOutput('server', line.channel, { act: 'data' }, TAKE_BACK, { kind: 'terminal-input', facts: {} })
+    return [this.#say(line.channel, 'refusal', lines), keys]
   }
 
   /** A channel is refused in words of its own; for the rest there is only the stderr of another. */

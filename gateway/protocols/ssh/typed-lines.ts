@@ -1,0 +1,98 @@
+import type { Message } from '../../message.ts'
+import { TerminalLines } from '../../policy/shell/terminal-lines.ts'
+import { LineMessage } from './line-message.ts'
+import type { ByteStream } from './messages.ts'
+
+/** Output that was quiet for so long is complete: what a shell shows of a recalled or completed line comes in one go. */
+const QUIET_MS = 40
+/** A program that never stops writing, or shows nothing, does not keep a line from being sent. */
+const MAX_QUIET_MS = 500
+
+const INTERRUPT = 0x03
+/** Enter, its other spelling, and readline's operate-and-get-next, which sends a line off as well. */
+const ENTERS = new Set([0x0d, 0x0a, 0x0f])
+
+/**
+ * What is typed on one terminal, cut where a line is sent off, so that each line is judged before the key that sends it is passed on.
+ * docs/shell.md says how far that reaches.
+ */
+export class TypedLines {
+  readonly #lines: TerminalLines
+  readonly #channel: number
+  /** Called when what is held is to be withdrawn. */
+  readonly #cancel: () => void
+  #last: LineMessage | undefined
+  #keyAtMs = 0
+  #shownAtMs = 0
+
+  constructor(channel: number, columns: number, cancel: () => void) {
+    this.#channel = channel
+    this.#lines = new TerminalLines(columns)
+    this.#cancel = cancel
+  }
+
+  resize(columns: number): void {
+    this.#lines.resize(columns)
+  }
+
+  /** What the target sent. */
+  output(chunk: Uint8Array): void {
+    this.#shownAtMs = performance.now()
+    this.#lines.output(chunk)
+  }
+
+  /** What the client sent, as messages of its stream, with a line before each key that sends one. */
+  input(chunk: Uint8Array, secret: boolean, stream: ByteStream): readonly Message[] {
+    if (chunk.includes(INTERRUPT) && this.#last?.state === 'waiting') this.#cancel()
+    const messages: Message[] = []
+    let from = 0
+    for (let at = 0; at <= chunk.length; at++) {
+      const byte = chunk[at]
+      if (byte !== undefined && !ENTERS.has(byte)) continue
+      if (at > from) messages.push(this.#keys(chunk.subarray(from, at), secret, stream))
+      if (byte !== undefined) {
+        const line = this.#line(chunk.subarray(at, at + 1))
+        messages.push(line, stream.chunk(chunk.subarray(at, at + 1), secret, { behind: line }))
+        this.#last = line
+      }
+      from = at + 1
+    }
+    return messages
+  }
+
+  /** Read in their turn: keys typed ahead belong to a line that has not begun yet. */
+  #keys(keys: Uint8Array, secret: boolean, stream: ByteStream): Message {
+    const behind = this.#last?.state === 'waiting' ? this.#last : undefined
+    return stream.chunk(keys, secret, {
+      ...(behind === undefined ? {} : { behind }),
+      passing: () => {
+        // What is behind a refused line goes nowhere, and is part of no other.
+        if (behind?.state === 'refused') return
+        this.#keyAtMs = performance.now()
+        this.#lines.input(keys)
+      },
+    })
+  }
+
+  #line(enter: Uint8Array): LineMessage {
+    const behind = this.#last?.state === 'waiting' ? this.#last : undefined
+    return new LineMessage({
+      channel: this.#channel,
+      settled: () => (this.#lines.certain ? undefined : this.#quiet()),
+      read: () => (behind?.state === 'refused' ? undefined : this.#lines.input(enter)[0]),
+      ...(behind === undefined ? {} : { behind }),
+    })
+  }
+
+  /** Until what the last keys made the shell show is there. */
+  async #quiet(): Promise<void> {
+    const untilMs = performance.now() + MAX_QUIET_MS
+    for (;;) {
+      const nowMs = performance.now()
+      const sinceMs = this.#shownAtMs > this.#keyAtMs ? this.#shownAtMs : nowMs
+      const leftMs = Math.min(QUIET_MS - (nowMs - sinceMs), untilMs - nowMs)
+      if (leftMs <= 0) return
+      await new Promise((resolve) => setTimeout(resolve, leftMs))
+    }
+  }
+}
