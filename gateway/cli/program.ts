@@ -12,6 +12,7 @@ import { evidenceCommands } from './program-evidence.ts'
 import { identityCommands } from './program-identity.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
+import type { SessionsOptions } from './sessions.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, VERDICTS_HELP, whole } from './usage.ts'
 import type { WitnessOptions } from './witness.ts'
 
@@ -106,8 +107,10 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     )
 
   command(program, 'sessions', 'list recorded sessions, newest first')
+    .option('--run <id>', 'only of this piece of work, whatever protocol, target and gateway')
+    .option('--trace <id>', 'only of this trace')
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
-    .action(async (options: Common) => runs((await import('./sessions.ts')).sessions(options, cli)))
+    .action(async (options: SessionsOptions) => runs((await import('./sessions.ts')).sessions(options, cli)))
 
   evidenceCommands(program, command, runs, cli)
   command(program, 'replay <session>', 'replay a session in the terminal')

@@ -2,15 +2,25 @@ import { listSessions, type SessionListing } from '../../recorder/index.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 
+export interface SessionsOptions {
+  readonly config?: string
+  readonly json?: true
+  /** Only of this piece of work; whichever protocol, target or gateway. */
+  readonly run?: string
+  /** Only of this trace, 32 hex digits. */
+  readonly trace?: string
+}
+
 /** Every recorded session, newest first. */
-export async function sessions(options: { readonly config?: string; readonly json?: true }, cli: Cli): Promise<number> {
+export async function sessions(options: SessionsOptions, cli: Cli): Promise<number> {
   const { store } = await evidenceOf(options.config, cli)
   const found: SessionListing[] = []
-  for await (const listing of listSessions(store)) found.push(listing)
+  for await (const listing of listSessions(store)) if (isOf(listing, options)) found.push(listing)
   // Ids begin with the start, so the order of the ids is the order of the starts.
   found.sort((a, b) => (a.id < b.id ? 1 : -1))
   if (options.json) printJson(cli, found.map(jsonOf))
-  else if (found.length === 0) cli.err('nothing is recorded yet\n')
+  else if (found.length === 0)
+    cli.err((options.run ?? options.trace) ? 'nothing is recorded of that\n' : 'nothing is recorded yet\n')
   else
     cli.out(
       table([
@@ -19,6 +29,13 @@ export async function sessions(options: { readonly config?: string; readonly jso
       ]),
     )
   return EXIT.ok
+}
+
+/** What a proof says of the work counts before what the client says. */
+function isOf({ header }: SessionListing, { run, trace }: SessionsOptions): boolean {
+  const { identity, claims = {} } = header?.session ?? {}
+  if (run !== undefined && (identity?.about?.['run'] ?? claims['run']) !== run) return false
+  return trace === undefined || claims['trace'] === trace
 }
 
 function rowOf({ id, header, state, frameCount, rowCount, summary }: SessionListing): string[] {

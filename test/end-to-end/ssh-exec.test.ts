@@ -154,3 +154,13 @@ rules:
   assert.deepEqual(await desk.list({ state: 'pending' }), [])
   assert.ok(frames.some(({ kind, verdict }) => kind === 'exec' && verdict?.act === 'block'))
 })
+
+test('what the client says of its work stands with the command, and is not passed on', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const flags = ['-o', 'SetEnv=SALLYPORT_RUN=build-4711 TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01']
+  const ran = await gateway.run(['echo "[$SALLYPORT_RUN]"'], { flags })
+  assert.deepEqual(ran, { code: 0, stdout: '[]\n', stderr: '' })
+  const facts = (await gateway.frames()).find(({ kind }) => kind === 'exec')?.facts
+  assert.deepEqual([facts?.['run'], facts?.['trace']], ['build-4711', '4bf92f3577b34da6a3ce929d0e0e4736'])
+})

@@ -1,5 +1,6 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { ProtocolName } from '../../../schemas/session.ts'
+import { attributionOf } from '../../identity/attribution.ts'
 import type { Knock } from '../../protocol.ts'
 import { type Headers, headerOf } from './head.ts'
 
@@ -79,9 +80,12 @@ function hostOf(headers: Headers): string {
 /** What the client says of itself; proves nothing. */
 function claimsOf(headers: Headers): Knock['claims'] {
   const agent = headerOf(headers, 'user-agent')
-  const run = headerOf(headers, 'x-sallyport-run')
   return {
     ...(agent === undefined ? {} : { user_agent: agent.slice(0, 256) }),
-    ...(run === undefined ? {} : { run: run.slice(0, MAX_RUN_LENGTH) }),
+    ...attributionOf({
+      run: headerOf(headers, 'x-sallyport-run'),
+      purpose: headerOf(headers, 'x-sallyport-purpose'),
+      traceparent: headerOf(headers, 'traceparent'),
+    }),
   }
 }

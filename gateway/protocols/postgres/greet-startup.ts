@@ -1,4 +1,6 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
+import { attributionOf } from '../../identity/attribution.ts'
+import { readOptions } from './login-parameters.ts'
 import { NEWEST_MINOR, type StartupPacket, type Version } from './startup-packet.ts'
 
 type StartupRequest = Extract<StartupPacket, { kind: 'startup' }>
@@ -44,8 +46,28 @@ export function checkStartup(packet: StartupRequest, received: Uint8Array): Star
       user,
       version: `${packet.version.major}.${packet.version.minor}`,
       ...(application === undefined ? {} : { application_name: application }),
+      ...workOf(parameters),
     },
     received: Uint8Array.from(received),
+  }
+}
+
+/**
+ * What the work is, as `-c sallyport.run=...`, `sallyport.purpose` and `sallyport.traceparent` in `options`, or as parameters of these names. They
+ * go to the server too, which takes any setting with a dot in its name for somebody else's.
+ */
+function workOf(parameters: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+  const settings = new Map([...optionsIn(parameters.get('options') ?? ''), ...parameters])
+  const setting = (name: string): string | undefined => settings.get(`sallyport.${name}`)
+  return attributionOf({ run: setting('run'), purpose: setting('purpose'), traceparent: setting('traceparent') })
+}
+
+/** What cannot be read is refused where the login is made, in words of its own. */
+function optionsIn(options: string): ReturnType<typeof readOptions> {
+  try {
+    return readOptions(options)
+  } catch {
+    return []
   }
 }
 

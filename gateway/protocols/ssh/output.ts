@@ -21,6 +21,8 @@ export interface ChannelRequest {
     | { readonly kind: 'subsystem'; readonly name: string }
   readonly terminal: Terminal | undefined
   readonly env: Readonly<Record<string, string>>
+  /** Run, purpose and trace, as the client says. */
+  readonly work: Readonly<Record<string, string>>
   /** The client's agent may be reached from it. */
   readonly agent: boolean
 }

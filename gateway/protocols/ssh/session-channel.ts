@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
+import { attributionOf } from '../../identity/attribution.ts'
 import { Lanes } from '../../lane.ts'
 import type { Output, Side } from '../../message.ts'
 import { shellFacts } from '../../policy/shell/facts.ts'
@@ -13,7 +14,7 @@ import { PromptWatch } from './prompt-watch.ts'
 import { type Pump, pump } from './pump.ts'
 import { Sftp } from './sftp/sftp.ts'
 import { start } from './start.ts'
-import { allowedEnv, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
+import { allowedEnv, SIGNALS, sizeOf, terminalOf, WORK_ENV } from './surroundings.ts'
 import { TypedLines } from './typed-lines.ts'
 
 /** How the library tells that an answer is wanted: by giving something to answer with. */
@@ -26,6 +27,8 @@ export class SessionChannel {
   readonly #talk: Conversation
   readonly #number: number
   readonly #env: Record<string, string> = {}
+  /** What the work is: recorded, and not passed on. */
+  readonly #work: Record<string, string> = {}
   /** Whether the client's agent is forwarded, once that was asked for and decided. */
   #agent: Promise<boolean> | undefined
   #terminal: Terminal | undefined
@@ -80,7 +83,9 @@ export class SessionChannel {
     session.on('env', (accept: Answer, reject: Answer, { key, val }) => {
       const taken = allowedEnv(key, val)
       if (taken) this.#env[key] = val
-      answer(taken ? accept : reject)
+      const told = WORK_ENV.has(key)
+      if (told) this.#work[key] = val
+      answer(taken || told ? accept : reject)
     })
     session.on('exec', (accept, _, { command }) => this.#asked(accept(), { kind: 'exec', command }))
     session.on('shell', (accept) => this.#asked(accept(), { kind: 'shell' }))
@@ -122,7 +127,9 @@ export class SessionChannel {
     this.#talk.wire.opened(this.#number, this.#terminal !== undefined)
     const serve = async (): Promise<void> => {
       const agent = (await this.#agent) === true
-      await this.#serve(channel, { what, terminal: this.#terminal, env: this.#env, agent })
+      const { SALLYPORT_RUN: run, SALLYPORT_PURPOSE: purpose, TRACEPARENT: traceparent } = this.#work
+      const work = attributionOf({ run, purpose, traceparent })
+      await this.#serve(channel, { what, terminal: this.#terminal, env: this.#env, work, agent })
     }
     serve()
       .catch((error: unknown) => this.#talk.fail(error))
@@ -310,8 +317,9 @@ function exitFacts(exit: Exit | undefined): Facts {
 }
 
 function requestMessage(channel: number, request: ChannelRequest): SshMessage {
-  const { what, terminal, env } = request
+  const { what, terminal, env, work } = request
   const around: Facts = {
+    ...work,
     ...(terminal === undefined ? {} : { pty: true, term: terminal.term, cols: terminal.cols, rows: terminal.rows }),
     ...(Object.keys(env).length === 0 ? {} : { env: Object.entries(env).map(([name, value]) => `${name}=${value}`) }),
   }

@@ -35,6 +35,9 @@ export function sizeOf({ cols, rows, width, height }: Size): Size {
   return { cols: Math.min(cols, MAX_CELLS), rows: Math.min(rows, MAX_CELLS), width, height }
 }
 
+/** Variables that tell what the work is (`ssh -o SendEnv=...`, `SetEnv`). */
+export const WORK_ENV: ReadonlySet<string> = new Set(['SALLYPORT_RUN', 'SALLYPORT_PURPOSE', 'TRACEPARENT'])
+
 /** Whether the variable is passed on. */
 export function allowedEnv(name: string, value: string): boolean {
   return ENV_NAME.test(name) && ENV_VALUE.test(value)

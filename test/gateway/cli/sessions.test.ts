@@ -39,3 +39,26 @@ test('where nothing is recorded the list is empty', async () => {
   assert.equal(await sessions({ json: true }, cli), 0)
   assert.deepEqual(JSON.parse(cli.text()), [])
 })
+
+test('sessions of one run are found across gateways: by what a proof says, else by what the client says', async () => {
+  await using folder = await recordingFolder()
+  await recorded(folder)
+  const open = async (gateway: string, more: Partial<typeof START>): Promise<string> => {
+    const room = await folder.room({ gateway })
+    const { info, recorder } = await room.open({ ...START, ...more })
+    await recorder.seal('client.left')
+    return info.id
+  }
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const proved = await open('gw2', { identity: { ...START.identity, about: { run: 'r-1' } }, claims: { run: 'r-other' } })
+  const said = await open('gw3', { claims: { run: 'r-1', trace } })
+  await open('gw4', { claims: { run: 'r-2' } })
+  const found = async (options: { readonly run?: string; readonly trace?: string }): Promise<string[]> => {
+    const cli = terminal(folder)
+    await sessions({ json: true, ...options }, cli)
+    return JSON.parse(cli.text()).map(({ id }: { id: string }) => id)
+  }
+  assert.deepEqual((await found({ run: 'r-1' })).sort(), [proved, said].sort())
+  assert.deepEqual(await found({ trace }), [said])
+  assert.deepEqual(await found({ run: 'r-other' }), [])
+})

@@ -75,3 +75,19 @@ test('the version spoken is what the client asked for, at most ours', () => {
   const spoken = (minor: number) => checkStartup(request([['user', 'u']], minor), new Uint8Array(0)).version.minor
   assert.deepEqual([0, 1, 2, 3, 9999].map(spoken), [0, 1, 2, 2, 2])
 })
+
+test('what the work is is told by settings, in options or as parameters; what cannot be read tells nothing here', () => {
+  const claims = (parameters: readonly (readonly [string, string])[]) =>
+    checkStartup(request([['user', 'u'], ...parameters]), new Uint8Array(0)).claims
+  const options =
+    '-c sallyport.run=build-4711 -c sallyport.purpose=nightly\\ report --sallyport.traceparent=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  assert.deepEqual(claims([['options', options]]), {
+    user: 'u',
+    version: '3.0',
+    run: 'build-4711',
+    purpose: 'nightly report',
+    trace: '4bf92f3577b34da6a3ce929d0e0e4736',
+  })
+  assert.equal(claims([['sallyport.run', 'r-1']])['run'], 'r-1')
+  assert.deepEqual(claims([['options', '-f x']]), { user: 'u', version: '3.0' })
+})

@@ -15,7 +15,10 @@ const asked = (channel: number): SshMessage =>
     channel,
     facts: { command: 'id' },
     text: 'id',
-    action: { act: 'start', request: { what: { kind: 'exec', command: 'id' }, terminal: undefined, env: {}, agent: false } },
+    action: {
+      act: 'start',
+      request: { what: { kind: 'exec', command: 'id' }, terminal: undefined, env: {}, work: {}, agent: false },
+    },
   })
 
 /** What is done, as words. */
