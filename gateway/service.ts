@@ -32,7 +32,7 @@ import { openTapeRoom, type TapeRoom } from './tape-room.ts'
 const PROTOCOLS: Readonly<Record<ProtocolName, (listener: ListenerSettings, own: Own) => Promise<Protocol>>> = {
   echo: async () => (await import('./protocols/echo/index.ts')).echo,
   http: async () => (await import('./protocols/http/index.ts')).http,
-  kubernetes: async () => (await import('./protocols/kubernetes/index.ts')).kubernetes,
+  kubernetes: async () => (await import('./protocols/kubernetes/index.ts')).kubernetes(),
   postgres: async () => (await import('./protocols/postgres/index.ts')).postgres,
   ssh: async ({ ssh: settings }, own) => {
     const { doorOf, ssh } = await import('./protocols/ssh/index.ts')

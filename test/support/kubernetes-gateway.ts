@@ -43,6 +43,8 @@ export interface KubernetesGateway extends AsyncDisposable {
   /** Runs kubectl to its end as this identity. */
   kubectl(binary: string, key: string, args: readonly string[], input?: string | Buffer): Promise<Said>
   start(binary: string, key: string, args: readonly string[]): ChildProcess
+  /** Runs a command in a terminal of its own, and gives what stood on it. */
+  inTerminal(command: readonly string[]): Promise<string>
 }
 
 /** kubectls this machine has, the oldest first: what speaks SPDY alone, and what speaks WebSocket. */
@@ -91,12 +93,13 @@ identities:
   const { port } = listener.address
   const url = `https://127.0.0.1:${port}/t/cluster`
   const stop = (): Promise<boolean> => service.stop('test ends')
+  const own = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: '/dev/null' }
   const start = (binary: string, key: string, args: readonly string[]): ChildProcess =>
     spawn(
       binary,
       ['--server', url, '--insecure-skip-tls-verify', '--token', key, '--cache-dir', join(folder, 'cache'), ...args],
       {
-        env: { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: '/dev/null' },
+        env: own,
         stdio: ['pipe', 'pipe', 'pipe'],
       },
     )
@@ -112,6 +115,14 @@ identities:
     service,
     stop,
     start,
+    async inTerminal(command) {
+      const quoted = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
+      const child = spawn('script', ['-qec', quoted, '/dev/null'], { env: own, stdio: ['pipe', 'pipe', 'inherit'] })
+      const chunks: Buffer[] = []
+      child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+      await once(child, 'close')
+      return Buffer.concat(chunks).toString()
+    },
     async kubectl(binary, key, args, input) {
       const child = start(binary, key, args)
       const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]

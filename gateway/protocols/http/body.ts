@@ -1,4 +1,4 @@
-import type { Field, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
+import type { Field, LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
 import { redactPairs } from './encoded-text.ts'
 import { type JsonFields, redactJson } from './json-body.ts'
 import { isOpaque, type Media } from './media.ts'
@@ -29,6 +29,7 @@ export function redactBody(
     case 'opaque':
     case 'unknown':
     case 'text':
+    case 'live':
       if (isOpaque(how.media, source.subarray(from, to))) sink.copy(source, from, to)
       else redactor.write(sink, source, from, to, TEXT)
       break
@@ -65,11 +66,17 @@ const DATA = Buffer.from('data:')
 export class StreamedBody {
   readonly #how: { readonly media: Media; readonly fields: JsonFields }
   #stream: StreamRedactor | undefined
+  #live: LiveRedactor | undefined
   #begun = false
   #opaque = false
 
   constructor(how: { readonly media: Media; readonly fields: JsonFields }) {
     this.#how = how
+  }
+
+  /** Whether bytes of a live text are kept back that `redact` brings when it is given none. */
+  get holding(): boolean {
+    return this.#live?.holding === true
   }
 
   /** The next bytes; of events only whole lines, but for the last. */
@@ -79,6 +86,7 @@ export class StreamedBody {
       this.#opaque = isOpaque(this.#how.media, bytes)
     }
     if (this.#opaque) return { bytes, masks: null }
+    if (this.#how.media === 'live') return this.#redactLive(redactor, bytes, last)
     const sink = redactor.sink(bytes.length)
     if (this.#how.media === 'events') redactLines(redactor, sink, [bytes, 0, bytes.length], this.#how.fields)
     else {
@@ -88,4 +96,18 @@ export class StreamedBody {
     }
     return sink.finish()
   }
+
+  #redactLive(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
+    this.#live ??= redactor.live(TEXT)
+    return bytes.length === 0 || last ? joinedRest(redactor, this.#live, bytes) : this.#live.push(bytes)
+  }
+}
+
+function joinedRest(redactor: Redactor, live: LiveRedactor, bytes: Uint8Array): Redacted {
+  if (bytes.length === 0) return live.settle()
+  const sink = redactor.sink(bytes.length)
+  const same = (piece: Uint8Array): Uint8Array => piece
+  sink.append(live.push(bytes), same)
+  sink.append(live.settle(), same)
+  return sink.finish()
 }

@@ -22,6 +22,8 @@ export interface Reading {
   readonly headers: Headers
   /** What a person reads who decides on it; the request itself where absent. */
   readonly command?: string
+  /** What an approval of it is bound to; to its exact bytes where absent. */
+  readonly binding?: Uint8Array
   readonly fields: JsonFields
   /** How its body is read; as its type says where absent. */
   readonly media?: Media

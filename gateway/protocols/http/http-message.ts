@@ -18,6 +18,8 @@ export interface HttpParts {
   readonly kind?: string
   /** What a person reads who decides on it; the message itself where absent. */
   readonly command?: string
+  /** What an approval is bound to; the message's exact bytes where absent. */
+  readonly binding?: Uint8Array
 }
 
 /** A request or response: its head with the whole body, or with none where the body follows. */
@@ -72,6 +74,7 @@ export class HttpMessage implements Message {
 
   /** With a body still to come it is bound to nothing that could be asked for again. */
   binding(): readonly Uint8Array[] {
+    if (this.#parts.binding !== undefined) return [this.#parts.binding]
     return this.streams ? [this.#exact, randomBytes(32)] : [this.#exact]
   }
 

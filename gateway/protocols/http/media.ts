@@ -2,10 +2,10 @@ import { type Headers, headerOf } from './head.ts'
 
 /**
  * How a body is read. `json`, `form`: by their values. `events`: line by line as it comes (server-sent events, NDJSON).
- * `text`: as one text. `opaque`: compressed or pictures, in which no detector could see anything, where it begins like them. `unknown`:
+ * `text`: as one text. `live`: as one that somebody reads while it is written; no type says so. `opaque`: compressed or pictures, in which no detector could see anything, where it begins like them. `unknown`:
  * as text, unless it begins with what no text has: a mask in it would break it, and what looks like a value there is chance.
  */
-export type Media = 'json' | 'form' | 'events' | 'text' | 'opaque' | 'unknown'
+export type Media = 'json' | 'form' | 'events' | 'text' | 'live' | 'opaque' | 'unknown'
 
 const OPAQUE =
   /^(image\/(?!svg)|audio\/|video\/|font\/|application\/(zip|gzip|x-gzip|x-bzip2?|x-xz|zstd|x-7z-compressed|pdf|wasm|java-archive|vnd\.rar|x-tar\+gzip)$)/

@@ -6,6 +6,7 @@ import type { BodyMemory } from './body-memory.ts'
 import type { Reading } from './dialect.ts'
 import { encodeResponse, endToEnd, headerOf, type ResponseHead, without } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
+import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
 import { mediaOf, typeOf } from './media.ts'
 import { collect, decodedAnswer } from './read-body.ts'
@@ -47,7 +48,8 @@ export async function* readResponse(
     return
   }
   const body = decodedAnswer(answer.body, headerOf(answer.headers, 'content-encoding'))
-  const streams = media !== 'json' && (media === 'events' || headerOf(answer.headers, 'content-length') === undefined)
+  const streams =
+    media !== 'json' && (media === 'events' || media === 'live' || headerOf(answer.headers, 'content-length') === undefined)
   const max = media === 'json' ? MAX_JSON_BYTES : MAX_WHOLE_BYTES
   const encoded = encodeResponse(head)
   const collected = streams
@@ -68,6 +70,7 @@ export async function* readResponse(
   const streamed = new StreamedBody({ media, fields })
   const { beginning, rest } = collected
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
+  else if (media === 'live') yield* livePieces(rest, streamed, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else yield* pieces(beginning, rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
 }
 

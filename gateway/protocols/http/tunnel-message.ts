@@ -72,4 +72,6 @@ export interface TunnelCodec {
   /** What was kept back in case more of a value comes: asked for when nothing has come for a while, and at the end. */
   rest(from: Side): readonly TunnelMessage[]
   farewell(words: LastWords): Uint8Array
+  /** Gives back what it holds; called once both ends are done with. */
+  close?(): void
 }

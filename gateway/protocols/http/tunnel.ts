@@ -48,8 +48,8 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
   }
   const pass = async (from: Side): Promise<void> => {
     const lanes = new Lanes({ gate, deliver, asker: from === 'client' ? asker : over, stop: over, onFail: fail })
-    const rest = (): void => lanes.push(codec.rest(from))
-    const settle = setTimeout(rest, SETTLE_MS)
+    // What is kept back is known once all before it is through.
+    const settle = setTimeout(() => void lanes.drained().then(() => lanes.push(codec.rest(from))), SETTLE_MS)
     try {
       await intakes[from].flow({
         take(chunk) {
@@ -67,7 +67,7 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
       clearTimeout(settle)
     }
     await lanes.drained()
-    rest()
+    lanes.push(codec.rest(from))
     await lanes.drained()
     // Where both are to be closed the last words are still to be said.
     if (over.aborted) return
@@ -98,7 +98,7 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
     over.removeEventListener('abort', close)
     close()
   }
-  await farewell(failed[0], { ends, codec, gate, channel, session })
+  await farewell(failed[0], { ends, codec, gate, channel, session }).finally(() => codec.close?.())
 }
 
 function admit(lanes: Lanes, messages: Parameters<Lanes['push']>[0]): Promise<void> | undefined {

@@ -40,7 +40,9 @@ export async function askUpgrade(
   const host = target.host.includes(':') ? `[${target.host}]` : target.host
   const own = new Set(['host', ...proof.map(([name]) => name.toLowerCase())])
   const authority = `${host}:${target.port}`
-  const headers = [['host', authority], ['connection', 'Upgrade'], ...without(head.headers, own), ...proof].flat()
+  // Said, as nothing would be nothing and the end of chunks else, which whoever upgraded reads as the first of what follows.
+  const length: Headers = head.method === 'GET' ? [] : [['content-length', '0']]
+  const headers = [['host', authority], ['connection', 'Upgrade'], ...length, ...without(head.headers, own), ...proof].flat()
   return new Promise((resolve, reject) => {
     const asked = ask({ method: head.method, path: head.target, headers, createConnection: () => socket, signal })
     asked.once('upgrade', (answer, upgraded, first) => {

@@ -41,9 +41,9 @@ async function forwardUpgrade(
   const plain = headOf(asked)
   const reading = dialect.read(plain, named)
   const head: RequestHead = { ...plain, headers: reading.headers }
-  const { kind, command, fields } = reading
+  const { kind, command, binding, fields } = reading
   const facts = { ...reading.facts(undefined), upgrade: headerOf(head.headers, 'upgrade') ?? '' }
-  const shown = command === undefined ? {} : { command }
+  const shown = { ...(command === undefined ? {} : { command }), ...(binding === undefined ? {} : { binding }) }
   const parts: HttpParts = { from: 'client', channel, facts, media: 'unknown', fields, kind, ...shown }
   for await (const outputs of outputsOf(gate, new HttpMessage(parts, encodeRequest(head)), signal)) {
     for (const output of outputs) {

@@ -1,6 +1,7 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Identity } from '../../../schemas/session.ts'
+import { requestLine } from '../../../schemas/views/kubernetes.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { kubernetesFacts } from '../../policy/kubernetes/request-info.ts'
 import type { Dialect, Reading } from '../http/dialect.ts'
@@ -10,6 +11,7 @@ import { injected } from '../http/injected.ts'
 import { typeOf } from '../http/media.ts'
 import { type Holds, SecretFields } from './secret-fields.ts'
 import { errorStatus, refusalStatus } from './status.ts'
+import { codecOf, execFacts, kindOf, understood, upgrades } from './upgrades.ts'
 
 /** A front proxy speaks for others by these, and the gateway is none that a client may use so. */
 const FRONT_PROXY = /^x-remote-/i
@@ -25,19 +27,22 @@ export const KUBERNETES: Dialect = {
   refusal: refusalStatus,
   error: errorStatus,
   proof,
-  upgrades: () => false,
-  codec: () => {
-    throw new ApplianceError('TARGET_REFUSED', 'the target upgraded without being asked to')
-  },
+  upgrades,
+  codec: (upgraded) => codecOf(upgraded, kindOf(upgraded.facts)),
 }
 
 function read(head: RequestHead, named: Fields): Reading {
   const about = factsOf(head)
-  const verb = about(undefined)['verb']
-  const fields = new SecretFields(named, holdsOf(about(undefined)))
+  const first = about(undefined)
+  const { verb, resource, command } = first
+  const kind = kindOf(first)
+  const fields = new SecretFields(named, holdsOf(first))
   return {
-    kind: 'request',
-    headers: passed(head),
+    kind,
+    headers: understood(passed(head), kind),
+    ...(typeof command === 'string' ? { command: requestLine({ kind, facts: first }) ?? command } : {}),
+    // By WebSocket or, where that is refused, by SPDY: it is the same that is asked for.
+    ...(kind === 'request' ? {} : { binding: Buffer.from(sorted(head.target)) }),
     fields,
     // Where it turns out to be none, a Secret is masked whole and everything else read as text.
     ...(NOT_ASKED_FOR.test(typeOf(head.headers)) ? { media: 'json' as const } : {}),
@@ -47,7 +52,8 @@ function read(head: RequestHead, named: Fields): Reading {
         if (UNREADABLE.test(type) && !isOpenApi(head.target))
           throw new ApplianceError('TARGET_REFUSED', `the target answers in ${type}, which cannot be looked into`)
         // One object a line, and the last may be long in coming.
-        return verb === 'watch' && media === 'json' ? 'events' : media
+        if (verb === 'watch' && media === 'json') return 'events'
+        return resource === 'pods/log' && media === 'text' ? 'live' : media
       },
     },
     facts: about,
@@ -60,11 +66,20 @@ function factsOf(head: RequestHead): (body: Uint8Array | undefined) => Facts {
     ? 'Impersonate headers are not passed on: the gateway decides in whose name a request is made'
     : undefined
   return (body) => {
-    const facts = kubernetesFacts({ method: head.method, target: head.target, contentType, body })
+    const asked = kubernetesFacts({ method: head.method, target: head.target, contentType, body })
+    const facts = { ...asked, ...execFacts(kindOf(asked), head.target) }
     const unreadable = holdsOf(facts) === 'secrets' && UNREADABLE.test(contentType)
     const told = unreadable ? `a Secret in ${contentType} cannot be looked into: send it in JSON` : malformed
     return told === undefined ? facts : { ...facts, malformed: told }
   }
+}
+
+function sorted(target: string): string {
+  const mark = target.indexOf('?')
+  const query = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1))
+  // Words of a command keep their order.
+  query.sort()
+  return `${mark === -1 ? target : target.slice(0, mark)}?${query.toString()}`
 }
 
 /** Whatever calls itself a Secret, of whichever group. */

@@ -8,13 +8,20 @@ const RETRY_AFTER_S = 10
 
 /** A refusal as clients of Kubernetes read it: `Error from server (Forbidden): ...`. */
 export function refusalStatus(refusal: Refusal): Buffer {
-  const { why, rules, hint, message } = refusal
-  const said = [rules.length === 0 ? message : `${message} [${rules.join(', ')}]`, ...(hint === undefined ? [] : [hint])].join(
-    '; ',
-  )
+  const { why, hint } = refusal
+  const said = [reasonOf(refusal), ...(hint === undefined ? [] : [hint])].join('; ')
   const waits = why === 'expired' && refusal.approval !== undefined
   const [code, reason] = why === 'failed' ? ([503, 'ServiceUnavailable'] as const) : ([403, 'Forbidden'] as const)
   return response(code, reason, said, waits ? [['retry-after', String(RETRY_AFTER_S)]] : [])
+}
+
+/** What ends exec, attach and port-forward in the middle. */
+export function failureStatus(words: Pick<Refusal, 'message' | 'rules'>): Buffer {
+  return Buffer.from(JSON.stringify(statusObject(403, 'Forbidden', reasonOf(words))))
+}
+
+function reasonOf({ message, rules }: Pick<Refusal, 'message' | 'rules'>): string {
+  return rules.length === 0 ? message : `${message} [${rules.join(', ')}]`
 }
 
 /** What is said where there is no session to say it in. */
@@ -36,8 +43,12 @@ function statusOf(code: ErrorCode): readonly [status: number, reason: string] {
 }
 
 function response(code: number, reason: string, message: string, headers: Headers): Buffer {
-  const said = `sallyport: ${safeText(message)}`
-  const body = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: said, reason, code }
+  const body = statusObject(code, reason, message)
   const head = encodeResponse({ status: code, headers: [['content-type', 'application/json'], ...headers] })
   return Buffer.concat([head, Buffer.from(`${JSON.stringify(body)}\n`)])
+}
+
+function statusObject(code: number, reason: string, message: string): object {
+  const said = `sallyport: ${safeText(message)}`
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: said, reason, code }
 }

@@ -58,8 +58,8 @@ async function tapeOf(gateway: KubernetesGateway) {
   return { frames, text }
 }
 
-test('targets ask for it by its name', () => {
-  assert.equal(kubernetes.name, 'kubernetes')
+test('targets ask for it by its name', async () => {
+  assert.equal((await kubernetes()).name, 'kubernetes')
 })
 
 test('values of Secrets are masked in objects, lists, tables, and watches, and in what annotations quote', async () => {

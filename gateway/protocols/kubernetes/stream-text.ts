@@ -1,0 +1,111 @@
+import type { Facts } from '../../../schemas/frame.ts'
+import type { Field, LiveRedactor, Redacted, Redactor, Side } from '../../message.ts'
+import { type LastWords, TunnelMessage } from '../http/tunnel-message.ts'
+
+const OUTPUT: Field = { path: 'stream.output', action: 'scan' }
+const INPUT: Field = { path: 'stream.input', action: 'scan' }
+const SECRET: Field = { path: 'stream.input', action: 'mask', label: 'terminal.password', entity: 'password' }
+
+const EMPTY = new Uint8Array()
+
+export interface StreamParts {
+  readonly from: Side
+  /** `stdout`, `terminal-input`, `forward-output` ... */
+  readonly kind: string
+  /** The exchange. */
+  readonly channel: number
+  readonly facts: Facts
+  /** Writes bytes of it, `last` where nothing follows. */
+  readonly frame: (bytes: Uint8Array, last: boolean) => Uint8Array
+  readonly farewell: (words: LastWords) => Uint8Array
+}
+
+/**
+ * One direction of one stream, as messages of it: what is masked is decided across them, and keeps its length. Redacted bytes may lag behind those
+ * that came; `rest` brings what is kept back.
+ */
+export class StreamText {
+  readonly #parts: StreamParts
+  #live: LiveRedactor | undefined
+  #typed: Uint8Array[] = []
+  /** Something came since `rest`. */
+  #fresh = false
+
+  constructor(parts: StreamParts) {
+    this.#parts = parts
+  }
+
+  /** Whether something is kept back, as far as its messages are through. */
+  get holding(): boolean {
+    return this.#live?.holding === true
+  }
+
+  /** Whether something may be, once they are. */
+  get fresh(): boolean {
+    return this.#fresh
+  }
+
+  /** `secret`: typed where a password is asked for. */
+  chunk(bytes: Uint8Array, { secret = false, last = false } = {}): TunnelMessage {
+    this.#fresh = !last && (this.#fresh || bytes.length > 0)
+    return this.#message(bytes, { last, says: true }, (redactor) => {
+      if (secret) {
+        const sink = redactor.sink(bytes.length)
+        redactor.stream(SECRET).push(sink, bytes, 0, bytes.length)
+        return sink.finish()
+      }
+      const live = this.#redactor(redactor)
+      const pushed = live.push(bytes)
+      return last && live.holding ? joined(redactor, pushed, live.settle()) : pushed
+    })
+  }
+
+  /** What is kept back, as it stands. */
+  rest(): TunnelMessage {
+    this.#fresh = false
+    return this.#message(EMPTY, { last: false, says: false }, (redactor) => this.#redactor(redactor).settle())
+  }
+
+  /** What the reader of this stream typed: its echo need not wait. */
+  typed(bytes: Uint8Array): void {
+    if (this.#live === undefined) this.#typed.push(bytes)
+    else this.#live.typed(bytes)
+  }
+
+  #redactor(redactor: Redactor): LiveRedactor {
+    if (this.#live === undefined) {
+      this.#live = redactor.live(this.#parts.from === 'server' ? OUTPUT : INPUT)
+      for (const bytes of this.#typed) this.#live.typed(bytes)
+      this.#typed = []
+    }
+    return this.#live
+  }
+
+  #message(
+    bytes: Uint8Array,
+    { last, says }: { last: boolean; says: boolean },
+    redact: (redactor: Redactor) => Redacted,
+  ): TunnelMessage {
+    const { from, kind, channel, facts, frame, farewell } = this.#parts
+    // What came empty says something by that; what is kept back does not.
+    const tells = last || (bytes.length === 0 && says)
+    return new TunnelMessage({
+      from,
+      kind,
+      channel,
+      bytes,
+      facts,
+      redact,
+      frame: (released) => (released.length === 0 && !tells ? EMPTY : frame(released, last)),
+      farewell,
+    })
+  }
+}
+
+function joined(redactor: Redactor, first: Redacted, second: Redacted): Redacted {
+  const sink = redactor.sink(first.bytes.length + second.bytes.length)
+  const same = (bytes: Uint8Array): Uint8Array => bytes
+  sink.append(first, same)
+  sink.append(second, same)
+  return sink.finish()
+}
