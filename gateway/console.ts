@@ -9,6 +9,7 @@ import { openStore, readGatewayKeys } from '../recorder/index.ts'
 import { SlackInteractions, type SlackParts } from '../recorder/notify/slack-interactions.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import { askForAccess, mayAsk } from './access.ts'
+import { BundleFolder } from './bundle-folder.ts'
 import type { Settings } from './config.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
@@ -24,7 +25,7 @@ import type { Log } from './log.ts'
 import { slackPlace } from './notify.ts'
 import { placesIn } from './places.ts'
 import { loadPolicy } from './service.ts'
-import { openLedger } from './tape-room.ts'
+import { openLedger, type Where } from './tape-room.ts'
 
 /** Where `npm run build` puts the page. */
 const PAGES = fileURLToPath(new URL('../replay-ui/dist', import.meta.url))
@@ -88,6 +89,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
       onProblem: (problem) => log.catalogProblem(problem),
     }),
   )
+  const bundles = stack.use(await BundleFolder.open(places.bundles, whereOf(settings), ledger))
   const store = await openStore(settings.store)
   const people = peopleOf({ ...settings, console: own }, doorkeeper)
   const slack = await slackInteractions(settings, env, {
@@ -111,6 +113,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
         ways: await signInWays(own.signIn, { key: flowKey, from: settings.from, env }),
         flowKey,
         people,
+        bundles,
         slack,
         access: {
           targets: (identity) =>
@@ -144,6 +147,17 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
     pages,
     link: async (subject, ttlMs) => signInUrl(server.url, (await links.create(subject, ttlMs)).token),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+/** Plain data, for a thread: of the settings only this. */
+function whereOf({ dataDir, gateway, store, signer, ledger }: Settings): Where {
+  return {
+    dataDir,
+    gateway,
+    store,
+    ...(signer === undefined ? {} : { signer }),
+    ...(ledger === undefined ? {} : { ledger }),
   }
 }
 

@@ -17,6 +17,8 @@ export interface Places {
   readonly links: string
   /** PostgreSQL files of the console: derived from the tapes, but for who is signed in. */
   readonly catalog: string
+  /** Audit bundles made in the console. */
+  readonly bundles: string
   /** Root of the store, where `tapes/` stands: what `verify` and `replay` read. */
   readonly store: string
   /** What is recorded and not yet in the store; a local disk. */
@@ -37,6 +39,7 @@ export function placesIn(dataDir: string): Places {
     notified: join(dataDir, 'desk', 'notified'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),
+    bundles: join(dataDir, 'bundles'),
     store: dataDir,
     spool: join(dataDir, 'spool'),
     journals: join(dataDir, 'ledger'),

@@ -5,6 +5,7 @@ import { Live } from './data/live.ts'
 import { failure, loading } from './elements/marks.ts'
 import { safeLine } from './elements/safe.ts'
 import './pages/approvals.ts'
+import './pages/bundles.ts'
 import './pages/replay.ts'
 import './pages/sessions.ts'
 import './pages/sign-in.ts'
@@ -151,6 +152,7 @@ class SallyportApp extends LitElement {
     const titles: Partial<Record<Route['page'], string>> = {
       sessions: 'Sessions · Sallyport',
       approvals: 'Approvals · Sallyport',
+      bundles: 'Audit bundles · Sallyport',
     }
     if (this.#state === 'in') document.title = titles[this.#route.page] ?? document.title
     else document.title = 'Sign in · Sallyport'
@@ -187,6 +189,7 @@ class SallyportApp extends LitElement {
         <nav aria-label="Console">
           ${link('/sessions', 'Sessions', page === 'sessions' || page === 'replay')}
           ${link('/approvals', 'Approvals', page === 'approvals', this.#waiting > 0 ? html`<span class="waiting" aria-label="${this.#waiting} waiting">${this.#waiting}</span>` : nothing)}
+          ${this.#me?.roles.some((role) => role === 'auditor' || role === 'admin') === true ? link('/bundles', 'Bundles', page === 'bundles') : nothing}
         </nav>
         <span class="line-state" role="status">${this.#me === undefined ? nothing : this.#live.up ? html`<i class="dot on" aria-hidden="true"></i>live` : html`<i class="dot" aria-hidden="true"></i>reconnecting`}</span>
         <span class="me" title=${this.#me?.roles.join(', ') ?? ''}>${safeLine(this.#me?.subject ?? '', 40)}</span>
@@ -207,6 +210,8 @@ class SallyportApp extends LitElement {
         return html`<sessions-page .api=${this.#api} .live=${this.#live} .filter=${route.filter} @filter=${(event: FilterEvent) => this.#go(sessionsPath(event.filter))}></sessions-page>`
       case 'replay':
         return html`<replay-page .api=${this.#api} .setting=${SETTING} .session=${route.id} .place=${route.place}></replay-page>`
+      case 'bundles':
+        return html`<bundles-page .api=${this.#api}></bundles-page>`
       case 'approvals':
         return html`<approvals-page .api=${this.#api} .live=${this.#live} .up=${this.#live.up} .picked=${route.id} @pick=${(event: PickEvent) => this.#go(`/approvals/${encodeURIComponent(event.approval)}`)}></approvals-page>`
       case 'unknown':

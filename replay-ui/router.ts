@@ -10,6 +10,7 @@ export type Route =
   | { readonly page: 'sessions'; readonly filter: string }
   | { readonly page: 'replay'; readonly id: string; readonly place?: FramePlace }
   | { readonly page: 'approvals'; readonly id?: string }
+  | { readonly page: 'bundles' }
   | { readonly page: 'unknown'; readonly path: string }
 
 /** What an address asks for; a one-time link is not a place (`linkOf`). */
@@ -23,6 +24,7 @@ export function routeOf(url: URL): Route {
       const place = placeOf(url.hash)
       return { page: 'replay', id, ...(place === undefined ? {} : { place }) }
     }
+    if (first === 'bundles' && second === undefined) return { page: 'bundles' }
     if (first === 'approvals') return { page: 'approvals', ...(id === undefined ? {} : { id }) }
   }
   return { page: 'unknown', path: url.pathname }

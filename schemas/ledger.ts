@@ -221,6 +221,7 @@ export const LedgerEntry = Type.Union([
   kind('evidence.follow', { ...by, what: Text, session: Type.Optional(Text), ...optional }, { description: 'Somebody watches' }),
   kind('console.sign-in', { ...by, by: Text, client: Text }, { description: 'Somebody came to the console' }),
   kind('console.sign-out', { ...by }, { description: 'and left' }),
+  kind('export.ask', { ...by, what: Text, ...optional }, { description: 'Somebody asks for an export, which is then made' }),
   kind(
     'export.create',
     {

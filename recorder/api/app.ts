@@ -7,6 +7,7 @@ import { pages } from './pages.ts'
 import { problemHandler } from './problem.ts'
 import { networkOf, Rate } from './rate.ts'
 import { approvalRoutes } from './routes-approvals.ts'
+import { bundleRoutes } from './routes-bundles.ts'
 import { eventRoutes } from './routes-events.ts'
 import { evidenceRoutes } from './routes-evidence.ts'
 import { findingRoutes } from './routes-findings.ts'
@@ -32,6 +33,7 @@ const HANDLERS: Handlers<EndpointName> = {
   ...signInRoutes,
   ...sessionRoutes,
   ...evidenceRoutes,
+  ...bundleRoutes,
   ...searchRoutes,
   ...findingRoutes,
   ...approvalRoutes,

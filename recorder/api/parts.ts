@@ -1,4 +1,4 @@
-import type { Role, SignInLogin } from '../../schemas/api.ts'
+import type { BundleAsk, BundleJob, Role, SignInLogin } from '../../schemas/api.ts'
 import type { Approval } from '../../schemas/approval.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
@@ -59,6 +59,16 @@ export interface AccessDoor {
   ask(identity: Identity, wish: { readonly target: string; readonly forMs: number; readonly reason: string }): Promise<Approval>
 }
 
+/** Where audit bundles are made, one at a time, without holding anybody up. */
+export interface BundleWorks {
+  /** Begins one. Rejects API_CONFLICT while another is being made, API_INVALID for a period that ends before it begins. */
+  start(ask: BundleAsk, by: Identity): Promise<BundleJob>
+  /** Newest first. */
+  list(): readonly BundleJob[]
+  /** The file of one that is done; undefined where there is none. */
+  file(id: string): { readonly path: string; readonly size: number } | undefined
+}
+
 /** What the API serves, and of whom. */
 export interface ApiParts {
   /** Name of the gateway, shown to people. */
@@ -78,6 +88,8 @@ export interface ApiParts {
   readonly access: AccessDoor
   /** Whose buttons are taken. */
   readonly slack: readonly SlackInteractions[]
+  /** Audit bundles, made in the background. */
+  readonly bundles: BundleWorks
   /** Read at each request, because keys may be added. */
   trusted(): Promise<readonly GatewayKey[]>
   /** Ends a running session with a farewell; false where it does not run here. */

@@ -50,7 +50,7 @@ export const LOG_TABLES: readonly LogTable[] = [
   },
   {
     file: 'populations/access.csv',
-    types: ['access.ask', 'access.grant', 'access.end', 'key.create', 'key.revoke'],
+    types: ['access.ask', 'access.grant', 'access.end', 'key.create', 'key.revoke', 'identity.block', 'identity.unblock'],
     until: 'period',
     columns: ['grant', 'key', 'subject', 'groups', 'target', 'minutes', 'expiresAt', 'actor', 'proof', 'reason'],
   },
@@ -62,9 +62,9 @@ export const LOG_TABLES: readonly LogTable[] = [
   },
   {
     file: 'populations/findings.csv',
-    types: ['finding'],
+    types: ['finding', 'finding.dispose'],
     until: 'period',
-    columns: ['finding', 'detector', 'version', 'severity', 'sessionIds', 'summary'],
+    columns: ['finding', 'detector', 'version', 'severity', 'sessionIds', 'summary', 'actor', 'proof', 'state', 'reason'],
   },
   {
     file: 'populations/operations.csv',
@@ -102,6 +102,7 @@ export const LOG_TABLES: readonly LogTable[] = [
       'evidence.follow',
       'console.sign-in',
       'console.sign-out',
+      'export.ask',
       'export.create',
       'hold.set',
       'hold.clear',

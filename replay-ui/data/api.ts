@@ -4,6 +4,9 @@ import type {
   ApprovalPage,
   ApprovalQuery,
   ApprovalView,
+  BundleAsk,
+  BundleJob,
+  BundleJobs,
   DecisionAsk,
   Kill,
   KillAnswer,
@@ -97,6 +100,14 @@ export class Api {
 
   trust(signal?: AbortSignal): Promise<Trust> {
     return this.#json<Trust>('GET', '/trust', undefined, signal)
+  }
+
+  bundles(signal?: AbortSignal): Promise<BundleJobs> {
+    return this.#json<BundleJobs>('GET', '/bundles', undefined, signal)
+  }
+
+  startBundle(ask: BundleAsk): Promise<BundleJob> {
+    return this.#json<BundleJob>('POST', '/bundles', ask)
   }
 
   approvals(query: ApprovalQuery, signal?: AbortSignal): Promise<ApprovalPage> {

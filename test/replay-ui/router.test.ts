@@ -11,6 +11,7 @@ test('every page has its address', () => {
   assert.deepEqual(at('/sessions/20261120T105150Z-gw1-00000042'), { page: 'replay', id: '20261120T105150Z-gw1-00000042' })
   assert.deepEqual(at('/approvals'), { page: 'approvals' })
   assert.deepEqual(at('/approvals/A-12345678'), { page: 'approvals', id: 'A-12345678' })
+  assert.deepEqual(at('/bundles'), { page: 'bundles' })
   assert.deepEqual(at('/policies'), { page: 'unknown', path: '/policies' })
   assert.deepEqual(at('/sessions/%zz'), { page: 'unknown', path: '/sessions/%zz' })
 })

@@ -1,5 +1,7 @@
+import { statSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { ApiParts, People } from '../../recorder/api/parts.ts'
 import { type ApiServer, openApiServer } from '../../recorder/api/server.ts'
 import { SignInLinks } from '../../recorder/api/sign-in-links.ts'
@@ -11,6 +13,7 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import type { FindingsConfig } from '../../schemas/findings.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { ask as askOf } from '../recorder/desk/contract.ts'
+import { bundleWorks } from './bundle-works.ts'
 import { type RecordingFolder, recordingFolder } from './recording.ts'
 
 const DESCRIBERS = new URL('../../gateway/protocols/describers.ts', import.meta.url).href
@@ -154,6 +157,7 @@ export async function apiRig(
     people,
     links,
     slack: [],
+    bundles: bundleWorks(fileURLToPath(import.meta.url), statSync(fileURLToPath(import.meta.url)).size),
     ways: options.ways ?? [],
     flowKey: Buffer.alloc(32, 7),
     access: {

@@ -25,6 +25,9 @@ export const AGENT = 'agent-7'
 export const HUMAN = 'ada@example.com'
 export const APPROVER = { subject: 'grace@example.com', kind: 'human', groups: ['developers', 'approvers'] } as const
 
+/** Signs in by link; may see everything there is, and touch nothing. */
+export const AUDITOR = 'otto@example.com'
+
 /** Everything allowed, only the detectors at work. */
 export const OPEN_POLICY = 'version: 1\nrules: []\n'
 
@@ -110,12 +113,18 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
       identity(AGENT, 'agent', ['agents'], keys.agent, { principal: HUMAN }),
       identity(HUMAN, 'human', ['developers'], keys.human),
       identity(APPROVER.subject, APPROVER.kind, APPROVER.groups, keys.approver),
+      { subject: AUDITOR, kind: 'human', groups: ['auditors'] },
     ],
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.jwt === undefined ? {} : { jwt: options.jwt }),
     ...(options.breakGlass === undefined ? {} : { approvals: { breakGlass: options.breakGlass } }),
     ...(options.console === true
-      ? { console: { address: '127.0.0.1:0', roles: { investigator: ['developers'], approver: ['approvers'] } } }
+      ? {
+          console: {
+            address: '127.0.0.1:0',
+            roles: { investigator: ['developers'], approver: ['approvers'], auditor: ['auditors'] },
+          },
+        }
       : {}),
   }
   await writeFile(join(path, 'sallyport.yaml'), JSON.stringify(config, null, 2))

@@ -134,6 +134,7 @@ const ONE_OF_EACH: OneOfEach = {
     client: '192.0.2.7',
   },
   'evidence.follow': { type: 'evidence.follow', ...by, what: 'session', session, purpose: 'audit', client: '192.0.2.7' },
+  'export.ask': { type: 'export.ask', ...by, what: 'bundle soc2' },
   'export.create': {
     type: 'export.create',
     ...by,

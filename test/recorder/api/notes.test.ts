@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { serialize } from 'pg-protocol'
-import { ENDPOINTS, type EndpointName } from '../../../schemas/api.ts'
+import { ENDPOINTS, type Endpoint, type EndpointName } from '../../../schemas/api.ts'
 import { type ApiRig, type Asking, apiRig, type Browser, listen } from '../../support/api.ts'
 import { COMPLETE } from '../../support/recorded-session.ts'
 import { entry, START } from '../../support/recording.ts'
@@ -9,6 +9,8 @@ import { ask } from '../desk/contract.ts'
 
 let rig: ApiRig
 let gina: Browser
+/** Who may what an investigator may not. */
+let audrey: Browser
 let session: string
 /** Requests that more can be done about than deciding. */
 let others: Partial<Record<EndpointName, string>>
@@ -46,16 +48,21 @@ before(async () => {
   const cleo = { subject: 'cleo', kind: 'human', groups: [], mayBreakGlass: true } as const
   await rig.desk.decide(broken.id, { act: 'break-glass', reason: 'fire' }, cleo)
   const own = await rig.desk.submit(ask({ binding: 'c'.repeat(64), requester: 'gina', requesterKind: 'human' }))
-  others = { finding, explainFinding: finding, disposeFinding: finding, review: broken.id, endApproval: own.id }
+  others = { finding, explainFinding: finding, disposeFinding: finding, review: broken.id, endApproval: own.id, bundle: 'b-0' }
   gina = await rig.as('gina')
+  audrey = await rig.as('audrey')
+  const period = { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z' }
+  await audrey.ask('/bundles', { body: { ...period, framework: 'soc2', sample: 5 } })
 })
 after(() => rig[Symbol.asyncDispose]())
 
 /** What shows no evidence: who one is, public keys, and that the server lives. */
-const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'signInWays', 'trust', 'health', 'openapi', 'accessTargets']
+const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'signInWays', 'trust', 'health', 'openapi', 'accessTargets', 'bundles']
 /** What each kind of question is noted as. */
 const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   signOut: 'console.sign-out',
+  startBundle: 'export.ask',
+  bundle: 'evidence.view',
   sessions: 'evidence.search',
   search: 'evidence.search',
   findings: 'evidence.search',
@@ -81,6 +88,7 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
 /** Every endpoint but signing in, which is asked under nobody's name. */
 function asked(): { readonly name: EndpointName; readonly path: string; readonly asking: Asking }[] {
   const bodies: Partial<Record<EndpointName, object>> = {
+    startBundle: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', framework: 'soc2', sample: 5 },
     kill: { reason: 'x' },
     decide: { act: 'approve' },
     review: { note: 'x' },
@@ -100,11 +108,16 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
     }))
 }
 
+function whoMay(name: EndpointName): Browser {
+  const { access }: Endpoint = ENDPOINTS[name]
+  return access === 'auditor' ? audrey : gina
+}
+
 test('what cannot be noted is neither shown nor done, at any endpoint', async () => {
   rig.mute = true
   rig.killed.length = 0
   for (const { name, path, asking } of asked().filter(({ name }) => name !== 'signOut')) {
-    const { status, json, text } = await gina.ask(path, asking)
+    const { status, json, text } = await whoMay(name).ask(path, asking)
     assert.equal(status, 503, name)
     assert.equal(json.code, 'RECORDER_FAILED', name)
     assert.doesNotMatch(text, /stale_carts|SELECT/, name)
@@ -121,9 +134,9 @@ test('every endpoint that shows evidence or changes something is noted, with who
   for (const { name, path, asking } of asked().sort((a, b) => Number(a.name === 'signOut') - Number(b.name === 'signOut'))) {
     const before = rig.notes.length
     if (ENDPOINTS[name].answer === 'events') (await listen(rig.server.port, path, { cookie: gina.cookie })).close()
-    else assert.ok((await gina.ask(path, asking)).status < 300, name)
+    else assert.ok((await whoMay(name).ask(path, asking)).status < 300, name)
     const [note] = rig.notes.slice(before)
-    assert.deepEqual([note?.type, note?.['actor']], [NOTED[name], 'gina'], name)
+    assert.deepEqual([note?.type, note?.['actor']], [NOTED[name], whoMay(name) === gina ? 'gina' : 'audrey'], name)
   }
 })
 
