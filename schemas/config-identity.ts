@@ -76,6 +76,13 @@ export const OidcConfig = Type.Object(
     }),
     clientId: Type.String({ minLength: 1, maxLength: 256 }),
     clientSecret: Type.Optional(SecretSource),
+    cliClientId: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: 'Public client of `sallyport login` (device flow). Default: clientId',
+      }),
+    ),
     scope: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]+( [\\x21-\\x7e]+)*$', default: 'openid profile email' })),
     ...ClaimRules.properties,
   },

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Cli } from './context.ts'
 import type { KeyOptions } from './keys.ts'
+import type { TokenOptions } from './login.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs } from './usage.ts'
 
 interface Common {
@@ -11,6 +12,7 @@ type Change = Common & { readonly reason: string; readonly keyFile?: string }
 
 /** Commands about who somebody is: keys, tokens, and who is kept out. */
 export function identityCommands(
+  program: Command,
   group: (name: string, description: string) => Command,
   command: Make,
   runs: Runs,
@@ -27,6 +29,18 @@ export function identityCommands(
     .action(async (subject: string, options: KeyOptions & { ttl: string }) =>
       runs((await import('./keys.ts')).createToken(subject, options, cli)),
     )
+  program
+    .command('login <console>')
+    .description('sign in at the issuer of a console, from a terminal; the token is then what you show to targets')
+    .addHelpText('after', EXIT_HELP)
+    .action(async (url: string) => runs((await import('./login.ts')).login(url, cli)))
+  program
+    .command('token')
+    .description('the token of `sallyport login`, renewed when it is about to run out')
+    .option('--exec-credential', 'as kubectl takes it from an exec plugin (client.authentication.k8s.io/v1)')
+    .option('--pgpass <file>', 'write it as a password file of libpq, for PGPASSFILE')
+    .addHelpText('after', `\nPGPASSWORD=$(sallyport token) psql ...${EXIT_HELP}`)
+    .action(async (options: TokenOptions) => runs((await import('./login.ts')).token(options, cli)))
   identities(group('identities', 'who is kept out, whatever they prove'), command, runs, cli)
 }
 

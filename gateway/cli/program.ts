@@ -168,7 +168,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .option('--address <host:port>', 'where it listens', '127.0.0.1:7380')
     .addHelpText('after', `\nPOST /add-checkpoint, by c2sp.org/tlog-witness. Put TLS in front of it.${EXIT_HELP}`)
     .action(async (options: WitnessOptions) => runs((await import('./witness.ts')).witness(options, cli)))
-  identityCommands(group, command, runs, cli)
+  identityCommands(program, group, command, runs, cli)
   policy(group('policy', 'try a policy'), command, runs, cli)
   command(group('mask', 'try what is masked'), 'explain <value>', 'what of a value is masked, and why; nothing is sent or kept')
     .option('--column <column>', 'as the value of schema.table.column, or of any column of this name')

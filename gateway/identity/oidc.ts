@@ -8,7 +8,7 @@ import { identityIn } from './claims.ts'
 
 /** An issuer that does not answer must not keep browsers waiting. */
 const TIMEOUT_S = 10
-export const DEFAULT_SCOPE = 'openid profile email'
+const DEFAULT_SCOPE = 'openid profile email'
 /** A shift. */
 const DEFAULT_LASTS = '8h'
 /** What everybody hears who is not let in; why stands in our log. */
@@ -24,12 +24,14 @@ export class OidcSignIn implements SignInWay {
   readonly login: SignInLogin
   readonly #settings: OidcConfig
   readonly #secret: string | undefined
+  readonly #scope: string
   #issuer: Promise<client.Configuration> | undefined
 
   constructor(settings: OidcConfig, secret?: string) {
-    const { name = 'Sign in with single sign-on', issuer, clientId, scope = DEFAULT_SCOPE } = settings
+    const { name = 'Sign in with single sign-on', issuer, clientId, cliClientId = clientId, scope = DEFAULT_SCOPE } = settings
     this.name = name
-    this.login = { issuer, clientId, scope }
+    this.login = { issuer, clientId: cliClientId, scope }
+    this.#scope = scope
     this.#settings = settings
     this.#secret = secret
   }
@@ -41,7 +43,7 @@ export class OidcSignIn implements SignInWay {
     const location = client.buildAuthorizationUrl(issuer, {
       redirect_uri: callbackAt(base),
       response_type: 'code',
-      scope: this.login.scope,
+      scope: this.#scope,
       code_challenge: await client.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
       state: flow.state,
@@ -102,8 +104,71 @@ export class OidcSignIn implements SignInWay {
   }
 }
 
+/** What a person on another device has to do. */
+export interface DeviceCode {
+  readonly url: string
+  readonly code: string
+}
+
+/** An ID token, and what another is to be had for. */
+export interface Tokens {
+  readonly idToken: string
+  readonly refreshToken?: string
+}
+
+/**
+ * Signs a person in who sits elsewhere (RFC 8628): `onCode` is told where to go and what to type there; waits until they did. Rejects
+ * AUTH_UNAVAILABLE, or AUTH_DENIED where they did not, or the code ran out.
+ */
+export async function signInByDevice(
+  { issuer, clientId, scope }: SignInLogin,
+  onCode: (code: DeviceCode) => void,
+  signal?: AbortSignal,
+): Promise<Tokens> {
+  const server = await publicClient(issuer, clientId)
+  try {
+    // A refresh token is what makes the next hour's token without a person.
+    const device = await client.initiateDeviceAuthorization(server, { scope: withOffline(scope) })
+    onCode({ url: device.verification_uri_complete ?? device.verification_uri, code: device.user_code })
+    return tokensOf(await client.pollDeviceAuthorizationGrant(server, device, undefined, signal === undefined ? {} : { signal }))
+  } catch (error) {
+    throw denied(whyOf(error))
+  }
+}
+
+/** Another ID token. Rejects AUTH_DENIED where the issuer gives none any more: sign in again. */
+export async function renewed({ issuer, clientId }: SignInLogin, refreshToken: string): Promise<Tokens> {
+  const server = await publicClient(issuer, clientId)
+  try {
+    return { refreshToken, ...tokensOf(await client.refreshTokenGrant(server, refreshToken)) }
+  } catch (error) {
+    throw denied(whyOf(error))
+  }
+}
+
+async function publicClient(issuer: string, clientId: string): Promise<client.Configuration> {
+  try {
+    return await client.discovery(new URL(issuer), clientId, undefined, client.None(), {
+      timeout: TIMEOUT_S,
+      execute: [client.enableNonRepudiationChecks, ...insecure(issuer)],
+    })
+  } catch (error) {
+    throw new ApplianceError('AUTH_UNAVAILABLE', `${issuer} cannot be asked: ${whyOf(error)}`)
+  }
+}
+
+function tokensOf(answer: { readonly id_token?: string; readonly refresh_token?: string }): Tokens {
+  const { id_token: idToken, refresh_token: refreshToken } = answer
+  if (idToken === undefined) throw new Error('the issuer gave no ID token; is openid in the scope?')
+  return { idToken, ...(refreshToken === undefined ? {} : { refreshToken }) }
+}
+
+function withOffline(scope: string): string {
+  return scope.split(' ').includes('offline_access') ? scope : `${scope} offline_access`
+}
+
 /** Plain HTTP is for an issuer on this machine; the configuration takes no other. */
-export function insecure(issuer: string): readonly (typeof client.allowInsecureRequests)[] {
+function insecure(issuer: string): readonly (typeof client.allowInsecureRequests)[] {
   return issuer.startsWith('http:') ? [client.allowInsecureRequests] : []
 }
 

@@ -59,6 +59,7 @@ function configuration(redirectUri: string, secret: string, people: OidcIssuer['
         response_types: [],
         grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
         token_endpoint_auth_method: 'none',
+        scope: 'openid profile offline_access',
         application_type: 'native',
       },
     ],
@@ -108,6 +109,26 @@ export class Wanderer {
       if (stop(at)) return at
       const response = await this.ask(at)
       at = await this.#next(at, response, subject)
+    }
+    throw new Error(`still not there at ${at}`)
+  }
+
+  /** Confirms a device's code as `subject`, through whatever pages there are. */
+  async confirmDevice(address: string, subject: string): Promise<void> {
+    let page = await (await this.ask(address)).text()
+    const action = /<form[^>]* action="([^"]+)"/.exec(page)?.[1] ?? ''
+    const hidden = Object.fromEntries(
+      [...page.matchAll(/<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map(([, k = '', v = '']) => [k, v]),
+    )
+    let answer = await this.ask(new URL(action, address).href, { ...hidden, confirm: 'yes' })
+    let at = new URL(action, address).href
+    for (let hops = 0; hops < 20; hops++) {
+      if (answer.headers.get('location') === null) {
+        page = await answer.text()
+        if (!page.includes('name="prompt"')) return
+        at = await this.#next(at, new Response(page), subject)
+      } else at = await this.#next(at, answer, subject)
+      answer = await this.ask(at)
     }
     throw new Error(`still not there at ${at}`)
   }
