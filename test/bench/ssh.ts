@@ -9,7 +9,7 @@ import { cpuMs, median, rounded } from './support.ts'
 const EXECS = 8
 const PARALLEL = 32
 const ECHOES = 300
-const BULK_MIB = 256
+const BULK_MIB = 128
 /** Put together here, so that no file holds one. */
 const CANARY = `canary${String.fromCharCode(64)}example.com`
 
@@ -87,7 +87,7 @@ async function measure(part: Part, subject: SshSubject, file: string): Promise<S
     case 'cat':
       return bulk(subject, () => discard(subject, `cat '${file}'`))
     case 'scp-down':
-      return bulk(subject, () => client('scp', ['-qF', subject.config, `there:${file}`, '/dev/null']))
+      return bulk(subject, () => client('scp', ['-qF', subject.config, `there:${file}`, `${file}.down`]))
     case 'scp-up': {
       const sample = await bulk(subject, () => client('scp', ['-qF', subject.config, file, `there:${file}.up`]))
       await rm(`${file}.up`)

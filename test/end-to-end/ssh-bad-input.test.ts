@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { ClientChannel, Client as SshClient } from 'ssh2'
 import { Client } from '../../gateway/protocols/ssh/library.ts'
-import { assertRan } from '../support/clients.ts'
+import { assertRan, clientHere, run } from '../support/clients.ts'
 import { type SshGateway, startSshGateway, TARGET } from '../support/ssh-gateway.ts'
 import { sessionsOf } from '../support/tapes.ts'
 
@@ -88,9 +91,9 @@ test('more channels than there may be are refused one by one, unknown requests a
   await using gateway = await startSshGateway(t)
   if (gateway === undefined) return
   const client = await login(gateway)
-  const opened = await Promise.allSettled(Array.from({ length: 200 }, () => exec(client, 'sleep 1')))
+  const opened = await Promise.allSettled(Array.from({ length: 1_000 }, () => exec(client, 'sleep 1')))
   const refused = opened.filter(({ status }) => status === 'rejected').length
-  assert.equal(refused, 200 - 128)
+  assert.equal(refused, 1_000 - 128)
   const channel = await new Promise<ClientChannel>((resolve) => {
     const retry = (): void => void exec(client, 'cat').then(resolve, () => setTimeout(retry, 100))
     retry()
@@ -155,4 +158,52 @@ test('a session ended by an operator says so', async (t) => {
   const ran = await client.ended
   assert.equal(ran.code, 255)
   assert.match(ran.stderr, /sallyport: ended by grace/)
+})
+
+test('keys are renewed in the middle of transfers, both ways, and questions nobody has to know are answered', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const scp = clientHere(t, 'scp')
+  if (scp === undefined) return
+  const data = randomBytes(6 * 1024 * 1024)
+  const file = join(gateway.folder, 'file')
+  await writeFile(file, data)
+  const flags = ['-o', 'RekeyLimit=1M', '-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=2']
+  const there = `${TARGET}@127.0.0.1:${join(gateway.sshd.files, 'there')}`
+  assertRan(await run(scp, ['-s', ...flags, ...gateway.options(), file, there]), 'there')
+  assert.deepEqual(await readFile(join(gateway.sshd.files, 'there')), data)
+  assertRan(await run(scp, ['-O', ...flags, ...gateway.options(), there, `${file}.back`]), 'back')
+  assert.deepEqual(await readFile(`${file}.back`), data)
+  // Without an answer to keepalive@openssh.com the client would give up.
+  assertRan(await gateway.run(['sleep 4'], { flags }), 'a client that asks whether we are there')
+})
+
+test('a client that stops reading is waited for, in bounded memory', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const client = await login(gateway)
+  const channel = await exec(client, 'yes | head -c 300000000; echo over >&2')
+  await once(channel, 'readable')
+  const before = process.memoryUsage.rss()
+  let most = before
+  // The target goes on until the window, ours and its pipe are full; what it wrote by then is all there is to keep.
+  for (let count = 0; count < 20; count++) {
+    await wait(100)
+    most = Math.max(most, process.memoryUsage.rss())
+  }
+  assert.ok(most - before < 64 * 1024 * 1024, `${(most - before) >> 20} MiB more`)
+  const still = await exec(client, 'echo still here')
+  assert.equal(String((await once(still, 'data'))[0]), 'still here\n')
+  client.end()
+})
+
+test('a target that sends garbage as SFTP ends that channel, and no other', async (t) => {
+  await using gateway = await startSshGateway(t, { sshd: ['Subsystem sftp /bin/echo no packets at all'] })
+  if (gateway === undefined) return
+  const sftp = clientHere(t, 'sftp')
+  if (sftp === undefined) return
+  const ran = await run(sftp, [...gateway.options(), '-b', '-', `${TARGET}@127.0.0.1`], { input: 'ls\n' })
+  assert.notEqual(ran.code, 0)
+  assert.match(ran.stderr, /sallyport: PROTOCOL_/)
+  assertRan(await gateway.run(['echo still here']), 'the next client')
 })

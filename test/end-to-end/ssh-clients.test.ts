@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { assertRan, type ClientName, clientHere, run } from '../support/clients.ts'
 import { type SshGateway, startSshGateway, TARGET } from '../support/ssh-gateway.ts'
-import { releasedOut } from '../support/tapes.ts'
+import { framesOf, releasedOut, sessionsOf } from '../support/tapes.ts'
 
 const AT = `agent+${TARGET}@127.0.0.1`
 const DATA = randomBytes(1024 * 1024)
@@ -87,4 +88,62 @@ print(stdout.read().decode().strip(), stdout.channel.recv_exit_status(), *client
   const ran = await run(program, ['-c', script, String(gateway.port), TARGET, gateway.identityFiles.agent, gateway.sshd.files])
   assertRan(ran, 'the script')
   assert.equal(ran.stdout, 'hi 3 listed\n')
+})
+
+test('ansible finds its way in, brings its module along and runs it', async (t) => {
+  const here = await rig(t, 'ansible')
+  if (here === undefined) return
+  const { gateway, program } = here
+  await writeFile(join(gateway.folder, 'ansible.cfg'), '[defaults]\n')
+  const env = {
+    HOME: gateway.folder,
+    ANSIBLE_LOCAL_TEMP: join(gateway.folder, 'ansible'),
+    ANSIBLE_REMOTE_TMP: join(gateway.sshd.files, 'ansible'),
+    ANSIBLE_SSH_ARGS: gateway.options().join(' '),
+    // An agent gets no terminal, and needs none.
+    ANSIBLE_SSH_USETTY: 'False',
+    ANSIBLE_CONFIG: join(gateway.folder, 'ansible.cfg'),
+  }
+  const args = [
+    'all',
+    '-i',
+    '127.0.0.1,',
+    '-u',
+    `agent+${TARGET}`,
+    '-e',
+    'ansible_python_interpreter=/usr/bin/python3',
+    '-m',
+    'ping',
+  ]
+  const ran = await run(program, args, { env })
+  assertRan(ran, 'ansible')
+  assert.match(ran.stdout, /"ping": "pong"/)
+  await gateway.frames()
+  // It comes with a connection for every step.
+  const sessions = await sessionsOf(gateway.dataDir)
+  const frames = (await Promise.all(sessions.map(({ id }) => framesOf(gateway.dataDir, id)))).flat()
+  assert.ok(frames.some(({ kind, facts }) => kind === 'file-reply' && facts['uploaded_sha256'] !== undefined))
+})
+
+test('sshfs: a folder of the target as one of the client’s own', async (t) => {
+  // A container may have no FUSE, whatever is installed in it.
+  if (!existsSync('/dev/fuse')) return t.diagnostic(`NOT RUN: ${t.name}: this machine has no /dev/fuse`)
+  const here = await rig(t, 'sshfs')
+  if (here === undefined) return
+  const { gateway, program } = here
+  const mount = join(gateway.folder, 'mount')
+  await mkdir(mount)
+  await writeFile(join(gateway.sshd.files, 'there'), DATA)
+  assertRan(await run(program, [...gateway.options(), `${AT}:${gateway.sshd.files}`, mount]), 'sshfs')
+  try {
+    assert.deepEqual(await readFile(join(mount, 'there')), DATA)
+    await writeFile(join(mount, 'back'), DATA)
+    assert.deepEqual((await readdir(mount)).sort(), ['back', 'there'])
+    await rename(join(mount, 'back'), join(mount, 'renamed'))
+  } finally {
+    assertRan(await run('fusermount', ['-u', mount]), 'fusermount')
+  }
+  assert.deepEqual(await readFile(join(gateway.sshd.files, 'renamed')), DATA)
+  const done = (await gateway.frames()).filter(({ kind }) => kind === 'file').flatMap(({ facts }) => facts['operations'])
+  for (const one of ['read', 'write', 'list', 'rename']) assert.ok(done.includes(one), one)
 })

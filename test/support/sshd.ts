@@ -56,8 +56,9 @@ export async function startSshd(settings: readonly string[] = []): Promise<Sshd>
       'MaxSessions 200',
       'MaxStartups 200',
       'AcceptEnv LANG LC_* SECRET_*',
-      'Subsystem sftp internal-sftp',
       ...settings,
+      // Of two the first counts.
+      ...(settings.some((line) => line.startsWith('Subsystem')) ? [] : ['Subsystem sftp internal-sftp']),
       '',
     ].join('\n'),
   )

@@ -5,6 +5,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { SshKey } from '../../identity/ssh-keys.ts'
 import type { Session, Sessions } from '../../protocol.ts'
 import { offered } from './certificate.ts'
+import { keepKeys } from './cipher-keys.ts'
 import { Server } from './library.ts'
 import { guardWindows } from './window-guard.ts'
 
@@ -42,6 +43,7 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
   const { promise, resolve, reject } = Promise.withResolvers<Greeting | undefined>()
   const server = new Server(config, (connection, { header }) => {
     guardWindows(connection)
+    keepKeys(connection)
     // What a peer breaks is said by the close that follows.
     connection.on('error', () => undefined)
     const leave = (): void => void connection.end()

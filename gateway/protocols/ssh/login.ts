@@ -5,6 +5,7 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
+import { keepKeys } from './cipher-keys.ts'
 import { AgentDoor } from './forward-ends.ts'
 import { Client } from './library.ts'
 import { guardWindows } from './window-guard.ts'
@@ -82,6 +83,7 @@ export async function loginUpstream(target: Target, credential: Credential, sign
   try {
     client.connect({ ...config, sock: socket })
     guardWindows(client)
+    keepKeys(client)
     await promise
     return { client, facts: { host: target.host, port: target.port, user: credential.user, method, software, hostKey } }
   } catch (error) {
