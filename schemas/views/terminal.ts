@@ -96,30 +96,24 @@ export class TerminalSeam {
   }
 }
 
-/** One line for an operation on files: `open /etc/passwd (read)`, `down /srv/a.tar 1 048 576 bytes`. Untrusted text. Undefined for other frames. */
+/**
+ * One line for an operation on files: `rename /a → /b`, `remove /a: permission denied`, `downloaded /srv/a.tar 1048576 bytes sha256 ...`.
+ * Untrusted text. Undefined for other frames, and for answers that say no more than that it went well.
+ */
 export function sftpLine({ kind, facts }: Pick<Frame, 'kind' | 'facts'>): string | undefined {
   const text = (name: string): string => {
     const value = facts[name]
-    return Array.isArray(value) ? value.join(',') : value === undefined || value === null ? '' : String(value)
+    return Array.isArray(value) ? value.join('+') : value === undefined || value === null ? '' : String(value)
   }
-  if (kind === 'sftp') {
-    const to = text('to')
-    const more = [
-      ['flags', ''],
-      ['offset', 'at '],
-      ['size', 'size '],
-    ].flatMap(([name = '', label = '']) => (text(name) === '' ? [] : [label + text(name)]))
-    return [text('op'), text('path'), ...(to === '' ? [] : ['→', to]), ...(more.length === 0 ? [] : [`(${more.join(', ')})`])]
-      .filter((part) => part !== '')
-      .join(' ')
-  }
-  if (kind !== 'sftp-file') return undefined
-  const hash = text('sha256')
-  return [
-    facts['direction'] === 'up' ? 'uploaded' : 'downloaded',
-    text('path'),
-    `${text('bytes')} bytes`,
-    ...(facts['whole'] === true ? [] : ['in parts']),
-    ...(hash === '' ? [] : [`sha256 ${hash}`]),
-  ].join(' ')
+  const words = [text('operations'), text('path'), ...(text('to') === '' ? [] : ['→', text('to')])].filter((word) => word !== '')
+  if (kind === 'file') return text('malformed') === '' ? words.join(' ') : `refused: ${text('malformed')}`
+  if (kind !== 'file-reply' && kind !== 'file-close') return undefined
+  const moved = (['downloaded', 'uploaded'] as const).flatMap((way) => {
+    if (text(way) === '') return []
+    const hash = text(`${way}_sha256`)
+    return [`${way} ${text('path')} ${text(way)} bytes${hash === '' ? '' : ` sha256 ${hash}`}`]
+  })
+  const status = text('status')
+  if (moved.length > 0) return `${moved.join('; ')}${status === 'ok' ? '' : ` (${status})`}`
+  return words.length === 0 || status === '' || status === 'ok' ? undefined : `${words.join(' ')}: ${status}`
 }

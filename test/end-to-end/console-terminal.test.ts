@@ -29,7 +29,7 @@ const FRAMES: readonly Partial<Entry>[] = [
   asked('terminal-resize', { cols: 90, rows: 20 }),
   said('\u001b[?1049h\u001b[2J\u001b[Hfull screen'),
   said('\u001b[?1049l'),
-  { dir: 'in', channel: 2, kind: 'sftp', facts: { op: 'open', path: '/etc/passwd', flags: ['read'] } },
+  { dir: 'in', channel: 2, kind: 'file', facts: { operations: ['read'], path: '/etc/passwd', statement: 1 } },
 ]
 
 async function record({ room }: ApiRig, frames: readonly Partial<Entry>[]): Promise<string> {
@@ -94,7 +94,7 @@ test('a terminal is replayed frame by frame, in Chromium', async (t) => {
   })
 
   await t.test('operations on files are lines of the list', async () => {
-    await page.locator('.frame', { hasText: 'open /etc/passwd (read)' }).waitFor()
+    await page.locator('.frame', { hasText: 'read /etc/passwd' }).waitFor()
   })
 
   assert.deepEqual(seen.problems, [])

@@ -23,9 +23,23 @@ export class SshDescriber implements Describer {
         const text = kind === 'exec' ? textOf(body) : `${kind} ${textOf(body)}`.trimEnd()
         return [{ told: 'statement', kind, text, answer: isReleased(frame) ? channel : null, ...said(frame) }, ...screen]
       }
-      case 'sftp':
-      case 'sftp-file':
-        return [{ told: 'statement', kind, text: sftpLine(frame) ?? kind, answer: null, ...said(frame) }]
+      case 'line':
+        return [{ told: 'statement', kind, text: textOf(body), answer: null, ...said(frame) }]
+      case 'forward':
+        return [{ told: 'statement', kind, text: forwardLine(frame), answer: null, ...said(frame) }]
+      case 'file':
+        return [
+          {
+            told: 'statement',
+            kind,
+            text: sftpLine(frame) ?? kind,
+            answer: isReleased(frame) ? fileOf(frame) : null,
+            ...said(frame),
+          },
+        ]
+      case 'file-reply':
+      case 'file-download':
+        return answered(frame)
       case 'stdout':
       case 'stderr':
         return [{ told: 'answer', answer: channel, rows: 0, end: null }, ...this.#output(frame)]
@@ -64,12 +78,35 @@ export class SshDescriber implements Describer {
   }
 }
 
-/** Programs it runs, or the path a file operation is on. */
+/** Operations on files are numbered for themselves, beyond what numbers channels. */
+const FILES = 2 ** 32
+
+function fileOf({ facts }: Frame): number | null {
+  return typeof facts['statement'] === 'number' ? FILES + facts['statement'] : null
+}
+
+/** What is opened is answered to the end when it is closed; everything else at once. */
+function answered(frame: Frame): Told[] {
+  const { operations, status } = frame.facts
+  const answer = fileOf(frame)
+  if (answer === null) return []
+  const opens = Array.isArray(operations) && operations.some((one) => one === 'read' || one === 'write' || one === 'list')
+  const over = status !== undefined && !(opens && status === 'ok')
+  return [{ told: 'answer', answer, rows: 0, end: !over ? null : status === 'ok' ? 'complete' : 'error' }]
+}
+
+/** `forward local db.internal:5432` */
+function forwardLine({ facts: { direction, host, port } }: Frame): string {
+  const place = [host, port].filter((part) => part !== undefined && part !== '').join(':')
+  return `forward ${direction} ${place}`.trimEnd()
+}
+
+/** Programs it runs, or what is done to which files. */
 function said({ facts, kind }: Frame): Pick<Extract<Told, { told: 'statement' }>, 'objects' | 'verbs'> {
-  const { path, op, programs } = facts
+  const { path, to, operations, programs } = facts
   return {
-    objects: typeof path === 'string' ? [path] : [],
-    verbs: Array.isArray(programs) ? [...programs] : [typeof op === 'string' ? op : kind],
+    objects: [path, to].filter((one) => typeof one === 'string'),
+    verbs: [programs, operations].find((list) => Array.isArray(list)) ?? [kind],
   }
 }
 

@@ -77,12 +77,15 @@ test('nothing is half said between whole characters and sequences, and however t
 
 test('an operation on files is one line', () => {
   const line = (kind: string, facts: Frame['facts']): string | undefined => sftpLine({ kind, facts })
-  assert.equal(line('sftp', { op: 'open', path: '/etc/passwd', flags: ['read'] }), 'open /etc/passwd (read)')
-  assert.equal(line('sftp', { op: 'rename', path: '/a', to: '/b' }), 'rename /a → /b')
+  assert.equal(line('file', { operations: ['read', 'write'], path: '/a', statement: 1 }), 'read+write /a')
+  assert.equal(line('file', { operations: ['rename'], path: '/a', to: '/b' }), 'rename /a → /b')
+  assert.equal(line('file', { malformed: 'a handle that is not open' }), 'refused: a handle that is not open')
   assert.equal(
-    line('sftp-file', { path: '/a', direction: 'down', bytes: 5, sha256: 'ab', whole: true }),
+    line('file-reply', { path: '/a', downloaded: 5, downloaded_sha256: 'ab', status: 'ok' }),
     'downloaded /a 5 bytes sha256 ab',
   )
-  assert.equal(line('sftp-file', { path: '/a', direction: 'up', bytes: 5 }), 'uploaded /a 5 bytes in parts')
+  assert.equal(line('file-close', { path: '/a', uploaded: 5, status: 'cut' }), 'uploaded /a 5 bytes (cut)')
+  assert.equal(line('file-reply', { operations: ['remove'], path: '/a', status: 'no such file' }), 'remove /a: no such file')
+  assert.equal(line('file-reply', { operations: ['stat'], path: '/a', status: 'ok' }), undefined)
   assert.equal(line('stdout', {}), undefined)
 })
