@@ -15,9 +15,11 @@ export class HttpView implements View {
     const size = headSize(body)
     const [start = '', ...headers] = latin1(body.subarray(0, Math.max(0, size - 4))).split('\r\n')
     const shown: Shown[] =
-      dir === 'in'
-        ? [{ show: 'statement', label: kind, text: start.replace(/ HTTP\/1\.1$/, '') }]
-        : [{ show: 'word', label: kind, text: start.replace(/^HTTP\/1\.1 /, '') }]
+      start === ''
+        ? []
+        : dir === 'in'
+          ? [{ show: 'statement', label: kind, text: start.replace(/ HTTP\/1\.1$/, '') }]
+          : [{ show: 'word', label: kind, text: start.replace(/^HTTP\/1\.1 /, '') }]
     if (headers.length > 0) shown.push({ show: 'word', label: 'headers', text: headers.join('\n') })
     if (body.length > size) shown.push(shownBody(body.subarray(size)))
     return shown

@@ -5,7 +5,7 @@ import type { Sessions } from '../../protocol.ts'
 
 /** First byte of a TLS record that opens a handshake. */
 const TLS_HANDSHAKE = 0x16
-const ALPN = 'http/1.1'
+const ALPN = ['h2', 'http/1.1']
 
 const INSECURE =
   'HTTP/1.1 426 Upgrade Required\r\nupgrade: TLS/1.2\r\nconnection: upgrade, close\r\ncontent-type: text/plain\r\n\r\n' +
@@ -20,13 +20,29 @@ export async function secured(client: Duplex, tls: Sessions['tls'], signal: Abor
   const first = await firstByte(client, signal)
   if (first === undefined) return undefined
   if (first === TLS_HANDSHAKE) {
-    const socket = new TLSSocket(client as Socket, { isServer: true, secureContext: contextOf(tls), ALPNProtocols: [ALPN] })
+    const socket = new TLSSocket(client as Socket, { isServer: true, secureContext: contextOf(tls), ALPNProtocols: ALPN })
     socket.on('error', () => socket.destroy())
-    return socket
+    // What was agreed on is known only then.
+    await shaken(socket, signal)
+    return socket.destroyed ? undefined : socket
   }
   if (!tls.required) return client
   client.end(INSECURE)
   return undefined
+}
+
+/** Resolves when the handshake is done, or the client has broken it off; then the socket is destroyed. */
+function shaken(socket: TLSSocket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const leave = (): void => void socket.destroy()
+    const done = (): void => {
+      signal.removeEventListener('abort', leave)
+      resolve()
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    socket.once('secure', done)
+    socket.once('close', done)
+  })
 }
 
 /** Left in the stream. Undefined at its end; rejects with the signal's reason. */

@@ -8,6 +8,10 @@ const MAX_WAITING_BYTES = 256 * 1024
 export interface Answer {
   readonly status: number
   readonly headers: Headers
+  /** What stood behind the body (RFC 9110, 6.5), once it has ended. */
+  readonly trailers?: () => Headers
+  /** The first piece of the body, which stays in it; undefined where it is empty. */
+  readonly peek?: () => Promise<Uint8Array | undefined>
   /** Read once, to its end or to `destroy`. */
   readonly body: AsyncIterable<Uint8Array> & { destroy(): void }
 }
@@ -23,7 +27,6 @@ interface Flow {
 
 /** The body of a target's answer as it comes, in the pieces in which it comes: read once, to its end or to `destroy`. */
 export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> {
-  /** What came behind the body (RFC 9110, 6.5), once it has ended. */
   trailers: Headers = []
   readonly #flow: Flow
   readonly #pieces: Uint8Array[] = []
@@ -49,12 +52,14 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#wake?.()
   }
 
+  async peek(): Promise<Uint8Array | undefined> {
+    await this.#some()
+    return this.#pieces[0]
+  }
+
   /** The next piece. Rejects TARGET_REFUSED where the target broke off. */
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    while (this.#pieces.length === 0 && !this.#ended)
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+    await this.#some()
     const piece = this.#pieces.shift()
     if (piece === undefined) {
       if (this.#error === undefined) return { done: true, value: undefined }
@@ -63,6 +68,13 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#waitingBytes -= piece.length
     if (this.#waitingBytes <= MAX_WAITING_BYTES) this.#flow.resume()
     return { done: false, value: piece }
+  }
+
+  async #some(): Promise<void> {
+    while (this.#pieces.length === 0 && !this.#ended)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
   }
 
   /** Nothing more of it is wanted: what is still to come ends with its connection. */
@@ -103,8 +115,15 @@ export class Answering {
   onResponseStart(controller: Flow, status: number): void {
     // 100 and 103 are about this hop.
     if (status < 200) return
-    this.#body = new AnswerBody(controller)
-    this.#settle({ status, headers: headersOf(controller.rawHeaders), body: this.#body })
+    const body = new AnswerBody(controller)
+    this.#body = body
+    this.#settle({
+      status,
+      headers: headersOf(controller.rawHeaders),
+      trailers: () => body.trailers,
+      peek: () => body.peek(),
+      body,
+    })
   }
 
   onResponseData(_controller: Flow, piece: Buffer): void {

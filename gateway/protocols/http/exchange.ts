@@ -1,15 +1,17 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Refusal } from '../../../schemas/verdict.ts'
 import type { Message, Output } from '../../message.ts'
 import type { Session } from '../../protocol.ts'
 import type { Answer } from './answer.ts'
+import type { Arrived } from './arrived.ts'
 import { BodyMemory } from './body-memory.ts'
 import type { Dialect, Reading } from './dialect.ts'
-import { HttpMessage } from './http-message.ts'
+import { parseResponse, type RequestHead } from './head.ts'
+import { HttpMessage, TrailersMessage } from './http-message.ts'
 import type { Place } from './location.ts'
-import { Reply } from './reply.ts'
-import { readRequest } from './request.ts'
+import { isBinaryPart, mediaOf } from './media.ts'
+import { type ClientResponse, Reply } from './reply.ts'
+import { type AskedRequest, readRequest } from './request.ts'
 import { readResponse } from './response.ts'
 import { outputsOf, type Through } from './through.ts'
 import type { Visit } from './visit.ts'
@@ -19,7 +21,7 @@ const LEFT = new Error('the client left')
 /** One request and its response, through the gate of the session it belongs to. Never rejects for what peers do. */
 export async function exchange(
   asked: Asked,
-  response: ServerResponse,
+  response: ClientResponse,
   { session, visit }: { readonly session: Session; readonly visit: Visit },
   how: (asked: Asked, way: Way) => Promise<boolean> = forward,
 ): Promise<void> {
@@ -42,7 +44,7 @@ export async function exchange(
 }
 
 export interface Asked {
-  readonly request: IncomingMessage
+  readonly request: Arrived
   /** Path and query as the target is to see them. */
   readonly target: string
   /** What stood in front of them. */
@@ -72,9 +74,21 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
     }
   }
   const upstream = await visit.upstream()
-  const answer = await upstream.ask(request.head, request.body(through), await visit.credential(), signal)
+  const credential = await visit.credential()
+  const ask = (head: RequestHead): Promise<Answer> => upstream.ask(head, request.body(through), credential, signal)
+  const answer = await askPart(request, ask)
   const place = { prefix: asked.prefix, authority: upstream.authority }
   return pass(answer, { method: request.head.method, place, reading: request.reading.answer }, way)
+}
+
+/** A part only where nothing could be hidden by where it is cut: of anything that could be text the whole is asked for, which a server may always send. */
+async function askPart({ head, range }: AskedRequest, ask: (head: RequestHead) => Promise<Answer>): Promise<Answer> {
+  if (range.length === 0) return ask(head)
+  const part = await ask({ ...head, headers: [...head.headers, ...range] })
+  const first = part.status === 206 ? await part.peek?.() : undefined
+  if (part.status !== 206 || (first !== undefined && isBinaryPart(mediaOf(part.headers), first))) return part
+  part.body.destroy()
+  return ask(head)
 }
 
 /** The answer, through the gate to the client. False where a refusal was said in its place. */
@@ -91,7 +105,9 @@ export async function pass(
             await reply.say(output.bytes)
             return false
           }
-          await (message instanceof HttpMessage ? reply.begin(output.bytes, message.streams) : reply.more(output.bytes))
+          if (message instanceof HttpMessage) await reply.begin(output.bytes, message.streams)
+          else if (message instanceof TrailersMessage) reply.trailers(parseResponse(output.bytes).headers)
+          else await reply.more(output.bytes)
         }
       }
     }

@@ -29,7 +29,12 @@ export function encodeResponse({ status, headers }: ResponseHead): Buffer {
   return encode(`HTTP/1.1 ${status}`, headers)
 }
 
-/** Of what `encodeResponse` made, after the masker was over it. */
+/** Behind a body: as a head without a start line. */
+export function encodeTrailers(trailers: Headers): Buffer {
+  return encode('', trailers)
+}
+
+/** Of what `encodeResponse` or `encodeTrailers` made, after the masker was over it. */
 export function parseResponse(bytes: Uint8Array): ResponseHead {
   const [start = '', ...lines] = textOf(bytes).split('\r\n')
   return {

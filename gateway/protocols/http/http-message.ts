@@ -133,5 +133,35 @@ export class BodyMessage implements Message {
   }
 }
 
+/** What stands behind the body of a response: headers, and read like them. */
+export class TrailersMessage implements Message {
+  readonly part = 'whole'
+  readonly units = 1
+  readonly from = 'server'
+  readonly kind = 'response-trailers'
+  readonly channel: number
+  readonly statement: number
+  readonly bytes: Uint8Array
+  readonly #fields: HttpParts['fields']
+
+  /** `bytes`: of `encodeTrailers`. */
+  constructor({ channel, fields }: HttpParts, bytes: Uint8Array) {
+    this.channel = channel
+    this.statement = channel
+    this.#fields = fields
+    this.bytes = bytes
+  }
+
+  facts(): Facts {
+    return MORE
+  }
+
+  redacted(redactor: Redactor): Redacted {
+    const sink = redactor.sink(this.bytes.length, this.bytes)
+    redactHead(redactor, sink, this.bytes, { request: false, query: (key) => this.#fields.of(key) })
+    return sink.finish()
+  }
+}
+
 const MORE: Facts = {}
 const LAST: Facts = { last: true }

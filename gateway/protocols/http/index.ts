@@ -1,13 +1,17 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Protocol, Sessions } from '../../protocol.ts'
 import { secured } from './accept.ts'
+import { type Arrived, arrivedByHttp1, arrivedByHttp2 } from './arrived.ts'
 import { type Dialect, PLAIN } from './dialect.ts'
 import { exchange } from './exchange.ts'
-import { pairsOf } from './head.ts'
+import { headerOf } from './head.ts'
+import { http2Session } from './http2.ts'
 import { knockOf } from './knock.ts'
-import { Reply } from './reply.ts'
+import { type ClientResponse, Reply } from './reply.ts'
 import { upgrading } from './upgrade.ts'
 import { Visit } from './visit.ts'
 
@@ -22,12 +26,17 @@ interface Connection {
   readonly dialect: Dialect
   readonly sessions: Sessions
   readonly signal: AbortSignal
+  /** `address:port` of the client. */
+  readonly client: string
   /** Requests under way. */
   busy: number
   /** Of the sessions its requests have joined: their ends end it. */
   readonly watched: WeakSet<AbortSignal>
   /** Told of what is nobody's fault but ours. */
   readonly fail: (error: unknown) => void
+  /** Ends it once what is under way is done. */
+  readonly leave: () => void
+  readonly closed: Promise<void>
 }
 
 /** Requests find their connection by its socket. */
@@ -48,17 +57,36 @@ async function serve(
 ): Promise<void> {
   const socket = await secured(client, sessions.tls, signal)
   if (socket === undefined) return
-  server ??= makeServer()
-  const closed = new Promise<void>((resolve, reject) => {
-    connections.set(socket, { dialect, sessions, signal, busy: 0, watched: new WeakSet(), fail: reject })
-    socket.once('close', () => resolve())
-  })
-  const leave = (): void => void socket.destroy()
-  signal.addEventListener('abort', leave, { once: true })
-  server.emit('connection', socket)
-  socket.resume()
+  const stop = (): void => void socket.destroy()
+  signal.addEventListener('abort', stop, { once: true })
+  const { promise: closed, resolve, reject } = Promise.withResolvers<void>()
+  socket.once('close', () => resolve())
+  const parts = {
+    dialect,
+    sessions,
+    signal,
+    client: addressOf(socket),
+    busy: 0,
+    watched: new WeakSet<AbortSignal>(),
+    fail: reject,
+    closed,
+  }
+  if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') {
+    const connection: Connection = { ...parts, leave: () => session.close() }
+    const session = http2Session(socket, { maxHeadBytes: MAX_HEAD_BYTES, silentMs: SILENT_MS }, (request, response) => {
+      void answer(connection, { request: arrivedByHttp2(request), url: request.url }, response)
+    })
+  } else {
+    server ??= makeServer()
+    connections.set(socket, {
+      ...parts,
+      leave: () => void (socket instanceof Socket ? socket.destroySoon() : socket.destroy()),
+    })
+    server.emit('connection', socket)
+    socket.resume()
+  }
   await closed
-  signal.removeEventListener('abort', leave)
+  signal.removeEventListener('abort', stop)
 }
 
 /** Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before it comes here. */
@@ -71,7 +99,10 @@ function makeServer(): Server {
     joinDuplicateHeaders: false,
     shouldUpgradeCallback: (request) => connections.get(request.socket)?.dialect.upgrades(request) === true,
   })
-  made.on('request', (request, response) => void answer(request, response))
+  const asked = (request: IncomingMessage, response: ServerResponse): void => void answerHttp1(request, response)
+  made.on('request', asked)
+  // Sent only once it is known who asks.
+  made.on('checkContinue', asked)
   made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
   made.on('connection', (socket) => void socket.setTimeout(SILENT_MS, () => socket.destroy()))
   // Node answers what it cannot parse itself, with 400, 408 or 431, and closes.
@@ -82,27 +113,36 @@ async function answerUpgrade(request: IncomingMessage, socket: Duplex, first: Bu
   if (first.length > 0) socket.unshift(first)
   const response = new ServerResponse(request)
   response.assignSocket(request.socket)
-  await answer(request, response, upgrading(socket))
+  await answerHttp1(request, response, upgrading(socket))
   socket.end()
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, how?: ReturnType<typeof upgrading>): Promise<void> {
+async function answerHttp1(
+  request: IncomingMessage,
+  response: ServerResponse,
+  how?: ReturnType<typeof upgrading>,
+): Promise<void> {
   const connection = connections.get(request.socket)
   if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
-  const { dialect, sessions, signal } = connection
+  await answer(connection, { request: arrivedByHttp1(request), url: request.url ?? '/' }, response, how)
+}
+
+async function answer(
+  connection: Connection,
+  { request, url }: { readonly request: Arrived; readonly url: string },
+  response: ClientResponse,
+  how?: ReturnType<typeof upgrading>,
+): Promise<void> {
+  const { dialect, sessions, signal, client } = connection
   connection.busy++
   try {
-    const { knock, run, target, prefix } = knockOf({
-      headers: pairsOf(request.rawHeaders),
-      target: request.url ?? '/',
-      client: addressOf(request),
-      protocol: dialect.protocol,
-    })
+    const { knock, run, target, prefix } = knockOf({ headers: request.headers, target: url, client, protocol: dialect.protocol })
     using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined
-    endWith(session.signal, connection, request.socket)
+    endWith(session.signal, connection)
+    if (/^100-continue$/i.test(headerOf(request.headers, 'expect') ?? '')) response.writeContinue()
     await exchange({ request, target, prefix }, response, { session, visit: state }, how)
-    if (session.signal.aborted) request.socket.destroySoon()
+    if (session.signal.aborted) connection.leave()
   } catch (error) {
     // Before there is a session there is no tape either: the log has it, as it has every failed proof.
     const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
@@ -114,14 +154,14 @@ async function answer(request: IncomingMessage, response: ServerResponse, how?: 
 }
 
 /** Whoever comes next by this connection would only learn that its session is over. Once for each session, whatever the number of requests. */
-function endWith(session: AbortSignal, connection: Connection, socket: Duplex): void {
+function endWith(session: AbortSignal, connection: Connection): void {
   if (connection.watched.has(session)) return
   connection.watched.add(session)
-  const close = (): void => void (connection.busy === 0 && socket.destroy())
+  const close = (): void => void (connection.busy === 0 && connection.leave())
   session.addEventListener('abort', close, { once: true })
-  socket.once('close', () => session.removeEventListener('abort', close))
+  void connection.closed.finally(() => session.removeEventListener('abort', close)).catch(() => undefined)
 }
 
-function addressOf({ socket }: IncomingMessage): string {
-  return `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}`
+function addressOf(socket: Duplex): string {
+  return socket instanceof Socket ? `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}` : ''
 }

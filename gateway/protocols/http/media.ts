@@ -60,6 +60,11 @@ export function isOpaque(media: Media, body: Uint8Array): boolean {
   return media === 'unknown' && isBinary(body.subarray(0, SNIFFED_BYTES))
 }
 
+/** Whether a part of a body that begins like this cannot be a part of a text, whatever its type says: parts do not begin like the whole. */
+export function isBinaryPart(media: Media, part: Uint8Array): boolean {
+  return (media === 'opaque' || media === 'unknown') && isBinary(part.subarray(0, SNIFFED_BYTES))
+}
+
 /** Control characters no text has (WHATWG MIME sniffing, 7.2), or bytes that are no UTF-8. */
 function isBinary(bytes: Uint8Array): boolean {
   for (const byte of bytes) if (byte < 0x20 && byte !== 0x1b && (byte < 0x09 || byte > 0x0d)) return true

@@ -1,13 +1,16 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { headSize, parseResponse } from './head.ts'
+import { ServerResponse } from 'node:http'
+import { constants, Http2ServerResponse } from 'node:http2'
+import { type Headers, headSize, parseResponse } from './head.ts'
+
+export type ClientResponse = ServerResponse | Http2ServerResponse
 
 /** What goes back to the client: only what the gate let through, in the form in which it stands on the tape. */
 export class Reply {
-  readonly #response: ServerResponse
+  readonly #response: ClientResponse
   readonly #signal: AbortSignal
 
-  constructor(response: ServerResponse, signal: AbortSignal) {
+  constructor(response: ClientResponse, signal: AbortSignal) {
     this.#response = response
     // What the target did not say, and the tape does not have, is not added.
     response.sendDate = false
@@ -23,34 +26,53 @@ export class Reply {
     const { status, headers } = parseResponse(bytes)
     const body = bytes.subarray(headSize(bytes))
     const framing: [string, string][] = !streams && hasBody(status) ? [['content-length', String(body.length)]] : []
-    this.#response.writeHead(status, [...headers, ...framing].flat())
-    if (streams) this.#response.flushHeaders()
+    const response = this.#response
+    if (response instanceof ServerResponse) {
+      response.writeHead(status, [...headers, ...framing].flat())
+      if (streams) response.flushHeaders()
+    } else if (!response.stream.destroyed) response.writeHead(status, gathered([...headers, ...framing]))
     await this.more(body)
   }
 
   /** The head of a connection that is no longer HTTP from here on (RFC 9110, 15.2.2). */
   switch(bytes: Uint8Array): void {
     const { status, headers } = parseResponse(bytes)
-    const { socket } = this.#response
-    if (socket === null) return
-    this.#response.detachSocket(socket)
+    const response = this.#response
+    if (!(response instanceof ServerResponse) || response.socket === null) return
+    const { socket } = response
+    response.detachSocket(socket)
     const lines = [...headers, ['connection', 'Upgrade']].map(([name, value]) => `${name}: ${value}\r\n`)
     socket.write(`HTTP/1.1 ${status} Switching Protocols\r\n${lines.join('')}\r\n`, 'latin1')
   }
 
   async more(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0 || this.#response.destroyed) return
-    if (this.#response.write(bytes)) return
+    if (bytes.length === 0 || isGone(this.#response)) return
+    if (write(this.#response, bytes)) return
     await once(this.#response, 'drain', { signal: this.#signal })
+  }
+
+  /** What stands behind a body that was streamed (RFC 9110, 6.5). */
+  trailers(trailers: Headers): void {
+    if (!isGone(this.#response)) this.#response.addTrailers(gathered(trailers))
   }
 
   /** Whether everything that was written is out of our hands: else the client has left. */
   async end(): Promise<boolean> {
+    const response = this.#response
     await new Promise<void>((resolve) => {
-      this.#response.once('close', resolve)
-      this.#response.end(resolve)
+      const written = response instanceof ServerResponse ? response : response.stream
+      written.once('close', resolve)
+      written.once('finish', resolve)
+      response.end()
+      if (isGone(response)) resolve()
     })
-    return this.#response.writableFinished
+    if (response instanceof Http2ServerResponse) {
+      const { stream } = response
+      // What is still to come of the request is not waited for (RFC 9113, 8.1).
+      if (stream.endAfterHeaders || stream.readableEnded) stream.resume()
+      else stream.close(constants.NGHTTP2_NO_ERROR)
+    }
+    return response.writableFinished
   }
 
   /** A response of our own in the place of the target's; where that has begun, the exchange is cut: a client takes a short body for a broken one. */
@@ -60,14 +82,30 @@ export class Reply {
       return
     }
     // What is still to come of the request is not waited for.
-    this.#response.setHeader('connection', 'close')
+    if (this.#response instanceof ServerResponse) this.#response.setHeader('connection', 'close')
     await this.begin(bytes, false)
     await this.end()
   }
 
   cut(): void {
-    this.#response.destroy()
+    if (this.#response instanceof ServerResponse) this.#response.destroy()
+    else this.#response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }
+}
+
+function isGone(response: ClientResponse): boolean {
+  return response instanceof ServerResponse ? response.destroyed : response.stream.destroyed
+}
+
+function write(response: ClientResponse, bytes: Uint8Array): boolean {
+  return response instanceof ServerResponse ? response.write(bytes) : response.write(bytes)
+}
+
+/** Repeated ones together, as HTTP/2 wants them from us. */
+function gathered(headers: Headers): Record<string, string | string[]> {
+  const all = new Map<string, string[]>()
+  for (const [name, value] of headers) all.set(name.toLowerCase(), [...(all.get(name.toLowerCase()) ?? []), value])
+  return Object.fromEntries([...all].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? '') : values]))
 }
 
 function hasBody(status: number): boolean {

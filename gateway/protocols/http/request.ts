@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
+import type { Arrived } from './arrived.ts'
 import { StreamedBody } from './body.ts'
 import type { Dialect, Reading } from './dialect.ts'
 import type { Fields } from './fields.ts'
-import { encodeRequest, endToEnd, headerOf, pairsOf, type RequestHead, without } from './head.ts'
+import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead, without } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import { mediaOf } from './media.ts'
 import { collect, decodedBody } from './read-body.ts'
@@ -15,6 +15,9 @@ const MAX_WHOLE_BYTES = 1024 * 1024
 /** What a body of that size may unpack to. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 
+/** A part of a body may hold a part of a secret. */
+const RANGE = new Set(['range', 'if-range'])
+
 /** The client's own proof, what chooses its target, and what would change how the answer can be read. */
 export const OURS = new Set([
   'authorization',
@@ -22,16 +25,17 @@ export const OURS = new Set([
   'x-sallyport-run',
   'host',
   'expect',
-  // A part of a body may hold a part of a secret; and what is packed would have to be unpacked.
-  'range',
-  'if-range',
+  // What is packed would have to be unpacked.
   'accept-encoding',
+  ...RANGE,
 ])
 
 export interface AskedRequest {
   readonly head: RequestHead
   readonly reading: Reading
   readonly message: Message
+  /** The part of a representation that is asked for (RFC 9110, 14.2): with it, binary ones may be asked for; of all others the whole is. */
+  readonly range: Headers
   /** What to send once the message is through: each part goes through the gate before it goes on. */
   body(through: (message: Message) => Through): Uint8Array | AsyncIterable<Uint8Array> | null
 }
@@ -40,20 +44,21 @@ export interface AskedRequest {
  * The request, with its body where that is small. Rejects PROTOCOL_MALFORMED or PROTOCOL_UNSUPPORTED for a body that cannot be looked into.
  */
 export async function readRequest(
-  { request, target }: { readonly request: IncomingMessage; readonly target: string },
+  { request, target }: { readonly request: Arrived; readonly target: string },
   { channel, fields: named, dialect }: { readonly channel: number; readonly fields: Fields; readonly dialect: Dialect },
 ): Promise<AskedRequest> {
   const asked: RequestHead = {
-    method: request.method ?? 'GET',
+    method: request.method,
     target,
-    headers: [...without(endToEnd(pairsOf(request.rawHeaders)), OURS), ['accept-encoding', 'identity']],
+    headers: [...without(endToEnd(request.headers), OURS), ['accept-encoding', 'identity']],
   }
   const reading = dialect.read(asked, named)
   const { fields } = reading
   const head: RequestHead = { ...asked, headers: reading.headers }
   const media = reading.media ?? mediaOf(head.headers)
   const encoding = headerOf(head.headers, 'content-encoding')
-  const collected = hasBody(request) ? await collect(request, MAX_WHOLE_BYTES) : NO_BODY
+  const length = headerOf(request.headers, 'content-length')
+  const collected = request.empty ? NO_BODY : await collect(request.body, MAX_WHOLE_BYTES)
   const whole = 'whole' in collected ? collected.whole : undefined
   if (whole === undefined && encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new ApplianceError(
@@ -70,8 +75,9 @@ export async function readRequest(
     return {
       head,
       reading,
+      range: head.method === 'GET' ? endToEnd(request.headers).filter(([name]) => RANGE.has(name.toLowerCase())) : [],
       message: new HttpMessage(parts, Buffer.concat([encoded, plain ?? body]), { exact: Buffer.concat([encoded, body]) }),
-      body: () => (body.length === 0 && request.headers['content-length'] === undefined ? null : body),
+      body: () => (body.length === 0 && length === undefined ? null : body),
     }
   }
   if (fields.labelled && (media === 'json' || media === 'form'))
@@ -80,22 +86,17 @@ export async function readRequest(
       `a ${media} body may have ${MAX_WHOLE_BYTES} bytes, as labels are looked for in it`,
     )
   const { beginning, rest } = collected
-  const length = request.headers['content-length']
   const announced: RequestHead = length === undefined ? head : { ...head, headers: [...head.headers, ['content-length', length]] }
   return {
     head: announced,
     reading,
+    range: [],
     message: new HttpMessage(parts, encoded, { streams: true }),
     body: (through) => bodyParts(beginning, rest, { parts, streamed: new StreamedBody({ media, fields }), through }),
   }
 }
 
 const NO_BODY = { whole: Buffer.alloc(0) }
-
-/** RFC 9112, 6.3: what says neither how long nor how it is cut has none. */
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
-}
 
 async function* bodyParts(
   beginning: Uint8Array,

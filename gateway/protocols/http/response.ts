@@ -4,8 +4,8 @@ import type { Answer } from './answer.ts'
 import { StreamedBody } from './body.ts'
 import type { BodyMemory } from './body-memory.ts'
 import type { Reading } from './dialect.ts'
-import { encodeResponse, endToEnd, headerOf, type ResponseHead, without } from './head.ts'
-import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
+import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, type ResponseHead, without } from './head.ts'
+import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
 import { mediaOf, typeOf } from './media.ts'
@@ -35,7 +35,9 @@ export async function* readResponse(
   const { status } = answer
   const headers = relocated(without(endToEnd(answer.headers), OF_THE_BYTES), place)
   const head: ResponseHead = { status, headers }
-  const media = about.reading.media(mediaOf(headers), typeOf(headers))
+  const said = about.reading.media(mediaOf(headers), typeOf(headers))
+  // A part does not begin like the whole.
+  const media = status === 206 && said === 'opaque' ? 'unknown' : said
   const partsOf = (size: number | undefined): HttpParts => ({
     from: 'server',
     channel,
@@ -57,7 +59,9 @@ export async function* readResponse(
     : await collect(body, max, { head: encoded, memory })
   if ('whole' in collected) {
     const { whole } = collected
-    yield new HttpMessage(partsOf(whole.length - encoded.length), whole)
+    const trailers = trailersOf(answer)
+    yield new HttpMessage(partsOf(whole.length - encoded.length), whole, { streams: trailers.length > 0 })
+    if (trailers.length > 0) yield new TrailersMessage(partsOf(undefined), encodeTrailers(trailers))
     return
   }
   if (media === 'json' && fields.labelled)
@@ -72,6 +76,12 @@ export async function* readResponse(
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else if (media === 'live') yield* livePieces(rest, streamed, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else yield* pieces(beginning, rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
+  const trailers = trailersOf(answer)
+  if (trailers.length > 0) yield new TrailersMessage(parts, encodeTrailers(trailers))
+}
+
+function trailersOf({ trailers }: Answer): Headers {
+  return trailers === undefined ? [] : without(endToEnd(trailers()), OF_THE_BYTES)
 }
 
 type Make = (bytes: Uint8Array, last: boolean) => Message

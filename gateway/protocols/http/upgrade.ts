@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { Intake } from '../../intake.ts'
 import { type Asked, pass, type Way } from './exchange.ts'
-import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, pairsOf, type RequestHead, without } from './head.ts'
+import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, type RequestHead, without } from './head.ts'
 import { HttpMessage, type HttpParts } from './http-message.ts'
 import { OURS } from './request.ts'
 import { outputsOf } from './through.ts'
@@ -86,8 +86,8 @@ async function forwardUpgrade(
 
 function headOf({ request, target }: Asked): RequestHead {
   const headers: Headers = [
-    ...without(endToEnd(pairsOf(request.rawHeaders)), NOT_PASSED),
-    ['upgrade', request.headers.upgrade ?? ''],
+    ...without(endToEnd(request.headers), NOT_PASSED),
+    ['upgrade', headerOf(request.headers, 'upgrade') ?? ''],
   ]
-  return { method: request.method ?? 'GET', target, headers }
+  return { method: request.method, target, headers }
 }

@@ -26,7 +26,7 @@ export class HttpWire implements Wire {
       return [
         { to: 'client', bytes: message.farewell(refusal), own: { kind: 'cut', channel, facts: { rules: [...refusal.rules] } } },
       ]
-    if (message.kind === 'response-body')
+    if (message.kind === 'response-body' || message.kind === 'response-trailers')
       return [{ to: 'client', bytes: EMPTY, own: { kind: 'cut', channel, facts: { rules: [...refusal.rules] } } }]
     return [{ to: 'client', bytes: this.#refusal(refusal), own: { kind: 'refusal', channel, facts: {} } }]
   }

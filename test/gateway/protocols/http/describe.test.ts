@@ -44,5 +44,8 @@ test('the catalog hears of a request and of how it went, by their channel', () =
     verbs: ['POST'],
   })
   assert.deepEqual(describer.read(response), [{ told: 'answer', answer: 3, rows: 0, end: 'error' }])
-  assert.deepEqual(describer.read(more), [])
+  assert.deepEqual(describer.read(more), [
+    { told: 'answer', answer: 3, rows: 0, end: null },
+    { told: 'text', place: 'body', text: 'text', firstRow: null },
+  ])
 })

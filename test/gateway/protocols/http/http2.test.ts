@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2'
+import { test } from 'node:test'
+import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
+import { framesOf, sessionsOf } from '../../../support/tapes.ts'
+
+// Put together here, so that no file holds anything like it.
+const MAIL = `ann${String.fromCharCode(64)}example.org`
+
+/** JSON with an address; what was posted; a text with trailers, or without an end. */
+function shop(request: IncomingMessage, response: ServerResponse): void {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.on('end', () => {
+    if (request.method === 'POST') response.end(`got ${Buffer.concat(chunks).length} for ${request.headers.host === undefined}`)
+    else if (request.url === '/cut') {
+      response.setHeader('content-type', 'text/plain')
+      response.write('half')
+      setTimeout(() => response.destroy(), 20)
+    } else if (request.url?.startsWith('/trailers')) {
+      response.setHeader('content-type', request.url === '/trailers' ? 'text/plain' : 'application/json')
+      response.writeHead(200, { trailer: 'x-sum, x-contact' })
+      response.write('{"a":1}')
+      response.addTrailers({ 'x-sum': '7', 'x-contact': MAIL })
+      response.end()
+    } else {
+      response.setHeader('content-type', 'application/json')
+      response.setHeader('set-cookie', ['a=1', 'b=2'])
+      response.end(JSON.stringify({ mail: MAIL, path: request.url }))
+    }
+  })
+}
+
+interface Answered {
+  readonly status: number
+  readonly headers: Record<string, unknown>
+  readonly trailers: Record<string, unknown>
+  readonly text: string
+  readonly code: number
+}
+
+async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: Uint8Array): Promise<Answered> {
+  const stream = session.request(headers, { endStream: body === undefined }).on('error', () => undefined)
+  if (body !== undefined) stream.end(body)
+  return answered(stream)
+}
+
+async function answered(stream: ClientHttp2Stream): Promise<Answered> {
+  const chunks: Buffer[] = []
+  let head: Record<string, unknown> = {}
+  let trailers: Record<string, unknown> = {}
+  stream.on('response', (headers) => {
+    head = headers
+  })
+  stream.on('trailers', (headers) => {
+    trailers = headers
+  })
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  stream.on('error', () => undefined)
+  await new Promise<void>((resolve) => stream.once('close', resolve))
+  return {
+    status: Number(head[':status']),
+    headers: head,
+    trailers,
+    text: Buffer.concat(chunks).toString(),
+    code: stream.rstCode,
+  }
+}
+
+function client(gateway: HttpGateway): { readonly session: ClientHttp2Session } & Disposable {
+  const session = connect(`https://127.0.0.1:${gateway.port}`, { rejectUnauthorized: false })
+  session.on('error', () => undefined)
+  return { session, [Symbol.dispose]: () => session.destroy() }
+}
+
+const bearer = (gateway: HttpGateway, path: string): OutgoingHttpHeaders => ({
+  ':path': `/t/shop${path}`,
+  authorization: `Bearer ${gateway.keys.agent}`,
+})
+
+test('requests of one connection at once are exchanges of their own, masked and recorded', async () => {
+  await using gateway = await httpGateway(shop, { tls: 'required' })
+  using opened = client(gateway)
+  const { session } = opened
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => ask(session, bearer(gateway, `/${n}`))))
+  for (const [n, { status, text, headers }] of answers.entries()) {
+    assert.equal(status, 200)
+    assert.match(text, new RegExp(`^{"mail":"\\[MASKED:email:[0-9a-f]{12}\\]","path":"/${n}"}$`))
+    assert.equal((headers['set-cookie'] as string[]).length, 2)
+  }
+  const large = await ask(
+    session,
+    { ...bearer(gateway, '/'), ':method': 'POST', 'content-type': 'text/plain' },
+    Buffer.alloc(3 << 20, 'x y '),
+  )
+  assert.equal(large.text, `got ${3 << 20} for false`)
+  const blocked = await ask(session, { ...bearer(gateway, '/9'), ':method': 'DELETE' })
+  assert.deepEqual([blocked.status, JSON.parse(blocked.text).rules], [403, ['no-deletes']])
+  const nobody = await ask(session, { ':path': '/t/shop/' })
+  assert.equal(nobody.status, 401)
+  const byHost = await ask(session, { ...bearer(gateway, ''), ':path': '/by-host', ':authority': 'shop.internal' })
+  assert.match(byHost.text, /"path":"\/by-host"/)
+  session.close()
+  await gateway.stop()
+  const sessions = await sessionsOf(gateway.dataDir)
+  assert.equal(sessions.length, 1)
+  const frames = await framesOf(gateway.dataDir, sessions[0]?.id ?? '')
+  assert.equal(new Set(frames.map(({ channel }) => channel)).size, 43)
+})
+
+test('trailers pass, masked like headers, behind texts and behind JSON; by HTTP/1.1 as well', async () => {
+  await using gateway = await httpGateway(shop)
+  using opened = client(gateway)
+  const { session } = opened
+  for (const path of ['/trailers', '/trailers/json']) {
+    const { text, trailers } = await ask(session, bearer(gateway, path))
+    assert.equal(text, '{"a":1}')
+    assert.equal(trailers['x-sum'], '7')
+    assert.match(String(trailers['x-contact']), /^\[MASKED:email:[0-9a-f]{12}\]$/)
+  }
+  const { request } = await import('node:http')
+  const asked = request(`${gateway.url}/trailers`, { headers: { authorization: `Bearer ${gateway.keys.agent}` } }).end()
+  const [response]: IncomingMessage[] = await once(asked, 'response')
+  response?.resume()
+  await once(response as IncomingMessage, 'end')
+  assert.equal(response?.trailers['x-sum'], '7')
+  await gateway.stop()
+  const [{ id } = { id: '' }] = await sessionsOf(gateway.dataDir)
+  const frames = await framesOf(gateway.dataDir, id)
+  const taped = frames.filter(({ kind }) => kind === 'response-trailers')
+  assert.equal(taped.length, 3)
+  for (const { body } of taped) assert.match(Buffer.from(body ?? '').toString(), /^\r\nx-sum: 7\r\nx-contact: \[MASKED/i)
+})
+
+test('an answer that breaks off ends its stream with an error, and no other', async () => {
+  await using gateway = await httpGateway(shop, { tls: 'required' })
+  using opened = client(gateway)
+  const { session } = opened
+  const [cut, whole] = await Promise.all([ask(session, bearer(gateway, '/cut')), ask(session, bearer(gateway, '/whole'))])
+  assert.deepEqual([cut.status, cut.code], [200, 2])
+  assert.equal(whole.status, 200)
+})
+
+test('a client that resets what it asks for, or sends heads without end, loses its own connection at most', async () => {
+  await using gateway = await httpGateway(shop, { tls: 'required' })
+  {
+    using opened = client(gateway)
+    const { session } = opened
+    for (let asked = 0; asked < 200 && !session.destroyed; asked++) {
+      const stream = session.request(bearer(gateway, `/${asked}`))
+      stream.on('error', () => undefined)
+      stream.close(8)
+    }
+  }
+  {
+    using opened = client(gateway)
+    const { session } = opened
+    const flood = session.request({
+      ...bearer(gateway, '/'),
+      ...Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`x-${n}`, 'y'.repeat(60)])),
+    })
+    const { status } = await answered(flood)
+    assert.ok(Number.isNaN(status) || status >= 400, `answered ${status}`)
+  }
+  using other = client(gateway)
+  assert.equal((await ask(other.session, bearer(gateway, '/still'))).status, 200)
+})

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
+import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
+
+// Put together here, so that no file holds anything like it.
+const MAIL = `ann${String.fromCharCode(64)}example.org`
+const BINARY = Buffer.from(Array.from({ length: 5000 }, (_, at) => (at * 7919) & 0xff))
+const TEXT = Buffer.from(`first ${MAIL} last`)
+const MIB = 1 << 20
+
+/** Files of which parts may be asked for. */
+function files({ url, headers }: IncomingMessage, response: ServerResponse): void {
+  const file = url === '/text' ? TEXT : BINARY
+  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
+  const type = url === '/text' ? 'text/plain' : url === '/picture' ? 'image/png' : 'application/octet-stream'
+  if (from === undefined) response.writeHead(200, { 'content-type': type }).end(file)
+  else {
+    const range = `bytes ${from}-${to}/${file.length}`
+    response.writeHead(206, { 'content-type': type, 'content-range': range }).end(file.subarray(Number(from), Number(to) + 1))
+  }
+}
+
+const bearer = (gateway: HttpGateway): Record<string, string> => ({ authorization: `Bearer ${gateway.keys.agent}` })
+
+test('parts of what is no text pass as they are; of a text the whole is sent, masked', async () => {
+  await using gateway = await httpGateway(files)
+  for (const path of ['/picture', '/data']) {
+    const part = await fetch(`${gateway.url}${path}`, { headers: { ...bearer(gateway), range: 'bytes=1000-2999' } })
+    assert.equal(part.status, 206)
+    assert.equal(part.headers.get('content-range'), 'bytes 1000-2999/5000')
+    assert.ok(BINARY.subarray(1000, 3000).equals(Buffer.from(await part.arrayBuffer())))
+  }
+  const text = await fetch(`${gateway.url}/text`, { headers: { ...bearer(gateway), range: 'bytes=0-9' } })
+  assert.equal(text.status, 200)
+  assert.equal(await text.text(), `first ${'*'.repeat(MAIL.length)} last`, 'a length that was not told beforehand is streamed')
+})
+
+test('a body is asked for only once it is known who sends it', async () => {
+  await using gateway = await httpGateway((request, response) => {
+    request.resume()
+    request.on('end', () => response.end('ok'))
+  })
+  const say = async (key: string): Promise<string> => {
+    const socket = connect({ port: gateway.port, host: '127.0.0.1' })
+    socket.write(
+      `PUT /t/shop/x HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer ${key}\r\nExpect: 100-continue\r\nContent-Length: 4\r\nConnection: close\r\n\r\n`,
+    )
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      if (chunk.toString().startsWith('HTTP/1.1 100')) socket.write('body')
+    })
+    await once(socket, 'close')
+    return Buffer.concat(chunks).toString()
+  }
+  assert.match(await say('nobody'), /^HTTP\/1\.1 401 /)
+  assert.match(await say(gateway.keys.agent), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n/)
+})
+
+test('whatever an answer is packed with, it is looked into and passed on unpacked', async () => {
+  const packed: Record<string, (text: string) => Buffer> = {
+    gzip: (text) => gzipSync(text),
+    br: (text) => brotliCompressSync(text),
+    zstd: (text) => zstdCompressSync(text),
+  }
+  await using gateway = await httpGateway(({ url }, response) => {
+    const name = url?.slice(1) ?? ''
+    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': name })
+    response.end(packed[name]?.(JSON.stringify({ mail: MAIL })) ?? 'not packed')
+  })
+  for (const name of Object.keys(packed)) {
+    const response = await fetch(`${gateway.url}/${name}`, { headers: bearer(gateway) })
+    assert.match(await response.text(), /^{"mail":"\[MASKED:email:[0-9a-f]{12}\]"}$/, name)
+  }
+  const broken = await fetch(`${gateway.url}/gzip2`, { headers: bearer(gateway) })
+  assert.equal(broken.status, 400, 'a coding that cannot be read')
+})
+
+test('what unpacks to no end comes no faster than it is read', async () => {
+  let sent = 0
+  const listener = (_: IncomingMessage, response: ServerResponse): void => {
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' })
+    // A gzip member can be followed by another: a bomb need not be one.
+    const member = gzipSync(Buffer.alloc(MIB, 'zero '))
+    const more = (): void => {
+      if (response.destroyed) return
+      sent++
+      if (response.write(member)) setImmediate(more)
+      else response.once('drain', more)
+    }
+    response.on('error', () => undefined)
+    more()
+  }
+  await using gateway = await httpGateway(listener, { policy: 'version: 1\nrules: []\n' })
+  const socket = connect({ port: gateway.port, host: '127.0.0.1' })
+  socket.pause()
+  socket.write(`GET /t/shop/x HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer ${gateway.keys.agent}\r\n\r\n`)
+  let before = -1
+  while (sent === 0 || sent !== before) {
+    before = sent
+    await wait(500)
+  }
+  const unpackedHere = await new Promise<number>((resolve) => {
+    let bytes = 0
+    socket.on('data', (chunk) => {
+      bytes += chunk.length
+      if (bytes > 16 * MIB) resolve(bytes)
+    })
+    socket.resume()
+  })
+  assert.ok(unpackedHere > 16 * MIB, 'it goes on once somebody reads')
+  socket.destroy()
+})
+
+test('JSON that is deep, broken or no UTF-8 is looked into as text', async () => {
+  const deep = `${'['.repeat(100_000)}"${MAIL}"${']'.repeat(100_000)}`
+  const bodies: Record<string, Buffer> = {
+    '/deep': Buffer.from(deep),
+    '/broken': Buffer.from(`{"mail":"${MAIL}"`),
+    '/bytes': Buffer.concat([Buffer.from([0x22, 0xff, 0xfe, 0x20]), Buffer.from(`${MAIL}"`)]),
+  }
+  await using gateway = await httpGateway(({ url }, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(bodies[url ?? ''])
+  })
+  for (const path of Object.keys(bodies)) {
+    const text = await (await fetch(`${gateway.url}${path}`, { headers: bearer(gateway) })).text()
+    assert.ok(!text.includes(MAIL) && text.includes('[MASKED:email'), path)
+  }
+})
