@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Cli } from './context.ts'
 import type { KeyOptions } from './keys.ts'
+import type { KubeconfigOptions } from './kubeconfig.ts'
 import type { TokenOptions } from './login.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs } from './usage.ts'
 
@@ -41,6 +42,27 @@ export function identityCommands(
     .option('--pgpass <file>', 'write it as a password file of libpq, for PGPASSFILE')
     .addHelpText('after', `\nPGPASSWORD=$(sallyport token) psql ...${EXIT_HELP}`)
     .action(async (options: TokenOptions) => runs((await import('./login.ts')).token(options, cli)))
+  program
+    .command('kubeconfig [targets...]')
+    .description('print a kubeconfig for kubernetes targets; it holds no secret')
+    .option('--config <file>', 'the configuration')
+    .option('--server <url>', 'where clients reach the listener, https://host:port')
+    .option('--key-file <file>', 'where kubectl finds the access key (default: in SALLYPORT_KEY)')
+    .option('--login', 'show the token of `sallyport login` instead of an access key')
+    .option('--exec-api <version>', 'v1, or v1beta1 for kubectl before 1.22', 'v1')
+    .option('--command <name>', 'how sallyport is called where kubectl runs', 'sallyport')
+    .addHelpText(
+      'after',
+      `\nkubectl asks \`sallyport kube-credential\` for the key, which needs no configuration.${EXIT_HELP}${CONFIG_HELP}`,
+    )
+    .action(async (targets: string[], options: KubeconfigOptions) =>
+      runs((await import('./kubeconfig.ts')).kubeconfig(targets, options, cli)),
+    )
+  program
+    .command('kube-credential')
+    .description('show an access key to kubectl: its credential plugin')
+    .option('--key-file <file>', 'where it is (default: in SALLYPORT_KEY)')
+    .action(async (options: { keyFile?: string }) => runs((await import('./kubeconfig.ts')).kubeCredential(options, cli)))
   identities(group('identities', 'who is kept out, whatever they prove'), command, runs, cli)
 }
 

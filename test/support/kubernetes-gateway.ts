@@ -43,6 +43,8 @@ export interface KubernetesGateway extends AsyncDisposable {
   /** Runs kubectl to its end as this identity. */
   kubectl(binary: string, key: string, args: readonly string[], input?: string | Buffer): Promise<Said>
   start(binary: string, key: string, args: readonly string[]): ChildProcess
+  /** Runs it with these arguments and nothing more. */
+  plain(binary: string, args: readonly string[]): Promise<Said>
   /** Runs a command in a terminal of its own, and gives what stood on it. */
   inTerminal(command: readonly string[]): Promise<string>
 }
@@ -123,19 +125,21 @@ identities:
       await once(child, 'close')
       return Buffer.concat(chunks).toString()
     },
-    async kubectl(binary, key, args, input) {
-      const child = start(binary, key, args)
-      const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
-      child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
-      child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
-      child.stdin?.on('error', () => undefined).end(input ?? '')
-      const [code] = (await once(child, 'close')) as [number | null]
-      return { code, stdout: Buffer.concat(stdout).toString('latin1'), stderr: Buffer.concat(stderr).toString() }
-    },
+    kubectl: (binary, key, args, input) => saidBy(start(binary, key, args), input),
+    plain: (binary, args) => saidBy(spawn(binary, args, { env: own, stdio: ['pipe', 'pipe', 'pipe'] })),
     [Symbol.asyncDispose]: async () => {
       await stop()
       await api[Symbol.asyncDispose]()
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function saidBy(child: ChildProcess, input: string | Buffer = ''): Promise<Said> {
+  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []]
+  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
+  child.stdin?.on('error', () => undefined).end(input)
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, stdout: Buffer.concat(stdout).toString('latin1'), stderr: Buffer.concat(stderr).toString() }
 }
