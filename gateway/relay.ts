@@ -12,6 +12,9 @@ export const MAX_STALL_MS = 15 * 60_000
 /** How long the last words may take to be recorded and written before the sockets are destroyed. */
 export const FAREWELL_MS = 5_000
 
+/** How long whoever was told the last words may take to hang up. */
+const HANG_UP_MS = 2_000
+
 export const TARGET_BROKE: Refusal = { why: 'failed', message: 'the connection to the target broke', rules: [] }
 
 export type Ends = Readonly<Record<Side, Duplex>>
@@ -81,6 +84,8 @@ export async function relay(ends: Ends, wire: ByteWire, gate: Gate, signal: Abor
       const outputs = await gate.farewell(refusal)
       for (const { to, bytes } of gate.order.take(outputs)) ends[to].write(bytes)
       await ended(ends.client, new AbortController().signal)
+      intakes.client.close()
+      await hungUp(ends.client)
     })
     return `${refusal.why}: ${refusal.message}`
   } finally {
@@ -104,6 +109,20 @@ function ended(end: Duplex, signal: AbortSignal): Promise<void> {
     end.once('close', resolve)
     signal.addEventListener('abort', () => resolve(), { once: true })
     end.end(resolve)
+  })
+}
+
+/**
+ * Resolves when the far end has hung up too, or has had time to. What it still sends is read and dropped meanwhile: closing over unread bytes
+ * resets the connection, and a reset overtakes what was written (RFC 1122, 4.2.2.13).
+ */
+function hungUp(end: Duplex): Promise<void> {
+  return within(HANG_UP_MS, () => {
+    end.on('data', () => undefined).resume()
+    return new Promise((resolve) => {
+      if (end.readableEnded || end.destroyed) return resolve()
+      for (const event of ['end', 'close']) end.once(event, resolve)
+    })
   })
 }
 

@@ -171,3 +171,24 @@ test('outputs are written in their order to each end', async () => {
   assert.deepEqual(await frames(end, 1), ['1: b'])
   for (const socket of [near, far, other, end]) socket.destroy()
 })
+
+test('the last words arrive although the client had more to say, and reads late: closing over unread bytes would reset the connection', async () => {
+  await using talk = await rig(fakeParts())
+  talk.client.pause()
+  // More than the sockets hold, towards a client that does not read; and the client goes on talking.
+  const flood = echoFrame(1, 'x'.repeat(50_000))
+  while (talk.server.write(flood));
+  const more = setInterval(() => talk.client.write(flood), 1)
+  talk.client.on('error', () => clearInterval(more))
+  await once(talk.server, 'data')
+  talk.end({ why: 'withdrawn', message: 'ended by Grace', rules: [] })
+  await Promise.race([talk.ended, new Promise((resolve) => setTimeout(resolve, 300))])
+  const wire = new EchoWire()
+  const heard: string[] = []
+  talk.client.on('data', (chunk) => {
+    for (const message of wire.receive('server', chunk)) heard.push(String(message.command?.()))
+  })
+  await new Promise((resolve) => talk.client.once('end', resolve).once('close', resolve).resume())
+  clearInterval(more)
+  assert.match(heard.at(-1) ?? '', /ended by Grace/)
+})
