@@ -12,7 +12,7 @@ import { type Static, Type } from 'typebox'
 export const MASK_FORMS = ['tag', 'partial', 'null', 'plain', 'length'] as const
 
 /** What a value of a policy's own pattern has to satisfy beside its shape. */
-export const VALIDATOR_NAMES = ['luhn', 'mod-97', 'mod-11', 'mixed'] as const
+export const VALIDATOR_NAMES = ['luhn', 'mod-97', 'mod-11', 'mixed', 'phone'] as const
 export type ValidatorName = (typeof VALIDATOR_NAMES)[number]
 
 const strict = { additionalProperties: false } as const

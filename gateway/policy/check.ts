@@ -2,7 +2,8 @@ import type { Match, PolicyFile, Rule } from '../../schemas/policy.ts'
 import { PROTOCOL_NAMES, type ProtocolName } from '../../schemas/session.ts'
 import type { YamlFile } from '../yaml.ts'
 import { checkMasking, checkTestShapes } from './check-masking.ts'
-import { compileCondition } from './condition.ts'
+import { compileCondition, factsNamed } from './condition.ts'
+import { factsAsked } from './fact-table.ts'
 import { globs } from './globs.ts'
 import { compileHours, minutesOf } from './hours.ts'
 import { KUBERNETES_VERBS } from './kubernetes/request-info.ts'
@@ -119,6 +120,11 @@ function checkCondition(rule: Rule, source: string, protocols: readonly Protocol
     compileCondition(source)
   } catch (error) {
     report([...path, 'when'], error instanceof Error ? error.message : String(error))
+  }
+  const known = new Set(protocols.flatMap((protocol) => Object.values(VOCABULARIES[protocol].facts).flatMap(factsAsked)))
+  for (const name of factsNamed(source)) {
+    if (!known.has(name))
+      report([...path, 'when'], `facts.${name}: no message of ${protocols.join(', ')} has this fact`, [[...path, 'on']])
   }
   const kinds = listOf(rule.match?.kind)
   if (rule.threshold !== undefined || kinds.length === 0) return

@@ -1,41 +1,15 @@
 import type { Facts } from '../../schemas/frame.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
+import { factsOf } from './fact-table.ts'
 
 /** Raised when a fact changes its meaning or goes; new ones may come without. docs/policy.md lists the facts of each. */
 const FACTS_VERSION = 1n
 /** What conditions read where a statement has no limit: more than any number, as for `match`. */
 const NO_LIMIT = 9_223_372_036_854_775_807n
 
-const LISTS = [
-  'verbs',
-  'relations',
-  'columns',
-  'labels',
-  'functions',
-  'function_categories',
-  'sets',
-  'copies',
-  'without_where',
-  'trivial_where',
-] as const
-const FLAGS = [
-  'has_where',
-  'select_star',
-  'ddl',
-  'writes',
-  'dynamic',
-  'multi',
-  'catalog_access',
-  'role_change',
-  'parser_change',
-  'explain_analyze',
-  'parse_ok',
-  'masked_write',
-  'writes_from_masked',
-  'in_transaction',
-] as const
-const NUMBERS = ['size', 'statement_count'] as const
-const TEXTS = ['text', 'fingerprint'] as const
+const [LISTS, FLAGS, TEXTS] = [factsOf('list'), factsOf('flag'), factsOf('text')]
+/** `limit` is read apart: none is more than any. */
+const NUMBERS = factsOf('number').filter((name) => name !== 'limit')
 
 const typed = <T extends string>(names: readonly string[], type: T): Record<string, T> =>
   Object.fromEntries(names.map((name) => [name, type]))
@@ -69,7 +43,7 @@ export class ConditionFacts {
     for (const name of LISTS) this[name] = listOf(facts[name])
     for (const name of FLAGS) this[name] = facts[name] === true
     for (const name of NUMBERS) this[name] = whole(facts[name])
-    for (const name of TEXTS) this[name] = typeof facts[name] === 'string' ? facts[name] : ''
+    for (const name of TEXTS) this[name] = wordOf(facts[name])
     const { limit } = facts
     this['limited'] = typeof limit === 'number'
     this['limit'] = typeof limit === 'number' ? whole(limit) : limit === null ? NO_LIMIT : 0n
@@ -98,6 +72,10 @@ const NO_NAMES: readonly string[] = []
 
 function listOf(value: Facts[string] | undefined): readonly string[] {
   return Array.isArray(value) ? value : NO_NAMES
+}
+
+function wordOf(value: Facts[string] | undefined): string {
+  return typeof value === 'string' ? value : ''
 }
 
 function whole(value: Facts[string] | undefined): bigint {

@@ -52,6 +52,12 @@ export function compileCondition(source: string): Condition {
   return (facts, kind, place) => parsed({ facts: shown(facts, kind), ...place }) === true
 }
 
+/** The facts a condition names. */
+export function factsNamed(source: string): readonly string[] {
+  const text = source.replace(/"[^"]*"|'[^']*'/g, '""')
+  return [...new Set([...text.matchAll(/\bfacts\.([a-z_]+)/g)].map(([, name = '']) => name))]
+}
+
 /** By the facts that messages share; several conditions ask of the same message. */
 const made = new WeakMap<Facts, ConditionFacts>()
 

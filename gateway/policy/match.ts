@@ -1,6 +1,7 @@
 import type { Facts } from '../../schemas/frame.ts'
 import type { Match } from '../../schemas/policy.ts'
 import type { ConditionPlace } from './condition-facts.ts'
+import { FLAG_FIELDS, RANGE_FIELDS } from './fact-table.ts'
 import { type Fits, globs } from './globs.ts'
 import { listOf } from './quantities.ts'
 import { shellTests } from './shell/match-shell.ts'
@@ -15,7 +16,6 @@ export interface Surroundings {
 
 /** `kind` is the message's. Throws where a condition cannot be evaluated. */
 export type Matches = (facts: Facts, around: Surroundings, kind: string) => boolean
-type Flag = keyof Facts & string
 
 /**
  * One test for all the fields of a match but `kind`, which picks the messages it is asked about. `permits`: what fits is allowed, so that
@@ -62,40 +62,16 @@ export function compileMatch(match: Match, permits = false): Matches {
   if (match.limited !== undefined)
     tests.push((facts) => facts['limit'] !== undefined && (facts['limit'] !== null) === match.limited)
   tests.push(...shellTests(match))
-  for (const name of FLAGS) {
+  for (const name of FLAG_FIELDS) {
     const wanted = match[name]
     if (wanted !== undefined) tests.push((facts) => (facts[name] === true) === wanted)
   }
-  for (const name of RANGES) {
+  for (const name of RANGE_FIELDS) {
     const range = match[name]
     if (range !== undefined) tests.push(rangeTest(name, range))
   }
   return (facts, around, kind) => tests.every((test) => test(facts, around, kind))
 }
-
-const FLAGS = [
-  'select_star',
-  'ddl',
-  'writes',
-  'dynamic',
-  'multi',
-  'catalog_access',
-  'role_change',
-  'parser_change',
-  'explain_analyze',
-  'parse_ok',
-  'masked_write',
-  'writes_from_masked',
-  'network',
-  'analysable',
-  'dynamic_arguments',
-  'background',
-  'elevates',
-  'pty',
-  'unshown',
-] as const satisfies readonly (keyof Match & Flag)[]
-
-const RANGES = ['limit', 'size', 'statement_count'] as const satisfies readonly (keyof Match)[]
 
 /** `DROP` is every DROP; `DROP TABLE` only that. */
 export function isVerb(verb: string, wanted: readonly string[]): boolean {

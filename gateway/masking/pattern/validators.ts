@@ -45,6 +45,15 @@ export const VALIDATORS: Readonly<Record<ValidatorName, Validator>> = {
       return digits.length > 2 && sum > 0 && sum % 11 === 0
     },
   },
+  /** ITU-T E.164: at most 15 digits; shorter than 7 nobody is called from afar. Dates and times, which are as long, are none. */
+  phone: {
+    needs: DIGIT,
+    check: (bytes, start, end) => {
+      const digits = digitsOf(bytes, start, end)
+      const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+      return digits.length >= 7 && digits.length <= 15 && new Set(digits).size > 1 && !DATE.test(text)
+    },
+  },
   /** A digit and a letter: no word, and no number. */
   mixed: {
     needs: byteSet('0-9'),
@@ -61,3 +70,4 @@ export const VALIDATORS: Readonly<Record<ValidatorName, Validator>> = {
 }
 
 const LETTER = byteSet('A-Za-z')
+const DATE = /^(?:(?:19|20)\d\d[-/. ]?[01]\d[-/. ]?[0-3]\d|[0-3]?\d[-/.][0-3]?\d[-/.](?:19|20)\d\d)/

@@ -37,7 +37,7 @@ test('no fact is ever missing: of what cannot be read lists are empty and flags 
 
 test('what is wrong with a condition is said at once, with its place', () => {
   for (const [condition, why] of [
-    ['facts.verb == "x"', /No such key: verb, at character 7/],
+    ['facts.verbz == "x"', /No such key: verbz, at character 7/],
     ['facts.limit', /says int, not true or false/],
     ['true', /looks at nothing/],
     ['facts.columns.exists(c, c >', /Unexpected token: EOF, at character 28/],

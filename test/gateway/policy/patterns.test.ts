@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Masker } from '../../../gateway/masking/masker.ts'
 import { lintPolicy } from '../../../gateway/policy/command-lint.ts'
@@ -60,6 +61,24 @@ test('the tests of a policy say what is masked, all of it', () => {
     testPolicy(compilePolicy(more, 'p.yaml')).results.flatMap(({ why }) => (why === '' ? [] : [why])),
     ['masked by pattern:contract', 'masked by detector:email'],
   )
+})
+
+test('phone numbers where context says so, and addresses of machines, as the documentation has them', () => {
+  const documented = /patterns:\n(?: {2}- \{ id: (?:phone|ip).*\n)+/.exec(
+    readFileSync(new URL('../../../docs/policy.md', import.meta.url), 'utf8'),
+  )
+  const policy = compilePolicy(`version: 1\nrules: []\n${documented?.[0]}`, 'p')
+  const found = (text: string, column?: string): readonly string[] =>
+    explainMasking(policy, agent, text, column).map(({ rule, start, end }) => `${rule.slice(8)} ${text.slice(start, end)}`)
+  assert.deepEqual(found('call 0490 75 40 81 or +49 (30) 1234-567'), [
+    'phone-number 0490 75 40 81',
+    'phone-number 49 (30) 1234-567',
+  ])
+  assert.deepEqual(found('0490 75 40 81', 'public.people.mobile_no'), ['phone-number 0490 75 40 81'])
+  assert.deepEqual(found('order 0490 75 40 81'), [])
+  assert.deepEqual(found('reach +4930123456789'), ['phone-international +4930123456789'])
+  assert.deepEqual(found('phone list of 2026-01-07 12'), [])
+  assert.deepEqual(found('from 10.20.30.40:5432'), ['ip-address 10.20.30.40'])
 })
 
 test('another pattern is another policy', () => {
