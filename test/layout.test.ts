@@ -39,6 +39,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'gateway/bundle-folder.ts': 'end-to-end/console-bundles.test.ts: made, downloaded, refused',
   'gateway/bundle-thread.ts': 'as bundle-folder.ts, in its thread',
   'recorder/api/routes-bundles.ts': 'notes.test.ts and end-to-end/console-bundles.test.ts',
+  'gateway/exports/': 'cli/export.test.ts: asciinema, Python and JSON read what they write',
   'gateway/bundle-files.ts': 'player-page.test.ts opens what it finds; cli/bundle.test.ts packs it',
   'gateway/cli/trust-keys.ts': 'cli/verify.test.ts and cli/bundle.test.ts: keys named, missing and of the configuration',
   'schemas/excerpt.ts': 'recorder/tape/excerpt.test.ts writes, reads and damages excerpts',

@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander'
 import { FRAMEWORKS } from '../../schemas/bundle.ts'
 import type { BundleOptions, VerifyBundleOptions } from './bundle.ts'
 import type { Cli } from './context.ts'
+import type { ExportOptions } from './export.ts'
+import { EXPORT_FORMATS } from './export-formats.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, VERDICTS_HELP, whole } from './usage.ts'
 
 /** How times and counts of workers are read. */
@@ -39,4 +41,25 @@ export function bundleCommands(group: Command, command: Make, runs: Runs, cli: C
     .option('--trust <file>', 'public keys of the gateways to believe, a gateway.pub (default: those in the bundle)')
     .addHelpText('after', VERDICTS_HELP)
     .action(async (path: string, options: VerifyBundleOptions) => runs((await load()).verifyBundleFile(path, options, cli)))
+}
+
+/** What takes a session out in the format of other tools. */
+export function exportCommand(program: Command, command: Make, runs: Runs, cli: Cli): void {
+  command(
+    program,
+    'export <session>',
+    'write a session for other tools: statements as CSV or OCSF events, a terminal as an asciicast',
+  )
+    .addOption(new Option('--format <name>', 'which').choices([...EXPORT_FORMATS]).makeOptionMandatory())
+    .requiredOption('--out <file>', 'a new file')
+    .addOption(new Option('--channel <number>', 'whose terminal (default: the first that has one)').argParser(whole))
+    .option('--reason <text>', 'why, for the ledger')
+    .option('--key-file <file>', 'file with your access key (default: SALLYPORT_KEY, else the system user is noted)')
+    .addHelpText(
+      'after',
+      `\nDerived from the recording, which alone proves anything; the ledger is told.${EXIT_HELP}${CONFIG_HELP}`,
+    )
+    .action(async (session: string, options: ExportOptions) =>
+      runs((await import('./export.ts')).exportSession(session, options, cli)),
+    )
 }

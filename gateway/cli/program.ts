@@ -7,7 +7,7 @@ import { parseFrames } from './frame-runs.ts'
 import type { CheckOptions, ListOptions } from './ledger.ts'
 import type { MaskOptions } from './mask.ts'
 import type { DiffOptions, ExplainOptions } from './policy.ts'
-import { bundleCommands } from './program-bundle.ts'
+import { bundleCommands, exportCommand } from './program-bundle.ts'
 import { evidenceCommands } from './program-evidence.ts'
 import { identityCommands } from './program-identity.ts'
 import type { ReplayOptions } from './replay.ts'
@@ -178,6 +178,7 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (value: string, options: MaskOptions) => runs((await import('./mask.ts')).explainMask(value, options, cli)))
   retention(group('retention', 'what must be kept'), command, runs, cli)
+  exportCommand(program, command, runs, cli)
   bundleCommands(group('bundle', 'audit bundles: make and verify them'), command, runs, cli, { moment, workers: workerCount })
   ledger(group('ledger', 'what was opened, ended, decided and looked at'), command, runs, cli)
   return program

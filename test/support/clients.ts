@@ -30,6 +30,9 @@ const FINDERS = {
   sftp: () => programs('sftp'),
   rsync: () => programs('rsync'),
   paramiko: () => programs('/usr/bin/python3', 'python3').find((python) => imports(python, 'paramiko')),
+  // The schemas of OCSF, and a validator.
+  ocsf: () => programs('.sallyport/ci-python/bin/python3', 'python3').find((python) => imports(python, 'ocsf_json_schema')),
+  asciinema: () => programs('.sallyport/ci-python/bin/asciinema', 'asciinema'),
   java: () => (existsSync(JDBC_JAR) ? programs('java') : undefined),
 } as const satisfies Record<string, () => string | readonly string[] | undefined>
 
