@@ -13,6 +13,8 @@ export interface Places {
   readonly budgets: string
   /** What was told of approvals to which channel. */
   readonly notified: string
+  /** Sessions somebody wants ended that another gateway on this folder has. */
+  readonly kills: string
   /** One-time sign-in links of the console. */
   readonly links: string
   /** PostgreSQL files of the console: derived from the tapes, but for who is signed in. */
@@ -37,6 +39,7 @@ export function placesIn(dataDir: string): Places {
     policy: join(dataDir, 'policy'),
     budgets: join(dataDir, 'desk', 'budgets'),
     notified: join(dataDir, 'desk', 'notified'),
+    kills: join(dataDir, 'desk', 'kills'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),
     bundles: join(dataDir, 'bundles'),

@@ -1,11 +1,13 @@
 import cluster from 'node:cluster'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
+import { KillFolder } from '../kill-folder.ts'
 import { type Log, openLog } from '../log.ts'
 import { Health } from '../monitoring/health.ts'
 import { Metrics } from '../monitoring/metrics.ts'
 import { type Measured, openMonitoring } from '../monitoring/server.ts'
 import { openNotifier } from '../notify.ts'
+import { placesIn } from '../places.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
 import { openSealer, recoverTapes } from '../tape-room.ts'
 import { CANCEL_TIMEOUT_MS, WORKER_ENV, Workers } from '../workers.ts'
@@ -48,7 +50,8 @@ export async function serve(options: { readonly config?: string; readonly worker
     onSignals((why) => workers.stop(why))
     try {
       await monitor(async () => [...(await workers.measure()), { metrics: await own.metrics.json() }])
-      const kill = (session: string, message: string): Promise<boolean> => workers.kill(session, message)
+      await using kills = await openKills(settings, log, (session, message) => workers.kill(session, message))
+      const kill = kills.kill.bind(kills)
       await using console = await openConsole(settings, { log, env: cli.env, kill })
       await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url })
       await workers.finished
@@ -62,7 +65,8 @@ export async function serve(options: { readonly config?: string; readonly worker
   await using running = new AsyncDisposableStack()
   try {
     await monitor(async () => [await measured(own)])
-    const kill = async (session: string, message: string): Promise<boolean> => service.kill(session, message)
+    const kills = running.use(await openKills(settings, log, async (session, message) => service.kill(session, message)))
+    const kill = kills.kill.bind(kills)
     const console = running.use(await openConsole(settings, { log, env: cli.env, kill }))
     running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url }))
   } catch (error) {
@@ -130,6 +134,11 @@ async function serveAsWorker(
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   send({ sallyport: 'ready', ports: service.listeners.map(({ address }) => address.port) })
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
+}
+
+/** Other gateways on this data folder end what they have, and have ended what is here. */
+function openKills(settings: Settings, log: Log, end: KillFolder['kill']): Promise<KillFolder> {
+  return KillFolder.open(placesIn(settings.dataDir).kills, end, (error) => log.stray(error))
 }
 
 interface Own {

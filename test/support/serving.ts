@@ -17,9 +17,10 @@ export class Serving implements AsyncDisposable {
   readonly lines: Line[] = []
   readonly #stirred = new Set<() => void>()
 
-  constructor(gateway: EchoGateway, args: readonly string[]) {
+  constructor(gateway: EchoGateway, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.child = spawn(process.execPath, [MAIN, 'serve', '--config', gateway.config, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
     })
     if (this.child.stderr === null) throw new Error('stderr is piped')
     createInterface({ input: this.child.stderr }).on('line', (line) => {
