@@ -1,8 +1,7 @@
 import { DURABILITY_LEVELS } from '../../schemas/session.ts'
 import { MemoryStore } from '../support/memory-store.ts'
-import { recordingFolder } from '../support/recording.ts'
 import { checkTape, DrivenSession } from './recorded-sessions.ts'
-import type { Account, Context, Scenario } from './scenario.ts'
+import { type Account, type Context, eachRun, type Scenario } from './scenario.ts'
 
 const HOUR_MS = 3_600_000
 const APPENDS = 60
@@ -11,11 +10,8 @@ export const clockStep: Scenario = {
   name: 'clock-step',
   about: 'the wall clock jumps back and forth, up to years, while sessions run and begin',
   defaultRuns: 10,
-  async play(context: Context, account: Account) {
-    for (let run = 0; run < context.runs; run += 1) {
-      account.runs += 1
-      const random = context.random.fork()
-      await using folder = await recordingFolder()
+  play: (context: Context, account: Account) =>
+    eachRun(context, account, async (random, folder) => {
       const store = new MemoryStore()
       using clock = new SteppedClock()
       const room = await folder.room({ store, limits: { chunkAgeMs: random.scale(2, 200) } })
@@ -30,9 +26,7 @@ export const clockStep: Scenario = {
       for (const session of sessions) await session.recorder.seal('client.left')
       await room.close()
       for (const session of sessions) await checkTape(session, store, [folder.signer], account, ['VALID'])
-      context.progress(`run ${run + 1} of ${context.runs}`)
-    }
-  },
+    }),
 }
 
 /** `Date` as a wall clock that somebody sets; the monotonic clock goes on. */

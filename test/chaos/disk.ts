@@ -6,9 +6,9 @@ import { SpoolFile } from '../../recorder/tape/spool-file.ts'
 import { DURABILITY_LEVELS } from '../../schemas/session.ts'
 import { FaultyStore } from '../support/faulty-store.ts'
 import { MemoryStore } from '../support/memory-store.ts'
-import { type RecordingFolder, recordingFolder } from '../support/recording.ts'
+import type { RecordingFolder } from '../support/recording.ts'
 import { checkTape, DrivenSession } from './recorded-sessions.ts'
-import type { Account, Context, Scenario } from './scenario.ts'
+import { type Account, type Context, eachRun, type Scenario } from './scenario.ts'
 
 function noSpace(): never {
   throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' })
@@ -37,11 +37,8 @@ export const diskFull: Scenario = {
   name: 'disk-full',
   about: 'the disk takes no more at a random byte, the store neither; then the process dies',
   defaultRuns: 20,
-  async play(context: Context, account: Account) {
-    for (let run = 0; run < context.runs; run += 1) {
-      account.runs += 1
-      const random = context.random.fork()
-      await using folder = await recordingFolder()
+  play: (context: Context, account: Account) =>
+    eachRun(context, account, async (random, folder) => {
       const kept = new MemoryStore()
       const store = new FaultyStore(kept)
       let left = random.scale(2_000, 1_500_000)
@@ -77,20 +74,15 @@ export const diskFull: Scenario = {
       await recoverCopy(folder, frozen, account)
       for (const session of sessions) await checkTape(session, frozen, [folder.signer], account)
       store.fault = () => undefined
-      context.progress(`run ${run + 1} of ${context.runs}`)
-    }
-  },
+    }),
 }
 
 export const spoolQuota: Scenario = {
   name: 'spool-quota',
   about: 'the store is away and the spool of the process fills: sessions are held, then ended; sealed when it is back',
   defaultRuns: 10,
-  async play(context: Context, account: Account) {
-    for (let run = 0; run < context.runs; run += 1) {
-      account.runs += 1
-      const random = context.random.fork()
-      await using folder = await recordingFolder()
+  play: (context: Context, account: Account) =>
+    eachRun(context, account, async (random, folder) => {
       const kept = new MemoryStore()
       const store = new FaultyStore(kept)
       const walSize = 256 << 10
@@ -122,7 +114,5 @@ export const spoolQuota: Scenario = {
         for (const session of sessions) await checkTape(session, frozen, [folder.signer], account)
         resolve()
       }
-      context.progress(`run ${run + 1} of ${context.runs}`)
-    }
-  },
+    }),
 }

@@ -1,8 +1,7 @@
 import { type Fault, FaultyStore } from '../support/faulty-store.ts'
 import { MemoryStore } from '../support/memory-store.ts'
-import { recordingFolder } from '../support/recording.ts'
 import { checkTape, DrivenSession } from './recorded-sessions.ts'
-import type { Account, Context, Scenario } from './scenario.ts'
+import { type Account, type Context, eachRun, type Scenario } from './scenario.ts'
 
 const APPENDS = 40
 
@@ -10,11 +9,8 @@ export const racingGateways: Scenario = {
   name: 'racing-gateways',
   about: 'several gateways on one store, one of them taken for dead by all others at once while it lives, or not',
   defaultRuns: 20,
-  async play(context: Context, account: Account) {
-    for (let run = 0; run < context.runs; run += 1) {
-      account.runs += 1
-      const random = context.random.fork()
-      await using folder = await recordingFolder()
+  play: (context: Context, account: Account) =>
+    eachRun(context, account, async (random, folder) => {
       const kept = new MemoryStore()
       const store = new FaultyStore(kept)
       store.fault = (operation) => {
@@ -51,7 +47,5 @@ export const racingGateways: Scenario = {
         if (alive && session.failure === undefined) await session.recorder.seal('client.left').catch(() => undefined)
       for (const session of others) await checkTape(session, kept, [folder.signer], account, ['VALID'])
       for (const session of victims) await checkTape(session, kept, [folder.signer], account)
-      context.progress(`run ${run + 1} of ${context.runs}`)
-    }
-  },
+    }),
 }

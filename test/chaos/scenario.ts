@@ -1,4 +1,5 @@
 import type { Random } from '../support/random.ts'
+import { type RecordingFolder, recordingFolder } from '../support/recording.ts'
 
 export interface Context {
   /** Of this scenario alone: the same seed draws the same. */
@@ -26,6 +27,20 @@ export class Account {
 
   violation(what: string): void {
     this.violations.push(what)
+  }
+}
+
+/** One after the other, each with a folder of its own and numbers of its own. */
+export async function eachRun(
+  { random, runs, progress }: Context,
+  account: Account,
+  play: (random: Random, folder: RecordingFolder) => Promise<void>,
+): Promise<void> {
+  for (let run = 0; run < runs; run += 1) {
+    account.runs += 1
+    await using folder = await recordingFolder()
+    await play(random.fork(), folder)
+    progress(`run ${run + 1} of ${runs}`)
   }
 }
 

@@ -3,9 +3,8 @@ import type { RecorderLimits } from '../../recorder/tape/limits.ts'
 import { DURABILITY_LEVELS } from '../../schemas/session.ts'
 import { type Fault, FaultyStore } from '../support/faulty-store.ts'
 import { MemoryStore } from '../support/memory-store.ts'
-import { recordingFolder } from '../support/recording.ts'
 import { checkTape, DrivenSession } from './recorded-sessions.ts'
-import type { Account, Context, Scenario } from './scenario.ts'
+import { type Account, type Context, eachRun, type Scenario } from './scenario.ts'
 
 const APPENDS = 120
 
@@ -23,11 +22,8 @@ function scenario(name: string, about: string, weather: Weather): Scenario {
   return { name, about, defaultRuns: 10, play: (context, account) => play(weather, context, account) }
 }
 
-async function play(weather: Weather, context: Context, account: Account): Promise<void> {
-  for (let run = 0; run < context.runs; run += 1) {
-    account.runs += 1
-    const random = context.random.fork()
-    await using folder = await recordingFolder()
+function play(weather: Weather, context: Context, account: Account): Promise<void> {
+  return eachRun(context, account, async (random, folder) => {
     const store = new FaultyStore(new MemoryStore())
     const limits = { chunkAgeMs: random.scale(2, 200), segmentBlocks: random.scale(5, 400), ...weather.limits }
     const room = await folder.room({ store, limits })
@@ -43,8 +39,7 @@ async function play(weather: Weather, context: Context, account: Account): Promi
     }
     await room.close().catch(() => undefined)
     for (const session of sessions) await checkTape(session, store, [folder.signer], account, weather.expected)
-    context.progress(`run ${run + 1} of ${context.runs}`)
-  }
+  })
 }
 
 export const answersLost = scenario('answers-lost', 'writes that fail: done, half done and not done', {
