@@ -19,6 +19,8 @@ export interface KubeconfigOptions {
   /** Where clients reach the listener, `https://host:port`. */
   readonly server?: string
   readonly keyFile?: string
+  /** Not a key: the token of `sallyport login`. */
+  readonly login?: true
   /** `v1`, or `v1beta1` for kubectl before 1.22. */
   readonly execApi: string
   /** How the plugin is called where kubectl runs. */
@@ -63,10 +65,7 @@ export async function kubeconfig(names: readonly string[], options: KubeconfigOp
           exec: {
             apiVersion: `${API}${options.execApi}`,
             command: options.command,
-            args: [
-              'kube-credential',
-              ...(options.keyFile === undefined ? [] : ['--key-file', resolve(cli.cwd, options.keyFile)]),
-            ],
+            args: pluginOf(options, cli),
             interactiveMode: 'Never',
             installHint: 'install sallyport, or name it by --command, and put your access key into SALLYPORT_KEY or a file',
           },
@@ -76,6 +75,11 @@ export async function kubeconfig(names: readonly string[], options: KubeconfigOp
   }
   cli.out(`${JSON.stringify(file, null, 2)}\n`)
   return EXIT.ok
+}
+
+function pluginOf({ login, keyFile }: KubeconfigOptions, cli: Cli): string[] {
+  if (login === true) return ['token', '--exec-credential']
+  return ['kube-credential', ...(keyFile === undefined ? [] : ['--key-file', resolve(cli.cwd, keyFile)])]
 }
 
 /** What kubectl asks for: the key it is to show, as an ExecCredential. */

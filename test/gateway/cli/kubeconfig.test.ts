@@ -33,12 +33,14 @@ test('kubectl reaches a target by the kubeconfig alone, its certificate verified
   assert.match(listed.stdout, /web +Pod/, listed.stderr)
 })
 
-test('what cannot be written is told', async () => {
+test('what cannot be written is told, and keys are not the only proof', async () => {
   await using gateway = await kubernetesGateway({ log: async () => undefined, upgrade: servePod })
   const world = { cwd: gateway.folder }
   assert.match((await runCli(['kubeconfig', 'other'], world)).err, /no kubernetes target "other"; known: cluster/)
   assert.match((await runCli(['kubeconfig', '--server', 'http://x'], world)).err, /over https only/)
   assert.match((await runCli(['kube-credential'], { ...world, env: {} })).err, /AUTH_REQUIRED/)
+  const { users } = JSON.parse((await runCli(['kubeconfig', '--login'], world)).out)
+  assert.deepEqual(users[0].user.exec.args, ['token', '--exec-credential'])
   const shown = await runCli(['kube-credential'], { ...world, env: { SALLYPORT_KEY: 'key' } })
   assert.equal(JSON.parse(shown.out).status.token, 'key')
 })
