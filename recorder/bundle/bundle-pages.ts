@@ -1,6 +1,7 @@
 import { BUNDLE_PATHS, type BundleManifest } from '../../schemas/bundle.ts'
 import { csvRecord } from '../../schemas/csv.ts'
 import { safeText } from '../../schemas/safe-text.ts'
+import { certification } from './certification.ts'
 import { CONTROLS } from './frameworks.ts'
 
 /** What the pages tell; all of it stands in the bundle's other files as well. */
@@ -20,6 +21,7 @@ export function writePages(facts: PageFacts): ReadonlyMap<string, string> {
   return new Map([
     ['README.txt', readme(facts)],
     ['controls/matrix.csv', matrix(facts)],
+    ['custody/certification.txt', certification(facts)],
     ['index.html', page(facts)],
   ])
 }
@@ -41,7 +43,8 @@ manifest.json           what is in here, with every file's SHA-256; signatures/ 
 ipe/                    is the population whole? counted four ways, and what is missing, by name
 populations/            every session, decision, approval, access, policy, finding of the period (CSV)
 controls/matrix.csv     which figures speak to which criterion; it never says that one is met
-custody/                who looked at recordings, exported, held or deleted them
+custody/                who looked at recordings, exported, held or deleted them; a certification to fill in (FRE 902(13), (14))
+reviews/                who used what, for a review of access to be written into
 sample/                 what was drawn, by a seed that draws it again, with proofs from the log
 tapes/                  the recordings of the sample, as they stand in the store
 log/                    the log's lines from the period to the watermark, and its signed checkpoint

@@ -22,6 +22,7 @@ import type { LedgerEntry } from '../ledger/ledger.ts'
 import type { Store } from '../store/store.ts'
 import { type GatewaySigner, keyIdOf } from '../tape/signer.ts'
 import { nodeTools } from '../tape/tools.ts'
+import { accessReview } from './access-review.ts'
 import { Batch } from './batch.ts'
 import { writePages } from './bundle-pages.ts'
 import { FIGURES } from './frameworks.ts'
@@ -148,6 +149,7 @@ class BundleMaker {
       await this.#table(table.file, tableHead(table), written(this.#entries(copied)))
     }
     const sampled = await this.#sample(copied, rows)
+    await this.#add('reviews/access-review.csv', accessReview(rows))
     const completeness = await this.#completeness(copied, gaps)
     const keys = this.#parts.trusted.filter(({ publicKey }) => copied.log.keyIds.has(keyIdOf(publicKey)))
     const keyLines = keys.map(({ gateway, publicKey }) => `${gateway} ${Buffer.from(publicKey).toString('base64')}\n`)

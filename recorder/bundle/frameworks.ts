@@ -7,6 +7,7 @@ const POLICIES = 'populations/policy-changes.csv'
 const FINDINGS = 'populations/findings.csv'
 const OPERATIONS = 'populations/operations.csv'
 const CUSTODY = 'custody/custody.csv'
+const REVIEW = 'reviews/access-review.csv'
 
 function figure(id: string, title: string, file: string, where: Figure['where'] = {}, sum?: string): Omit<Figure, 'value'> {
   return { id, title, file, where, ...(sum === undefined ? {} : { sum }) }
@@ -73,12 +74,20 @@ export const CONTROLS: Readonly<Record<Framework, readonly Control[]>> = {
       [...WHO, 'blocked', 'held'],
       decisions,
     ),
-    control('CC6.2', 'Is access authorised before it is used?', [...DECIDED, 'access-grants', 'keys-created'], APPROVALS, ACCESS),
+    control(
+      'CC6.2',
+      'Is access authorised before it is used?',
+      [...DECIDED, 'access-grants', 'keys-created'],
+      APPROVALS,
+      ACCESS,
+      REVIEW,
+    ),
     control(
       'CC6.3',
       'Is access removed when it is not needed any more?',
       ['access-ends', 'keys-revoked', 'identities-blocked'],
       ACCESS,
+      REVIEW,
     ),
     control(
       'CC6.6',
@@ -116,7 +125,13 @@ export const CONTROLS: Readonly<Record<Framework, readonly Control[]>> = {
   ],
   iso27001: [
     control('A.5.15', 'Access control', [...WHO, 'blocked', 'held'], sessions, decisions),
-    control('A.5.18', 'Access rights: given, reviewed, removed', ['access-grants', 'access-ends', 'keys-revoked'], ACCESS),
+    control(
+      'A.5.18',
+      'Access rights: given, reviewed, removed',
+      ['access-grants', 'access-ends', 'keys-revoked'],
+      ACCESS,
+      REVIEW,
+    ),
     control('A.5.28', 'Collection of evidence', ['exports', 'holds-set', 'views'], CUSTODY),
     control('A.5.33', 'Protection of records', [...COMPLETE, 'deletions'], sessions, CUSTODY),
     control('A.8.2', 'Privileged access rights', [...DECIDED, 'sessions-agent'], APPROVALS),

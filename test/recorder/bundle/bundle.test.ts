@@ -74,6 +74,18 @@ test('a bundle tells of every session of the period whatever became of it, and a
     ['sessions', 'tapes-whole', 'blocked', 'rows', 'approval-requests', 'views', 'deletions'].map(figure),
     [6, 4, 4, 24, 1, 1, 1],
   )
+  const [access, ...more] = await table(folder, 'reviews/access-review.csv')
+  assert.deepEqual(
+    [
+      more.length,
+      ...['identity', 'kind', 'target', 'sessions', 'rows', 'block', 'reviewer'].map((column) => access?.get(column)),
+    ],
+    [0, 'agent-7', 'agent', 'shop', '6', '24', '4', ''],
+  )
+  assert.match(
+    await readFile(join(folder, 'custody/certification.txt'), 'utf8'),
+    /: 6 sessions, of which 4 have a whole recording/,
+  )
   const custody = await readFile(join(folder, 'custody/custody.csv'), 'utf8')
   assert.match(custody, /,'=otto,key:k1,"a look, ""quoted""",/, 'a text that would be a formula is none')
 
