@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 
@@ -22,8 +24,11 @@ const known = names.filter((name) => !['main', 'support'].includes(name) && !nam
 const [name] = positionals
 const rounds = Number(values.rounds)
 
-if (values.help || name === undefined || !known.includes(name) || !Number.isInteger(rounds) || rounds < 1) {
-  const usage = `usage: npm run bench -- <${known.join(' | ')}> [--rounds N] [--only PART,...] [--json]\n\nSubjects are interleaved in one run; medians, as ratios to a reference measured beside them.\n`
+if (name === 'all' && !values.help && Number.isInteger(rounds) && rounds >= 1) {
+  const results = await all(values.only?.split(',') ?? known)
+  process.stdout.write(`${JSON.stringify(results, null, 2)}\n`)
+} else if (values.help || name === undefined || !known.includes(name) || !Number.isInteger(rounds) || rounds < 1) {
+  const usage = `usage: npm run bench -- <all | ${known.join(' | ')}> [--rounds N] [--only PART,...] [--json]\n\nSubjects are interleaved in one run; medians, as ratios to a reference measured beside them.\nall: one after the other, each in a process of its own; --only names some of them; one that fails has its last words, and the exit code is 1.\n`
   ;(values.help ? process.stdout : process.stderr).write(usage)
   process.exitCode = values.help ? 0 : 2
 } else {
@@ -35,4 +40,30 @@ if (values.help || name === undefined || !known.includes(name) || !Number.isInte
   })
   const text = values.json || benchmark.render === undefined ? JSON.stringify(result, null, 2) : benchmark.render(result)
   process.stdout.write(`${text}\n`)
+}
+
+/** Each in a process of its own, so that none runs on what another left behind. */
+async function all(chosen: readonly string[]): Promise<Record<string, unknown>> {
+  const results: Record<string, unknown> = {}
+  for (const each of chosen) {
+    process.stderr.write(`== ${each}\n`)
+    const child = spawn(process.execPath, [import.meta.filename, each, '--json', '--rounds', String(rounds)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const said = { out: '', err: '' }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said.out += text
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said.err = (said.err + text).slice(-2_000)
+      process.stderr.write(text)
+    })
+    const [code] = await once(child, 'close')
+    if (code === 0) results[each] = JSON.parse(said.out)
+    else {
+      results[each] = { failed: said.err.trim().split('\n').slice(-5) }
+      process.exitCode = 1
+    }
+  }
+  return results
 }
