@@ -47,6 +47,10 @@ export async function httpGateway(
     readonly log?: Log
     readonly credential?: string
     readonly tls?: 'required' | 'optional'
+    /** The listener's own, in place of one made at its start. */
+    readonly identity?: { readonly cert: string; readonly key: string }
+    /** A target that runs already, in place of one that `target` answers for. */
+    readonly at?: { readonly port: number; readonly tls: string }
     readonly onUpgrade?: (request: IncomingMessage, socket: Duplex) => void
   } = {},
 ): Promise<HttpGateway> {
@@ -58,6 +62,8 @@ export async function httpGateway(
   const config = join(folder, 'sallyport.yaml')
   const { port: originPort } = origin.address() as AddressInfo // it listens on TCP
   await writeFile(join(folder, 'policy.yaml'), options.policy ?? POLICY)
+  const { identity, at = { port: originPort, tls: '{ mode: off }' } } = options
+  for (const [name, text] of Object.entries(identity ?? {})) await writeFile(join(folder, `${name}.pem`), text, { mode: 0o600 })
   await writeFile(
     config,
     `
@@ -65,15 +71,15 @@ gateway: gw1
 dataDir: data
 policy: policy.yaml
 listeners:
-  http: { address: '127.0.0.1:0', tls: { mode: ${options.tls ?? 'optional'} } }
+  http: { address: '127.0.0.1:0', tls: { mode: ${options.tls ?? 'optional'}${identity === undefined ? '' : ', cert: cert.pem, key: key.pem'} } }
 targets:
   - name: shop
     protocol: http
     hosts: [shop.internal]
     host: 127.0.0.1
-    port: ${originPort}
+    port: ${at.port}
     groups: [agents]
-    tls: { mode: off }
+    tls: ${at.tls}
     credential: ${options.credential ?? '{ password: { env: UPSTREAM } }'}
 identities:
   - { subject: agent-7, kind: agent, groups: [agents], principal: ada, keys: [{ id: agent, sha256: ${hashAccessKey(keys.agent)} }] }

@@ -25,8 +25,9 @@ export class Reply {
   async begin(bytes: Uint8Array, streams: boolean): Promise<void> {
     const { status, headers } = parseResponse(bytes)
     const body = bytes.subarray(headSize(bytes))
-    const framing: [string, string][] = !streams && hasBody(status) ? [['content-length', String(body.length)]] : []
     const response = this.#response
+    const whole = !streams && hasBody(status) && response.req.method !== 'HEAD'
+    const framing: [string, string][] = whole ? [['content-length', String(body.length)]] : []
     if (response instanceof ServerResponse) {
       response.writeHead(status, [...headers, ...framing].flat())
       if (streams) response.flushHeaders()

@@ -8,7 +8,7 @@ import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, type 
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
-import { mediaOf, typeOf } from './media.ts'
+import { type Media, mediaOf, typeOf } from './media.ts'
 import { collect, decodedAnswer } from './read-body.ts'
 
 /** Bodies up to this size pass in one piece, with what was masked in them taking the room it needs. */
@@ -46,7 +46,7 @@ export async function* readResponse(
     fields,
   })
   if (method === 'HEAD' || status === 204 || status === 304) {
-    yield new HttpMessage(partsOf(0), encodeResponse(head))
+    yield new HttpMessage(partsOf(0), encodeResponse({ status, headers: [...headers, ...lengthOf(answer, { method, media })] }))
     return
   }
   const body = decodedAnswer(answer.body, headerOf(answer.headers, 'content-encoding'))
@@ -70,7 +70,10 @@ export async function* readResponse(
       `the answer is JSON of more than ${MAX_JSON_BYTES} bytes, too large to look for labels in`,
     )
   const parts = partsOf(undefined)
-  yield new HttpMessage(parts, encoded, { streams: true })
+  const length = lengthOf(answer, { method, media })
+  yield new HttpMessage(parts, length.length === 0 ? encoded : encodeResponse({ status, headers: [...headers, ...length] }), {
+    streams: true,
+  })
   const streamed = new StreamedBody({ media, fields })
   const { beginning, rest } = collected
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
@@ -78,6 +81,16 @@ export async function* readResponse(
   else yield* pieces(beginning, rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   const trailers = trailersOf(answer)
   if (trailers.length > 0) yield new TrailersMessage(parts, encodeTrailers(trailers))
+}
+
+/**
+ * How long the body is, where that is known beforehand: clients plan by it. What is streamed keeps its length, but for lines; what would come whole may be
+ * masked by something longer, so of a HEAD's only what is no text counts.
+ */
+function lengthOf({ headers }: Answer, { method, media }: { readonly method: string; readonly media: Media }): Headers {
+  const packed = !/^(identity)?$/i.test(headerOf(headers, 'content-encoding') ?? '')
+  const kept = method === 'HEAD' ? media === 'opaque' || media === 'unknown' : media !== 'events' && media !== 'live'
+  return packed || !kept ? [] : headers.filter(([name]) => name.toLowerCase() === 'content-length')
 }
 
 function trailersOf({ trailers }: Answer): Headers {
