@@ -54,12 +54,13 @@ test('a pattern of the policy masks its values by every road there is to a clien
   }
   assert.ok(masked >= 9, `${masked}`)
   assert.match(notices.join(), /MASKED:employee/)
-  const binary = await client.query({
+  const wanted: QueryConfig & { readonly binary: boolean } = {
     name: 'p',
     text: 'select badge, parts from staff where id = $1',
     values: [7],
     binary: true,
-  } as never)
+  }
+  const binary = await client.query(wanted)
   assert.doesNotMatch(JSON.stringify(binary.rows), PLANTED)
   await client.end()
   const psql = clientHere(t, 'psql')
