@@ -152,7 +152,13 @@ function spdyIn(carrier: Carrier): Remote {
 }
 
 function run(remote: Remote, query: URLSearchParams): void {
-  const asks = (name: string): boolean => /^(true|1)$/.test(query.get(name) ?? '')
+  // A kubelet is asked by other names than an API server.
+  const other = new Map([
+    ['stdin', 'input'],
+    ['stdout', 'output'],
+    ['stderr', 'error'],
+  ])
+  const asks = (name: string): boolean => [name, other.get(name) ?? name].some((each) => /^(true|1)$/.test(query.get(each) ?? ''))
   const words = query.getAll('command')
   const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
   // A terminal of its own, where one is asked for.

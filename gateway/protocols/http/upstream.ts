@@ -25,10 +25,13 @@ export class Upstream {
     this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.authority}`, {
       connections: MAX_CONNECTIONS,
       pipelining: 1,
+      // Offered, Go's servers would take it, and the pool gives no headers as they came then.
+      allowH2: false,
       headersTimeout: SILENCE_MS,
       bodyTimeout: SILENCE_MS,
       connect: guarded({
         timeout: CONNECT_MS,
+        allowH2: false,
         ...(tls.mode === 'off' ? {} : { rejectUnauthorized: tls.mode === 'verify' }),
         ...(tls.mode === 'verify' && tls.ca !== undefined ? { ca: tls.ca } : {}),
         ...(tls.mode === 'verify' && tls.serverName !== undefined ? { servername: tls.serverName } : {}),

@@ -53,6 +53,8 @@ function read(head: RequestHead, named: Fields): Reading {
           throw new ApplianceError('TARGET_REFUSED', `the target answers in ${type}, which cannot be looked into`)
         // One object a line, and the last may be long in coming.
         if (verb === 'watch' && media === 'json') return 'events'
+        // Whatever it calls itself: what turns out to be no JSON is masked whole.
+        if (fields.unreadable !== undefined && media !== 'events') return 'json'
         return resource === 'pods/log' && media === 'text' ? 'live' : media
       },
     },
