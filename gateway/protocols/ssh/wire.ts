@@ -14,8 +14,11 @@ const CONNECTION_FAILED = 255
 /** Different words about refused file operations on one channel. */
 const MAX_TOLD = 100
 
-/** To the end of the line, kill it, interrupt: a shell with a line editor, one without, and other programs know at least one of them. */
-const TAKE_BACK = Buffer.from([0x05, 0x15, 0x03])
+/**
+ * To the end of the line, and kill it: line editors and terminals know both. No interrupt: bash mixes what is typed within the next
+ * milliseconds into the line it was to drop, and runs that.
+ */
+const TAKE_BACK = Buffer.from([0x05, 0x15])
 
 const NO_BYTES = new Uint8Array()
 
