@@ -25,7 +25,13 @@ export interface PolicyContext {
 /** Adds every mistake the schema cannot see: what could never fire, never be decided, or never be enforced. */
 export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext): void {
   const file = yaml.value
-  const report: Report = (path, message, others) => yaml.mistake(path, message, others)
+  // What is wrong with several rules of a pack is said once, of the pack.
+  const said = new Set<string>()
+  const report: Report = (path, message, others) => {
+    const key = JSON.stringify([path, message])
+    if (!said.has(key)) yaml.mistake(path, message, others)
+    said.add(key)
+  }
   checkMasking(file, report)
   const lines = new Map<string, number>()
   if (file.rules === undefined && file.packs === undefined)
