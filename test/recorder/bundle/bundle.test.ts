@@ -153,8 +153,11 @@ test('two bundles of one watermark are the same bytes but for signatures/, in an
   assert.equal(second.sha256, first.sha256)
   const newest = await rig.make('newest.zip', {}, later)
   assert.notEqual(newest.sha256, first.sha256)
-  const other = await rig.make('seed.zip', { seed: 'seed-2' })
-  assert.notDeepEqual(other.sampled, first.sampled)
+  // One other seed may draw the same of so few; four do not.
+  const drawn = new Set<string>()
+  for (const seed of ['seed-2', 'seed-3', 'seed-4', 'seed-5'])
+    drawn.add(String((await rig.make(`${seed}.zip`, { seed })).sampled))
+  assert.notDeepEqual([...drawn], [String(first.sampled)])
 })
 
 test('what is missing, damaged or unknown to the log is listed by name; a hole is never a smaller number', async (t) => {
