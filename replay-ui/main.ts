@@ -6,14 +6,16 @@ import { failure, loading } from './elements/marks.ts'
 import { safeLine } from './elements/safe.ts'
 import './pages/approvals.ts'
 import './pages/bundles.ts'
+import './pages/findings.ts'
 import './pages/replay.ts'
+import './pages/search.ts'
 import './pages/sessions.ts'
 import './pages/sign-in.ts'
 import type { PickEvent } from './pages/approvals.ts'
 import type { ReplaySetting } from './pages/replay.ts'
 import type { FilterEvent } from './pages/sessions.ts'
 import type { SignedInEvent } from './pages/sign-in.ts'
-import { failedSignIn, linkOf, type Route, replayPath, routeOf, sessionsPath } from './router.ts'
+import { failedSignIn, linkOf, type Route, replayPath, routeOf, searchPath, sessionsPath } from './router.ts'
 import { applyTheme, nextTheme, storedTheme } from './theme.ts'
 
 applyTheme(storedTheme())
@@ -151,6 +153,8 @@ class SallyportApp extends LitElement {
   protected override updated(): void {
     const titles: Partial<Record<Route['page'], string>> = {
       sessions: 'Sessions · Sallyport',
+      search: 'Search · Sallyport',
+      findings: 'Findings · Sallyport',
       approvals: 'Approvals · Sallyport',
       bundles: 'Audit bundles · Sallyport',
     }
@@ -188,6 +192,8 @@ class SallyportApp extends LitElement {
         <a class="brand" href="/sessions"><span class="logo" aria-hidden="true"></span>Sallyport</a>
         <nav aria-label="Console">
           ${link('/sessions', 'Sessions', page === 'sessions' || page === 'replay')}
+          ${link('/search', 'Search', page === 'search')}
+          ${link('/findings', 'Findings', page === 'findings')}
           ${link('/approvals', 'Approvals', page === 'approvals', this.#waiting > 0 ? html`<span class="waiting" aria-label="${this.#waiting} waiting">${this.#waiting}</span>` : nothing)}
           ${this.#me?.roles.some((role) => role === 'auditor' || role === 'admin') === true ? link('/bundles', 'Bundles', page === 'bundles') : nothing}
         </nav>
@@ -212,6 +218,10 @@ class SallyportApp extends LitElement {
         return html`<replay-page .api=${this.#api} .setting=${SETTING} .session=${route.id} .place=${route.place}></replay-page>`
       case 'bundles':
         return html`<bundles-page .api=${this.#api}></bundles-page>`
+      case 'search':
+        return html`<search-page .api=${this.#api} .filter=${route.filter} @filter=${(event: FilterEvent) => this.#go(searchPath(event.filter))}></search-page>`
+      case 'findings':
+        return html`<findings-page .api=${this.#api} .live=${this.#live} .picked=${route.id}></findings-page>`
       case 'approvals':
         return html`<approvals-page .api=${this.#api} .live=${this.#live} .up=${this.#live.up} .picked=${route.id} @pick=${(event: PickEvent) => this.#go(`/approvals/${encodeURIComponent(event.approval)}`)}></approvals-page>`
       case 'unknown':

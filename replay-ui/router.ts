@@ -11,6 +11,8 @@ export type Route =
   | { readonly page: 'replay'; readonly id: string; readonly place?: FramePlace }
   | { readonly page: 'approvals'; readonly id?: string }
   | { readonly page: 'bundles' }
+  | { readonly page: 'search'; readonly filter: string }
+  | { readonly page: 'findings'; readonly id?: string }
   | { readonly page: 'unknown'; readonly path: string }
 
 /** What an address asks for; a one-time link is not a place (`linkOf`). */
@@ -25,6 +27,8 @@ export function routeOf(url: URL): Route {
       return { page: 'replay', id, ...(place === undefined ? {} : { place }) }
     }
     if (first === 'bundles' && second === undefined) return { page: 'bundles' }
+    if (first === 'search' && second === undefined) return { page: 'search', filter: url.searchParams.get('q') ?? '' }
+    if (first === 'findings') return { page: 'findings', ...(id === undefined ? {} : { id }) }
     if (first === 'approvals') return { page: 'approvals', ...(id === undefined ? {} : { id }) }
   }
   return { page: 'unknown', path: url.pathname }
@@ -44,6 +48,10 @@ export function replayPath(id: string, place?: FramePlace): string {
 
 export function sessionsPath(filter: string): string {
   return filter === '' ? '/sessions' : `/sessions?${new URLSearchParams({ q: filter }).toString()}`
+}
+
+export function searchPath(filter: string): string {
+  return filter === '' ? '/search' : `/search?${new URLSearchParams({ q: filter }).toString()}`
 }
 
 /** The token of a one-time link. */

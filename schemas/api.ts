@@ -4,7 +4,7 @@ import { Approval, ApprovalState } from './approval.ts'
 import { FRAMEWORKS } from './bundle.ts'
 import { ERROR_CODES } from './errors.ts'
 import { DispositionAsk, Finding, FindingQuery, FindingRow } from './findings.ts'
-import { SearchFacets, SearchHit, SearchQuery } from './search.ts'
+import { PullQuery, PullTotal, SearchFacets, SearchHit, SearchQuery } from './search.ts'
 import { PROTOCOL_NAMES } from './session.ts'
 
 // What the console and machines ask, and what they are answered; told in prose in docs/api.md. The OpenAPI document is made of this file.
@@ -178,6 +178,8 @@ export const SessionDetail = Type.Object({
   approvals: Type.Array(Type.String()),
   /** Characters of results and terminals that a search does not find: the catalog keeps so much of one session and no more. */
   unsearchedChars: Count,
+  /** What happened, in a few sentences made of the catalog's numbers: the same for the same tape. Statements in it are untrusted text. */
+  narrative: Type.Optional(Type.Array(Type.String())),
   /** What this reader may do with it. */
   may: Type.Object({ read: Type.Boolean(), kill: Type.Boolean() }),
 })
@@ -245,6 +247,10 @@ export const SearchPage = Type.Object({
   lag: CatalogLag,
 })
 export type SearchPage = Static<typeof SearchPage>
+
+/** Most rows first. */
+export const PullTotals = Type.Object({ pulls: Type.Array(PullTotal), lag: CatalogLag })
+export type PullTotals = Static<typeof PullTotals>
 
 /** The latest evidence first. `next` asks for the following page; null at the end. */
 export const FindingPage = Type.Object({ findings: Type.Array(FindingRow), next: orNull(Cursor), lag: CatalogLag })
@@ -523,6 +529,14 @@ export const ENDPOINTS = {
     access: 'viewer',
     query: StatementQuery,
     answer: StatementPage,
+  },
+  pulls: {
+    method: 'get',
+    path: '/pulls',
+    summary: 'Who took the most of what',
+    access: 'viewer',
+    query: PullQuery,
+    answer: PullTotals,
   },
   findings: {
     method: 'get',

@@ -50,6 +50,37 @@ export const SearchHit = Type.Object({
 })
 export type SearchHit = Static<typeof SearchHit>
 
+/** `*` stands for any characters. `since` and `until` by whole hours. */
+export const PullQuery = Type.Object(
+  {
+    table: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+    target: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+    identity: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+    since: Type.Optional(Type.String({ format: 'date-time' })),
+    until: Type.Optional(Type.String({ format: 'date-time' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20 })),
+  },
+  closed,
+)
+export type PullQuery = Static<typeof PullQuery>
+
+/** What an actor (a person with all that act for them) took of one object. */
+export const PullTotal = Type.Object({
+  family: Type.String(),
+  target: Type.String(),
+  object: Type.String(),
+  rows: Count,
+  /** Different ones, by their keys: exact up to 1,024, then within 3.2 %. */
+  keys: Count,
+  bytes: Count,
+  masked: Count,
+  statements: Count,
+  sessions: Count,
+  /** Rows of the largest statement. */
+  largest: Count,
+})
+export type PullTotal = Static<typeof PullTotal>
+
 const Facet = Type.Array(Type.Object({ value: Type.String(), count: Count }))
 /** Of the newest hits, at most `of`; most frequent first. */
 export const SearchFacets = Type.Object({

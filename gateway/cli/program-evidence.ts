@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander'
 import { DETECTOR_NAMES, DISPOSITIONS, type DispositionState, SEVERITIES } from '../../schemas/findings.ts'
+import type { ConsoleOptions } from './console-client.ts'
 import type { Cli } from './context.ts'
 import type { FindingsOptions } from './findings.ts'
+import type { PullsOptions } from './pulls.ts'
 import type { SearchOptions } from './search.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, whole } from './usage.ts'
 
@@ -34,7 +36,23 @@ Terms are joined by and; a minus in front means not:
     .option('--cursor <cursor>', 'the following page')
     .option('--facets', 'count by identity, target, place, verdict and table as well')
     .action(async (terms: string[], options: SearchOptions) => runs((await import('./search.ts')).search(terms, options, cli)))
+  asking(program, command, 'pulls', 'who took the most of what: rows, different rows, bytes, by person, target and table')
+    .option('--table <name>', 'only of these; * stands for any characters')
+    .option('--target <name>', 'only from these')
+    .option('--identity <subject>', 'only by these, or who acts for them')
+    .option('--since <time>', '7d, 24h, or a date')
+    .option('--until <time>', 'the same')
+    .action(async (options: PullsOptions) => runs((await import('./pulls.ts')).pulls(options, cli)))
   findings(program.command('findings').description('what detectors found, and what people made of it'), command, runs, cli)
+}
+
+/** Beside the list, which needs no console. */
+export function sessionCommands(sessions: Command, command: Make, runs: Runs, cli: Cli): void {
+  asking(sessions, command, 'show <session>', 'what happened in one, in a few sentences').action(
+    async (id: string, _own: object, self: Command) =>
+      // An option both commands know is the outer one's.
+      runs((await import('./sessions.ts')).showSession(id, self.optsWithGlobals<ConsoleOptions & { json?: true }>(), cli)),
+  )
 }
 
 function findings(group: Command, command: Make, runs: Runs, cli: Cli): void {

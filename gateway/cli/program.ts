@@ -8,7 +8,7 @@ import type { CheckOptions, ListOptions } from './ledger.ts'
 import type { MaskOptions } from './mask.ts'
 import type { DiffOptions, ExplainOptions } from './policy.ts'
 import { bundleCommands, exportCommand } from './program-bundle.ts'
-import { evidenceCommands } from './program-evidence.ts'
+import { evidenceCommands, sessionCommands } from './program-evidence.ts'
 import { identityCommands } from './program-identity.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
@@ -106,11 +106,11 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
       runs((await import('./verify.ts')).verify(path, options, cli)),
     )
 
-  command(program, 'sessions', 'list recorded sessions, newest first')
-    .option('--run <id>', 'only of this piece of work, whatever protocol, target and gateway')
-    .option('--trace <id>', 'only of this trace')
+  const sessions = command(program, 'sessions', 'list recorded sessions, newest first')
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
-    .action(async (options: SessionsOptions) => runs((await import('./sessions.ts')).sessions(options, cli)))
+    .action(async (options: Common) => runs((await import('./sessions.ts')).sessions(options, cli)))
+  sessionCommands(sessions, command, runs, cli)
+import { identityCommands } from './program-identity.ts'
 
   evidenceCommands(program, command, runs, cli)
   command(program, 'replay <session>', 'replay a session in the terminal')

@@ -1,4 +1,7 @@
 import { listSessions, type SessionListing } from '../../recorder/index.ts'
+import type { SessionDetail } from '../../schemas/api.ts'
+import { safeText } from '../../schemas/safe-text.ts'
+import { type ConsoleOptions, consoleClient } from './console-client.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 
@@ -36,6 +39,15 @@ function isOf({ header }: SessionListing, { run, trace }: SessionsOptions): bool
   const { identity, claims = {} } = header?.session ?? {}
   if (run !== undefined && (identity?.about?.['run'] ?? claims['run']) !== run) return false
   return trace === undefined || claims['trace'] === trace
+}
+
+/** What happened in one, as the running console tells it, and what it counts. */
+export async function showSession(id: string, options: ConsoleOptions & { readonly json?: true }, cli: Cli): Promise<number> {
+  const console = await consoleClient(options, cli)
+  const session = await console.ask<SessionDetail>(`/sessions/${encodeURIComponent(id)}`)
+  if (options.json) printJson(cli, session)
+  else for (const line of [`session ${session.id}`, ...(session.narrative ?? [])]) cli.out(`${safeText(line)}\n`)
+  return EXIT.ok
 }
 
 function rowOf({ id, header, state, frameCount, rowCount, summary }: SessionListing): string[] {

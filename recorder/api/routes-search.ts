@@ -1,10 +1,10 @@
-import { SearchQuery } from '../../schemas/search.ts'
+import { PullQuery, SearchQuery } from '../../schemas/search.ts'
 import { queryOf } from './check.ts'
 import type { Handlers } from './context.ts'
 import { note, purposeOf } from './notes.ts'
 import { hasRole } from './viewer.ts'
 
-export const searchRoutes: Handlers<'search'> = {
+export const searchRoutes: Handlers<'search' | 'pulls'> = {
   async search({ request, viewer }, { parts }) {
     const query = queryOf(request, SearchQuery)
     const purpose = purposeOf(request)
@@ -14,5 +14,14 @@ export const searchRoutes: Handlers<'search'> = {
     const seen = { type: 'evidence.search', what: 'search', query: { ...query }, found: hits.length, ...purpose } as const
     await note(parts, viewer.identity, seen)
     return { hits, next, facets, lag: parts.catalog.lag }
+  },
+
+  async pulls({ request, viewer }, { parts }) {
+    const query = queryOf(request, PullQuery)
+    const purpose = purposeOf(request)
+    const pulls = await parts.catalog.topPulls(query, viewer.scope)
+    const seen = { type: 'evidence.search', what: 'pulls', query: { ...query }, found: pulls.length, ...purpose } as const
+    await note(parts, viewer.identity, seen)
+    return { pulls, lag: parts.catalog.lag }
   },
 }

@@ -25,7 +25,8 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
       ...purposeOf(asked.request),
     })
     const may = { read: hasRole(asked.viewer, 'investigator'), kill: row.state === 'live' && mayKill(asked.viewer) }
-    return { ...row, may } satisfies SessionDetail
+    const narrative = [...(await context.parts.catalog.narrate(row))]
+    return { ...row, may, narrative } satisfies SessionDetail
   },
 
   async statements(asked, context) {

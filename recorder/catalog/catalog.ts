@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { CatalogLag, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
 import { ApplianceError, ERROR_CODES } from '../../schemas/errors.ts'
 import type { Finding, FindingQuery, FindingRow } from '../../schemas/findings.ts'
-import type { SearchQuery } from '../../schemas/search.ts'
+import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
 import type { Disposition } from '../findings/finding-rows.ts'
 import type { Explained } from '../findings/watch.ts'
 import type {
@@ -86,6 +86,16 @@ export class Catalog implements AsyncDisposable {
   /** Newest first. Rejects API_INVALID for what is no filter, and for a foreign cursor. */
   search(query: SearchQuery, seeker: Seeker): Promise<Found> {
     return this.#ask('search', query, seeker)
+  }
+
+  /** What happened in it, in a few sentences. */
+  narrate(session: CatalogSession): Promise<readonly string[]> {
+    return this.#ask('narrate', session)
+  }
+
+  /** Who took the most of what: most rows first. */
+  topPulls(query: PullQuery, scope: Scope): Promise<readonly PullTotal[]> {
+    return this.#ask('topPulls', query, scope)
   }
 
   /** The latest evidence first. */

@@ -1,6 +1,6 @@
 import type { CatalogLag, SessionProgress, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
 import type { Finding, FindingQuery, FindingRow, FindingsConfig } from '../../schemas/findings.ts'
-import type { SearchQuery } from '../../schemas/search.ts'
+import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { Disposition } from '../findings/finding-rows.ts'
 import type { Explained, FindingNews } from '../findings/watch.ts'
@@ -29,6 +29,8 @@ export interface Calls {
   sessions(query: SessionQuery, scope: Scope): { readonly sessions: readonly SessionRow[]; readonly next: string | null }
   session(id: string): CatalogSession | null
   statements(session: string, query: StatementQuery): Omit<StatementPage, 'lag'>
+  narrate(session: CatalogSession): readonly string[]
+  topPulls(query: PullQuery, scope: Scope): readonly PullTotal[]
   search(query: SearchQuery, seeker: Seeker): Found
   findings(query: FindingQuery, scope: Scope): { readonly findings: readonly FindingRow[]; readonly next: string | null }
   finding(id: string): Finding | null

@@ -8,9 +8,11 @@ import { openDatabase } from './database.ts'
 import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
+import { narrate } from './narrative.ts'
 import { findSession, findSessions, findStatements } from './queries.ts'
 import { search } from './search.ts'
 import { endSignIn, listSignIns, putSignIn } from './sign-in-rows.ts'
+import { topPulls } from './top-pulls.ts'
 import { yieldToOthers } from './yielding.ts'
 
 // The catalog's own thread: PostgreSQL and the reading of tapes keep it busy, and the gateway's event loop must not notice.
@@ -48,6 +50,8 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   sessions: (query, scope) => findSessions(database, query, scope),
   session: (id) => findSession(database, id),
   statements: (session, query) => findStatements(database, session, query),
+  narrate: (session) => narrate(database, session),
+  topPulls: (query, scope) => topPulls(database, query, scope),
   search: (query, seeker) => search(database, query, seeker, Date.now()),
   findings: (query, scope) => listFindings(database, query, scope),
   finding: async (id) => (await readFinding(database, id))?.finding ?? null,

@@ -64,7 +64,8 @@ export function weighed(
 
 function addendsOf(kind: DetectorKind, { value, threshold, target, object }: Draft, config: FindingsConfig): Finding['addends'] {
   const addends = [{ why: kind.title.toLowerCase(), weight: kind.weight }]
-  const times = threshold > 0 ? value / threshold : 1
+  // Of what counts from the first one on, how many there are says little.
+  const times = threshold > 1 ? value / threshold : 1
   if (times >= 1.5)
     addends.push({ why: `${times.toFixed(1)} times the threshold`, weight: rounded(Math.min(0.5, 0.15 * Math.log2(times))) })
   const listed = (config.tables ?? []).find((each) => each.target === target && each.table === object)

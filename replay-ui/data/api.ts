@@ -8,10 +8,15 @@ import type {
   BundleJob,
   BundleJobs,
   DecisionAsk,
+  FindingExplained,
+  FindingPage,
+  FindingView,
   Kill,
   KillAnswer,
   Me,
   ProblemDetails,
+  PullTotals,
+  SearchPage,
   ServerEvent,
   SessionDetail,
   SessionPage,
@@ -25,6 +30,8 @@ import type {
   Trust,
 } from '../../schemas/api.ts'
 import { API_BASE, CSRF_HEADER, PURPOSE_HEADER, SERVER_EVENT_NAMES } from '../../schemas/api-names.ts'
+import type { DispositionState, FindingQuery } from '../../schemas/findings.ts'
+import type { PullQuery, SearchQuery } from '../../schemas/search.ts'
 
 /** A line that was refused is tried again after this. */
 const REOPEN_MS = 5_000
@@ -79,6 +86,30 @@ export class Api {
 
   sessions(query: SessionQuery, signal?: AbortSignal): Promise<SessionPage> {
     return this.#json<SessionPage>('GET', `/sessions${queryText(query)}`, undefined, signal)
+  }
+
+  search(query: SearchQuery, signal?: AbortSignal): Promise<SearchPage> {
+    return this.#json<SearchPage>('GET', `/search${queryText(query)}`, undefined, signal)
+  }
+
+  pulls(query: PullQuery, signal?: AbortSignal): Promise<PullTotals> {
+    return this.#json<PullTotals>('GET', `/pulls${queryText(query)}`, undefined, signal)
+  }
+
+  findings(query: FindingQuery, signal?: AbortSignal): Promise<FindingPage> {
+    return this.#json<FindingPage>('GET', `/findings${queryText(query)}`, undefined, signal)
+  }
+
+  finding(id: string, signal?: AbortSignal): Promise<FindingView> {
+    return this.#json<FindingView>('GET', `/findings/${encodeURIComponent(id)}`, undefined, signal)
+  }
+
+  explainFinding(id: string, signal?: AbortSignal): Promise<FindingExplained> {
+    return this.#json<FindingExplained>('GET', `/findings/${encodeURIComponent(id)}/explain`, undefined, signal)
+  }
+
+  disposeFinding(id: string, ask: { readonly state: DispositionState; readonly reason: string }): Promise<FindingView> {
+    return this.#json<FindingView>('POST', `/findings/${encodeURIComponent(id)}/disposition`, ask)
   }
 
   session(id: string, signal?: AbortSignal): Promise<SessionDetail> {

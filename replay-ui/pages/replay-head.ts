@@ -44,6 +44,7 @@ export function headView(input: HeadInput): TemplateResult {
         <span>${dateText(detail.startedAt)}</span>
         ${tail === 'down' ? html`<span class="wrong" role="status">live updates interrupted, reconnecting …</span>` : nothing}
       </p>
+      ${detail.narrative === undefined ? nothing : html`<details class="narrative"><summary>What happened</summary><ul>${detail.narrative.map((one) => html`<li>${safe(one)}</li>`)}</ul></details>`}
     </div>
     <dl class="numbers">
       ${number('Rows', countText(detail.rows))}${number('Out', sizeText(detail.bytesOut))}${number('Masked', countText(detail.masked), detail.masked > 0 ? 'n-mask' : '')}${number('Length', timeText(detail.durationUs))}

@@ -3,12 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../../recorder/catalog/database.ts'
 import { findSessions, findStatements } from '../../recorder/catalog/queries.ts'
+import { search } from '../../recorder/catalog/search.ts'
+import { topPulls } from '../../recorder/catalog/top-pulls.ts'
+import { stitchedRows } from '../../recorder/findings/stitched.ts'
 import type { SessionQuery } from '../../schemas/api.ts'
+import { DETECTORS } from '../../schemas/findings.ts'
 import { rounded } from './support.ts'
 
 // What a list costs, and how that grows: `npm run bench -- catalog [--json]`.
 
-/** Two sizes in one run, so that growth is measured and nothing has to be believed about the next one. */
+/** `BENCH_CATALOG_URL` measures a server instead of files of its own: an empty database that is thrown away. Two sizes in one run, so that growth is measured and nothing has to be believed about the next one. */
 const SIZES = (process.env['BENCH_STATEMENTS'] ?? '75000,300000').split(',').map(Number)
 const STATEMENTS_PER_SESSION = 100
 /** One statement in so many has a word no other has. */
@@ -33,7 +37,8 @@ interface Times {
 
 export async function bench({ rounds, progress }: { rounds: number; progress: (line: string) => void }): Promise<object> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-bench-'))
-  const database = await openDatabase({ folder: join(folder, 'pg') }, progress)
+  const url = process.env['BENCH_CATALOG_URL']
+  const database = await openDatabase(url === undefined ? { folder: join(folder, 'pg') } : { url }, progress)
   try {
     const bySize: Record<number, { readonly fillS: number; readonly questions: Record<string, Times> }> = {}
     let have = 0
@@ -80,6 +85,22 @@ async function ask(database: Database, rounds: number): Promise<Record<string, T
     if (round === 0) took.clear()
     for (const [name, query] of Object.entries(QUESTIONS)) await timed(name, () => findSessions(database, query, null))
     await timed('newest 50 of one target', () => findSessions(database, { limit: 50 }, ['target-3']))
+    const everybody = { scope: null, results: true }
+    const find = (q: string): Promise<unknown> => search(database, { q }, everybody, Date.now())
+    await timed('search: rare text', () => find('"zebrafish 1"'))
+    await timed('search: newest 50 of a common text', () => find('customer'))
+    await timed('search: text nobody wrote', () => find('quagga'))
+    await timed('search: common text, one table, one actor', () => find('customer table:stock identity:agent-7'))
+    const month = { since: '2026-11-20T00:00:00Z', until: '2026-12-20T00:00:00Z' }
+    await timed('who took the most in a month', () => topPulls(database, month, null))
+    const from = new Date(Date.UTC(2026, 10, 23))
+    await timed('stitched pulls of a week', () =>
+      stitchedRows(
+        database,
+        { from, to: new Date(Date.UTC(2026, 10, 30)) },
+        { params: DETECTORS['stitched-rows'].params, config: {}, earlier: new Map() },
+      ),
+    )
     await timed('200 statements of a session', () => findStatements(database, idOf(7), { limit: 200 }))
   }
   return Object.fromEntries(
@@ -94,7 +115,7 @@ const idOf = (session: number): string => `20261120T105150Z-gw1-${String(session
 
 /** Sessions and statements as the catalog has them, made by the database itself: what is measured is the asking. */
 async function fill(database: Database, have: number, want: number): Promise<void> {
-  await database.exec('drop index catalog.statements_text')
+  await database.exec('drop index if exists catalog.statements_text')
   await database.query(
     `insert into catalog.sessions
       select '20261120T105150Z-gw1-' || lpad(s::text, 8, '0'), case when s % 500 = 0 then 'live' else 'sealed' end, 'gw1',
@@ -111,9 +132,18 @@ async function fill(database: Database, have: number, want: number): Promise<voi
         'SELECT ' || (array['id, name', 'count(*)', 'amount, city', 'email'])[1 + n % 4] || ' FROM '
           || (array['orders', 'customers', 'invoices', 'stock'])[1 + n % 4] || ' JOIN customer c USING (id) WHERE ref = '''
           || md5(n::text) || '''' || case when n % ${RARE_EVERY} = 0 then ' -- zebrafish ' || n / ${RARE_EVERY} else '' end,
-        false, n % $3 * 100000, 900, 11 + n % $3, n % 50, 900, n % 3, case when n % 70 = 0 then 'block' end, '{}', null, 'complete'
+        false, n % $3 * 100000, 900, 11 + n % $3, n % 50, 900, n % 3, case when n % 70 = 0 then 'block' end, '{}', null, 'complete',
+        array[(array['orders', 'customers', 'invoices', 'stock'])[1 + n % 4]], '{SELECT}', md5((n % 400)::text)
       from generate_series($1::int, $2::int) n`,
     [have, want - 1, STATEMENTS_PER_SESSION],
+  )
+  // What a session took of its four tables, in the hour it ran.
+  await database.query(
+    `insert into catalog.pulls
+      select '20261120T105150Z-gw1-' || lpad(s::text, 8, '0'), t, date_trunc('hour', timestamptz '2026-11-20' + s * interval '1 minute'),
+        'person-' || s % 300, 'agent-' || s % 40, 'target-' || s % 8, 'postgres', $3 / 4, s % 900, s % 900 * 50, 3, 40, 10, 110, 0
+      from generate_series($1::int, $2::int) s, unnest(array['orders', 'customers', 'invoices', 'stock']) t`,
+    [have / STATEMENTS_PER_SESSION, want / STATEMENTS_PER_SESSION - 1, STATEMENTS_PER_SESSION],
   )
   await database.exec('create index statements_text on catalog.statements using gin (text gin_trgm_ops); analyze')
 }

@@ -52,6 +52,6 @@ function keyColumn(names: readonly string[]): number | undefined {
 }
 
 function lineOf(cells: readonly Cell[]): string {
-  const line = cells.map(({ text }) => text ?? '').join('\t')
+  const line = cells.map(({ text }) => text ?? '').join(' | ')
   return line.slice(0, MAX_ROW_CHARS).replace(/[\r\n]/g, ' ')
 }

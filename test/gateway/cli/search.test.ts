@@ -36,6 +36,24 @@ test('the running console is searched as whoever shows a key, by one language, a
       ],
     )
   })
+  await t.test('what happened in a session is told in a few sentences, the same each time', async () => {
+    const cli = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
+    const url = ['--url', `http://127.0.0.1:${rig.server.port}`]
+    assert.equal(await run(['sessions', 'show', id, ...url], cli), 0, cli.text())
+    assert.equal(
+      cli.text(),
+      `session ${id}
+agent-7, for ada, was at shop (postgres) from 127.0.0.1:40000, and gave 2 commands.
+Nothing that has a name was touched.
+0 rows and 9 bytes left; nothing was masked.
+Refused: “DROP TABLE orders” by no-drop.
+It ended: the client left.
+`.replace('9 bytes', /\d+ bytes/.exec(cli.text())?.[0] ?? ''),
+    )
+    const again = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
+    assert.equal(await run(['sessions', 'show', id, '--json', ...url], again), 0)
+    assert.equal(JSON.parse(again.text()).narrative.length, 5)
+  })
   await t.test('the configuration names the console', async () => {
     const cli = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
     const config = join(rig.folder.path, 'sallyport.yaml')

@@ -66,6 +66,7 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   sessions: 'evidence.search',
   search: 'evidence.search',
   findings: 'evidence.search',
+  pulls: 'evidence.search',
   finding: 'evidence.view',
   explainFinding: 'evidence.view',
   disposeFinding: 'finding.dispose',

@@ -51,6 +51,16 @@ test('several small sessions are found together, judged, and explained to the sa
     )
     assert.deepEqual((await ivan.ask(`/findings?session=${sessions[0]}&detector=stitched-keys`)).json.findings, [finding])
   })
+  await t.test('who took the most of a table is one question', async () => {
+    const { pulls } = (await ivan.ask('/pulls?table=cust*&target=shop&since=2020-01-01T00:00:00Z')).json
+    const { bytes, ...total } = pulls[0]
+    assert.ok(bytes > 1_200 * 20)
+    assert.deepEqual(total, {
+      ...{ family: 'ada', target: 'shop', object: 'customers', rows: 1_200, keys: 900 },
+      ...{ masked: 0, statements: 4, sessions: 4, largest: 300 },
+    })
+    assert.deepEqual((await (await rig.as('otto')).ask('/pulls')).json.pulls, [])
+  })
   await t.test('the ledger is told once, before anybody is', async () => {
     const told = (): unknown[] => rig.notes.filter(({ type, finding: id }) => type === 'finding' && id === finding.id)
     assert.equal(told().length, 1)
@@ -76,6 +86,10 @@ test('several small sessions are found together, judged, and explained to the sa
       assert.equal(await run(['findings', ...args, '--url', `http://127.0.0.1:${rig.server.port}`], cli), 0, cli.text())
       return cli.text()
     }
+    const listed = { ...terminal(rig.folder), env: { SALLYPORT_KEY: keyOf('ivan') } }
+    const pulls = ['pulls', '--table', 'customers', '--since', '7d', '--url', `http://127.0.0.1:${rig.server.port}`]
+    assert.equal(await run(pulls, listed), 0, listed.text())
+    assert.match(listed.text(), /^ada +shop +customers +1200 +900 +\d+ +0 +4 +4 +300$/m)
     assert.match(await say('list'), new RegExp(`${finding.id} +high +benign +S2 stitched-keys +ada +shop`))
     const text = await say('explain', finding.id)
     assert.match(text, /again {6}the detector gives the same, to the last number/)

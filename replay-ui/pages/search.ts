@@ -1,0 +1,88 @@
+import { LitElement, type TemplateResult } from 'lit'
+import type { SearchFacets, SearchHit } from '../../schemas/search.ts'
+import type { Api } from '../data/api.ts'
+import { type SearchInput, view } from './search-view.ts'
+import { FilterEvent } from './sessions.ts'
+
+const PAGE_SIZE = 50
+
+/** Looks for words and terms in everything that is recorded; what is looked for stands in the address. */
+class SearchPage extends LitElement {
+  static override properties = { api: { attribute: false }, filter: { attribute: false } }
+  declare api: Api
+  declare filter: string
+  #hits: readonly SearchHit[] = []
+  #next: string | null = null
+  #facets: SearchFacets | null = null
+  #state: SearchInput['state'] = 'idle'
+  #problem = ''
+  #behind = 0
+  #asked = new AbortController()
+
+  constructor() {
+    super()
+    this.filter = ''
+  }
+
+  protected override createRenderRoot(): HTMLElement {
+    return this
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    this.#asked.abort()
+  }
+
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    if (!changed.has('filter')) return
+    this.#hits = []
+    this.#facets = null
+    if (this.filter === '') this.#state = 'idle'
+    else void this.#load()
+  }
+
+  protected override firstUpdated(): void {
+    if (this.filter === '') this.querySelector<HTMLInputElement>('input.filter')?.focus()
+  }
+
+  protected override render(): TemplateResult {
+    return view({
+      filter: this.filter,
+      hits: this.#hits,
+      more: this.#next !== null,
+      facets: this.#facets,
+      state: this.#state,
+      problem: this.#problem,
+      behind: this.#behind,
+      onFilter: (filter) => {
+        if (filter === this.filter) void this.#load()
+        else this.dispatchEvent(new FilterEvent(filter))
+      },
+      onMore: () => void this.#load(this.#next ?? undefined),
+      onRetry: () => void this.#load(),
+    })
+  }
+
+  async #load(cursor?: string): Promise<void> {
+    this.#asked.abort()
+    const asked = new AbortController()
+    this.#asked = asked
+    this.#state = 'loading'
+    try {
+      const first = { facets: 'true' } as const
+      const query = { q: this.filter, limit: PAGE_SIZE, ...(cursor === undefined ? first : { cursor }) }
+      const page = await this.api.search(query, asked.signal)
+      this.#hits = cursor === undefined ? page.hits : [...this.#hits, ...page.hits]
+      this.#next = page.next
+      this.#facets = page.facets ?? this.#facets
+      this.#behind = page.lag.state === 'following' ? 0 : page.lag.sessions
+      this.#state = 'here'
+    } catch (error) {
+      if (asked.signal.aborted) return
+      this.#state = 'failed'
+      this.#problem = error instanceof Error ? error.message : String(error)
+    }
+    this.requestUpdate()
+  }
+}
+customElements.define('search-page', SearchPage)
