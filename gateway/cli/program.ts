@@ -107,10 +107,11 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     )
 
   const sessions = command(program, 'sessions', 'list recorded sessions, newest first')
+    .option('--run <id>', 'only of this piece of work, whatever protocol, target and gateway')
+    .option('--trace <id>', 'only of this trace')
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
-    .action(async (options: Common) => runs((await import('./sessions.ts')).sessions(options, cli)))
+    .action(async (options: SessionsOptions) => runs((await import('./sessions.ts')).sessions(options, cli)))
   sessionCommands(sessions, command, runs, cli)
-import { identityCommands } from './program-identity.ts'
 
   evidenceCommands(program, command, runs, cli)
   command(program, 'replay <session>', 'replay a session in the terminal')
