@@ -44,7 +44,7 @@ const wrong = values.only.some((name) => !SCENARIOS.some((one) => one.name === n
 
 if (values.help || wrong || !Number.isInteger(seed) || (runs !== undefined && !(Number.isInteger(runs) && runs > 0))) {
   const list = SCENARIOS.map(({ name, about, defaultRuns }) => `  ${name.padEnd(20)} ${about} (${defaultRuns} runs)\n`).join('')
-  const usage = `usage: npm run chaos -- [--json] [--runs N] [--only name]... [--seed S]\n\n${list}\nThe same seed plays the same. Exit code 1 where a delivered frame is missing, twice or altered.\n`
+  const usage = `usage: npm run chaos -- [--json] [--runs N] [--only name]... [--seed S]\n\n${list}\nAll of it takes up to an hour, --runs 2 some minutes. The same seed plays the same. Exit code 1 where a delivered frame is missing, twice or altered.\n`
   ;(values.help ? process.stdout : process.stderr).write(usage)
   process.exitCode = values.help ? 0 : 2
 } else {
