@@ -17,7 +17,12 @@ const SIZES = (process.env['BENCH_STATEMENTS'] ?? '75000,300000').split(',').map
 const STATEMENTS_PER_SESSION = 100
 /** One statement in so many has a word no other has. */
 const RARE_EVERY = 25_000
-const GOALS_AT_10_MILLION = { 'rare text': 10, 'newest 50': 50 } as const
+const GOALS_AT_10_MILLION = {
+  'rare text': 10,
+  'newest 50': 50,
+  'who took the most in a month': 200,
+  'stitched pulls of a week': 2_000,
+} as const
 
 const QUESTIONS: Readonly<Record<string, SessionQuery>> = {
   'newest 50': { limit: 50 },
