@@ -74,7 +74,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/ledger/presence.ts': 'orphan-watch.test.ts: who speaks, stops and falls silent',
   'recorder/tape/backlog.ts': 'session-recorder.test.ts: no more than the budget is released',
   'recorder/tape/chunk.ts': 'attacks.test.ts: its chunks, and forged ones beside them, are verified',
-  'recorder/tape/codec.ts': 'session-recorder.test.ts and attacks.test.ts: stored, compressed and damaged chunks',
   'recorder/tape/fence.ts': 'recover-orphans.test.ts: a recorder that lives after all',
   'recorder/tape/lease.ts': 'recover-orphans.test.ts: a gateway that was not heard of',
   'recorder/tape/keys.ts': 'attacks.test.ts: signatures right, wrong and by other keys',

@@ -13,6 +13,7 @@ import {
 import { ApplianceError } from '../../schemas/errors.ts'
 import { GZIP_HEADER_SIZE, GZIP_TRAILER_SIZE, isPlainGzip } from '../../schemas/gzip.ts'
 import { type Codec, MAX_CHUNK_RAW_SIZE, MAX_RECORD_SIZE } from '../../schemas/tape.ts'
+import { zstdFrameSize } from './zstd-frame.ts'
 
 const gzipAsync = promisify(gzip)
 
@@ -27,8 +28,17 @@ const SYNC_SIZE = 16 << 10
 /** Compresses off the loop; falls back to `store` where it gains nothing. */
 export async function compress(raw: Uint8Array, codec: Codec): Promise<{ readonly codec: Codec; readonly stored: Uint8Array }> {
   if (codec === 'store' || raw.length < WORTH_COMPRESSING) return { codec: 'store', stored: raw }
-  const stored = codec === 'zstd' ? await zstd(raw) : await gzipAsync(raw, { level: GZIP_LEVEL })
+  const stored = codec === 'zstd' ? theFrame(await zstd(raw)) : await gzipAsync(raw, { level: GZIP_LEVEL })
   return stored.length < raw.length ? { codec, stored } : { codec: 'store', stored: raw }
+}
+
+/**
+ * Without what may stand behind it: where a frame ends just where an output block does, Node cannot know that it has ended, asks for more
+ * and gets a frame of nothing, with which no verifier would take the chunk.
+ */
+function theFrame(stored: Uint8Array): Uint8Array {
+  const size = zstdFrameSize(stored)
+  return size === stored.length ? stored : stored.subarray(0, size)
 }
 
 function zstd(raw: Uint8Array): Uint8Array | Promise<Uint8Array> {
