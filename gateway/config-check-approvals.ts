@@ -99,7 +99,8 @@ export function notifySecrets({ notify = [] }: Config): readonly { readonly at: 
   })
 }
 
-function isSafe(text: string): boolean {
+/** Whether what is sent there is readable on its way by nobody else. */
+export function isSafe(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname } = new URL(text)
   return protocol === 'https:' || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)

@@ -6,6 +6,7 @@ import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { attesterProblems } from './attesters.ts'
 import { approvalProblems, notifySecrets } from './config-check-approvals.ts'
 import { issuerProblems, signInSecrets } from './config-check-identity.ts'
+import { siemProblems, siemSecrets } from './config-check-siem.ts'
 import { sshProblems } from './config-check-ssh.ts'
 import { readSecret } from './credentials/upstream.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
@@ -53,6 +54,7 @@ export async function problemsOf(
       ? [{ at: ['catalog'], message: 'only the console asks the catalog, and there is none', others: [['console']] }]
       : []),
     ...approvalProblems(config, knownGroups(config)),
+    ...siemProblems(config),
     ...duplicates(
       config.targets.map(({ name }) => name),
       'targets',
@@ -321,9 +323,12 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
   for (const { at, source } of signInSecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
   const catalogUrl = config.catalog?.url
   if (catalogUrl !== undefined) checks.push({ at: ['catalog', 'url'], work: readSecret(catalogUrl, from, env) })
-  for (const { at, source } of notifySecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
+  for (const { at, source } of [...notifySecrets(config), ...siemSecrets(config)])
+    checks.push({ at, work: readSecret(source, from, env) })
   for (const [index, path] of (config.listeners.ssh?.hostKeys ?? []).entries())
     file(['listeners', 'ssh', 'hostKeys', index], path)
+  for (const [index, each] of (config.siem ?? []).entries())
+    if ('syslog' in each) file(['siem', index, 'syslog', 'tls', 'ca'], each.syslog.tls?.ca)
   file(['console', 'tls', 'cert'], config.console?.tls?.cert)
   file(['console', 'tls', 'key'], config.console?.tls?.key)
   for (const [index, { credential, tls }] of config.targets.entries()) {

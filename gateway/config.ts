@@ -13,6 +13,7 @@ import {
 } from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import type { JwtIssuer, SignInConfig } from '../schemas/config-identity.ts'
+import type { SiemConfig } from '../schemas/config-siem.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { FindingsConfig } from '../schemas/findings.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
@@ -99,6 +100,8 @@ export interface Settings {
   readonly monitoring?: { readonly host: string; readonly port: number }
   readonly findings: FindingsConfig
   readonly notify: NotifyConfig
+  /** Where the ledger is told as it grows. */
+  readonly siem: SiemConfig
   /** Groups whose people may approve alone. */
   readonly breakGlass: readonly string[]
   /** Makes paths that the file names absolute. */
@@ -202,6 +205,7 @@ function settingsOf(
     jwt: jwtOf(config, from),
     limits: { ...DEFAULT_LIMITS, ...config.limits },
     notify: config.notify ?? [],
+    siem: config.siem ?? [],
     breakGlass: config.approvals?.breakGlass ?? [],
     catalog: config.catalog ?? {},
     findings: config.findings ?? {},

@@ -141,6 +141,22 @@ export class Log {
     this.#logger.warn({ ...facts, ...why }, facts.final ? 'a channel was not told of a request' : 'a channel is told again later')
   }
 
+  /** Never an address; it is sent again until it is taken. */
+  siemFailed(facts: { readonly sink: string; readonly lagSeconds: number; readonly retryMs: number }, error: unknown): void {
+    this.#count('siem_deliveries_failed', { sink: facts.sink })
+    const why = error instanceof DeliveryError ? { why: error.message } : errorFacts(error)
+    this.#logger.warn(
+      { ...facts, lagSeconds: Math.round(facts.lagSeconds), ...why },
+      'a SIEM was not told yet; it is tried again',
+    )
+  }
+
+  /** The receiver took a batch and threw some of it away; its protocol forbids to send that again. */
+  siemRejected(sink: string, count: number): void {
+    this.#count('siem_entries_rejected', { sink }, count)
+    this.#logger.error({ sink, count }, 'a SIEM has thrown away entries that it was told')
+  }
+
   copied(session: string, bytes: number): void {
     this.#count('copies_made')
     this.#logger.info({ session, bytes }, 'copied to the evidence container')

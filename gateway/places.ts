@@ -13,6 +13,8 @@ export interface Places {
   readonly budgets: string
   /** What was told of approvals to which channel. */
   readonly notified: string
+  /** How far the ledger was told to which sink. */
+  readonly siem: string
   /** Sessions somebody wants ended that another gateway on this folder has. */
   readonly kills: string
   /** One-time sign-in links of the console. */
@@ -39,6 +41,7 @@ export function placesIn(dataDir: string): Places {
     policy: join(dataDir, 'policy'),
     budgets: join(dataDir, 'desk', 'budgets'),
     notified: join(dataDir, 'desk', 'notified'),
+    siem: join(dataDir, 'desk', 'siem'),
     kills: join(dataDir, 'desk', 'kills'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),

@@ -17,6 +17,7 @@ import {
   VaultName,
   VaultUrl,
 } from './config-parts.ts'
+import { SiemConfig } from './config-siem.ts'
 import { PublicKey, SshListener } from './config-ssh.ts'
 import { type FindingsConfig, FindingsConfig as FindingsConfigSchema } from './findings.ts'
 import { DURABILITY_LEVELS, type Durability, PROTOCOL_NAMES } from './session.ts'
@@ -307,6 +308,7 @@ export const Config = Type.Object(
     findings: Type.Optional(FindingsConfigSchema),
     approvals: Type.Optional(ApprovalsConfig),
     notify: Type.Optional(NotifyConfig),
+    siem: Type.Optional(SiemConfig),
   },
   closed,
 )

@@ -9,6 +9,7 @@ import { type Measured, openMonitoring } from '../monitoring/server.ts'
 import { openNotifier } from '../notify.ts'
 import { placesIn } from '../places.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
+import { openSiem } from '../siem/siem.ts'
 import { openSealer, recoverTapes } from '../tape-room.ts'
 import { CANCEL_TIMEOUT_MS, WORKER_ENV, Workers } from '../workers.ts'
 import { Questions, type WorkerMessage, workerMessage } from '../workers-messages.ts'
@@ -54,6 +55,7 @@ export async function serve(options: { readonly config?: string; readonly worker
       const kill = kills.kill.bind(kills)
       await using console = await openConsole(settings, { log, env: cli.env, kill })
       await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url })
+      await using _siem = await openSiem(settings, { log, env: cli.env, metrics: own.metrics })
       await workers.finished
     } catch (error) {
       await workers.stop('the console could not be opened')
@@ -69,6 +71,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     const kill = kills.kill.bind(kills)
     const console = running.use(await openConsole(settings, { log, env: cli.env, kill }))
     running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url }))
+    running.use(await openSiem(settings, { log, env: cli.env, metrics: own.metrics }))
   } catch (error) {
     await service.stop('the console could not be opened')
     throw error

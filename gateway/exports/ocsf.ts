@@ -3,7 +3,7 @@ import type { Act } from '../../schemas/verdict.ts'
 
 // Statements as events of OCSF 1.8 (https://schema.ocsf.io/1.8.0): Datastore Activity, API Activity, Process Activity.
 
-const OCSF_VERSION = '1.8.0'
+export const OCSF_VERSION = '1.8.0'
 
 const CLASSES = {
   postgres: { class_uid: 6005, class_name: 'Datastore Activity', category_uid: 6, category_name: 'Application Activity' },

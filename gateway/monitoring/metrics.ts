@@ -19,6 +19,9 @@ const COUNTED = {
   copies_made: { help: 'Tapes copied to the evidence container', labels: [] },
   copies_failed: { help: 'Copies that failed and are tried again', labels: [] },
   ledger_problems: { help: 'Checkpoints not made or not attested', labels: [] },
+  siem_entries_told: { help: 'Entries of the ledger that a SIEM has taken', labels: ['sink'] },
+  siem_deliveries_failed: { help: 'Batches that a SIEM did not take and is sent again', labels: ['sink'] },
+  siem_entries_rejected: { help: 'Entries of the ledger that a SIEM has thrown away', labels: ['sink'] },
   workers_died: { help: 'Workers that died and were started again', labels: [] },
   policies_activated: { help: 'Policies that came into force', labels: [] },
 } as const satisfies Readonly<Record<string, { readonly help: string; readonly labels: readonly string[] }>>
@@ -55,28 +58,36 @@ export class Metrics {
 
   /** From here on what `read` says is told too. */
   read({ sessions, traffic }: Read): void {
-    const gauge = (name: string, help: string, labelNames: readonly string[], collect: (set: Gauge['set']) => void): void => {
-      const made: Gauge = new Gauge({
-        name: `sallyport_${name}`,
-        help,
-        labelNames: [...labelNames],
-        registers: [this.#registry],
-        collect() {
-          made.reset()
-          collect(made.set.bind(made))
-        },
-      })
-    }
-    gauge('sessions_open', 'Open sessions', ['protocol'], (set) => {
+    this.#gauge('sessions_open', 'Open sessions', ['protocol'], (set) => {
       for (const [protocol, count] of sessions()) set({ protocol }, count)
     })
-    gauge('messages_total', 'Messages recorded and judged', ['protocol', 'verdict'], (set) => {
+    this.#gauge('messages_total', 'Messages recorded and judged', ['protocol', 'verdict'], (set) => {
       for (const [protocol, { messages }] of traffic.byProtocol)
         for (const [verdict, count] of Object.entries(messages)) set({ protocol, verdict }, count)
     })
-    gauge('recorded_bytes_total', 'Bytes of recorded bodies', ['protocol', 'direction'], (set) => {
+    this.#gauge('recorded_bytes_total', 'Bytes of recorded bodies', ['protocol', 'direction'], (set) => {
       for (const [protocol, { bytes }] of traffic.byProtocol)
         for (const [direction, count] of Object.entries(bytes)) set({ protocol, direction }, count)
+    })
+  }
+
+  /** Age of the oldest entry of the ledger that a SIEM has not got, by sink. */
+  readLags(lags: () => ReadonlyMap<string, number>): void {
+    this.#gauge('siem_lag_seconds', 'Age of the oldest entry of the ledger that a SIEM has not got', ['sink'], (set) => {
+      for (const [sink, seconds] of lags()) set({ sink }, seconds)
+    })
+  }
+
+  #gauge(name: string, help: string, labelNames: readonly string[], collect: (set: Gauge['set']) => void): void {
+    const made: Gauge = new Gauge({
+      name: `sallyport_${name}`,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+      collect() {
+        made.reset()
+        collect(made.set.bind(made))
+      },
     })
   }
 

@@ -1,0 +1,34 @@
+import type { Config } from '../schemas/config.ts'
+import type { SecretSource } from '../schemas/config-parts.ts'
+import type { Problem } from './config-check.ts'
+import { isSafe } from './config-check-approvals.ts'
+
+/** What in a well-formed `siem` could not be done as it stands. */
+export function siemProblems({ siem = [] }: Config): Problem[] {
+  return siem.flatMap((each, index) => {
+    const problems: Problem[] = []
+    if (siem.findIndex(({ name }) => name === each.name) < index)
+      problems.push({ at: ['siem', index, 'name'], message: `${each.name} stands here twice` })
+    const [kind, url] =
+      'webhook' in each ? ['webhook', each.webhook.url] : 'otlp' in each ? ['otlp', each.otlp.url] : ['', undefined]
+    if (typeof url === 'string' && !isSafe(url))
+      problems.push({ at: ['siem', index, kind, 'url'], message: 'entries would go in clear: https, or a loopback address' })
+    return problems
+  })
+}
+
+/** Every secret that the sinks need, and where it is named. */
+export function siemSecrets({ siem = [] }: Config): readonly { readonly at: Problem['at']; readonly source: SecretSource }[] {
+  return siem.flatMap((each, index) => {
+    if ('otlp' in each) {
+      const { authorization } = each.otlp
+      return authorization === undefined ? [] : [{ at: ['siem', index, 'otlp', 'authorization'], source: authorization }]
+    }
+    if (!('webhook' in each)) return []
+    const { url, secret } = each.webhook
+    return [
+      { at: ['siem', index, 'webhook', 'secret'], source: secret },
+      ...(typeof url === 'string' ? [] : [{ at: ['siem', index, 'webhook', 'url'], source: url }]),
+    ]
+  })
+}

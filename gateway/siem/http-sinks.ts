@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import packageJson from '../../package.json' with { type: 'json' }
+import { post } from '../../recorder/notify/post.ts'
+import { signatureOf } from '../../recorder/notify/webhook.ts'
+import { ocsfOfEntry, severityOf, type ToldEntry } from '../exports/ocsf-entry.ts'
+import type { Sink } from './stream.ts'
+
+/** Arrays of OCSF events, signed as Standard Webhooks 1.0 says; the same batch has the same `webhook-id`. */
+export function webhookSink(name: string, { url, secret }: { readonly url: string; readonly secret: string }): Sink {
+  return {
+    name,
+    async send(batch, signal) {
+      const body = JSON.stringify(batch.map((told) => ocsfOfEntry(told, packageJson.version)))
+      const id = `siem-${createHash('sha256').update(body).digest('hex').slice(0, 32)}`
+      const seconds = Math.floor(Date.now() / 1_000)
+      const headers = {
+        'content-type': 'application/json; charset=utf-8',
+        'webhook-id': id,
+        'webhook-timestamp': String(seconds),
+        'webhook-signature': signatureOf(secret, id, seconds, body),
+      }
+      await post(url, { headers, body, signal })
+    },
+  }
+}
+
+interface OtlpPlace {
+  readonly url: string
+  readonly authorization: string | undefined
+  readonly gateway: string
+  /** Records that the receiver took and threw away: OTLP forbids to send them again. */
+  onRejected(count: number): void
+}
+
+/** Severity numbers of OpenTelemetry by those of OCSF: INFO, INFO, INFO2, WARN, ERROR, FATAL. */
+const OTLP_SEVERITY = [9, 9, 10, 13, 17, 21] as const
+
+/** OTLP logs over HTTP in JSON; the body of a record is the OCSF event as text. */
+export function otlpSink(name: string, { url, authorization, gateway, onRejected }: OtlpPlace): Sink {
+  const resource = { attributes: [attribute('service.name', 'sallyport'), attribute('service.instance.id', gateway)] }
+  return {
+    name,
+    async send(batch, signal) {
+      const scopeLogs = [{ scope: { name: 'sallyport.ledger', version: packageJson.version }, logRecords: batch.map(recordOf) }]
+      const headers = { 'content-type': 'application/json', ...(authorization === undefined ? {} : { authorization }) }
+      const answer = await post(url, { headers, body: JSON.stringify({ resourceLogs: [{ resource, scopeLogs }] }), signal })
+      const rejected = rejectedOf(answer)
+      if (rejected > 0) onRejected(rejected)
+    },
+  }
+}
+
+function recordOf(told: ToldEntry): unknown {
+  const { uid, index, signed, statement } = told
+  const severityNumber = OTLP_SEVERITY[severityOf(told)]
+  const attributes = [attribute('log.record.uid', uid), attribute('sallyport.index', String(index))]
+  if (!signed) attributes.push(attribute('sallyport.signed', 'false'))
+  return {
+    timeUnixNano: `${Date.parse(statement.at)}000000`,
+    severityNumber,
+    eventName: statement.type,
+    body: { stringValue: JSON.stringify(ocsfOfEntry(told, packageJson.version)) },
+    attributes,
+  }
+}
+
+function attribute(key: string, stringValue: string): { readonly key: string; readonly value: unknown } {
+  return { key, value: { stringValue } }
+}
+
+/** Of a partial success; an answer that is none of OTLP's says nothing about records. */
+function rejectedOf(answer: string): number {
+  try {
+    const value: unknown = JSON.parse(answer)
+    if (typeof value !== 'object' || value === null || !('partialSuccess' in value)) return 0
+    const { partialSuccess } = value
+    if (typeof partialSuccess !== 'object' || partialSuccess === null || !('rejectedLogRecords' in partialSuccess)) return 0
+    return Number(partialSuccess.rejectedLogRecords) || 0
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { isErrno } from '../../recorder/desk/exclusive-file.ts'
+import { isSignedBy } from '../../recorder/ledger/entry-signer.ts'
+import { DeliveryError } from '../../recorder/notify/post.ts'
+import { parseLine } from '../../schemas/verify/ledger-line.ts'
+import { Sequence } from '../../schemas/verify/sequence.ts'
+import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
+import type { ToldEntry } from '../exports/ocsf-entry.ts'
+
+/** Between two looks at the ledger; a store is paid for by the request. */
+const LOOK_EVERY_MS = 5_000
+const FIRST_RETRY_MS = 1_000
+const LAST_RETRY_MS = 60_000
+/** Of one batch: what receivers take by default. An entry has at most 64 KiB. */
+const MAX_BATCH_ENTRIES = 100
+const MAX_BATCH_SIZE = 256 << 10
+
+/** Where entries are told. */
+export interface Sink {
+  readonly name: string
+  /** Resolves once they have arrived. Rejects DeliveryError; then the same are sent again, in the same order. */
+  send(batch: readonly ToldEntry[], signal: AbortSignal): Promise<void>
+}
+
+export interface StreamParts {
+  readonly source: ObjectSource
+  /** Asked again at each look: a writer may have come with a key of its own. */
+  readonly trusted: () => Promise<readonly GatewayKey[]>
+  readonly sink: Sink
+  /** Where it is kept how far the sink was told. */
+  readonly folder: string
+  onTold(count: number): void
+  onFailed(error: unknown, facts: { readonly lagSeconds: number; readonly retryMs: number }): void
+  readonly lookEveryMs?: number
+  readonly firstRetryMs?: number
+}
+
+const Cursor = Type.Object({
+  object: Type.Integer({ minimum: 0 }),
+  offset: Type.Integer({ minimum: 0 }),
+  /** Of the next line. */
+  index: Type.Integer({ minimum: 0 }),
+})
+type Cursor = Static<typeof Cursor>
+const checker = Compile(Cursor)
+
+/**
+ * Tells one sink every entry of the ledger, in order and at least once, from where it was left; all but `gateway.interim`, which says every ten
+ * seconds that nothing happened. What the sink does not take is sent again until it does: nothing is given up or passed over. The gate
+ * knows nothing of it and waits for none of it; nothing but one batch is held in memory.
+ */
+export class SiemStream implements AsyncDisposable {
+  readonly #parts: StreamParts
+  readonly #stop = new AbortController()
+  readonly #running: Promise<void>
+  #cursor: Cursor
+  /** When the oldest entry was written that the sink has not got, ms. */
+  #oldest: number | undefined
+
+  private constructor(parts: StreamParts, cursor: Cursor) {
+    this.#parts = parts
+    this.#cursor = cursor
+    this.#running = this.#run()
+  }
+
+  static async open(parts: StreamParts): Promise<SiemStream> {
+    await mkdir(parts.folder, { recursive: true, mode: 0o700 })
+    return new SiemStream(parts, await readCursor(fileOf(parts)))
+  }
+
+  /** Age of the oldest entry that the sink has not got; 0 where it has all. */
+  get lagSeconds(): number {
+    return this.#oldest === undefined ? 0 : Math.max(0, (Date.now() - this.#oldest) / 1_000)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    const { onFailed, lookEveryMs = LOOK_EVERY_MS } = this.#parts
+    while (!signal.aborted) {
+      try {
+        await this.#look(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        onFailed(error, { lagSeconds: this.lagSeconds, retryMs: lookEveryMs })
+      }
+      await pause(lookEveryMs, signal)
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { source, trusted } = this.#parts
+    const keys = await trusted()
+    const sequence = new Sequence()
+    sequence.object = this.#cursor.object
+    sequence.offset = this.#cursor.offset
+    let next = this.#cursor
+    let batch: ToldEntry[] = []
+    let size = 0
+    for await (const { bytes, object, offset } of sequence.read(source, signal)) {
+      const { index } = next
+      next = { object, offset: offset + bytes.length + 1, index: index + 1 }
+      const entry = parseLine(bytes)
+      if (entry === undefined || entry.statement.type === 'gateway.interim') continue
+      const uid = createHash('sha256').update(bytes).digest('hex')
+      batch.push({ uid, index, signed: isSignedBy(entry, keys), statement: entry.statement })
+      size += bytes.length
+      if (batch.length < MAX_BATCH_ENTRIES && size < MAX_BATCH_SIZE) continue
+      await this.#tell(batch, next, signal)
+      batch = []
+      size = 0
+    }
+    await this.#tell(batch, next, signal)
+  }
+
+  async #tell(batch: readonly ToldEntry[], next: Cursor, signal: AbortSignal): Promise<void> {
+    const { sink, onTold, onFailed, firstRetryMs = FIRST_RETRY_MS } = this.#parts
+    const [first] = batch
+    if (first !== undefined) {
+      this.#oldest = Date.parse(first.statement.at)
+      for (let usualMs = firstRetryMs; ; usualMs = Math.min(usualMs * 2, LAST_RETRY_MS)) {
+        signal.throwIfAborted()
+        try {
+          await sink.send(batch, signal)
+          break
+        } catch (error) {
+          signal.throwIfAborted()
+          const asked = error instanceof DeliveryError ? error.retryAfterMs : undefined
+          // Not all at once, where several gateways were waiting for the same receiver.
+          const retryMs = Math.round(asked ?? usualMs * (0.75 + Math.random() / 2))
+          onFailed(error, { lagSeconds: this.lagSeconds, retryMs })
+          await pause(retryMs, signal)
+        }
+      }
+      onTold(batch.length)
+    }
+    if (next !== this.#cursor) await writeCursor(fileOf(this.#parts), next)
+    this.#cursor = next
+    this.#oldest = undefined
+  }
+}
+
+function fileOf({ folder, sink }: StreamParts): string {
+  return join(folder, `${sink.name}.json`)
+}
+
+/** A file that cannot be understood is as good as none: everything is told again, which receivers tell by `uid`; nothing is lost. */
+async function readCursor(file: string): Promise<Cursor> {
+  const start = { object: 0, offset: 0, index: 0 }
+  try {
+    const value: unknown = JSON.parse(await readFile(file, 'utf8'))
+    return checker.Check(value) ? value : start
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return start
+    throw error
+  }
+}
+
+async function writeCursor(file: string, cursor: Cursor): Promise<void> {
+  const draft = `${file}.draft`
+  const handle = await open(draft, 'w', 0o600)
+  try {
+    await handle.writeFile(JSON.stringify(cursor))
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+  await rename(draft, file)
+}
+
+/** Ends early when the signal aborts. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error
+  })
+}
