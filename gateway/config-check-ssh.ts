@@ -6,7 +6,10 @@ export function sshProblems(config: Config): Problem[] {
   return [...config.targets.flatMap(targetProblems), ...keyProblems(config)]
 }
 
-function targetProblems({ protocol, hostKeys, database, tls, credential }: Config['targets'][number], index: number): Problem[] {
+function targetProblems(
+  { protocol, hostKeys, database, tls, credential = {} }: Config['targets'][number],
+  index: number,
+): Problem[] {
   const problems: Problem[] = []
   const add = (at: Problem['at'], message: string): void => void problems.push({ at: ['targets', index, ...at], message })
   const { privateKey, certificate, password, keyVault } = credential

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config, Listener } from '../schemas/config.ts'
 import type { SignInConfig } from '../schemas/config-identity.ts'
@@ -173,8 +174,10 @@ function targetProblems(config: Config, env: NodeJS.ProcessEnv | undefined): Pro
           ],
     )
     // Whoever got through to it would be the gateway: not even an administrator may mean that.
-    if (isMetadata(target.host) || isIdentityEndpoint(target, env))
-      problems.push({ at: [...at, 'host'], message: `${target.host} hands out the identities of this platform: no target` })
+    const { host = '*', port = 0 } = target
+    if (isMetadata(host) || isIdentityEndpoint({ host, port }, env))
+      problems.push({ at: [...at, 'host'], message: `${host} hands out the identities of this platform: no target` })
+    problems.push(...egressProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))
     problems.push(...credentialProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))
     if (listeners[target.protocol] === undefined) {
       problems.push({
@@ -208,7 +211,31 @@ function raiseProblems({ recording, targets }: Config): Problem[] {
   })
 }
 
-function credentialProblems({ credential, protocol, host, hosts, tls }: Config['targets'][number]): Problem[] {
+/** A target of egress is where its clients go, and the gateway proves nothing there. */
+function egressProblems(target: Config['targets'][number]): Problem[] {
+  const { protocol, egress } = target
+  const problems: Problem[] = []
+  if (protocol !== 'egress') {
+    for (const field of ['host', 'port', 'credential'] as const)
+      if (target[field] === undefined) problems.push({ at: [], message: `a target of ${protocol} needs its ${field}` })
+    if (egress !== undefined) problems.push({ at: ['egress'], message: `is of egress targets, not of ${protocol}` })
+    return problems
+  }
+  if (egress === undefined) problems.push({ at: [], message: 'a target of egress needs egress: what may be reached' })
+  for (const field of ['host', 'port', 'credential', 'tls', 'database'] as const)
+    if (target[field] !== undefined)
+      problems.push({ at: [field], message: 'means nothing for egress: clients say where they go' })
+  for (const [index, network] of (egress?.networks ?? []).entries()) {
+    const [address = '', bits] = network.split('/')
+    const family = isIP(address)
+    if (family === 0 || Number(bits) > (family === 4 ? 32 : 128))
+      problems.push({ at: ['egress', 'networks', index], message: `${network} is no network in CIDR notation` })
+  }
+  return problems
+}
+
+function credentialProblems({ credential, protocol, host = '*', hosts, tls }: Config['targets'][number]): Problem[] {
+  if (credential === undefined) return []
   const problems: Problem[] = []
   const { password, keyVault, managedIdentity } = credential
   const add = (at: string[], message: string): void => void problems.push({ at: ['credential', ...at], message })
@@ -331,7 +358,7 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
     if ('syslog' in each) file(['siem', index, 'syslog', 'tls', 'ca'], each.syslog.tls?.ca)
   file(['console', 'tls', 'cert'], config.console?.tls?.cert)
   file(['console', 'tls', 'key'], config.console?.tls?.key)
-  for (const [index, { credential, tls }] of config.targets.entries()) {
+  for (const [index, { credential = {}, tls }] of config.targets.entries()) {
     const at = ['targets', index]
     const { password, certificate, privateKey } = credential
     if (privateKey !== undefined)

@@ -31,8 +31,20 @@ export interface ListenerSettings {
   readonly host: string
   readonly port: number
   readonly tls: { readonly required: boolean; readonly certFile?: string; readonly keyFile?: string }
+  /** Of an egress listener: what its targets let clients reach, by their names. */
+  readonly egress?: ReadonlyMap<string, EgressSettings>
   /** Of an ssh listener, which has no TLS: files of its own host keys, and public keys that sign users' certificates. */
   readonly ssh?: { readonly hostKeyFiles?: readonly string[]; readonly userAuthorities: readonly string[] }
+}
+
+/** What clients of an egress target may reach. */
+export interface EgressSettings {
+  readonly allow: readonly string[]
+  readonly ports: readonly number[]
+  /** CIDR. */
+  readonly networks: readonly string[]
+  /** Where this gateway itself listens. */
+  readonly ownPorts: readonly number[]
 }
 
 /** A target with what only the gateway may know of it. */
@@ -247,7 +259,22 @@ function listenerOf(config: Config, protocol: ProtocolName, from: (path: string)
   const { host, port } = addressOf(listener.address)
   const { mode = 'required', cert, key } = listener.tls ?? {}
   const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
-  return [{ protocol, host, port, tls: { required: mode === 'required', ...files } }]
+  const own = protocol === 'egress' ? { egress: egressOf(config) } : {}
+  return [{ protocol, host, port, tls: { required: mode === 'required', ...files }, ...own }]
+}
+
+const EGRESS_PORTS = [443, 80]
+
+function egressOf({ targets, listeners, console: web, monitoring }: Config): ReadonlyMap<string, EgressSettings> {
+  const own = [...Object.values(listeners), web, monitoring].flatMap((each) => (each === undefined ? [] : [each.address]))
+  const ownPorts = own.map((address) => addressOf(address).port)
+  return new Map(
+    targets.flatMap(({ name, egress }) => {
+      if (egress === undefined) return []
+      const { allow, ports = EGRESS_PORTS, networks = [] } = egress
+      return [[name, { allow, ports, networks, ownPorts }]]
+    }),
+  )
 }
 
 function sshListenerOf({ listeners }: Config, from: (path: string) => string): ListenerSettings[] {
@@ -268,12 +295,13 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
   const {
     name,
     protocol,
-    host,
-    port,
+    // Of egress, whose clients say where they go.
+    host = '*',
+    port = 0,
     database,
     labels = {},
     groups,
-    credential,
+    credential = {},
     tls,
     hostKeys,
     durability = 'process',

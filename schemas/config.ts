@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
 import type { Role } from './api.ts'
 import { AccessConfig, ApprovalsConfig, NotifyConfig } from './config-approvals.ts'
+import { EgressConfig } from './config-egress.ts'
 import { LedgerConfig, SignerConfig, StoreConfig } from './config-evidence.ts'
 import { JwtIssuer, SignInConfig } from './config-identity.ts'
 import {
@@ -110,8 +111,9 @@ const Target = Type.Object(
   {
     name: Name('What clients ask for'),
     protocol: oneOf(PROTOCOL_NAMES),
-    host: Type.String({ minLength: 1 }),
-    port: Port,
+    host: Type.Optional(Type.String({ minLength: 1, description: 'Of all but egress' })),
+    port: Type.Optional(Port),
+    egress: Type.Optional(EgressConfig),
     database: Type.Optional(Type.String({ minLength: 1, description: 'Where clients name none' })),
     labels: Type.Optional(Type.Record(Type.String(), Type.String())),
     hosts: Type.Optional(
@@ -132,46 +134,48 @@ const Target = Type.Object(
         description: 'For ssh: as `ssh-keyscan` prints them, without the name in front',
       }),
     ),
-    credential: Type.Object(
-      {
-        user: Type.Optional(Type.String({ minLength: 1, description: 'http: without it the password is a bearer token' })),
-        header: Type.Optional(
-          Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'http: the header that takes the password as it is' }),
-        ),
-        password: Type.Optional(SecretSource),
-        certificate: Type.Optional(Type.Object({ cert: Path('PEM client certificate'), key: SecretSource }, closed)),
-        privateKey: Type.Optional(
-          Type.Unsafe<SecretSource>({ ...SecretSource, description: 'For ssh: in OpenSSH format, without a passphrase' }),
-        ),
-        keyVault: Type.Optional(
-          Type.Object(
-            { vault: VaultUrl, secret: VaultName, ...AzureIdentity },
-            { ...closed, description: 'The password is a secret of Azure Key Vault' },
+    credential: Type.Optional(
+      Type.Object(
+        {
+          user: Type.Optional(Type.String({ minLength: 1, description: 'http: without it the password is a bearer token' })),
+          header: Type.Optional(
+            Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'http: the header that takes the password as it is' }),
           ),
-        ),
-        impersonate: Type.Optional(
-          Type.Object(
-            {
-              prefix: Type.Optional(
-                Type.String({ pattern: '^[A-Za-z0-9:@._-]{1,64}$', description: 'Stands before the names of user and groups' }),
-              ),
-            },
-            { ...closed, description: 'kubernetes: each request is made in the name of the one who asks, and its groups' },
+          password: Type.Optional(SecretSource),
+          certificate: Type.Optional(Type.Object({ cert: Path('PEM client certificate'), key: SecretSource }, closed)),
+          privateKey: Type.Optional(
+            Type.Unsafe<SecretSource>({ ...SecretSource, description: 'For ssh: in OpenSSH format, without a passphrase' }),
           ),
-        ),
-        managedIdentity: Type.Optional(
-          Type.Object(
-            {
-              ...AzureIdentity,
-              scope: Type.Optional(
-                Type.String({ pattern: '^[a-zA-Z0-9:/._-]{1,200}$', description: 'http, kubernetes: whose API it opens' }),
-              ),
-            },
-            { ...closed, description: 'The password is a token: Azure Database for PostgreSQL with Entra, or an API' },
+          keyVault: Type.Optional(
+            Type.Object(
+              { vault: VaultUrl, secret: VaultName, ...AzureIdentity },
+              { ...closed, description: 'The password is a secret of Azure Key Vault' },
+            ),
           ),
-        ),
-      },
-      closed,
+          impersonate: Type.Optional(
+            Type.Object(
+              {
+                prefix: Type.Optional(
+                  Type.String({ pattern: '^[A-Za-z0-9:@._-]{1,64}$', description: 'Stands before the names of user and groups' }),
+                ),
+              },
+              { ...closed, description: 'kubernetes: each request is made in the name of the one who asks, and its groups' },
+            ),
+          ),
+          managedIdentity: Type.Optional(
+            Type.Object(
+              {
+                ...AzureIdentity,
+                scope: Type.Optional(
+                  Type.String({ pattern: '^[a-zA-Z0-9:/._-]{1,200}$', description: 'http, kubernetes: whose API it opens' }),
+                ),
+              },
+              { ...closed, description: 'The password is a token: Azure Database for PostgreSQL with Entra, or an API' },
+            ),
+          ),
+        },
+        { ...closed, description: 'Of all but egress' },
+      ),
     ),
   },
   closed,
@@ -289,6 +293,7 @@ export const Config = Type.Object(
         ssh: Type.Optional(SshListener(Listener.properties.address)),
         http: Type.Optional(Listener),
         kubernetes: Type.Optional(Listener),
+        egress: Type.Optional(Listener),
         echo: Type.Optional(Listener),
       },
       { ...closed, minProperties: 1 },

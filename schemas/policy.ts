@@ -134,6 +134,7 @@ export const Match = Type.Object(
     dynamic_arguments: Type.Optional(Type.Boolean()),
     background: Type.Optional(Type.Boolean()),
     elevates: Type.Optional(Type.Boolean()),
+    listed: Type.Optional(Type.Boolean()),
     pty: Type.Optional(Type.Boolean()),
     unshown: Type.Optional(Type.Boolean()),
     subsystem: Type.Optional(Globs),

@@ -2,7 +2,7 @@ declare const sessionId: unique symbol
 /** `<UTC start>-<gateway>-<number>`, e.g. `20261120T105150Z-gw1-00000042`: sorts by time, embeds the gateway's gapless number. */
 export type SessionId = string & { readonly [sessionId]: true }
 
-export const PROTOCOL_NAMES = ['echo', 'http', 'kubernetes', 'postgres', 'ssh'] as const
+export const PROTOCOL_NAMES = ['echo', 'egress', 'http', 'kubernetes', 'postgres', 'ssh'] as const
 export type ProtocolName = (typeof PROTOCOL_NAMES)[number]
 
 /** What a proof opens, where that is less than its subject may. */

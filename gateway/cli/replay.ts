@@ -29,6 +29,7 @@ const DEFAULT_ROWS = 20
 const MAX_PAUSE_MS = 3_000
 
 const VIEWS: Readonly<Record<ProtocolName, () => Promise<View>>> = {
+  egress: async () => new (await import('../../schemas/views/http.ts')).HttpView(),
   http: async () => new (await import('../../schemas/views/http.ts')).HttpView(),
   kubernetes: async () => new (await import('../../schemas/views/kubernetes.ts')).KubernetesView(),
   postgres: async () => new (await import('../../schemas/views/postgres.ts')).PostgresView(),

@@ -3,7 +3,7 @@ import { tokensOf } from '../../recorder/azure/identity.ts'
 import { Vault } from '../../recorder/azure/vault.ts'
 import type { Config } from '../../schemas/config.ts'
 
-type ConfiguredCredential = Config['targets'][number]['credential']
+type ConfiguredCredential = NonNullable<Config['targets'][number]['credential']>
 export type VaultSource = NonNullable<ConfiguredCredential['keyVault']>
 export type TokenSource = NonNullable<ConfiguredCredential['managedIdentity']>
 

@@ -8,7 +8,7 @@ import type { Credential, UpstreamTls } from './credential.ts'
 type ConfiguredTarget = Config['targets'][number]
 
 /** Where a target's credential comes from; never the credential itself. */
-export type CredentialSource = ConfiguredTarget['credential'] & {
+export type CredentialSource = NonNullable<ConfiguredTarget['credential']> & {
   readonly tls: NonNullable<ConfiguredTarget['tls']>
   readonly hostKeys?: readonly string[]
   readonly from: (path: string) => string

@@ -8,6 +8,7 @@ export const OCSF_VERSION = '1.8.0'
 const CLASSES = {
   postgres: { class_uid: 6005, class_name: 'Datastore Activity', category_uid: 6, category_name: 'Application Activity' },
   http: { class_uid: 6003, class_name: 'API Activity', category_uid: 6, category_name: 'Application Activity' },
+  egress: { class_uid: 6003, class_name: 'API Activity', category_uid: 6, category_name: 'Application Activity' },
   kubernetes: { class_uid: 6003, class_name: 'API Activity', category_uid: 6, category_name: 'Application Activity' },
   ssh: { class_uid: 1007, class_name: 'Process Activity', category_uid: 1, category_name: 'System Activity' },
   echo: { class_uid: 6003, class_name: 'API Activity', category_uid: 6, category_name: 'Application Activity' },
@@ -110,6 +111,7 @@ function detailOf({ target }: SessionDetail, row: StatementRow): Readonly<Record
       }
     case 'ssh':
       return { process: { uid: placeOf(row), cmd_line: row.text }, device: { hostname: target.name, type_id: 1 } }
+    case 'egress':
     case 'http':
     case 'kubernetes':
     case 'echo':

@@ -2,6 +2,7 @@ import type { Facts } from '../../schemas/frame.ts'
 import type { ProtocolName } from '../../schemas/session.ts'
 import type { Message, Redacted, Side } from '../message.ts'
 import type { ColumnLabels } from './columns.ts'
+import { egressFacts } from './http/egress-facts.ts'
 import { requestFacts } from './http/facts.ts'
 import { kubernetesFacts } from './kubernetes/request-info.ts'
 import { shellFacts } from './shell/facts.ts'
@@ -61,6 +62,9 @@ export function askingMessage(protocol: ProtocolName, text: string, { labels, se
     }
     case 'http':
       return new TrialMessage('client', 'request', bytes, 0, httpFacts(text))
+    case 'egress':
+      // Which hosts are listed stands with the target, which is not at hand.
+      return new TrialMessage('client', 'request', bytes, 0, egressFacts(askedOf(text), []))
     case 'kubernetes':
       return kubernetesMessage(text)
     case 'ssh':

@@ -121,6 +121,22 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
       'ws-output': KIND_ONLY,
     },
   },
+  egress: {
+    asking: new Set(['request']),
+    counted: ['tunnel-output', 'tunnel-input', 'response-body', 'response', 'request-body'],
+    answers: ['response', 'response-body', 'tunnel-output'],
+    fromClient: new Set(['request-body', 'tunnel-input']),
+    concurrent: true,
+    facts: {
+      request: new Set<keyof Match>([...HTTP_FACTS, 'host', 'listed']),
+      'request-body': KIND_ONLY,
+      response: KIND_ONLY,
+      'response-body': KIND_ONLY,
+      'tunnel-input': KIND_ONLY,
+      'tunnel-output': KIND_ONLY,
+    },
+    guard: egressGuard,
+  },
   kubernetes: {
     asking: new Set(['request', 'exec', 'attach', 'port-forward']),
     counted: ['response-body', 'response', 'request-body', ...STREAMS],
@@ -170,6 +186,16 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
     fromClient: new Set(),
     facts: { say: new Set<keyof Match>(['kind', 'text', 'size']), echo: KIND_ONLY },
   },
+}
+
+/** What nobody thought of is where data goes that is to go nowhere. */
+function egressGuard(kind: string, { host, listed }: Facts): Guard | undefined {
+  if (kind !== 'request' || listed === true) return undefined
+  return {
+    id: 'policy.unknown-host',
+    reason: `${typeof host === 'string' ? host : 'the host'} is not on the list of what may be reached`,
+    hint: 'ask for it to be listed, or for a rule that lets people decide',
+  }
 }
 
 /** A tunnel leads around what is recorded, whatever its name; an agent with a terminal can do what no command line tells. */

@@ -13,6 +13,7 @@ export const describers: Describers = {
         : // Channel and length word stand in front (echo/README.md).
           [{ told: 'statement', kind: 'say', text: Buffer.from(body.subarray(5)).toString('utf8'), answer: null }],
   }),
+  egress: () => new HttpDescriber(),
   http: () => new HttpDescriber(),
   kubernetes: () => new KubernetesDescriber(),
   postgres: () => new PostgresDescriber(),

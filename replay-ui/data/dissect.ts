@@ -22,6 +22,7 @@ export function dissect(protocol: ProtocolName, frame: Frame): Field[] {
   switch (protocol) {
     case 'postgres':
       return dissectPostgres(frame.dir, frame.kind, body)
+    case 'egress':
     case 'http':
       return dissectHttp(body)
     case 'kubernetes':

@@ -12,6 +12,7 @@ export function viewOf(protocol: ProtocolName): View {
   switch (protocol) {
     case 'postgres':
       return new PostgresView()
+    case 'egress':
     case 'http':
       return new HttpView()
     case 'kubernetes':

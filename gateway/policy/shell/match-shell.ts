@@ -84,6 +84,8 @@ function pathTest(fits: (word: Word) => boolean, program: Fits | undefined): Tes
 /** A host that is not known may be any. */
 function hostTest(fits: Fits, program: Fits | undefined): Test {
   return (facts) =>
+    // Of egress, which tells what is listed, it is the request's own; where a forward leads is asked by `forward`.
+    (program === undefined && facts['listed'] !== undefined && typeof facts['host'] === 'string' && fits(facts['host'])) ||
     list(facts, 'hosts').some((entry) => {
       const space = entry.lastIndexOf(' ')
       const host = entry.slice(space + 1)

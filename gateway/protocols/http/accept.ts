@@ -15,12 +15,17 @@ const INSECURE =
  * The connection with its TLS off. A client that begins in clear where TLS is required is told so, as no proof may be sent then; undefined
  * for it, and for one that left.
  */
-export async function secured(client: Duplex, tls: Sessions['tls'], signal: AbortSignal): Promise<Duplex | undefined> {
+export async function secured(
+  client: Duplex,
+  tls: Sessions['tls'],
+  signal: AbortSignal,
+  alpn: readonly string[] = ALPN,
+): Promise<Duplex | undefined> {
   client.on('error', () => undefined)
   const first = await firstByte(client, signal)
   if (first === undefined) return undefined
   if (first === TLS_HANDSHAKE) {
-    const socket = new TLSSocket(client as Socket, { isServer: true, secureContext: contextOf(tls), ALPNProtocols: ALPN })
+    const socket = new TLSSocket(client as Socket, { isServer: true, secureContext: contextOf(tls), ALPNProtocols: [...alpn] })
     socket.on('error', () => socket.destroy())
     // What was agreed on is known only then.
     await shaken(socket, signal)

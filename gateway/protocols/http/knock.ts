@@ -5,8 +5,8 @@ import type { Knock } from '../../protocol.ts'
 import { type Headers, headerOf } from './head.ts'
 
 /** Longer proofs are none of ours; the head's own limit is above. */
-const MAX_SECRET_LENGTH = 32 * 1024
-const MAX_RUN_LENGTH = 128
+export const MAX_SECRET_LENGTH = 32 * 1024
+export const MAX_RUN_LENGTH = 128
 
 export interface Knocked {
   readonly knock: Knock
@@ -65,7 +65,7 @@ function secretOf(headers: Headers): string {
   return secret
 }
 
-function proofOf(header: string | undefined): string | undefined {
+export function proofOf(header: string | undefined): string | undefined {
   const [scheme = '', value = ''] = header?.trim().split(/\s+/, 2) ?? []
   if (/^bearer$/i.test(scheme)) return value
   if (!/^basic$/i.test(scheme)) return undefined
@@ -78,7 +78,7 @@ function hostOf(headers: Headers): string {
 }
 
 /** What the client says of itself; proves nothing. */
-function claimsOf(headers: Headers): Knock['claims'] {
+export function claimsOf(headers: Headers): Knock['claims'] {
   const agent = headerOf(headers, 'user-agent')
   return {
     ...(agent === undefined ? {} : { user_agent: agent.slice(0, 256) }),

@@ -1,14 +1,14 @@
 import type { ApplianceError, ErrorCode } from '../../../schemas/errors.ts'
 import type { Refusal } from '../../../schemas/verdict.ts'
-import { encodeResponse } from './head.ts'
+import { encodeResponse, type Headers } from './head.ts'
 
 /** What waits for a person may be asked again after this many seconds. */
 const RETRY_AFTER_S = 10
 
 /** A response in problem+json (RFC 9457) that says why, and how to get on. */
-export function refusalResponse(refusal: Refusal): Buffer {
+export function refusalResponse(refusal: Refusal, more: Headers = []): Buffer {
   const waits = refusal.why === 'expired' && refusal.approval !== undefined
-  return problem(STATUS[refusal.why], {
+  const about: Problem = {
     why: refusal.why,
     ...(refusal.code === undefined ? {} : { code: refusal.code }),
     detail: refusal.message,
@@ -16,12 +16,13 @@ export function refusalResponse(refusal: Refusal): Buffer {
     ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
     ...(refusal.approval === undefined ? {} : { approval: refusal.approval }),
     ...(waits ? { retryAfter: RETRY_AFTER_S } : {}),
-  })
+  }
+  return problem(STATUS[refusal.why], about, more)
 }
 
 /** What is said where there is no session to say it in. */
-export function errorResponse(error: ApplianceError): Buffer {
-  return problem(statusOf(error.code), { code: error.code, detail: error.message })
+export function errorResponse(error: ApplianceError, more: Headers = []): Buffer {
+  return problem(statusOf(error.code), { code: error.code, detail: error.message }, more)
 }
 
 /** 403 also for what waits: a 2xx would be taken for the answer of the target. */
@@ -53,7 +54,8 @@ interface Problem {
   readonly retryAfter?: number
 }
 
-function problem(status: number, { retryAfter, ...about }: Problem): Buffer {
+/** `more`: headers beside those of every problem. */
+export function problem(status: number, { retryAfter, ...about }: Problem, more: Headers): Buffer {
   const body = Buffer.from(`${JSON.stringify({ type: 'about:blank', status, title: 'sallyport', ...about })}\n`)
   const head = encodeResponse({
     status,
@@ -61,6 +63,7 @@ function problem(status: number, { retryAfter, ...about }: Problem): Buffer {
       ['content-type', 'application/problem+json'],
       ...(status === 401 ? CHALLENGES : []),
       ...(retryAfter === undefined ? [] : ([['retry-after', String(retryAfter)]] as const)),
+      ...more,
     ],
   })
   return Buffer.concat([head, body])

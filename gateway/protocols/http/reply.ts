@@ -42,8 +42,11 @@ export class Reply {
     if (!(response instanceof ServerResponse) || response.socket === null) return
     const { socket } = response
     response.detachSocket(socket)
-    const lines = [...headers, ['connection', 'Upgrade']].map(([name, value]) => `${name}: ${value}\r\n`)
-    socket.write(`HTTP/1.1 ${status} Switching Protocols\r\n${lines.join('')}\r\n`, 'latin1')
+    // Of CONNECT it is any success (RFC 9110, 9.3.6), and nothing is upgraded.
+    const connected = status < 300 && status >= 200
+    const lines = [...headers, ...(connected ? [] : [['connection', 'Upgrade']])].map(([name, value]) => `${name}: ${value}\r\n`)
+    const reason = connected ? 'Connection established' : 'Switching Protocols'
+    socket.write(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n`, 'latin1')
   }
 
   async more(bytes: Uint8Array): Promise<void> {

@@ -45,12 +45,23 @@ export interface AskedRequest {
  */
 export async function readRequest(
   { request, target }: { readonly request: Arrived; readonly target: string },
-  { channel, fields: named, dialect }: { readonly channel: number; readonly fields: Fields; readonly dialect: Dialect },
+  {
+    channel,
+    fields: named,
+    dialect,
+    ours = OURS,
+  }: {
+    readonly channel: number
+    readonly fields: Fields
+    readonly dialect: Dialect
+    /** Headers that do not go on, in lower case. */
+    readonly ours?: ReadonlySet<string>
+  },
 ): Promise<AskedRequest> {
   const asked: RequestHead = {
     method: request.method,
     target,
-    headers: [...without(endToEnd(request.headers), OURS), ['accept-encoding', 'identity']],
+    headers: [...without(endToEnd(request.headers), ours), ['accept-encoding', 'identity']],
   }
   const reading = dialect.read(asked, named)
   const { fields } = reading

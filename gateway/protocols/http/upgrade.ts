@@ -18,16 +18,19 @@ const NOT_PASSED = new Set([...OURS, 'sec-websocket-extensions'])
 /** The way of a request that asks for a WebSocket: through the gate like any other, and then every message of the connection. */
 export function upgrading(socket: Duplex): (asked: Asked, way: Way) => Promise<boolean> {
   return async (asked, way) => {
-    // Read ahead, so that whoever leaves while it is held is noticed.
-    const intake = new Intake(socket)
-    const leave = (): void => void socket.destroy()
-    intake.left.addEventListener('abort', leave, { once: true })
-    const ready = (): void => {
-      intake.left.removeEventListener('abort', leave)
-      const unread = intake.close()
-      if (unread.length > 0 && !socket.destroyed) socket.unshift(unread)
-    }
-    return forwardUpgrade(asked, way, { socket, ready })
+    return forwardUpgrade(asked, way, { socket, ready: readAhead(socket) })
+  }
+}
+
+/** Reads a client's connection ahead, so that one that leaves while its request is held is noticed; what is returned gives back what was read. */
+export function readAhead(socket: Duplex): () => void {
+  const intake = new Intake(socket)
+  const leave = (): void => void socket.destroy()
+  intake.left.addEventListener('abort', leave, { once: true })
+  return () => {
+    intake.left.removeEventListener('abort', leave)
+    const unread = intake.close()
+    if (unread.length > 0 && !socket.destroyed) socket.unshift(unread)
   }
 }
 

@@ -19,7 +19,12 @@ export class Upstream {
   /** `host:port`. */
   readonly authority: string
 
-  constructor(target: Target, { tls, certificate }: Pick<Credential, 'tls' | 'certificate'>) {
+  /** `connector`: in place of one that resolves the target's name itself. */
+  constructor(
+    target: Pick<Target, 'host' | 'port'>,
+    { tls, certificate }: Pick<Credential, 'tls' | 'certificate'>,
+    connector?: buildConnector.connector,
+  ) {
     const host = target.host.includes(':') ? `[${target.host}]` : target.host
     this.authority = `${host}:${target.port}`
     this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.authority}`, {
@@ -29,14 +34,16 @@ export class Upstream {
       allowH2: false,
       headersTimeout: SILENCE_MS,
       bodyTimeout: SILENCE_MS,
-      connect: guarded({
-        timeout: CONNECT_MS,
-        allowH2: false,
-        ...(tls.mode === 'off' ? {} : { rejectUnauthorized: tls.mode === 'verify' }),
-        ...(tls.mode === 'verify' && tls.ca !== undefined ? { ca: tls.ca } : {}),
-        ...(tls.mode === 'verify' && tls.serverName !== undefined ? { servername: tls.serverName } : {}),
-        ...certificate,
-      }),
+      connect:
+        connector ??
+        guarded({
+          timeout: CONNECT_MS,
+          allowH2: false,
+          ...(tls.mode === 'off' ? {} : { rejectUnauthorized: tls.mode === 'verify' }),
+          ...(tls.mode === 'verify' && tls.ca !== undefined ? { ca: tls.ca } : {}),
+          ...(tls.mode === 'verify' && tls.serverName !== undefined ? { servername: tls.serverName } : {}),
+          ...certificate,
+        }),
     })
   }
 
