@@ -177,7 +177,8 @@ function targetProblems(config: Config, env: NodeJS.ProcessEnv | undefined): Pro
     const { host = '*', port = 0 } = target
     if (isMetadata(host) || isIdentityEndpoint({ host, port }, env))
       problems.push({ at: [...at, 'host'], message: `${host} hands out the identities of this platform: no target` })
-    problems.push(...egressProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))
+    // With another mistake in it the target may only look like one that lacks something.
+    for (const { at: inside, message } of egressProblems(target)) problems.push({ at: [...at, ...inside], message, others: [at] })
     problems.push(...credentialProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))
     if (listeners[target.protocol] === undefined) {
       problems.push({

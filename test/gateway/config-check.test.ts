@@ -65,6 +65,25 @@ const CASES: readonly (readonly [title: string, from: string, to: string, told: 
     'approvals: { breakGlass: [ghosts] }\nlisteners:',
     /nobody can be in the group ghosts/,
   ],
+  ['a target without a host', '    host: db.internal\n', '', /a target of postgres needs its host/],
+  [
+    'a target of egress that says nothing of where to',
+    'protocol: postgres',
+    'protocol: egress',
+    /a target of egress needs egress/,
+  ],
+  [
+    'what egress has no use for',
+    'protocol: postgres',
+    "protocol: egress\n    egress: { allow: [a.example], networks: ['10.0.0.0/33'] }",
+    /means nothing for egress[\s\S]*10\.0\.0\.0\/33 is no network|10\.0\.0\.0\/33 is no network[\s\S]*means nothing for egress/,
+  ],
+  [
+    'a list of hosts for what is no egress',
+    'protocol: postgres',
+    'protocol: postgres\n    egress: { allow: [a.example] }',
+    /is of egress targets, not of postgres/,
+  ],
   [
     'news that go in clear',
     'listeners:',
