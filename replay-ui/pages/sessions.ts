@@ -18,6 +18,8 @@ const PAGE_SIZE = 100
 const NEAR_END = 30
 /** News of one session come many a second; the list is asked for again at most this often. */
 const REFRESH_MS = 500
+/** Until what the catalog still reads of older tapes is asked for again: of those there is no news. */
+const BACKFILL_MS = 1_500
 /** How long ago something was is told to the second at first, and to the minute soon. */
 const CLOCK_MS = 5_000
 
@@ -281,6 +283,8 @@ export class SessionsPage extends LitElement {
       this.#next = page.next
       this.#lag = page.lag
       this.#state = 'here'
+      if (page.lag.state === 'backfill' && this.#rows.length <= PAGE_SIZE)
+        this.#refresh ??= setTimeout(() => this.#reload(), BACKFILL_MS)
     } catch (error) {
       if (asked.signal.aborted) return
       this.#state = 'failed'
