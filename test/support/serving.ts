@@ -7,7 +7,7 @@ import { EchoClient, type EchoGateway } from './echo-gateway.ts'
 
 const MAIN = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url))
 /** Starting four processes on a busy machine takes seconds. */
-export const WAIT_MS = 30_000
+export const WAIT_MS = 90_000
 
 type Line = Readonly<Record<string, unknown>>
 
