@@ -13,6 +13,7 @@ export function approvalProblems(config: Config, known: ReadonlySet<string>): Pr
   return [
     ...accessProblems(config, known),
     ...groupProblems(config.approvals?.breakGlass, ['approvals', 'breakGlass'], known),
+    ...groupProblems(config.retention?.approvers.groups, ['retention', 'approvers', 'groups'], known),
     ...notifyProblems(config),
   ]
 }

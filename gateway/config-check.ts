@@ -77,6 +77,11 @@ export async function problemsOf(
       'name',
     ),
     ...duplicates(
+      (config.retention?.rules ?? []).map(({ name }) => name),
+      ['retention', 'rules'],
+      'name',
+    ),
+    ...duplicates(
       (config.jwt ?? []).map(({ issuer }) => issuer),
       'jwt',
       'issuer',

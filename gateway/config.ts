@@ -13,6 +13,7 @@ import {
 } from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import type { JwtIssuer, SignInConfig } from '../schemas/config-identity.ts'
+import type { RetentionConfig } from '../schemas/config-retention.ts'
 import type { SiemConfig } from '../schemas/config-siem.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { FindingsConfig } from '../schemas/findings.ts'
@@ -114,6 +115,8 @@ export interface Settings {
   readonly notify: NotifyConfig
   /** Where the ledger is told as it grows. */
   readonly siem: SiemConfig
+  /** How long tapes are kept; without it people delete them one by one. */
+  readonly retention?: RetentionConfig
   /** Groups whose people may approve alone. */
   readonly breakGlass: readonly string[]
   /** Makes paths that the file names absolute. */
@@ -223,6 +226,7 @@ function settingsOf(
     findings: config.findings ?? {},
     from,
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
+    ...(config.retention === undefined ? {} : { retention: config.retention }),
     ...(config.monitoring === undefined ? {} : { monitoring: addressOf(config.monitoring.address) }),
   }
 }

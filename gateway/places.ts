@@ -13,6 +13,8 @@ export interface Places {
   readonly budgets: string
   /** What was told of approvals to which channel. */
   readonly notified: string
+  /** What somebody may ask to delete. */
+  readonly plans: string
   /** How far the ledger was told to which sink. */
   readonly siem: string
   /** Sessions somebody wants ended that another gateway on this folder has. */
@@ -41,6 +43,7 @@ export function placesIn(dataDir: string): Places {
     policy: join(dataDir, 'policy'),
     budgets: join(dataDir, 'desk', 'budgets'),
     notified: join(dataDir, 'desk', 'notified'),
+    plans: join(dataDir, 'desk', 'plans'),
     siem: join(dataDir, 'desk', 'siem'),
     kills: join(dataDir, 'desk', 'kills'),
     links: join(dataDir, 'desk', 'links'),

@@ -22,10 +22,16 @@ export const Decision = Type.Object({
 export type Decision = Static<typeof Decision>
 
 /**
- * What a request is about: a `message` that a gate holds, `access` to a target for a while, or a `policy` to be put in force.
+ * What a request is about: a `message` that a gate holds, `access` to a target for a while, a `policy` to be put in force,
+ * or tapes to be deleted (`retention`).
  * All of them wait at the same desk, under the same rules.
  */
-export const ApprovalMatter = Type.Union([Type.Literal('message'), Type.Literal('access'), Type.Literal('policy')])
+export const ApprovalMatter = Type.Union([
+  Type.Literal('message'),
+  Type.Literal('access'),
+  Type.Literal('policy'),
+  Type.Literal('retention'),
+])
 export type ApprovalMatter = Static<typeof ApprovalMatter>
 
 /** A request for approval as people see it. `command` is the redacted text, whole; never the original. */

@@ -1,13 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { closed, Duration, Groups, Name, SecretSource, Subject } from './config-parts.ts'
-
-const Approvers = Type.Object(
-  {
-    groups: Type.Array(Groups.items, { minItems: 1, uniqueItems: true }),
-    count: Type.Optional(Type.Integer({ minimum: 1, maximum: 10, default: 1, description: 'Different people' })),
-  },
-  { ...closed, description: 'Who decides' },
-)
+import { Approvers, closed, Duration, Groups, Name, SecretSource, Subject } from './config-parts.ts'
 
 /** Of a target: who may ask for a while of access that their groups do not give. */
 export const AccessConfig = Type.Object(

@@ -7,6 +7,13 @@ export const Name = (description: string) => Type.String({ pattern: '^[a-z0-9]([
 export const Path = (description: string) => Type.String({ minLength: 1, description: `${description}; relative to this file` })
 export const Group = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$' })
 export const Groups = Type.Array(Group, { uniqueItems: true })
+export const Approvers = Type.Object(
+  {
+    groups: Type.Array(Groups.items, { minItems: 1, uniqueItems: true }),
+    count: Type.Optional(Type.Integer({ minimum: 1, maximum: 10, default: 1, description: 'Different people' })),
+  },
+  { ...closed, description: 'Who decides' },
+)
 export const Subject = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s\\x00-\\x1f\\x7f]+$' })
 export const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
 export const oneOf = <T extends string>(names: readonly T[]) =>

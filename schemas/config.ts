@@ -18,6 +18,7 @@ import {
   VaultName,
   VaultUrl,
 } from './config-parts.ts'
+import { RetentionConfig } from './config-retention.ts'
 import { SiemConfig } from './config-siem.ts'
 import { PublicKey, SshListener } from './config-ssh.ts'
 import { type FindingsConfig, FindingsConfig as FindingsConfigSchema } from './findings.ts'
@@ -314,6 +315,7 @@ export const Config = Type.Object(
     approvals: Type.Optional(ApprovalsConfig),
     notify: Type.Optional(NotifyConfig),
     siem: Type.Optional(SiemConfig),
+    retention: Type.Optional(RetentionConfig),
   },
   closed,
 )

@@ -248,8 +248,8 @@ export const LedgerEntry = Type.Union([
   ),
   kind(
     'retention.delete',
-    { ...by, session: Text, rule: Text, objects: Count, root: Type.Optional(Hex) },
-    { description: 'A tape is about to be removed, under this rule; the entry stays' },
+    { ...by, session: Text, rule: Text, objects: Count, root: Type.Optional(Hex), request: Type.Optional(Text) },
+    { description: 'A tape is about to be removed, under this rule and upon this approved request; the entry stays' },
   ),
   kind(
     'reconcile',

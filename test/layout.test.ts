@@ -63,6 +63,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'gateway/kill-folder.ts': 'end-to-end/replicas.test.ts: three gateways on one data folder',
   'gateway/identity/people.ts': 'console.test.ts: by link, by key, revoked',
   'gateway/protocols/describers.ts': 'catalog.test.ts and the tests of the API read tapes through it',
+  'recorder/retention/plan.ts': 'gateway/cli/retention-plan.test.ts: due, held, kept by the longer of two rules',
   'recorder/files.ts': 'store-file.test.ts and journal.test.ts write through it',
   'recorder/ledger/ledger-reader.ts': 'gateway/cli/ledger.test.ts: lists, shows and proves through it',
   'recorder/process-mark.ts': 'store-file.test.ts and recorder-kill.test.ts: dead and living owners of locks',

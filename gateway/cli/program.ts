@@ -273,14 +273,26 @@ function policy(group: Command, command: Make, runs: Runs, cli: Cli): void {
 
 function retention(group: Command, command: Make, runs: Runs, cli: Cli): void {
   const load = () => import('./retention.ts')
-  command(group, 'delete <session>', 'delete the tape of an ended session that nobody holds, and tell the ledger')
-    .requiredOption('--rule <text>', 'under which rule, for the record')
+  const loadPlan = () => import('./retention-plan.ts')
+  command(group, 'plan', 'dry run: what the rules of the configuration would delete, and which holds keep the rest')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (options: Common) => runs((await loadPlan()).planRetention(options, cli)))
+  command(group, 'delete [session]', 'delete what a plan names, or one tape, and tell the ledger')
+    .option('--plan <id>', 'of `retention plan`; somebody else approves it first (exit code 1 until then)')
+    .option('--rule <text>', 'of one tape: under which rule; where the configuration has rules, only plans delete')
     .option('--key-file <file>', 'file with your access key')
     .addHelpText(
       'after',
       `\nverify says DELETED-BY-POLICY of it. In a container the ledger is told, and its lifecycle rule deletes.${KEY_HELP}${EXIT_HELP}${CONFIG_HELP}`,
     )
-    .action(async (session: string, options: DeleteOptions) => runs((await load()).deleteTape(session, options, cli)))
+    .action(async (session: string | undefined, options: Partial<DeleteOptions> & { plan?: string }, self: Command) => {
+      const { plan, rule } = options
+      if (plan !== undefined && session === undefined && rule === undefined)
+        return runs((await loadPlan()).deletePlan(plan, options, cli))
+      if (plan !== undefined || session === undefined || rule === undefined)
+        return self.error('error: give --plan, or a session and --rule')
+      return runs((await load()).deleteTape(session, { ...options, rule }, cli))
+    })
   const hold = group.command('hold').description('legal holds on sessions, as the ledger has them')
   const change = (act: 'set' | 'clear', description: string): Command =>
     command(hold, `${act} <session>`, description)

@@ -68,22 +68,43 @@ export async function deleteTape(session: string, options: DeleteOptions, cli: C
   const settings = await loadConfig(findConfig(options.config, cli), cli.env, 'store')
   const { subject, kind, proof } = await proveCaller(settings, 'who deletes?', options.keyFile, cli)
   if (kind !== 'human') throw new ApplianceError('AUTH_DENIED', 'tapes are deleted by people')
+  if (settings.retention !== undefined)
+    throw new ApplianceError(
+      'STORE_DENIED',
+      'where there are retention rules, tapes are deleted by a plan that somebody else approves: sallyport retention plan',
+    )
   const { store, holds } = await openHolds(settings)
   const id = await fullId(store, session)
   refuseHeld(holds, id)
   if ((await openTape(store, id)).state === 'open')
     throw new ApplianceError('STORE_CONFLICT', `${id} is still being recorded, or waits for its recovery`)
-  let objects = 0
-  for await (const _ of store.list(tapeKeys.prefix(id))) objects += 1
-  await tellLedger(settings, { type: 'retention.delete', actor: subject, proof, session: id, rule: options.rule, objects })
-  // Somebody may have held it meanwhile: the entries' order decides, and nothing is gone yet.
-  await holds.catchUp()
-  refuseHeld(holds, id)
+  const objects = await removeTape(settings, { store, holds }, id, { actor: subject, proof, rule: options.rule })
+  if (objects === 'held') refuseHeld(holds, id)
   const removed = 'folder' in settings.store
-  if ('folder' in settings.store) await rm(join(settings.store.folder, tapeKeys.prefix(id)), { recursive: true })
   if (options.json) printJson(cli, { session: id, objects, removed })
   else cli.err(`${safeText(id)} is ${removed ? 'deleted' : 'released: the lifecycle rule of its container may delete it'}\n`)
   return EXIT.ok
+}
+
+/**
+ * Tells the ledger and removes an ended tape's files; how many objects it had. `held`: somebody holds it, and it stays, whatever the ledger
+ * was told: somebody may have held it meanwhile, the entries' order decides, and nothing is gone before.
+ */
+export async function removeTape(
+  settings: Settings,
+  { store, holds }: { readonly store: Store; readonly holds: Holds },
+  session: string,
+  by: { readonly actor: string; readonly proof: string; readonly rule: string; readonly request?: string },
+): Promise<number | 'held'> {
+  await holds.catchUp()
+  if (holds.isHeld(session)) return 'held'
+  let objects = 0
+  for await (const _ of store.list(tapeKeys.prefix(session))) objects += 1
+  await tellLedger(settings, { type: 'retention.delete', ...by, session, objects })
+  await holds.catchUp()
+  if (holds.isHeld(session)) return 'held'
+  if ('folder' in settings.store) await rm(join(settings.store.folder, tapeKeys.prefix(session)), { recursive: true })
+  return objects
 }
 
 function refuseHeld(holds: Holds, session: string): void {
@@ -104,7 +125,7 @@ export async function listHolds(session: string | undefined, options: Options, c
   return id !== undefined && found.length === 0 ? EXIT.failure : EXIT.ok
 }
 
-async function openHolds({ store: place, dataDir }: Settings): Promise<{ readonly store: Store; readonly holds: Holds }> {
+export async function openHolds({ store: place, dataDir }: Settings): Promise<{ readonly store: Store; readonly holds: Holds }> {
   const store = await openStore(place)
   const holds = new Holds(store, () => readGatewayKeys(placesIn(dataDir).keys))
   await holds.catchUp()

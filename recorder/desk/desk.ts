@@ -31,7 +31,7 @@ export interface ListedApproval extends Approval {
 /** The whole desk: what the gate uses, the side of those who ask for something that no gate holds, and of the people who decide. */
 export interface Desk extends Approvals, Disposable {
   /**
-   * As `request`, for what nobody waits for on a wire (`access`, `policy`): it stays until it is decided, runs out or is
+   * As `request`, for what nobody waits for on a wire (`access`, `policy`, `retention`): it stays until it is decided, runs out or is
    * retracted, whatever becomes of this process. Once approved, `granted` finds it by its binding and `consume` takes it, once.
    */
   submit(ask: ApprovalAsk): Promise<Approval>

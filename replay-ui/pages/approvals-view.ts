@@ -79,7 +79,7 @@ function requestRow(one: ApprovalView, { picked, nowMs, onPick }: ApprovalsInput
   const current = picked?.id === one.id
   return html`<li>
     <button type="button" class="request-row ${current ? 'current' : ''}" aria-current=${current ? 'true' : nothing} @click=${() => onPick(one.id)}>
-      <span class="line"><b>${safeLine(one.requester, 40)}</b> <span class="arrow">→</span> ${one.target === undefined ? 'policy' : safeLine(one.target, 40)}${one.about === 'access' ? ' (access)' : nothing}</span>
+      <span class="line"><b>${safeLine(one.requester, 40)}</b> <span class="arrow">→</span> ${one.target === undefined ? (one.about ?? 'message') : safeLine(one.target, 40)}${one.about === 'access' ? ' (access)' : nothing}</span>
       <span class="sql mono">${safeLine(one.command, 90)}</span>
       <span class="about">${approvalMark(one.state)} <code>${one.id}</code> <span title=${one.createdAt}>${agoText(one.createdAt, nowMs)}</span></span>
     </button>
@@ -100,6 +100,7 @@ const MATTER_WORDS = {
   message: { why: 'Held because', what: 'command', approve: 'Approve: it runs once, as it stands' },
   access: { why: 'Needed because', what: 'reason', approve: 'Approve: access begins now' },
   policy: { why: 'Needed because', what: 'change', approve: 'Approve: it may be put in force, once' },
+  retention: { why: 'Needed because', what: 'list', approve: 'Approve: these tapes may be deleted, once' },
 } as const
 
 function wishOf({ about = 'message', target = 'every target', protocol, kind, access }: ApprovalView): TemplateResult {
@@ -110,6 +111,8 @@ function wishOf({ about = 'message', target = 'every target', protocol, kind, ac
       return html`wants access to <b>${safeLine(target, 80)}</b>${access === undefined ? nothing : html` for <b>${Math.round(access.forMs / 60_000)} minutes</b>`}`
     case 'policy':
       return html`wants to change the policy of <b>${safeLine(target, 80)}</b>`
+    case 'retention':
+      return html`wants to delete recordings`
     default:
       return about satisfies never
   }
