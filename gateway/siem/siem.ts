@@ -37,6 +37,7 @@ export async function openSiem(
       sink,
       folder,
       onTold: (count) => metrics.count('siem_entries_told', { sink: name }, count),
+      onOtherLedger: () => log.warned(`siem ${name}: the ledger is another than was told before; it is told from its beginning`),
       onFailed: (error, facts) => log.siemFailed({ sink: name, ...facts }, error),
       ...pace,
     })

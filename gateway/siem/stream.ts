@@ -7,7 +7,8 @@ import { Compile } from 'typebox/compile'
 import { isErrno } from '../../recorder/desk/exclusive-file.ts'
 import { isSignedBy } from '../../recorder/ledger/entry-signer.ts'
 import { DeliveryError } from '../../recorder/notify/post.ts'
-import { parseLine } from '../../schemas/verify/ledger-line.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { ledgerKeys, parseLine } from '../../schemas/verify/ledger-line.ts'
 import { Sequence } from '../../schemas/verify/sequence.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import type { ToldEntry } from '../exports/ocsf-entry.ts'
@@ -35,6 +36,8 @@ export interface StreamParts {
   /** Where it is kept how far the sink was told. */
   readonly folder: string
   onTold(count: number): void
+  /** The ledger is not the one that was told: it is told from its beginning. */
+  onOtherLedger(): void
   onFailed(error: unknown, facts: { readonly lagSeconds: number; readonly retryMs: number }): void
   readonly lookEveryMs?: number
   readonly firstRetryMs?: number
@@ -48,6 +51,8 @@ const Cursor = Type.Object({
 })
 type Cursor = Static<typeof Cursor>
 const checker = Compile(Cursor)
+const START: Cursor = { object: 0, offset: 0, index: 0 }
+const NEWLINE = 0x0a
 
 /**
  * Tells one sink every entry of the ledger, in order and at least once, from where it was left; all but `gateway.interim`, which says every ten
@@ -59,6 +64,7 @@ export class SiemStream implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   #cursor: Cursor
+  #isChecked = false
   /** When the oldest entry was written that the sink has not got, ms. */
   #oldest: number | undefined
 
@@ -99,6 +105,7 @@ export class SiemStream implements AsyncDisposable {
 
   async #look(signal: AbortSignal): Promise<void> {
     const { source, trusted } = this.#parts
+    await this.#check(signal)
     const keys = await trusted()
     const sequence = new Sequence()
     sequence.object = this.#cursor.object
@@ -120,6 +127,17 @@ export class SiemStream implements AsyncDisposable {
       size = 0
     }
     await this.#tell(batch, next, signal)
+  }
+
+  /** A cursor stands behind a line; in a ledger that was put in the place of another it would wait for ever, or begin amidst one. */
+  async #check(signal: AbortSignal): Promise<void> {
+    if (this.#isChecked) return
+    const { object, offset } = this.#cursor
+    if (offset > 0 && !(await endsLine(this.#parts.source, object, offset, signal))) {
+      this.#cursor = START
+      this.#parts.onOtherLedger()
+    }
+    this.#isChecked = true
   }
 
   async #tell(batch: readonly ToldEntry[], next: Cursor, signal: AbortSignal): Promise<void> {
@@ -155,12 +173,21 @@ function fileOf({ folder, sink }: StreamParts): string {
 
 /** A file that cannot be understood is as good as none: everything is told again, which receivers tell by `uid`; nothing is lost. */
 async function readCursor(file: string): Promise<Cursor> {
-  const start = { object: 0, offset: 0, index: 0 }
   try {
     const value: unknown = JSON.parse(await readFile(file, 'utf8'))
-    return checker.Check(value) ? value : start
+    return checker.Check(value) ? value : START
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return start
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return START
+    throw error
+  }
+}
+
+async function endsLine(source: ObjectSource, object: number, offset: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    const [last] = await source.get(ledgerKeys.sequence(object), { from: offset - 1, to: offset }, signal)
+    return last === NEWLINE
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return false
     throw error
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -159,6 +159,22 @@ test('an entry of somebody else, and a line that is none, neither stop the strea
       ['theirs', false, 1],
       ['later', true, 3],
     ],
+  )
+})
+
+test('where another ledger stands in the place of the one that was told, it is told from its beginning', {
+  timeout: 60_000,
+}, async () => {
+  await using hook = await receiver()
+  await using made = await rig(hookAt(hook.url))
+  await mkdir(join(made.settings.dataDir, 'desk/siem'), { recursive: true })
+  await writeFile(join(made.settings.dataDir, 'desk/siem/lake.json'), '{"object":0,"offset":100000,"index":90}')
+  await made.tell(held('one'))
+  await using _stream = await made.stream()
+  await hook.until(1)
+  assert.deepEqual(
+    eventsOf(hook).map(({ unmapped }) => [unmapped.entry.reason, unmapped.index]),
+    [['one', 0]],
   )
 })
 
