@@ -47,12 +47,13 @@ const WORDS: Readonly<Record<NewsKind, string>> = {
 
 /** One line, escaped: it holds names that others chose. */
 export function headline({ kind, approval }: News): string {
-  const { id, about = 'message', requester, target = 'every target' } = approval
+  const { id, about = 'message', requester } = approval
+  const { target = about === 'retention' ? 'whose time is over' : 'every target' } = approval
   const wish = {
     message: 'a command on',
     access: 'access to',
     policy: 'another policy for',
-    retention: 'deleting recordings of',
+    retention: 'deleting recordings',
   }[about]
   return safeText(`${id} ${WORDS[kind]}: ${requester}, ${wish} ${target}`)
 }
