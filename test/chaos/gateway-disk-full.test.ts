@@ -78,7 +78,12 @@ test('a full disk ends what cannot be recorded, says so, and loses nothing: its 
   await full.stop()
   await using again = await spawnGateway(folder)
   // Whoever is quicker to the reserve that is given up for it: the seal reached the store, or recovery brings what did not.
-  await again.log.until((line) => line['session'] === session && ['sealed', 'recovered'].includes(String(line['outcome'])))
+  await Promise.any([
+    gateway.log.until((line) => line['session'] === session && line['msg'] === 'session sealed'),
+    again.log.until(
+      (line) => line['session'] === session && ['sealed', 'recovered', 'already'].includes(String(line['outcome'])),
+    ),
+  ])
   const taped = releasedOut(await framesOf(folder.dataDir, String(session)))
   assert.ok(
     taped.length >= connection.received.length - 200,
