@@ -12,7 +12,7 @@ test('what has the right type stays, even where it breaks a bound; the rest is m
     dataDir: '',
     policy: '',
     listeners: {},
-    targets: [{ name: 'shop', protocol: 'echo', host: '', port: 1, groups: ['a', ''], credential: {} }],
+    targets: [{ name: 'shop', protocol: 'echo', port: 1, groups: ['a', ''] }],
   })
 })
 

@@ -12,6 +12,9 @@ import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
 const GRACE = { subject: 'grace', kind: 'human', groups: ['deciders'] } as const
 
+/** TLS 1.3: a record's head, the alert, its type and the tag. */
+const CLOSE_NOTIFY_SIZE = 5 + 2 + 1 + 16
+
 async function onlyTape(gateway: EgressGateway): ReturnType<typeof framesOf> {
   await gateway.stop()
   const [session] = await sessionsOf(gateway.dataDir)
@@ -35,10 +38,10 @@ test('curl through a tunnel: only that it passed is on the tape, to the byte', {
   )
   assert.equal(frames.find(({ kind }) => kind === 'response')?.facts['tunnel'], 'opaque')
   const closed = frames.find(({ kind }) => kind === 'tunnel.closed')
-  assert.deepEqual(
-    [closed?.facts['bytes_in'], closed?.facts['bytes_out']],
-    [gateway.carried[0]?.read, gateway.carried[0]?.written],
-  )
+  assert.equal(closed?.facts['bytes_in'], gateway.carried[0]?.read)
+  // The server says farewell to a curl that has hung up: that passed nobody, or all of it did.
+  const unheard = Number(gateway.carried[0]?.written) - Number(closed?.facts['bytes_out'])
+  assert.ok([0, CLOSE_NOTIFY_SIZE].includes(unheard), `${unheard} bytes more than were passed`)
   assert.match(String(closed?.facts['sha256_out']), /^[0-9a-f]{64}$/)
   const sizes = (kind: string): number =>
     frames.filter((frame) => frame.kind === kind).reduce((sum, { facts }) => sum + Number(facts['size']), 0)
