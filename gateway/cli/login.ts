@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { isErrno } from '../../recorder/desk/exclusive-file.ts'
 import { API_BASE, SignInLogin, SignInWays } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
@@ -94,10 +95,23 @@ function placeOf({ env }: Cli): string {
 }
 
 async function read(cli: Cli): Promise<Login> {
-  const text = await readFile(placeOf(cli), 'utf8').catch(() => undefined)
-  const value: unknown = text === undefined ? undefined : JSON.parse(text)
+  const value = parsed(await readFile(placeOf(cli), 'utf8').catch(nobody))
   if (!loginChecker.Check(value)) throw new ApplianceError('AUTH_REQUIRED', 'nobody is signed in here: sallyport login <console>')
   return value
+}
+
+/** A file that is not there is nobody's; one that cannot be read is a fault to be told. */
+function nobody(error: unknown): string {
+  if (isErrno(error, 'ENOENT')) return ''
+  throw error
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function keep(value: Login, cli: Cli): Promise<void> {

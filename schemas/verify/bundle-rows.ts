@@ -1,5 +1,6 @@
 import { joinBytes } from '../bytes.ts'
 import { type TapeVerification, VERIFY_EXITS } from '../verification.ts'
+import { NO_TAPE } from './ledger-check.ts'
 import { expectedState, type PeriodSession } from './period-log.ts'
 import type { VerifyTools } from './tools.ts'
 
@@ -41,20 +42,10 @@ export function hmac({ sha256 }: Pick<VerifyTools, 'sha256'>, key: string, messa
 
 /** Of a session that was drawn and whose tape is not there. */
 export const MISSING_TAPE: Omit<TapeVerification, 'session'> = {
+  ...NO_TAPE,
   verdict: 'INVALID',
   exit: VERIFY_EXITS.INVALID,
   state: 'missing',
-  frames: 0,
-  chunks: 0,
-  recovered: null,
-  unattested: 0,
-  lastGood: null,
-  durability: null,
-  lossWindow: null,
-  signer: null,
-  root: null,
-  problems: [],
-  problemCount: 0,
 }
 
 const NEWLINE = 0x0a

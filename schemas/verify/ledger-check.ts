@@ -242,7 +242,8 @@ function withoutTape(
   return withProblems({ ...NO_TAPE, session, state }, [{ verdict, part: 'ledger', what, ...place }])
 }
 
-const NO_TAPE: Omit<TapeVerification, 'session' | 'state'> = {
+/** Of a session of which there is no tape. */
+export const NO_TAPE: Omit<TapeVerification, 'session' | 'state'> = {
   verdict: 'VALID',
   exit: 0,
   frames: 0,
