@@ -9,7 +9,7 @@ import { encodeRequest, encodeResponse, endToEnd, type RequestHead, without } fr
 import { HttpMessage } from '../http/http-message.ts'
 import { outputsOf } from '../http/through.ts'
 import { tunnel } from '../http/tunnel.ts'
-import { readAhead } from '../http/upgrade.ts'
+import { readAhead, switched } from '../http/upgrade.ts'
 import type { Visit } from '../http/visit.ts'
 import { dial } from './dial.ts'
 import { OURS } from './forward.ts'
@@ -54,16 +54,7 @@ export function connecting(
         { from: 'server', channel, facts: { status: 200, tunnel: 'opaque', address }, media: 'unknown', fields },
         encodeResponse({ status: 200, headers: [] }),
       )
-      for await (const outputs of outputsOf(gate, answered, signal)) {
-        for (const output of outputs) {
-          if (output.own !== undefined) {
-            await reply.say(output.bytes)
-            return false
-          }
-          ready()
-          reply.switch(output.bytes)
-        }
-      }
+      if (!(await switched(outputsOf(gate, answered, signal), reply, ready))) return false
       if (socket instanceof Socket) socket.setTimeout(SILENT_MS).setNoDelay(true)
       await tunnel({ ends: { client: socket, server }, codec, gate, channel, session: session.signal })
     } finally {

@@ -6,7 +6,7 @@ import { type Asked, pass, type Way } from './exchange.ts'
 import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, type RequestHead, without } from './head.ts'
 import { HttpMessage, type HttpParts } from './http-message.ts'
 import { OURS } from './request.ts'
-import { outputsOf } from './through.ts'
+import { outputsOf, type Through } from './through.ts'
 import { tunnel } from './tunnel.ts'
 
 /** A person who thinks, or a feed without news, is no reason to close: as long as API servers keep idle streams. */
@@ -32,6 +32,21 @@ export function readAhead(socket: Duplex): () => void {
     const unread = intake.close()
     if (unread.length > 0 && !socket.destroyed) socket.unshift(unread)
   }
+}
+
+/** Passes on the answer after which a connection is no longer HTTP. False where the gate had its own to say instead. */
+export async function switched(answer: Through, reply: Way['reply'], ready: () => void): Promise<boolean> {
+  for await (const outputs of answer) {
+    for (const output of outputs) {
+      if (output.own !== undefined) {
+        await reply.say(output.bytes)
+        return false
+      }
+      ready()
+      reply.switch(output.bytes)
+    }
+  }
+  return true
 }
 
 async function forwardUpgrade(
@@ -69,16 +84,7 @@ async function forwardUpgrade(
       { from: 'server', channel, facts: { status: upgraded.status, upgrade: facts.upgrade }, media: 'unknown', fields },
       encodeResponse({ status: upgraded.status, headers: [...headers, ['upgrade', facts.upgrade]] }),
     )
-    for await (const outputs of outputsOf(gate, answered, signal)) {
-      for (const output of outputs) {
-        if (output.own !== undefined) {
-          await reply.say(output.bytes)
-          return false
-        }
-        ready()
-        reply.switch(output.bytes)
-      }
-    }
+    if (!(await switched(outputsOf(gate, answered, signal), reply, ready))) return false
     if (socket instanceof Socket) socket.setTimeout(SILENT_MS).setNoDelay(true)
     await tunnel({ ends: { client: socket, server: upgraded.socket }, codec, gate, channel, session })
   } finally {
