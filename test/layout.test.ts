@@ -14,7 +14,6 @@ const MAX_LINES = 400
 
 /** Files that may be longer, each with its reason. */
 const LONG_FILES: Readonly<Record<string, string>> = {
-  'schemas/api.ts': 'the whole contract between API and page, one list of endpoints',
   'replay-ui/pages/replay.ts': 'the presenter of the largest page; its views, lists, inspector and keys are files of their own',
 }
 
