@@ -39,6 +39,8 @@ export interface TestTarget {
   readonly database?: string
   readonly user: string
   readonly password?: string
+  /** In place of a password: the token of this identity. */
+  readonly managedIdentity?: { readonly clientId: string }
   readonly tls: TargetTls
   /** PEM. */
   readonly certificate?: { readonly cert: string; readonly key: string }
@@ -139,7 +141,8 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
 }
 
 async function configured(target: TestTarget, secrets: string): Promise<object> {
-  const { name, port, database, user, password, certificate, tls, labels, groups = ['agents', 'developers'], access } = target
+  const { name, port, database, user, password, managedIdentity, certificate, tls, labels, access } = target
+  const { groups = ['agents', 'developers'] } = target
   const write = async (suffix: string, text: string): Promise<string> => {
     const file = join(secrets, `${name}.${suffix}`)
     await writeFile(file, text, { mode: 0o600 })
@@ -157,6 +160,7 @@ async function configured(target: TestTarget, secrets: string): Promise<object> 
     tls: tls.ca === undefined ? tls : { ...tls, ca: await write('ca', tls.ca) },
     credential: {
       user,
+      ...(managedIdentity === undefined ? {} : { managedIdentity }),
       ...(password === undefined ? {} : { password: { file: await write('password', password) } }),
       ...(certificate === undefined
         ? {}
