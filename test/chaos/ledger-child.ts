@@ -1,12 +1,13 @@
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { FileStore, openFileSigner, StoreLedger } from '../../recorder/index.ts'
+import { openFileSigner, openStore, StoreLedger } from '../../recorder/index.ts'
 
-// Appends to the ledger of the data folder it is given, under the name it is given, and prints the number of each entry it was told is durable.
-// Without a count it goes on until it is killed.
+// Appends to the ledger of the store it is given (in SALLYPORT_TEST_STORE, as it holds a key; else in the data folder), under the name it is
+// given, and prints the number of each entry it was told is durable. Without a count it goes on until it is killed.
 const [path = '', gateway = '', count = 'Infinity'] = process.argv.slice(2)
+const store = await openStore(JSON.parse(process.env['SALLYPORT_TEST_STORE'] ?? JSON.stringify({ folder: path })))
 const signer = await openFileSigner(join(path, 'keys'), gateway)
-const ledger = await StoreLedger.open({ store: new FileStore(path), gateway, signer, limits: { checkpointMs: 50 } })
+const ledger = await StoreLedger.open({ store, gateway, signer, limits: { checkpointMs: 50 } })
 let next = ledger.lastSession() + 1
 for (let left = Number(count); left > 0; ) {
   const batch = Array.from({ length: Math.min(left, 1 + (next % 5)) }, () => {
