@@ -1,9 +1,10 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import { GenerationCache } from './cache.ts'
 import { Collector } from './collector.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { categoriesOf } from './functions.ts'
 import { normalise } from './normalise.ts'
-import { fingerprintOf, type Node, parseSql } from './parse.ts'
+import { type Node, parseSql } from './parse.ts'
 import { walkStatement } from './walk.ts'
 
 /** Longer statements are not parsed: a megabyte holds the event loop for 300 ms. They count as unparsable. */
@@ -53,7 +54,7 @@ export interface SqlFacts extends Facts {
   readonly explain_analyze?: boolean
   /** Rows the least bounded outermost query may return; null: no limit. Absent where nothing is read. */
   readonly limit?: number | null
-  /** PostgreSQL's query fingerprint, 16 hex digits. */
+  /** See fingerprintOf. */
   readonly fingerprint?: string
 }
 
@@ -139,8 +140,10 @@ export function readFacts(sql: string, size: number): Read {
   if (!parsed.ok) return unread(parsed.at)
   const { statements } = parsed
   const found = new Collector()
+  let fingerprint: string
   try {
     for (const statement of statements) walkStatement(statement, found)
+    fingerprint = fingerprintOf(statements)
   } catch {
     // Too deep for the stack: as good as unread.
     return unread(null)
@@ -148,7 +151,7 @@ export function readFacts(sql: string, size: number): Read {
   if (found.overflowing) return unread(null)
   const count = statements.length
   const literals = found.literals || count !== 1 || !cacheable(found)
-  return { facts: flatten(found, count, size, fingerprintOf(sql)), literals, statements }
+  return { facts: flatten(found, count, size, fingerprint), literals, statements }
 }
 
 type Draft = { -readonly [name in keyof SqlFacts]: SqlFacts[name] }

@@ -1,4 +1,4 @@
-import { fingerprintSync, hasSqlDetails, loadModule, parsePlPgSQLSync, parseSync } from 'libpg-query'
+import { hasSqlDetails, loadModule, parsePlPgSQLSync, parseSync } from 'libpg-query'
 
 // PostgreSQL 18's own grammar, as WASM: instantiated once, when this file is first imported; every call after that is synchronous.
 await loadModule()
@@ -36,16 +36,6 @@ function isCostly(text: string): boolean {
     if (openings > MAX_COMMENT_OPENINGS) return true
   }
   return OPERATOR_RUN.test(text)
-}
-
-/** PostgreSQL's fingerprint (16 hex digits): equal for statements that differ in constants only. '' where there is none. */
-export function fingerprintOf(text: string): string {
-  if (text === '') return ''
-  try {
-    return fingerprintSync(text)
-  } catch {
-    return ''
-  }
 }
 
 /** The parse tree of a PL/pgSQL block, or undefined where it is none. */
