@@ -136,6 +136,8 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   // A working day: long statements record nothing while they run and must not be cut.
   idleTimeoutMs: 8 * 3_600_000,
   approvalTtlMs: 3_600_000,
+  // A quarter: as long as anybody looks up how the like of it was decided. The ledger keeps every step.
+  approvalHistoryMs: 90 * 24 * 3_600_000,
   drainTimeoutMs: 0,
   shutdownTimeoutMs: 10_000,
 }

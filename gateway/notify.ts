@@ -34,6 +34,7 @@ export async function openNotifier(
     await Notifier.open({
       desk,
       channels,
+      keepMs: settings.limits.approvalHistoryMs,
       folder: places.notified,
       onFailed: (channel, news, error, final) => log.notToldYet({ channel, news, final }, error),
       onError: (error) => log.stray(error),

@@ -265,6 +265,12 @@ export const Limits = Type.Object(
     approvalTtlMs: Type.Optional(
       Type.Integer({ minimum: 1_000, description: 'How long a request may be decided, and an approval be used' }),
     ),
+    approvalHistoryMs: Type.Optional(
+      Type.Integer({
+        minimum: 3_600_000,
+        description: 'How long a request that has ended stays at the desk; its steps stay in the ledger',
+      }),
+    ),
     drainTimeoutMs: Type.Optional(
       Type.Integer({
         minimum: 0,

@@ -1,5 +1,5 @@
 import type { ApprovalFiles } from './approval-files.ts'
-import { type ApprovalRequest, approvalAfter, isOpen } from './approval-log.ts'
+import { type ApprovalRequest, approvalAfter, brokeGlass, isOpen } from './approval-log.ts'
 import { LISTED_COMMAND_CHARS, type ListedApproval } from './desk.ts'
 
 /** Requests remembered; those beyond are read again for each list, which takes longer and changes nothing. */
@@ -38,13 +38,21 @@ export class ApprovalShelf {
     return approvals.sort((a, b) => compare(a.createdAt, b.createdAt) || compare(a.id, b.id))
   }
 
+  forget(id: string): void {
+    this.#remembered.delete(id)
+  }
+
   async #listed(id: string): Promise<ListedApproval> {
     const known = this.#remembered.get(id)
     if (known?.closed !== undefined) return known.closed
     const { request, commandChars } = known ?? (await this.#read(id))
     const nowMs = this.#now()
     const approval = { ...approvalAfter(request, await this.#files.events(id), nowMs), commandChars }
-    const over = !isOpen(approval) && (approval.state !== 'expired' || nowMs > Date.parse(request.expiresAt) + SURELY_EXPIRED_MS)
+    // Broken glass may be reviewed whenever.
+    const over =
+      !isOpen(approval) &&
+      (approval.state !== 'expired' || nowMs > Date.parse(request.expiresAt) + SURELY_EXPIRED_MS) &&
+      !(brokeGlass(approval) && approval.review === undefined)
     if (known !== undefined || this.#remembered.size < MAX_REMEMBERED)
       this.#remembered.set(id, { request, commandChars, closed: over ? approval : undefined })
     return approval

@@ -11,6 +11,7 @@ import { Askers } from './askers.ts'
 import type { Approver, Desk, ListedApproval, Ruling } from './desk.ts'
 import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
 import { FolderChanges } from './folder-changes.ts'
+import { isPast, removeRequest, removeRest } from './old-requests.ts'
 import { RequestRate } from './request-rate.ts'
 import { checkRetraction, checkReview, checkRuling } from './rulings.ts'
 
@@ -85,10 +86,8 @@ export class FolderDesk implements Desk {
       const folder = join(this.#folder, 'by-binding', ask.binding)
       await makeFolder(folder)
       // Claimed first: of two processes asking the same at once, one makes the request and the other joins it.
-      if (
-        (await createFile(join(folder, `${String(number + 1).padStart(GENERATION_DIGITS, '0')}.json`), bytes)) &&
-        (await this.#files.put(id, 0, bytes))
-      ) {
+      const claim = join(folder, `${String(number + 1).padStart(GENERATION_DIGITS, '0')}.json`)
+      if ((await claimed(claim, bytes)) && (await this.#files.put(id, 0, bytes))) {
         await this.#book.opened(request)
         return approvalAfter(request, [], this.#now())
       }
@@ -146,12 +145,23 @@ export class FolderDesk implements Desk {
     })
   }
 
-  async sweep(): Promise<void> {
+  async sweep(keepMs?: number): Promise<readonly string[]> {
     for (const { id } of await this.#shelf.all(this.#swept)) {
       // Told, and written down where it has run out.
-      const approval = await this.#book.current(id)
-      if (!isOpen(approval)) this.#swept.add(id)
+      if (!isOpen(await this.#book.current(id))) this.#swept.add(id)
     }
+    return keepMs === undefined ? [] : this.#forget(this.#now() - keepMs)
+  }
+
+  async #forget(beforeMs: number): Promise<readonly string[]> {
+    const past = (await this.#shelf.all(new Set())).filter((each) => this.#swept.has(each.id) && isPast(each, beforeMs))
+    for (const approval of past) {
+      await removeRequest(this.#folder, approval)
+      this.#shelf.forget(approval.id)
+      this.#swept.delete(approval.id)
+    }
+    await removeRest(this.#folder)
+    return past.map(({ id }) => id)
   }
 
   async list(filter: { readonly state?: ApprovalState } = {}): Promise<readonly ListedApproval[]> {
@@ -223,6 +233,14 @@ export class FolderDesk implements Desk {
   #at(): string {
     return new Date(this.#now()).toISOString()
   }
+}
+
+/** False also where the folder was removed with the last old request in it: it is made once more. */
+async function claimed(path: string, bytes: string): Promise<boolean> {
+  return createFile(path, bytes).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return false
+    throw error
+  })
 }
 
 function requestOf({ ttlMs, ...ask }: ApprovalAsk, id: string, nowMs: number): ApprovalRequest {

@@ -39,8 +39,11 @@ export interface Desk extends Approvals, Disposable {
   retract(id: string, by: Approver, reason?: string): Promise<Approval>
   /** Somebody else of the approvers writes down what they think of broken glass, once. Rejects as `decide`. */
   review(id: string, note: string, reviewer: Approver): Promise<Approval>
-  /** Writes down what has run out, and tells the ledger what a process that died did not. For one process, now and then. */
-  sweep(): Promise<void>
+  /**
+   * Writes down what has run out, tells the ledger what a process that died did not, and removes requests that ended more than
+   * `keepMs` ago; the ledger keeps their steps. Resolves with the ids of those it removed. For one process, now and then.
+   */
+  sweep(keepMs?: number): Promise<readonly string[]>
   /** Oldest first. */
   list(filter?: { readonly state?: ApprovalState }): Promise<readonly ListedApproval[]>
   /** Rejects APPROVAL_UNKNOWN. */

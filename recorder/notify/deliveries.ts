@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -44,9 +44,19 @@ export class Deliveries {
     await rename(draft, this.#file(approval))
   }
 
+  /** Of requests that nobody keeps any longer. */
+  async forget(approvals: readonly string[]): Promise<void> {
+    for (const approval of approvals) await rm(this.#file(approval), { force: true })
+  }
+
+  /** All requests of which it is known what was told. */
+  async known(): Promise<readonly string[]> {
+    return (await readdir(this.#folder)).flatMap((name) => /^(A-[0-9A-Z]{8})\.json$/.exec(name)?.[1] ?? [])
+  }
+
   /** Requests of which the channel was last told that they are open. */
   async open(): Promise<readonly string[]> {
-    const ids = (await readdir(this.#folder)).flatMap((name) => /^(A-[0-9A-Z]{8})\.json$/.exec(name)?.[1] ?? [])
+    const ids = await this.known()
     const found = await Promise.all(ids.map(async (id) => ({ id, last: await this.last(id) })))
     return found.flatMap(({ id, last }) => (last?.open === false ? [] : [id]))
   }

@@ -13,10 +13,14 @@ const RETRY_AFTER_MS = [1_000, 5_000, 30_000, 120_000, 600_000]
 const MAX_WAITING = 1_000
 /** Requests run out by themselves, and nobody may be looking. */
 const SWEEP_MS = 5_000
+/** Sweeps between two looks at what ended long ago: an hour. */
+const FORGET_EVERY = 720
 
 export interface NotifierParts {
   readonly desk: Desk
   readonly channels: readonly Channel[]
+  /** How long requests that have ended stay at the desk. */
+  readonly keepMs: number
   /** Where it is kept what was told; a folder for each channel. */
   readonly folder: string
   /** A delivery that was given up, or will be tried again. Its text has no address and no payload. */
@@ -38,7 +42,7 @@ export class Notifier implements AsyncDisposable {
   private constructor(parts: NotifierParts, lines: readonly Line[]) {
     this.#parts = parts
     const { signal } = this.#stop
-    this.#running = Promise.all([this.#watch(lines), this.#sweep(), ...lines.map((line) => line.run(signal))])
+    this.#running = Promise.all([this.#watch(lines), this.#sweep(lines), ...lines.map((line) => line.run(signal))])
   }
 
   static async open(parts: NotifierParts): Promise<Notifier> {
@@ -46,10 +50,13 @@ export class Notifier implements AsyncDisposable {
       parts.channels.map(async (channel) => new Line(channel, await Deliveries.open(join(parts.folder, channel.name)), parts)),
     )
     // What was open when the channel was last told of it, and is not any more.
+    const listed = new Map((await parts.desk.list()).map((each) => [each.id, each]))
     for (const line of lines) {
-      for (const id of await line.deliveries.open()) {
-        const [listed] = (await parts.desk.list()).filter((each) => each.id === id && !isOpen(each))
-        if (listed !== undefined) line.add(newsOf(listed))
+      const { deliveries } = line
+      await deliveries.forget((await deliveries.known()).filter((id) => !listed.has(id)))
+      for (const id of await deliveries.open()) {
+        const now = listed.get(id)
+        if (now !== undefined && !isOpen(now)) line.add(newsOf(now))
       }
     }
     return new Notifier(parts, lines)
@@ -68,10 +75,15 @@ export class Notifier implements AsyncDisposable {
     }
   }
 
-  async #sweep(): Promise<void> {
+  async #sweep(lines: readonly Line[]): Promise<void> {
     const { signal } = this.#stop
-    while (!signal.aborted) {
-      await this.#parts.desk.sweep().catch((error: unknown) => this.#parts.onError(error))
+    for (let sweeps = 0; !signal.aborted; sweeps++) {
+      try {
+        const gone = await this.#parts.desk.sweep(sweeps % FORGET_EVERY === 0 ? this.#parts.keepMs : undefined)
+        for (const { deliveries } of lines) await deliveries.forget(gone)
+      } catch (error) {
+        this.#parts.onError(error)
+      }
       await pause(SWEEP_MS, signal)
     }
   }

@@ -33,11 +33,13 @@ async function rig(t: TestContext) {
       const deliveries = await Deliveries.open(join(folder, 'notified', 'hook-0'))
       while ((await deliveries.last(id))?.news !== there.received.at(-1)?.headers['webhook-id']) await wait(10)
     },
-    open: (receivers: readonly Receiver[] = [there]) =>
+    remembered: async () => (await Deliveries.open(join(folder, 'notified', 'hook-0'))).known(),
+    open: (receivers: readonly Receiver[] = [there], keepMs = Number.POSITIVE_INFINITY) =>
       Notifier.open({
         desk,
         channels: receivers.map(({ url }, index) => webhook(`hook-${index}`, { url, secret: SECRET, gateway: 'gw1' })),
         folder: join(folder, 'notified'),
+        keepMs,
         onFailed: (channel, news, _error, final) => void failed.push(`${channel} ${news} ${final}`),
         onError: (error) => assert.fail(String(error)),
         retryAfterMs: [5, 5],
@@ -112,4 +114,23 @@ test('what a receiver refuses for good is given up, and the next is told', { tim
   await desk.submit(ask({ binding: 'b'.repeat(64) }))
   await there.until(2)
   assert.deepEqual(failed, [`hook-0 ${id}.pending.0 true`])
+})
+
+test('what the desk removes is forgotten by the channels, also what it removed while nobody ran', {
+  timeout: 20_000,
+}, async (t) => {
+  const { desk, there, open, noted, remembered } = await rig(t)
+  const first = await open()
+  const request = await desk.submit(ask({ ttlMs: 60_000 }))
+  await desk.decide(request.id, { act: 'reject', reason: 'no' }, ana)
+  await there.until(1)
+  while ((await desk.get(request.id)).state !== 'rejected') await wait(10)
+  await noted(request.id)
+  await first[Symbol.asyncDispose]()
+  // All that has ended is past.
+  const second = await open([there], Number.NEGATIVE_INFINITY)
+  while ((await desk.list()).length > 0) await wait(10)
+  await second[Symbol.asyncDispose]()
+  await using _third = await open()
+  assert.deepEqual(await remembered(), [])
 })
