@@ -34,8 +34,15 @@ export interface ListenerSettings {
   readonly tls: { readonly required: boolean; readonly certFile?: string; readonly keyFile?: string }
   /** Of an egress listener: what its targets let clients reach, by their names. */
   readonly egress?: ReadonlyMap<string, EgressSettings>
+  /** Of an egress listener: files of the authority that signs for hosts whose TLS is opened. */
+  readonly authority?: AuthorityFiles
   /** Of an ssh listener, which has no TLS: files of its own host keys, and public keys that sign users' certificates. */
   readonly ssh?: { readonly hostKeyFiles?: readonly string[]; readonly userAuthorities: readonly string[] }
+}
+
+export interface AuthorityFiles {
+  readonly certFile: string
+  readonly keyFile: string
 }
 
 /** What clients of an egress target may reach. */
@@ -46,6 +53,8 @@ export interface EgressSettings {
   readonly networks: readonly string[]
   /** Where this gateway itself listens. */
   readonly ownPorts: readonly number[]
+  /** Whose TLS is opened: `*` for all, but not of `except`. `trustFile`: PEM. */
+  readonly intercept?: { readonly hosts: readonly string[]; readonly except: readonly string[]; readonly trustFile?: string }
 }
 
 /** A target with what only the gateway may know of it. */
@@ -265,20 +274,32 @@ function listenerOf(config: Config, protocol: ProtocolName, from: (path: string)
   const { host, port } = addressOf(listener.address)
   const { mode = 'required', cert, key } = listener.tls ?? {}
   const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
-  const own = protocol === 'egress' ? { egress: egressOf(config) } : {}
+  const own = protocol === 'egress' ? { egress: egressOf(config, from), ...authorityOf(config, from) } : {}
   return [{ protocol, host, port, tls: { required: mode === 'required', ...files }, ...own }]
 }
 
 const EGRESS_PORTS = [443, 80]
 
-function egressOf({ targets, listeners, console: web, monitoring }: Config): ReadonlyMap<string, EgressSettings> {
+function authorityOf({ listeners }: Config, from: (path: string) => string): Pick<ListenerSettings, 'authority'> {
+  const { cert, key } = listeners.egress?.authority ?? {}
+  return cert === undefined || key === undefined ? {} : { authority: { certFile: from(cert), keyFile: from(key) } }
+}
+
+function egressOf(
+  { targets, listeners, console: web, monitoring }: Config,
+  from: (path: string) => string,
+): ReadonlyMap<string, EgressSettings> {
   const own = [...Object.values(listeners), web, monitoring].flatMap((each) => (each === undefined ? [] : [each.address]))
   const ownPorts = own.map((address) => addressOf(address).port)
   return new Map(
     targets.flatMap(({ name, egress }) => {
       if (egress === undefined) return []
-      const { allow, ports = EGRESS_PORTS, networks = [] } = egress
-      return [[name, { allow, ports, networks, ownPorts }]]
+      const { allow, ports = EGRESS_PORTS, networks = [], intercept } = egress
+      const settings = { allow, ports, networks, ownPorts }
+      if (intercept === undefined) return [[name, settings]]
+      const { hosts, except = [], trust } = intercept
+      const trusted = trust === undefined ? {} : { trustFile: from(trust) }
+      return [[name, { ...settings, intercept: { hosts, except, ...trusted } }]]
     }),
   )
 }

@@ -31,7 +31,10 @@ import { openTapeRoom, type TapeRoom } from './tape-room.ts'
 /** Loaded for the listeners there are: each brings its grammar and codecs along. */
 const PROTOCOLS: Readonly<Record<ProtocolName, (listener: ListenerSettings, own: Own) => Promise<Protocol>>> = {
   echo: async () => (await import('./protocols/echo/index.ts')).echo,
-  egress: async ({ egress: settings }) => (await import('./protocols/egress/index.ts')).egress(settings ?? new Map()),
+  egress: async (settings, own) => {
+    const { doorOf, egress } = await import('./protocols/egress/index.ts')
+    return egress(await doorOf(settings, own))
+  },
   http: async () => (await import('./protocols/http/index.ts')).http,
   kubernetes: async () => (await import('./protocols/kubernetes/index.ts')).kubernetes(),
   postgres: async () => (await import('./protocols/postgres/index.ts')).postgres,

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import type { Role } from './api.ts'
 import { AccessConfig, ApprovalsConfig, NotifyConfig } from './config-approvals.ts'
-import { EgressConfig } from './config-egress.ts'
+import { EgressConfig, EgressListener } from './config-egress.ts'
 import { LedgerConfig, SignerConfig, StoreConfig } from './config-evidence.ts'
 import { JwtIssuer, SignInConfig } from './config-identity.ts'
 import {
@@ -300,7 +300,7 @@ export const Config = Type.Object(
         ssh: Type.Optional(SshListener(Listener.properties.address)),
         http: Type.Optional(Listener),
         kubernetes: Type.Optional(Listener),
-        egress: Type.Optional(Listener),
+        egress: Type.Optional(EgressListener(Listener.properties)),
         echo: Type.Optional(Listener),
       },
       { ...closed, minProperties: 1 },

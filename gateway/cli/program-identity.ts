@@ -11,7 +11,7 @@ interface Common {
 }
 type Change = Common & { readonly reason: string; readonly keyFile?: string }
 
-/** Commands about who somebody is: keys, tokens, and who is kept out. */
+/** Commands about who somebody is: keys, tokens, and who is kept out; and whom clients are to trust. */
 export function identityCommands(
   program: Command,
   group: (name: string, description: string) => Command,
@@ -63,6 +63,9 @@ export function identityCommands(
     .description('show an access key to kubectl: its credential plugin')
     .option('--key-file <file>', 'where it is (default: in SALLYPORT_KEY)')
     .action(async (options: { keyFile?: string }) => runs((await import('./kubeconfig.ts')).kubeCredential(options, cli)))
+  command(group('egress', 'the forward proxy'), 'ca', 'print the certificate that clients of intercepted hosts have to trust')
+    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .action(async (options: Common) => runs((await import('./egress.ts')).egressCa(options, cli)))
   identities(group('identities', 'who is kept out, whatever they prove'), command, runs, cli)
 }
 

@@ -42,6 +42,7 @@ export const FACTS = {
   content_type: 'text',
   rpc_method: 'list',
   listed: 'flag',
+  intercepted: 'flag',
   tool: 'list',
   graphql: 'list',
   verb: 'text',

@@ -122,13 +122,16 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
     },
   },
   egress: {
-    asking: new Set(['request']),
-    counted: ['tunnel-output', 'tunnel-input', 'response-body', 'response', 'request-body'],
-    answers: ['response', 'response-body', 'tunnel-output'],
-    fromClient: new Set(['request-body', 'tunnel-input']),
+    asking: new Set(['request', 'ws-call']),
+    counted: ['tunnel-output', 'tunnel-input', 'response-body', 'response', 'request-body', 'ws-output', 'ws-input', 'ws-call'],
+    answers: ['response', 'response-body', 'tunnel-output', 'ws-output'],
+    fromClient: new Set(['request-body', 'tunnel-input', 'ws-input', 'ws-call']),
     concurrent: true,
     facts: {
       request: new Set<keyof Match>([...HTTP_FACTS, 'host', 'listed']),
+      'ws-call': new Set<keyof Match>(['kind', 'rpc_method', 'tool', 'graphql', 'size']),
+      'ws-input': new Set<keyof Match>(['kind', 'size']),
+      'ws-output': KIND_ONLY,
       'request-body': KIND_ONLY,
       response: KIND_ONLY,
       'response-body': KIND_ONLY,
@@ -189,8 +192,8 @@ export const VOCABULARIES: Readonly<Record<ProtocolName, Vocabulary>> = {
 }
 
 /** What nobody thought of is where data goes that is to go nowhere. */
-function egressGuard(kind: string, { host, listed }: Facts): Guard | undefined {
-  if (kind !== 'request' || listed === true) return undefined
+function egressGuard(kind: string, { host, listed, intercepted }: Facts): Guard | undefined {
+  if (kind !== 'request' || listed === true || intercepted === true) return undefined
   return {
     id: 'policy.unknown-host',
     reason: `${typeof host === 'string' ? host : 'the host'} is not on the list of what may be reached`,

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { loadConfig } from '../../gateway/config.ts'
 import { hashAccessKey, newAccessKey } from '../../gateway/identity/access-key.ts'
 import { silentLog } from '../../gateway/log.ts'
@@ -14,6 +15,7 @@ import { selfSigned } from './pg-tls.ts'
 /** A forward proxy in a folder of its own, with a web server in clear and one over TLS behind it, both on loopback. */
 export interface EgressGateway extends AsyncDisposable {
   readonly dataDir: string
+  readonly config: string
   readonly key: string
   readonly port: number
   /** PEM certificate of the TLS server, and the file it is in. */
@@ -26,12 +28,23 @@ export interface EgressGateway extends AsyncDisposable {
 }
 
 export async function egressGateway(
-  options: { readonly policy?: string; readonly allow?: string; readonly networks?: string } = {},
+  options: {
+    readonly policy?: string
+    readonly allow?: string
+    readonly networks?: string
+    /** YAML of `intercept`; the TLS server's certificate is `ca.pem` beside it. */
+    readonly intercept?: string
+    /** What the TLS server answers, and speaks after an upgrade. */
+    readonly answer?: RequestListener
+    readonly upgrade?: (request: IncomingMessage, socket: Duplex) => void
+  } = {},
 ): Promise<EgressGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-egress-'))
   const { cert, key: tlsKey } = await selfSigned()
   const carried: { read: number; written: number }[] = []
-  const secure = createTlsServer({ cert, key: tlsKey }, (_request, response) => response.end('s'.repeat(100_000)))
+  const answer: RequestListener = options.answer ?? ((_request, response) => response.end('s'.repeat(100_000)))
+  const secure = createTlsServer({ cert, key: tlsKey }, answer)
+  if (options.upgrade !== undefined) secure.on('upgrade', options.upgrade)
   secure.on('connection', (socket: Socket) => {
     socket.once('close', () => carried.push({ read: socket.bytesRead, written: socket.bytesWritten }))
   })
@@ -63,7 +76,7 @@ targets:
       allow: ${options.allow ?? '[localhost, 169.254.169.254, 10.1.2.3]'}
       ports: [${ports.tls}, ${ports.clear}, 80]
       networks: ${options.networks ?? "['127.0.0.0/8', '::1/128', '169.254.0.0/16']"}
-identities:
+${options.intercept === undefined ? '' : `      intercept: ${options.intercept}\n`}identities:
   - { subject: agent-7, kind: agent, groups: [agents], principal: ada, keys: [{ id: agent, sha256: ${hashAccessKey(key)} }] }
   - { subject: grace, kind: human, groups: [deciders], keys: [{ id: grace, sha256: ${hashAccessKey(newAccessKey())} }] }
 `,
@@ -74,6 +87,7 @@ identities:
   const stop = (): Promise<boolean> => service.stop('test ends')
   return {
     dataDir: join(folder, 'data'),
+    config,
     key,
     port: listener.address.port,
     ca: cert,

@@ -9,31 +9,34 @@ export interface Place {
   readonly port: number
   /** Path and query, still encoded; undefined for CONNECT. */
   readonly path: string | undefined
+  /** Named by an `https://` URL: only what is asked inside a tunnel that is opened here is. */
+  readonly inside: boolean
 }
 
 const AUTHORITY = /^([^\s/?#@]+):(\d{1,5})$/
-const ABSOLUTE = /^http:\/\/([^\s/?#@]+?)(?::(\d{1,5}))?([/?][^#]*)?$/i
+const ABSOLUTE = /^http(s?):\/\/([^\s/?#@]+?)(?::(\d{1,5}))?([/?][^#]*)?$/i
 const HTTP_PORT = 80
+const HTTPS_PORT = 443
 const MAX_PORT = 65_535
 
 /**
- * Of `host:port` for CONNECT (RFC 9112, 3.2.3), of `http://host/path` for everything else (3.2.2). Throws PROTOCOL_MALFORMED, or
- * PROTOCOL_UNSUPPORTED for what no forward proxy is asked.
+ * Of `host:port` for CONNECT (RFC 9112, 3.2.3), of `http://host/path` for everything else (3.2.2), of `https://` for what is asked inside a tunnel.
+ * Throws PROTOCOL_MALFORMED, or PROTOCOL_UNSUPPORTED for what no forward proxy is asked.
  */
 export function placeOf(method: string, target: string): Place {
   if (method === 'CONNECT') {
     const [, host, port] = AUTHORITY.exec(target) ?? malformed()
-    return { host: hostOf(host), port: portOf(port), path: undefined }
+    return { host: hostOf(host), port: portOf(port), path: undefined, inside: false }
   }
   if (target.startsWith('/') || target === '*')
     throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'this is a forward proxy: the request line has to name a whole http:// URL')
-  if (/^https:/i.test(target))
-    throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'ask for https by CONNECT: nothing is encrypted in your name here')
-  const [, host, port, path = '/'] = ABSOLUTE.exec(target) ?? malformed()
+  const [, secure, host, port, path = '/'] = ABSOLUTE.exec(target) ?? malformed()
+  const inside = secure !== ''
   return {
     host: hostOf(host),
-    port: port === undefined ? HTTP_PORT : portOf(port),
+    port: port === undefined ? (inside ? HTTPS_PORT : HTTP_PORT) : portOf(port),
     path: path.startsWith('?') ? `/${path}` : path,
+    inside,
   }
 }
 
@@ -42,19 +45,23 @@ export function authorityOf({ host, port }: Pick<Place, 'host' | 'port'>): strin
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-/** Whether a host is on the list: by its name, or below a `*.domain`. */
-function isListed(host: string, allow: readonly string[]): boolean {
-  return allow.some((each) =>
-    each.startsWith('*.') ? host.endsWith(each.slice(1)) && host.length >= each.length : each === host,
+/** Whether a host is on a list: by its name, below a `*.domain`, or as all are by `*`. */
+export function isListed(host: string, list: readonly string[]): boolean {
+  return list.some(
+    (each) =>
+      each === '*' || (each.startsWith('*.') ? host.endsWith(each.slice(1)) && host.length >= each.length : each === host),
   )
 }
 
-/** What policy and search may look at in a request to a forward proxy. Throws as `placeOf` does. */
+/**
+ * What policy and search may look at in a request to a forward proxy. Whether a host is listed is asked of the CONNECT, once: what passes inside of its
+ * tunnel is judged by what it is. Throws as `placeOf` does.
+ */
 export function egressFacts(asked: Asked, allow: readonly string[]): Facts {
-  const { host, port, path } = placeOf(asked.method, asked.target)
+  const { host, port, path, inside } = placeOf(asked.method, asked.target)
   const about = requestFacts({ ...asked, target: path ?? '' })
   const route = `${authorityOf({ host, port })}${path === undefined ? '' : routeOf(path.replace(/\?.*$/s, ''))}`
-  return { ...about, route, host, port, listed: isListed(host, allow) }
+  return { ...about, route, host, port, ...(inside ? { intercepted: true } : { listed: isListed(host, allow) }) }
 }
 
 /** As URLs have it: an address is one in whatever way it is written (`0x7f.1`, `2130706433`). */

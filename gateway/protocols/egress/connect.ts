@@ -1,8 +1,9 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Facts } from '../../../schemas/frame.ts'
 import type { EgressSettings } from '../../config.ts'
-import { authorityOf, placeOf } from '../../policy/http/egress-facts.ts'
+import { authorityOf, type Place, placeOf } from '../../policy/http/egress-facts.ts'
 import type { Session } from '../../protocol.ts'
 import type { Asked, Way } from '../http/exchange.ts'
 import { encodeRequest, encodeResponse, endToEnd, type RequestHead, without } from '../http/head.ts'
@@ -13,6 +14,8 @@ import { readAhead, switched } from '../http/upgrade.ts'
 import type { Visit } from '../http/visit.ts'
 import { dial } from './dial.ts'
 import { OURS } from './forward.ts'
+import { type Intercepting, intercepted } from './intercepted.ts'
+import { isIntercepted } from './interceptor.ts'
 import { OpaqueTunnel } from './opaque-tunnel.ts'
 
 /** Nothing in either direction for this long ends a tunnel. */
@@ -22,11 +25,23 @@ const MAX_TUNNELS = 256
 
 const open = new WeakMap<Visit, number>()
 
-/** The way of CONNECT: through the gate like any request, and then what is encrypted, of which only that it passes is recorded. */
+/** What is done with a tunnel once both its ends are there. */
+export interface Carrier {
+  /** Facts of the answer that opens it. */
+  readonly facts: Facts
+  /** Before the client is told that it is open: what cannot be connected to is an answer to CONNECT. */
+  dial(signal: AbortSignal): Promise<Socket>
+  carry(client: Duplex, server: Socket): Promise<void>
+  /** Of all that passed, for the tape. */
+  closing(): Facts
+}
+
+/** The way of CONNECT: through the gate like any request; then what is encrypted, of which only that it passes is recorded, or what is inside of it. */
 export function connecting(
   socket: Duplex,
-  { session, settings }: { readonly session: Session; readonly settings: EgressSettings },
+  how: { readonly session: Session; readonly settings: EgressSettings; readonly intercepting: Intercepting | undefined },
 ): (asked: Asked, way: Way) => Promise<boolean> {
+  const { session, settings, intercepting } = how
   const ready = readAhead(socket)
   return async ({ request, target }, way) => {
     const { visit, channel, reply, signal } = way
@@ -45,26 +60,45 @@ export function connecting(
       }
     }
     using _ = counted(visit)
-    const server = await dial(place, settings, signal)
+    const carrier =
+      intercepting !== undefined && isIntercepted(place.host, settings)
+        ? intercepted(place, settings, { visit, session, intercepting })
+        : sealed(place, settings, way)
+    const server = await carrier.dial(signal)
     const began = performance.now()
-    const codec = new OpaqueTunnel(channel)
     try {
-      const address = `${server.remoteAddress ?? ''}`
       const answered = new HttpMessage(
-        { from: 'server', channel, facts: { status: 200, tunnel: 'opaque', address }, media: 'unknown', fields },
+        {
+          from: 'server',
+          channel,
+          facts: { status: 200, ...carrier.facts, address: `${server.remoteAddress ?? ''}` },
+          media: 'unknown',
+          fields,
+        },
         encodeResponse({ status: 200, headers: [] }),
       )
       if (!(await switched(outputsOf(gate, answered, signal), reply, ready))) return false
       if (socket instanceof Socket) socket.setTimeout(SILENT_MS).setNoDelay(true)
-      await tunnel({ ends: { client: socket, server }, codec, gate, channel, session: session.signal })
+      await carrier.carry(socket, server)
     } finally {
       server.destroy()
       const ms = Math.round(performance.now() - began)
       await session
-        .note('tunnel.closed', { channel, host: place.host, port: place.port, ms, ...codec.closing() })
+        .note('tunnel.closed', { channel, host: place.host, port: place.port, ms, ...carrier.closing() })
         .catch(() => session.closing('recording failed'))
     }
     return false
+  }
+}
+
+/** Nothing inside of it can be read. */
+function sealed(place: Place, settings: EgressSettings, { visit, channel, session }: Way): Carrier {
+  const codec = new OpaqueTunnel(channel)
+  return {
+    facts: { tunnel: 'opaque' },
+    dial: (signal) => dial(place, settings, signal),
+    carry: (client, server) => tunnel({ ends: { client, server }, codec, gate: visit.gate, channel, session }),
+    closing: () => codec.closing(),
   }
 }
 

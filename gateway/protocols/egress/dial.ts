@@ -38,7 +38,7 @@ const GLOBAL_V6 = listOf(['2000::/3'])
  * A connection to where a client wants to go. The name is resolved once, every address it has is checked, and what is connected to is one of
  * these addresses and not the name. Rejects TARGET_DENIED for what may not be reached, TARGET_UNREACHABLE for what cannot be.
  */
-export async function dial(place: Place, settings: EgressSettings, signal: AbortSignal): Promise<Socket> {
+export async function dial(place: Pick<Place, 'host' | 'port'>, settings: EgressSettings, signal: AbortSignal): Promise<Socket> {
   const { host, port } = place
   if (!settings.ports.includes(port))
     throw new ApplianceError('TARGET_DENIED', `port ${port} is not to be reached from here: ${settings.ports.join(', ')} may be`)

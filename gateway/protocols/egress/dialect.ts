@@ -1,9 +1,10 @@
-import { ApplianceError } from '../../../schemas/errors.ts'
+import type { ApplianceError } from '../../../schemas/errors.ts'
 import type { EgressSettings } from '../../config.ts'
 import { egressFacts } from '../../policy/http/egress-facts.ts'
 import type { Dialect } from '../http/dialect.ts'
 import { typeOf } from '../http/media.ts'
 import { errorResponse, problem, refusalResponse } from '../http/refusal.ts'
+import { WebSocketTunnel } from '../http/websocket-tunnel.ts'
 
 const CHALLENGES = [
   ['proxy-authenticate', 'Basic realm="sallyport"'],
@@ -29,9 +30,8 @@ export function egressDialect({ allow }: Pick<EgressSettings, 'allow'>): Dialect
     error: errorOf,
     proof: () => [],
     upgrades: () => false,
-    codec: () => {
-      throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'no upgrades in clear: ask by CONNECT')
-    },
+    // Inside of tunnels that are opened; in clear none is asked for.
+    codec: ({ channel, fields }) => new WebSocketTunnel({ channel, fields }),
   }
 }
 

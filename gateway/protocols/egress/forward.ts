@@ -1,7 +1,6 @@
 import type { EgressSettings } from '../../config.ts'
-import { authorityOf, placeOf } from '../../policy/http/egress-facts.ts'
-import { type Asked, pass, type Way } from '../http/exchange.ts'
-import type { RequestHead } from '../http/head.ts'
+import { authorityOf, type Place, placeOf } from '../../policy/http/egress-facts.ts'
+import { type Asked, askPart, pass, type Way } from '../http/exchange.ts'
 import { OURS as OURS_OF_HTTP, readRequest } from '../http/request.ts'
 import { outputsOf } from '../http/through.ts'
 import { Upstream } from '../http/upstream.ts'
@@ -10,8 +9,11 @@ import { dial } from './dial.ts'
 /** `Authorization` is between the client and where it goes: the gateway takes its proof from `Proxy-Authorization` alone. */
 export const OURS: ReadonlySet<string> = new Set([...OURS_OF_HTTP].filter((name) => name !== 'authorization'))
 
-/** The way of a request for a whole `http://` URL: read like any of HTTP, bodies and all. */
-export function forwarding(settings: EgressSettings): (asked: Asked, way: Way) => Promise<boolean> {
+/** Where one request goes; closed when it is done. */
+type Route = AsyncDisposable & { readonly upstream: Pick<Upstream, 'ask'> }
+
+/** The way of a request that names a whole URL: read like any of HTTP, bodies and all. */
+export function forwarding(route: (place: Place, signal: AbortSignal) => Route): (asked: Asked, way: Way) => Promise<boolean> {
   return async (asked, way) => {
     const { visit, channel, reply, signal } = way
     const request = await readRequest(asked, { channel, fields: visit.fields, dialect: visit.dialect, ours: OURS })
@@ -25,17 +27,24 @@ export function forwarding(settings: EgressSettings): (asked: Asked, way: Way) =
       }
     }
     const place = placeOf(request.head.method, asked.target)
-    const socket = await dial(place, settings, signal)
-    // For this one request: the next to the same name is resolved and checked anew.
-    const upstream = new Upstream(place, { tls: { mode: 'off' } }, (_to, done) => setImmediate(done, null, socket))
-    try {
-      const head: RequestHead = { ...request.head, target: place.path ?? '/' }
-      const answer = await upstream.ask(head, request.body(through), [], signal)
-      const about = { prefix: '', authority: authorityOf(place) }
-      return await pass(answer, { method: head.method, place: about, reading: request.reading.answer }, way)
-    } finally {
-      await upstream.close()
-      socket.destroy()
-    }
+    await using to = route(place, signal)
+    const answer = await askPart(request, (head) =>
+      to.upstream.ask({ ...head, target: place.path ?? '/' }, request.body(through), [], signal),
+    )
+    const about = { prefix: '', authority: authorityOf(place) }
+    return await pass(answer, { method: request.head.method, place: about, reading: request.reading.answer }, way)
+  }
+}
+
+/** In clear, for this one request: the next to the same name is resolved and checked anew. */
+export function inClear(settings: EgressSettings): (place: Place, signal: AbortSignal) => Route {
+  return (place, signal) => {
+    const upstream = new Upstream(place, { tls: { mode: 'off' } }, (_to, done) => {
+      dial(place, settings, signal).then(
+        (socket) => done(null, socket),
+        (error: Error) => done(error, null),
+      )
+    })
+    return { upstream, [Symbol.asyncDispose]: () => upstream.close() }
   }
 }

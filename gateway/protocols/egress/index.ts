@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { EgressSettings } from '../../config.ts'
+import type { EgressSettings, ListenerSettings } from '../../config.ts'
+import { egressAuthority } from '../../credentials/egress-authority.ts'
 import { placeOf } from '../../policy/http/egress-facts.ts'
 import type { Protocol, Sessions } from '../../protocol.ts'
 import { secured } from '../http/accept.ts'
@@ -13,7 +14,9 @@ import { Reply } from '../http/reply.ts'
 import { Visit } from '../http/visit.ts'
 import { connecting } from './connect.ts'
 import { egressDialect, errorOf } from './dialect.ts'
-import { forwarding } from './forward.ts'
+import { forwarding, inClear } from './forward.ts'
+import type { Intercepting } from './intercepted.ts'
+import { Interceptor, rootsOf } from './interceptor.ts'
 import { knockOf } from './knock.ts'
 
 const MAX_HEAD_BYTES = 64 * 1024
@@ -32,12 +35,33 @@ interface Connection {
   readonly fail: (error: unknown) => void
 }
 
-type Targets = ReadonlyMap<string, EgressSettings>
+/** What one target lets clients reach, and how its TLS is opened; nothing is where that is undefined. */
+interface Passage {
+  readonly settings: EgressSettings
+  readonly intercepting: Intercepting | undefined
+}
 
-/** A forward proxy: its clients say where they go. `targets`: what each lets them reach, by its name. */
-export function egress(targets: Targets): Protocol {
+/** By the names of the targets. */
+type Door = ReadonlyMap<string, Passage>
+
+/** Makes the authority where a target needs one and none is configured. Rejects CONFIG_INVALID. */
+export async function doorOf(
+  { egress: targets = new Map(), authority }: Pick<ListenerSettings, 'egress' | 'authority'>,
+  own: { readonly keysDir: string; readonly gateway: string },
+): Promise<Door> {
+  const needed = [...targets.values()].some(({ intercept }) => intercept !== undefined)
+  const interceptor = needed ? new Interceptor(await egressAuthority(authority, own)) : undefined
+  const passages = [...targets].map(async ([name, settings]): Promise<[string, Passage]> => {
+    if (settings.intercept === undefined || interceptor === undefined) return [name, { settings, intercepting: undefined }]
+    return [name, { settings, intercepting: { interceptor, roots: await rootsOf(settings) } }]
+  })
+  return new Map(await Promise.all(passages))
+}
+
+/** A forward proxy: its clients say where they go. */
+export function egress(door: Door): Protocol {
   const connections = new WeakMap<Duplex, Connection>()
-  const server = makeServer(targets, connections)
+  const server = makeServer(door, connections)
   return {
     name: 'egress',
     serve: async (client, sessions, signal) => {
@@ -57,7 +81,7 @@ export function egress(targets: Targets): Protocol {
   }
 }
 
-function makeServer(targets: Targets, connections: WeakMap<Duplex, Connection>): Server {
+function makeServer(door: Door, connections: WeakMap<Duplex, Connection>): Server {
   const made = createServer({
     maxHeaderSize: MAX_HEAD_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -70,7 +94,7 @@ function makeServer(targets: Targets, connections: WeakMap<Duplex, Connection>):
   const asked = (request: IncomingMessage, response: ServerResponse, tunnel?: Duplex): void => {
     const connection = connections.get(request.socket)
     if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
-    void answer(connection, targets, { request, response, tunnel })
+    void answer(connection, door, { request, response, tunnel })
   }
   made.on('request', (request, response) => asked(request, response))
   made.on('checkContinue', (request, response) => asked(request, response))
@@ -86,7 +110,7 @@ function makeServer(targets: Targets, connections: WeakMap<Duplex, Connection>):
 
 async function answer(
   { sessions, signal, client, fail }: Connection,
-  targets: Targets,
+  door: Door,
   {
     request,
     response,
@@ -97,13 +121,14 @@ async function answer(
   try {
     const arrived = arrivedByHttp1(request)
     // Before anything is opened for it.
-    placeOf(arrived.method, target)
+    if (placeOf(arrived.method, target).inside)
+      throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'ask for https by CONNECT: nothing is encrypted in your name here')
     const { knock, run } = knockOf(arrived.headers, client)
-    const settings = settingsOf(targets, knock.target)
+    const { settings, intercepting } = door.get(knock.target) ?? NOWHERE
     using joined = await sessions.join(knock, run, (session) => new Visit(session, egressDialect(settings)), signal)
     const { session, state: visit } = joined
     if (/^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
-    const how = tunnel === undefined ? forwarding(settings) : connecting(tunnel, { session, settings })
+    const how = tunnel === undefined ? forwarding(inClear(settings)) : connecting(tunnel, { session, settings, intercepting })
     await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)
   } catch (error) {
     const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
@@ -114,9 +139,5 @@ async function answer(
   }
 }
 
-const NOTHING: EgressSettings = { allow: [], ports: [], networks: [], ownPorts: [] }
-
-/** Of a target that is none, whoever asks is told so when they have proved who they are. */
-function settingsOf(targets: Targets, name: string): EgressSettings {
-  return targets.get(name) ?? NOTHING
-}
+/** Of a target that is none: whoever asks is told so when they have proved who they are. */
+const NOWHERE: Passage = { settings: { allow: [], ports: [], networks: [], ownPorts: [] }, intercepting: undefined }

@@ -82,7 +82,7 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
 }
 
 /** A part only where nothing could be hidden by where it is cut: of anything that could be text the whole is asked for, which a server may always send. */
-async function askPart({ head, range }: AskedRequest, ask: (head: RequestHead) => Promise<Answer>): Promise<Answer> {
+export async function askPart({ head, range }: AskedRequest, ask: (head: RequestHead) => Promise<Answer>): Promise<Answer> {
   if (range.length === 0) return ask(head)
   const part = await ask({ ...head, headers: [...head.headers, ...range] })
   const first = part.status === 206 ? await part.peek?.() : undefined

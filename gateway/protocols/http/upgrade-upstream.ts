@@ -7,6 +7,7 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { type Headers, pairsOf, type RequestHead, without } from './head.ts'
+import { authorityOf } from './upstream.ts'
 
 const CONNECT_MS = 10_000
 
@@ -37,9 +38,16 @@ export async function askUpgrade(
   },
 ): Promise<Upgraded> {
   const socket = await open(target, credential, signal)
-  const host = target.host.includes(':') ? `[${target.host}]` : target.host
+  return askUpgradeOn(socket, head, { authority: authorityOf(target, credential.tls.mode !== 'off'), proof, signal })
+}
+
+/** Asks on a connection that is open already, and is taken. Rejects TARGET_REFUSED where the target broke off. */
+export function askUpgradeOn(
+  socket: Socket,
+  head: RequestHead,
+  { authority, proof, signal }: { readonly authority: string; readonly proof: Headers; readonly signal: AbortSignal },
+): Promise<Upgraded> {
   const own = new Set(['host', ...proof.map(([name]) => name.toLowerCase())])
-  const authority = `${host}:${target.port}`
   // Said, as nothing would be nothing and the end of chunks else, which whoever upgraded reads as the first of what follows.
   const length: Headers = head.method === 'GET' ? [] : [['content-length', '0']]
   const headers = [['host', authority], ['connection', 'Upgrade'], ...length, ...without(head.headers, own), ...proof].flat()

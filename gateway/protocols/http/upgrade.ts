@@ -8,18 +8,32 @@ import { HttpMessage, type HttpParts } from './http-message.ts'
 import { OURS } from './request.ts'
 import { outputsOf, type Through } from './through.ts'
 import { tunnel } from './tunnel.ts'
+import type { Upgraded } from './upgrade-upstream.ts'
 
 /** A person who thinks, or a feed without news, is no reason to close: as long as API servers keep idle streams. */
 const SILENT_MS = 4 * 3_600_000
 
 /** Compression would hide from the gate what passes, so it is not agreed on (RFC 6455, 9.1: whatever is not accepted is not used). */
-const NOT_PASSED = new Set([...OURS, 'sec-websocket-extensions'])
+const NOT_PASSED = ['sec-websocket-extensions']
 
-/** The way of a request that asks for a WebSocket: through the gate like any other, and then every message of the connection. */
-export function upgrading(socket: Duplex): (asked: Asked, way: Way) => Promise<boolean> {
-  return async (asked, way) => {
-    return forwardUpgrade(asked, way, { socket, ready: readAhead(socket) })
-  }
+/** Asks the target, once the gate has let the request through. */
+type AskUpgrade = (head: RequestHead, way: Way) => Promise<Upgraded>
+
+/**
+ * The way of a request that asks for a WebSocket: through the gate like any other, and then every message of the connection. `ask`: in place of asking the
+ * session's own target.
+ */
+export function upgrading(
+  socket: Duplex,
+  { ask = (head, { visit, signal }) => visit.upgrade(head, signal), ours = OURS }: UpgradeHow = {},
+): (asked: Asked, way: Way) => Promise<boolean> {
+  return async (asked, way) => forwardUpgrade(asked, way, { socket, ready: readAhead(socket), ask, ours })
+}
+
+interface UpgradeHow {
+  readonly ask?: AskUpgrade
+  /** Headers that do not go on, in lower case. */
+  readonly ours?: ReadonlySet<string>
 }
 
 /** Reads a client's connection ahead, so that one that leaves while its request is held is noticed; what is returned gives back what was read. */
@@ -52,11 +66,11 @@ export async function switched(answer: Through, reply: Way['reply'], ready: () =
 async function forwardUpgrade(
   asked: Asked,
   way: Way,
-  { socket, ready }: { readonly socket: Duplex; readonly ready: () => void },
+  { socket, ready, ask, ours }: Required<UpgradeHow> & { readonly socket: Duplex; readonly ready: () => void },
 ): Promise<boolean> {
   const { visit, channel, reply, signal, session } = way
   const { fields: named, gate, dialect } = visit
-  const plain = headOf(asked)
+  const plain = headOf(asked, ours)
   const reading = dialect.read(plain, named)
   const head: RequestHead = { ...plain, headers: reading.headers }
   const { kind, command, binding, fields } = reading
@@ -70,7 +84,7 @@ async function forwardUpgrade(
       return false
     }
   }
-  const upgraded = await visit.upgrade(head, signal)
+  const upgraded = await ask(head, way)
   const headers = endToEnd(upgraded.headers)
   if (upgraded.socket === undefined) {
     const place = { prefix: asked.prefix, authority: upgraded.authority }
@@ -93,9 +107,9 @@ async function forwardUpgrade(
   return false
 }
 
-function headOf({ request, target }: Asked): RequestHead {
+function headOf({ request, target }: Asked, ours: ReadonlySet<string>): RequestHead {
   const headers: Headers = [
-    ...without(endToEnd(request.headers), NOT_PASSED),
+    ...without(endToEnd(request.headers), new Set([...ours, ...NOT_PASSED])),
     ['upgrade', headerOf(request.headers, 'upgrade') ?? ''],
   ]
   return { method: request.method, target, headers }

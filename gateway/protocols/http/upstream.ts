@@ -16,7 +16,7 @@ const SILENCE_MS = 15 * 60_000
 /** Where requests of one target go, over connections that are kept for the next. None of them carries anybody's proof. */
 export class Upstream {
   readonly #pool: Pool
-  /** `host:port`. */
+  /** As the target knows itself. */
   readonly authority: string
 
   /** `connector`: in place of one that resolves the target's name itself. */
@@ -25,8 +25,7 @@ export class Upstream {
     { tls, certificate }: Pick<Credential, 'tls' | 'certificate'>,
     connector?: buildConnector.connector,
   ) {
-    const host = target.host.includes(':') ? `[${target.host}]` : target.host
-    this.authority = `${host}:${target.port}`
+    this.authority = authorityOf(target, tls.mode !== 'off')
     this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.authority}`, {
       connections: MAX_CONNECTIONS,
       pipelining: 1,
@@ -71,12 +70,18 @@ export class Upstream {
     })
     if (!(answer instanceof Error)) return answer
     if (signal.aborted) throw signal.reason
-    throw broken(answer)
+    throw answer instanceof ApplianceError ? answer : broken(answer)
   }
 
   close(): Promise<void> {
     return this.#pool.destroy()
   }
+}
+
+/** `host:port`, without the port where its scheme has no other (RFC 9110, 7.2): what a client signs, and what names a service, is that. */
+export function authorityOf({ host, port }: Pick<Target, 'host' | 'port'>, secure: boolean): string {
+  const name = host.includes(':') ? `[${host}]` : host
+  return port === (secure ? 443 : 80) ? name : `${name}:${port}`
 }
 
 /** A name may lead anywhere by the time it is connected to: where the platform hands out identities, nothing is sent. */

@@ -9,7 +9,7 @@ test('a host is one, in whatever way it is written', () => {
   for (const metadata of ['169.254.169.254:80', '2852039166:80', '0xa9.0xfe.0xa9.0xfe:80', '169.254.43518:80'])
     assert.equal(hostOf(metadata), '169.254.169.254')
   assert.equal(authorityOf(placeOf('CONNECT', '[::FFFF:10.0.0.1]:443')), '[::ffff:a00:1]:443')
-  assert.deepEqual(placeOf('GET', 'http://example.org?x=1'), { host: 'example.org', port: 80, path: '/?x=1' })
+  assert.deepEqual(placeOf('GET', 'http://example.org?x=1'), { host: 'example.org', port: 80, path: '/?x=1', inside: false })
 })
 
 test('what names no host and port is malformed, what is no forward proxy’s unsupported', () => {
@@ -26,8 +26,7 @@ test('what names no host and port is malformed, what is no forward proxy’s uns
     assert.throws(() => placeOf('CONNECT', target), { code: 'PROTOCOL_MALFORMED' }, target)
   for (const target of ['http://u:p@example.org/', 'http:///x', 'ftp://example.org/', 'http://example.org:99999/'])
     assert.throws(() => placeOf('GET', target), { code: 'PROTOCOL_MALFORMED' }, target)
-  for (const target of ['/path', '*', 'https://example.org/'])
-    assert.throws(() => placeOf('GET', target), { code: 'PROTOCOL_UNSUPPORTED' }, target)
+  for (const target of ['/path', '*']) assert.throws(() => placeOf('GET', target), { code: 'PROTOCOL_UNSUPPORTED' }, target)
 })
 
 test('a wildcard is every host below a domain, and not the domain', () => {
@@ -46,4 +45,10 @@ test('a wildcard is every host below a domain, and not the domain', () => {
     }),
     [false, false, false, false, false],
   )
+})
+
+test('what is asked inside a tunnel names an https URL; whether its host is listed was asked of the tunnel', () => {
+  assert.deepEqual(placeOf('GET', 'HTTPS://Example.org/a?b'), { host: 'example.org', port: 443, path: '/a?b', inside: true })
+  const facts = egressFacts({ method: 'GET', target: 'https://one.example/users/7', contentType: '', body: undefined }, [])
+  assert.deepEqual([facts['intercepted'], facts['listed'], facts['route']], [true, undefined, 'one.example:443/users/{id}'])
 })

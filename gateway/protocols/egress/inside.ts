@@ -1,0 +1,138 @@
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import { type Place, placeOf } from '../../policy/http/egress-facts.ts'
+import type { Session } from '../../protocol.ts'
+import { type Arrived, arrivedByHttp1 } from '../http/arrived.ts'
+import { type Asked, exchange, type Way } from '../http/exchange.ts'
+import { headerOf, type RequestHead } from '../http/head.ts'
+import { upgrading } from '../http/upgrade.ts'
+import type { Upgraded } from '../http/upgrade-upstream.ts'
+import type { Upstream } from '../http/upstream.ts'
+import type { Visit } from '../http/visit.ts'
+import { isWebSocket } from '../http/websocket-tunnel.ts'
+import { forwarding, OURS } from './forward.ts'
+
+const MAX_HEAD_BYTES = 64 * 1024
+const SILENT_MS = 15 * 60_000
+const KEEP_ALIVE_MS = 120_000
+
+/** One tunnel whose TLS is opened. */
+export interface Inside {
+  readonly place: Place
+  readonly visit: Visit
+  readonly session: Session
+  readonly upstream: Upstream
+  readonly upgrade: (head: RequestHead, signal: AbortSignal) => Promise<Upgraded>
+  readonly onRequest: () => void
+}
+
+interface Served extends Inside {
+  readonly client: TLSSocket
+  /** Requests under way. */
+  busy: number
+  readonly fail: (error: unknown) => void
+}
+
+const tunnels = new WeakMap<Duplex, Served>()
+let server: Server | undefined
+
+/** Serves the requests inside of a tunnel until it is closed. Rejects with what is nobody's fault but ours. */
+export async function serveInside(client: TLSSocket, inside: Inside): Promise<void> {
+  const { promise: closed, resolve, reject } = Promise.withResolvers<void>()
+  const served: Served = { ...inside, client, busy: 0, fail: reject }
+  client.once('close', () => resolve())
+  const { signal } = inside.session
+  const leave = (): void => void (served.busy === 0 && client.destroySoon())
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
+  tunnels.set(client, served)
+  server ??= makeServer()
+  server.emit('connection', client)
+  client.resume()
+  try {
+    await closed
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}
+
+/** As strict as of HTTP. CONNECT in a tunnel has no listener: the connection ends. */
+function makeServer(): Server {
+  const made = createServer({
+    maxHeaderSize: MAX_HEAD_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: 0,
+    insecureHTTPParser: false,
+    joinDuplicateHeaders: false,
+    shouldUpgradeCallback: isWebSocket,
+  })
+  const asked = (request: IncomingMessage, response: ServerResponse): void => void answer(request, response)
+  made.on('request', asked)
+  made.on('checkContinue', asked)
+  made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
+  made.on('connection', (socket) => void socket.setTimeout(SILENT_MS, () => socket.destroy()))
+  return made
+}
+
+async function answerUpgrade(request: IncomingMessage, socket: Duplex, first: Buffer): Promise<void> {
+  if (first.length > 0) socket.unshift(first)
+  const response = new ServerResponse(request)
+  response.assignSocket(request.socket)
+  await answer(request, response, (inside) => {
+    return upgrading(socket, { ask: (head, { signal }) => inside.upgrade(head, signal), ours: OURS })
+  })
+  socket.end()
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, upgrade?: (inside: Inside) => How): Promise<void> {
+  const served = tunnels.get(request.socket)
+  if (served === undefined) throw new Error('a request came by a connection that is none of ours')
+  const { visit, session, client, upstream } = served
+  served.busy++
+  served.onRequest()
+  try {
+    const arrived = arrivedByHttp1(request)
+    const target = `https://${upstream.authority}${request.url ?? '/'}`
+    const wrong = misdirected(arrived, request.url ?? '', served)
+    const how = wrong ?? upgrade?.(served) ?? forwarding(() => ({ upstream, [Symbol.asyncDispose]: async () => undefined }))
+    if (wrong === undefined && /^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
+    await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)
+  } catch (error) {
+    served.fail(error)
+    client.destroy()
+  } finally {
+    served.busy--
+    if (session.signal.aborted) client.destroySoon()
+  }
+}
+
+type How = (asked: Asked, way: Way) => Promise<boolean>
+
+/** What was let through is the host of the CONNECT: TLS and request have to name the same. Undefined where they do. */
+function misdirected({ headers }: Arrived, url: string, { place, client, upstream }: Served): How | undefined {
+  const refused = (message: string): How => {
+    return async () => {
+      throw new ApplianceError('TARGET_DENIED', message)
+    }
+  }
+  const own = upstream.authority
+  if (!url.startsWith('/')) return refused(`inside a tunnel to ${own} the request line has to begin with a path`)
+  const { servername } = client as { readonly servername?: string | false | null }
+  if (typeof servername === 'string' && !isSame(`${servername}:${place.port}`, place))
+    return refused(`the tunnel was let through to ${own}: TLS inside of it asked for another server`)
+  const host = headerOf(headers, 'host')
+  if (host !== undefined && !isSame(host, place))
+    return refused(`the tunnel was let through to ${own}: the request inside of it names another host`)
+  return undefined
+}
+
+function isSame(authority: string, { host, port }: Place): boolean {
+  try {
+    const named = placeOf('GET', `https://${authority}/`)
+    return named.host === host && named.port === port
+  } catch {
+    return false
+  }
+}
