@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Client } from 'pg'
 import { ask } from '../recorder/desk/contract.ts'
 import { startBrowser } from '../support/browser.ts'
 import { startConsole } from '../support/console.ts'
@@ -16,7 +17,8 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
   const browser = await startBrowser(t)
   if (browser === undefined) return
   await using _browser = browser
-  await using rig = await startConsole(t, 'select 1', { breakGlass: ['developers'] })
+  const target = { groups: [], access: { groups: ['developers'], approvers: { groups: [APPROVER.groups[1]] }, max: '2h' } }
+  await using rig = await startConsole(t, 'select 1', { breakGlass: ['developers'], target })
   const desk = await rig.gateway.desk()
   const groups = [APPROVER.groups[1]]
   const before = await desk.submit(ask({ approvers: { groups, count: 1 }, facts: { fingerprint: 'f' }, binding: '1'.repeat(64) }))
@@ -49,7 +51,7 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
   assert.match(text, /pii\.email/)
   assert.match(text, /Decided before, about the like[\s\S]*use the archive job/)
   await picture('held', one.page)
-  await one.page.getByLabel('Reason').first().fill('the site is down')
+  await one.page.locator('.request').getByLabel('Reason').first().fill('the site is down')
   await one.page.getByRole('button', { name: 'Break the glass' }).click()
   await one.page.getByText('nobody has reviewed it yet').waitFor()
   const { state, decisions } = await desk.get(held.id)
@@ -59,7 +61,7 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
   await other.page.goto(await rig.console.link(APPROVER.subject))
   await other.page.getByRole('heading', { name: 'Sessions' }).waitFor()
   await other.page.goto(`${origin}/approvals/${held.id}`)
-  await other.page.getByLabel('Reason').first().fill('it was down indeed')
+  await other.page.locator('.request').getByLabel('Reason').first().fill('it was down indeed')
   await picture('broken', other.page)
   await other.page.getByRole('button', { name: 'Write the review' }).click()
   await other.page.getByText('Reviewed by').waitFor()
@@ -72,6 +74,7 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
   for (const { page } of [other, twin]) {
     await page.goto(`${origin}/approvals/${raced.id}`)
     await page
+      .locator('.request')
       .getByLabel(/^Reason/)
       .first()
       .fill('not tonight')
@@ -89,23 +92,56 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
   )
   await twin.page.close()
 
-  const access = await desk.submit(
-    ask({
-      about: 'access',
-      kind: 'access',
-      command: 'ticket 4711',
-      access: { forMs: 3_600_000 },
-      rules: [],
-      approvers: { groups, count: 1 },
-      binding: '3'.repeat(64),
-    }),
+  // Somebody who is kept out asks in the form, and gets in for as long as somebody says.
+  const knock = async (): Promise<string> => {
+    const client = new Client({
+      host: '127.0.0.1',
+      port: rig.gateway.port,
+      user: 'human',
+      password: rig.gateway.folder.keys.human,
+      database: 'shop',
+    })
+    try {
+      await client.connect()
+      return String((await client.query('select 42 as answer')).rows[0].answer)
+    } catch (error) {
+      return String(error)
+    } finally {
+      await client.end()
+    }
+  }
+  assert.match(await knock(), /may reach shop once somebody has approved it/)
+  await one.page.goto(`${origin}/approvals`)
+  await one.page.getByText('Ask for access', { exact: true }).click()
+  const form = one.page.locator('.ask-access form')
+  assert.match((await form.getByLabel('Target').textContent()) ?? '', /shop \(at most 120 min\)/)
+  await form.getByRole('button', { name: 'Ask' }).click()
+  assert.deepEqual(
+    (await desk.list()).filter(({ about }) => about === 'access'),
+    [],
+    'nothing is asked for without a reason',
   )
+  await form.getByLabel('Minutes').fill('45')
+  await form.getByLabel('Reason').fill('ticket 4711 <b>urgent</b>')
+  await picture('ask', one.page)
+  await form.getByRole('button', { name: 'Ask' }).click()
+  await one.page.getByText('for 45 minutes').first().waitFor()
+  const [access] = (await desk.list()).filter(({ about }) => about === 'access')
+  assert.ok(access)
+  assert.deepEqual(
+    [access.requester, access.target, access.access, access.command],
+    [HUMAN, 'shop', { forMs: 2_700_000 }, 'ticket 4711 <b>urgent</b>'],
+  )
+  assert.equal(await one.page.getByRole('button', { name: 'Approve: access begins now' }).count(), 0, 'nobody lets themselves in')
   await other.page.goto(`${origin}/approvals/${access.id}`)
   await other.page.getByRole('button', { name: 'Approve: access begins now' }).waitFor()
   await picture('access', other.page)
   await other.page.getByRole('button', { name: 'Approve: access begins now' }).click()
+  await other.page.getByRole('button', { name: 'End access now' }).waitFor()
+  assert.equal(await knock(), '42')
   await other.page.getByRole('button', { name: 'End access now' }).click()
   await other.page.getByText('withdrawn', { exact: true }).first().waitFor()
   assert.equal((await desk.get(access.id)).withdrawn?.by, APPROVER.subject)
+  assert.match(await knock(), /once somebody has approved it/)
   assert.deepEqual([...(await other.axe()), ...one.problems, ...other.problems], [])
 })

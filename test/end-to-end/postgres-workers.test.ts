@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Client } from 'pg'
 import { clientHere, libpqEnv, Running } from '../support/clients.ts'
 import { APPROVER, type GatewayFolder, gatewayFolder, type RunningGateway, spawnGateway, targetAt } from '../support/gateway.ts'
 import { heldRequest, PEOPLE_POLICY, PEOPLE_SQL } from '../support/gateway-people.ts'
 import { type PgServer, startPostgres } from '../support/pg-server.ts'
 import { sessionsOf } from '../support/tapes.ts'
+
+const POLICY = `${PEOPLE_POLICY.trimEnd()}
+  - { id: hour, on: postgres, match: { relations: measures }, threshold: { rows: 2500, per: identity, window: 1h }, action: block }
+`
 
 let server: PgServer
 let folder: GatewayFolder
@@ -16,7 +23,7 @@ const stack = new AsyncDisposableStack()
 before(async () => {
   server = stack.use(await startPostgres())
   await server.sql(PEOPLE_SQL)
-  folder = stack.use(await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], policy: PEOPLE_POLICY }))
+  folder = stack.use(await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], policy: POLICY }))
   gateway = stack.use(await spawnGateway(folder, { workers: 4 }))
 })
 after(() => stack.disposeAsync())
@@ -94,4 +101,52 @@ test('sessions of all workers are numbered without gaps, each under its own name
       name,
     )
   }
+})
+
+/** Sessions at every worker: a new connection goes to the next in turn. */
+async function everywhere(): Promise<readonly Client[]> {
+  const known = new Set((await sessionsOf(folder.dataDir)).map(({ id }) => id))
+  const clients = await Promise.all(Array.from({ length: 12 }, connect))
+  await Promise.all(clients.map((client) => client.query('select 1')))
+  const workers = new Set<string>()
+  for (const { id, header } of await sessionsOf(folder.dataDir))
+    if (!known.has(id) && header !== undefined && 'session' in header) workers.add(header.session.gateway)
+  assert.equal(workers.size, 4)
+  return clients
+}
+
+/** Until each of them is refused the statement, by this rule. */
+async function allRefused(clients: readonly Client[], sql: string, rule: RegExp): Promise<void> {
+  for (const client of clients) {
+    for (let said = ''; !rule.test(said); ) {
+      said = await client.query(sql).then(
+        () => '',
+        (error: unknown) => String(error),
+      )
+      if (said === '') await wait(50)
+      else assert.match(said, rule)
+    }
+  }
+}
+
+test('what an identity was given at one worker counts at all others', { timeout: 120_000 }, async () => {
+  const clients = await everywhere()
+  const [first, second] = clients
+  for (const client of [first, first, second])
+    assert.equal((await client?.query('select id from measures limit 800'))?.rows.length, 800)
+  await first?.query('select id from measures limit 800').catch((error: unknown) => assert.match(String(error), /hour/))
+  await allRefused(clients, 'select id from measures limit 1', /hour/)
+  await Promise.all(clients.map((client) => client.end()))
+})
+
+test('a changed policy judges the open sessions of every worker', { timeout: 120_000 }, async () => {
+  const clients = await everywhere()
+  for (const client of clients) await client.query('select id from doomed limit 1')
+  await writeFile(
+    join(folder.path, 'policy.yaml'),
+    `${POLICY.trimEnd()}\n  - { id: not-doomed, on: postgres, match: { relations: doomed }, action: block }\n`,
+  )
+  await allRefused(clients, 'select id from doomed limit 1', /not-doomed/)
+  for (const client of clients) assert.equal((await client.query('select 1 as one')).rows.length, 1, 'the sessions go on')
+  await Promise.all(clients.map((client) => client.end()))
 })

@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { loadConfig } from '../../gateway/config.ts'
 import { openConsole, type RunningConsole } from '../../gateway/console.ts'
 import { Log } from '../../gateway/log.ts'
-import { type GatewayOptions, startGateway, targetAt } from './gateway.ts'
+import { type GatewayOptions, startGateway, type TestTarget, targetAt } from './gateway.ts'
 import { LogLines } from './gateway-log.ts'
 import { type PgServer, startPostgres } from './pg-server.ts'
 
@@ -14,12 +14,19 @@ export interface ConsoleRig extends AsyncDisposable {
 }
 
 /** A seeded server, a gateway before it, and its console: people and keys are the gateway folder's. */
-export async function startConsole(_t: TestContext, seed: string, options: Partial<GatewayOptions> = {}): Promise<ConsoleRig> {
+export async function startConsole(
+  _t: TestContext,
+  seed: string,
+  options: Partial<GatewayOptions> & { readonly target?: Partial<TestTarget> } = {},
+): Promise<ConsoleRig> {
+  const { target, ...rest } = options
   const stack = new AsyncDisposableStack()
   try {
     const server = stack.use(await startPostgres({ from: 'embedded' }))
     await server.sql(seed)
-    const gateway = stack.use(await startGateway({ targets: [targetAt(server, { name: 'shop' })], console: true, ...options }))
+    const gateway = stack.use(
+      await startGateway({ targets: [targetAt(server, { name: 'shop', ...target })], console: true, ...rest }),
+    )
     const settings = await loadConfig(gateway.folder.config, {})
     const running = await openConsole(settings, {
       env: {},

@@ -1,4 +1,5 @@
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
+import { named } from './named.ts'
 
 type Part = readonly [source: Uint8Array, from: number, to: number]
 
@@ -20,7 +21,8 @@ export function redactPairs(
     redactEncoded(redactor, sink, [source, start, equals], NAME)
     if (equals < end) {
       sink.copy(source, equals, equals + 1)
-      redactEncoded(redactor, sink, [source, equals + 1, end], fieldOf(decoded(source, start, equals).toString()))
+      const name = decoded(source, start, equals).toString()
+      redactEncoded(redactor, sink, [source, equals + 1, end], named(fieldOf(name), name))
     }
     if (end < to) sink.copy(source, end, end + 1)
     start = end + 1

@@ -1,5 +1,6 @@
 import type { Field, RedactionSink, Redactor, Sieve } from '../../message.ts'
 import { type JsonReader, readJson } from './json-text.ts'
+import { MAX_NAME_SIZE, named } from './named.ts'
 
 /** Sifted at once: what the masker takes in one go at the most. */
 const WINDOW_BYTES = 256 * 1024
@@ -51,7 +52,8 @@ export function redactJson(
   const spots = new Spots(redactor, source, to, fields)
   if (!readJson(source, from, to, spots)) return false
   let copied = from
-  for (const spot of spots.all()) {
+  for (const found of spots.all()) {
+    const spot = found.field.action === 'scan' ? { ...found, field: named(found.field, keyBefore(source, from, found)) } : found
     const rewrite = spot.string ? fields.rewrite?.(spot.field) : undefined
     if (rewrite === undefined && isClean(redactor, source, spot)) continue
     sink.copy(source, copied, spot.from)
@@ -140,6 +142,24 @@ class Spots implements JsonReader {
     }
     this.#sieve = undefined
   }
+}
+
+const COLON = 0x3a
+const OPEN_BRACKET = 0x5b
+
+/** The key that stands before a value, or before the list that begins with it; '' where none does, or one too long for a name. */
+function keyBefore(source: Uint8Array, floor: number, { from, string }: Spot): string {
+  const skip = (at: number): number => {
+    while (at > floor && (source[at] as number) <= SPACE) at--
+    return at
+  }
+  let at = skip(from - (string ? 2 : 1))
+  if (source[at] === OPEN_BRACKET) at = skip(at - 1)
+  if (source[at] !== COLON) return ''
+  const end = skip(at - 1)
+  if (source[end] !== QUOTE) return ''
+  const start = source.lastIndexOf(QUOTE, end - 1)
+  return start < floor || end - start > MAX_NAME_SIZE ? '' : Buffer.from(source.subarray(start + 1, end)).toString('latin1')
 }
 
 const PLAIN: Field = { path: 'body', action: 'scan' }

@@ -1,6 +1,7 @@
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { redactEncoded, redactPairs } from './encoded-text.ts'
 import { headSize } from './head.ts'
+import { named } from './named.ts'
 
 /** What proves somebody is a credential wherever it is found; in these headers whatever stands there is one. */
 const CREDENTIALS = new Set([
@@ -41,7 +42,7 @@ export function redactHead(
     const value = source.indexOf(COLON, at + 2) + 2
     sink.copy(source, at, value)
     const name = Buffer.from(source.subarray(at + 2, value - 2)).toString('latin1')
-    redactor.write(sink, source, value, end, CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : HEADER)
+    redactor.write(sink, source, value, end, CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : named(HEADER, name))
     at = end
   }
   sink.copy(source, at, size)
