@@ -1,8 +1,10 @@
 import type { TapeObject, Trust } from '../../schemas/api.ts'
 import type { Frame } from '../../schemas/frame.ts'
+import type { ProtocolName } from '../../schemas/session.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
 import type { BlobObject } from './blob-objects.ts'
 import { ChunkFrames } from './chunk-frames.ts'
+import type { Exchange } from './exchanges.ts'
 import type { FrameFilter } from './filter.ts'
 import { chunkAtTime, chunkOfFrame, type TapeMap } from './tape-map.ts'
 import type { Ask, Tell } from './worker-messages.ts'
@@ -36,6 +38,14 @@ export interface Found {
   readonly done: boolean
 }
 
+export interface Exchanges {
+  readonly list: readonly Exchange[]
+  readonly looked: number
+  readonly of: number
+  readonly done: boolean
+  readonly full: boolean
+}
+
 /** A tape as the page has it: asks the worker, keeps what it tells, says when something changed. */
 export class Tape {
   readonly #worker: TapeWorker
@@ -57,6 +67,10 @@ export class Tape {
   unverified: string | undefined
   verifiedInMs = 0
   found: Found | undefined
+  /** Put together where they were asked for. */
+  exchanges: Exchanges | undefined
+  /** Why they were not, or no further. */
+  unlisted = ''
 
   constructor(newWorker: () => TapeWorker, changed: () => void) {
     this.#newWorker = newWorker
@@ -101,6 +115,13 @@ export class Tape {
     this.#search += 1
     this.found = filter === null ? undefined : { seqs: [], looked: 0, of: this.map?.chunks.length ?? 0, done: false }
     this.#worker.postMessage({ ask: 'find', search: this.#search, filter })
+  }
+
+  /** Asks for its exchanges, or for those that have come since. */
+  listExchanges(protocol: ProtocolName, target: string): void {
+    this.unlisted = ''
+    this.exchanges ??= { list: [], looked: 0, of: this.map?.chunks.length ?? 0, done: false, full: false }
+    this.#worker.postMessage({ ask: 'exchanges', protocol, target })
   }
 
   close(): void {
@@ -187,8 +208,15 @@ export class Tape {
         if (told.search !== this.#search || this.found === undefined) break
         this.found = { ...told, seqs: told.seqs.length === 0 ? this.found.seqs : [...this.found.seqs, ...told.seqs] }
         break
+      case 'exchanges': {
+        const list = [...(this.exchanges?.list ?? [])]
+        for (const one of told.exchanges) list[one.n] = one
+        this.exchanges = { ...told, list }
+        break
+      }
       case 'failed':
         if (told.ask === 'verify') this.unverified = told.what
+        else if (told.ask === 'exchanges') this.unlisted = told.what
         else if (told.ask === 'open') this.failed = { code: told.code, what: told.what }
         break
       default:

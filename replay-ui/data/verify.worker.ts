@@ -5,6 +5,8 @@ import { verifyTapeWith } from '../../schemas/verify/verify-tape.ts'
 import { Api, ApiError } from './api.ts'
 import { BlobObjects } from './blob-objects.ts'
 import { ChunkFrames } from './chunk-frames.ts'
+import { ExchangeReader } from './exchange-reader.ts'
+import { ExchangeIndex } from './exchanges.ts'
 import { type FrameFilter, frameMatcher } from './filter.ts'
 import type { TapeMap } from './tape-map.ts'
 import { TapeReader } from './tape-reader.ts'
@@ -34,6 +36,7 @@ let growing: Promise<void> = Promise.resolve()
 let verifying: AbortController | undefined
 let search = 0
 let pausedUntilMs = 0
+let listing: ExchangeReader | undefined
 
 /** What `transfer` names is the page's from then on, and not copied. */
 function tell(message: Tell, transfer: Transferable[] = []): void {
@@ -82,6 +85,12 @@ async function answer(ask: Ask): Promise<void> {
       search = ask.search
       if (ask.filter !== null) await find(await theTape(), ask.search, ask.filter)
       return
+    case 'exchanges': {
+      const tape = await theTape()
+      listing ??= new ExchangeReader(tape.reader, new ExchangeIndex(ask.protocol, ask.target), tell)
+      await listing.readOn(tape.map.chunks)
+      return
+    }
     default:
       ask satisfies never
   }

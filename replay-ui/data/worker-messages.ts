@@ -1,7 +1,9 @@
 import type { TapeObject, Trust } from '../../schemas/api.ts'
+import type { ProtocolName } from '../../schemas/session.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
 import type { CheckedChunk } from '../../schemas/verify/tape-state.ts'
 import type { BlobObject } from './blob-objects.ts'
+import type { Exchange } from './exchanges.ts'
 import type { FrameFilter } from './filter.ts'
 import type { TapeMap } from './tape-map.ts'
 
@@ -21,6 +23,8 @@ export type Ask =
   | { readonly ask: 'verify'; readonly trust: Trust }
   /** Something is being fetched that somebody waits for: verification leaves the processor to it for a moment. */
   | { readonly ask: 'pause' }
+  /** Puts exchanges together from the first frame that has not been looked at on; asked again when the tape has grown. */
+  | { readonly ask: 'exchanges'; readonly protocol: ProtocolName; readonly target: string }
   /** Replaces the search before it; null ends it. */
   | { readonly ask: 'find'; readonly search: number; readonly filter: FrameFilter | null }
 
@@ -40,6 +44,15 @@ export type Tell =
       readonly looked: number
       readonly of: number
       readonly done: boolean
+    }
+  /** Exchanges that began or went on. `full`: there are more than are listed. */
+  | {
+      readonly tell: 'exchanges'
+      readonly exchanges: readonly Exchange[]
+      readonly looked: number
+      readonly of: number
+      readonly done: boolean
+      readonly full: boolean
     }
   /** What was asked for cannot be had. */
   | { readonly tell: 'failed'; readonly ask: Ask['ask']; readonly code: string; readonly what: string }

@@ -1,4 +1,5 @@
 import { dissect, maskMarks } from '../data/dissect.ts'
+import { hasExchanges } from '../data/exchanges.ts'
 import type { Player } from '../data/player.ts'
 import type { SessionFeed } from '../data/session-feed.ts'
 import { type Content, showFrame } from '../data/shown.ts'
@@ -6,6 +7,7 @@ import type { Tape } from '../data/tape.ts'
 import { chunkOfFrame, lastAtMost } from '../data/tape-map.ts'
 import type { Terminals } from '../data/terminals.ts'
 import type { Span } from '../elements/time-line-layout.ts'
+import type { ExchangeLooks } from './replay-exchanges.ts'
 import type { InspectorInput, Pane, Selection } from './replay-inspector.ts'
 import type { ReplayInput } from './replay-view.ts'
 
@@ -28,6 +30,9 @@ export interface ReplayState {
   readonly cell: InspectorInput['cell']
   readonly search: string
   readonly searchWrong: string
+  /** What the reader chose; where they did not, a session shows what it is made of. */
+  readonly view: 'frames' | 'exchanges' | undefined
+  readonly exchangeFilter: string
   readonly span: Span | undefined
   readonly tailing: boolean
   readonly help: boolean
@@ -44,7 +49,14 @@ export type ReplayActs = Pick<ReplayInput, 'onRetry' | 'onSeek' | 'onPlay' | 'on
     readonly onKillSubmit: (event: SubmitEvent) => void
     readonly onSearch: (text: string) => void
     readonly onFrame: (seq: number) => void
+    readonly onView: (shown: 'frames' | 'exchanges') => void
+    readonly onExchangeFilter: (text: string) => void
   }
+
+export function shownView({ view }: Pick<ReplayState, 'view'>, feed: SessionFeed | undefined): 'frames' | 'exchanges' {
+  const protocol = feed?.detail?.target.protocol
+  return protocol !== undefined && hasExchanges(protocol) ? (view ?? 'exchanges') : 'frames'
+}
 
 /** Everything the view shows, put together. */
 export function inputOf(
@@ -53,6 +65,7 @@ export function inputOf(
   tape: Tape | undefined,
   shown: ShownFrame | undefined,
   terminals: Terminals | undefined,
+  looks: ExchangeLooks,
   acts: ReplayActs,
 ): ReplayInput {
   const { cursor, player } = state
@@ -93,7 +106,10 @@ export function inputOf(
       onSearch: acts.onSearch,
       onPick: acts.onFrame,
     },
-    inspector: inspectorOf(state, tape, shown, terminals, protocol, recovered(cursor), acts),
+    inspector: inspectorOf(state, tape, shown, terminals, protocol, recovered(cursor), shownView(state, feed) === 'frames', acts),
+    exchanges: exchangesOf(state, feed, tape, terminals, looks, acts),
+    views: hasExchanges(protocol),
+    onView: acts.onView,
     help: state.help,
     kill:
       state.kill === undefined ? undefined : { ...state.kill, onSubmit: acts.onKillSubmit, onClose: () => acts.onKill(false) },
@@ -104,6 +120,40 @@ export function inputOf(
     onSpeed: acts.onSpeed,
     onTail: acts.onTail,
     onHelp: acts.onHelp,
+  }
+}
+
+function exchangesOf(
+  state: ReplayState,
+  feed: SessionFeed | undefined,
+  tape: Tape | undefined,
+  terminals: Terminals | undefined,
+  looks: ExchangeLooks,
+  acts: ReplayActs,
+): ReplayInput['exchanges'] {
+  const protocol = feed?.detail?.target.protocol
+  if (protocol === undefined || shownView(state, feed) === 'frames') return undefined
+  const { list, detail, terminal } = looks.at(state.cursor, state.exchangeFilter, tape, terminals)
+  return {
+    list: {
+      ...list,
+      protocol,
+      exchanges: tape?.exchanges,
+      problem: tape?.unlisted ?? '',
+      filter: state.exchangeFilter,
+      span: state.span ?? { fromUs: 0, toUs: 1 },
+      onFilter: acts.onExchangeFilter,
+      onPick: ({ frames }) => acts.onFrame(frames[0] ?? 0),
+    },
+    one: {
+      detail,
+      terminal,
+      onFrame: (seq) => {
+        acts.onView('frames')
+        acts.onFrame(seq)
+      },
+      onApproval: (id) => `/approvals/${encodeURIComponent(id)}`,
+    },
   }
 }
 
@@ -140,6 +190,7 @@ function inspectorOf(
   terminals: Terminals | undefined,
   protocol: Parameters<typeof dissect>[0],
   recovered: boolean,
+  looked: boolean,
   acts: ReplayActs,
 ): InspectorInput {
   const { cursor, pane } = state
@@ -150,7 +201,7 @@ function inspectorOf(
     recovered,
     pane,
     contents: shown?.contents ?? [],
-    terminal: frame === undefined || tape?.map === undefined ? undefined : terminals?.at(frame, tape.map),
+    terminal: frame === undefined || tape?.map === undefined || !looked ? undefined : terminals?.at(frame, tape.map),
     missing: shown?.missing ?? false,
     row: state.row,
     fields: frame === undefined || pane !== 'bytes' ? [] : dissect(protocol, frame),

@@ -10,8 +10,8 @@ import type { TerminalShown } from '../data/terminals.ts'
 import { copyButton } from '../elements/copy-text.ts'
 import { actMark, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
+import { terminalBlock } from '../elements/terminal-block.ts'
 import '../elements/long-text.ts'
-import '../elements/terminal-screen.ts'
 import '../elements/virtual-list.ts'
 import { styled } from '../elements/styled.ts'
 import { bytesView } from './replay-bytes.ts'
@@ -132,14 +132,9 @@ function contentView(frame: Frame, input: InspectorInput): TemplateResult {
 }
 
 /** The screen first: what the frame itself says is a few bytes of it. */
-function terminalView({ screen, reading, problem }: TerminalShown, contents: readonly Content[]): TemplateResult {
+function terminalView(terminal: TerminalShown, contents: readonly Content[]): TemplateResult {
   const pieces = contents.slice(0, MAX_PIECES)
-  return html`<div class="terminal-block">
-    ${problem === '' ? nothing : html`<p class="wrong" role="alert">${safe(problem)}</p>`}
-    ${screen?.torn === true ? html`<p class="notice notice-part"><b>Frames are missing before this one.</b> The screen may have been another.</p>` : nothing}
-    ${reading === undefined ? nothing : html`<p class="quiet" role="status">Reading the recording up to here: frame ${countText(reading.read)} of ${countText(reading.of)} …</p>`}
-    ${screen === undefined ? (reading === undefined && problem === '' ? html`<p class="quiet" role="status">No screen yet.</p>` : nothing) : html`<terminal-screen .screen=${screen}></terminal-screen>`}
-  </div>
+  return html`${terminalBlock(terminal)}
   ${pieces.map((content) => (content.what === 'table' ? nothing : pieceView(content.shown)))}`
 }
 

@@ -12,7 +12,10 @@ export type KeyCommand =
   | { readonly do: 'help' }
   | { readonly do: 'copy' }
   | { readonly do: 'pane' }
+  | { readonly do: 'view' }
   | { readonly do: 'close' }
+  /** Out of the field that is typed into, which is emptied. */
+  | { readonly do: 'leave' }
 
 const SKIP_US = 5_000_000
 
@@ -28,6 +31,7 @@ export const KEY_MAP: readonly (readonly [keys: string, what: string])[] = [
   ['W S', 'Zoom the timeline in or out'],
   ['/', 'Search inside the session'],
   ['B', 'Content or bytes'],
+  ['E', 'Exchanges or frames, of sessions that have both'],
   ['C', 'Copy a link to this frame'],
   ['?', 'This list'],
   ['Esc', 'Close, or leave the search'],
@@ -74,9 +78,22 @@ export function commandOf(key: string): KeyCommand | undefined {
       return { do: 'copy' }
     case 'b':
       return { do: 'pane' }
+    case 'e':
+      return { do: 'view' }
     case 'Escape':
       return { do: 'close' }
     default:
       return undefined
   }
+}
+
+/** What a pressed key asks for: nothing where it is typed into a field, pressed together with another, or belongs to an open dialog. */
+export function commandFor(event: KeyboardEvent, dialog: boolean): KeyCommand | undefined {
+  if (event.ctrlKey || event.metaKey || event.altKey) return undefined
+  const { target } = event
+  if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)
+    return event.key === 'Escape' ? { do: 'leave' } : undefined
+  const command = dialog ? undefined : commandOf(event.key)
+  // A button that has the focus is pressed with the space bar, as everywhere.
+  return command?.do === 'toggle' && target instanceof HTMLButtonElement ? undefined : command
 }

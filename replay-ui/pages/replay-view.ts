@@ -8,6 +8,8 @@ import { safe } from '../elements/safe.ts'
 import '../elements/time-line.ts'
 import type { SeekEvent } from '../elements/time-line.ts'
 import type { Span } from '../elements/time-line-layout.ts'
+import { type ExchangesInput, exchangeListView } from './exchange-list.ts'
+import { type ExchangeInput, exchangeView } from './exchange-view.ts'
 import { type HeadInput, headView } from './replay-head.ts'
 import { type InspectorInput, inspectorView } from './replay-inspector.ts'
 import { KEY_MAP } from './replay-keys.ts'
@@ -34,6 +36,10 @@ export interface ReplayInput {
   readonly statements: StatementsInput
   readonly frames: FramesInput
   readonly inspector: InspectorInput
+  /** In place of statements, frames and inspector. */
+  readonly exchanges: { readonly list: ExchangesInput; readonly one: ExchangeInput } | undefined
+  /** Whether there are two ways to look at it. */
+  readonly views: boolean
   readonly help: boolean
   readonly kill: KillInput | undefined
   readonly onRetry: () => void
@@ -43,6 +49,7 @@ export interface ReplayInput {
   readonly onSpeed: (by: 1 | -1) => void
   readonly onTail: () => void
   readonly onHelp: (open: boolean) => void
+  readonly onView: (shown: 'frames' | 'exchanges') => void
 }
 
 export function view(input: ReplayInput): TemplateResult {
@@ -61,7 +68,11 @@ export function view(input: ReplayInput): TemplateResult {
         : map === undefined
           ? loading('Reading the tape’s index …')
           : html`${endNotices(map)} ${timeView(map, input)}
-              <div class="columns">${statementsView(input.statements)}${framesView(input.frames)}${inspectorView(input.inspector)}</div>`
+              ${
+                input.exchanges === undefined
+                  ? html`<div class="columns">${statementsView(input.statements)}${framesView(input.frames)}${inspectorView(input.inspector)}</div>`
+                  : html`<div class="columns two">${exchangeListView(input.exchanges.list)}${exchangeView(input.exchanges.one)}</div>`
+              }`
     }
     ${input.help ? helpView(() => input.onHelp(false)) : nothing}
     ${input.kill === undefined || head === undefined ? nothing : killView(input.kill, head)}
@@ -106,6 +117,14 @@ function timeView(map: TapeMap, input: ReplayInput): TemplateResult {
       ${
         map.end.kind === 'open' && input.head?.detail.state === 'live'
           ? html`<button type="button" class="tail" aria-pressed=${tailing} @click=${input.onTail}><i class="dot" aria-hidden="true"></i>${tailing ? 'Following live' : 'Follow live'}</button>`
+          : nothing
+      }
+      ${
+        input.views
+          ? html`<span class="views" role="group" aria-label="Show">${(['exchanges', 'frames'] as const).map((one) => {
+              const pressed = (one === 'exchanges') === (input.exchanges !== undefined)
+              return html`<button type="button" aria-pressed=${pressed} @click=${() => input.onView(one)}>${one === 'exchanges' ? 'Exchanges' : 'Frames'}</button>`
+            })}</span>`
           : nothing
       }
       <span class="legend-line"><i class="k k-density"></i>frames <i class="k k-curve"></i>rows <i class="k k-mask"></i>masked <i class="k k-hold"></i>held <i class="k k-block"></i>blocked <i class="k k-good"></i>verified</span>

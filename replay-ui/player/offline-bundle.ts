@@ -4,7 +4,7 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { ZipSource } from '../../schemas/verify/zip.ts'
 import { ApiError } from '../data/api.ts'
 import { type BlobObject, BlobObjects } from '../data/blob-objects.ts'
-import type { ReplayApi } from '../pages/replay.ts'
+import type { ReplayApi } from '../pages/replay-setting.ts'
 
 /** What the bundle says of a recording, beside the recording. */
 interface Described {

@@ -189,6 +189,7 @@ test('every key in the map does something', () => {
     S: 's',
     B: 'b',
     C: 'c',
+    E: 'e',
   }
   for (const key of keys) assert.ok(commandOf(real[key] ?? key) !== undefined, key)
   assert.equal(commandOf('x'), undefined)
