@@ -35,6 +35,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/bundle/': 'bundle.test.ts goes through all of it; zip-writer.test.ts for the archive',
   'gateway/bundle-folder.ts': 'end-to-end/console-bundles.test.ts: made, downloaded, refused',
   'gateway/bundle-thread.ts': 'as bundle-folder.ts, in its thread',
+  'recorder/side-work.ts': 'side-thread.test.ts has its work done in it',
   'recorder/api/routes-bundles.ts': 'notes.test.ts and end-to-end/console-bundles.test.ts',
   'gateway/exports/': 'cli/export.test.ts: asciinema, Python and JSON read what they write',
   'gateway/bundle-files.ts': 'player-page.test.ts opens what it finds; cli/bundle.test.ts packs it',

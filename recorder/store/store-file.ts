@@ -3,12 +3,16 @@ import { type FileHandle, link, lstat, mkdir, open, readdir, readFile, unlink } 
 import { dirname, join, resolve, sep } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf, syncFolder, writeFully } from '../files.ts'
-import { FileLock } from './file-lock.ts'
+import { sideThread } from '../side-thread.ts'
+import { appendToFile, conflict } from './file-append.ts'
 import { isKey, keyError, type Range, type Store } from './store.ts'
 import { Turns } from './turns.ts'
 
 /** Names the store keeps to itself: locks and unfinished objects begin with a dot, keys never do. */
 const OWN_PREFIX = '.'
+
+/** Whoever appends more than this often does it beside the event loop: a command that writes a word to the ledger starts no thread. */
+const APPENDS_HERE = 16
 
 /** A store in a folder of a local file system: one file per object. */
 export class FileStore implements Store {
@@ -16,6 +20,7 @@ export class FileStore implements Store {
   /** Among the writes of this process; the file lock is for the others. */
   readonly #turns = new Turns()
   #temporary = 0
+  #appendCount = 0
 
   constructor(folder: string) {
     this.#root = resolve(folder)
@@ -26,7 +31,7 @@ export class FileStore implements Store {
     await this.#turns.take(path, async () => {
       signal?.throwIfAborted()
       try {
-        await this.#appendLocked(key, path, position, bytes)
+        await this.#append(key, path, position, bytes)
       } catch (error) {
         throw failed(error, `append to ${key}`)
       }
@@ -105,26 +110,11 @@ export class FileStore implements Store {
     }
   }
 
-  async #appendLocked(key: string, path: string, position: number, bytes: Uint8Array): Promise<void> {
+  async #append(key: string, path: string, position: number, bytes: Uint8Array): Promise<void> {
     if (position === 0) await makeFolder(dirname(path), this.#root)
-    const lock = await FileLock.take(path, key)
-    try {
-      const file = await open(path, constants.O_RDWR | (position === 0 ? constants.O_CREAT : 0), 0o600)
-      try {
-        const { size } = await file.stat()
-        if (size !== position) throw conflict(key, `it has ${size} bytes, not ${position}`)
-        await writeFully(file, bytes, position)
-        await file.datasync()
-      } finally {
-        await file.close()
-      }
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT' && position > 0)
-        throw conflict(key, `it does not exist, and ${position} bytes were expected`)
-      throw error
-    } finally {
-      await lock.release()
-    }
+    this.#appendCount += 1
+    if (position > 0 && this.#appendCount > APPENDS_HERE) await sideThread.run('append', { key, path, position, bytes })
+    else await appendToFile(key, path, position, bytes)
     if (position === 0) await syncFolder(dirname(path))
   }
 
@@ -179,10 +169,6 @@ async function makeFolder(folder: string, root: string): Promise<void> {
 
 function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
-}
-
-function conflict(key: string, why: string): ApplianceError {
-  return new ApplianceError('STORE_CONFLICT', `${key} was not written: ${why}`)
 }
 
 /** An object is a regular file: what somebody else put there may be a link to elsewhere, or a pipe that nobody ever writes to. */

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isMainThread } from 'node:worker_threads'
 import type { Entry, Facts } from '../../schemas/frame.ts'
 import { CHUNK_FLAGS, CODECS, type Codec, FRAME_HEAD_SIZE, HASH_SIZE, type IndexRow, MARK_SIZE } from '../../schemas/tape.ts'
 import { decodeFrame, frameBounds } from '../../schemas/tape-frame.ts'
@@ -20,16 +21,23 @@ interface ChunkMark {
   readonly frames: number
 }
 
-/** Frames about to become a chunk. */
-export interface FrameBatch {
+/** What a chunk is made of. */
+export interface ChunkSource {
   readonly firstSeq: number
   /** Frames, each behind its u32 size. */
   readonly raw: Uint8Array
   /** Where each ends in `raw`. */
-  readonly ends: readonly number[]
+  readonly ends: ArrayLike<number>
+  /** Of the frames: the first and the last count. */
   readonly times: readonly number[]
-  readonly tally: Tally
+  readonly tally: Pick<Tally, 'rows' | 'bodies' | 'statements'>
   readonly urgent: boolean
+}
+
+/** Frames about to become a chunk. */
+export interface FrameBatch extends ChunkSource {
+  readonly ends: readonly number[]
+  readonly tally: Tally
 }
 
 /** Frames of one session on their way into a chunk. */
@@ -100,14 +108,14 @@ export interface Chain {
 
 /** A chunk ready for the store. `row` lacks only its offset. */
 export interface MadeChunk {
-  readonly record: Buffer
+  readonly record: Uint8Array
   readonly header: Uint8Array
   readonly row: readonly [n: number, ...rest: number[]]
 }
 
-/** Hashes, signs and compresses; moves the chain on. Gives the loop its turn in between; the chunk is not touched by others meanwhile. */
+/** Hashes, signs and compresses; moves the chain on. Gives the event loop its turn in between; the chunk is not touched by others meanwhile. */
 export async function makeChunk(
-  chunk: FrameBatch,
+  chunk: ChunkSource,
   chain: Chain,
   leaves: Leaves,
   codec: Codec,
@@ -153,7 +161,7 @@ export async function makeChunk(
   }
 }
 
-async function hashFrames(chunk: FrameBatch, raw: Uint8Array, leaves: Leaves): Promise<Buffer> {
+async function hashFrames(chunk: ChunkSource, raw: Uint8Array, leaves: Leaves): Promise<Buffer> {
   const count = chunk.ends.length
   const hashes = Buffer.allocUnsafe(Math.max(count, 1) * HASH_SIZE)
   let from = 0
@@ -162,7 +170,7 @@ async function hashFrames(chunk: FrameBatch, raw: Uint8Array, leaves: Leaves): P
     const to = chunk.ends[index] ?? 0
     leaves.write(chunk.firstSeq + index, raw, from + FRAME_HEAD_SIZE, to, hashes, index * HASH_SIZE)
     from = to
-    if (index % FRAMES_PER_TURN === FRAMES_PER_TURN - 1 || to - turnFrom >= BYTES_PER_TURN) {
+    if (isMainThread && (index % FRAMES_PER_TURN === FRAMES_PER_TURN - 1 || to - turnFrom >= BYTES_PER_TURN)) {
       turnFrom = to
       await nextTurn()
     }

@@ -47,10 +47,11 @@ export class FrameEncoder {
     this.#bytes = take(size)
   }
 
-  /** Gives the buffer back for another chunk; nothing of this one may be used after it. */
-  recycle(): void {
-    const pool = POOLS.get(this.#bytes.length)
-    if (pool !== undefined && pool.buffers.length < pool.count) pool.buffers.push(this.#bytes)
+  /** Gives the buffer back for another chunk; nothing of this one may be used after it. `returned`: its memory, back from another thread. */
+  recycle(returned?: ArrayBuffer): void {
+    const bytes = returned === undefined ? this.#bytes : Buffer.from(returned)
+    const pool = POOLS.get(bytes.length)
+    if (pool !== undefined && pool.buffers.length < pool.count) pool.buffers.push(bytes)
     this.#bytes = NO_BYTES
   }
 

@@ -1,8 +1,15 @@
-import { createPublicKey, generateKeyPair, KeyObject, sign, verify } from 'node:crypto'
+import { createPublicKey, generateKeyPair, generateKeyPairSync, KeyObject, sign, verify } from 'node:crypto'
+import { isMainThread } from 'node:worker_threads'
 import { KEY_SIZE, SIGNED } from '../../schemas/tape.ts'
 
 /** SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410 section 4). */
 const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex')
+
+/** A key on its way between threads. */
+export interface HandedKey {
+  readonly publicKey: Uint8Array
+  readonly privateKey: KeyObject
+}
 
 /**
  * The key of one chunk: signs once and is then dropped, so that whoever takes over the process later cannot re-sign what was
@@ -18,16 +25,30 @@ export class EpochKey {
   }
 
   static async make(): Promise<EpochKey> {
-    const { publicKey, privateKey } = await generate()
-    return new EpochKey(publicKey.subarray(SPKI_HEAD.length), privateKey)
+    const { publicKey, privateKey } = isMainThread ? await generate() : generateNow()
+    return new EpochKey(Uint8Array.from(publicKey.subarray(SPKI_HEAD.length)), privateKey)
+  }
+
+  /** A key another thread has handed over. */
+  static taken({ publicKey, privateKey }: HandedKey): EpochKey {
+    return new EpochKey(publicKey, privateKey)
+  }
+
+  /** Hands the key over to another thread: it is forgotten here. */
+  hand(): HandedKey {
+    return { publicKey: this.publicKey, privateKey: this.#take() }
   }
 
   /** Signs `SIGNED[kind] || bytes`. Once. */
   sign(kind: keyof typeof SIGNED, bytes: Uint8Array): Uint8Array {
+    return sign(null, signedBytes(kind, bytes), this.#take())
+  }
+
+  #take(): KeyObject {
     const key = this.#privateKey
     if (key === undefined) throw new Error('an epoch key signs once')
     this.#privateKey = undefined
-    return sign(null, signedBytes(kind, bytes), key)
+    return key
   }
 }
 
@@ -55,4 +76,10 @@ function generate(): Promise<{ readonly publicKey: Uint8Array; readonly privateK
       },
     )
   })
+}
+
+/** Beside the event loop: the way through the thread pool costs more than the key. */
+function generateNow(): { readonly publicKey: Uint8Array; readonly privateKey: KeyObject } {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  return { publicKey: publicKey.export({ format: 'der', type: 'spki' }), privateKey }
 }

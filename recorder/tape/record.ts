@@ -12,10 +12,10 @@ import {
 import { footerCheck } from '../../schemas/verify/segment-index.ts'
 import { sha256 } from './merkle.ts'
 
-/** The record as stored: head, payload, check. */
+/** The record as stored: head, payload, check. In memory of its own, so that it can go from one thread to another. */
 export function encodeRecord(type: RecordType, payloadParts: readonly Uint8Array[]): Buffer {
   const size = payloadParts.reduce((sum, part) => sum + part.length, 0)
-  const record = Buffer.allocUnsafe(RECORD_HEAD_SIZE + size + RECORD_CHECK_SIZE)
+  const record = Buffer.allocUnsafeSlow(RECORD_HEAD_SIZE + size + RECORD_CHECK_SIZE)
   record.set(RECORD_MARK)
   record[3] = RECORD_TYPES[type]
   record.writeUInt32BE(size, 4)

@@ -4,7 +4,9 @@ import { Density } from '../../schemas/verify/density.ts'
 import { MerkleStack } from '../../schemas/verify/merkle.ts'
 import { Tally } from '../../schemas/verify/totals.ts'
 import type { Seal } from '../recorder.ts'
-import { makeChunk, type OpenChunk } from './chunk.ts'
+import { sideThread } from '../side-thread.ts'
+import { type MadeChunk, makeChunk, type OpenChunk } from './chunk.ts'
+import { EpochKey } from './keys.ts'
 import { Leaves, sha256 } from './merkle.ts'
 import { pack } from './msgpack.ts'
 import { isTakenOver, Outbox, recorderFailed } from './outbox.ts'
@@ -29,6 +31,9 @@ type Parts = Pick<
   | 'onUnsealed'
   | 'onStored'
 >
+
+/** A chunk of this many bytes is made beside the event loop: what goes there and comes back costs as much as hashing half of it. */
+const BESIDE_SIZE = 16 << 10
 
 /**
  * What becomes of one session's chunks once they are closed, behind the release path: they are hashed, signed, compressed and brought to the
@@ -100,11 +105,10 @@ export class TapeWriter {
 
   async #make(chunk: OpenChunk, claim: SpoolClaim, stored: () => void): Promise<void> {
     if (this.#unmade !== undefined) return
-    const { chain, codec, limits } = this.#parts
+    const { chain, limits } = this.#parts
     try {
       if (this.#segment.full(limits)) await this.#roll()
-      const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
-      chunk.encoder.recycle()
+      const made = chunk.size < BESIDE_SIZE ? await this.#makeHere(chunk) : await this.#makeBeside(chunk)
       this.#tree.push(made.header)
       this.#tally.join(chunk.tally)
       this.#density.add(chunk.times)
@@ -118,6 +122,36 @@ export class TapeWriter {
       // The rest is left to recovery.
       this.#unmade = this.#onFailure(recorderFailed(error))
     }
+  }
+
+  async #makeHere(chunk: OpenChunk): Promise<MadeChunk> {
+    const { chain, codec } = this.#parts
+    const made = await makeChunk(chunk, chain, this.#leaves, codec, 0)
+    chunk.encoder.recycle()
+    return made
+  }
+
+  /** In the side thread, which has the chunk's memory meanwhile. */
+  async #makeBeside(chunk: OpenChunk): Promise<MadeChunk> {
+    const { chain, codec, saltKey } = this.#parts
+    const { firstSeq, raw, ends, times, tally, urgent } = chunk
+    const { rows, bodies, statements } = tally
+    const source = {
+      firstSeq,
+      raw,
+      ends: Uint32Array.from(ends),
+      times: [times[0] ?? 0, times.at(-1) ?? 0],
+      tally: { rows, bodies, statements },
+      urgent,
+    }
+    const moved = raw.buffer instanceof ArrayBuffer ? [raw.buffer] : []
+    const handed = { n: chain.n, head: chain.head, key: chain.key.hand() }
+    const done = await sideThread.run('chunk', { source, chain: handed, saltKey, codec }, moved)
+    chain.n = done.chain.n
+    chain.head = done.chain.head
+    chain.key = EpochKey.taken(done.chain.key)
+    chunk.encoder.recycle(done.raw)
+    return done.made
   }
 
   async #roll(): Promise<void> {
