@@ -1,4 +1,5 @@
 import { explain } from '../../gateway/masking/explain.ts'
+import { compilePolicy } from '../../gateway/policy/policy.ts'
 import { readCsv, readLines, readPacked } from './labelled-data.ts'
 
 /** How much of a labelled value one span must cover to have found it. */
@@ -116,23 +117,56 @@ const PRESIDIO: Readonly<Record<string, string>> = {
   IBAN_CODE: 'iban',
 }
 
+/** The patterns that docs/policy.md gives for telephones. */
+const PHONE_POLICY = String.raw`
+version: 1
+rules: []
+patterns:
+  - { id: phone-number, entity: phone, regex: '\b[0-9][0-9 ()./-]{5,18}[0-9]\b', validator: phone, context: [phone, mobile, tel, fax, cell, call] }
+  - { id: phone-international, entity: phone, regex: '\+[1-9][0-9][0-9 ().-]{5,16}[0-9]', validator: phone }
+`
+/** In the sentences, by the words around it; in its own column, by its name. */
+const PHONE = 'phone, by the words before'
+const PHONE_COLUMN = 'phone, by its column'
+
 async function presidio(folder: string): Promise<Readonly<Record<string, Score>>> {
   const rows = readLines<{ text: string; spans: readonly (readonly [number, number, string])[] }>(
     await readPacked(folder, 'presidio-synth-v2.jsonl'),
   )
   const tallies = new Tallies()
+  const rules = compilePolicy(PHONE_POLICY, 'phones.yaml').masking({
+    subject: 'agent-7',
+    kind: 'agent',
+    groups: [],
+    proof: 'none',
+  })
   for (const { text, spans } of rows) {
+    const phones = spans.filter(([, , type]) => type === 'PHONE_NUMBER')
+    const found = explain(text, rules).filter(({ entity }) => entity === 'phone')
+    count(
+      tallies.of(PHONE),
+      phones.map(([start, end]) => ({ start, end })),
+      found,
+    )
+    for (const [start, end] of phones) {
+      const value = text.slice(start, end)
+      const alone = explain(value, rules, 'row.phone').filter(({ entity }) => entity === 'phone')
+      count(tallies.of(PHONE_COLUMN), [{ start: 0, end: value.length }], alone)
+    }
     const hits = explain(text)
     for (const [type, entity] of Object.entries(PRESIDIO)) {
       const values = spans.filter(([, , each]) => each === type).map(([start, end]) => ({ start, end }))
       const ours = hits.filter((hit) => hit.entity === entity)
-      const tally = tallies.of(entity)
-      tally.there += values.length
-      tally.found += values.filter((value) => covers(ours, value)).length
-      tally.wrong += ours.filter((hit) => !values.some((value) => overlap(hit, value) > 0)).length
+      count(tallies.of(entity), values, ours)
     }
   }
   return tallies.scores
+}
+
+function count(tally: Tally, values: readonly Span[], ours: readonly Span[]): void {
+  tally.there += values.length
+  tally.found += values.filter((value) => covers(ours, value)).length
+  tally.wrong += ours.filter((hit) => !values.some((value) => overlap(hit, value) > 0)).length
 }
 
 export interface Evaluation {
