@@ -48,7 +48,7 @@ export function exportCommand(program: Command, command: Make, runs: Runs, cli: 
   command(
     program,
     'export <session>',
-    'write a session for other tools: statements as CSV or OCSF events, a terminal as an asciicast',
+    'write a session for other tools: statements as CSV, Parquet, OCSF or ASIM events, HTTP as HAR, packets as pcapng, a terminal as an asciicast',
   )
     .addOption(new Option('--format <name>', 'which').choices([...EXPORT_FORMATS]).makeOptionMandatory())
     .requiredOption('--out <file>', 'a new file')

@@ -1,11 +1,12 @@
 import type { Frame } from '../../schemas/frame.ts'
 import { type TerminalSize, terminalStep } from '../../schemas/views/terminal.ts'
+import { derivedFrom, type Origin } from './origin.ts'
 
 /** Of asciicast: 2 is what every player reads, 3 has times from event to event and an exit status. */
 export type CastVersion = 2 | 3
 
 export interface CastFacts {
-  readonly session: string
+  readonly origin: Origin
   readonly channel: number
   readonly startedAt: string
 }
@@ -51,11 +52,12 @@ export class Asciicast {
   }
 
   #header({ cols, rows }: TerminalSize, seq: number): string[] {
-    const { session, channel, startedAt } = this.#facts
+    const { origin, channel, startedAt } = this.#facts
+    const { session } = origin
     const timestamp = Math.floor((Date.parse(startedAt) + this.#beganUs / 1000) / 1000)
     const title = `${session} channel ${channel} from frame ${seq} (derived, not evidence)`
     if (this.#version === 2) return [line({ version: 2, width: cols, height: rows, timestamp, title })]
-    return [line({ version: 3, term: { cols, rows }, timestamp, title }), `# derived from ${session}, frames from ${seq} on\n`]
+    return [line({ version: 3, term: { cols, rows }, timestamp, title }), `# ${derivedFrom(origin)}; this from frame ${seq} on\n`]
   }
 
   #event(atUs: number, code: 'o' | 'm' | 'r', data: string): string {

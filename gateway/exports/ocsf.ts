@@ -38,7 +38,12 @@ const DATASTORE: Readonly<Record<string, number>> = {
 const OTHER = 99
 
 /** One event; times in milliseconds since 1970. Masked as recorded. What the schema has no name for is in `unmapped`, with the frames it is from. */
-export function ocsfEvent(session: SessionDetail, row: StatementRow, product: string): Readonly<Record<string, unknown>> {
+export function ocsfEvent(
+  session: SessionDetail,
+  row: StatementRow,
+  product: string,
+  derived: string,
+): Readonly<Record<string, unknown>> {
   const kind = CLASSES[session.target.protocol]
   const time = Math.round(Date.parse(session.startedAt) + row.atUs / 1000)
   const activity_id = activityOf(session.target.protocol, row)
@@ -83,7 +88,7 @@ export function ocsfEvent(session: SessionDetail, row: StatementRow, product: st
       rules: row.rules,
       ...(row.approval === null ? {} : { approval: row.approval }),
       ...(session.target.protocol === 'ssh' ? endpoints : {}),
-      derived: 'not evidence: the recording is',
+      derived,
     },
   }
 }

@@ -5,7 +5,7 @@ import { TapeFollower } from '../catalog/tape-follower.ts'
 import type { Store } from '../store/store.ts'
 
 /** Statements listed beside a recording, as many as the console shows; the tape has all. */
-const MAX_STATEMENTS = 20_000
+const SHOWN_STATEMENTS = 20_000
 const STATEMENT_COLUMNS = [
   'session',
   'frame',
@@ -31,7 +31,9 @@ export interface SessionStatements {
   readonly cut: boolean
 }
 
-export function statementsCsv(statements: readonly StatementRow[]): string {
+/** `derived`: a last column with this text, for a table that leaves by itself. */
+export function statementsCsv(statements: readonly StatementRow[], derived?: string): string {
+  const last = derived === undefined ? [] : [derived]
   const rows = statements.map((one) =>
     csvRecord([
       one.session,
@@ -49,9 +51,10 @@ export function statementsCsv(statements: readonly StatementRow[]): string {
       one.rules.join(' '),
       one.approval,
       one.outcome,
+      ...last,
     ]),
   )
-  return csvRecord(STATEMENT_COLUMNS) + rows.join('')
+  return csvRecord([...STATEMENT_COLUMNS, ...last.map(() => 'derived')]) + rows.join('')
 }
 
 /** The session as the console would show it, read from its frames. Undefined where not even its header can be read. */
@@ -59,6 +62,7 @@ export async function readSession(
   { store, describers }: { readonly store: Store; readonly describers: Describers },
   id: string,
   signal: AbortSignal | undefined,
+  maxStatements = SHOWN_STATEMENTS,
 ): Promise<SessionStatements | undefined> {
   // Sketches of keys are the catalog’s; none leaves with a bundle.
   const follower = new TapeFollower(store, id, { describers, secret: '' })
@@ -67,7 +71,7 @@ export async function readSession(
   for (let step = await follower.step(signal); ; step = await follower.step(signal)) {
     for (const row of follower.digest?.takeStatements() ?? []) {
       const key = `${row.frame} ${row.part}`
-      if (statements.size < MAX_STATEMENTS || statements.has(key)) statements.set(key, row)
+      if (statements.size < maxStatements || statements.has(key)) statements.set(key, row)
       else cut = true
     }
     if (step !== 'more') break

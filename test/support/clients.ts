@@ -32,6 +32,10 @@ const FINDERS = {
   paramiko: () => programs('/usr/bin/python3', 'python3').find((python) => imports(python, 'paramiko')),
   // The schemas of OCSF, and a validator.
   ocsf: () => programs('.sallyport/ci-python/bin/python3', 'python3').find((python) => imports(python, 'ocsf_json_schema')),
+  duckdb: () => programs('.sallyport/ci-python/bin/python3', 'python3').find((python) => imports(python, 'duckdb')),
+  // The models of NIST's OSCAL.
+  oscal: () => programs('.sallyport/ci-python/bin/python3', 'python3').find((python) => imports(python, 'oscal_bindings')),
+  tshark: () => programs('tshark'),
   asciinema: () => programs('.sallyport/ci-python/bin/asciinema', 'asciinema'),
   java: () => (existsSync(JDBC_JAR) ? programs('java') : undefined),
 } as const satisfies Record<string, () => string | readonly string[] | undefined>

@@ -6,7 +6,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { exportSession } from '../../../gateway/cli/export.ts'
-import { readLines } from '../../../recorder/index.ts'
+import type { ExportFormat } from '../../../gateway/cli/export-formats.ts'
+import { readLines, StoreLedger } from '../../../recorder/index.ts'
+import { readCsv } from '../../../schemas/csv.ts'
 import { clientHere } from '../../support/clients.ts'
 import { recorded, terminal } from '../../support/recorded-session.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
@@ -23,7 +25,7 @@ async function shell(folder: RecordingFolder): Promise<string> {
     say(Buffer.concat([Buffer.from('caf'), half])),
     say(Buffer.concat([rest, Buffer.from('\r\n$ ')])),
     entry({ channel: 3, kind: 'terminal-resize', facts: { cols: 120, rows: 40 } }),
-    entry({ channel: 3, kind: 'terminal-line', body: Buffer.from('rm -rf /'), verdict: blocked }),
+    entry({ channel: 3, kind: 'line', facts: { sure: true }, body: Buffer.from('rm -rf /'), verdict: blocked }),
     say('\u001b[31mrefused\u001b[0m\r\n'),
   ])
   await recorder.seal('client.left')
@@ -39,7 +41,10 @@ test('a terminal as an asciicast: asciinema itself plays it, and verdicts are it
   assert.equal(await exportSession(id, { format: 'asciicast', out: out('a.cast') }, terminal(folder)), 0)
   const [header, comment, ...events] = (await readFile(out('a.cast'), 'utf8')).trimEnd().split('\n')
   assert.deepEqual(JSON.parse(header ?? '').term, { cols: 100, rows: 30 })
-  assert.equal(comment, `# derived from ${id}, frames from 0 on`)
+  assert.match(
+    comment ?? '',
+    new RegExp(`^# derived from ${id}, 6 frames.*; not evidence: the recording is; this from frame 0 on$`),
+  )
   const parsed = events.map((line): [number, string, string] => JSON.parse(line))
   assert.deepEqual(
     parsed.map(([, code, data]) => [code, data]),
@@ -114,6 +119,45 @@ test('statements as OCSF events and as CSV; the ledger knows the hash of what le
       ['2', 'DROP TABLE orders', 'block'],
     ])
   }
+})
+
+test('a shell in the words of OCSF and as CSV, a database as ASIM, Parquet and packets: each names where it is from', async () => {
+  await using folder = await recordingFolder()
+  const database = await recorded(folder)
+  const ssh = await shell(folder)
+  const exported = async (id: string, format: ExportFormat): Promise<Buffer> => {
+    const out = join(folder.path, `${format}-${id}`)
+    assert.equal(await exportSession(id, { format, out }, terminal(folder)), 0)
+    return readFile(out)
+  }
+  const events = async (id: string, format: ExportFormat): Promise<readonly Record<string, unknown>[]> =>
+    (await exported(id, format))
+      .toString('utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  const ledger = await StoreLedger.open({ store: folder.store, gateway: 'gw1-cli', signer: folder.signer })
+  await ledger.publish()
+  await ledger.close()
+  const [, line] = await events(ssh, 'ocsf')
+  const { process, class_uid, disposition_id, unmapped } = line as Record<string, Record<string, unknown>>
+  assert.deepEqual([class_uid, process?.['cmd_line'], disposition_id], [1007, 'rm -rf /', 2])
+  const derived = `derived from ${ssh}, 6 frames, as of checkpoint `
+  assert.ok(String(unmapped?.['derived']).startsWith(derived), String(unmapped?.['derived']))
+  const table = readCsv((await exported(ssh, 'csv')).toString('utf8'))
+  assert.deepEqual(
+    table.map((row) => [row.get('text'), row.get('verdict'), row.get('derived')?.startsWith(derived)]),
+    [
+      ['shell', '', true],
+      ['rm -rf /', 'block', true],
+    ],
+  )
+  const [first] = await events(database, 'asim')
+  assert.deepEqual([first?.['EventSchema'], first?.['EventType'], first?.['Operation']], ['AuditEvent', 'Read', 'SELECT 1'])
+  assert.equal((await exported(database, 'parquet')).subarray(0, 4).toString(), 'PAR1')
+  assert.ok((await exported(database, 'pcapng')).includes(`derived from ${database}, 5 frames, as of checkpoint `))
+  await assert.rejects(exported(database, 'har'), /is a session of postgres, of which no har can be made/)
+  await assert.rejects(exported(ssh, 'pcapng'), { code: 'TAPE_MALFORMED' })
 })
 
 test('what cannot be exported, or noted, leaves no file', async () => {
