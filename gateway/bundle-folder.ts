@@ -3,10 +3,12 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { BundleWorks } from '../recorder/api/parts.ts'
+import type { Catalog } from '../recorder/catalog/catalog.ts'
 import type { StoreLedger } from '../recorder/index.ts'
 import type { BundleAsk, BundleJob } from '../schemas/api.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Identity } from '../schemas/session.ts'
+import { bundleScope } from './bundle-scope.ts'
 import type { BundleTask, FromBundle, ToBundle } from './bundle-thread.ts'
 import type { Where } from './tape-room.ts'
 
@@ -15,30 +17,38 @@ const JOB_ENDING = '.json'
 /** What a bundle needs of the console's ledger. */
 type BundleLedger = Pick<StoreLedger, 'append' | 'publish'>
 
+/** What it needs of the console. */
+interface ConsoleParts {
+  readonly where: Where
+  readonly ledger: BundleLedger
+  readonly catalog: Pick<Catalog, 'countSessions'>
+  readonly targets: Parameters<typeof bundleScope>[1]
+}
+
 /** Audit bundles in a folder: each a file, and what is told of it beside it. One is made at a time, in a thread of its own. */
 export class BundleFolder implements BundleWorks, AsyncDisposable {
   readonly #folder: string
-  readonly #where: Where
-  readonly #ledger: BundleLedger
+  readonly #parts: ConsoleParts
   readonly #jobs = new Map<string, BundleJob>()
   #worker: Worker | undefined
   #ended: Promise<void> = Promise.resolve()
 
-  private constructor(folder: string, where: Where, ledger: BundleLedger) {
+  private constructor(folder: string, parts: ConsoleParts) {
     this.#folder = folder
-    this.#where = where
-    this.#ledger = ledger
+    this.#parts = parts
   }
 
   /** What was being made when a process ended is gone; nothing of it counts. */
-  static async open(folder: string, where: Where, ledger: BundleLedger): Promise<BundleFolder> {
-    const opened = new BundleFolder(folder, where, ledger)
+  static async open(folder: string, parts: ConsoleParts): Promise<BundleFolder> {
+    const opened = new BundleFolder(folder, parts)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const names = (await readdir(folder)).sort()
     for (const name of names) {
       if (name.includes('.part-')) await rm(join(folder, name))
       else if (name.endsWith(JOB_ENDING)) {
-        const job = JSON.parse(await readFile(join(folder, name), 'utf8')) as BundleJob // written below
+        const kept = JSON.parse(await readFile(join(folder, name), 'utf8')) as BundleJob // written below
+        // Those of before there was a scope are of everything.
+        const job = { ...kept, scope: kept.scope ?? { target: [], identity: [] } }
         if (names.includes(`${job.id}.zip`)) opened.#jobs.set(job.id, job)
       }
     }
@@ -50,8 +60,9 @@ export class BundleFolder implements BundleWorks, AsyncDisposable {
     if (!(from < to)) throw new ApplianceError('API_INVALID', 'the period ends before it begins')
     if (this.#worker !== undefined)
       throw new ApplianceError('API_CONFLICT', 'another bundle is being made; try again when it is done')
+    const scope = bundleScope(ask.scope ?? {}, this.#parts.targets)
     // As of now, and not of the last ten seconds.
-    await this.#ledger.publish()
+    await this.#parts.ledger.publish()
     const id = `${ask.framework}-${ask.from.slice(0, 10)}-${ask.to.slice(0, 10)}-${randomBytes(4).toString('hex')}`
     const seed = ask.seed ?? randomBytes(16).toString('hex')
     const job: BundleJob = {
@@ -62,6 +73,7 @@ export class BundleFolder implements BundleWorks, AsyncDisposable {
       from: from.toISOString(),
       to: to.toISOString(),
       framework: ask.framework,
+      scope,
       seed,
       phase: null,
       done: 0,
@@ -76,15 +88,16 @@ export class BundleFolder implements BundleWorks, AsyncDisposable {
       from,
       to,
       framework: ask.framework,
-      scope: { target: [], identity: [] },
+      scope,
       seed,
       sampleSize: ask.sample,
+      small: ask.small === true,
       verify: 'all' as const,
       path: this.#path(id),
       by: { actor: by.subject, proof: by.proof, ...(ask.reason === undefined ? {} : { reason: ask.reason }) },
     }
     this.#jobs.set(id, job)
-    this.#run(id, { where: this.#where, wish })
+    this.#run(id, { where: this.#parts.where, wish })
     return job
   }
 
@@ -121,19 +134,32 @@ export class BundleFolder implements BundleWorks, AsyncDisposable {
       case 'progress':
         this.#change(id, message.progress)
         return
-      case 'tell': {
-        const answer = await this.#ledger.append(message.entry).then(
-          (): ToBundle => ({ told: true }),
-          (error: unknown): ToBundle => ({ told: false, why: error instanceof Error ? error.message : String(error) }),
-        )
-        worker.postMessage(answer)
+      case 'tell':
+        worker.postMessage(await answered(() => this.#parts.ledger.append(message.entry).then(() => 0)))
         return
-      }
+      case 'count':
+        worker.postMessage(await answered(() => this.#parts.catalog.countSessions(message.sessions)))
+        return
       case 'done': {
-        const { size, sha256, states } = message.made
+        const { size, sha256, states, leftOut, timestamps } = message.made
+        const without = timestamps.flatMap(({ name, problem: why }) =>
+          why === undefined ? [] : [`no timestamp by ${name}: ${why}`],
+        )
+        const told =
+          leftOut.length === 0
+            ? without
+            : [`without ${leftOut.length} recordings of the sample, for which a small pack has no room`, ...without]
         const sessions = Object.values(states).reduce((sum, count) => sum + count, 0)
         const gaps = states.missing + states.damaged + states.live
-        this.#change(id, { state: 'done', phase: null, size, sha256, sessions, gaps })
+        this.#change(id, {
+          state: 'done',
+          phase: null,
+          size,
+          sha256,
+          sessions,
+          gaps,
+          problem: told.length === 0 ? null : told.join('; '),
+        })
         await writeFile(join(this.#folder, `${id}${JOB_ENDING}`), JSON.stringify(this.#jobs.get(id)), { mode: 0o600 })
         return
       }
@@ -152,5 +178,13 @@ export class BundleFolder implements BundleWorks, AsyncDisposable {
 
   #path(id: string): string {
     return join(this.#folder, `${id}.zip`)
+  }
+}
+
+async function answered(work: () => Promise<number>): Promise<ToBundle> {
+  try {
+    return { value: await work() }
+  } catch (error) {
+    return { why: error instanceof Error ? error.message : String(error) }
   }
 }

@@ -16,15 +16,16 @@ export interface BundleTask {
   readonly wish: BundleWish
 }
 
-/** What it tells. `tell`: an entry for the ledger, whose answer it waits for. */
+/** What it tells. `tell`: an entry for the ledger; `count`: how many of these the catalog has. It waits for the answer to either. */
 export type FromBundle =
   | { readonly kind: 'progress'; readonly progress: BundleProgress }
   | { readonly kind: 'tell'; readonly entry: LedgerEntry }
-  | { readonly kind: 'done'; readonly made: Pick<CreatedBundle, 'size' | 'sha256' | 'states'> }
+  | { readonly kind: 'count'; readonly sessions: readonly string[] }
+  | { readonly kind: 'done'; readonly made: Pick<CreatedBundle, 'size' | 'sha256' | 'states' | 'leftOut' | 'timestamps'> }
   | { readonly kind: 'failed'; readonly what: string }
 
-/** The ledger has it; or why not. */
-export type ToBundle = { readonly told: true } | { readonly told: false; readonly why: string }
+/** What was asked for; or why there is none. */
+export type ToBundle = { readonly value: number } | { readonly why: string }
 
 const port = parentPort
 if (port === null) throw new Error('gateway/bundle-thread.ts runs as a worker thread')
@@ -32,10 +33,11 @@ const say = (message: FromBundle): void => port.postMessage(message)
 // Made by BundleFolder, as BundleTask says.
 const { where, wish } = workerData as BundleTask
 
-const tell = (entry: LedgerEntry): Promise<void> =>
+/** One at a time: the answer is the next thing that is said here. */
+const ask = (message: FromBundle): Promise<number> =>
   new Promise((resolve, reject) => {
-    port.once('message', (answer: ToBundle) => (answer.told ? resolve() : reject(new Error(answer.why))))
-    say({ kind: 'tell', entry })
+    port.once('message', (answer: ToBundle) => ('why' in answer ? reject(new Error(answer.why)) : resolve(answer.value)))
+    say(message)
   })
 
 /** Often enough for somebody who looks. */
@@ -50,14 +52,16 @@ try {
     tool: packageJson.version,
     describers,
     files: await bundleFiles(),
-    tell,
+    timestamps: where.ledger?.timestamps ?? [],
+    tell: async (entry: LedgerEntry) => void (await ask({ kind: 'tell', entry })),
+    inCatalog: (sessions: readonly string[]) => ask({ kind: 'count', sessions }),
   }
-  const { size, sha256, states } = await createBundle(parts, wish, (progress) => {
+  const { size, sha256, states, leftOut, timestamps } = await createBundle(parts, wish, (progress) => {
     if (performance.now() - toldAt < TOLD_EVERY_MS) return
     toldAt = performance.now()
     say({ kind: 'progress', progress })
   })
-  say({ kind: 'done', made: { size, sha256, states } })
+  say({ kind: 'done', made: { size, sha256, states, leftOut, timestamps } })
 } catch (error) {
   say({ kind: 'failed', what: error instanceof Error ? error.message : String(error) })
 }

@@ -12,6 +12,7 @@ import {
   type Limits,
 } from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
+import type { LedgerConfig } from '../schemas/config-evidence.ts'
 import type { JwtIssuer, SignInConfig } from '../schemas/config-identity.ts'
 import type { RetentionConfig } from '../schemas/config-retention.ts'
 import type { SiemConfig } from '../schemas/config-siem.ts'
@@ -108,7 +109,7 @@ export interface Settings {
   readonly raise: NonNullable<NonNullable<Config['recording']>['raise']>
   /** MiB that may wait for the store. */
   readonly spool: { readonly size?: number; readonly session?: number }
-  readonly ledger?: { readonly origin?: string }
+  readonly ledger?: Pick<LedgerConfig, 'origin' | 'timestamps'>
   /** Who attests its checkpoints. */
   readonly attesters: Attesters
   readonly listeners: readonly ListenerSettings[]

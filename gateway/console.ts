@@ -89,7 +89,14 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
       onProblem: (problem) => log.catalogProblem(problem),
     }),
   )
-  const bundles = stack.use(await BundleFolder.open(places.bundles, whereOf(settings), ledger))
+  const bundles = stack.use(
+    await BundleFolder.open(places.bundles, {
+      where: whereOf(settings),
+      ledger,
+      catalog,
+      targets: [...settings.targets.values()].map(({ target }) => target),
+    }),
+  )
   const store = await openStore(settings.store)
   const people = peopleOf({ ...settings, console: own }, doorkeeper)
   const slack = await slackInteractions(settings, env, {

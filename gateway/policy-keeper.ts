@@ -23,6 +23,8 @@ export interface PolicyPlaces {
 interface Following {
   readonly desk: Pick<Desk, 'submit' | 'granted' | 'consume'>
   readonly ledger: Pick<Ledger, 'append'>
+  /** Keeps its text beside the tapes. */
+  readonly keep: (policy: Policy) => Promise<void>
   readonly approvalTtlMs: number
   /** Called with each policy that comes into force, before anybody is told. */
   readonly onActivated: (policy: Policy) => void
@@ -132,12 +134,19 @@ export class PolicyKeeper implements AsyncDisposable {
   async #activate(
     next: Policy,
     text: string,
-    { ledger, onActivated }: Following,
+    { keep, ledger, onActivated }: Following,
     who: { readonly by: string; readonly request?: string },
   ): Promise<void> {
     const previous = this.#current.hash
-    await ledger.append({ type: 'policy.activate', policy: next.hash, previous, ...who })
-    await this.#keep(text)
+    try {
+      await keep(next)
+      await ledger.append({ type: 'policy.activate', policy: next.hash, previous, ...who })
+      await this.#keep(text)
+    } catch (error) {
+      // A store that was away may be there at the next look.
+      this.#seen = ''
+      throw error
+    }
     this.#current = next
     this.#text = text
     this.#asked = undefined

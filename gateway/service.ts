@@ -144,7 +144,7 @@ export class Service {
     )
     const tapes = await openTapeRoom(settings, log, worker, {
       attesters: settings.attesters,
-      facts: { policy: policies.current.hash, durability: settings.durability, targets: settings.targets.size },
+      facts: { policy: policies.current, durability: settings.durability, targets: settings.targets.size },
     })
     prefetchCredentials(settings, log, env)
     denials = new Denials(
@@ -177,6 +177,7 @@ export class Service {
     policies.follow({
       desk,
       ledger: tapes.ledger,
+      keep: (policy) => tapes.keepPolicy(policy),
       approvalTtlMs: settings.limits.approvalTtlMs,
       onActivated: (policy) => {
         sessions.adopt(policy)

@@ -13,6 +13,7 @@ import {
   spoolLimits,
 } from '../recorder/index.ts'
 import type { LedgerEntry } from '../recorder/ledger/ledger.ts'
+import { keepPolicy } from '../recorder/policy-texts.ts'
 import { Holds } from '../recorder/retention/holds.ts'
 import { Sealer } from '../recorder/retention/sealer.ts'
 import { publishBeside } from '../recorder/tape/signer-file.ts'
@@ -30,12 +31,14 @@ type TapeSettings = Where & Pick<Settings, 'spool'>
 export interface TapeRoom extends AsyncDisposable {
   readonly room: RecorderRoom
   readonly ledger: StoreLedger
+  /** Keeps a policy's text beside the tapes, by its hash. */
+  keepPolicy(policy: { readonly hash: string; readonly text: string }): Promise<void>
 }
 
 /** What a process says of itself when it begins to record. */
 interface RoomFacts {
-  /** SHA-256 of the policy in force. */
-  readonly policy: string
+  /** In force. */
+  readonly policy: { readonly hash: string; readonly text: string }
   readonly durability: string
   readonly targets: number
 }
@@ -75,14 +78,16 @@ export async function openTapeRoom(
     if (facts !== undefined) await ledger.append({ type: 'gateway.stop', reason: 'stopped' })
   })
   if (facts !== undefined) {
-    const { policy } = facts
+    const policy = facts.policy.hash
+    await keepPolicy(store, facts.policy)
     await Promise.all([
-      ledger.append({ type: 'gateway.start', version: packageJson.version, node: process.version, ...facts }),
+      ledger.append({ type: 'gateway.start', version: packageJson.version, node: process.version, ...facts, policy }),
       ledger.append({ type: 'policy.activate', policy }),
     ])
   }
   const open = stack.move()
-  return { room, ledger, [Symbol.asyncDispose]: () => open.disposeAsync() }
+  const keep = (policy: RoomFacts['policy']): Promise<void> => keepPolicy(store, policy)
+  return { room, ledger, keepPolicy: keep, [Symbol.asyncDispose]: () => open.disposeAsync() }
 }
 
 /** The ledger in the configured store, for the writer of this name. `publish` false: for a command that says a word. */

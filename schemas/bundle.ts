@@ -15,7 +15,8 @@ export type Framework = (typeof FRAMEWORKS)[number]
 export const BUNDLE_PATHS = {
   manifest: 'manifest.json',
   note: 'signatures/manifest.note',
-  timestamp: 'signatures/manifest.tsr',
+  /** Behind the name of the authority, below signatures/. */
+  timestamp: '.tsr',
   checkpoint: 'log/checkpoint',
   lines: 'log/lines.jsonl',
   sessions: 'populations/sessions.csv',
@@ -71,6 +72,8 @@ export const BundleManifest = Type.Object({
   /** Which tapes were verified byte by byte when the bundle was made: all, or those of the sample. */
   verified: Type.Union([Type.Literal('all'), Type.Literal('sample')]),
   sample: Type.Object({ seed: Text, size: Count }, closed),
+  /** A small pack: sessions of the sample whose recordings are not in it, as there was no room. */
+  small: Type.Optional(Type.Object({ maxSize: Count, leftOut: Type.Array(Text) }, closed)),
   /** Tables made of the log's entries: all entries of these types, up to where. */
   tables: Type.Array(
     Type.Object(

@@ -48,6 +48,8 @@ export type ProblemPart =
   /** A third party of the trust policy: it contradicts, or has not attested this. */
   | 'anchor'
   | 'trust'
+  /** An authority's statement of when a bundle was there. */
+  | 'timestamp'
 
 export interface Problem {
   /** Which verdict it leads to, on its own. */

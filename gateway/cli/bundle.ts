@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { type BundleProgress, createBundle } from '../../recorder/bundle/create-bundle.ts'
-import { verifyBundleAt } from '../../recorder/bundle/verify-bundle.ts'
+import { type BundleTimestampCheck, verifyBundleAt } from '../../recorder/bundle/verify-bundle.ts'
 import { readGatewayKeys } from '../../recorder/index.ts'
 import { BUNDLE_ENDING, type Framework } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { bundleFiles } from '../bundle-files.ts'
+import { bundleScope, readScope } from '../bundle-scope.ts'
 import { placesIn } from '../places.ts'
 import { describers } from '../protocols/describers.ts'
 import { openSigner, tellLedger } from '../tape-room.ts'
@@ -26,6 +28,7 @@ export interface BundleOptions {
   readonly scope?: readonly string[]
   readonly seed?: string
   readonly sample: number
+  readonly small?: true
   readonly verify: 'all' | 'sample'
   readonly watermark?: number
   readonly workers?: number
@@ -44,7 +47,8 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
     throw new ApplianceError('CONFIG_INVALID', `a bundle's name ends in ${BUNDLE_ENDING}, by which verifiers know it`)
   if (options.from >= options.to)
     throw new ApplianceError('CONFIG_INVALID', 'the period ends before it begins: --from, then --to')
-  const { store, where } = await evidenceOf(options.config, cli)
+  const { store, where, targets } = await evidenceOf(options.config, cli)
+  const scope = bundleScope(readScope(options.scope ?? []), targets)
   const keys = placesIn(where.dataDir).keys
   const signer = await openSigner(where.signer, keys, where.gateway)
   const by = await callerOf(where, options.keyFile, cli)
@@ -62,15 +66,17 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
         tool: packageJson.version,
         describers,
         files: await bundleFiles(),
+        timestamps: where.ledger?.timestamps ?? [],
         tell: (entry) => tellLedger(where, entry),
       },
       {
         from: new Date(options.from),
         to: new Date(options.to),
         framework: options.framework,
-        scope: scopeOf(options.scope ?? []),
+        scope,
         seed: options.seed ?? randomBytes(16).toString('hex'),
         sampleSize: options.sample,
+        small: options.small === true,
         verify: options.verify,
         ...(options.watermark === undefined ? {} : { watermark: options.watermark }),
         ...(options.workers === undefined ? {} : { workers: options.workers }),
@@ -80,15 +86,23 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
       cli.isTerminal === true ? progressOn(cli) : undefined,
       stop.signal,
     )
-    const { size, sha256, states, sampled, seed, manifest } = made
+    const { size, sha256, states, sampled, leftOut, seed, manifest, timestamps } = made
     const { watermark } = manifest
-    if (options.json) printJson(cli, { path, size, sha256, seed, watermark: watermark.size, tapes: states, sampled })
+    if (options.json)
+      printJson(cli, { path, size, sha256, seed, watermark: watermark.size, tapes: states, sampled, leftOut, timestamps })
     else {
       const gaps = Object.entries(states).filter(([state, count]) => count > 0 && state !== 'whole')
       const sessions = Object.values(states).reduce((sum, count) => sum + count, 0)
       cli.out(`${safeText(path)}: ${sessions} sessions, ${sampled.length} sampled with seed ${safeText(seed)}, ${size} bytes\n`)
       cli.out(`cut at entry ${watermark.size} of ${safeText(watermark.origin)}; manifest ${sha256}\n`)
       if (gaps.length > 0) cli.out(`not whole: ${gaps.map(([state, count]) => `${count} ${state}`).join(', ')} (ipe/gaps.csv)\n`)
+      if (leftOut.length > 0)
+        cli.out(
+          `a small pack: the recordings of ${leftOut.length} of ${sampled.length} sampled sessions had no room (manifest.json names them)\n`,
+        )
+      for (const { name, problem } of timestamps)
+        if (problem === undefined) cli.out(`timestamped by ${safeText(name)}\n`)
+        else cli.err(`sallyport: without a timestamp by ${safeText(name)}: ${safeText(problem)}\n`)
     }
     return EXIT.ok
   } finally {
@@ -101,28 +115,30 @@ export interface VerifyBundleOptions {
   readonly config?: string
   readonly json?: true
   readonly trust?: string
+  /** A file with certificates. */
+  readonly tsa?: string
 }
 
 /** Verifies a bundle, packed or unpacked. The exit code is the verdict's. */
 export async function verifyBundleFile(path: string, options: VerifyBundleOptions, cli: Cli): Promise<number> {
-  const given = await keysOf(options, cli)
-  const result = await verifyBundleAt(resolve(cli.cwd, path), given)
+  const keys = await keysOf(options, cli)
+  const authorities = options.tsa === undefined ? undefined : await certificatesIn(resolve(cli.cwd, options.tsa))
+  const result = await verifyBundleAt(resolve(cli.cwd, path), { keys, authorities })
   if (options.json) printJson(cli, { ...result, path })
-  else cli.out(`${bundleLines(path, result).join('\n')}\n`)
+  else cli.out(`${[...bundleLines(path, result), ...result.timestamps.map(timestampLine)].join('\n')}\n`)
   return result.exit
 }
 
-/** `target=shop,web-1`, `identity=ada@example.com`. */
-function scopeOf(texts: readonly string[]): { target: string[]; identity: string[] } {
-  const scope = { target: new Set<string>(), identity: new Set<string>() }
-  for (const text of texts) {
-    const at = text.indexOf('=')
-    const [name, values] = [text.slice(0, Math.max(0, at)), text.slice(at + 1)]
-    if ((name !== 'target' && name !== 'identity') || values === '')
-      throw new ApplianceError('CONFIG_INVALID', `--scope takes target=NAME or identity=NAME, several with commas; not ${text}`)
-    for (const value of values.split(',')) scope[name].add(value)
-  }
-  return { target: [...scope.target].sort(), identity: [...scope.identity].sort() }
+function timestampLine({ file, at, authority, problem }: BundleTimestampCheck): string {
+  const said = problem === undefined ? `the manifest was there at ${at}, says ${authority}` : `not believed: ${problem}`
+  return safeText(`${file}: ${said}`)
+}
+
+/** Each certificate of a PEM file. */
+async function certificatesIn(file: string): Promise<readonly string[]> {
+  const found = (await readFile(file, 'utf8')).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+  if (found === null) throw new ApplianceError('CONFIG_INVALID', `${file} has no certificate in PEM`)
+  return found
 }
 
 /** A line on stderr that is written over. */

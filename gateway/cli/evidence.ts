@@ -12,6 +12,8 @@ export interface EvidenceHere {
   readonly store: Store
   readonly name: string
   readonly trusted: readonly GatewayKey[]
+  /** As they are configured now. */
+  readonly targets: readonly { readonly name: string; readonly labels?: Readonly<Record<string, string>> }[]
   /** What it takes to tell the ledger something, and to know who does. */
   readonly where: Where & Pick<Settings, 'identities' | 'jwt'>
 }
@@ -30,6 +32,7 @@ export async function evidenceOf(named: string | undefined, cli: Cli): Promise<E
     store: await openStore(place),
     name: 'folder' in place ? place.folder : `${place.blob.url}/${place.blob.container}`,
     trusted: await readGatewayKeys(placesIn(dataDir).keys),
+    targets: config.targets,
     where: {
       dataDir,
       gateway: config.gateway,

@@ -23,8 +23,9 @@ export function bundleCommands(group: Command, command: Make, runs: Runs, cli: C
     .addOption(new Option('--from <time>', 'sessions opened from then on').argParser(readers.moment).makeOptionMandatory())
     .addOption(new Option('--to <time>', 'and before then').argParser(readers.moment).makeOptionMandatory())
     .addOption(new Option('--framework <name>', 'whose criteria it is ordered by').choices([...FRAMEWORKS]).default('soc2'))
-    .option('--scope <scope...>', 'only of these: target=shop,web-1 or identity=ada@example.com')
+    .option('--scope <scope...>', 'only of these: target=shop,web-1, identity=ada@example.com or label=env=prod')
     .addOption(new Option('--sample <count>', 'sessions drawn, with their recordings').default(25).argParser(whole))
+    .option('--small', 'at most 50 MB: recordings of the sample without room are left out, and named')
     .option('--seed <text>', 'what the sample is drawn by: the auditor’s (default: made up, and told)')
     .addOption(new Option('--verify <which>', 'recordings verified byte by byte').choices(['all', 'sample']).default('all'))
     .addOption(new Option('--watermark <size>', 'as of this checkpoint of the ledger (default: the newest)').argParser(whole))
@@ -39,6 +40,7 @@ export function bundleCommands(group: Command, command: Make, runs: Runs, cli: C
     .action(async (options: BundleOptions) => runs((await load()).createBundleFile(options, cli)))
   command(group, 'verify <path>', 'check a bundle, packed or unpacked, offline')
     .option('--trust <file>', 'public keys of the gateways to believe, a gateway.pub (default: those in the bundle)')
+    .option('--tsa <file>', 'certificates (PEM) of timestamp authorities, one of which must have stated when it was there')
     .addHelpText('after', VERDICTS_HELP)
     .action(async (path: string, options: VerifyBundleOptions) => runs((await load()).verifyBundleFile(path, options, cli)))
 }

@@ -22,6 +22,8 @@ export type { ColumnLabel, ColumnLabels } from './columns.ts'
 export interface Policy {
   /** SHA-256 (hex) of the content, whatever its layout, order of keys and comments. */
   readonly hash: string
+  /** What was hashed: the content as JSON with its keys in order and the rules of its packs written out. */
+  readonly text: string
   readonly file: string
   /** As it stands in the file. */
   readonly content: PolicyFile
@@ -58,11 +60,11 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
   const defaults = content.defaults ?? {}
   const patterns = new PolicyPatterns(content, formsOf(content))
   const searchPath = defaults.search_path ?? ['public']
+  // With the packs' rules written out: another version of a pack is another policy.
+  const canonicalText = canonical({ ...content, packs: undefined, rules: placed.map(({ rule }) => rule) })
   return {
-    // With the packs' rules written out: another version of a pack is another policy.
-    hash: createHash('sha256')
-      .update(canonical({ ...content, packs: undefined, rules: placed.map(({ rule }) => rule) }))
-      .digest('hex'),
+    hash: createHash('sha256').update(canonicalText).digest('hex'),
+    text: canonicalText,
     file,
     content,
     tests: content.tests ?? [],

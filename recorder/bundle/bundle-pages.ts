@@ -1,33 +1,26 @@
-import { BUNDLE_PATHS, type BundleManifest } from '../../schemas/bundle.ts'
+import { BUNDLE_PATHS } from '../../schemas/bundle.ts'
 import { csvRecord } from '../../schemas/csv.ts'
 import { safeText } from '../../schemas/safe-text.ts'
+import { FRAMEWORK_NAMES, type PageFacts } from './bundle-facts.ts'
 import { certification } from './certification.ts'
 import { CONTROLS } from './frameworks.ts'
-
-/** What the pages tell; all of it stands in the bundle's other files as well. */
-export interface PageFacts extends Omit<BundleManifest, 'files' | 'format' | 'v'> {
-  readonly completeness: Readonly<Record<string, unknown>>
-  readonly sampled: readonly string[]
-  /** Session, state, why. */
-  readonly gaps: readonly (readonly string[])[]
-}
+import { oscalResults } from './oscal.ts'
 
 /** Gaps listed on the page; gaps.csv has all. */
 const MAX_GAPS_SHOWN = 200
-
-const NAMES = { soc2: 'SOC 2', iso27001: 'ISO/IEC 27001:2022', pci: 'PCI DSS 4.0.1' } as const
 
 export function writePages(facts: PageFacts): ReadonlyMap<string, string> {
   return new Map([
     ['README.txt', readme(facts)],
     ['controls/matrix.csv', matrix(facts)],
     ['custody/certification.txt', certification(facts)],
+    ['controls/oscal-assessment-results.json', oscalResults(facts)],
     ['index.html', page(facts)],
   ])
 }
 
-function readme({ framework, period, watermark }: PageFacts): string {
-  return `Audit bundle, ${NAMES[framework]}, ${period.from} to ${period.to}
+function readme({ framework, period, watermark, small }: PageFacts): string {
+  return `Audit bundle, ${FRAMEWORK_NAMES[framework]}, ${period.from} to ${period.to}
 Everything in it was cut at entry ${watermark.size} of the log ${watermark.origin}.
 
 Open index.html in a browser. No server, no account, no network is needed.
@@ -43,6 +36,9 @@ manifest.json           what is in here, with every file's SHA-256; signatures/ 
 ipe/                    is the population whole? counted four ways, and what is missing, by name
 populations/            every session, decision, approval, access, policy, finding of the period (CSV)
 controls/matrix.csv     which figures speak to which criterion; it never says that one is met
+controls/oscal-assessment-results.json  the same as OSCAL: observations and their evidence
+cover.pdf               all this on paper, short
+policies/               the policies in force, each under its hash, by which sessions and log name it
 custody/                who looked at recordings, exported, held or deleted them; a certification to fill in (FRE 902(13), (14))
 reviews/                who used what, for a review of access to be written into
 sample/                 what was drawn, by a seed that draws it again, with proofs from the log
@@ -51,7 +47,7 @@ log/                    the log's lines from the period to the watermark, and it
 player/, verify/        to replay and to verify, offline
 
 Texts that a spreadsheet would take for a formula have an apostrophe in front.
-`
+${small === undefined || small.leftOut.length === 0 ? '' : `\nA small pack: recordings of ${small.leftOut.length} sessions of the sample were left out, which manifest.json names. The whole bundle has them.\n`}`
 }
 
 function matrix({ framework, figures }: PageFacts): string {
@@ -67,7 +63,8 @@ function matrix({ framework, figures }: PageFacts): string {
 }
 
 function page(facts: PageFacts): string {
-  const { framework, period, scope, watermark, figures, sampled, gaps, verified, sample, completeness } = facts
+  const { framework, period, scope, watermark, figures, sampled, gaps, verified, sample, completeness, small } = facts
+  const leftOut = new Set(small?.leftOut)
   const byId = new Map(figures.map((figure) => [figure.id, figure]))
   const scoped = [
     ...(scope.target.length === 0 ? [] : [`targets ${scope.target.join(', ')}`]),
@@ -89,7 +86,7 @@ function page(facts: PageFacts): string {
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Audit bundle: ${NAMES[framework]}</title>
+<title>Audit bundle: ${FRAMEWORK_NAMES[framework]}</title>
 <style>
 body { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
@@ -99,10 +96,10 @@ td.n { font-variant-numeric: tabular-nums; text-align: right; } code { overflow-
 </style>
 </head>
 <body>
-<h1>Audit bundle: ${NAMES[framework]}</h1>
+<h1>Audit bundle: ${FRAMEWORK_NAMES[framework]}</h1>
 <p class="quiet">Sessions opened from ${period.from} to before ${period.to} (UTC)${scoped.length === 0 ? '' : `; ${escaped(scoped.join('; '))}`}.
 Cut at entry ${watermark.size} of the log <code>${escaped(watermark.origin)}</code>, root <code>${watermark.root}</code>.</p>
-<p>Start with ${link('README.txt')}: how to verify this, with what. <a href="player/player.html">Replay the sample</a> in this browser, offline.</p>
+<p>Start with ${link('README.txt')} or, on paper, ${link('cover.pdf')}: how to verify this, with what. <a href="player/player.html">Replay the sample</a> in this browser, offline.</p>
 <h2>Is the population whole?</h2>
 <table><tr><th>Counter</th><th>Counts</th><th>Sessions</th></tr>
 ${Object.entries(counters)
@@ -142,10 +139,11 @@ ${controls.join('\n')}
 ${sampled
   .map((id) => {
     const state = gaps.find(([session]) => session === id)?.[1]
-    const isHere = state === undefined || state === 'recovered' || state === 'damaged'
+    const isHere = (state === undefined || state === 'recovered' || state === 'damaged') && !leftOut.has(id)
     const name = isHere ? `<a href="player/player.html#session=${encodeURIComponent(id)}">${escaped(id)}</a>` : escaped(id)
     const proof = `<a href="${escaped(`sample/${id}/open.tlog-proof`)}">proof of its opening</a>`
-    return `<li>${name} ${state === undefined ? '' : escaped(state)} <span class="quiet">${proof}</span></li>`
+    const told = [...(state === undefined ? [] : [state]), ...(leftOut.has(id) ? ['left out of this small pack'] : [])].join(', ')
+    return `<li>${name} ${escaped(told)} <span class="quiet">${proof}</span></li>`
   })
   .join('\n')}
 </ul>

@@ -1,4 +1,4 @@
-import type { PageFacts } from './bundle-pages.ts'
+import type { PageFacts } from './bundle-facts.ts'
 
 /**
  * What a qualified person may sign for Federal Rules of Evidence 902(13) and (14), with what the bundle knows filled in. A template: whoever signs

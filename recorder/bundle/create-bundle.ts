@@ -2,7 +2,6 @@ import { createHash, createHmac } from 'node:crypto'
 import {
   BUNDLE_PATHS,
   type BundleManifest,
-  bundleNoteText,
   drawSample,
   type Framework,
   TAPE_STATES,
@@ -14,45 +13,43 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { FigureCounts } from '../../schemas/figures.ts'
 import { linesOf } from '../../schemas/verify/bundle-rows.ts'
 import { parseLine } from '../../schemas/verify/ledger-line.ts'
-import { derEcdsa, noteKeyOf, signatureLine } from '../../schemas/verify/note.ts'
 import type { PeriodEntry, PeriodSession } from '../../schemas/verify/period-log.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Describers } from '../catalog/describe.ts'
-import type { LedgerEntry } from '../ledger/ledger.ts'
 import type { Store } from '../store/store.ts'
-import { type GatewaySigner, keyIdOf } from '../tape/signer.ts'
-import { nodeTools } from '../tape/tools.ts'
+import { keyIdOf } from '../tape/signer.ts'
 import { accessReview } from './access-review.ts'
 import { Batch } from './batch.ts'
 import { writePages } from './bundle-pages.ts'
+import { countFourWays } from './completeness.ts'
+import { coverPdf } from './cover.ts'
 import { FIGURES } from './frameworks.ts'
 import { inOrder } from './in-order.ts'
 import { inspectTape } from './inspect-tape.ts'
 import { type CopiedLog, copyLog, type Watermark, watermarkOf } from './log-copy.ts'
-import { DECISION_COLUMNS, decisionRows, SESSION_COLUMNS, STATE_AT, sessionRow } from './population-rows.ts'
-import { writeSample } from './sample.ts'
+import { POLICY_COLUMNS, writePolicies } from './policies.ts'
+import { DECISION_COLUMNS, decisionRows, POLICY_AT, SESSION_COLUMNS, STATE_AT, sessionRow } from './population-rows.ts'
+import { writeSample, writeTape } from './sample.ts'
+import { type Exported, type SignedBundle, type SigningParts, signBundle } from './sign-bundle.ts'
+import { leftOutOf, SMALL_SIZE } from './small-pack.ts'
 import { LOG_TABLES, tableHead, tableRow } from './tables.ts'
 import { type WrittenFile, ZipWriter } from './zip-writer.ts'
 
 /** Tapes looked into at once, unless somebody says otherwise: a store in the network answers in milliseconds. */
 const DEFAULT_WORKERS = 4
-/** Sessions named in the ledger's entry of an export; an entry has 64 KiB, and `sessionCount` says how many there are. */
-const MAX_NAMED_SESSIONS = 500
+const HAS_TAPE: ReadonlySet<string> = new Set<TapeState>(['whole', 'recovered', 'damaged'])
 const NEWLINE = Uint8Array.of(0x0a)
 const READ_SIZE = 1 << 20
 
-export interface BundleParts {
+export interface BundleParts extends SigningParts {
   readonly store: Store
   readonly trusted: readonly GatewayKey[]
-  readonly signer: GatewaySigner
   /** The product's version. */
   readonly tool: string
   /** Knows protocols; for the statements of the sample. */
   readonly describers: Describers
   /** More files: names in the bundle, and where their content is. Verifier, player and whatever explains them. */
   readonly files: ReadonlyMap<string, () => Promise<Uint8Array>>
-  /** Tells the ledger, durably. */
-  readonly tell: (entry: LedgerEntry) => Promise<void>
   /** Counts the sessions that the catalog has of these; null without a catalog. */
   readonly inCatalog?: (sessions: readonly string[]) => Promise<number>
 }
@@ -65,13 +62,15 @@ export interface BundleWish {
   readonly seed: string
   /** Sessions drawn. */
   readonly sampleSize: number
+  /** A pack of SMALL_SIZE bytes at the most: recordings of the sample for which there is no room are left out, and named. */
+  readonly small?: boolean
   /** Which tapes are verified byte by byte. */
   readonly verify: BundleManifest['verified']
   /** The size of an earlier checkpoint; default: the newest. */
   readonly watermark?: number
   readonly workers?: number
   readonly path: string
-  readonly by: { readonly actor: string; readonly proof: string; readonly reason?: string }
+  readonly by: Exported['by']
 }
 
 export type BundleProgress =
@@ -79,14 +78,15 @@ export type BundleProgress =
   | { readonly phase: 'tapes'; readonly done: number; readonly of: number }
   | { readonly phase: 'sample'; readonly done: number; readonly of: number }
 
-export interface CreatedBundle {
+/** `sha256`, of manifest.json, is the bundle's name in the ledger. */
+export interface CreatedBundle extends SignedBundle {
   readonly path: string
   readonly size: number
-  /** Of manifest.json: the bundle's name in the ledger. */
-  readonly sha256: string
   readonly manifest: BundleManifest
   readonly states: Readonly<Record<TapeState, number>>
   readonly sampled: readonly string[]
+  /** Of the sample, without their recordings: a small pack had no room. */
+  readonly leftOut: readonly string[]
   readonly seed: string
 }
 
@@ -139,18 +139,27 @@ class BundleMaker {
     const gaps: CsvCell[][] = []
     const rows = await this.#inspect(copied, gaps)
     await this.#table(BUNDLE_PATHS.sessions, SESSION_COLUMNS, rows)
+    const activated = new Set<string>()
     for (const table of LOG_TABLES) {
       const written = async function* (lines: AsyncIterable<PeriodEntry>): AsyncGenerator<readonly CsvCell[]> {
         for await (const entry of lines) {
+          const { type, policy } = entry.statement
+          if (type === 'policy.activate' && entry.within && typeof policy === 'string') activated.add(policy)
           const row = tableRow(table, entry)
           if (row !== undefined) yield row
         }
       }
       await this.#table(table.file, tableHead(table), written(this.#entries(copied)))
     }
-    const sampled = await this.#sample(copied, rows)
+    const policies = await this.#policies(rows, activated)
+    await this.#table('policies/policies.csv', POLICY_COLUMNS, policies)
+    const { sampled, leftOut } = await this.#sample(copied, rows)
     await this.#add('reviews/access-review.csv', accessReview(rows))
-    const completeness = await this.#completeness(copied, gaps)
+    const { store, inCatalog } = this.#parts
+    const counted = { store, period, size: this.#watermark.size, tapes: this.#states, signal: this.#signal }
+    const completeness = await countFourWays(copied, gaps, inCatalog === undefined ? counted : { ...counted, inCatalog })
+    await this.#add('ipe/completeness.json', `${JSON.stringify(completeness, null, 1)}\n`)
+    await this.#table('ipe/gaps.csv', ['session', 'state', 'why'], gaps)
     const keys = this.#parts.trusted.filter(({ publicKey }) => copied.log.keyIds.has(keyIdOf(publicKey)))
     const keyLines = keys.map(({ gateway, publicKey }) => `${gateway} ${Buffer.from(publicKey).toString('base64')}\n`)
     await this.#add(BUNDLE_PATHS.keys, [...new Set(keyLines)].sort().join(''))
@@ -167,17 +176,21 @@ class BundleMaker {
       tool: this.#parts.tool,
       verified: this.#wish.verify,
       sample: { seed: this.#wish.seed, size: this.#wish.sampleSize },
+      ...(this.#wish.small === true ? { small: { maxSize: SMALL_SIZE, leftOut: [...leftOut] } } : {}),
       tables: LOG_TABLES.map(({ file, types, until }) => ({ file, types: [...types], until })),
       figures,
     } as const
-    const pages = writePages({ ...facts, completeness, sampled, gaps: gaps.map((row) => row.map(String)) })
-    for (const [path, content] of pages) await this.#add(path, content)
+    const pageFacts = { ...facts, completeness, sampled, gaps: gaps.map((row) => row.map(String)) }
+    for (const [path, content] of writePages(pageFacts)) await this.#add(path, content)
+    await this.#add('cover.pdf', await coverPdf(pageFacts))
     for (const [path, read] of [...this.#parts.files].sort(([a], [b]) => (a < b ? -1 : 1))) await this.#add(path, await read())
     const files = this.#files.map(({ path, size: fileSize, sha256 }) => ({ path, size: fileSize, sha256 }))
     const manifest: BundleManifest = { ...facts, files: files.sort((a, b) => (a.path < b.path ? -1 : 1)) }
-    const sha256 = await this.#sign(manifest, rows, sampled)
+    const { by, path, seed } = this.#wish
+    const exported = { manifest, by, sampled, sessionCount: rows.length }
+    const signed = await signBundle(this.#zip, this.#parts, exported, this.#signal)
     await this.#zip.commit()
-    return { path: this.#wish.path, size: this.#zip.size, sha256, manifest, states: this.#states, sampled, seed: this.#wish.seed }
+    return { ...signed, path, size: this.#zip.size, manifest, states: this.#states, sampled, leftOut, seed }
   }
 
   async #copyLog(range: Pick<BundleManifest, 'period' | 'scope'>): Promise<CopiedLog> {
@@ -229,7 +242,22 @@ class BundleMaker {
     return rows
   }
 
-  async #sample(copied: CopiedLog, rows: readonly (readonly CsvCell[])[]): Promise<readonly string[]> {
+  /** Adds the texts of policies that judged the period's sessions, or came into force in it; a row for each. */
+  async #policies(rows: readonly (readonly CsvCell[])[], activated: ReadonlySet<string>): Promise<readonly CsvCell[][]> {
+    const sessions = new Map([...activated].map((hash) => [hash, 0]))
+    for (const row of rows) {
+      const hash = String(row[POLICY_AT] ?? '')
+      sessions.set(hash, (sessions.get(hash) ?? 0) + 1)
+    }
+    const written: CsvCell[][] = []
+    for await (const file of writePolicies(this.#zip, this.#parts.store, sessions, written, this.#signal)) this.#files.push(file)
+    return written
+  }
+
+  async #sample(
+    copied: CopiedLog,
+    rows: readonly (readonly CsvCell[])[],
+  ): Promise<{ readonly sampled: readonly string[]; readonly leftOut: readonly string[] }> {
     const { seed, sampleSize } = this.#wish
     const ids = rows.map(([session]) => String(session))
     const hmac = (id: string): string => createHmac('sha256', seed).update(id).digest('hex')
@@ -247,99 +275,37 @@ class BundleMaker {
       for (const index of [open, end]) if (index !== null) wanted.set(index, new Uint8Array(0))
     }
     for await (const { index, line } of this.#lines(copied)) if (wanted.has(index)) wanted.set(index, line)
-    let done = 0
+    const withTape = chosen.filter((id) => HAS_TAPE.has(states.get(id) ?? ''))
     for (const id of chosen) {
       this.#signal?.throwIfAborted()
-      const session = this.#sessionOf(copied, id)
       const lineOf = (index: number): Uint8Array => wanted.get(index) ?? new Uint8Array(0)
       const proof = (index: number) => copied.proof(index, lineOf(index))
-      const hasTape = states.get(id) === 'whole' || states.get(id) === 'recovered' || states.get(id) === 'damaged'
-      for await (const file of writeSample(this.#zip, this.#parts, session, hasTape, proof, this.#signal)) this.#files.push(file)
-      done += 1
-      this.#onProgress({ phase: 'sample', done, of: chosen.length })
+      const session = this.#sessionOf(copied, id)
+      const files = writeSample(this.#zip, this.#parts, session, withTape.includes(id), proof, this.#signal)
+      for await (const file of files) this.#files.push(file)
     }
-    return chosen
+    const leftOut = new Set(this.#wish.small === true ? await this.#leftOut(withTape) : [])
+    let done = 0
+    for (const id of withTape) {
+      this.#signal?.throwIfAborted()
+      if (!leftOut.has(id))
+        for await (const file of writeTape(this.#zip, this.#parts.store, id, this.#signal)) this.#files.push(file)
+      done += 1
+      this.#onProgress({ phase: 'sample', done, of: withTape.length })
+    }
+    return { sampled: chosen, leftOut: [...leftOut] }
+  }
+
+  async #leftOut(sampled: readonly string[]): Promise<readonly string[]> {
+    let used = this.#zip.size
+    for (const read of this.#parts.files.values()) used += (await read()).length
+    return leftOutOf(this.#parts.store, sampled, { used, files: this.#files.length + this.#parts.files.size }, this.#signal)
   }
 
   #sessionOf(copied: CopiedLog, id: string): PeriodSession {
     const session = copied.log.sessions.get(id)
     if (session === undefined) throw new RangeError('a session that was drawn is in the population')
     return session
-  }
-
-  async #completeness(copied: CopiedLog, gaps: CsvCell[][]): Promise<Readonly<Record<string, unknown>>> {
-    const { log, carried } = copied
-    const { store, inCatalog } = this.#parts
-    const day = (date: Date): string => date.toISOString().replaceAll(/[-:]/g, '').slice(0, 15)
-    const [first, last] = [day(this.#wish.from), day(this.#wish.to)]
-    let [stored, before] = [0, '']
-    for await (const key of store.list('tapes/', this.#signal)) {
-      const id = key.split('/')[1] ?? ''
-      if (id === before) continue
-      before = id
-      if (log.sessions.has(id)) stored += 1
-      else if (id.slice(0, 15) >= first && id.slice(0, 15) < last && !copied.knows(id))
-        gaps.push([id, 'unledgered', 'there is a tape, and the log knows of no such session'])
-    }
-    const completeness = {
-      question: 'Is this population whole? Counted four ways; what differs is in gaps.csv, by name.',
-      counters: {
-        ledger: { what: 'session.open entries of the period, signed', sessions: log.sessions.size + log.outOfScope },
-        numbers: {
-          what: 'numbers that every gateway gives its sessions, without gaps',
-          sessions: [...log.numbers.values()].reduce((sum, { first: from, last: to }) => sum + to - from + 1, 0),
-          gateways: Object.fromEntries([...log.numbers].sort(([a], [b]) => (a < b ? -1 : 1))),
-        },
-        store: { what: 'sessions in scope with at least one object in the store', sessions: stored },
-        catalog:
-          inCatalog === undefined
-            ? null
-            : { what: 'sessions in scope in the catalog', sessions: await inCatalog([...log.sessions.keys()]) },
-      },
-      inScope: log.sessions.size,
-      outOfScope: log.outOfScope,
-      openedBeforeAndStillRunning: carried,
-      tapes: this.#states,
-      lines: {
-        from: copied.from,
-        to: this.#watermark.size,
-        noEntries: log.malformed,
-        byStrangers: log.strangers,
-        notAsSigned: log.bad,
-      },
-    }
-    await this.#add('ipe/completeness.json', `${JSON.stringify(completeness, null, 1)}\n`)
-    await this.#table('ipe/gaps.csv', ['session', 'state', 'why'], gaps)
-    return completeness
-  }
-
-  /** Tells the ledger what leaves, and signs it. */
-  async #sign(manifest: BundleManifest, rows: readonly (readonly CsvCell[])[], sampled: readonly string[]): Promise<string> {
-    const { signer, tell } = this.#parts
-    const { by, from, to, framework } = this.#wish
-    const bytes = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`)
-    await this.#zip.add(BUNDLE_PATHS.manifest, bytes)
-    const digest = createHash('sha256').update(bytes).digest()
-    const sha256 = digest.toString('hex')
-    this.#signal?.throwIfAborted()
-    await tell({
-      type: 'export.create',
-      actor: by.actor,
-      proof: by.proof,
-      format: `bundle ${framework} ${from.toISOString()}/${to.toISOString()}`,
-      sha256,
-      sessionIds: sampled.slice(0, MAX_NAMED_SESSIONS),
-      sessionCount: rows.length,
-      ...(by.reason === undefined ? {} : { reason: by.reason }),
-    })
-    const text = bundleNoteText(digest.toString('base64'), { at: new Date().toISOString(), by: by.actor })
-    const key = noteKeyOf(nodeTools, this.#watermark.origin, signer.publicKey)
-    if (key === undefined)
-      throw new ApplianceError('RECORDER_FAILED', `a ${signer.algorithm} key of this kind cannot sign manifests`)
-    const signature = await signer.sign(Buffer.from(text))
-    const line = signatureLine(key, signer.algorithm === 'ES256' ? derEcdsa(signature) : signature)
-    await this.#zip.add(BUNDLE_PATHS.note, `${text}\n${line}`)
-    return sha256
   }
 
   async *#lines(copied: CopiedLog): AsyncGenerator<{ readonly index: number; readonly line: Uint8Array }> {

@@ -10,7 +10,7 @@ import type { WrittenFile, ZipWriter } from './zip-writer.ts'
 const PIECE_SIZE = 4 << 20
 const TAPE_PART = /^(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
 
-/** What the bundle has of one session that was drawn: its tape as it stands in the store, the proofs of its entries, and what a reader needs to find a way in. */
+/** What the bundle has of one session that was drawn, beside its recording: the proofs of its entries, and what a reader needs to find a way in. */
 export async function* writeSample(
   zip: ZipWriter,
   parts: { readonly store: Store; readonly describers: Describers },
@@ -23,16 +23,25 @@ export async function* writeSample(
   yield await zip.add(`sample/${id}/open.tlog-proof`, formatProof(await proof(open)))
   if (end !== null) yield await zip.add(`sample/${id}/end.tlog-proof`, formatProof(await proof(end)))
   if (!hasTape) return
-  for await (const key of parts.store.list(tapeKeys.prefix(id), signal)) {
-    if (!TAPE_PART.test(key.slice(tapeKeys.prefix(id).length))) continue
-    const size = await parts.store.size(key, signal)
-    yield await zip.stream(key, async (write) => {
-      for (let at = 0; at < size; at += PIECE_SIZE)
-        await write(await parts.store.get(key, { from: at, to: Math.min(size, at + PIECE_SIZE) }, signal))
-    })
-  }
   const read = await readSession(parts, id, signal)
   if (read === undefined) return
   yield await zip.add(`sample/${id}/session.json`, `${JSON.stringify(read, null, 1)}\n`)
   yield await zip.add(`sample/${id}/statements.csv`, statementsCsv(read.statements))
+}
+
+/** A tape as it stands in the store. */
+export async function* writeTape(
+  zip: ZipWriter,
+  store: Store,
+  id: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<WrittenFile> {
+  for await (const key of store.list(tapeKeys.prefix(id), signal)) {
+    if (!TAPE_PART.test(key.slice(tapeKeys.prefix(id).length))) continue
+    const size = await store.size(key, signal)
+    yield await zip.stream(key, async (write) => {
+      for (let at = 0; at < size; at += PIECE_SIZE)
+        await write(await store.get(key, { from: at, to: Math.min(size, at + PIECE_SIZE) }, signal))
+    })
+  }
 }

@@ -3,17 +3,38 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BUNDLE_FORMAT, BUNDLE_PATHS, MAX_MANIFEST_SIZE } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { VERIFY_EXITS, worstVerdict } from '../../schemas/verification.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { type BundleTools, type BundleVerification, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
 import { ZIP, ZipSource } from '../../schemas/verify/zip.ts'
 import { codeOf } from '../files.ts'
+import { checkTimestamp } from '../ledger/timestamp.ts'
 import { FileStore } from '../store/store-file.ts'
 import { parseGatewayKeys } from '../tape/signer-file.ts'
 import { nodeTools } from '../tape/tools.ts'
 
+/** A timestamp with its certificates. */
+const MAX_TOKEN_SIZE = 64 << 10
+
 export interface BundleReport extends BundleVerification {
   /** Whose keys signatures were checked with: named by whoever verifies, or those that came with the bundle. */
   readonly trust: 'given' | 'beside'
+  /** What authorities say of when its manifest was there. `at` and `authority` where the token leads to a certificate that is trusted. */
+  readonly timestamps: readonly BundleTimestampCheck[]
+}
+
+export interface BundleTimestampCheck {
+  readonly file: string
+  readonly at?: string
+  readonly authority?: string
+  /** Why it proves nothing. */
+  readonly problem?: string
+}
+
+export interface BundleTrust {
+  readonly keys?: readonly GatewayKey[] | undefined
+  /** PEM of certificate authorities; with any, a bundle without a timestamp that leads to one of them is UNVERIFIABLE. */
+  readonly authorities?: readonly string[] | undefined
 }
 
 const tools: BundleTools = {
@@ -30,11 +51,11 @@ const tools: BundleTools = {
  */
 export async function verifyBundleAt(
   path: string,
-  given: readonly GatewayKey[] | undefined,
+  trust: BundleTrust,
   onRead: (bytes: number) => void = () => undefined,
 ): Promise<BundleReport> {
   const kind = await kindOf(path)
-  if (kind === 'folder') return verifyIn(new FileStore(path), given, onRead)
+  if (kind === 'folder') return verifyIn(new FileStore(path), trust, onRead)
   await using file = await open(path, 'r')
   const { size } = await file.stat()
   const source = await ZipSource.open({
@@ -50,16 +71,50 @@ export async function verifyBundleAt(
       return bytes
     },
   })
-  return await verifyIn(source, given, onRead)
+  return await verifyIn(source, trust, onRead)
 }
 
-async function verifyIn(
-  source: ObjectSource,
-  given: readonly GatewayKey[] | undefined,
-  onRead: (bytes: number) => void,
-): Promise<BundleReport> {
-  const keys = given ?? (await keysIn(source))
-  return { ...(await verifyBundle(source, tools, keys, { onRead })), trust: given === undefined ? 'beside' : 'given' }
+async function verifyIn(source: ObjectSource, trust: BundleTrust, onRead: (bytes: number) => void): Promise<BundleReport> {
+  const keys = trust.keys ?? (await keysIn(source))
+  const verified = await verifyBundle(source, tools, keys, { onRead })
+  const timestamps = await timestampsIn(source, trust.authorities ?? [])
+  const report: BundleReport = { ...verified, trust: trust.keys === undefined ? 'beside' : 'given', timestamps }
+  if (trust.authorities === undefined || timestamps.some(({ at }) => at !== undefined)) return report
+  const problem = {
+    verdict: 'UNVERIFIABLE',
+    part: 'timestamp',
+    what: timestamps[0]?.problem ?? 'no authority has stated when the manifest was there',
+    object: timestamps[0]?.file ?? BUNDLE_PATHS.signatures,
+  } as const
+  const verdict = worstVerdict([report.verdict, problem.verdict])
+  return {
+    ...report,
+    verdict,
+    exit: VERIFY_EXITS[verdict],
+    problems: [...report.problems, problem],
+    problemCount: report.problemCount + 1,
+  }
+}
+
+async function timestampsIn(source: ObjectSource, authorities: readonly string[]): Promise<readonly BundleTimestampCheck[]> {
+  const checks: BundleTimestampCheck[] = []
+  let manifest: Uint8Array | undefined
+  for await (const file of source.list(BUNDLE_PATHS.signatures)) {
+    if (!file.endsWith(BUNDLE_PATHS.timestamp)) continue
+    if (authorities.length === 0) {
+      checks.push({ file, problem: 'whose timestamps are to be believed was not told' })
+      continue
+    }
+    try {
+      manifest ??= await source.get(BUNDLE_PATHS.manifest, { from: 0, to: MAX_MANIFEST_SIZE })
+      const token = await source.get(file, { from: 0, to: MAX_TOKEN_SIZE })
+      checks.push({ file, ...(await checkTimestamp(token, manifest, authorities)) })
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error
+      checks.push({ file, problem: error.message })
+    }
+  }
+  return checks
 }
 
 async function keysIn(source: ObjectSource): Promise<readonly GatewayKey[]> {

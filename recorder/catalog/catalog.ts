@@ -78,6 +78,11 @@ export class Catalog implements AsyncDisposable {
     return this.#ask('session', id)
   }
 
+  /** How many of these it has. */
+  countSessions(ids: readonly string[]): Promise<number> {
+    return this.#ask('countSessions', ids)
+  }
+
   /** In tape order. */
   statements(session: string, query: StatementQuery): Promise<Omit<StatementPage, 'lag'>> {
     return this.#ask('statements', session, query)

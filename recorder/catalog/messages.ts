@@ -28,6 +28,8 @@ export interface SignInRecord {
 export interface Calls {
   sessions(query: SessionQuery, scope: Scope): { readonly sessions: readonly SessionRow[]; readonly next: string | null }
   session(id: string): CatalogSession | null
+  /** How many of these the catalog has. */
+  countSessions(ids: readonly string[]): number
   statements(session: string, query: StatementQuery): Omit<StatementPage, 'lag'>
   narrate(session: CatalogSession): readonly string[]
   topPulls(query: PullQuery, scope: Scope): readonly PullTotal[]

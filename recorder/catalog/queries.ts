@@ -51,6 +51,12 @@ export async function findSession(database: Database, id: string): Promise<Catal
   return row === undefined ? null : { ...sessionOf(row), ...row.extra }
 }
 
+export async function countSessions(database: Database, ids: readonly string[]): Promise<number> {
+  const sql = 'select count(*)::int as count from catalog.sessions where id = any($1::text[])'
+  const { rows } = await database.query<{ readonly count: number }>(sql, [[...ids]])
+  return rows[0]?.count ?? 0
+}
+
 export async function findStatements(
   database: Database,
   session: string,

@@ -9,7 +9,7 @@ import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
 import { narrate } from './narrative.ts'
-import { findSession, findSessions, findStatements } from './queries.ts'
+import { countSessions, findSession, findSessions, findStatements } from './queries.ts'
 import { search } from './search.ts'
 import { endSignIn, listSignIns, putSignIn } from './sign-in-rows.ts'
 import { topPulls } from './top-pulls.ts'
@@ -51,6 +51,7 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   session: (id) => findSession(database, id),
   statements: (session, query) => findStatements(database, session, query),
   narrate: (session) => narrate(database, session),
+  countSessions: (ids) => countSessions(database, ids),
   topPulls: (query, scope) => topPulls(database, query, scope),
   search: (query, seeker) => search(database, query, seeker, Date.now()),
   findings: (query, scope) => listFindings(database, query, scope),

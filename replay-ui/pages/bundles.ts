@@ -1,5 +1,5 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit'
-import type { BundleJob } from '../../schemas/api.ts'
+import type { BundleAsk, BundleJob } from '../../schemas/api.ts'
 import { API_BASE } from '../../schemas/api-names.ts'
 import type { Api } from '../data/api.ts'
 import { sizeText } from '../data/format.ts'
@@ -33,6 +33,10 @@ export function view(input: BundlesInput): TemplateResult {
         <label>Framework <select name="framework">${Object.entries(FRAMEWORK_NAMES).map(([id, name]) => html`<option value=${id}>${name}</option>`)}</select></label>
         <label>Sample <input name="sample" type="number" min="0" max="10000" value="25" required></label>
         <label>Seed, the auditor’s <input name="seed" maxlength="200" autocomplete="off" placeholder="made up, and told"></label>
+        <label class="wide">Only targets, with commas <input name="target" maxlength="2000" autocomplete="off" placeholder="all"></label>
+        <label class="wide">Only identities, with commas <input name="identity" maxlength="2000" autocomplete="off" placeholder="all"></label>
+        <label class="wide">Only targets with labels <input name="labels" maxlength="2000" autocomplete="off" placeholder="env=prod, tier=1"></label>
+        <label class="check"><input name="small" type="checkbox"> Small pack, at most 50 MB</label>
         <label class="wide">Reason, for the ledger <input name="reason" maxlength="500" autocomplete="off"></label>
       </div>
       ${problem === '' ? nothing : html`<p class="notice notice-error" role="alert">${safe(problem)}</p>`}
@@ -46,8 +50,9 @@ export function view(input: BundlesInput): TemplateResult {
 
 function row(job: BundleJob): TemplateResult {
   const { id, framework, from, to, by, state, seed } = job
+  const only = [...job.scope.target, ...job.scope.identity].join(', ')
   return html`<li class="bundle-row">
-    <div><b>${FRAMEWORK_NAMES[framework]}</b> <span>${from.slice(0, 10)} to ${to.slice(0, 10)}</span> <span class="muted">by ${safe(by)}, seed <code>${safe(seed)}</code></span></div>
+    <div><b>${FRAMEWORK_NAMES[framework]}</b> <span>${from.slice(0, 10)} to ${to.slice(0, 10)}</span> <span class="muted">${only === '' ? nothing : html`only ${safe(only)}, `}by ${safe(by)}, seed <code>${safe(seed)}</code></span></div>
     ${
       state === 'running'
         ? html`<div role="status">${job.phase === null ? 'Beginning' : PHASES[job.phase]} <progress max=${Math.max(1, job.of)} .value=${job.done} aria-label="How far"></progress> <span class="muted">${job.done} of ${job.of}</span></div>`
@@ -55,9 +60,27 @@ function row(job: BundleJob): TemplateResult {
           ? html`<div class="notice notice-error">${safe(job.problem ?? 'It failed.')}</div>`
           : html`<div>${job.sessions} sessions, ${job.gaps === 0 ? 'no gaps' : html`<b class="bundle-gaps">${job.gaps} missing, damaged or not ended</b>`}
               · <a href=${`${API_BASE}/bundles/${encodeURIComponent(id)}/file`} download>Download, ${sizeText(job.size ?? 0)}</a>
+              ${job.problem === null ? nothing : html`<div class="notice">${safe(job.problem)}</div>`}
               <div class="muted">manifest <code>${job.sha256 ?? ''}</code></div></div>`
     }
   </li>`
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
+/** A label without a value has none that a target could have: the gateway says so. */
+function scopeOf(target: string[], identity: string[], labels: string[]): Pick<BundleAsk, 'scope'> {
+  if (target.length + identity.length + labels.length === 0) return {}
+  const pairs = labels.map((each): [string, string] => {
+    const [name = '', ...value] = each.split('=')
+    return [name.trim(), value.join('=').trim()]
+  })
+  return { scope: { target, identity, ...(pairs.length === 0 ? {} : { labels: Object.fromEntries(pairs) }) } }
 }
 
 export class BundlesPage extends LitElement {
@@ -122,6 +145,8 @@ export class BundlesPage extends LitElement {
         to: `${text('to')}T00:00:00Z`,
         framework,
         sample: Number(text('sample')),
+        ...scopeOf(list(text('target')), list(text('identity')), list(text('labels'))),
+        ...(form.has('small') ? { small: true } : {}),
         ...(text('seed') === '' ? {} : { seed: text('seed') }),
         ...(text('reason') === '' ? {} : { reason: text('reason') }),
       })

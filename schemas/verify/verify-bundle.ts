@@ -148,6 +148,8 @@ class BundleVerifier {
       }
       if (read !== size || hexOf(hasher.digest()) !== sha256)
         this.#invalid('checksum', 'the file is missing, or is not the one that was signed', path)
+      const [, policy = sha256] = /^policies\/([0-9a-f]{64})\.json$/.exec(path) ?? []
+      if (policy !== sha256) this.#invalid('checksum', 'the policy is not the one of this name', path)
     }
   }
 
@@ -267,10 +269,17 @@ class BundleVerifier {
       this.#invalid('order', 'the sample is not the one that its seed draws from the population', BUNDLE_PATHS.sample)
     const states = new Map(rows.map((row) => [row.get('session') ?? '', row.get('state') ?? '']))
     const verified: TapeVerification[] = []
+    const leftOut = new Set(manifest.small?.leftOut)
+    let left = 0
     for (const id of drawn) {
       const session = log.sessions.get(id)
       if (session === undefined || !HAS_TAPE.has(states.get(id) ?? '')) continue
-      verified.push(await this.#tape(session))
+      if (leftOut.has(id)) left += 1
+      else verified.push(await this.#tape(session))
+    }
+    if (left > 0) {
+      const what = `${left} recordings of the sample were left out of this small pack, as it says`
+      this.#report('VALID-INCOMPLETE', 'segment', what, BUNDLE_PATHS.manifest)
     }
     const folders = new Set<string>()
     for await (const key of this.#source.list('tapes/', this.#options.signal)) folders.add(key.split('/')[1] ?? '')

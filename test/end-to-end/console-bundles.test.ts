@@ -28,7 +28,9 @@ test('an auditor makes a bundle in the console: asks for a period, sees it being
   if (process.env['SHOTS'] !== undefined) await page.screenshot({ path: `${process.env['SHOTS']}/bundles.png` })
   assert.deepEqual(await axe(), [])
   const [download] = await Promise.all([page.waitForEvent('download'), link.click()])
-  const report = await verifyBundleAt(await download.path(), await readGatewayKeys(`${gateway.folder.path}/data/keys`))
+  const report = await verifyBundleAt(await download.path(), {
+    keys: await readGatewayKeys(`${gateway.folder.path}/data/keys`),
+  })
   assert.equal(report.verdict, 'VALID', JSON.stringify(report.problems))
   assert.equal(report.manifest?.sample.seed, 'dice 4 2 6')
 

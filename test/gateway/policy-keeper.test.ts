@@ -20,12 +20,14 @@ async function world(text: string) {
   const entries: LedgerEntry[] = []
   const told: string[] = []
   const activated: string[] = []
+  const kept: string[] = []
   return {
     file,
     desk,
     entries,
     told,
     activated,
+    kept,
     open: () => PolicyKeeper.open({ file, folder: join(home, 'policy'), context: {} }),
     following: {
       desk,
@@ -34,6 +36,7 @@ async function world(text: string) {
           entries.push(entry)
         },
       },
+      keep: async ({ hash }: { hash: string }) => void kept.push(hash),
       approvalTtlMs: 60_000,
       onActivated: ({ hash }: { hash: string }) => activated.push(hash),
       onRefused: (why: string) => told.push(why),
@@ -58,6 +61,7 @@ test('a changed file comes into force, in the ledger first; a mistake in it chan
   await keeper.look(at.following)
   const { hash } = keeper.current
   assert.deepEqual(at.activated, [hash])
+  assert.deepEqual(at.kept, [hash])
   assert.deepEqual(
     at.entries.map((entry) => ({ ...(entry as object), by: 'x' })),
     [{ type: 'policy.activate', policy: hash, previous, by: 'x' }],

@@ -13,6 +13,8 @@ import { entry, type RecordingFolder, recordingFolder, START } from './recording
 export const FROM = new Date('2026-01-01T00:00:00Z')
 export const TO = new Date('2100-01-01T00:00:00Z')
 
+type Change = Partial<BundleWish & Pick<BundleParts, 'timestamps' | 'files'>>
+
 /** A store with sessions of every kind of end, and a ledger that tells of them. */
 export interface BundleRig extends AsyncDisposable {
   readonly folder: RecordingFolder
@@ -25,8 +27,8 @@ export interface BundleRig extends AsyncDisposable {
   readonly deleted: string
   told: LedgerEntry[]
   parts(store?: MemoryStore): BundleParts
-  wish(name: string, change?: Partial<BundleWish>): BundleWish
-  make(name: string, change?: Partial<BundleWish>, store?: MemoryStore): Promise<CreatedBundle>
+  wish(name: string, change?: Change): BundleWish
+  make(name: string, change?: Change, store?: MemoryStore): Promise<CreatedBundle>
 }
 
 export async function bundleRig(count = 4): Promise<BundleRig> {
@@ -106,7 +108,10 @@ export async function bundleRig(count = 4): Promise<BundleRig> {
       by: { actor: 'ada', proof: 'os' },
       ...change,
     }),
-    make: (name, change, from) => createBundle(rig.parts(from), rig.wish(name, change)),
+    make: (name, { timestamps, files, ...change } = {}, from) => {
+      const more = { ...(timestamps === undefined ? {} : { timestamps }), ...(files === undefined ? {} : { files }) }
+      return createBundle({ ...rig.parts(from), ...more }, rig.wish(name, change))
+    },
     async [Symbol.asyncDispose]() {
       await room.close()
       await ledger.close()

@@ -17,7 +17,17 @@ export function bundleWorks(path: string, size: number): BundleWorks {
         gaps: 0,
         problem: null,
       } as const
-      const job: BundleJob = { id: `b-${jobs.length}`, by: subject, startedAt: from, from, to, framework, seed, ...made }
+      const job: BundleJob = {
+        id: `b-${jobs.length}`,
+        by: subject,
+        startedAt: from,
+        from,
+        to,
+        framework,
+        scope: { target: [], identity: [] },
+        seed,
+        ...made,
+      }
       jobs.push(job)
       return job
     },

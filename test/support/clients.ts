@@ -35,6 +35,7 @@ const FINDERS = {
   duckdb: () => programs('.sallyport/ci-python/bin/python3', 'python3').find((python) => imports(python, 'duckdb')),
   // The models of NIST's OSCAL.
   oscal: () => programs('.sallyport/ci-python/bin/python3', 'python3').find((python) => imports(python, 'oscal_bindings')),
+  pdftotext: () => programs('pdftotext'),
   tshark: () => programs('tshark'),
   asciinema: () => programs('.sallyport/ci-python/bin/asciinema', 'asciinema'),
   java: () => (existsSync(JDBC_JAR) ? programs('java') : undefined),

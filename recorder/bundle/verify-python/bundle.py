@@ -146,9 +146,10 @@ class Bundle:
                 assert is_name(table["file"]) and table["until"] in ("period", "watermark") and isinstance(table["types"], list)
             for figure in manifest["figures"]:
                 assert is_name(figure["file"]) and isinstance(figure["where"], dict) and is_count(figure["value"])
+            assert all(isinstance(session, str) for session in manifest.get("small", {}).get("leftOut", []))
             assert isinstance(manifest["sample"]["seed"], str) and is_count(manifest["sample"]["size"])
             return manifest
-        except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError):
             self.report.invalid("record", "the manifest has not the form of version 1", "manifest.json")
             return None
 
@@ -189,6 +190,9 @@ class Bundle:
                 size += len(piece)
             if size != file["size"] or digest.hexdigest() != file["sha256"]:
                 self.report.invalid("checksum", "the file is missing, or is not the one that was signed", file["path"])
+            policy = re.fullmatch(r"policies/([0-9a-f]{64})\.json", file["path"])
+            if policy and policy.group(1) != file["sha256"]:
+                self.report.invalid("checksum", "the policy is not the one of this name", file["path"])
 
     def log(self, manifest):
         watermark, obj = manifest["watermark"], "log/checkpoint"
@@ -315,10 +319,17 @@ class Bundle:
             what = "the sample is not the one that its seed draws from the population"
             self.report.invalid("order", what, "sample/selection.json")
         states = {row["session"]: row["state"] for row in rows}
-        tapes = []
+        tapes, left, left_out = [], 0, set(manifest.get("small", {}).get("leftOut", []))
         for session in drawn:
-            if session in self.sessions and states[session] in TAPE_STATES:
+            if session not in self.sessions or states[session] not in TAPE_STATES:
+                continue
+            if session in left_out:
+                left += 1
+            else:
                 tapes.append(self.tape(session))
+        if left:
+            what = "%d recordings of the sample were left out of this small pack, as it says" % left
+            self.report.add("VALID-INCOMPLETE", "segment", what, "manifest.json")
         folder = os.path.join(self.folder, "tapes")
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
             if name not in drawn:

@@ -98,7 +98,7 @@ test('statements of every protocol, verdict and outcome have what their schema o
 test('entries of the ledger have what Audit Event asks for, and who, when and which', () => {
   for (const type of ['finding', 'auth.fail', 'session.open', 'hold.clear', 'policy.activate', 'clock', 'identity.block']) {
     const statement = {
-      v: 1,
+      v: 1 as const,
       n: 1,
       sessions: 0,
       type,

@@ -44,7 +44,11 @@ async function table(folder: string, path: string): Promise<readonly ReadonlyMap
 async function all(t: TestContext, paths: readonly string[]): Promise<(readonly BundleVerification[])[]> {
   const python = clientHere(t, 'python3')
   const typescript: BundleVerification[] = []
-  for (const path of paths) typescript.push(await verifyBundleAt(path, [rig.folder.signer]))
+  for (const path of paths) {
+    // The others know nothing of certificates.
+    const { timestamps: _, ...report } = await verifyBundleAt(path, { keys: [rig.folder.signer] })
+    typescript.push(report)
+  }
   const others = [gallery.singleFile(paths), ...(python === undefined ? [] : [gallery.python(paths, python)])]
   return [typescript, ...(others as unknown as BundleVerification[][])] // of bundles they say what verifyBundle does
 }
@@ -272,7 +276,7 @@ test('a scope narrows the population and says how many are outside; an empty per
   const folder = await unpacked(made.path)
   assert.equal(JSON.parse(await readFile(join(folder, 'ipe/completeness.json'), 'utf8')).outOfScope, 6)
   const empty = await rig.make('empty.zip', { from: new Date('2020-01-01'), to: new Date('2021-01-01') })
-  const report = await verifyBundleAt(empty.path, [rig.folder.signer])
+  const report = await verifyBundleAt(empty.path, { keys: [rig.folder.signer] })
   assert.deepEqual([report.verdict, report.sessions, report.lines], ['VALID', 0, 0])
 })
 
