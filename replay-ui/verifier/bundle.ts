@@ -1,6 +1,7 @@
 import { BUNDLE_PATHS } from '../../schemas/bundle.ts'
+import type { BundleVerification } from '../../schemas/verify/bundle-verification.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
-import { type BundleTools, type BundleVerification, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
+import { type BundleTools, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
 import { ZipSource } from '../../schemas/verify/zip.ts'
 import { webHasher, webTools } from '../data/web-tools.ts'
 import { keysBeside, type PickedFile, sourceOf } from './folder.ts'

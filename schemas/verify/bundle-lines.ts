@@ -1,6 +1,6 @@
 import { safeText } from '../safe-text.ts'
+import type { BundleVerification } from './bundle-verification.ts'
 import { verificationLines } from './lines.ts'
-import type { BundleVerification } from './verify-bundle.ts'
 
 /** A bundle's verification in words, a line each; safe for terminals. */
 export function bundleLines(path: string, result: BundleVerification & { readonly trust: 'given' | 'beside' }): string[] {

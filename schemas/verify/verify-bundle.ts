@@ -11,15 +11,9 @@ import { base64Of, hexOf } from '../bytes.ts'
 import { readCsv } from '../csv.ts'
 import { ApplianceError } from '../errors.ts'
 import { FigureCounts } from '../figures.ts'
-import {
-  MAX_PROBLEMS,
-  type Problem,
-  type TapeVerification,
-  VERIFY_EXITS,
-  type VerifyVerdict,
-  worstVerdict,
-} from '../verification.ts'
+import { MAX_PROBLEMS, type Problem, type TapeVerification, VERIFY_EXITS, worstVerdict } from '../verification.ts'
 import { hmac, isRowOf, linesOf, MISSING_TAPE } from './bundle-rows.ts'
+import type { BundleVerification } from './bundle-verification.ts'
 import { EntryKeys } from './entry-keys.ts'
 import { withProblems } from './ledger-check.ts'
 import { MerkleStack } from './merkle.ts'
@@ -32,27 +26,6 @@ import { verifyTapeWith } from './verify-tape.ts'
 export interface BundleTools extends VerifyTools {
   /** A running SHA-256: files are read in pieces. */
   hasher(): { update(bytes: Uint8Array): void; digest(): Uint8Array }
-}
-
-export interface BundleVerification {
-  readonly verdict: VerifyVerdict
-  readonly exit: number
-  /** Null where it cannot be read. */
-  readonly manifest: Pick<BundleManifest, 'period' | 'framework' | 'scope' | 'watermark' | 'sample' | 'verified'> | null
-  /** When and by whom it was made, as its signer says. */
-  readonly made: string | null
-  readonly signed: boolean
-  readonly files: number
-  /** Lines of the log that lead to the watermark. */
-  readonly lines: number
-  readonly sessions: number
-  /** Of the population, by what became of the tape. */
-  readonly tapes: Readonly<Record<string, number>>
-  readonly figures: number
-  /** Verified whole. */
-  readonly sampled: readonly TapeVerification[]
-  readonly problems: readonly Problem[]
-  readonly problemCount: number
 }
 
 const WINDOW_SIZE = 1 << 20
