@@ -53,8 +53,9 @@ export function redactJson(
   if (!readJson(source, from, to, spots)) return false
   let copied = from
   for (const found of spots.all()) {
-    const spot = found.field.action === 'scan' ? { ...found, field: named(found.field, keyBefore(source, from, found)) } : found
-    const rewrite = spot.string ? fields.rewrite?.(spot.field) : undefined
+    // By the field as it was given: those that are written otherwise are known by themselves.
+    const rewrite = found.string ? fields.rewrite?.(found.field) : undefined
+    const spot = { ...found, field: named(found.field, keyBefore(source, from, found)) }
     if (rewrite === undefined && isClean(redactor, source, spot)) continue
     sink.copy(source, copied, spot.from)
     if (rewrite !== undefined) rewriteText(redactor, sink, [source, spot], rewrite)
