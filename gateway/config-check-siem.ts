@@ -9,10 +9,16 @@ export function siemProblems({ siem = [] }: Config): Problem[] {
     const problems: Problem[] = []
     if (siem.findIndex(({ name }) => name === each.name) < index)
       problems.push({ at: ['siem', index, 'name'], message: `${each.name} stands here twice` })
-    const [kind, url] =
-      'webhook' in each ? ['webhook', each.webhook.url] : 'otlp' in each ? ['otlp', each.otlp.url] : ['', undefined]
+    const [kind, member, url] =
+      'webhook' in each
+        ? ['webhook', 'url', each.webhook.url]
+        : 'otlp' in each
+          ? ['otlp', 'url', each.otlp.url]
+          : 'logsIngestion' in each
+            ? ['logsIngestion', 'endpoint', each.logsIngestion.endpoint]
+            : ['', '', undefined]
     if (typeof url === 'string' && !isSafe(url))
-      problems.push({ at: ['siem', index, kind, 'url'], message: 'entries would go in clear: https, or a loopback address' })
+      problems.push({ at: ['siem', index, kind, member], message: 'entries would go in clear: https, or a loopback address' })
     return problems
   })
 }

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { closed, Name, Path, SecretSource } from './config-parts.ts'
+import { AzureIdentity, closed, Name, Path, SecretSource } from './config-parts.ts'
 
 const Sink = Name('Shown in logs and metrics; how far it was told is kept under it')
 const Url = Type.String({ pattern: '^https?://[^\\s#]+$' })
@@ -42,6 +42,31 @@ export const SiemConfig = Type.Array(
           {
             ...closed,
             description: 'CEF in syslog (RFC 5424, counted as RFC 6587 says) over TCP with TLS; a connection for each batch',
+          },
+        ),
+      },
+      closed,
+    ),
+    Type.Object(
+      {
+        name: Sink,
+        logsIngestion: Type.Object(
+          {
+            endpoint: Type.String({
+              pattern: '^https?://[A-Za-z0-9.:-]+/?$',
+              description: 'Logs ingestion of the data collection rule, or of a data collection endpoint',
+            }),
+            rule: Type.String({ pattern: '^dcr-[0-9a-f]{32}$', description: 'The immutable id of the data collection rule' }),
+            stream: Type.String({
+              pattern: '^(Custom|Microsoft)-[A-Za-z0-9_-]{1,100}$',
+              description: 'Of the rule: `Microsoft-ASimAuditEventLogs`, or one that it declares',
+            }),
+            ...AzureIdentity,
+          },
+          {
+            ...closed,
+            description:
+              'Azure Monitor and Microsoft Sentinel, in the words of ASIM (Audit Event), by the managed identity, which needs Monitoring Metrics Publisher on the rule',
           },
         ),
       },

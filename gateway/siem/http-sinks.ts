@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import packageJson from '../../package.json' with { type: 'json' }
+import type { Tokens } from '../../recorder/azure/tokens.ts'
 import { post } from '../../recorder/notify/post.ts'
 import { signatureOf } from '../../recorder/notify/webhook.ts'
+import { asimOfEntry } from '../exports/asim-entry.ts'
 import { ocsfOfEntry, severityOf, type ToldEntry } from '../exports/ocsf-entry.ts'
 import type { Sink } from './stream.ts'
 
@@ -20,6 +22,32 @@ export function webhookSink(name: string, { url, secret }: { readonly url: strin
         'webhook-signature': signatureOf(secret, id, seconds, body),
       }
       await post(url, { headers, body, signal })
+    },
+  }
+}
+
+/** Of Azure Monitor in the public cloud; the double slash belongs to the resource's name. */
+const MONITOR_SCOPE = 'https://monitor.azure.com//.default'
+
+interface LogsIngestionPlace {
+  /** Of the data collection rule, or of a data collection endpoint. */
+  readonly endpoint: string
+  /** The rule's immutable id. */
+  readonly rule: string
+  readonly stream: string
+  readonly tokens: Pick<Tokens, 'getToken'>
+}
+
+/** Records of ASIM's Audit Event over Azure Monitor's Logs Ingestion API, which takes arrays of up to 1 MB; it answers once they are taken. */
+export function logsIngestionSink(name: string, { endpoint, rule, stream, tokens }: LogsIngestionPlace): Sink {
+  const base = endpoint.replace(/\/$/, '')
+  const url = `${base}/dataCollectionRules/${rule}/streams/${encodeURIComponent(stream)}?api-version=2023-01-01`
+  return {
+    name,
+    async send(batch, signal) {
+      const { token } = await tokens.getToken(MONITOR_SCOPE, { abortSignal: signal })
+      const headers = { 'content-type': 'application/json; charset=utf-8', authorization: `Bearer ${token}` }
+      await post(url, { headers, body: JSON.stringify(batch.map((told) => asimOfEntry(told, packageJson.version))), signal })
     },
   }
 }

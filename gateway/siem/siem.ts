@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { tokensOf } from '../../recorder/azure/identity.ts'
 import { openStore, readGatewayKeys } from '../../recorder/index.ts'
 import { isWebhookSecret } from '../../recorder/notify/webhook.ts'
 import type { SiemConfig } from '../../schemas/config-siem.ts'
@@ -8,7 +9,7 @@ import { readSecret } from '../credentials/upstream.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
 import { placesIn } from '../places.ts'
-import { otlpSink, webhookSink } from './http-sinks.ts'
+import { logsIngestionSink, otlpSink, webhookSink } from './http-sinks.ts'
 import { SiemStream, type Sink, type StreamParts } from './stream.ts'
 import { syslogSink } from './syslog-sink.ts'
 
@@ -64,6 +65,11 @@ async function sinkOf(each: SiemConfig[number], { gateway, from }: Where, env: N
       onRejected: (count) => log.siemRejected(name, count),
       authorization: authorization === undefined ? undefined : await readSecret(authorization, from, env),
     })
+  }
+  if ('logsIngestion' in each) {
+    const { endpoint, rule, stream, identity = 'managed', clientId } = each.logsIngestion
+    const tokens = await tokensOf({ kind: identity, ...(clientId === undefined ? {} : { clientId }) })
+    return logsIngestionSink(name, { endpoint, rule, stream, tokens })
   }
   const { address, tls: { mode = 'verify', ca, serverName } = {} } = each.syslog
   const tls = {
