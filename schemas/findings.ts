@@ -26,7 +26,7 @@ export const DETECTORS = {
   },
   'baseline-break': {
     code: 'V2',
-    version: 1,
+    version: 2,
     title: 'Far more in a day than this actor usually takes',
     attack: ['T1213', 'T1020'],
     weight: 0.4,
@@ -34,7 +34,7 @@ export const DETECTORS = {
   },
   'peer-break': {
     code: 'V3',
-    version: 1,
+    version: 2,
     title: 'Far more in a day than others take from this target',
     attack: ['T1213'],
     weight: 0.3,
@@ -50,7 +50,7 @@ export const DETECTORS = {
   },
   'stitched-keys': {
     code: 'S2',
-    version: 1,
+    version: 2,
     title: 'Much of a table, in several sessions',
     attack: ['T1119', 'T1213'],
     weight: 0.7,
@@ -66,7 +66,7 @@ export const DETECTORS = {
   },
   'low-and-slow': {
     code: 'S4',
-    version: 1,
+    version: 2,
     title: 'A little more than usual, day after day',
     attack: ['T1030', 'T1020'],
     weight: 0.3,
@@ -146,7 +146,7 @@ export const DETECTORS = {
   },
   'masked-sweep': {
     code: 'M3',
-    version: 1,
+    version: 2,
     title: 'Masked data in bulk',
     attack: ['T1213'],
     weight: 0.4,

@@ -2,6 +2,8 @@ import { rename } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
 import { openServer } from './database-server.ts'
+import { canMigrate, migrate } from './migrations.ts'
+import { forgetMonths } from './months.ts'
 import { CATALOG_SQL, CATALOG_VERSION, DESK_SQL } from './schema.ts'
 
 /** What is asked within a transaction, or outside one. bigint comes back as number, timestamptz as Date, jsonb parsed. */
@@ -45,12 +47,16 @@ function openFiles(folder: string): Promise<PGlite> {
 async function prepared(database: Database): Promise<Database> {
   await database.exec('create extension if not exists pg_trgm')
   await database.exec(DESK_SQL)
-  if ((await versionOf(database)) !== CATALOG_VERSION) await resetCatalog(database)
+  const version = await versionOf(database)
+  if (version === CATALOG_VERSION) return database
+  if (version === undefined || !canMigrate(version)) await resetCatalog(database)
+  else await database.transaction((each) => migrate(each, version))
   return database
 }
 
 /** Drops the schema `catalog` and makes it anew, empty. */
 export async function resetCatalog(database: Database): Promise<void> {
+  forgetMonths(database)
   await database.transaction(async (each) => {
     await each.exec('drop schema if exists catalog cascade')
     await each.exec(CATALOG_SQL)

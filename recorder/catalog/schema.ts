@@ -1,15 +1,129 @@
 /**
  * The catalog's SQL, in PostgreSQL's own dialect (15 and newer) and nothing beyond it but `pg_trgm`, which Azure's PostgreSQL has too.
  *
- * `catalog` is derived: whatever is in it comes from tapes, it is dropped whenever its version changes and rebuilt from them.
- * `desk` is operational: who is signed in. It is migrated, never dropped.
+ * `catalog` is derived: whatever is in it comes from tapes. An older version of it is migrated where there is a way (migrations.ts), else
+ * dropped and read from the tapes again. `desk` is operational: who is signed in. It is migrated, never dropped.
+ *
+ * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-/** Part of a reset: tables of another version are dropped, not migrated. */
-export const CATALOG_VERSION = 4
+export const CATALOG_VERSION = 5
+
+/** Partitioned by their column `session`. */
+export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches'] as const
 
 /** Sessions with that many result rows have an index of their own: whoever looks for large results wants few of many. */
 export const LARGE_RESULTS = [10_000, 1_000_000] as const
+
+/** Tables of `MONTHLY`, without partitions. */
+export const MONTHLY_SQL = `
+create table catalog.statements (
+  session text collate "C" not null,
+  frame bigint not null,
+  part int not null,
+  channel bigint not null,
+  kind text not null,
+  text text not null,
+  text_cut boolean not null,
+  at_us bigint not null,
+  duration_us bigint,
+  last_frame bigint,
+  rows bigint not null,
+  bytes_out bigint not null,
+  masked bigint not null,
+  verdict text,
+  rules text[] not null,
+  approval text,
+  outcome text not null,
+  objects text[] not null,
+  verbs text[] not null,
+  fingerprint text,
+  primary key (session, frame, part)
+) partition by range (session);
+create index statements_text on catalog.statements using gin (text gin_trgm_ops);
+create index statements_objects on catalog.statements using gin (objects);
+
+create table catalog.texts (
+  session text collate "C" not null,
+  frame bigint not null,
+  part int not null,
+  place text not null,
+  at_us bigint not null,
+  first_row bigint,
+  text text not null,
+  primary key (session, frame, part)
+) partition by range (session);
+create index texts_text on catalog.texts using gin (text gin_trgm_ops);
+
+-- What left, by object and hour of each session: sums from the session's start, so that writing them again changes nothing.
+create table catalog.pulls (
+  session text collate "C" not null,
+  object text not null,
+  hour timestamptz not null,
+  family text not null,
+  subject text not null,
+  target text not null,
+  protocol text not null,
+  statements bigint not null,
+  rows bigint not null,
+  bytes_out bigint not null,
+  masked bigint not null,
+  largest_rows bigint not null,
+  first_frame bigint not null,
+  last_frame bigint not null,
+  first_us bigint not null,
+  primary key (session, object, hour)
+) partition by range (session);
+create index pulls_hour on catalog.pulls (hour, target);
+create index pulls_family on catalog.pulls (family, target, object, hour);
+
+-- The least hashes of the keys of what left (sketch.ts): how many different ones, never which.
+create table catalog.sketches (
+  session text collate "C" not null,
+  object text not null,
+  keyed text not null,
+  rows bigint not null,
+  keys bytea not null,
+  primary key (session, object, keyed)
+) partition by range (session);
+`
+
+export const ROLLUPS_SQL = `
+-- Sums of pulls by day: always what the pulls are that are written, as each write adds what its pulls have more than before.
+create table catalog.daily (
+  day date not null,
+  family text not null,
+  subject text not null,
+  target text not null,
+  object text not null,
+  pulls bigint not null,
+  statements bigint not null,
+  rows bigint not null,
+  bytes_out bigint not null,
+  masked bigint not null,
+  largest_rows bigint not null,
+  primary key (day, target, object, family, subject)
+);
+create index daily_family on catalog.daily (family, target, object, day);
+
+-- Sketches united: by actor and the day their sessions began, and of all that was ever seen of an object.
+create table catalog.daily_keys (
+  day date not null,
+  family text not null,
+  target text not null,
+  object text not null,
+  keyed text not null,
+  keys bytea not null,
+  primary key (family, target, object, day, keyed)
+);
+create table catalog.object_keys (
+  target text not null,
+  object text not null,
+  keyed text not null,
+  keys bytea not null,
+  primary key (target, object, keyed)
+);
+`
 
 export const CATALOG_SQL = `
 create schema catalog;
@@ -56,76 +170,7 @@ create index sessions_block on catalog.sessions (id) where v_block > 0;
 create index sessions_hold on catalog.sessions (id) where v_hold > 0;
 ${LARGE_RESULTS.map((rows) => `create index sessions_rows_${rows} on catalog.sessions (id, rows) where rows >= ${rows};`).join('\n')}
 
-create table catalog.statements (
-  session text collate "C" not null,
-  frame bigint not null,
-  part int not null,
-  channel bigint not null,
-  kind text not null,
-  text text not null,
-  text_cut boolean not null,
-  at_us bigint not null,
-  duration_us bigint,
-  last_frame bigint,
-  rows bigint not null,
-  bytes_out bigint not null,
-  masked bigint not null,
-  verdict text,
-  rules text[] not null,
-  approval text,
-  outcome text not null,
-  objects text[] not null,
-  verbs text[] not null,
-  fingerprint text,
-  primary key (session, frame, part)
-);
-create index statements_text on catalog.statements using gin (text gin_trgm_ops);
-create index statements_objects on catalog.statements using gin (objects);
-
-create table catalog.texts (
-  session text collate "C" not null,
-  frame bigint not null,
-  part int not null,
-  place text not null,
-  at_us bigint not null,
-  first_row bigint,
-  text text not null,
-  primary key (session, frame, part)
-);
-create index texts_text on catalog.texts using gin (text gin_trgm_ops);
-
--- What left, by object and hour of each session: sums from the session's start, so that writing them again changes nothing.
-create table catalog.pulls (
-  session text collate "C" not null,
-  object text not null,
-  hour timestamptz not null,
-  family text not null,
-  subject text not null,
-  target text not null,
-  protocol text not null,
-  statements bigint not null,
-  rows bigint not null,
-  bytes_out bigint not null,
-  masked bigint not null,
-  largest_rows bigint not null,
-  first_frame bigint not null,
-  last_frame bigint not null,
-  first_us bigint not null,
-  primary key (session, object, hour)
-);
-create index pulls_hour on catalog.pulls (hour, target);
-create index pulls_family on catalog.pulls (family, target, object, hour);
-
--- The least hashes of the keys of what left (sketch.ts): how many different ones, never which.
-create table catalog.sketches (
-  session text collate "C" not null,
-  object text not null,
-  keyed text not null,
-  rows bigint not null,
-  keys bytea not null,
-  primary key (session, object, keyed)
-);
-
+${MONTHLY_SQL}${ROLLUPS_SQL}
 create table catalog.first_seen (
   family text not null,
   target text not null,

@@ -1,7 +1,9 @@
 import type { SessionRow, StatementRow } from '../../schemas/api.ts'
 import type { Database } from './database.ts'
 import type { SessionDigest } from './digest.ts'
+import { ensureMonths } from './months.ts'
 import type { ObjectKeys, Pull } from './pulls.ts'
+import { dayOf, PUT_PULLS, rederive, sumsOf, uniteKeys } from './rollups.ts'
 import { sqlJson } from './text.ts'
 import type { TextRow } from './texts.ts'
 
@@ -85,7 +87,6 @@ const SKETCH_COLUMNS = ['session', 'object', 'keyed', 'rows', 'keys'] as const
 const PUT_SESSION = upsert('sessions', SESSION_COLUMNS, ['id'])
 const PUT_STATEMENTS = upsert('statements', STATEMENT_COLUMNS, ['session', 'frame', 'part'])
 const PUT_TEXTS = upsert('texts', TEXT_COLUMNS, ['session', 'frame', 'part'])
-const PUT_PULLS = upsert('pulls', PULL_COLUMNS, ['session', 'object', 'hour'])
 const PUT_SKETCHES = upsert('sketches', SKETCH_COLUMNS, ['session', 'object', 'keyed'])
 /** The earliest of what is written and what was there, whichever session is read first. */
 const PUT_FIRST_SEEN = `insert into catalog.first_seen (family, target, object, at, session, frame)
@@ -97,6 +98,10 @@ const PUT_FIRST_SEEN = `insert into catalog.first_seen (family, target, object, 
 
 /** Writes what the digests have gathered: all of it or nothing. The same again changes nothing. */
 export async function storeDigests(database: Database, digests: readonly SessionDigest[]): Promise<void> {
+  await ensureMonths(
+    database,
+    digests.map(({ id }) => id),
+  )
   const statements = digests.flatMap((digest) => digest.takeStatements().map(statementColumns))
   const texts = digests.flatMap((digest) => digest.texts.take().map((row) => textColumns(digest.id, row)))
   const taken = digests.map((digest) => ({ row: digest.row(), ...digest.pulls.take() }))
@@ -110,6 +115,12 @@ export async function storeDigests(database: Database, digests: readonly Session
       await each.query(PUT_FIRST_SEEN, [sqlJson(rows.map(firstSeenColumns))])
     }
     for (const rows of batches(sketches)) await each.query(PUT_SKETCHES, [sqlJson(rows)])
+    await uniteKeys(
+      each,
+      taken.flatMap(({ row, keys }) =>
+        keys.map((own) => ({ ...own, day: dayOf(row), family: familyOf(row), target: row.target.name })),
+      ),
+    )
     await each.query(PUT_SESSION, [sqlJson(digests.map(sessionColumns))])
   })
 }
@@ -129,12 +140,14 @@ function* batches<T extends object>(rows: readonly T[]): Generator<readonly T[]>
   if (batch.length > 0) yield batch
 }
 
-/** Forgets what was read of a tape that is to be read again. */
+/** Forgets what was read of a tape: that is to be read again, or is no more. */
 export async function forgetSession(database: Database, id: string): Promise<void> {
   await database.transaction(async (each) => {
+    const sums = await sumsOf(each, id)
     for (const table of ['statements', 'texts', 'pulls', 'sketches', 'first_seen'])
       await each.query(`delete from catalog.${table} where session = $1`, [id])
     await each.query('delete from catalog.sessions where id = $1', [id])
+    await rederive(each, sums)
   })
 }
 

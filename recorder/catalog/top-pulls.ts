@@ -6,19 +6,22 @@ import { globbed } from './text.ts'
 import { Where } from './where.ts'
 
 const TOTALS = 20
-/** Of one total, whose different keys are counted; more of them only make it a little more. */
-const MAX_SESSIONS = 2_000
+const DAY_MS = 86_400_000
 
-/** Who took the most of what, by actor, target and object: most rows first. Times are those of whole hours. */
+/**
+ * Who took the most of what, by actor, target and object: most rows first. Whole days are of the sums by day, the hours at both ends of the
+ * pulls themselves; times are those of whole hours, different rows those of whole days.
+ */
 export async function topPulls(database: Database, query: PullQuery, scope: Scope): Promise<readonly PullTotal[]> {
   const { table, target, identity, since, until, limit = TOTALS } = query
   const where = new Where()
-  if (scope !== null) where.add('p.target = any($::text[])', [...scope])
-  if (target !== undefined) where.add('p.target like $', globbed(target))
-  if (table !== undefined) where.add('p.object like $', globbed(table))
-  if (identity !== undefined) where.add('p.subject like $ or p.family like $', globbed(identity))
-  if (since !== undefined) where.add('p.hour >= $::timestamptz', since)
-  if (until !== undefined) where.add('p.hour < $::timestamptz', until)
+  if (scope !== null) where.add('target = any($::text[])', [...scope])
+  if (target !== undefined) where.add('target like $', globbed(target))
+  if (table !== undefined) where.add('object like $', globbed(table))
+  if (identity !== undefined) where.add('subject like $ or family like $', globbed(identity))
+  const { days, hours } = spans(since, until, where)
+  const and = where.sql === '' ? 'where' : `${where.sql} and`
+  const sums = 'family, target, object, statements, rows, bytes_out, masked, largest_rows'
   const { rows } = await database.query<{
     family: string
     target: string
@@ -28,32 +31,66 @@ export async function topPulls(database: Database, query: PullQuery, scope: Scop
     masked: number
     statements: number
     largest: number
-    count: number
-    sessions: string[]
+    sessions: number
   }>(
-    `with total as (
+    `with parts as (
+       select ${sums} from catalog.daily ${and} ${days}
+       ${hours === undefined ? '' : `union all select ${sums} from catalog.pulls ${and} (${hours.ends})`}),
+     total as (
        select family, target, object, sum(rows)::bigint as rows, sum(bytes_out)::bigint as bytes, sum(masked)::bigint as masked,
          sum(statements)::bigint as statements, max(largest_rows) as largest
-       from catalog.pulls p ${where.sql} group by family, target, object order by rows desc, family, object limit ${limit})
-     select t.*, (select array_agg(distinct p.session) from catalog.pulls p
-        ${where.sql === '' ? 'where' : `${where.sql} and`} p.family = t.family and p.target = t.target and p.object = t.object) as sessions
+       from parts group by family, target, object order by rows desc, family, object limit ${limit})
+     select t.*, (select count(distinct session) from catalog.pulls ${and} ${hours?.all ?? 'true'}
+         and pulls.family = t.family and pulls.target = t.target and pulls.object = t.object) as sessions
      from total t order by t.rows desc, t.family, t.object`,
     where.values,
   )
   return Promise.all(
-    rows.map(async ({ sessions, ...total }) => ({
-      ...total,
-      sessions: sessions.length,
-      keys: await keysOf(database, sessions.slice(0, MAX_SESSIONS), total.object),
-    })),
+    rows.map(async (total) => ({ ...total, keys: Math.min(total.rows, await keysOf(database, total, since, until)) })),
   )
 }
 
-/** Different rows, by the kind of key that counts the most. */
-async function keysOf(database: Database, sessions: readonly string[], object: string): Promise<number> {
+/** Conditions: of the whole days within, of what is left of the hours at both ends, and of all hours. */
+function spans(
+  since: string | undefined,
+  until: string | undefined,
+  where: Where,
+): { readonly days: string; readonly hours?: { readonly ends: string; readonly all: string } } {
+  if (since === undefined && until === undefined) return { days: 'true' }
+  const first = since === undefined ? undefined : new Date(Math.ceil(Date.parse(since) / DAY_MS) * DAY_MS).toISOString()
+  const last = until === undefined ? undefined : new Date(Math.floor(Date.parse(until) / DAY_MS) * DAY_MS).toISOString()
+  const from = since === undefined ? undefined : where.given(since)
+  const to = until === undefined ? undefined : where.given(until)
+  const all = [
+    ...(from === undefined ? [] : [`hour >= ${from}::timestamptz`]),
+    ...(to === undefined ? [] : [`hour < ${to}::timestamptz`]),
+  ].join(' and ')
+  // Less than a day.
+  if (first !== undefined && last !== undefined && first >= last) return { days: 'false', hours: { ends: all, all } }
+  const firstAt = first === undefined ? undefined : where.given(first)
+  const lastAt = last === undefined ? undefined : where.given(last)
+  const days = [
+    ...(firstAt === undefined ? [] : [`day >= (${firstAt}::timestamptz at time zone 'UTC')::date`]),
+    ...(lastAt === undefined ? [] : [`day < (${lastAt}::timestamptz at time zone 'UTC')::date`]),
+  ].join(' and ')
+  const ends = [
+    ...(firstAt === undefined ? [] : [`(hour >= ${from}::timestamptz and hour < ${firstAt}::timestamptz)`]),
+    ...(lastAt === undefined ? [] : [`(hour >= ${lastAt}::timestamptz and hour < ${to}::timestamptz)`]),
+  ].join(' or ')
+  return { days, hours: { ends, all } }
+}
+
+/** Different rows of the days within, by the kind of key that counts the most. */
+async function keysOf(
+  database: Database,
+  { family, target, object }: Pick<PullTotal, 'family' | 'target' | 'object'>,
+  since: string | undefined,
+  until: string | undefined,
+): Promise<number> {
   const { rows } = await database.query<{ keyed: string; keys: Uint8Array }>(
-    'select keyed, keys from catalog.sketches where session = any($1::text[]) and object = $2 order by keyed',
-    [sessions, object],
+    `select keyed, keys from catalog.daily_keys where family = $1 and target = $2 and object = $3
+       and day >= $4::date and day <= $5::date order by keyed`,
+    [family, target, object, since?.slice(0, 10) ?? '-infinity', until?.slice(0, 10) ?? 'infinity'],
   )
   const byKey = new Map<string, KeySketch>()
   for (const { keyed, keys } of rows) {

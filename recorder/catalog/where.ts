@@ -9,6 +9,11 @@ export class Where {
     this.#parts.push(condition.replaceAll('$', `$${this.values.length}`))
   }
 
+  /** A value that stands in several places: what stands for it. */
+  given(value: unknown): string {
+    return `$${this.values.push(value)}`
+  }
+
   /** Without a value: as it stands in an index's own condition, which the planner recognises. */
   also(condition: string): void {
     this.#parts.push(condition)

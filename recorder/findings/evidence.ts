@@ -25,21 +25,47 @@ export interface PullRow {
   readonly last_frame: number
 }
 
-/** Pulls of a window by family, target and object, each group in the order of time. Only groups that took `least` rows at least. */
-export async function pullGroups(
+/** A day's sums of one actor, target and object. */
+export interface DailyRow {
+  readonly day: Date
+  readonly family: string
+  readonly target: string
+  readonly object: string
+  readonly rows: number
+  readonly bytes_out: number
+  readonly masked: number
+}
+
+/** Sums by day of a window, by family and target in the order of days; `objects` apart or together. */
+export async function dailySums(
   queries: Queries,
   { from, to }: Window,
-  least: number,
-): Promise<readonly (readonly PullRow[])[]> {
-  const { rows } = await queries.query<PullRow>(
-    `with many as (
-       select family, target, object from catalog.pulls where hour >= $1 and hour < $2
-       group by family, target, object having sum(rows) >= $3)
-     select p.* from catalog.pulls p join many using (family, target, object)
-     where hour >= $1 and hour < $2 order by family, target, object, hour, session`,
-    [from, to, least],
+  objects: 'apart' | 'together',
+  having = 'true',
+  values: readonly unknown[] = [],
+): Promise<readonly (readonly DailyRow[])[]> {
+  const key = objects === 'apart' ? 'family, target, object' : 'family, target'
+  const { rows } = await queries.query<DailyRow>(
+    `select day::timestamp at time zone 'UTC' as day, ${key}, sum(rows)::bigint as rows, sum(bytes_out)::bigint as bytes_out, sum(masked)::bigint as masked
+     from catalog.daily where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC' + interval '1 day' - interval '1 microsecond')::date
+     group by day, ${key} having ${having} order by ${key}, day`,
+    [from, to, ...values],
   )
   return grouped(rows, ({ family, target, object }) => JSON.stringify([family, target, object]))
+}
+
+/** What an actor took of a target, or of one object there, within a window: in the order of time. */
+export async function pullsOf(
+  queries: Queries,
+  { family, target, object }: Pick<PullRow, 'family' | 'target'> & { readonly object: string | null },
+  { from, to }: Window,
+): Promise<readonly PullRow[]> {
+  const { rows } = await queries.query<PullRow>(
+    `select * from catalog.pulls where family = $1 and target = $2 and ($3::text is null or object = $3) and hour >= $4 and hour < $5
+     order by hour, session, object`,
+    [family, target, object, from, to],
+  )
+  return rows
 }
 
 export function grouped<T>(rows: readonly T[], key: (row: T) => string): readonly (readonly T[])[] {

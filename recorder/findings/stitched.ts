@@ -1,7 +1,7 @@
 import type { Queries } from '../catalog/database.ts'
 import { KeySketch } from '../catalog/sketch.ts'
 import { before, DAY_MS, type Detector, type Draft, HOUR_MS, number, tableRows, type Window } from './detector.ts'
-import { grouped, ofPull, ofStatement, type PullRow, pullGroups, type StatementRow, statements } from './evidence.ts'
+import { grouped, ofPull, ofStatement, type PullRow, type StatementRow, statements } from './evidence.ts'
 
 const WEEK_MS = 7 * DAY_MS
 /** Of an estimate by 1,024 hashes; below that the count is exact. */
@@ -16,10 +16,12 @@ export const stitchedRows: Detector = async (queries, window, { params }) => {
     { ms: DAY_MS, most: rowsDay, name: 'a day' },
     { ms: WEEK_MS, most: rowsWeek, name: 'a week' },
   ]
-  const groups = await pullGroups(
+  // A stretch of a week has a part in eight days, one of a day in two.
+  const groups = await candidates(
     queries,
     { ...window, from: before(window.from, WEEK_MS) },
-    Math.min(rowsHour, rowsDay, rowsWeek),
+    'rows >= $3 or two >= $4 or eight >= $5',
+    [rowsHour, rowsDay, rowsWeek],
   )
   return groups.flatMap((pulls): Draft[] => {
     // The shortest time says the most.
@@ -66,15 +68,18 @@ function stretch(pulls: readonly PullRow[], ms: number, rows: number, sessions: 
 /** S2: how many different rows of one object left over several sessions, and what part of it that is. */
 export const stitchedKeys: Detector = async (queries, window, { params, config }) => {
   const { percentOfTable = 0, keys: most = 0, sessions: least = 0, floorKeys = 0, windowDays = 0 } = params
-  const groups = await pullGroups(queries, { ...window, from: before(window.from, windowDays * DAY_MS) }, floorKeys)
+  const all = { ...window, from: before(window.from, (windowDays - 1) * DAY_MS) }
+  const groups = await candidates(queries, all, `eight >= $3`, [floorKeys])
   const drafts: Draft[] = []
-  for (const pulls of groups) {
-    const [first] = pulls
-    const sessions = [...new Set(pulls.map(({ session }) => session))]
-    if (first === undefined || sessions.length < least) continue
+  for (const group of groups) {
+    const [first] = group
+    if (first === undefined || new Set(group.map(({ session }) => session)).size < least) continue
     const { target, object, family } = first
-    const taken = await sketched(queries, sessions, object)
+    const taken = await sketched(queries, { family, target, object }, all, windowDays)
     if (taken === undefined || taken.keys < floorKeys) continue
+    const pulls = group.filter(({ hour }) => hour >= taken.from && hour < taken.to)
+    const sessions = [...new Set(pulls.map(({ session }) => session))]
+    if (sessions.length < least) continue
     const size = tableRows(config, target, object)
     const of = size ?? (await knownKeys(queries, target, object, taken.keyed))
     const percent = Math.min(100, (100 * taken.keys) / Math.max(1, of))
@@ -113,27 +118,67 @@ function largest(pulls: readonly PullRow[]): number {
   return Math.max(...bySession)
 }
 
+/** Objects of which an actor may have taken enough: each with its pulls, in the order of time. `two`, `eight`: rows of so many days up to one. */
+async function candidates(
+  queries: Queries,
+  { from, to }: Window,
+  enough: string,
+  values: readonly number[],
+): Promise<readonly (readonly PullRow[])[]> {
+  const { rows } = await queries.query<PullRow>(
+    `with days as (
+       select family, target, object, day, sum(rows) as rows from catalog.daily
+       where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date group by family, target, object, day),
+     sums as (
+       select family, target, object, rows,
+         sum(rows) over (partition by family, target, object order by day range between interval '1 day' preceding and current row) as two,
+         sum(rows) over (partition by family, target, object order by day range between interval '7 days' preceding and current row) as eight
+       from days),
+     many as materialized (select distinct family, target, object from sums where ${enough})
+     select p.* from many m join catalog.pulls p on p.family = m.family and p.target = m.target and p.object = m.object
+     where p.hour >= $1 and p.hour < $2 order by p.family, p.target, p.object, p.hour, p.session`,
+    [from, to, ...values],
+  )
+  return grouped(rows, ({ family, target, object }) => JSON.stringify([family, target, object]))
+}
+
 interface Taken {
   readonly keyed: string
   readonly keys: number
+  readonly from: Date
+  readonly to: Date
 }
 
-/** By the kind of key that counts the most: each is a lower bound. */
-async function sketched(queries: Queries, sessions: readonly string[], object: string): Promise<Taken | undefined> {
-  const { rows } = await queries.query<{ keyed: string; keys: Uint8Array }>(
-    'select keyed, keys from catalog.sketches where session = any($1::text[]) and object = $2 order by keyed, session',
-    [sessions, object],
+/** The days, so many in a row, in which the most different keys left, by the kind of key that counts the most: each is a lower bound. */
+async function sketched(
+  queries: Queries,
+  { family, target, object }: Pick<PullRow, 'family' | 'target' | 'object'>,
+  { from, to }: Window,
+  days: number,
+): Promise<Taken | undefined> {
+  const { rows } = await queries.query<{ day: Date; keyed: string; keys: Uint8Array }>(
+    `select day::timestamp at time zone 'UTC' as day, keyed, keys from catalog.daily_keys
+     where family = $1 and target = $2 and object = $3
+       and day >= ($4::timestamptz at time zone 'UTC')::date and day < ($5::timestamptz at time zone 'UTC')::date order by keyed, day`,
+    [family, target, object, from, to],
   )
-  return grouped(rows, ({ keyed }) => keyed)
-    .map((own): Taken => ({ keyed: own[0]?.keyed ?? '', keys: merged(own.map(({ keys }) => keys)) }))
-    .sort((a, b) => b.keys - a.keys)[0]
+  const spans = grouped(rows, ({ keyed }) => keyed).flatMap((own) =>
+    own.map((last): Taken => {
+      const end = new Date(last.day.getTime() + DAY_MS)
+      const begin = before(end, days * DAY_MS)
+      const some = own.filter(({ day }) => day >= begin && day < end)
+      return { keyed: last.keyed, keys: merged(some.map(({ keys }) => keys)), from: begin, to: end }
+    }),
+  )
+  // The first of equals.
+  return spans.sort((a, b) => b.keys - a.keys || a.from.getTime() - b.from.getTime())[0]
 }
 
+/** All keys there ever were of an object. */
 async function knownKeys(queries: Queries, target: string, object: string, keyed: string): Promise<number> {
   const { rows } = await queries.query<{ keys: Uint8Array }>(
-    `select k.keys from catalog.sketches k join catalog.sessions s on s.id = k.session
-     where k.object = $1 and k.keyed = $2 and s.target = $3 order by k.session`,
-    [object, keyed, target],
+    'select keys from catalog.object_keys where target = $1 and object = $2 and keyed = $3',
+    [target, object, keyed],
   )
   return merged(rows.map(({ keys }) => keys))
 }

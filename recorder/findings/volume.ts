@@ -1,5 +1,6 @@
-import { before, DAY_MS, type Detector, type Draft, number, tableRows } from './detector.ts'
-import { grouped, ofPull, ofStatement, type PullRow, pullGroups, statements } from './evidence.ts'
+import type { Queries } from '../catalog/database.ts'
+import { before, DAY_MS, type Detector, type Draft, number, tableRows, type Window } from './detector.ts'
+import { type DailyRow, dailySums, grouped, ofPull, ofStatement, pullsOf, statements } from './evidence.ts'
 
 /** V1: one statement, by rows, bytes, or its share of a table whose size is configured. */
 export const largePull: Detector = async (queries, window, { params, config }) => {
@@ -46,35 +47,31 @@ export const largePull: Detector = async (queries, window, { params, config }) =
   })
 }
 
-interface Day {
-  readonly family: string
-  readonly target: string
-  readonly day: number
-  readonly rows: number
-  readonly bytes: number
-  readonly masked: number
-  readonly pulls: readonly PullRow[]
-}
+type Day = Pick<DailyRow, 'family' | 'target' | 'rows' | 'bytes_out' | 'masked'> & { readonly day: number }
 
 /** V2: a day's bytes against the actor's own active days (robust z of the logarithm). */
 export const baselineBreak: Detector = async (queries, window, { params }) => {
   const { z: least = 0, floorBytes = 0, activeDays = 0, historyDays = 0 } = params
   const groups = await days(queries, { ...window, from: before(window.from, historyDays * DAY_MS) })
-  return groups.flatMap((own) =>
-    own.flatMap((day, index): Draft[] => {
+  const found = groups.flatMap((own) =>
+    own.flatMap((day, index) => {
       const history = own.slice(0, index).filter((each) => each.day >= day.day - historyDays)
-      if (!within(day, window.from) || day.bytes < floorBytes || history.length < activeDays) return []
-      const { median, mad } = usual(history.map(({ bytes }) => Math.log1p(bytes)))
-      const z = (Math.log1p(day.bytes) - median) / (1.4826 * mad + 0.1)
-      if (z < least) return []
-      return [
-        draftOf(day, null, z, least, 'z', `${number(day.bytes)} bytes in a day, usually ${number(Math.expm1(median))}`, {
-          days: history.length,
-          medianLn: median,
-          madLn: mad,
-        }),
-      ]
+      if (!within(day, window.from) || day.bytes_out < floorBytes || history.length < activeDays) return []
+      const { median, mad } = usual(history.map(({ bytes_out }) => Math.log1p(bytes_out)))
+      const z = (Math.log1p(day.bytes_out) - median) / (1.4826 * mad + 0.1)
+      return z < least ? [] : [{ day, z, median, mad, days: history.length }]
     }),
+  )
+  return Promise.all(
+    found.map(({ day, z, median, mad, days: count }) =>
+      draftOf(queries, day, {
+        value: z,
+        threshold: least,
+        unit: 'z',
+        summary: `${number(day.bytes_out)} bytes in a day, usually ${number(Math.expm1(median))}`,
+        baseline: { days: count, medianLn: median, madLn: mad },
+      }),
+    ),
   )
 }
 
@@ -82,30 +79,27 @@ export const baselineBreak: Detector = async (queries, window, { params }) => {
 export const peerBreak: Detector = async (queries, window, { params }) => {
   const { times = 0, peers = 0, floorRows = 0, historyDays = 0 } = params
   const all = (await days(queries, { ...window, from: before(window.from, historyDays * DAY_MS) })).flat()
-  return grouped(all, ({ target }) => target).flatMap((here) =>
-    here.flatMap((day): Draft[] => {
+  const found = grouped(all, ({ target }) => target).flatMap((here) =>
+    here.flatMap((day) => {
       if (!within(day, window.from) || day.rows < floorRows) return []
       const others = here.filter(({ family }) => family !== day.family)
       if (new Set(others.map(({ family }) => family)).size < peers) return []
       const sorted = others.map(({ rows }) => rows).sort((a, b) => a - b)
       const p99 = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0
       const threshold = Math.max(floorRows, times * p99)
-      if (day.rows <= threshold) return []
-      return [
-        draftOf(
-          day,
-          null,
-          day.rows,
-          threshold,
-          'rows',
-          `${number(day.rows)} rows in a day; of ${others.length} days of others 99 % had ${number(p99)} at most`,
-          {
-            days: others.length,
-            p99,
-          },
-        ),
-      ]
+      return day.rows <= threshold ? [] : [{ day, threshold, p99, days: others.length }]
     }),
+  )
+  return Promise.all(
+    found.map(({ day, threshold, p99, days: count }) =>
+      draftOf(queries, day, {
+        value: day.rows,
+        threshold,
+        unit: 'rows',
+        summary: `${number(day.rows)} rows in a day; of ${count} days of others 99 % had ${number(p99)} at most`,
+        baseline: { days: count, p99 },
+      }),
+    ),
   )
 }
 
@@ -113,62 +107,56 @@ export const peerBreak: Detector = async (queries, window, { params }) => {
 export const lowAndSlow: Detector = async (queries, window, { params }) => {
   const { cusum = 0, slack = 0, activeDays = 0, historyDays = 0 } = params
   const groups = await days(queries, { ...window, from: before(window.from, 2 * historyDays * DAY_MS) })
-  return groups.flatMap((own) => {
+  const found = groups.flatMap((own) => {
     let sum = 0
     let since = 0
-    return own.flatMap((day, index): Draft[] => {
+    return own.flatMap((day, index) => {
       const history = own.slice(0, index).filter((each) => each.day >= day.day - historyDays)
       if (history.length < activeDays) return []
       const { median, mad } = usual(history.map(({ rows }) => Math.log1p(rows)))
       if (sum === 0) since = index
       sum = Math.max(0, sum + (Math.log1p(day.rows) - median) / (1.4826 * mad + 0.1) - slack)
       if (sum <= cusum || !within(day, window.from)) return []
-      const some = own.slice(since, index + 1)
-      const pulls = some.flatMap((each) => each.pulls)
       const value = sum
       sum = 0
-      const rows = some.reduce((all, each) => all + each.rows, 0)
-      return [
-        draftOf(
-          { ...day, pulls },
-          null,
-          value,
-          cusum,
-          'cusum',
-          `${number(rows)} rows over ${some.length} days, each above what is usual (${number(Math.expm1(median))})`,
-          {
-            days: history.length,
-            medianLn: median,
-            madLn: mad,
-          },
-        ),
-      ]
+      return [{ day, some: own.slice(since, index + 1), value, median, mad, days: history.length }]
     })
   })
+  return Promise.all(
+    found.map(({ day, some, value, median, mad, days: count }) => {
+      const rows = some.reduce((all, each) => all + each.rows, 0)
+      return draftOf(
+        queries,
+        day,
+        {
+          value,
+          threshold: cusum,
+          unit: 'cusum',
+          summary: `${number(rows)} rows over ${some.length} days, each above what is usual (${number(Math.expm1(median))})`,
+          baseline: { days: count, medianLn: median, madLn: mad },
+        },
+        some[0]?.day,
+      )
+    }),
+  )
 }
 
 /** M3: masked values in a day, of one object. */
 export const maskedSweep: Detector = async (queries, window, { params }) => {
   const { masked: least = 0 } = params
-  const pulls = (await pullGroups(queries, wholeDays(window), 1)).flat()
-  return grouped(pulls, (pull) => JSON.stringify([pull.family, pull.target, pull.object, dayOf(pull.hour)])).flatMap(
-    (own): Draft[] => {
-      const [first] = own
-      const masked = own.reduce((sum, pull) => sum + pull.masked, 0)
-      if (first === undefined || masked < least) return []
-      const day = { family: first.family, target: first.target, day: 0, rows: 0, bytes: 0, masked, pulls: own }
-      return [
-        draftOf(
-          day,
-          first.object,
-          masked,
-          least,
-          'masked values',
-          `${number(masked)} masked values of ${first.object} in a day`,
-          null,
-        ),
-      ]
-    },
+  const groups = await dailySums(queries, wholeDays(window), 'apart', 'sum(masked) >= $3', [least])
+  return Promise.all(
+    groups.flat().map((row) => {
+      const { object, masked } = row
+      const measure = {
+        value: masked,
+        threshold: least,
+        unit: 'masked values',
+        summary: `${number(masked)} masked values of ${object} in a day`,
+        baseline: null,
+      }
+      return draftOf(queries, { ...row, day: dayOf(row.day) }, measure, dayOf(row.day), object)
+    }),
   )
 }
 
@@ -206,41 +194,30 @@ export const offHours: Detector = async (queries, window, { params, config }) =>
   })
 }
 
-function draftOf(
-  { family, target, pulls }: Pick<Day, 'family' | 'target' | 'pulls'>,
-  object: string | null,
-  value: number,
-  threshold: number,
-  unit: string,
-  summary: string,
-  baseline: Draft['baseline'],
-): Draft {
-  return { family, target, object, value, threshold, unit, summary, baseline, coverage: null, contributions: pulls.map(ofPull) }
+/** With what the actor took from `since` (the day itself, where none is given) to the end of the day. */
+async function draftOf(
+  queries: Queries,
+  { family, target, day }: Pick<Day, 'family' | 'target' | 'day'>,
+  measure: Pick<Draft, 'value' | 'threshold' | 'unit' | 'summary' | 'baseline'>,
+  since = day,
+  object: string | null = null,
+): Promise<Draft> {
+  const pulls = await pullsOf(
+    queries,
+    { family, target, object },
+    { from: new Date(since * DAY_MS), to: new Date((day + 1) * DAY_MS) },
+  )
+  return { family, target, object, ...measure, coverage: null, contributions: pulls.map(ofPull) }
 }
 
 /** Days of each actor at each target, oldest first. */
-async function days(queries: Parameters<Detector>[0], window: Parameters<Detector>[1]): Promise<readonly (readonly Day[])[]> {
-  const pulls = (await pullGroups(queries, wholeDays(window), 1)).flat()
-  const byDay = grouped(pulls, ({ family, target, hour }) => JSON.stringify([family, target, dayOf(hour)])).map((own): Day => {
-    const [first] = own
-    const sum = (of: (pull: PullRow) => number): number => own.reduce((all, pull) => all + of(pull), 0)
-    return {
-      family: first?.family ?? '',
-      target: first?.target ?? '',
-      day: first === undefined ? 0 : dayOf(first.hour),
-      rows: sum(({ rows }) => rows),
-      bytes: sum(({ bytes_out }) => bytes_out),
-      masked: sum(({ masked }) => masked),
-      pulls: own,
-    }
-  })
-  return grouped(byDay, ({ family, target }) => JSON.stringify([family, target])).map((own) =>
-    [...own].sort((a, b) => a.day - b.day),
-  )
+async function days(queries: Queries, window: Window): Promise<readonly (readonly Day[])[]> {
+  const groups = await dailySums(queries, wholeDays(window), 'together')
+  return groups.map((own) => own.map((row) => ({ ...row, day: dayOf(row.day) })))
 }
 
 /** A day of which only a part is looked at is no day. */
-function wholeDays({ from, to }: Parameters<Detector>[1]): Parameters<Detector>[1] {
+function wholeDays({ from, to }: Window): Window {
   return { from: new Date(Math.floor(from.getTime() / DAY_MS) * DAY_MS), to }
 }
 

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
+import { ensureMonths } from '../../../recorder/catalog/months.ts'
+import { DAILY_FROM_PULLS, DAILY_GROUPS } from '../../../recorder/catalog/rollups.ts'
 import { listFindings, readFinding, untold } from '../../../recorder/findings/finding-rows.ts'
 import { readLedger } from '../../../recorder/findings/from-ledger.ts'
 import { findWeek, scanWeek, unscannedWeeks, weekOf } from '../../../recorder/findings/scan.ts'
@@ -27,7 +29,7 @@ before(async () => {
 })
 beforeEach(async () => {
   await database.exec(
-    'truncate catalog.sessions, catalog.statements, catalog.pulls, catalog.sketches, catalog.first_seen, catalog.findings, catalog.scans',
+    'truncate catalog.sessions, catalog.statements, catalog.pulls, catalog.sketches, catalog.daily, catalog.first_seen, catalog.findings, catalog.scans',
   )
 })
 after(async () => {
@@ -57,6 +59,7 @@ async function session(
   n += 1
   const id = `${new Date(atMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')}-gw1-${String(n).padStart(8, '0')}`
   const started = new Date(atMs)
+  await ensureMonths(database, [id])
   await database.query(
     `insert into catalog.sessions values ($1, $2, 'gw1', 'agent-7', 'agent', $3, '[]', $4, $5, null, '{}', '10.0.0.1:5000', $6, null, null,
       3600000000, 100, 1, 1, 1, 1, 0, 0, 0, 0, 0, null, '{}')`,
@@ -104,7 +107,10 @@ async function session(
   return id
 }
 
-const found = async (config: FindingsConfig = {}): Promise<readonly Weighed[]> => findWeek(database, weekOf(NOW_MS), config)
+const found = async (config: FindingsConfig = {}): Promise<readonly Weighed[]> => {
+  await database.exec(`truncate catalog.daily; ${DAILY_FROM_PULLS} ${DAILY_GROUPS}`)
+  return findWeek(database, weekOf(NOW_MS), config)
+}
 const names = (findings: readonly Weighed[]): DetectorName[] => findings.map(({ detector }) => detector).sort()
 const one = (findings: readonly Weighed[], name: DetectorName): Weighed => {
   const [first, ...more] = findings.filter(({ detector }) => detector === name)
