@@ -24,8 +24,18 @@ export class KeySketch {
     this.#keep(digest.readUIntBE(0, HASH_SIZE))
   }
 
-  merge(other: KeySketch): void {
-    for (const value of other.#least) this.#keep(value)
+  merge(from: KeySketch): void {
+    const own = this.#least.splice(0)
+    const other = from.#least
+    let [at, there] = [0, 0]
+    while (this.#least.length < KEPT) {
+      const [mine, theirs] = [own[at], other[there]]
+      const least = Math.min(mine ?? SPACE, theirs ?? SPACE)
+      if (least === SPACE) return
+      if (mine === least) at += 1
+      if (theirs === least) there += 1
+      this.#least.push(least)
+    }
   }
 
   get estimate(): number {

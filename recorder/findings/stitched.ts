@@ -1,7 +1,7 @@
 import type { Queries } from '../catalog/database.ts'
 import { KeySketch } from '../catalog/sketch.ts'
 import { before, DAY_MS, type Detector, type Draft, HOUR_MS, number, tableRows, type Window } from './detector.ts'
-import { grouped, ofPull, ofStatement, type PullRow, type StatementRow, statements } from './evidence.ts'
+import { grouped, ofPull, ofStatement, type PullRow, pullsOf, type StatementRow, statements } from './evidence.ts'
 
 const WEEK_MS = 7 * DAY_MS
 /** Of an estimate by 1,024 hashes; below that the count is exact. */
@@ -17,12 +17,14 @@ export const stitchedRows: Detector = async (queries, window, { params }) => {
     { ms: WEEK_MS, most: rowsWeek, name: 'a week' },
   ]
   // A stretch of a week has a part in eight days, one of a day in two.
-  const groups = await candidates(
-    queries,
-    { ...window, from: before(window.from, WEEK_MS) },
-    'rows >= $3 or two >= $4 or eight >= $5',
-    [rowsHour, rowsDay, rowsWeek],
-  )
+  const all = { ...window, from: before(window.from, WEEK_MS) }
+  const most = await candidates(queries, all, 'max(rows) >= $3 or max(two) >= $4 or max(eight) >= $5', [
+    rowsHour,
+    rowsDay,
+    rowsWeek,
+  ])
+  const groups: (readonly PullRow[])[] = []
+  for (const group of most) groups.push(await pullsOf(queries, group, all))
   return groups.flatMap((pulls): Draft[] => {
     // The shortest time says the most.
     for (const { ms, most, name } of spans) {
@@ -67,26 +69,28 @@ function stretch(pulls: readonly PullRow[], ms: number, rows: number, sessions: 
 
 /** S2: how many different rows of one object left over several sessions, and what part of it that is. */
 export const stitchedKeys: Detector = async (queries, window, { params, config }) => {
-  const { percentOfTable = 0, keys: most = 0, sessions: least = 0, floorKeys = 0, windowDays = 0 } = params
+  const { percentOfTable = 0, keys: most = 0, sessions: fewest = 0, floorKeys = 0, windowDays = 0 } = params
   const all = { ...window, from: before(window.from, (windowDays - 1) * DAY_MS) }
-  const groups = await candidates(queries, all, `eight >= $3`, [floorKeys])
+  const seen = await knownKeys(queries)
+  const groups = await candidates(queries, all, 'max(eight) >= $3', [floorKeys])
   const drafts: Draft[] = []
   for (const group of groups) {
-    const [first] = group
-    if (first === undefined || new Set(group.map(({ session }) => session)).size < least) continue
-    const { target, object, family } = first
-    const taken = await sketched(queries, { family, target, object }, all, windowDays)
-    if (taken === undefined || taken.keys < floorKeys) continue
-    const pulls = group.filter(({ hour }) => hour >= taken.from && hour < taken.to)
-    const sessions = [...new Set(pulls.map(({ session }) => session))]
-    if (sessions.length < least) continue
+    const { family, target, object } = group
     const size = tableRows(config, target, object)
-    const of = size ?? (await knownKeys(queries, target, object, taken.keyed))
+    // There are no more keys than rows: most of the many are told by that.
+    const least = Math.min(most, ((size ?? seen.least(target, object)) * percentOfTable) / 100)
+    if (group.eight < least) continue
+    const taken = await sketched(queries, group, all, windowDays)
+    if (taken === undefined || taken.keys < Math.max(floorKeys, least)) continue
+    const of = size ?? seen.of(target, object, taken.keyed)
     const percent = Math.min(100, (100 * taken.keys) / Math.max(1, of))
     // What only one ever read is all of what is known: without its size no share of it means anything.
     const judged = size !== undefined || of > taken.keys * 1.05
     if (!(judged && percent >= percentOfTable) && taken.keys < most) continue
     const byShare = judged && percent >= percentOfTable
+    const pulls = await pullsOf(queries, group, taken)
+    const sessions = [...new Set(pulls.map(({ session }) => session))]
+    if (sessions.length < fewest) continue
     const rows = pulls.reduce((sum, pull) => sum + pull.rows, 0)
     const share = judged
       ? `, ${percent.toFixed(1)} % of ${size === undefined ? `the ${number(of)} ever seen` : `its ${number(of)}`}`
@@ -118,14 +122,19 @@ function largest(pulls: readonly PullRow[]): number {
   return Math.max(...bySession)
 }
 
-/** Objects of which an actor may have taken enough: each with its pulls, in the order of time. `two`, `eight`: rows of so many days up to one. */
+interface Candidate extends Pick<PullRow, 'family' | 'target' | 'object'> {
+  /** The most rows of eight days in a row. */
+  readonly eight: number
+}
+
+/** Objects of which an actor took enough; `two`, `eight`: rows of so many days up to one. */
 async function candidates(
   queries: Queries,
   { from, to }: Window,
   enough: string,
   values: readonly number[],
-): Promise<readonly (readonly PullRow[])[]> {
-  const { rows } = await queries.query<PullRow>(
+): Promise<readonly Candidate[]> {
+  const { rows } = await queries.query<Candidate>(
     `with days as (
        select family, target, object, day, sum(rows) as rows from catalog.daily
        where day >= ($1::timestamptz at time zone 'UTC')::date and day < ($2::timestamptz at time zone 'UTC')::date group by family, target, object, day),
@@ -133,13 +142,12 @@ async function candidates(
        select family, target, object, rows,
          sum(rows) over (partition by family, target, object order by day range between interval '1 day' preceding and current row) as two,
          sum(rows) over (partition by family, target, object order by day range between interval '7 days' preceding and current row) as eight
-       from days),
-     many as materialized (select distinct family, target, object from sums where ${enough})
-     select p.* from many m join catalog.pulls p on p.family = m.family and p.target = m.target and p.object = m.object
-     where p.hour >= $1 and p.hour < $2 order by p.family, p.target, p.object, p.hour, p.session`,
+       from days)
+     select family, target, object, max(eight)::bigint as eight from sums group by family, target, object having ${enough}
+     order by family, target, object`,
     [from, to, ...values],
   )
-  return grouped(rows, ({ family, target, object }) => JSON.stringify([family, target, object]))
+  return rows
 }
 
 interface Taken {
@@ -174,13 +182,26 @@ async function sketched(
   return spans.sort((a, b) => b.keys - a.keys || a.from.getTime() - b.from.getTime())[0]
 }
 
-/** All keys there ever were of an object. */
-async function knownKeys(queries: Queries, target: string, object: string, keyed: string): Promise<number> {
-  const { rows } = await queries.query<{ keys: Uint8Array }>(
-    'select keys from catalog.object_keys where target = $1 and object = $2 and keyed = $3',
-    [target, object, keyed],
+/** All keys there ever were of objects, by the kind of key. */
+async function knownKeys(queries: Queries): Promise<{
+  of(target: string, object: string, keyed: string): number
+  /** By the kind of key of which there are the fewest. */
+  least(target: string, object: string): number
+}> {
+  const { rows } = await queries.query<{ target: string; object: string; keyed: string; keys: Uint8Array }>(
+    'select target, object, keyed, keys from catalog.object_keys',
   )
-  return merged(rows.map(({ keys }) => keys))
+  const objects = new Map<string, Map<string, number>>()
+  for (const { target, object, keyed, keys } of rows) {
+    const id = JSON.stringify([target, object])
+    const kinds = objects.get(id) ?? new Map<string, number>()
+    objects.set(id, kinds.set(keyed, new KeySketch(keys).estimate))
+  }
+  const kindsOf = (target: string, object: string) => objects.get(JSON.stringify([target, object])) ?? new Map<string, number>()
+  return {
+    of: (target, object, keyed) => kindsOf(target, object).get(keyed) ?? 0,
+    least: (target, object) => Math.min(...kindsOf(target, object).values()),
+  }
 }
 
 function merged(packed: readonly Uint8Array[]): number {

@@ -1,27 +1,54 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../../recorder/catalog/database.ts'
+import { ensureMonths } from '../../recorder/catalog/months.ts'
 import { findSessions, findStatements } from '../../recorder/catalog/queries.ts'
+import { DAILY_FROM_PULLS, DAILY_GROUPS } from '../../recorder/catalog/rollups.ts'
+import { PENDING_KIB } from '../../recorder/catalog/schema.ts'
 import { search } from '../../recorder/catalog/search.ts'
+import { storeDigests } from '../../recorder/catalog/store-rows.ts'
 import { topPulls } from '../../recorder/catalog/top-pulls.ts'
-import { stitchedRows } from '../../recorder/findings/stitched.ts'
+import { stitchedKeys, stitchedRows } from '../../recorder/findings/stitched.ts'
 import type { SessionQuery } from '../../schemas/api.ts'
 import { DETECTORS } from '../../schemas/findings.ts'
+import { digested, framesOf } from '../support/digests.ts'
+import { startPostgres } from '../support/pg-server.ts'
 import { rounded } from './support.ts'
 
-// What a list costs, and how that grows: `npm run bench -- catalog [--json]`.
+// What a list costs, and how that grows: `npm run bench -- catalog [--only postgres] [--json]`.
 
-/** `BENCH_CATALOG_URL` measures a server instead of files of its own: an empty database that is thrown away. Two sizes in one run, so that growth is measured and nothing has to be believed about the next one. */
+/** Two sizes in one run, so that growth is measured and nothing has to be believed about the next one. */
 const SIZES = (process.env['BENCH_STATEMENTS'] ?? '75000,300000').split(',').map(Number)
 const STATEMENTS_PER_SESSION = 100
 /** One statement in so many has a word no other has. */
 const RARE_EVERY = 25_000
+/** People who take a table apart in many small sessions: a run in which one of them is not found is void. */
+const STITCHERS = 5
+const STITCHED_SESSIONS = 40
+/** Taken in while everything is indexed. */
+const INGESTED_SESSIONS = 400
+/** As the catalog writes tapes from before its start. */
+const SESSIONS_A_BATCH = 25
+const BEGIN_MS = Date.UTC(2026, 10, 20)
+const MINUTE_MS = 60_000
+/** Of the kernel's accounts: 100 a second. */
+const TICK_US = 10_000
+/** Of a machine with some memory to spare, as a server for this would have. */
+const SERVER = {
+  shared_buffers: '2GB',
+  maintenance_work_mem: '1GB',
+  work_mem: '64MB',
+  effective_cache_size: '8GB',
+  max_wal_size: '8GB',
+}
 const GOALS_AT_10_MILLION = {
   'rare text': 10,
   'newest 50': 50,
   'who took the most in a month': 200,
   'stitched pulls of a week': 2_000,
+  'rows taken in in a second': 10_000,
 } as const
 
 const QUESTIONS: Readonly<Record<string, SessionQuery>> = {
@@ -40,12 +67,28 @@ interface Times {
   readonly maxMs: number
 }
 
-export async function bench({ rounds, progress }: { rounds: number; progress: (line: string) => void }): Promise<object> {
+export async function bench({
+  rounds,
+  only = 'pglite',
+  progress,
+}: {
+  rounds: number
+  only?: string
+  progress: (line: string) => void
+}): Promise<object> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-bench-'))
-  const url = process.env['BENCH_CATALOG_URL']
-  const database = await openDatabase(url === undefined ? { folder: join(folder, 'pg') } : { url }, progress)
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  const server = only === 'postgres' ? stack.use(await startPostgres({ tls: false, settings: SERVER })) : undefined
+  const database = await openDatabase(
+    server === undefined
+      ? { folder: join(folder, 'pg') }
+      : { url: `postgres://postgres:${server.password}@127.0.0.1:${server.port}/postgres` },
+    progress,
+  )
   try {
-    const bySize: Record<number, { readonly fillS: number; readonly questions: Record<string, Times> }> = {}
+    const bySize: Record<number, { readonly fillS: number; readonly ingest: object; readonly questions: Record<string, Times> }> =
+      {}
     let have = 0
     for (const size of SIZES) {
       progress(`filling to ${size} statements ...`)
@@ -53,12 +96,14 @@ export async function bench({ rounds, progress }: { rounds: number; progress: (l
       await fill(database, have, size)
       have = size
       const fillS = rounded((performance.now() - begun) / 1000)
-      bySize[size] = { fillS, questions: await ask(database, rounds) }
+      const questions = await ask(database, rounds)
+      bySize[size] = { fillS, questions, ingest: await ingest(database, size) }
       progress(JSON.stringify(bySize[size]))
     }
     const [small, large] = [SIZES.at(0) ?? 0, SIZES.at(-1) ?? 0]
     const p50 = (size: number, question: string): number => bySize[size]?.questions[question]?.p50ms ?? Number.NaN
     return {
+      on: only,
       rounds,
       statementsPerSession: STATEMENTS_PER_SESSION,
       bySize,
@@ -74,8 +119,57 @@ export async function bench({ rounds, progress }: { rounds: number; progress: (l
     }
   } finally {
     await database.close()
-    await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Sessions as they come from tapes: described, written, indexed. Each has a hundred statements with ten rows; a row of the catalog is one of its tables. */
+async function ingest(database: Database, size: number): Promise<object> {
+  const tables = ['orders', 'customers', 'invoices', 'stock'] as const
+  const sessions = Array.from({ length: INGESTED_SESSIONS }, (_, n) => {
+    const asked = Array.from({ length: STATEMENTS_PER_SESSION }, (_, each) => {
+      const table = tables[each % 4] ?? 'orders'
+      const ref = createHash('md5').update(`${size} ${n} ${each}`).digest('hex')
+      return {
+        text: `SELECT id, city FROM ${table} JOIN customer c USING (id) WHERE ref = '${ref}'`,
+        table,
+        ids: Array.from({ length: 10 }, (_, row) => n * 1000 + each * 10 + row),
+      }
+    })
+    const who = { subject: `agent-${n % 40}`, principal: `person-${n % 300}` }
+    return framesOf(size + n, BEGIN_MS + n * MINUTE_MS, asked, who)
+  })
+  const [begun, cpu, serverCpu] = [performance.now(), process.cpuUsage(), await serverCpuUs(database)]
+  let rows = 0
+  for (let from = 0; from < INGESTED_SESSIONS; from += SESSIONS_A_BATCH) {
+    const digests = sessions.slice(from, from + SESSIONS_A_BATCH).map(digested)
+    await storeDigests(database, digests)
+    // A session; each of its statements, with a stretch of text; of each of its four tables what was taken, and its keys.
+    rows += digests.length * (1 + 2 * STATEMENTS_PER_SESSION + 2 * tables.length)
+  }
+  const seconds = (performance.now() - begun) / 1000
+  const { user, system } = process.cpuUsage(cpu)
+  return {
+    rows,
+    rowsPerSecond: rounded(rows / seconds),
+    /** Of this process: with PGlite all there is, with a server what is not the server's. */
+    cpuUsPerRow: rounded((user + system) / rows),
+    serverCpuUsPerRow: rounded(((await serverCpuUs(database)) - serverCpu) / rows),
+  }
+}
+
+/** Of the backends that serve us, on this machine (Linux); 0 without a server. */
+async function serverCpuUs(database: Database): Promise<number> {
+  const { rows } = await database.query<{ pid: number }>(
+    `select pid from pg_stat_activity where application_name = 'sallyport-catalog' and pid <> 0`,
+  )
+  let ticks = 0
+  for (const { pid } of rows) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+    // utime and stime; the name in front may have spaces.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
+  }
+  return ticks * TICK_US
 }
 
 async function ask(database: Database, rounds: number): Promise<Record<string, Times>> {
@@ -98,13 +192,14 @@ async function ask(database: Database, rounds: number): Promise<Record<string, T
     await timed('search: common text, one table, one actor', () => find('customer table:stock identity:agent-7'))
     const month = { since: '2026-11-20T00:00:00Z', until: '2026-12-20T00:00:00Z' }
     await timed('who took the most in a month', () => topPulls(database, month, null))
-    const from = new Date(Date.UTC(2026, 10, 23))
-    await timed('stitched pulls of a week', () =>
-      stitchedRows(
-        database,
-        { from, to: new Date(Date.UTC(2026, 10, 30)) },
-        { params: DETECTORS['stitched-rows'].params, config: {}, earlier: new Map() },
-      ),
+    const week = { from: new Date(Date.UTC(2026, 10, 23)), to: new Date(Date.UTC(2026, 10, 30)) }
+    await timed('stitched pulls of a week', async () => {
+      const setting = { params: DETECTORS['stitched-rows'].params, config: {}, earlier: new Map() }
+      const found = await stitchedRows(database, week, setting)
+      if (found.length !== STITCHERS) throw new Error(`of ${STITCHERS} who took a table apart ${found.length} were found: void`)
+    })
+    await timed('stitched keys of a week', () =>
+      stitchedKeys(database, week, { params: DETECTORS['stitched-keys'].params, config: {}, earlier: new Map() }),
     )
     await timed('200 statements of a session', () => findStatements(database, idOf(7), { limit: 200 }))
   }
@@ -116,39 +211,77 @@ async function ask(database: Database, rounds: number): Promise<Record<string, T
   )
 }
 
-const idOf = (session: number): string => `20261120T105150Z-gw1-${String(session).padStart(8, '0')}`
+/** A session a minute. */
+function idOf(session: number): string {
+  const stamp = new Date(BEGIN_MS + session * MINUTE_MS).toISOString().replaceAll(/[-:]|\.\d+/g, '')
+  return `${stamp}-gw1-${String(session).padStart(8, '0')}`
+}
+const AT = `(timestamptz '2026-11-20Z' + s * interval '1 minute')`
+/** The same in SQL, of the session `s`. */
+const ID = `to_char(${AT} at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-gw1-' || lpad(s::text, 8, '0')`
 
 /** Sessions and statements as the catalog has them, made by the database itself: what is measured is the asking. */
 async function fill(database: Database, have: number, want: number): Promise<void> {
   await database.exec('drop index if exists catalog.statements_text')
+  const [first, end] = [have / STATEMENTS_PER_SESSION, want / STATEMENTS_PER_SESSION]
+  const ids = [idOf(end - 1)]
+  // One of each day, and so of each month.
+  for (let at = first; at < end; at += 1_440) ids.push(idOf(at))
+  await ensureMonths(database, ids)
   await database.query(
     `insert into catalog.sessions
-      select '20261120T105150Z-gw1-' || lpad(s::text, 8, '0'), case when s % 500 = 0 then 'live' else 'sealed' end, 'gw1',
+      select ${ID}, case when s % 500 = 0 then 'live' else 'sealed' end, 'gw1',
         'agent-' || s % 40, 'agent', 'ada@example.com', '["agents"]', 'target-' || s % 8, 'postgres', 'shop', '{}', '10.0.0.1:5000',
-        timestamptz '2026-11-20' + s * interval '1 minute', timestamptz '2026-11-20' + s * interval '2 minutes', 'client.left',
+        ${AT}, ${AT} + interval '1 minute', 'client.left',
         60000000, 300, $3, case when s % 90 = 0 then 20000 else s % 900 end, 4000, 90000, s % 30, 100, s % 5, (s % 70 = 0)::int,
         (s % 60 = 0)::int, 'SELECT 1', '{}'
       from generate_series($1::int, $2::int) s`,
-    [have / STATEMENTS_PER_SESSION, want / STATEMENTS_PER_SESSION - 1, STATEMENTS_PER_SESSION],
+    [first, end - 1, STATEMENTS_PER_SESSION],
   )
   await database.query(
     `insert into catalog.statements
-      select '20261120T105150Z-gw1-' || lpad((n / $3)::text, 8, '0'), 10 + n % $3, 0, 0, 'query',
+      select ${ID}, 10 + n % $3, 0, 0, 'query',
         'SELECT ' || (array['id, name', 'count(*)', 'amount, city', 'email'])[1 + n % 4] || ' FROM '
           || (array['orders', 'customers', 'invoices', 'stock'])[1 + n % 4] || ' JOIN customer c USING (id) WHERE ref = '''
           || md5(n::text) || '''' || case when n % ${RARE_EVERY} = 0 then ' -- zebrafish ' || n / ${RARE_EVERY} else '' end,
         false, n % $3 * 100000, 900, 11 + n % $3, n % 50, 900, n % 3, case when n % 70 = 0 then 'block' end, '{}', null, 'complete',
         array[(array['orders', 'customers', 'invoices', 'stock'])[1 + n % 4]], '{SELECT}', md5((n % 400)::text)
-      from generate_series($1::int, $2::int) n`,
+      from generate_series($1::int, $2::int) n, lateral (select n / $3 as s) of`,
     [have, want - 1, STATEMENTS_PER_SESSION],
   )
   // What a session took of its four tables, in the hour it ran.
   await database.query(
     `insert into catalog.pulls
-      select '20261120T105150Z-gw1-' || lpad(s::text, 8, '0'), t, date_trunc('hour', timestamptz '2026-11-20' + s * interval '1 minute'),
+      select ${ID}, t, date_trunc('hour', ${AT}),
         'person-' || s % 300, 'agent-' || s % 40, 'target-' || s % 8, 'postgres', $3 / 4, s % 900, s % 900 * 50, 3, 40, 10, 110, 0
       from generate_series($1::int, $2::int) s, unnest(array['orders', 'customers', 'invoices', 'stock']) t`,
-    [have / STATEMENTS_PER_SESSION, want / STATEMENTS_PER_SESSION - 1, STATEMENTS_PER_SESSION],
+    [first, end - 1, STATEMENTS_PER_SESSION],
   )
-  await database.exec('create index statements_text on catalog.statements using gin (text gin_trgm_ops); analyze')
+  if (have === 0) await plant(database)
+  await database.exec(`truncate catalog.daily; ${DAILY_FROM_PULLS} ${DAILY_GROUPS}`)
+  await database.exec(
+    `create index statements_text on catalog.statements using gin (text gin_trgm_ops) with (gin_pending_list_limit = ${PENDING_KIB}); analyze`,
+  )
+}
+
+/** Who takes the customers apart, and keys of what everybody read in the days that are looked through. */
+async function plant(database: Database): Promise<void> {
+  await database.query(
+    `insert into catalog.pulls
+      select to_char(at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-gw2-' || lpad(n::text, 8, '0'), 'customers', date_trunc('hour', at),
+        'stitcher-' || n % $1, 'agent-99', 'target-1', 'postgres', 4, 800, 40000, 800, 200, 10, 90, 0
+      from generate_series(0, $1::int * $2::int - 1) n, lateral (select timestamptz '2026-11-25Z' + n * interval '6 minutes' as at) of`,
+    [STITCHERS, STITCHED_SESSIONS],
+  )
+  await database.exec(
+    `insert into catalog.daily_keys
+      select day, family, target, object, 'id', string_agg(key, '' order by key) from (
+        select distinct (hour at time zone 'UTC')::date as day, family, target, object from catalog.pulls where hour < '2026-11-30Z') each,
+        lateral (select decode(substr(md5(family || day || n), 1, 12), 'hex') as key from generate_series(1, 200) n) keys
+      group by day, family, target, object;
+    insert into catalog.object_keys
+      select target, object, 'id', string_agg(key, '' order by key) from (select distinct target, object from catalog.pulls) each,
+        lateral (select decode('00' || substr(md5(n::text), 1, 10), 'hex') as key from generate_series(1, 1024) n) keys
+      group by target, object`,
+  )
 }

@@ -16,18 +16,34 @@ export interface Asked {
 }
 
 /** What the catalog makes of a session's frames, without a tape. */
-export function digestOf(
+export function digestOf(...session: Parameters<typeof framesOf>): SessionDigest {
+  return digested(framesOf(...session))
+}
+
+export function digested({ header, frames, end }: ReturnType<typeof framesOf>): SessionDigest {
+  const digest = new SessionDigest(header, describers.postgres?.(), 'of this test')
+  for (const frame of frames) digest.add(frame)
+  digest.end('sealed', end)
+  return digest
+}
+
+export function framesOf(
   n: number,
   startedMs: number,
   asked: readonly Asked[],
   { subject = 'agent-7', principal = 'ada', target = 'shop' } = {},
-): SessionDigest {
+): {
+  readonly header: TapeHeader
+  readonly frames: readonly Frame[]
+  readonly end: { readonly reason: string; readonly at: string; readonly atUs: number }
+} {
   const startedAt = new Date(startedMs).toISOString()
   const id = `${startedAt.replaceAll(/[-:]|\.\d+/g, '')}-gw1-${String(n).padStart(8, '0')}`
   const session = {
     ...START,
     id,
     gateway: 'gw1',
+    number: n,
     startedAt,
     identity: { ...START.identity, subject, principal },
     target: { ...START.target, name: target },
@@ -44,11 +60,10 @@ export function digestOf(
     lossWindow: '',
     checkpoint: null,
   }
-  const digest = new SessionDigest(header, describers.postgres?.(), 'of this test')
+  const frames: Frame[] = []
   let [seq, atUs] = [0, 0]
   const add = (dir: 'in' | 'out', kind: string, body: Uint8Array, facts: Facts): void => {
-    const frame: Frame = { seq, atUs, dir, channel: 0, kind, facts, body, masks: null, verdict: null }
-    digest.add(frame)
+    frames.push({ seq, atUs, dir, channel: 0, kind, facts, body, masks: null, verdict: null })
     seq += 1
     atUs += 50_000
   }
@@ -63,6 +78,5 @@ export function digestOf(
       status: 'I',
     })
   }
-  digest.end('sealed', { reason: 'client.left', at: new Date(startedMs + atUs / 1_000).toISOString(), atUs })
-  return digest
+  return { header, frames, end: { reason: 'client.left', at: new Date(startedMs + atUs / 1_000).toISOString(), atUs } }
 }
