@@ -86,6 +86,7 @@ export async function problemsOf(
       'jwt',
       'issuer',
     ),
+    ...catalogProblems(config),
     ...(env === undefined ? [] : await unreadable(config, from, env, secrets)),
   ]
 }
@@ -103,6 +104,12 @@ export function knownGroups(config: {
     ...(config.identities ?? []).flatMap(({ groups = [] }) => groups),
     ...(config.jwt ?? []).flatMap(({ groups = [] }) => groups),
   ])
+}
+
+function catalogProblems({ catalog }: Config): Problem[] {
+  return catalog?.managedIdentity !== undefined && catalog.url === undefined
+    ? [{ at: ['catalog', 'managedIdentity'], message: 'there is no url it could log in to' }]
+    : []
 }
 
 function listenerProblems({ listeners, targets }: Config): Problem[] {

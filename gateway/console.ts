@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { openApiServer } from '../recorder/api/server.ts'
 import { SignInLinks, signInUrl } from '../recorder/api/sign-in-links.ts'
 import { Catalog } from '../recorder/catalog/catalog.ts'
+import type { DatabasePlace } from '../recorder/catalog/database.ts'
 import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import { openStore, readGatewayKeys } from '../recorder/index.ts'
 import { SlackInteractions, type SlackParts } from '../recorder/notify/slack-interactions.ts'
@@ -11,6 +12,7 @@ import { ApplianceError } from '../schemas/errors.ts'
 import { askForAccess, mayAsk } from './access.ts'
 import { BundleFolder } from './bundle-folder.ts'
 import type { Settings } from './config.ts'
+import { azureIdentityOf } from './credentials/azure.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
 import { localKey } from './credentials/local-key.ts'
 import { readSecret } from './credentials/upstream.ts'
@@ -78,11 +80,12 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
   const flowKey = await localKey(places.keys, 'sign-in-flow')
   const links = await SignInLinks.open(places.links)
   const desk = stack.use(await FolderDesk.open(places.approvals, Date.now, ledger))
-  const { url } = settings.catalog
+  const { keep } = settings.catalog
   const catalog = stack.use(
     await Catalog.open({
       store: settings.store,
-      database: url === undefined ? { folder: places.catalog } : { url: await readSecret(url, settings.from, env) },
+      database: await catalogPlace(settings, env),
+      ...(keep === undefined ? {} : { keepDays: Number(keep.slice(0, -1)) }),
       secret: Buffer.from(await localKey(places.keys, 'catalog-keys')).toString('hex'),
       findings: settings.findings,
       describers: DESCRIBERS,
@@ -154,6 +157,15 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
     pages,
     link: async (subject, ttlMs) => signInUrl(server.url, (await links.create(subject, ttlMs)).token),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+async function catalogPlace({ catalog, dataDir, from }: Settings, env: NodeJS.ProcessEnv): Promise<DatabasePlace> {
+  const { url, managedIdentity } = catalog
+  if (url === undefined) return { folder: placesIn(dataDir).catalog }
+  return {
+    url: await readSecret(url, from, env),
+    ...(managedIdentity === undefined ? {} : { identity: azureIdentityOf(managedIdentity) }),
   }
 }
 

@@ -11,6 +11,7 @@ import {
   SimilarApprovals,
 } from './api-approvals.ts'
 import { BundleAsk, BundleJob, BundleJobs } from './api-bundles.ts'
+import { CatalogSessions, CatalogSessionsQuery, CatalogStatus } from './api-catalog.ts'
 import { CatalogLag } from './api-parts.ts'
 import { FindingExplained, FindingPage, FindingView, PullTotals, SearchPage } from './api-search.ts'
 import { Kill, KillAnswer, SessionDetail, SessionPage, SessionQuery, StatementPage, StatementQuery } from './api-sessions.ts'
@@ -27,6 +28,7 @@ export const MAX_PURPOSE_LENGTH = 200
 
 export * from './api-approvals.ts'
 export * from './api-bundles.ts'
+export * from './api-catalog.ts'
 export * from './api-events.ts'
 export {
   API_BASE,
@@ -148,6 +150,29 @@ export const ENDPOINTS = {
     access: 'investigator',
     body: DispositionAsk,
     answer: FindingView,
+  },
+  catalog: {
+    method: 'get',
+    path: '/catalog',
+    summary: 'How much the catalog has, and how far behind the tapes it is',
+    access: 'auditor',
+    answer: CatalogStatus,
+  },
+  catalogSessions: {
+    method: 'get',
+    path: '/catalog/sessions',
+    summary: 'The sessions the catalog has, to be compared with ledger and store',
+    access: 'auditor',
+    query: CatalogSessionsQuery,
+    answer: CatalogSessions,
+  },
+  rebuildCatalog: {
+    method: 'post',
+    path: '/catalog/rebuild',
+    summary: 'Drop the catalog and read it from the tapes again, in the background',
+    access: 'admin',
+    answer: CatalogStatus,
+    status: 202,
   },
   search: {
     method: 'get',

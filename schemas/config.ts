@@ -244,6 +244,20 @@ export const CatalogConfig = Type.Object(
           'A database of its own at a PostgreSQL server (15 or newer, with pg_trgm), `postgres://user:password@host/database?sslmode=verify-full`; without it in files below dataDir',
       }),
     ),
+    managedIdentity: Type.Optional(
+      Type.Object(AzureIdentity, {
+        ...closed,
+        description:
+          'Logs in to `url` with a token of Entra in the place of a password, renewed by itself; its user is the name the identity has there',
+      }),
+    ),
+    keep: Type.Optional(
+      Type.String({
+        pattern: '^[1-9][0-9]{0,4}d$',
+        description:
+          'Sessions of months that ended longer ago are not in the catalog; their tapes stay. Everything, where it is not given',
+      }),
+    ),
   },
   {
     ...closed,

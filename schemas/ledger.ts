@@ -256,6 +256,7 @@ export const LedgerEntry = Type.Union([
     { opens: Count, tapes: Count, rows: Type.Optional(Count), missing: Type.Array(Text), extra: Type.Array(Text) },
     { description: 'Ledger, store and catalog were compared' },
   ),
+  kind('catalog.rebuild', { ...by, ...optional }, { description: 'The catalog is dropped and read from the tapes again' }),
   kind('clock', { stepMs: Type.Integer() }, { description: 'The wall clock moved by this against the monotonic one' }),
   kind(
     'journal.import',

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { DETECTOR_NAMES, DISPOSITIONS, type DispositionState, SEVERITIES } from '../../schemas/findings.ts'
+import type { CatalogOptions, ReconcileOptions } from './catalog.ts'
 import type { ConsoleOptions } from './console-client.ts'
 import type { Cli } from './context.ts'
 import type { FindingsOptions } from './findings.ts'
@@ -43,7 +44,30 @@ Terms are joined by and; a minus in front means not:
     .option('--since <time>', '7d, 24h, or a date')
     .option('--until <time>', 'the same')
     .action(async (options: PullsOptions) => runs((await import('./pulls.ts')).pulls(options, cli)))
+  catalog(program, command, runs, cli)
   findings(program.command('findings').description('what detectors found, and what people made of it'), command, runs, cli)
+}
+
+function catalog(program: Command, command: Make, runs: Runs, cli: Cli): void {
+  const load = () => import('./catalog.ts')
+  const group = program.command('catalog').description('what searches and findings are answered from')
+  asking(group, command, 'status', 'how much it has, and how far behind the tapes it is').action(
+    async (options: CatalogOptions) => runs((await load()).catalogStatus(options, cli)),
+  )
+  asking(
+    group,
+    command,
+    'rebuild',
+    'drop it and read every tape again, as an admin; waits for it',
+    '\nIt answers meanwhile from what it has read; interrupted, or ended with its gateway, it goes on by itself.',
+  ).action(async (options: CatalogOptions) => runs((await load()).rebuildCatalog(options, cli)))
+  asking(program, command, 'reconcile', 'compare ledger, tapes and catalog: what is missing, too much, damaged, still live')
+    .option('--no-catalog', 'ledger and tapes alone; no console is asked then')
+    .addHelpText(
+      'after',
+      '\nThe comparison is noted in the ledger. What a tape holds is for `sallyport verify` to check.\nExit codes: 0 all accounted for, 10 only the catalog differs (rebuild it), 20 evidence is missing, too much or damaged; 1 failed, 2 wrong usage.',
+    )
+    .action(async (options: ReconcileOptions) => runs((await load()).reconcileAll(options, cli)))
 }
 
 /** Beside the list, which needs no console. */

@@ -8,6 +8,7 @@ import { problemHandler } from './problem.ts'
 import { networkOf, Rate } from './rate.ts'
 import { approvalRoutes } from './routes-approvals.ts'
 import { bundleRoutes } from './routes-bundles.ts'
+import { catalogRoutes } from './routes-catalog.ts'
 import { eventRoutes } from './routes-events.ts'
 import { evidenceRoutes } from './routes-evidence.ts'
 import { findingRoutes } from './routes-findings.ts'
@@ -36,6 +37,7 @@ const HANDLERS: Handlers<EndpointName> = {
   ...bundleRoutes,
   ...searchRoutes,
   ...findingRoutes,
+  ...catalogRoutes,
   ...approvalRoutes,
   ...eventRoutes,
   health: async (_asked, { parts }) => ({ ok: parts.catalog.lag.state !== 'failed', catalog: parts.catalog.lag }),

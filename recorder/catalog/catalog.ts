@@ -1,7 +1,15 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { CatalogLag, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
+import type {
+  CatalogLag,
+  CatalogSessions,
+  CatalogSessionsQuery,
+  SessionQuery,
+  SessionRow,
+  StatementPage,
+  StatementQuery,
+} from '../../schemas/api.ts'
 import { ApplianceError, ERROR_CODES } from '../../schemas/errors.ts'
 import type { Finding, FindingQuery, FindingRow } from '../../schemas/findings.ts'
 import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
@@ -18,6 +26,7 @@ import type {
   SignInRecord,
   ThreadData,
 } from './messages.ts'
+import { keptFrom } from './months.ts'
 import type { Found, Seeker } from './search.ts'
 
 export type { CatalogSession, Change, Scope, SignInRecord } from './messages.ts'
@@ -64,6 +73,12 @@ export class Catalog implements AsyncDisposable {
   /** How far behind the store the answers are. */
   get lag(): CatalogLag {
     return this.#lag
+  }
+
+  /** The first month it keeps sessions of; null where it keeps all. */
+  get keptFrom(): string | null {
+    const { keepDays } = this.#options
+    return keepDays === undefined ? null : keptFrom(keepDays, Date.now())
   }
 
   /** Newest start first. Rejects API_INVALID for a cursor that is not of this list. */
@@ -157,6 +172,21 @@ export class Catalog implements AsyncDisposable {
     return this.#ask('rebuild')
   }
 
+  /** As `rebuild`, but resolves once the reading has begun; `lag` says how far it is. A process that ends meanwhile goes on at its next start. */
+  beginRebuild(): Promise<void> {
+    return this.#ask('beginRebuild')
+  }
+
+  /** Sessions it has. */
+  count(): Promise<number> {
+    return this.#ask('count')
+  }
+
+  /** What it has of sessions, by their ids. */
+  entries(query: CatalogSessionsQuery): Promise<CatalogSessions['sessions']> {
+    return this.#ask('entries', query)
+  }
+
   /** Told of sessions that open, go on and end; returns what ends it. Nothing is told twice, something may be missed: ask again. */
   onChange(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener)
@@ -186,9 +216,12 @@ export class Catalog implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const { store, database, describers, secret, findings } = this.#options
+    const { store, database, describers, secret, findings, keepDays } = this.#options
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
-      workerData: { store, database, describers, secret, findings } satisfies ThreadData,
+      workerData: {
+        ...{ store, database, describers, secret, findings },
+        ...(keepDays === undefined ? {} : { keepDays }),
+      } satisfies ThreadData,
     })
     worker.on('message', (message: FromThread) => this.#heard(message))
     worker.once('error', (error) =>

@@ -1,6 +1,7 @@
 import { rename } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
+import type { AzureIdentity } from '../azure/identity.ts'
 import { openServer } from './database-server.ts'
 import { canMigrate, migrate } from './migrations.ts'
 import { forgetMonths } from './months.ts'
@@ -18,15 +19,21 @@ export interface Database extends Queries {
   close(): Promise<void>
 }
 
+export interface ServerPlace {
+  readonly url: string
+  /** Whose token is the password. */
+  readonly identity?: AzureIdentity
+}
+
 /** Where the catalog is: files of its own, or a database of a PostgreSQL server (15 or newer). */
-export type DatabasePlace = { readonly folder: string } | { readonly url: string }
+export type DatabasePlace = { readonly folder: string } | ServerPlace
 
 /**
  * Opens PostgreSQL, with both schemas. Files that cannot be opened are moved aside, not
  * mended: a crash may tear them, as nothing is synced, and everything in them but who is signed in comes from the tapes.
  */
 export async function openDatabase(place: DatabasePlace, onProblem: (message: string) => void): Promise<Database> {
-  if ('url' in place) return prepared(await openServer(place.url))
+  if ('url' in place) return prepared(await openServer(place))
   const { folder } = place
   try {
     return await prepared(await openFiles(folder))

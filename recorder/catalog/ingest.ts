@@ -1,10 +1,13 @@
 import type { CatalogLag, SessionRow } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { readLines } from '../ledger/ledger-reader.ts'
+import type { Store } from '../store/store.ts'
 import type { TapesAt } from './arrivals.ts'
 import { type Database, resetCatalog } from './database.ts'
 import type { Describers } from './describe.ts'
 import type { SessionDigest } from './digest.ts'
 import type { Change } from './messages.ts'
+import { dropBefore, keptFrom } from './months.ts'
 import { forgetSession, storeDigests } from './store-rows.ts'
 import { TapeFollower } from './tape-follower.ts'
 
@@ -39,6 +42,8 @@ export interface IngestParts {
   /** Keys what stands for masked rows in the catalog. */
   readonly secret: string
   readonly onChange: (change: Change) => void
+  /** Whole months that ended longer ago are dropped, and not read again. */
+  readonly keepDays?: number
   /** What was written of a session has changed. */
   readonly onStored: (row: SessionRow) => void
   readonly onLag: (lag: CatalogLag) => void
@@ -63,6 +68,10 @@ export class Ingest {
   #discoverMs = 0
   #running: Promise<void> | undefined
   #said = ''
+  /** The month from which sessions are kept; before all, where all are. */
+  #from = ''
+  /** Without a tape, and what the ledger says of that is known. */
+  readonly #missed = new Set<string>()
 
   constructor(parts: IngestParts) {
     this.#parts = parts
@@ -90,13 +99,20 @@ export class Ingest {
 
   /** Drops every row and reads every tape again. */
   async rebuild(): Promise<void> {
+    await this.beginRebuild()
+    await this.settle()
+  }
+
+  /** Drops every row and begins to read every tape again. What ends meanwhile goes on where its rows end. */
+  async beginRebuild(): Promise<void> {
     await this.#halt()
     await resetCatalog(this.#parts.database)
     this.#followed.clear()
+    this.#batch.clear()
     this.#done.clear()
     this.#backfill = true
     await this.start()
-    await this.settle()
+    this.#tellLag()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -242,9 +258,36 @@ export class Ingest {
   async #discover(): Promise<void> {
     const { arrivals } = this.#parts.tapes
     this.#discoverMs = performance.now() + arrivals.pace.discoverMs
-    const fresh = (await arrivals.ids()).filter((id) => !this.#done.has(id) && !this.#followed.has(id))
+    await this.#drop()
+    const ids = await arrivals.ids()
+    await this.#forgetDeleted(new Set(ids))
+    const fresh = ids.filter((id) => id >= this.#from && !this.#done.has(id) && !this.#followed.has(id))
     for (const id of fresh.sort().reverse()) this.#followed.set(id, this.#begin(id, this.#backfill, 0))
     this.#backfill = false
+  }
+
+  /** Months whose time is over. */
+  async #drop(): Promise<void> {
+    const { keepDays, database } = this.#parts
+    if (keepDays === undefined) return
+    const from = keptFrom(keepDays, Date.now())
+    if (from === this.#from) return
+    await dropBefore(database, from)
+    this.#from = from
+    for (const id of this.#done) if (id < from) this.#done.delete(id)
+  }
+
+  /** Tapes that were deleted under a rule are not found any more either. Those that are gone without a word stay, to be missed. */
+  async #forgetDeleted(present: ReadonlySet<string>): Promise<void> {
+    const gone = [...this.#done].filter((id) => !present.has(id) && !this.#missed.has(id))
+    if (gone.length === 0) return
+    const deleted = await deletedIn(this.#parts.tapes.store)
+    for (const id of gone) {
+      this.#missed.add(id)
+      if (!deleted.has(id)) continue
+      await forgetSession(this.#parts.database, id)
+      this.#done.delete(id)
+    }
   }
 
   #begin(id: string, old: boolean, dueMs: number): Followed {
@@ -271,4 +314,14 @@ export class Ingest {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, ms))
   }
+}
+
+/** Sessions whose tapes the ledger says were deleted under a rule. */
+async function deletedIn(store: Store): Promise<ReadonlySet<string>> {
+  const deleted = new Set<string>()
+  for await (const { entry } of readLines(store)) {
+    const session = entry?.statement['session']
+    if (entry?.statement.type === 'retention.delete' && typeof session === 'string') deleted.add(session)
+  }
+  return deleted
 }

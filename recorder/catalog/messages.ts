@@ -1,4 +1,13 @@
-import type { CatalogLag, SessionProgress, SessionQuery, SessionRow, StatementPage, StatementQuery } from '../../schemas/api.ts'
+import type {
+  CatalogLag,
+  CatalogSessions,
+  CatalogSessionsQuery,
+  SessionProgress,
+  SessionQuery,
+  SessionRow,
+  StatementPage,
+  StatementQuery,
+} from '../../schemas/api.ts'
 import type { Finding, FindingQuery, FindingRow, FindingsConfig } from '../../schemas/findings.ts'
 import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
 import type { Identity } from '../../schemas/session.ts'
@@ -48,6 +57,10 @@ export interface Calls {
   settle(): void
   /** Drops the schema `catalog` and reads every tape again. */
   rebuild(): void
+  /** The same, but resolves once the reading has begun. */
+  beginRebuild(): void
+  count(): number
+  entries(query: CatalogSessionsQuery): CatalogSessions['sessions']
   close(): void
 }
 export type CallName = keyof Calls
@@ -80,6 +93,8 @@ export interface ThreadData {
   readonly secret: string
   /** What is a finding. */
   readonly findings: FindingsConfig
+  /** Whole months that ended longer ago are not kept; everything, where it is not given. */
+  readonly keepDays?: number
   /** Module that exports `describers`. */
   readonly describers: string
 }

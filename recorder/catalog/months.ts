@@ -4,6 +4,7 @@ import { MONTHLY } from './schema.ts'
 /** Ids begin with the time of their session: `20261120T105150Z-...`. What does not look so has partitions of its own. */
 const FIRST_YEAR = 2000
 const YEARS = 100
+const DAY_MS = 86_400_000
 const BEFORE = 'before'
 const AFTER = 'after'
 
@@ -16,8 +17,13 @@ export function monthOf(id: string): string {
   return MONTHS.findLast((month) => month <= id) ?? BEFORE
 }
 
+/** The first month that is kept where whole months that ended longer ago are not. */
+export function keptFrom(days: number, nowMs: number): string {
+  return monthAt(nowMs - days * DAY_MS)
+}
+
 /** The month a moment is in. */
-export function monthAt(ms: number): string {
+function monthAt(ms: number): string {
   const at = new Date(ms)
   return monthName(at.getUTCFullYear(), at.getUTCMonth())
 }

@@ -1,4 +1,11 @@
-import type { SessionQuery, SessionRow, StatementQuery, StatementRow } from '../../schemas/api.ts'
+import type {
+  CatalogSessions,
+  CatalogSessionsQuery,
+  SessionQuery,
+  SessionRow,
+  StatementQuery,
+  StatementRow,
+} from '../../schemas/api.ts'
 import { cursorOf, placeOf } from './cursor.ts'
 import type { Database } from './database.ts'
 import type { SessionExtra } from './digest.ts'
@@ -9,6 +16,7 @@ import { Where } from './where.ts'
 
 const SESSIONS_PER_PAGE = 50
 const STATEMENTS_PER_PAGE = 200
+const ENTRIES_PER_PAGE = 10_000
 /** Of the statements of one page, in characters: what the gateway's own loop packs and sends without anybody noticing. */
 const PAGE_CHARS = 512 << 10
 const SESSION_PLACE = /^[A-Za-z0-9-]{1,100}$/
@@ -55,6 +63,22 @@ export async function countSessions(database: Database, ids: readonly string[]):
   const sql = 'select count(*)::int as count from catalog.sessions where id = any($1::text[])'
   const { rows } = await database.query<{ readonly count: number }>(sql, [[...ids]])
   return rows[0]?.count ?? 0
+}
+
+export async function countAll(database: Database): Promise<number> {
+  const { rows } = await database.query<{ count: number }>('select count(*) as count from catalog.sessions')
+  return rows[0]?.count ?? 0
+}
+
+export async function listEntries(
+  database: Database,
+  { after = '', limit = ENTRIES_PER_PAGE }: CatalogSessionsQuery,
+): Promise<CatalogSessions['sessions']> {
+  const { rows } = await database.query<CatalogSessions['sessions'][number]>(
+    'select id, state, frames from catalog.sessions where id > $1 order by id limit $2',
+    [after, limit],
+  )
+  return rows
 }
 
 export async function findStatements(

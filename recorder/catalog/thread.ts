@@ -9,7 +9,7 @@ import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
 import { narrate } from './narrative.ts'
-import { countSessions, findSession, findSessions, findStatements } from './queries.ts'
+import { countAll, countSessions, findSession, findSessions, findStatements, listEntries } from './queries.ts'
 import { search } from './search.ts'
 import { endSignIn, listSignIns, putSignIn } from './sign-in-rows.ts'
 import { topPulls } from './top-pulls.ts'
@@ -40,6 +40,7 @@ const ingest = new Ingest({
   tapes,
   describers,
   secret: data.secret,
+  ...(data.keepDays === undefined ? {} : { keepDays: data.keepDays }),
   onChange: (change) => tell({ kind: 'change', change }),
   onStored: (row) => watch.changed(row),
   onLag: (lag) => tell({ kind: 'lag', lag }),
@@ -64,6 +65,12 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   putSignIn: (record) => putSignIn(database, record),
   endSignIn: (tokenHash) => endSignIn(database, tokenHash),
   settle: () => ingest.settle(),
+  beginRebuild: async () => {
+    await ingest.beginRebuild()
+    await watch.again()
+  },
+  count: () => countAll(database),
+  entries: (query) => listEntries(database, query),
   rebuild: async () => {
     await ingest.rebuild()
     await watch.again()

@@ -157,19 +157,22 @@ async function ingest(database: Database, size: number): Promise<object> {
   }
 }
 
-/** Of the backends that serve us, on this machine (Linux); 0 without a server. */
+/** Numbers of /proc/<pid>/stat behind the name, which may have spaces: state, parent, ... */
+async function statOf(pid: number): Promise<readonly number[]> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number)
+}
+
+/** Of a server on this machine (Linux) and all its processes, also those that have ended; 0 without one. */
 async function serverCpuUs(database: Database): Promise<number> {
-  const { rows } = await database.query<{ pid: number }>(
-    `select pid from pg_stat_activity where application_name = 'sallyport-catalog' and pid <> 0`,
-  )
-  let ticks = 0
-  for (const { pid } of rows) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-    // utime and stime; the name in front may have spaces.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
-  }
-  return ticks * TICK_US
+  const { rows } = await database.query<{ pid: number }>('select pid from pg_stat_activity where pid <> 0')
+  const stats = await Promise.all(rows.map(({ pid }) => statOf(pid)))
+  const [parent = 0] = stats.map((fields) => fields[1] ?? 0)
+  const [, , , , , , , , , , , , , cutime = 0, cstime = 0] = await statOf(parent)
+  return (cutime + cstime + stats.reduce((sum, fields) => sum + (fields[11] ?? 0) + (fields[12] ?? 0), 0)) * TICK_US
 }
 
 async function ask(database: Database, rounds: number): Promise<Record<string, Times>> {

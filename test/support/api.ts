@@ -34,6 +34,7 @@ export const PEOPLE = {
   otto: person('otto', ['vault-team', 'investigators']),
   audrey: person('audrey', ['auditors']),
   bea: person('bea', ['agents', 'viewers', 'breakers']),
+  ann: person('ann', ['admins']),
   nobody: person('nobody', ['agents']),
 } as const satisfies Readonly<Record<string, Identity>>
 export type Name = keyof typeof PEOPLE

@@ -2,6 +2,7 @@ import { serialize } from 'pg-protocol'
 import { describers } from '../../gateway/protocols/describers.ts'
 import { SessionDigest } from '../../recorder/catalog/digest.ts'
 import type { Facts, Frame } from '../../schemas/frame.ts'
+import type { SessionId } from '../../schemas/session.ts'
 import type { TapeHeader } from '../../schemas/tape.ts'
 import { answers } from './pg-words.ts'
 import { START } from './recording.ts'
@@ -38,7 +39,8 @@ export function framesOf(
   readonly end: { readonly reason: string; readonly at: string; readonly atUs: number }
 } {
   const startedAt = new Date(startedMs).toISOString()
-  const id = `${startedAt.replaceAll(/[-:]|\.\d+/g, '')}-gw1-${String(n).padStart(8, '0')}`
+  // Made as the recorder makes them.
+  const id = `${startedAt.replaceAll(/[-:]|\.\d+/g, '')}-gw1-${String(n).padStart(8, '0')}` as SessionId
   const session = {
     ...START,
     id,

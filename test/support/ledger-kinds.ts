@@ -145,6 +145,7 @@ const ONE_OF_EACH: OneOfEach = {
     reason: 'asked for',
   },
   'console.sign-out': { type: 'console.sign-out', ...by },
+  'catalog.rebuild': { type: 'catalog.rebuild', ...by },
   reconcile: { type: 'reconcile', opens: 1, tapes: 1, rows: 1, missing: [], extra: [] },
   'hold.set': { type: 'hold.set', ...by, session, matter: 'case-1', reason: 'audit' },
   'hold.clear': { type: 'hold.clear', ...by, session, matter: 'case-1', reason: 'closed' },

@@ -11,6 +11,7 @@ let rig: ApiRig
 let gina: Browser
 /** Who may what an investigator may not. */
 let audrey: Browser
+let ann: Browser
 let session: string
 /** Requests that more can be done about than deciding. */
 let others: Partial<Record<EndpointName, string>>
@@ -51,13 +52,23 @@ before(async () => {
   others = { finding, explainFinding: finding, disposeFinding: finding, review: broken.id, endApproval: own.id, bundle: 'b-0' }
   gina = await rig.as('gina')
   audrey = await rig.as('audrey')
+  ann = await rig.as('ann')
   const period = { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z' }
   await audrey.ask('/bundles', { body: { ...period, framework: 'soc2', sample: 5 } })
 })
 after(() => rig[Symbol.asyncDispose]())
 
 /** What shows no evidence: who one is, public keys, and that the server lives. */
-const NOT_EVIDENCE: readonly EndpointName[] = ['me', 'signInWays', 'trust', 'health', 'openapi', 'accessTargets', 'bundles']
+const NOT_EVIDENCE: readonly EndpointName[] = [
+  'me',
+  'signInWays',
+  'trust',
+  'health',
+  'openapi',
+  'accessTargets',
+  'bundles',
+  'catalog',
+]
 /** What each kind of question is noted as. */
 const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   signOut: 'console.sign-out',
@@ -67,6 +78,8 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   search: 'evidence.search',
   findings: 'evidence.search',
   pulls: 'evidence.search',
+  catalogSessions: 'evidence.search',
+  rebuildCatalog: 'catalog.rebuild',
   finding: 'evidence.view',
   explainFinding: 'evidence.view',
   disposeFinding: 'finding.dispose',
@@ -111,7 +124,7 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
 
 function whoMay(name: EndpointName): Browser {
   const { access }: Endpoint = ENDPOINTS[name]
-  return access === 'auditor' ? audrey : gina
+  return access === 'admin' ? ann : access === 'auditor' ? audrey : gina
 }
 
 test('what cannot be noted is neither shown nor done, at any endpoint', async () => {
@@ -137,7 +150,11 @@ test('every endpoint that shows evidence or changes something is noted, with who
     if (ENDPOINTS[name].answer === 'events') (await listen(rig.server.port, path, { cookie: gina.cookie })).close()
     else assert.ok((await whoMay(name).ask(path, asking)).status < 300, name)
     const [note] = rig.notes.slice(before)
-    assert.deepEqual([note?.type, note?.['actor']], [NOTED[name], whoMay(name) === gina ? 'gina' : 'audrey'], name)
+    assert.deepEqual(
+      [note?.type, note?.['actor']],
+      [NOTED[name], whoMay(name) === gina ? 'gina' : whoMay(name) === ann ? 'ann' : 'audrey'],
+      name,
+    )
   }
 })
 

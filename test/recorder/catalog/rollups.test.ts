@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
-import { dropBefore, ensureMonths, monthAt, monthOf } from '../../../recorder/catalog/months.ts'
+import { dropBefore, ensureMonths, keptFrom, monthOf } from '../../../recorder/catalog/months.ts'
 import { MONTHLY, MONTHLY_SQL } from '../../../recorder/catalog/schema.ts'
 import { KeySketch } from '../../../recorder/catalog/sketch.ts'
 import { forgetSession, storeDigests } from '../../../recorder/catalog/store-rows.ts'
@@ -144,7 +144,7 @@ test('months are partitions, found by the id, and dropped whole', async () => {
   await ensureMonths(database, odd)
   for (const id of odd)
     await database.query(`insert into catalog.sketches values ($1, 'customers', 'id', 1, '\\x000000000001')`, [id])
-  const dropped = await dropBefore(database, monthAt(Date.UTC(2026, 10, 2)))
+  const dropped = await dropBefore(database, keptFrom(10, Date.UTC(2026, 10, 12)))
   assert.deepEqual(dropped, [...MONTHLY].map((table) => `${table}_202610`).sort())
   assert.deepEqual(await sums().then((rows) => rows.length), 2)
   const left = await dump(['sessions', 'statements', 'sketches'])
