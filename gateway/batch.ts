@@ -124,13 +124,11 @@ export class Batch {
   /** As `record`, without a promise where the recorder has taken it already. */
   recordNow(): readonly Output[] | Promise<readonly Output[]> {
     const recorded = this.#parts.recorder.append(this.#entries)
-    if (recorded !== RECORDED) return this.#after(recorded)
-    this.#order.add(this.#outputs)
-    return this.#outputs
+    if (recorded !== RECORDED) return recorded.then(() => this.#accepted())
+    return this.#accepted()
   }
 
-  async #after(recorded: Promise<void>): Promise<readonly Output[]> {
-    await recorded
+  #accepted(): readonly Output[] {
     this.#order.add(this.#outputs)
     return this.#outputs
   }

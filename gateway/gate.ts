@@ -78,18 +78,22 @@ export class Gate {
    */
   async *pass(messages: readonly Message[], signal: AbortSignal): AsyncGenerator<readonly Output[]> {
     const entered = this.enter(messages, signal)
-    if (!isNow(entered)) yield* entered
-    else if (messages.length > 0) yield entered
+    if (isNow(entered)) {
+      if (messages.length > 0) yield entered
+    } else if (entered instanceof Promise) yield await entered
+    else yield* entered
   }
 
-  /** As `pass`, for the hot path: where nothing has to be waited for, what may be written is returned at once. */
-  enter(messages: readonly Message[], signal: AbortSignal): readonly Output[] | AsyncGenerator<readonly Output[]> {
+  /** As `pass`, for the hot path: where nothing has to be waited for, what may be written is returned at once; a promise where only the recorder is waited for. */
+  enter(
+    messages: readonly Message[],
+    signal: AbortSignal,
+  ): readonly Output[] | Promise<readonly Output[]> | AsyncGenerator<readonly Output[]> {
     const batch = this.#batch()
     const stopped = this.#fill(batch, messages, 0)
     if (stopped !== undefined) return this.#inTurn(batch, messages, stopped, signal)
     if (batch.empty) return NOTHING
-    const recorded = batch.recordNow()
-    return recorded instanceof Promise ? later(recorded) : recorded
+    return batch.recordNow()
   }
 
   /** Rules on messages from `from` on; stops at the first that is held, or cannot be judged yet. */
@@ -328,10 +332,6 @@ export class Gate {
 /** Whether `enter` had nothing to wait for. */
 export function isNow(entered: ReturnType<Gate['enter']>): entered is readonly Output[] {
   return Array.isArray(entered)
-}
-
-async function* later(recorded: Promise<readonly Output[]>): AsyncGenerator<readonly Output[]> {
-  yield await recorded
 }
 
 /** A desk that cannot answer is a refusal of the one message (P5), not the end of the session. The desk has logged its own part. */

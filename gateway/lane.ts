@@ -158,11 +158,21 @@ export class Lanes {
 
   pass(messages: readonly Message[]): Promise<void> | undefined {
     const entered = this.#gate.enter(messages, this.#asker)
+    if (entered instanceof Promise) return this.#recording(entered, messages)
     if (!isNow(entered)) return this.#passing(entered, messages)
     const waiting = this.#deliver(entered)
     if (waiting !== undefined) return waiting.finally(() => this.#passed(messages))
     this.#passed(messages)
     return undefined
+  }
+
+  async #recording(recorded: Promise<readonly Output[]>, messages: readonly Message[]): Promise<void> {
+    try {
+      const waiting = this.#deliver(await recorded)
+      if (waiting !== undefined) await waiting
+    } finally {
+      this.#passed(messages)
+    }
   }
 
   async #passing(batches: AsyncGenerator<readonly Output[]>, messages: readonly Message[]): Promise<void> {

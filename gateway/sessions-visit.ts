@@ -153,17 +153,14 @@ export class Visit implements Session, Recorder {
     this.#activeMs = performance.now()
     this.#parts.onRecorded?.(entries)
     const recorded = this.#parts.recorder.append(entries, options)
-    return recorded === RECORDED ? recorded : this.#watched(recorded)
+    // Heard here before whoever waits for it hears it.
+    if (recorded !== RECORDED) recorded.catch(this.#failed)
+    return recorded
   }
 
-  async #watched(recorded: Promise<void>): Promise<void> {
-    try {
-      await recorded
-    } catch (error) {
-      this.#parts.onRecordingFailed(error)
-      this.end({ why: 'failed', message: 'the session can no longer be recorded, so it ends here', rules: [] })
-      throw error
-    }
+  readonly #failed = (error: unknown): void => {
+    this.#parts.onRecordingFailed(error)
+    this.end({ why: 'failed', message: 'the session can no longer be recorded, so it ends here', rules: [] })
   }
 
   seal(reason: string, last?: readonly Masked<Entry>[]): Promise<Seal> {

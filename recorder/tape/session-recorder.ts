@@ -38,6 +38,8 @@ export class SessionRecorder implements Recorder {
   #failure: ApplianceError | undefined
   /** The last append that has not resolved yet, if there is one: the next resolves after it. */
   #order: Promise<void> | undefined
+  /** The last sync an append waited for and nothing else. */
+  #synced: Promise<void> | undefined
   /** The last of those that could not be recorded within the call. */
   #slow: Promise<void> | undefined
   /** A frame is in the spool in part: its chunk must not be closed now. */
@@ -84,7 +86,10 @@ export class SessionRecorder implements Recorder {
     }
     if (recorded === undefined && durable) this.#close(true)
     const durability = this.#acknowledgements.doubtful ? 'blob' : this.#parts.info.durability
-    if (recorded === undefined && !durable && durability === 'process' && this.#order === undefined) return RECORDED
+    if (recorded === undefined && !durable) {
+      if (durability === 'process' && this.#order === undefined) return RECORDED
+      if (durability === 'disk' && (this.#order === undefined || this.#order === this.#synced)) return this.#sync()
+    }
     return this.#inOrder(this.#settle(recorded, durable, durability, this.#order))
   }
 
@@ -178,6 +183,22 @@ export class SessionRecorder implements Recorder {
     }
     turn.then(done, done)
     return turn
+  }
+
+  /** The sync that serves this append: one promise for all that it serves, and syncs end in the order in which they begin. */
+  #sync(): Promise<void> {
+    const synced = this.#parts.spool.sync()
+    if (synced === this.#synced) return synced
+    this.#synced = synced
+    this.#order = synced
+    const done = (): void => {
+      if (this.#order === synced) this.#order = undefined
+    }
+    synced.then(done, (error: unknown) => {
+      this.#fail(recorderFailed(error))
+      done()
+    })
+    return synced
   }
 
   /**

@@ -6,5 +6,10 @@ export type Through = Iterable<readonly Output[]> | AsyncIterable<readonly Outpu
 
 export function outputsOf(gate: Gate, message: Message, signal: AbortSignal): Through {
   const entered = gate.enter([message], signal)
-  return isNow(entered) ? [entered] : entered
+  if (isNow(entered)) return [entered]
+  return entered instanceof Promise ? once(entered) : entered
+}
+
+async function* once(recorded: Promise<readonly Output[]>): AsyncGenerator<readonly Output[]> {
+  yield await recorded
 }

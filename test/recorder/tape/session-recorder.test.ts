@@ -306,3 +306,18 @@ test('a name that a live process has is refused', async () => {
   await folder.room()
   await assert.rejects(folder.room(), (error) => error instanceof ApplianceError && error.code === 'CONFIG_INVALID')
 })
+
+test('appends that one sync serves wait for the same promise, and those of a later one resolve behind them', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { recorder } = await room.open({ ...START, durability: 'disk' })
+  await recorder.append([entry()])
+  const [first, second] = [recorder.append([entry()]), recorder.append([entry()])]
+  assert.equal(first, second)
+  const told: string[] = []
+  const later = first.then(() => told.push('first')).then(() => recorder.append([entry()]))
+  const behind = recorder.append([entry()], { durable: true }).then(() => told.push('durable'))
+  await Promise.all([later, behind])
+  assert.deepEqual(told, ['first', 'durable'])
+  assert.equal((await recorder.seal('closed')).frameCount, 5)
+})
