@@ -70,6 +70,8 @@ export interface Field {
   readonly entity?: string
   /** Where replacement text would not be valid (numbers, dates, binary structures): a mask is NULL, said by `masked.nulled`. */
   readonly nullOnly?: boolean
+  /** For `scan`: whatever a target has, as it hands it out. Where the policy says so it is masked whole when it is source code or a configuration file. */
+  readonly bulk?: boolean
   /** For `scan`: the text stands for bytes (PostgreSQL's bytea), and what they hold decides; a hit masks the field whole. */
   readonly encoding?: 'bytea'
 }

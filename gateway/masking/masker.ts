@@ -12,12 +12,13 @@ import type {
   StreamRedactor,
 } from '../message.ts'
 import { ByteaStream, decodeBytea, isBytea } from './bytea.ts'
+import { codeBytes } from './code-share.ts'
 import { Covers } from './cover.ts'
 import { MIN_FIELD_SIZE } from './detector.ts'
 import { Scanner } from './engine.ts'
 import { Hits } from './hits.ts'
 import { LiveText } from './live-text.ts'
-import type { MaskingRules } from './rules.ts'
+import { CODE_NAME, type MaskingRules } from './rules.ts'
 import { sieveOf } from './sieve.ts'
 import { type Label, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
@@ -29,6 +30,10 @@ export interface MaskerOptions {
   /** Of the whole gateway: 16 random bytes or more. Fingerprints of all sessions can be compared by whoever holds it. */
   readonly fingerprintKey: Uint8Array
 }
+
+/** Shorter texts have no eight lines. */
+const MIN_CODE_SIZE = 128
+const CODE: Label = [CODE_NAME, `detector:${CODE_NAME}`]
 
 const MIN_KEY_SIZE = 16
 /** Strings up to this size are copied here to be scanned; longer ones get a buffer of their own. */
@@ -65,6 +70,7 @@ export class Masker implements Redactor {
     switch (field.action) {
       case 'scan':
         this.#scanner.path = field.path
+        if (this.#isCode(field, source, from, to)) return false
         if (field.encoding !== undefined) return this.#cleanBytea(source, from, to)
         return this.#scanner.clean(source, from, to)
       case 'skip':
@@ -77,7 +83,8 @@ export class Masker implements Redactor {
   }
 
   sieve(source: Uint8Array, from: number, to: number): Sieve | undefined {
-    return sieveOf(source, from, to, this.#rules.own)
+    // No automaton tells code: each field is asked for.
+    return this.#rules.code === true ? undefined : sieveOf(source, from, to, this.#rules.own)
   }
 
   write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number {
@@ -98,6 +105,10 @@ export class Masker implements Redactor {
         break
       }
       case 'scan': {
+        if (this.#isCode(field, source, from, to)) {
+          this.#covers.write(own, this.#covers.ofLabel(CODE), source, from, to)
+          break
+        }
         const hits = this.#hits
         this.#scanner.path = field.path
         const encoded = isBytea(field)
@@ -139,7 +150,15 @@ export class Masker implements Redactor {
     const [scanner, ahead] = [new Scanner(this.#rules), new Scanner(this.#rules)]
     scanner.path = field.path
     ahead.path = field.path
-    return new Stream(field, scanner, ahead, this.#covers, live)
+    return new Stream(field, scanner, ahead, this.#covers, { live, code: this.#looksForCode(field) ? CODE : undefined })
+  }
+
+  #looksForCode({ bulk, nullOnly }: Field): boolean {
+    return this.#rules.code === true && bulk === true && nullOnly !== true
+  }
+
+  #isCode(field: Field, source: Uint8Array, from: number, to: number): boolean {
+    return this.#looksForCode(field) && to - from >= MIN_CODE_SIZE && codeBytes(source.subarray(from, to)) > 0
   }
 
   /** The text with what the detectors find masked; the same string when clean. */

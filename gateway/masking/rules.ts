@@ -30,12 +30,17 @@ export const ENTITY_NAMES = [
   'secret',
 ] as const
 
+/** Of the classifier of source code and configuration files, a detector that policies have to switch on: it is an estimate. */
+export const CODE_NAME = 'source-code'
+
 export type EntityName = (typeof ENTITY_NAMES)[number]
 
 export interface MaskingRules {
   readonly detectors: Readonly<Record<EntityName, 'mask' | 'ignore'>>
   /** By rule (`label:pii.email`, `detector:card`, `pattern:employee`), and by entity where a rule has no line. Neither: `tag`. */
   readonly forms: Readonly<Record<string, MaskForm>>
+  /** Whether what a target hands out (`Field.bulk`) is masked whole where it is source code or a configuration file. */
+  readonly code?: boolean
   /** What is looked for beside the built-in detectors. */
   readonly own?: OwnDetectors | undefined
 }

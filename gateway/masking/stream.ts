@@ -1,16 +1,18 @@
 import type { Field, RedactionSink, StreamRedactor } from '../message.ts'
 import { isChance } from './chance.ts'
+import { codeBytes } from './code-share.ts'
 import type { Covers } from './cover.ts'
 import { MAX_LOOK_AHEAD, MAX_LOOK_BACK } from './detector.ts'
 import type { Scanner } from './engine.ts'
 import { OVERLOAD_ID } from './hits.ts'
-import { ownSink, type Sink } from './sink.ts'
+import { type Label, ownSink, type Sink } from './sink.ts'
 import { TailRun } from './tail.ts'
 
 /** Bytes taken in at once; with the hold-back they fill the buffer. */
 const SLICE_SIZE = 8192
 /** At most held back: what a candidate may look ahead at, and what a later one may look back on. */
 export const MAX_HOLD_BACK = MAX_LOOK_AHEAD + MAX_LOOK_BACK
+const CODE_WINDOW_SIZE = 1024
 /** The last bytes released stay visible to detectors: what stands before a value decides with. */
 const BUFFER_SIZE = MAX_LOOK_BACK + MAX_HOLD_BACK + SLICE_SIZE
 
@@ -25,6 +27,9 @@ export class Stream implements StreamRedactor {
   readonly #ahead: Scanner
   readonly #covers: Covers
   readonly #live: boolean
+  /** What source code is called, where it is masked; and the end of what came, which the next piece may go on. */
+  readonly #code: Label | undefined
+  #before = Buffer.alloc(0)
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE)
   readonly #tail = new TailRun()
   /** Of the tail on its way; after an overload, of all that follows. */
@@ -35,12 +40,19 @@ export class Stream implements StreamRedactor {
   #size = 0
 
   /** `live`: bytes of any kind, as a program writes them. */
-  constructor(field: Field, scanner: Scanner, ahead: Scanner, covers: Covers, live: boolean) {
+  constructor(
+    field: Field,
+    scanner: Scanner,
+    ahead: Scanner,
+    covers: Covers,
+    { live, code }: { readonly live: boolean; readonly code: Label | undefined },
+  ) {
     this.#field = field
     this.#scanner = scanner
     this.#ahead = ahead
     this.#covers = covers
     this.#live = live
+    this.#code = code
     scanner.begin(0)
   }
 
@@ -54,7 +66,8 @@ export class Stream implements StreamRedactor {
       const size = Math.min(SLICE_SIZE, to - at)
       this.#take(source, at, at + size)
       at += size
-      this.#scan(own, this.#size - MAX_LOOK_AHEAD)
+      if (this.#code !== undefined && this.#isCode(source, at - size, at)) this.#coverCode(own, this.#code)
+      else this.#scan(own, this.#size - MAX_LOOK_AHEAD)
     }
   }
 
@@ -159,6 +172,24 @@ export class Stream implements StreamRedactor {
     }
     // Later hits begin at most so far back.
     this.#release(sink, scanner.position - MAX_LOOK_BACK)
+  }
+
+  /** Going by these bytes and the last kilobyte before them: programs may write line by line. */
+  #isCode(source: Uint8Array, from: number, to: number): boolean {
+    const all = Buffer.concat([this.#before, source.subarray(from, to)])
+    this.#before = all.subarray(-CODE_WINDOW_SIZE)
+    return codeBytes(all) > 0
+  }
+
+  /** All that is held; a value on its way goes on to be one. */
+  #coverCode(sink: Sink, code: Label): void {
+    if (this.#tail.active || this.#isOverload) {
+      this.#scan(sink, this.#size)
+      return
+    }
+    this.#covers.writeStars(sink, this.#covers.ofLabel(code), this.#buffer, this.#released, this.#size)
+    this.#released = this.#size
+    this.#scanner.resume(this.#size)
   }
 
   /** Asked of what may be no text at all; a field of a known type is text. */

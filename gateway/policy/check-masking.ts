@@ -1,6 +1,6 @@
 import type { PolicyFile, PolicyTest } from '../../schemas/policy.ts'
 import { type OwnPattern, ownDetectors } from '../masking/own.ts'
-import { ENTITY_NAMES } from '../masking/rules.ts'
+import { CODE_NAME, ENTITY_NAMES } from '../masking/rules.ts'
 import { globs } from './globs.ts'
 import { SECRET_LABEL } from './kubernetes/request-info.ts'
 import { readPattern } from './patterns.ts'
@@ -9,7 +9,7 @@ import { type Report, suggestion } from './report.ts'
 
 /** What labels, detectors, patterns and exemptions say wrong. */
 export function checkMasking(file: PolicyFile, report: Report): void {
-  const entities: readonly string[] = ENTITY_NAMES
+  const entities: readonly string[] = [...ENTITY_NAMES, CODE_NAME]
   for (const name of Object.keys(file.detectors ?? {})) {
     if (!entities.includes(name)) report(['detectors', name], `there is no detector of this name${suggestion(name, entities)}`)
   }

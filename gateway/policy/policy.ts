@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { PolicyFile } from '../../schemas/policy.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
-import { DEFAULT_RULES, ENTITY_NAMES, type EntityName, type MaskingRules } from '../masking/rules.ts'
+import { CODE_NAME, DEFAULT_RULES, ENTITY_NAMES, type EntityName, type MaskingRules } from '../masking/rules.ts'
 import { openYaml } from '../yaml.ts'
 import { Budgets } from './budgets.ts'
 import { checkPolicy, type PolicyContext } from './check.ts'
@@ -132,14 +132,18 @@ function maskingRules(file: PolicyFile, patterns: PolicyPatterns, identity: Iden
   const free = exempt.map(({ detectors }) => globs(detectors ?? []))
   const actions = ENTITY_NAMES.map((entity): [EntityName, 'mask' | 'ignore'] => {
     if (free.some((fits) => fits(entity))) return [entity, 'ignore']
-    const detector = file.detectors?.[entity]
-    return [entity, (typeof detector === 'object' ? detector.action : detector) ?? DEFAULT_RULES.detectors[entity]]
+    return [entity, actionOf(file.detectors?.[entity]) ?? DEFAULT_RULES.detectors[entity]]
   })
   return {
     detectors: Object.fromEntries(actions) as Record<EntityName, 'mask' | 'ignore'>, // every entity is in the list
     forms: patterns.forms,
+    code: actionOf(file.detectors?.[CODE_NAME]) === 'mask' && !free.some((fits) => fits(CODE_NAME)),
     own: patterns.without((id) => free.some((fits) => fits(id))),
   }
+}
+
+function actionOf(detector: NonNullable<PolicyFile['detectors']>[string] | undefined): 'mask' | 'ignore' | undefined {
+  return typeof detector === 'object' ? detector.action : detector
 }
 
 /** JSON with sorted keys. */

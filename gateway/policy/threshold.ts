@@ -1,6 +1,6 @@
+import { codeBytes } from '../masking/code-share.ts'
 import type { Message } from '../message.ts'
 import type { Budgets } from './budgets.ts'
-import { codeBytes } from './code-share.ts'
 
 /** In units, bytes, different values, and bytes of source code and configuration; Infinity where there is no limit. */
 export interface Limits {

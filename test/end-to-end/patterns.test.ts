@@ -67,3 +67,49 @@ test('patterns of the policy hold for HTTP: bodies of every kind, heads, and wha
       if (dir === 'out' && bytes !== null)
         assert.doesNotMatch(Buffer.from(bytes).toString().replace('EMP-1000012', '').replace(`"count":"${ORDER}"`, ''), PLANTED)
 })
+
+/** As somebody might keep it in a table, a file, a repository's API. */
+const CODE = Array.from(
+  { length: 40 },
+  (_, n) =>
+    `export function handle${n}(request: Request): Response {\n  const rows = query${n}(request.id)\n  return render(rows)\n}\n`,
+).join('\n')
+
+test('where a policy says so, source code is masked whole, whatever brings it; what is sent to a target is not', {
+  timeout: 120_000,
+}, async (t) => {
+  const policy = 'version: 1\nrules: []\ndetectors: { source-code: { action: mask, form: plain } }\n'
+  await using http = await httpGateway(
+    (request, response) => {
+      if (request.method === 'POST') {
+        const parts: Buffer[] = []
+        request.on('data', (part: Buffer) => parts.push(part))
+        request.on('end', () => response.end(`${Buffer.concat(parts).length} bytes`))
+      } else if (request.url === '/json') {
+        response.setHeader('content-type', 'application/json').end(JSON.stringify({ path: 'handle.ts', content: CODE }))
+      } else response.setHeader('content-type', 'text/plain').end(CODE)
+    },
+    { policy },
+  )
+  const ask = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(http.url + path, { ...init, headers: { authorization: `Bearer ${http.keys.agent}`, 'content-type': 'text/plain' } })
+  assert.equal(await (await ask('/text')).text(), '[MASKED:source-code]')
+  assert.deepEqual(await (await ask('/json')).json(), { path: 'handle.ts', content: '[MASKED:source-code]' })
+  assert.equal(await (await ask('/up', { method: 'POST', body: CODE })).text(), `${CODE.length} bytes`)
+  await http.stop()
+  const bodies: string[] = []
+  for (const { id } of await sessionsOf(http.dataDir))
+    for (const { body, dir } of await framesOf(http.dataDir, id)) if (body !== null) bodies.push(`${dir} ${Buffer.from(body)}`)
+  assert.ok(
+    bodies.some((body) => body.startsWith('in POST') && body.includes('handle39')),
+    'the tape has what an agent brings',
+  )
+  assert.ok(!bodies.some((body) => body.startsWith('out') && body.includes('handle39')))
+
+  await using ssh = await startSshGateway(t, { policy })
+  if (ssh === undefined) return
+  await writeFile(join(ssh.sshd.files, 'handle.ts'), CODE)
+  const { stdout } = await ssh.run([`cat ${ssh.sshd.files}/handle.ts; sleep 0.1; echo; seq 1 200`])
+  assert.doesNotMatch(stdout, /handle|render/)
+  assert.equal(stdout.length, CODE.length + 1 + 692, 'byte for byte')
+})

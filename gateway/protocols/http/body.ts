@@ -4,34 +4,43 @@ import { type JsonFields, redactJson } from './json-body.ts'
 import { isOpaque, type Media } from './media.ts'
 
 const TEXT: Field = { path: 'body', action: 'scan' }
+const BULK: Field = { ...TEXT, bulk: true }
 const LF = 0x0a
+
+/** `answer`: whatever the target has may be in it. */
+interface BodyKind {
+  readonly media: Media
+  readonly fields: JsonFields
+  readonly answer: boolean
+}
 
 /** Appends source[from, to), a whole body, redacted as its kind asks. What calls itself JSON and is none is read as text. */
 export function redactBody(
   redactor: Redactor,
   sink: RedactionSink,
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  how: { readonly media: Media; readonly fields: JsonFields },
+  how: BodyKind,
 ): void {
+  const text = how.answer ? BULK : TEXT
   if (from >= to) return
   switch (how.media) {
     case 'json': {
-      if (!redactJson(redactor, sink, [source, from, to], how.fields))
-        redactor.write(sink, source, from, to, how.fields.unreadable ?? TEXT)
+      if (!redactJson(redactor, sink, [source, from, to], how))
+        redactor.write(sink, source, from, to, how.fields.unreadable ?? text)
       break
     }
     case 'form':
       redactPairs(redactor, sink, [source, from, to], (key) => how.fields.of(key))
       break
     case 'events':
-      redactLines(redactor, sink, [source, from, to], how.fields)
+      redactLines(redactor, sink, [source, from, to], how)
       break
     case 'opaque':
     case 'unknown':
     case 'text':
     case 'live':
       if (isOpaque(how.media, source.subarray(from, to))) sink.copy(source, from, to)
-      else redactor.write(sink, source, from, to, TEXT)
+      else redactor.write(sink, source, from, to, text)
       break
     default:
       how.media satisfies never
@@ -43,15 +52,15 @@ function redactLines(
   redactor: Redactor,
   sink: RedactionSink,
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  fields: JsonFields,
+  how: BodyKind,
 ): void {
   for (let start = from; start < to; ) {
     const feed = source.subarray(start, to).indexOf(LF)
     const end = feed === -1 ? to : start + feed
     const data = DATA.every((byte, at) => source[start + at] === byte) ? start + DATA.length : start
     sink.copy(source, start, data)
-    if (!redactJson(redactor, sink, [source, data, end], fields))
-      redactor.write(sink, source, data, end, fields.unreadable ?? TEXT)
+    if (!redactJson(redactor, sink, [source, data, end], how))
+      redactor.write(sink, source, data, end, how.fields.unreadable ?? TEXT)
     if (end < to) sink.copy(source, end, end + 1)
     start = end + 1
   }
@@ -64,13 +73,13 @@ const DATA = Buffer.from('data:')
  * lines are. One for each copy that is made of a body.
  */
 export class StreamedBody {
-  readonly #how: { readonly media: Media; readonly fields: JsonFields }
+  readonly #how: BodyKind
   #stream: StreamRedactor | undefined
   #live: LiveRedactor | undefined
   #begun = false
   #opaque = false
 
-  constructor(how: { readonly media: Media; readonly fields: JsonFields }) {
+  constructor(how: BodyKind) {
     this.#how = how
   }
 
@@ -88,9 +97,9 @@ export class StreamedBody {
     if (this.#opaque) return { bytes, masks: null }
     if (this.#how.media === 'live') return this.#redactLive(redactor, bytes, last)
     const sink = redactor.sink(bytes.length)
-    if (this.#how.media === 'events') redactLines(redactor, sink, [bytes, 0, bytes.length], this.#how.fields)
+    if (this.#how.media === 'events') redactLines(redactor, sink, [bytes, 0, bytes.length], this.#how)
     else {
-      this.#stream ??= redactor.stream(TEXT)
+      this.#stream ??= redactor.stream(this.#how.answer ? BULK : TEXT)
       this.#stream.push(sink, bytes, 0, bytes.length)
       if (last) this.#stream.end(sink)
     }
@@ -98,7 +107,7 @@ export class StreamedBody {
   }
 
   #redactLive(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
-    this.#live ??= redactor.live(TEXT)
+    this.#live ??= redactor.live(this.#how.answer ? BULK : TEXT)
     return bytes.length === 0 || last ? joinedRest(redactor, this.#live, bytes) : this.#live.push(bytes)
   }
 }

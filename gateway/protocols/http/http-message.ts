@@ -67,7 +67,7 @@ export class HttpMessage implements Message {
     const { media, fields } = this.#parts
     const sink = redactor.sink(this.bytes.length, this.bytes)
     const size = redactHead(redactor, sink, this.bytes, { request: this.from === 'client', query: (key) => fields.of(key) })
-    redactBody(redactor, sink, [this.bytes, size, this.bytes.length], { media, fields })
+    redactBody(redactor, sink, [this.bytes, size, this.bytes.length], { media, fields, answer: this.from === 'server' })
     const redacted = sink.finish()
     return redacted.masks === null ? { bytes: this.bytes, masks: null } : redacted
   }

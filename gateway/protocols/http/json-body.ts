@@ -47,7 +47,7 @@ export function redactJson(
   redactor: Redactor,
   sink: RedactionSink,
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  fields: JsonFields,
+  { fields, answer = false }: { readonly fields: JsonFields; readonly answer?: boolean },
 ): boolean {
   const spots = new Spots(redactor, source, to, fields)
   if (!readJson(source, from, to, spots)) return false
@@ -55,7 +55,7 @@ export function redactJson(
   for (const found of spots.all()) {
     // By the field as it was given: those that are written otherwise are known by themselves.
     const rewrite = found.string ? fields.rewrite?.(found.field) : undefined
-    const spot = { ...found, field: named(found.field, keyBefore(source, from, found)) }
+    const spot = { ...found, field: named(found.field, keyBefore(source, from, found), answer && found.string) }
     if (rewrite === undefined && isClean(redactor, source, spot)) continue
     sink.copy(source, copied, spot.from)
     if (rewrite !== undefined) rewriteText(redactor, sink, [source, spot], rewrite)

@@ -103,7 +103,8 @@ export async function readRequest(
     reading,
     range: [],
     message: new HttpMessage(parts, encoded, { streams: true }),
-    body: (through) => bodyParts(beginning, rest, { parts, streamed: new StreamedBody({ media, fields }), through }),
+    body: (through) =>
+      bodyParts(beginning, rest, { parts, streamed: new StreamedBody({ media, fields, answer: false }), through }),
   }
 }
 

@@ -74,7 +74,7 @@ export async function* readResponse(
   yield new HttpMessage(parts, length.length === 0 ? encoded : encodeResponse({ status, headers: [...headers, ...length] }), {
     streams: true,
   })
-  const streamed = new StreamedBody({ media, fields })
+  const streamed = new StreamedBody({ media, fields, answer: true })
   const { beginning, rest } = collected
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else if (media === 'live') yield* livePieces(rest, streamed, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))

@@ -53,13 +53,17 @@ export class WebSocketTunnel implements TunnelCodec {
       channel: this.#channel,
       bytes: payload,
       facts,
-      redact: (redactor, bytes) => this.#redact(redactor, opcode, bytes),
+      redact: (redactor, bytes) => this.#redact(redactor, bytes, { opcode, answer: from === 'server' }),
       frame: (bytes) => encodeFrame(from === 'client' ? 'server' : 'client', { opcode, payload: bytes }),
       farewell: farewellFrame,
     })
   }
 
-  #redact(redactor: Redactor, opcode: number, bytes: Uint8Array): Redacted {
+  #redact(
+    redactor: Redactor,
+    bytes: Uint8Array,
+    { opcode, answer }: { readonly opcode: number; readonly answer: boolean },
+  ): Redacted {
     const sink = redactor.sink(bytes.length)
     if (opcode === OPCODES.close) {
       const code = Math.min(CODE_BYTES, bytes.length)
@@ -67,7 +71,7 @@ export class WebSocketTunnel implements TunnelCodec {
       redactor.write(sink, bytes, code, bytes.length, REASON)
     } else {
       const media = opcode === OPCODES.text ? 'json' : 'unknown'
-      redactBody(redactor, sink, [bytes, 0, bytes.length], { media, fields: this.#fields })
+      redactBody(redactor, sink, [bytes, 0, bytes.length], { media, fields: this.#fields, answer })
     }
     const redacted = sink.finish()
     if (redacted.masks === null) return { bytes, masks: null }

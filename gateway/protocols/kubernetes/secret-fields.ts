@@ -64,7 +64,7 @@ export class SecretFields implements JsonFields {
   }
 
   readonly #nested = (redactor: Redactor, sink: RedactionSink, plain: Uint8Array): void => {
-    if (!redactJson(redactor, sink, [plain, 0, plain.length], this))
+    if (!redactJson(redactor, sink, [plain, 0, plain.length], { fields: this }))
       redactor.write(sink, plain, 0, plain.length, this.unreadable ?? TEXT)
   }
 }

@@ -2,7 +2,7 @@ import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, LiveRedactor, Redacted, Redactor, Side } from '../../message.ts'
 import { type LastWords, TunnelMessage } from '../http/tunnel-message.ts'
 
-const OUTPUT: Field = { path: 'stream.output', action: 'scan' }
+const OUTPUT: Field = { path: 'stream.output', action: 'scan', bulk: true }
 const INPUT: Field = { path: 'stream.input', action: 'scan' }
 const SECRET: Field = { path: 'stream.input', action: 'mask', label: 'terminal.password', entity: 'password' }
 

@@ -53,7 +53,7 @@ export function describedBy(origins: readonly ColumnOrigin[], labelled: readonly
   return { text, binary, asDescribed }
 }
 
-const UNDESCRIBED: Field = { path: 'row', action: 'scan' }
+const UNDESCRIBED: Field = { path: 'row', action: 'scan', bulk: true }
 
 /** The column list of one RowDescription message, `[from, to)` of `bytes`. */
 export function readOrigins(bytes: Uint8Array, from: number, to: number): readonly ColumnOrigin[] {
@@ -92,7 +92,7 @@ export function columnField(origin: ColumnOrigin, format: number, labelled: Labe
   }
   if (quiet) return { path, action: 'skip' }
   if (origin.type === BYTEA_TYPE && format === 0) return { path, action: 'scan', encoding: 'bytea', nullOnly: true }
-  if (free || JSON_TYPES.has(origin.type) || origin.type === XML_TYPE || format === 0) return { path, action: 'scan' }
+  if (free || JSON_TYPES.has(origin.type) || origin.type === XML_TYPE || format === 0) return { path, action: 'scan', bulk: true }
   // A binary structure (array, composite, range): its inner lengths would be wrong after a replacement.
   return { path, action: 'scan', nullOnly: true }
 }

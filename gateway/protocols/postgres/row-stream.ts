@@ -4,7 +4,7 @@ import type { Field, Message, Redacted, RedactionSink, Redactor, Side, StreamRed
 import { BACKEND, HEADER_SIZE } from './messages.ts'
 import type { Turn } from './turns.ts'
 
-const UNKNOWN: Field = { path: 'row', action: 'scan' }
+const UNKNOWN: Field = { path: 'row', action: 'scan', bulk: true }
 
 /**
  * The redaction of one message too large to hold: a single row, or one CopyData. Its length word went out with the first

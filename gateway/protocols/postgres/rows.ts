@@ -4,7 +4,7 @@ import { HEADER_SIZE, int32, uint16 } from './messages.ts'
 import type { Rewrite } from './rewrite.ts'
 
 /** A column nobody described: detectors look at it. */
-const UNDESCRIBED: Field = { path: 'row', action: 'scan' }
+const UNDESCRIBED: Field = { path: 'row', action: 'scan', bulk: true }
 
 /** What a run's columns ask for, looked up per cell by its index. */
 interface Plan {

@@ -5,7 +5,7 @@ import type { Action } from './output.ts'
 
 /** What a person has to see before a command runs is not longer than a packet of SSH (RFC 4253, 6.1). */
 const COMMAND: Field = { path: 'ssh.command', action: 'scan' }
-const OUTPUT: Field = { path: 'ssh.output', action: 'scan' }
+const OUTPUT: Field = { path: 'ssh.output', action: 'scan', bulk: true }
 const INPUT: Field = { path: 'ssh.input', action: 'scan' }
 const SECRET: Field = { path: 'ssh.input', action: 'mask', label: 'terminal.password', entity: 'password' }
 

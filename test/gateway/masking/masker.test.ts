@@ -315,3 +315,35 @@ test('sessions with like rules share what only the rules decide: each keeps less
   const grown = used() - before
   assert.ok(grown / sessions.length < 4096, `${Math.round(grown / sessions.length)} bytes each`)
 })
+
+test('source code is masked where it is asked for, in fields that a target hands out alone, whole or in a stream', () => {
+  const code = Buffer.from(Array.from({ length: 30 }, (_, n) => `const value${n} = read(${n});`).join('\n'))
+  const bulk = { path: 'row.body', action: 'scan', bulk: true } as const
+  const own = (rules: object) =>
+    new Masker({ rules: { ...DEFAULT_RULES, ...rules }, tagKey: Buffer.alloc(16, 1), fingerprintKey: Buffer.alloc(16, 2) })
+  const written = (masker: Masker, field: Field, bytes: Uint8Array): string => {
+    const sink = masker.sink(bytes.length)
+    masker.write(sink, bytes, 0, bytes.length, field)
+    return Buffer.from(sink.finish().bytes).toString()
+  }
+  const asked = own({ code: true })
+  assert.equal(asked.clean(code, 0, code.length, bulk), false)
+  assert.match(written(asked, bulk, code), /^\[MASKED:source-code:[0-9a-f]{12}\]$/)
+  assert.equal(written(asked, { path: 'sql', action: 'scan' }, code), code.toString())
+  assert.equal(own({}).clean(code, 0, code.length, bulk), true)
+  const prose = Buffer.from('Nobody would take this for a program.\n'.repeat(40))
+  assert.equal(asked.clean(prose, 0, prose.length, bulk), true)
+  for (const size of [64, 700, 8192]) {
+    const stream = asked.stream(bulk)
+    const sink = asked.sink(code.length)
+    for (let at = 0; at < code.length; at += size) stream.push(sink, code, at, Math.min(code.length, at + size))
+    stream.push(sink, prose, 0, prose.length)
+    stream.push(sink, prose, 0, prose.length)
+    stream.end(sink)
+    const out = Buffer.from(sink.finish().bytes).toString()
+    assert.equal(out.length, code.length + 2 * prose.length)
+    // Eight lines are seen before anybody can tell.
+    assert.doesNotMatch(out, size === 8192 ? /value/ : /value(1[3-9]|2\d)/, `${size}`)
+    assert.ok(out.endsWith(prose.toString()))
+  }
+})

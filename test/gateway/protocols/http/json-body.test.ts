@@ -16,10 +16,12 @@ function redact(text: string, fieldOf: (key: string | undefined) => Field = () =
   const cover = testMasker()
   const sink = cover.sink(source.length)
   const read = redactJson(cover, sink, [source, 2, source.length - 2], {
-    labelled: true,
-    unnamed: SCAN,
-    of: fieldOf,
-    at: (bytes, from, to) => fieldOf(Buffer.from(bytes.subarray(from, to)).toString()),
+    fields: {
+      labelled: true,
+      unnamed: SCAN,
+      of: fieldOf,
+      at: (bytes, from, to) => fieldOf(Buffer.from(bytes.subarray(from, to)).toString()),
+    },
   })
   const { bytes, masks } = sink.finish()
   return { read, text: Buffer.from(bytes).toString(), masks }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { codeBytes } from '../../../gateway/policy/code-share.ts'
+import { codeBytes } from '../../../gateway/masking/code-share.ts'
 
 const repository = new URL('../../../', import.meta.url)
 const read = (path: string): Buffer => readFileSync(new URL(path, repository))
