@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -58,7 +59,8 @@ export class BlockedSubjects {
   }
 
   async #last(): Promise<ReadonlyMap<string, Step>> {
-    const changedMs = (await stat(this.#folder)).mtimeMs
+    // At once, for every HTTP request: through the thread pool it took an eighth of all the time.
+    const changedMs = statSync(this.#folder).mtimeMs
     const cached = this.#cache
     if (cached !== undefined && cached.changedMs === changedMs && cached.readMs - changedMs > CLOCK_GRAIN_MS) return cached.last
     const readMs = Date.now()

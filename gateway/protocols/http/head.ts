@@ -73,13 +73,20 @@ export function without(headers: Headers, names: ReadonlySet<string>): Headers {
 
 /** RFC 9110, 7.6.1: of one hop, with those `Connection` names; and the framing of the body, which each hop makes anew. */
 export function endToEnd(headers: Headers): Headers {
-  const named = headers
-    .filter(([name]) => name.toLowerCase() === 'connection')
-    .flatMap(([, value]) => value.split(',').map((each) => each.trim().toLowerCase()))
-  return without(headers, new Set([...HOP_BY_HOP, ...named]))
+  let named: Set<string> | undefined
+  for (const [name, value] of headers) {
+    // The most usual words of it name no header.
+    if (name.length !== CONNECTION.length || name.toLowerCase() !== CONNECTION || NAMES_NOTHING.test(value)) continue
+    named ??= new Set(HOP_BY_HOP)
+    for (const each of value.split(',')) named.add(each.trim().toLowerCase())
+  }
+  return without(headers, named ?? HOP_BY_HOP)
 }
 
-const HOP_BY_HOP = [
+const CONNECTION = 'connection'
+const NAMES_NOTHING = /^(keep-alive|close)$/i
+
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -90,12 +97,13 @@ const HOP_BY_HOP = [
   'transfer-encoding',
   'upgrade',
   'content-length',
-]
+])
 
 // Header bytes above ASCII are opaque (RFC 9110, 5.5); Node gives and takes them as Latin-1.
 function encode(start: string, headers: Headers): Buffer {
-  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`)
-  return Buffer.from(`${start}\r\n${lines.join('')}\r\n`, 'latin1')
+  let text = `${start}\r\n`
+  for (const [name, value] of headers) text += `${name}: ${value}\r\n`
+  return Buffer.from(`${text}\r\n`, 'latin1')
 }
 
 function textOf(bytes: Uint8Array): string {

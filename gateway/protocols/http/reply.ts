@@ -3,6 +3,9 @@ import { ServerResponse } from 'node:http'
 import { constants, Http2ServerResponse } from 'node:http2'
 import { type Headers, headSize, parseResponse } from './head.ts'
 
+/** Up to here copying a body is cheaper than a second piece. */
+const MAX_JOINED_BYTES = 16 * 1024
+
 export type ClientResponse = ServerResponse | Http2ServerResponse
 
 /** What goes back to the client: only what the gate let through, in the form in which it stands on the tape. */
@@ -31,6 +34,11 @@ export class Reply {
     if (response instanceof ServerResponse) {
       response.writeHead(status, [...headers, ...framing].flat())
       if (streams) response.flushHeaders()
+      else if (whole && body.length <= MAX_JOINED_BYTES) {
+        // Goes out with its head in one piece; as bytes it would be a second one.
+        response.end(Buffer.from(body.buffer, body.byteOffset, body.length).latin1Slice(), 'latin1')
+        return
+      }
     } else if (!response.stream.destroyed) response.writeHead(status, gathered([...headers, ...framing]))
     await this.more(body)
   }
@@ -68,7 +76,7 @@ export class Reply {
       written.once('close', resolve)
       written.once('finish', resolve)
       response.end()
-      if (isGone(response)) resolve()
+      if (isGone(response) || response.writableFinished) resolve()
     })
     if (response instanceof Http2ServerResponse) {
       const { stream } = response
