@@ -78,7 +78,7 @@ export function connecting(
         encodeResponse({ status: 200, headers: [] }),
       )
       if (!(await switched(outputsOf(gate, answered, signal), reply, ready))) return false
-      if (socket instanceof Socket) socket.setTimeout(SILENT_MS).setNoDelay(true)
+      if (socket instanceof Socket) socket.setTimeout(SILENT_MS, () => socket.destroy()).setNoDelay(true)
       await carrier.carry(socket, server)
     } finally {
       server.destroy()

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -11,6 +11,7 @@ import { arrivedByHttp1 } from '../http/arrived.ts'
 import { exchange } from '../http/exchange.ts'
 import { headerOf } from '../http/head.ts'
 import { Reply } from '../http/reply.ts'
+import { checkFlood, IdleWatch, strictServer } from '../http/strict-server.ts'
 import { Visit } from '../http/visit.ts'
 import { connecting } from './connect.ts'
 import { egressDialect, errorOf } from './dialect.ts'
@@ -19,10 +20,6 @@ import type { Intercepting } from './intercepted.ts'
 import { Interceptor, rootsOf } from './interceptor.ts'
 import { knockOf } from './knock.ts'
 
-const MAX_HEAD_BYTES = 64 * 1024
-/** A connection on which nothing moves is given up. */
-const SILENT_MS = 15 * 60_000
-const KEEP_ALIVE_MS = 120_000
 /** CONNECT over HTTP/2 is another thing (RFC 9113, 8.5). */
 const ALPN = ['http/1.1']
 
@@ -31,6 +28,9 @@ interface Connection {
   readonly signal: AbortSignal
   /** `address:port` of the client. */
   readonly client: string
+  /** Requests under way, tunnels among them. */
+  busy: number
+  readonly idle: IdleWatch
   /** Told of what is nobody's fault but ours. */
   readonly fail: (error: unknown) => void
 }
@@ -72,7 +72,12 @@ export function egress(door: Door): Protocol {
       const { promise: closed, resolve, reject } = Promise.withResolvers<void>()
       socket.once('close', () => resolve())
       const address = socket instanceof Socket ? `${socket.remoteAddress ?? ''}:${socket.remotePort ?? ''}` : ''
-      connections.set(socket, { sessions, signal, client: address, fail: reject })
+      using idle = new IdleWatch(
+        () => connection.busy > 0,
+        () => socket.destroy(),
+      )
+      const connection: Connection = { sessions, signal, client: address, busy: 0, idle, fail: reject }
+      connections.set(socket, connection)
       server.emit('connection', socket)
       socket.resume()
       await closed
@@ -82,15 +87,8 @@ export function egress(door: Door): Protocol {
 }
 
 function makeServer(door: Door, connections: WeakMap<Duplex, Connection>): Server {
-  const made = createServer({
-    maxHeaderSize: MAX_HEAD_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: 0,
-    insecureHTTPParser: false,
-    joinDuplicateHeaders: false,
-    // Upgrades in clear are declined by answering as if they had not been asked for.
-    shouldUpgradeCallback: () => false,
-  })
+  // Upgrades in clear are declined by answering as if they had not been asked for.
+  const made = strictServer(() => false)
   const asked = (request: IncomingMessage, response: ServerResponse, tunnel?: Duplex): void => {
     const connection = connections.get(request.socket)
     if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
@@ -104,12 +102,11 @@ function makeServer(door: Door, connections: WeakMap<Duplex, Connection>): Serve
     response.assignSocket(request.socket)
     asked(request, response, socket)
   })
-  made.on('connection', (socket) => void socket.setTimeout(SILENT_MS, () => socket.destroy()))
   return made
 }
 
 async function answer(
-  { sessions, signal, client, fail }: Connection,
+  connection: Connection,
   door: Door,
   {
     request,
@@ -117,9 +114,12 @@ async function answer(
     tunnel,
   }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly tunnel: Duplex | undefined },
 ): Promise<void> {
+  const { sessions, signal, client, fail } = connection
   const target = request.url ?? ''
+  connection.busy++
   try {
     const arrived = arrivedByHttp1(request)
+    checkFlood(arrived.headers, connection.busy)
     // Before anything is opened for it.
     if (placeOf(arrived.method, target).inside)
       throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'ask for https by CONNECT: nothing is encrypted in your name here')
@@ -135,6 +135,8 @@ async function answer(
     await new Reply(response, signal).say(errorOf(refusal)).catch(() => response.destroy())
     if (!(error instanceof ApplianceError)) fail(error)
   } finally {
+    connection.busy--
+    connection.idle.touch()
     tunnel?.end()
   }
 }

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -7,16 +7,13 @@ import type { Session } from '../../protocol.ts'
 import { type Arrived, arrivedByHttp1 } from '../http/arrived.ts'
 import { type Asked, exchange, type Way } from '../http/exchange.ts'
 import { headerOf, type RequestHead } from '../http/head.ts'
+import { checkFlood, IdleWatch, strictServer } from '../http/strict-server.ts'
 import { upgrading } from '../http/upgrade.ts'
 import type { Upgraded } from '../http/upgrade-upstream.ts'
 import type { Upstream } from '../http/upstream.ts'
 import type { Visit } from '../http/visit.ts'
 import { isWebSocket } from '../http/websocket-tunnel.ts'
 import { forwarding, OURS } from './forward.ts'
-
-const MAX_HEAD_BYTES = 64 * 1024
-const SILENT_MS = 15 * 60_000
-const KEEP_ALIVE_MS = 120_000
 
 /** One tunnel whose TLS is opened. */
 export interface Inside {
@@ -32,6 +29,7 @@ interface Served extends Inside {
   readonly client: TLSSocket
   /** Requests under way. */
   busy: number
+  readonly idle: IdleWatch
   readonly fail: (error: unknown) => void
 }
 
@@ -41,7 +39,11 @@ let server: Server | undefined
 /** Serves the requests inside of a tunnel until it is closed. Rejects with what is nobody's fault but ours. */
 export async function serveInside(client: TLSSocket, inside: Inside): Promise<void> {
   const { promise: closed, resolve, reject } = Promise.withResolvers<void>()
-  const served: Served = { ...inside, client, busy: 0, fail: reject }
+  using idle = new IdleWatch(
+    () => served.busy > 0,
+    () => client.destroy(),
+  )
+  const served: Served = { ...inside, client, busy: 0, idle, fail: reject }
   client.once('close', () => resolve())
   const { signal } = inside.session
   const leave = (): void => void (served.busy === 0 && client.destroySoon())
@@ -60,19 +62,11 @@ export async function serveInside(client: TLSSocket, inside: Inside): Promise<vo
 
 /** As strict as of HTTP. CONNECT in a tunnel has no listener: the connection ends. */
 function makeServer(): Server {
-  const made = createServer({
-    maxHeaderSize: MAX_HEAD_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: 0,
-    insecureHTTPParser: false,
-    joinDuplicateHeaders: false,
-    shouldUpgradeCallback: isWebSocket,
-  })
+  const made = strictServer(isWebSocket)
   const asked = (request: IncomingMessage, response: ServerResponse): void => void answer(request, response)
   made.on('request', asked)
   made.on('checkContinue', asked)
   made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
-  made.on('connection', (socket) => void socket.setTimeout(SILENT_MS, () => socket.destroy()))
   return made
 }
 
@@ -95,7 +89,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, upgrad
   try {
     const arrived = arrivedByHttp1(request)
     const target = `https://${upstream.authority}${request.url ?? '/'}`
-    const wrong = misdirected(arrived, request.url ?? '', served)
+    const wrong = flooded(arrived, served.busy) ?? misdirected(arrived, request.url ?? '', served)
     const how = wrong ?? upgrade?.(served) ?? forwarding(() => ({ upstream, [Symbol.asyncDispose]: async () => undefined }))
     if (wrong === undefined && /^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
     await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)
@@ -104,11 +98,21 @@ async function answer(request: IncomingMessage, response: ServerResponse, upgrad
     client.destroy()
   } finally {
     served.busy--
+    served.idle.touch()
     if (session.signal.aborted) client.destroySoon()
   }
 }
 
 type How = (asked: Asked, way: Way) => Promise<boolean>
+
+function flooded({ headers }: Arrived, busy: number): How | undefined {
+  try {
+    checkFlood(headers, busy)
+    return undefined
+  } catch (error) {
+    return () => Promise.reject(error)
+  }
+}
 
 /** What was let through is the host of the CONNECT: TLS and request have to name the same. Undefined where they do. */
 function misdirected({ headers }: Arrived, url: string, { place, client, upstream }: Served): How | undefined {

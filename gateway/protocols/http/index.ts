@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
@@ -12,15 +12,9 @@ import { headerOf } from './head.ts'
 import { http2Session } from './http2.ts'
 import { knockOf } from './knock.ts'
 import { type ClientResponse, Reply } from './reply.ts'
+import { checkFlood, IdleWatch, MAX_HEAD_BYTES, SILENT_MS, strictServer } from './strict-server.ts'
 import { upgrading } from './upgrade.ts'
 import { Visit } from './visit.ts'
-
-/** More than any client sends; what is larger is refused with 431. */
-const MAX_HEAD_BYTES = 64 * 1024
-/** A connection on which nothing moves is given up: no request, no body, nothing of an answer. */
-const SILENT_MS = 15 * 60_000
-/** Between two requests of one connection. */
-const KEEP_ALIVE_MS = 120_000
 
 interface Connection {
   readonly dialect: Dialect
@@ -30,6 +24,7 @@ interface Connection {
   readonly client: string
   /** Requests under way. */
   busy: number
+  readonly idle: IdleWatch
   /** Of the sessions its requests have joined: their ends end it. */
   readonly watched: WeakSet<AbortSignal>
   /** Told of what is nobody's fault but ours. */
@@ -61,27 +56,31 @@ async function serve(
   signal.addEventListener('abort', stop, { once: true })
   const { promise: closed, resolve, reject } = Promise.withResolvers<void>()
   socket.once('close', () => resolve())
+  using idle = new IdleWatch(
+    () => connection.busy > 0,
+    () => connection.leave(),
+  )
   const parts = {
     dialect,
     sessions,
     signal,
     client: addressOf(socket),
     busy: 0,
+    idle,
     watched: new WeakSet<AbortSignal>(),
     fail: reject,
     closed,
   }
+  let connection: Connection
   if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') {
-    const connection: Connection = { ...parts, leave: () => session.close() }
+    connection = { ...parts, leave: () => session.close() }
     const session = http2Session(socket, { maxHeadBytes: MAX_HEAD_BYTES, silentMs: SILENT_MS }, (request, response) => {
       void answer(connection, { request: arrivedByHttp2(request), url: request.url }, response)
     })
   } else {
     server ??= makeServer()
-    connections.set(socket, {
-      ...parts,
-      leave: () => void (socket instanceof Socket ? socket.destroySoon() : socket.destroy()),
-    })
+    connection = { ...parts, leave: () => void (socket instanceof Socket ? socket.destroySoon() : socket.destroy()) }
+    connections.set(socket, connection)
     server.emit('connection', socket)
     socket.resume()
   }
@@ -89,23 +88,13 @@ async function serve(
   signal.removeEventListener('abort', stop)
 }
 
-/** Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before it comes here. */
 function makeServer(): Server {
-  const made = createServer({
-    maxHeaderSize: MAX_HEAD_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: 0,
-    insecureHTTPParser: false,
-    joinDuplicateHeaders: false,
-    shouldUpgradeCallback: (request) => connections.get(request.socket)?.dialect.upgrades(request) === true,
-  })
+  const made = strictServer((request) => connections.get(request.socket)?.dialect.upgrades(request) === true)
   const asked = (request: IncomingMessage, response: ServerResponse): void => void answerHttp1(request, response)
   made.on('request', asked)
   // Sent only once it is known who asks.
   made.on('checkContinue', asked)
   made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
-  made.on('connection', (socket) => void socket.setTimeout(SILENT_MS, () => socket.destroy()))
-  // Node answers what it cannot parse itself, with 400, 408 or 431, and closes.
   return made
 }
 
@@ -136,6 +125,7 @@ async function answer(
   const { dialect, sessions, signal, client } = connection
   connection.busy++
   try {
+    checkFlood(request.headers, connection.busy)
     const { knock, run, target, prefix } = knockOf({ headers: request.headers, target: url, client, protocol: dialect.protocol })
     using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined
@@ -150,6 +140,7 @@ async function answer(
     if (!(error instanceof ApplianceError)) connection.fail(error)
   } finally {
     connection.busy--
+    connection.idle.touch()
   }
 }
 

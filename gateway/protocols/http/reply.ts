@@ -36,7 +36,7 @@ export class Reply {
       if (streams) response.flushHeaders()
       else if (whole && body.length <= MAX_JOINED_BYTES) {
         // Goes out with its head in one piece; as bytes it would be a second one.
-        response.end(Buffer.from(body.buffer, body.byteOffset, body.length).latin1Slice(), 'latin1')
+        response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1')
         return
       }
     } else if (!response.stream.destroyed) response.writeHead(status, gathered([...headers, ...framing]))

@@ -12,6 +12,8 @@ import type { Through } from './through.ts'
 
 /** Bodies up to this size are judged, held and approved with the request; a larger one follows its head in parts. */
 const MAX_WHOLE_BYTES = 1024 * 1024
+/** In which it has to be there, or its first bytes of that number: 3.5 KB a second; behind them it is silence that ends it. */
+const BODY_MS = 5 * 60_000
 /** What a body of that size may unpack to. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 
@@ -69,7 +71,7 @@ export async function readRequest(
   const media = reading.media ?? mediaOf(head.headers)
   const encoding = headerOf(head.headers, 'content-encoding')
   const length = headerOf(request.headers, 'content-length')
-  const collected = request.empty ? NO_BODY : await collect(request.body, MAX_WHOLE_BYTES)
+  const collected = request.empty ? NO_BODY : await inTime(collect(request.body, MAX_WHOLE_BYTES))
   const whole = 'whole' in collected ? collected.whole : undefined
   if (whole === undefined && encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new ApplianceError(
@@ -109,6 +111,26 @@ export async function readRequest(
 }
 
 const NO_BODY = { whole: Buffer.alloc(0) }
+
+/** Rejects PROTOCOL_TIMEOUT where what is judged with its head takes too long to come. */
+export async function inTime<T>(reading: Promise<T>, limitMs = BODY_MS): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    late.reject(
+      new ApplianceError(
+        'PROTOCOL_TIMEOUT',
+        `the first ${MAX_WHOLE_BYTES} bytes of the body took longer than ${limitMs / 1000} s`,
+      ),
+    )
+  }, limitMs)
+  // Nobody hears of what it comes to when it was too late.
+  reading.catch(() => undefined)
+  try {
+    return await Promise.race([reading, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 async function* bodyParts(
   beginning: Uint8Array,

@@ -99,7 +99,7 @@ async function forwardUpgrade(
       encodeResponse({ status: upgraded.status, headers: [...headers, ['upgrade', facts.upgrade]] }),
     )
     if (!(await switched(outputsOf(gate, answered, signal), reply, ready))) return false
-    if (socket instanceof Socket) socket.setTimeout(SILENT_MS).setNoDelay(true)
+    if (socket instanceof Socket) socket.setTimeout(SILENT_MS, () => socket.destroy()).setNoDelay(true)
     await tunnel({ ends: { client: socket, server: upgraded.socket }, codec, gate, channel, session })
   } finally {
     upgraded.socket.destroy()

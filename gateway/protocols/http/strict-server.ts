@@ -1,0 +1,61 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Headers } from './head.ts'
+
+/** More than any client sends; what is larger is refused with 431. */
+export const MAX_HEAD_BYTES = 64 * 1024
+/** As over HTTP/2; Node would drop those above a limit of its own without a word. */
+const MAX_FIELDS = 256
+/** Requests of one connection that are not answered yet: as over HTTP/2. */
+const MAX_UNANSWERED = 128
+/** A connection on which nothing moves is given up: no request, no body, nothing of an answer. */
+export const SILENT_MS = 15 * 60_000
+/** Between two requests of one connection. */
+const KEEP_ALIVE_MS = 120_000
+/** And what a head may take then, however slowly it drips: the server itself watches over that only where it listens. */
+const HEAD_MS = 60_000
+
+/** Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before anybody hears of it, with 400 or 431. */
+export function strictServer(upgrades: (request: IncomingMessage) => boolean): Server {
+  const made = createServer({
+    maxHeaderSize: MAX_HEAD_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: 0,
+    insecureHTTPParser: false,
+    joinDuplicateHeaders: false,
+    shouldUpgradeCallback: upgrades,
+  })
+  made.maxHeadersCount = 0
+  // Of the server and not of the socket: Node sets those back after each request.
+  made.timeout = SILENT_MS
+  return made
+}
+
+/** Throws PROTOCOL_OVERSIZE or LIMIT_REACHED. `unanswered`: of the connection, this one among them. */
+export function checkFlood(headers: Headers, unanswered: number): void {
+  if (headers.length > MAX_FIELDS)
+    throw new ApplianceError('PROTOCOL_OVERSIZE', `the head has ${headers.length} fields, ${MAX_FIELDS} are taken`)
+  if (unanswered > MAX_UNANSWERED)
+    throw new ApplianceError('LIMIT_REACHED', `${MAX_UNANSWERED} requests of this connection are not answered yet: wait for one`)
+}
+
+/** Closes a connection on which no request has come for too long, whether it is idle or a head drips in byte by byte. */
+export class IdleWatch implements Disposable {
+  readonly #timer: NodeJS.Timeout
+
+  /** `busy`: whether a request is under way. */
+  constructor(busy: () => boolean, close: () => void, limitMs = KEEP_ALIVE_MS + HEAD_MS) {
+    this.#timer = setTimeout(() => {
+      if (!busy()) close()
+    }, limitMs).unref()
+  }
+
+  /** A request was answered. */
+  touch(): void {
+    this.#timer.refresh()
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer)
+  }
+}

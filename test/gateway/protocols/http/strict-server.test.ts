@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { inTime } from '../../../../gateway/protocols/http/request.ts'
+import { checkFlood, IdleWatch } from '../../../../gateway/protocols/http/strict-server.ts'
+import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
+
+test('a connection on which no request comes is closed, one that is busy is not, and an answer begins the time anew', async () => {
+  let busy = true
+  const closed = Promise.withResolvers<void>()
+  using watch = new IdleWatch(
+    () => busy,
+    () => closed.resolve(),
+    5,
+  )
+  const first = await Promise.race([closed.promise.then(() => 'closed'), wait(100, 'busy')])
+  assert.equal(first, 'busy')
+  busy = false
+  watch.touch()
+  await closed.promise
+})
+
+test('a body that is judged with its head has to come in time', async () => {
+  const never = new Promise<never>(() => undefined)
+  await assert.rejects(inTime(never, 5), { code: 'PROTOCOL_TIMEOUT' })
+  await assert.rejects(inTime(Promise.reject(new RangeError('its own')), 1000), RangeError)
+  assert.equal(await inTime(Promise.resolve(7), 1000), 7)
+})
+
+test('a flood of header fields is refused by their number, one of requests by those without an answer', () => {
+  const fields = (count: number) => Array.from({ length: count }, (_, n) => [`x${n}`, ''] as const)
+  assert.doesNotThrow(() => checkFlood(fields(256), 128))
+  assert.throws(() => checkFlood(fields(257), 1), { code: 'PROTOCOL_OVERSIZE' })
+  assert.throws(() => checkFlood([], 129), { code: 'LIMIT_REACHED' })
+})
+
+/** All that comes until the other end closes. */
+async function allOf(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = []
+  socket
+    .on('data', (chunk: Buffer) => chunks.push(chunk))
+    .on('error', () => undefined)
+    .on('end', () => socket.end())
+  await once(socket, 'close')
+  return Buffer.concat(chunks).toString('latin1')
+}
+
+const head = (gateway: HttpGateway, more = ''): string =>
+  `GET /t/shop/x HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer ${gateway.keys.agent}\r\n${more}\r\n`
+
+test('floods, requests in a row without end, upgrade abuse and closed halves cost their own connection; others are served', async () => {
+  const held: (() => void)[] = []
+  await using gateway = await httpGateway((request, response) => {
+    if (request.url === '/slow') held.push(() => response.end('late'))
+    else response.end('ok')
+  })
+  const open = (): Socket => connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true })
+
+  const fields = open()
+  fields.write(head(gateway, Array.from({ length: 300 }, (_, n) => `a${n}:\r\n`).join('')))
+  assert.match(await allOf(fields), /^HTTP\/1\.1 413 [\s\S]*302 fields/)
+
+  // Answers come in turn (RFC 9112, 9.3.2), so that the refusal stands behind those that are waited for.
+  const row = open()
+  row.write(head(gateway).replace('/x', '/slow').repeat(200))
+  while (held.length < 128) await wait(10)
+  for (const answer of held) answer()
+  const answers = await allOf(row)
+  assert.equal((answers.match(/HTTP\/1\.1 200 /g) ?? []).length, 128)
+  assert.match(answers, /HTTP\/1\.1 429 /)
+  assert.equal(held.length, 128, 'the target hears of no more')
+
+  // What follows an upgrade that was declined is the next request, never a message.
+  const abuse = open()
+  abuse.write(head(gateway, 'Upgrade: h2c\r\nConnection: Upgrade\r\n') + head(gateway, 'Connection: close\r\n'))
+  assert.equal(((await allOf(abuse)).match(/HTTP\/1\.1 200 /g) ?? []).length, 2)
+
+  // A client that has said all it had gets its answer.
+  const half = open()
+  half.end(head(gateway, 'Connection: close\r\n'))
+  assert.match(await allOf(half), /^HTTP\/1\.1 200 /)
+
+  const served = await fetch(gateway.url, { headers: { authorization: `Bearer ${gateway.keys.agent}` } })
+  assert.equal(served.status, 200)
+})
+
+test('a target that closes its half in the middle of a head or a body is told as one that broke off', async () => {
+  for (const said of ['HTTP/1.1 200 OK\r\ncontent-len', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort', 'not http']) {
+    const target = createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => undefined).end(said))
+    await once(target.listen(0, '127.0.0.1'), 'listening')
+    const address = target.address()
+    await using gateway = await httpGateway(() => undefined, {
+      at: { port: typeof address === 'object' ? (address?.port ?? 0) : 0, tls: '{ mode: off }' },
+    })
+    const got = await fetch(gateway.url, { headers: { authorization: `Bearer ${gateway.keys.agent}` } })
+    assert.equal(got.status, 502)
+    assert.equal(JSON.parse(await got.text()).code, 'TARGET_REFUSED')
+    target.close()
+  }
+})
