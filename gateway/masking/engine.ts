@@ -123,8 +123,8 @@ export class Scanner {
   }
 
   shift(by: number): void {
-    this.#lane.position -= by
-    if (this.#ownLane !== undefined) this.#ownLane.position -= by
+    this.#lane.shift(by)
+    this.#ownLane?.shift(by)
     this.#floor -= by
   }
 

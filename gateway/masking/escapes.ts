@@ -1,10 +1,10 @@
 import { ESC } from './ascii.ts'
 
-/** A stretch of a chunk: text, or (part of) a control sequence. */
-export interface Piece {
-  readonly text: boolean
-  readonly from: number
-  readonly to: number
+/** Told of what is text and what is a control sequence, in order. A stretch may be told in several. */
+export interface Pieces {
+  text(from: number, to: number): void
+  /** (Part of) a control sequence. */
+  sequence(from: number, to: number): void
 }
 
 /** No terminal knows a longer control sequence; what goes on is no sequence but bytes that happen to begin like one. */
@@ -19,21 +19,22 @@ export class Escapes {
   #state: 'text' | 'escape' | 'csi' = 'text'
   #size = 0
 
+  /** Whether the last chunk ended inside of a sequence. */
+  get inside(): boolean {
+    return this.#state !== 'text'
+  }
+
   /** The whole chunk in pieces, in order. */
-  cut(chunk: Uint8Array): readonly Piece[] {
-    const pieces: Piece[] = []
+  cut(chunk: Uint8Array, pieces: Pieces): void {
     let from = 0
     let at = 0
-    const close = (text: boolean, to: number): void => {
-      if (to > from) pieces.push({ text, from, to })
-      from = to
-    }
     while (at < chunk.length) {
       if (this.#state === 'text') {
         const found = chunk.indexOf(ESC, at)
         at = found < 0 ? chunk.length : found
-        close(true, at)
-        if (found < 0) break
+        if (at > from) pieces.text(from, at)
+        from = at
+        if (found < 0) return
         this.#state = 'escape'
         this.#size = 1
         at++
@@ -51,9 +52,11 @@ export class Escapes {
       const inside = this.#state !== 'text' || (byte >= 0x30 && byte <= 0x7e)
       if (this.#size > MAX_SEQUENCE_SIZE) this.#state = 'text'
       if (inside) at++
-      if (this.#state === 'text') close(false, at)
+      if (this.#state === 'text') {
+        if (at > from) pieces.sequence(from, at)
+        from = at
+      }
     }
-    close(this.#state === 'text', chunk.length)
-    return pieces
+    if (chunk.length > from) pieces.sequence(from, chunk.length)
   }
 }

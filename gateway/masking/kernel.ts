@@ -10,6 +10,7 @@ export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer }
   sip(size: number, total: number, first: number, last: number): void
   sift(count: number, start: number, accept: number): number
+  scan(size: number, state: number, start: number, accept: number): number
 }
 
 const code = new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64'))

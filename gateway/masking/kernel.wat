@@ -10,7 +10,8 @@
   ;; 0x0e8000  the fields' bytes one after the other, each behind a line feed
   ;; 0x13a000  per field, whether a trigger ends in it
   ;; 0x148000  where each begins among the bytes gathered; at the end the numbers of those in which one does
-  (memory (export "memory") 24)
+  ;; 0x180000  a stretch of bytes, 0x8000 at most; 0x188000 four lists of where triggers end in it; 0x1a8000 how many are in each
+  (memory (export "memory") 27)
 
   ;; SipHash-2-4 of `size` bytes at 1024. A longer value comes in pieces, all but the last a multiple of 8 bytes:
   ;; `first` starts from the keys, `last` ends with the length of it all.
@@ -196,4 +197,70 @@
         (i32.store offset=0x148000 (i32.shl (local.get $found) (i32.const 2)) (local.get $i))
         (local.set $found (i32.add (local.get $found) (i32.const 1)))))
       (br_if $collect (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $count))))
-    (local.get $found)))
+    (local.get $found))
+
+  ;; Where triggers end in `size` bytes (256 at least, 32768 at most) at 0x180000, the automaton being in `state`. Each lane has a list, at
+  ;; 0x188000 and every 0x8000 from there: offset in the upper half, the accepting state in the lower; how many are in each stands
+  ;; at 0x1a8000. Returns the state at the end. Lanes as in `sift`.
+  (func (export "scan") (param $size i32) (param $a i32) (param $start i32) (param $accept i32) (result i32)
+    (local $b i32) (local $c i32) (local $d i32)
+    (local $bAt i32) (local $cAt i32) (local $dAt i32)
+    (local $aTo i32) (local $bTo i32) (local $cTo i32) (local $dTo i32)
+    (local $quarter i32) (local $i i32)
+    (local.set $b (local.get $start))
+    (local.set $c (local.get $start))
+    (local.set $d (local.get $start))
+    (local.set $aTo (i32.const 0x188000))
+    (local.set $bTo (i32.const 0x190000))
+    (local.set $cTo (i32.const 0x198000))
+    (local.set $dTo (i32.const 0x1a0000))
+    (local.set $quarter (i32.shr_u (local.get $size) (i32.const 2)))
+    (local.set $bAt (i32.sub (local.get $quarter) (i32.const 32)))
+    (local.set $cAt (i32.add (local.get $bAt) (local.get $quarter)))
+    (local.set $dAt (i32.add (local.get $cAt) (local.get $quarter)))
+    (local.set $i (i32.const 32))
+    (loop $early
+      (local.set $b (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $b) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (local.get $bAt)))) (i32.const 1))))
+      (local.set $bAt (i32.add (local.get $bAt) (i32.const 1)))
+      (local.set $c (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $c) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (local.get $cAt)))) (i32.const 1))))
+      (local.set $cAt (i32.add (local.get $cAt) (i32.const 1)))
+      (local.set $d (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $d) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (local.get $dAt)))) (i32.const 1))))
+      (local.set $dAt (i32.add (local.get $dAt) (i32.const 1)))
+      (br_if $early (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
+    (loop $lanes
+      (local.set $a (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $a) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (local.get $i)))) (i32.const 1))))
+      (local.set $b (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $b) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (i32.add (local.get $bAt) (local.get $i))))) (i32.const 1))))
+      (local.set $c (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $c) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (i32.add (local.get $cAt) (local.get $i))))) (i32.const 1))))
+      (local.set $d (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $d) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (i32.add (local.get $dAt) (local.get $i))))) (i32.const 1))))
+      (if (i32.or
+            (i32.or (i32.ge_u (local.get $a) (local.get $accept)) (i32.ge_u (local.get $b) (local.get $accept)))
+            (i32.or (i32.ge_u (local.get $c) (local.get $accept)) (i32.ge_u (local.get $d) (local.get $accept))))
+        (then
+          (if (i32.ge_u (local.get $a) (local.get $accept)) (then
+            (i32.store (local.get $aTo) (i32.or (i32.shl (local.get $i) (i32.const 16)) (local.get $a)))
+            (local.set $aTo (i32.add (local.get $aTo) (i32.const 4)))))
+          (if (i32.ge_u (local.get $b) (local.get $accept)) (then
+            (i32.store (local.get $bTo) (i32.or (i32.shl (i32.add (local.get $bAt) (local.get $i)) (i32.const 16)) (local.get $b)))
+            (local.set $bTo (i32.add (local.get $bTo) (i32.const 4)))))
+          (if (i32.ge_u (local.get $c) (local.get $accept)) (then
+            (i32.store (local.get $cTo) (i32.or (i32.shl (i32.add (local.get $cAt) (local.get $i)) (i32.const 16)) (local.get $c)))
+            (local.set $cTo (i32.add (local.get $cTo) (i32.const 4)))))
+          (if (i32.ge_u (local.get $d) (local.get $accept)) (then
+            (i32.store (local.get $dTo) (i32.or (i32.shl (i32.add (local.get $dAt) (local.get $i)) (i32.const 16)) (local.get $d)))
+            (local.set $dTo (i32.add (local.get $dTo) (i32.const 4)))))))
+      (br_if $lanes (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $quarter))))
+    (local.set $dAt (i32.add (local.get $dAt) (local.get $quarter)))
+    (block $over
+      (loop $rest
+        (br_if $over (i32.ge_u (local.get $dAt) (local.get $size)))
+        (local.set $d (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $d) (i32.load8_u offset=0x10000 (i32.load8_u offset=0x180000 (local.get $dAt)))) (i32.const 1))))
+        (if (i32.ge_u (local.get $d) (local.get $accept)) (then
+          (i32.store (local.get $dTo) (i32.or (i32.shl (local.get $dAt) (i32.const 16)) (local.get $d)))
+          (local.set $dTo (i32.add (local.get $dTo) (i32.const 4)))))
+        (local.set $dAt (i32.add (local.get $dAt) (i32.const 1)))
+        (br $rest)))
+    (i32.store (i32.const 0x1a8000) (i32.shr_u (i32.sub (local.get $aTo) (i32.const 0x188000)) (i32.const 2)))
+    (i32.store (i32.const 0x1a8004) (i32.shr_u (i32.sub (local.get $bTo) (i32.const 0x190000)) (i32.const 2)))
+    (i32.store (i32.const 0x1a8008) (i32.shr_u (i32.sub (local.get $cTo) (i32.const 0x198000)) (i32.const 2)))
+    (i32.store (i32.const 0x1a800c) (i32.shr_u (i32.sub (local.get $dTo) (i32.const 0x1a0000)) (i32.const 2)))
+    (local.get $d)))

@@ -1,4 +1,9 @@
 import type { Automaton } from './automaton.ts'
+import { KernelAutomaton, MAX_SCAN_SIZE, MIN_SCAN_SIZE } from './kernel-automaton.ts'
+
+const NOWHERE = -1
+/** Room for as many triggers at first. */
+const FEW_FOUND = 64
 
 /** One automaton on its way over a field. It stops behind each trigger, and stands there until it is told to go on. */
 export class Lane {
@@ -11,6 +16,14 @@ export class Lane {
   readonly #classes: Uint8Array
   readonly #acceptFrom: number
   #state = 0
+  /** Triggers in the bytes before `#aheadTo`, found all at once; those up to `#ownTo` are told by its own way. Offsets are from `#aheadFrom`. */
+  #ahead: Uint32Array | undefined
+  #aheadCount = 0
+  #aheadAt = 0
+  #aheadFrom = 0
+  #aheadTo = NOWHERE
+  #aheadState = 0
+  #ownTo = NOWHERE
 
   constructor(automaton: Automaton) {
     this.#automaton = automaton
@@ -20,6 +33,19 @@ export class Lane {
   }
 
   begin(position: number): void {
+    this.#restart(position)
+    this.#aheadTo = NOWHERE
+  }
+
+  /** The bytes have been moved towards the beginning. */
+  shift(by: number): void {
+    this.position -= by
+    this.#aheadFrom -= by
+    this.#aheadTo -= by
+    this.#ownTo -= by
+  }
+
+  #restart(position: number): void {
     this.position = position
     this.#state = this.#automaton.start
     this.pending = false
@@ -29,7 +55,9 @@ export class Lane {
   resume(end: number): void {
     if (this.position > end) return
     // The last masked byte is read again: it may be what a trigger begins with.
-    this.begin(end - 1)
+    this.#restart(end - 1)
+    // So far what was found ahead may have begun before it; from there on the state is what it would have been anyway.
+    this.#ownTo = this.position + this.#automaton.longest
   }
 
   /** Which accepting state it stands in: an index into the automaton's `accepts`. */
@@ -37,11 +65,55 @@ export class Lane {
     return (this.#state - this.#acceptFrom) / this.#automaton.classCount
   }
 
-  /**
-   * On to `until`, or to the byte behind the next trigger, where it is then `pending`. The scanning loop, alone in its function so
-   * that it stays in registers.
-   */
+  /** On to `until`, or to the byte behind the next trigger, where it is then `pending`. */
   advance(source: Uint8Array, until: number): void {
+    while (this.position < until) {
+      if (this.position < this.#aheadTo) {
+        if (this.position < this.#ownTo) this.#step(source, Math.min(until, this.#ownTo, this.#aheadTo))
+        else this.#follow(until)
+      } else if (until - this.position >= MIN_SCAN_SIZE) {
+        this.#look(source, Math.min(until, this.position + MAX_SCAN_SIZE))
+      } else this.#step(source, until)
+      if (this.pending) return
+    }
+  }
+
+  /** Finds all triggers up to `to`, in a quarter of the time it takes to walk there. */
+  #look(source: Uint8Array, to: number): void {
+    const { count, words, state } = KernelAutomaton.of(this.#automaton).scan(source, this.position, to, this.#state)
+    // Between two triggers others may use the kernel.
+    if (count > 0) {
+      if (this.#ahead === undefined || this.#ahead.length < count) this.#ahead = new Uint32Array(Math.max(count, FEW_FOUND))
+      for (let i = 0; i < count; i++) this.#ahead[i] = words[i] as number // i < count
+    }
+    this.#aheadCount = count
+    this.#aheadAt = 0
+    this.#aheadFrom = this.position
+    this.#aheadTo = to
+    this.#aheadState = state
+    this.#ownTo = NOWHERE
+  }
+
+  /** As `#step`, over what has been found ahead. */
+  #follow(until: number): void {
+    for (; this.#aheadAt < this.#aheadCount; this.#aheadAt++) {
+      const word = this.#ahead?.[this.#aheadAt] ?? 0
+      const position = this.#aheadFrom + (word >>> 16) + 1
+      if (position > until) break
+      if (position <= this.position) continue
+      this.#aheadAt++
+      this.#state = word & 0xffff
+      this.position = position
+      this.pending = true
+      return
+    }
+    // In the middle of what has been found the state is not known, and not needed.
+    this.position = Math.min(until, this.#aheadTo)
+    if (this.position === this.#aheadTo) this.#state = this.#aheadState
+  }
+
+  /** The scanning loop, alone in its function so that it stays in registers. */
+  #step(source: Uint8Array, until: number): void {
     const table = this.#table
     const classes = this.#classes
     const acceptFrom = this.#acceptFrom

@@ -1,6 +1,6 @@
 import { MASK_SPAN_SIZE, type Masks } from '../../schemas/frame.ts'
 import type { LiveRedactor, Redacted } from '../message.ts'
-import { DELETE, NINE, SPACE, ZERO } from './ascii.ts'
+import { DELETE, ESC, NINE, SPACE, ZERO } from './ascii.ts'
 import { Escapes } from './escapes.ts'
 import { Sink } from './sink.ts'
 import type { Stream } from './stream.ts'
@@ -11,6 +11,10 @@ const MAX_KEPT_SIZE = 512
 const MAX_TYPED_SIZE = 256
 /** Escape sequences that wait for the text before them; a screen is drawn with less. */
 const MAX_WAITING_SIZE = 64 * 1024
+
+/** Text is put together here before it is scanned, which copies it: larger than what one read brings. */
+const SCRATCH_SIZE = 64 * 1024
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE)
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= ZERO && byte <= NINE
 
@@ -23,12 +27,11 @@ const NOTHING: Redacted = { bytes: new Uint8Array(), masks: null }
 export class LiveText implements LiveRedactor {
   readonly #stream: Stream
   readonly #escapes = new Escapes()
+  readonly #waiting = new Sequences()
   #typed = Buffer.alloc(0)
   /** Text bytes taken in and given out; sequences wait for those before them. */
   #taken = 0
   #given = 0
-  #waiting: { readonly at: number; readonly bytes: Uint8Array }[] = []
-  #waitingSize = 0
 
   constructor(stream: Stream) {
     this.#stream = stream
@@ -40,18 +43,29 @@ export class LiveText implements LiveRedactor {
 
   push(source: Uint8Array): Redacted {
     const sink = new Sink(source.length)
-    for (const piece of this.#escapes.cut(source)) {
-      if (piece.text) {
-        this.#stream.push(sink, source, piece.from, piece.to)
-        this.#taken += piece.to - piece.from
-      } else {
-        // Kept beyond this call, so a copy.
-        this.#waiting.push({ at: this.#taken, bytes: source.slice(piece.from, piece.to) })
-        this.#waitingSize += piece.to - piece.from
-      }
-    }
-    this.#stream.settle(sink, this.#waitingSize > MAX_WAITING_SIZE ? 0 : this.#kept())
+    if (source.includes(ESC) || this.#escapes.inside) this.#cut(sink, source)
+    else this.#text(sink, source, source.length)
+    this.#stream.settle(sink, this.#waiting.size > MAX_WAITING_SIZE ? 0 : this.#kept())
     return this.#out(sink)
+  }
+
+  /** The text of it goes on in one piece. */
+  #cut(sink: Sink, source: Uint8Array): void {
+    const text = source.length <= SCRATCH_SIZE ? scratch : Buffer.allocUnsafe(source.length)
+    let size = 0
+    this.#escapes.cut(source, {
+      text: (from, to) => {
+        move(source, from, to, text, size)
+        size += to - from
+      },
+      sequence: (from, to) => this.#waiting.add(this.#taken + size, source, from, to),
+    })
+    this.#text(sink, text, size)
+  }
+
+  #text(sink: Sink, text: Uint8Array, size: number): void {
+    if (size > 0) this.#stream.push(sink, text, 0, size)
+    this.#taken += size
   }
 
   settle(): Redacted {
@@ -86,27 +100,85 @@ export class LiveText implements LiveRedactor {
     const text = sink.finish()
     const start = this.#given
     this.#given += text.bytes.length
-    const due = this.#waiting.findIndex(({ at }) => at > this.#given)
-    const sequences = this.#waiting.splice(0, due < 0 ? this.#waiting.length : due)
-    if (sequences.length === 0) return text
-    const parts: Uint8Array[] = []
-    let at = 0
-    for (const { at: before, bytes } of sequences) {
-      parts.push(text.bytes.subarray(at, before - start), bytes)
-      at = before - start
-      this.#waitingSize -= bytes.length
-    }
-    parts.push(text.bytes.subarray(at))
-    return { bytes: Buffer.concat(parts), masks: moved(text.masks, start, sequences) }
+    const due = this.#waiting.due(this.#given)
+    if (due === 0) return text
+    const places = text.masks === null ? [] : this.#waiting.places(due)
+    return { bytes: this.#waiting.into(text.bytes, start, due), masks: moved(text.masks, start, places) }
   }
 }
 
+/** Where a sequence stands, in text bytes before it, and its size. */
+interface Place {
+  readonly at: number
+  readonly size: number
+}
+
+/** Control sequences on their way: few objects, as a screen is drawn with thousands. */
+class Sequences {
+  #places: Place[] = []
+  #bytes = Buffer.alloc(0)
+  /** bytes[0, size) wait. */
+  size = 0
+
+  add(at: number, source: Uint8Array, from: number, to: number): void {
+    const size = to - from
+    if (this.size + size > this.#bytes.length) {
+      const grown = Buffer.allocUnsafe(2 * (this.size + size))
+      grown.set(this.#bytes.subarray(0, this.size))
+      this.#bytes = grown
+    }
+    move(source, from, to, this.#bytes, this.size)
+    this.size += size
+    this.#places.push({ at, size })
+  }
+
+  /** How many stand before the text byte `given`, or at it. */
+  due(given: number): number {
+    let count = this.#places.length
+    while (count > 0 && (this.#places[count - 1]?.at ?? 0) > given) count--
+    return count
+  }
+
+  places(count: number): readonly Place[] {
+    return this.#places.slice(0, count)
+  }
+
+  /** Text that begins at `start` with the first `count` put back into it, which wait no longer. */
+  into(text: Uint8Array, start: number, count: number): Uint8Array {
+    let size = 0
+    for (let i = 0; i < count; i++) size += this.#places[i]?.size ?? 0
+    const whole = Buffer.allocUnsafe(text.length + size)
+    let from = 0
+    let read = 0
+    let at = 0
+    for (let i = 0; i < count; i++) {
+      const place = this.#places[i] as Place // i < count, which `due` told
+      const to = place.at - start
+      move(text, from, to, whole, at)
+      at += to - from
+      from = to
+      move(this.#bytes, read, read + place.size, whole, at)
+      at += place.size
+      read += place.size
+    }
+    move(text, from, text.length, whole, at)
+    this.#bytes.copyWithin(0, size, this.size)
+    this.size -= size
+    this.#places = count === this.#places.length ? [] : this.#places.slice(count)
+    return whole
+  }
+}
+
+/** A native copy costs more than it saves on short pieces. */
+const SHORT_SIZE = 32
+
+function move(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): void {
+  if (to - from > SHORT_SIZE) target.set(source.subarray(from, to), at)
+  else for (let next = at, i = from; i < to; i++) target[next++] = source[i] as number // from <= i < to
+}
+
 /** The spans of text as those of text with sequences in it; one that has a sequence inside covers it too. */
-function moved(
-  masks: Masks | null,
-  start: number,
-  sequences: readonly { readonly at: number; readonly bytes: Uint8Array }[],
-): Masks | null {
+function moved(masks: Masks | null, start: number, sequences: readonly Place[]): Masks | null {
   if (masks === null) return null
   const spans = Buffer.from(masks.spans)
   let next = 0
@@ -114,7 +186,7 @@ function moved(
   const place = (offset: number, inclusive: boolean): number => {
     for (let one = sequences[next]; one !== undefined; one = sequences[++next]) {
       if (inclusive ? one.at - start > offset : one.at - start >= offset) break
-      shift += one.bytes.length
+      shift += one.size
     }
     return offset + shift
   }

@@ -2,13 +2,11 @@ import type { Sieve } from '../message.ts'
 import type { Automaton } from './automaton.ts'
 import { MIN_FIELD_SIZE } from './detector.ts'
 import { AUTOMATON } from './detectors.ts'
-import { type Kernel, kernel, newKernel } from './kernel.ts'
+import type { Kernel } from './kernel.ts'
+import { KernelAutomaton } from './kernel-automaton.ts'
 import type { OwnDetectors } from './own.ts'
 
 // Where things stand in the kernel's memory: see kernel.wat.
-const CLASSES_AT = 0x10000
-const TABLE_AT = 0x10400
-const MAX_TABLE_ENTRIES = 0x10000
 const BYTES_AT = 0x40000
 const FIELDS_AT = 0x88000
 const FOUND_AT = 0x148000
@@ -18,8 +16,6 @@ const MAX_BYTES = 0x44000
 const MIN_BYTES = 1024
 /** Fields do not overlap, and shorter ones are not looked at. */
 const MAX_FIELDS = Math.ceil(MAX_BYTES / MIN_FIELD_SIZE)
-/** Bytes after which the kernel's automaton is in the same state, whatever came before. */
-const MAX_LONGEST = 32
 
 /**
  * Tells of many fields at once which may hold something: what costs a call for each of them otherwise is a few nanoseconds, and
@@ -36,11 +32,9 @@ class KernelSieve implements Sieve {
   #origin = 0
   #size = 0
 
-  constructor({ memory, sift }: Kernel, { classes, table, start, acceptFrom, longest }: Automaton) {
-    if (!(table instanceof Uint16Array) || table.length > MAX_TABLE_ENTRIES || longest > MAX_LONGEST)
-      throw new RangeError(`an automaton of ${table.length} entries and patterns of ${longest} bytes does not fit the kernel`)
-    new Uint8Array(memory.buffer, CLASSES_AT, classes.length).set(classes)
-    new Uint16Array(memory.buffer, TABLE_AT, table.length).set(table)
+  constructor(automaton: Automaton) {
+    const { memory, sift } = KernelAutomaton.of(automaton).kernel
+    const { start, acceptFrom } = automaton
     this.#sift = sift
     this.#start = start
     this.#acceptFrom = acceptFrom
@@ -104,7 +98,7 @@ class BothSieves implements Sieve {
   }
 }
 
-const builtIn = new KernelSieve(kernel, AUTOMATON)
+const builtIn = new KernelSieve(AUTOMATON)
 /** One for each set of detectors policies make up: as long as one of them is in force. */
 const withOwn = new WeakMap<OwnDetectors, BothSieves>()
 
@@ -112,7 +106,7 @@ const withOwn = new WeakMap<OwnDetectors, BothSieves>()
 export function sieveOf(source: Uint8Array, from: number, to: number, own?: OwnDetectors): Sieve | undefined {
   if (to - from < MIN_BYTES || to - from > MAX_BYTES) return undefined
   if (own === undefined) return builtIn.begin(source, from, to)
-  const both = withOwn.get(own) ?? new BothSieves(builtIn, new KernelSieve(newKernel(), own.automaton))
+  const both = withOwn.get(own) ?? new BothSieves(builtIn, new KernelSieve(own.automaton))
   withOwn.set(own, both)
   return both.begin(source, from, to)
 }

@@ -5,8 +5,9 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { SshKey } from '../../identity/ssh-keys.ts'
 import type { Session, Sessions } from '../../protocol.ts'
 import { offered } from './certificate.ts'
-import { keepKeys } from './cipher-keys.ts'
 import { Server } from './library.ts'
+import { preferGcm } from './offer.ts'
+import { quicken } from './transport.ts'
 import { guardWindows } from './window-guard.ts'
 
 const METHODS = ['publickey', 'password', 'keyboard-interactive'] as const
@@ -43,7 +44,8 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
   const { promise, resolve, reject } = Promise.withResolvers<Greeting | undefined>()
   const server = new Server(config, (connection, { header }) => {
     guardWindows(connection)
-    keepKeys(connection)
+    quicken(connection, socket)
+    preferGcm(connection, header.versions.software)
     // What a peer breaks is said by the close that follows.
     connection.on('error', () => undefined)
     const leave = (): void => void connection.end()

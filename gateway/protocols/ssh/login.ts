@@ -5,9 +5,9 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
-import { keepKeys } from './cipher-keys.ts'
 import { AgentDoor } from './forward-ends.ts'
 import { Client } from './library.ts'
+import { quicken } from './transport.ts'
 import { guardWindows } from './window-guard.ts'
 
 /** From the first packet to a finished login: sshd asks name services, and a busy one takes seconds. */
@@ -83,7 +83,7 @@ export async function loginUpstream(target: Target, credential: Credential, sign
   try {
     client.connect({ ...config, sock: socket })
     guardWindows(client)
-    keepKeys(client)
+    quicken(client, socket)
     await promise
     return { client, facts: { host: target.host, port: target.port, user: credential.user, method, software, hostKey } }
   } catch (error) {

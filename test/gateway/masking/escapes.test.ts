@@ -10,13 +10,19 @@ function cut(...chunks: readonly string[]): { readonly text: string; readonly se
   for (const chunk of chunks) {
     const bytes = Buffer.from(chunk, 'latin1')
     let at = 0
-    for (const piece of escapes.cut(bytes)) {
-      assert.equal(piece.from, at, 'pieces leave nothing out')
-      at = piece.to
-      const part = bytes.toString('latin1', piece.from, piece.to)
-      if (piece.text) text += part
-      else sequences += part
+    const take = (from: number, to: number): string => {
+      assert.equal(from, at, 'pieces leave nothing out')
+      at = to
+      return bytes.toString('latin1', from, to)
     }
+    escapes.cut(bytes, {
+      text: (from, to) => {
+        text += take(from, to)
+      },
+      sequence: (from, to) => {
+        sequences += take(from, to)
+      },
+    })
     assert.equal(at, bytes.length, 'pieces leave nothing out')
   }
   return { text, sequences }
