@@ -6,6 +6,7 @@ import { MAX_NOTE_SIZE, parseCheckpoint } from '../../schemas/verify/note.ts'
 import { Sequence } from '../../schemas/verify/sequence.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { consistencyProof } from '../../schemas/verify/tree.ts'
+import { patiently } from '../store/patiently.ts'
 import { sha256 } from '../tape/merkle.ts'
 import { type KnownCheckpoint, originOf, publishCheckpoint } from './checkpoints.ts'
 import { entryLine } from './entry-line.ts'
@@ -76,10 +77,15 @@ export class StoreLedger implements Ledger {
     this.origin = origin
   }
 
-  /** Reads the whole sequence once. Rejects CONFIG_INVALID where the store has a ledger of another name. */
+  /**
+   * Reads the whole sequence once. Rejects CONFIG_INVALID where the store has a ledger of another name. A store that fails is asked again
+   * for as long as an entry waits for one, unless it is for a command: a gateway serves already when its console and its channels open theirs.
+   */
   static async open(options: StoreLedgerOptions): Promise<StoreLedger> {
-    const ledger = new StoreLedger(options, await originOf(options.store, options.origin, options.gateway))
-    await ledger.catchUp()
+    const patienceMs = options.publish === false ? 0 : (options.limits?.patienceMs ?? LEDGER_LIMITS.patienceMs)
+    const surely = <T>(work: () => Promise<T>): Promise<T> => patiently(work, patienceMs, (error) => options.onProblem?.(error))
+    const ledger = new StoreLedger(options, await surely(() => originOf(options.store, options.origin, options.gateway)))
+    await surely(() => ledger.catchUp())
     ledger.#takeOwn()
     const { oldJournal } = options
     if (oldJournal !== undefined && ledger.#last.n === 0) {

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -17,7 +16,7 @@ export const echo: Protocol = {
       await using session = await sessions.open({ protocol: 'echo', client: 'echo', secret, target, claims: {} }, signal)
       const wire = new EchoWire()
       const server = connect({ host: session.target.host, port: session.target.port, noDelay: true })
-      await once(server, 'connect', { signal: session.signal })
+      // Not waited for: what becomes of it is told, and recorded, as anything that ends the session.
       session.closing(await relay({ client, server }, wire, session.gate(wire), session.signal))
     } catch (error) {
       const text = error instanceof ApplianceError ? `! ${error.code}: ${error.message}` : '! the gateway failed'
