@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { listSessions, openTape } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { safeBlock } from '../../schemas/safe-text.ts'
+import { safeBlock, safeText } from '../../schemas/safe-text.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import { type Asked, diffPolicies, renderDiff } from '../policy/command-diff.ts'
@@ -12,12 +11,10 @@ import { testPolicy as runTests } from '../policy/command-test.ts'
 import { PACKS } from '../policy/packs/index.ts'
 import { compilePolicy } from '../policy/policy.ts'
 import { loadShell } from '../policy/shell/facts.ts'
-import { describers } from '../protocols/describers.ts'
 import { loadPolicy } from '../service.ts'
 import { writeYaml } from '../yaml.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
-import { evidenceOf } from './evidence.ts'
-import { fullId } from './replay.ts'
+import { recordedStatements, type Unasked } from './recorded-statements.ts'
 
 interface Options {
   readonly config?: string
@@ -68,9 +65,7 @@ export interface DiffOptions extends Omit<ExplainOptions, 'json'> {
   readonly session?: readonly string[]
 }
 
-const NEWEST_SESSIONS = 100
-
-/** What two policies say of the same statements, where they differ. Exit code 1 when they do. */
+/** What two policies say of the same statements, where they differ. Exit code 1 when they do, or where a tape cannot be read. */
 export async function diffPolicy(before: string, after: string | undefined, options: DiffOptions, cli: Cli): Promise<number> {
   const policies = {
     before: compilePolicy(await read(resolve(cli.cwd, before)), before),
@@ -79,15 +74,20 @@ export async function diffPolicy(before: string, after: string | undefined, opti
         ? await loadPolicy(await configured(options, cli))
         : compilePolicy(await read(resolve(cli.cwd, after)), after),
   }
+  const unasked: Unasked = { others: 0, unread: [] }
   const asked =
     options.statements === undefined
-      ? recordedStatements(options, cli)
+      ? recordedStatements(options, cli, unasked)
       : await listedStatements(resolve(cli.cwd, options.statements), options, cli)
   await loadShell()
   const report = await diffPolicies(policies, asked)
-  if (options.json) printJson(cli, { before: policies.before.hash, after: policies.after.hash, ...report })
-  else cli.out(`${safeBlock(renderDiff(report))}\n`)
-  return report.differences.length === 0 ? EXIT.ok : EXIT.failure
+  if (options.json) printJson(cli, { before: policies.before.hash, after: policies.after.hash, ...report, ...unasked })
+  else {
+    cli.out(`${safeBlock(renderDiff(report))}\n`)
+    if (unasked.others > 0) cli.out(`${unasked.others} files, forwards and shells were not judged again\n`)
+    for (const { session, why } of unasked.unread) cli.err(`${safeText(`${session} cannot be read: ${why}`)}\n`)
+  }
+  return report.differences.length === 0 && unasked.unread.length === 0 ? EXIT.ok : EXIT.failure
 }
 
 /** Blank lines and comments (--) are passed over. */
@@ -100,28 +100,6 @@ async function listedStatements(path: string, options: DiffOptions, cli: Cli): P
       ? []
       : [{ session: `line ${index + 1}`, identity, target, atMs: timeOf(options.at), text }],
   )
-}
-
-/** As they stand on the tapes: masked where something was masked. */
-async function* recordedStatements({ config, session = [] }: DiffOptions, cli: Cli): AsyncGenerator<Asked> {
-  const { store } = await evidenceOf(config, cli)
-  const ids = await Promise.all(session.map((part) => fullId(store, part)))
-  if (session.length === 0) {
-    for await (const { id } of listSessions(store)) ids.push(id)
-    // Ids begin with the start, so the order of the ids is the order of the starts.
-    ids.sort().splice(0, Math.max(0, ids.length - NEWEST_SESSIONS))
-  }
-  for (const id of ids) {
-    const tape = await openTape(store, id)
-    const { identity, target, startedAt } = tape.header.session
-    const describer = describers[target.protocol]?.()
-    for await (const frame of tape.frames()) {
-      for (const told of describer?.read(frame) ?? []) {
-        if (told.told !== 'statement') continue
-        yield { session: id, identity, target, atMs: Date.parse(startedAt) + frame.atUs / 1_000, text: told.text }
-      }
-    }
-  }
 }
 
 /** What is no mistake in a policy, but seldom meant. Exit code 1 when there is something to say. */

@@ -16,7 +16,10 @@ export interface Asked {
 }
 
 export interface Difference {
+  /** The first in which it was asked. */
   readonly session: string
+  /** How often the same was asked, by the same, of the same target, and judged so. */
+  count: number
   readonly subject: string
   readonly target: string
   readonly text: string
@@ -29,8 +32,14 @@ interface Said {
   readonly rules: readonly string[]
 }
 
+/** Different ones kept; of those beyond only their number is. */
+const MAX_KEPT = 1_000
+
 export interface DiffReport {
   readonly statements: number
+  /** Of them, those judged differently. */
+  readonly different: number
+  /** At most 1,000, each once. */
   readonly differences: readonly Difference[]
 }
 
@@ -44,8 +53,9 @@ export async function diffPolicies(
   policies: { readonly before: Policy; readonly after: Policy },
   asked: AsyncIterable<Asked> | Iterable<Asked>,
 ): Promise<DiffReport> {
-  const differences: Difference[] = []
+  const differences = new Map<string, Difference>()
   let statements = 0
+  let different = 0
   let session: string | undefined
   let nowMs = 0
   let sides: { readonly before: Side; readonly after: Side } | undefined
@@ -63,9 +73,15 @@ export async function diffPolicies(
     const before = ask(sides.before, one)
     const after = ask(sides.after, one)
     if (before.act === after.act && before.rules.join() === after.rules.join()) continue
-    differences.push({ session, subject: one.identity.subject, target: one.target.name, text: one.text, before, after })
+    different++
+    const { identity, target, text } = one
+    const key = JSON.stringify([identity.subject, target.name, text, before, after])
+    const known = differences.get(key)
+    if (known !== undefined) known.count++
+    else if (differences.size < MAX_KEPT)
+      differences.set(key, { session, count: 1, subject: identity.subject, target: target.name, text, before, after })
   }
-  return { statements, differences }
+  return { statements, different, differences: [...differences.values()] }
 }
 
 function ask({ policy, judge }: Side, { identity, target, text }: Asked): Said {
@@ -75,11 +91,11 @@ function ask({ policy, judge }: Side, { identity, target, text }: Asked): Said {
 }
 
 /** The report for people; texts are somebody else's, so whoever shows this makes them safe. */
-export function renderDiff({ statements, differences }: DiffReport): string {
-  const lines = differences.flatMap(({ subject, target, text, before, after }) => [
-    `${before.act} -> ${after.act}  ${subject} on ${target}: ${text.replaceAll(/\s+/g, ' ').trim()}`,
+export function renderDiff({ statements, different, differences }: DiffReport): string {
+  const lines = differences.flatMap(({ subject, target, text, before, after, count }) => [
+    `${before.act} -> ${after.act}  ${subject} on ${target}: ${text.replaceAll(/\s+/g, ' ').trim()}${count > 1 ? `  (${count} times)` : ''}`,
     `    before  ${before.rules.join(', ') || 'no rule'}`,
     `    after   ${after.rules.join(', ') || 'no rule'}`,
   ])
-  return [...lines, `${differences.length} of ${statements} statements judged differently`].join('\n')
+  return [...lines, `${different} of ${statements} statements judged differently`].join('\n')
 }

@@ -35,3 +35,15 @@ test('a session’s statements are judged in their order: what one prepared anot
     [['s2', 'EXECUTE p']],
   )
 })
+
+test('what is asked again and again is told once, with how often', async () => {
+  const report = await diffPolicies(
+    { before, after },
+    Array.from({ length: 2_500 }, (_, n) =>
+      asked(n % 2 === 0 ? 'CREATE TABLE t (a int)' : `CREATE TABLE t${n} (a int)`, `s${n}`),
+    ),
+  )
+  assert.deepEqual([report.statements, report.different, report.differences.length], [2_500, 2_500, 1_000])
+  assert.deepEqual([report.differences[0]?.session, report.differences[0]?.count], ['s0', 1_250])
+  assert.match(renderDiff(report), /CREATE TABLE t \(a int\) {2}\(1250 times\)\n/)
+})
