@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Headers } from './head.ts'
 
@@ -28,6 +28,12 @@ export function strictServer(upgrades: (request: IncomingMessage) => boolean): S
   made.maxHeadersCount = 0
   // Of the server and not of the socket: Node sets those back after each request.
   made.timeout = SILENT_MS
+  // What follows an upgrade that was declined Node's parser throws away: the connection ends with the answer, so that nobody waits for another.
+  const last = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
+  }
+  made.on('request', last)
+  made.on('checkContinue', last)
   return made
 }
 
