@@ -4,9 +4,7 @@ import type { Approval } from '../schemas/approval.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Identity } from '../schemas/session.ts'
 import type { Settings, TargetSettings } from './config.ts'
-import { localKey } from './credentials/local-key.ts'
 import { Masker } from './masking/masker.ts'
-import { placesIn } from './places.ts'
 import type { Policy } from './policy/policy.ts'
 
 const MINUTE_MS = 60_000
@@ -30,7 +28,17 @@ export function mayAsk({ groups, access }: TargetSettings, identity: Identity): 
 export async function askForAccess(
   wish: AccessWish,
   identity: Identity,
-  { settings, policy, desk }: { readonly settings: Settings; readonly policy: Policy; readonly desk: Pick<Desk, 'submit'> },
+  {
+    settings,
+    policy,
+    desk,
+    fingerprintKey,
+  }: {
+    readonly settings: Pick<Settings, 'targets' | 'limits'>
+    readonly policy: Policy
+    readonly desk: Pick<Desk, 'submit'>
+    readonly fingerprintKey: Uint8Array
+  },
 ): Promise<Approval> {
   const found = settings.targets.get(wish.target)
   if (found?.access === undefined || !mayAsk(found, identity))
@@ -45,7 +53,7 @@ export async function askForAccess(
   const masker = new Masker({
     rules: policy.masking(identity),
     tagKey: randomBytes(32),
-    fingerprintKey: await localKey(placesIn(settings.dataDir).keys, 'mask-fingerprint'),
+    fingerprintKey,
   })
   const command = masker.text(wish.reason.trim().toWellFormed())
   const { subject, kind, principal } = identity

@@ -361,6 +361,8 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
     file(['listeners', protocol, 'tls', 'key'], key)
   }
   for (const { at, source } of signInSecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
+  const sharedUrl = config.shared?.url
+  if (sharedUrl !== undefined) checks.push({ at: ['shared', 'url'], work: readSecret(sharedUrl, from, env) })
   const catalogUrl = config.catalog?.url
   if (catalogUrl !== undefined) checks.push({ at: ['catalog', 'url'], work: readSecret(catalogUrl, from, env) })
   for (const { at, source } of [...notifySecrets(config), ...siemSecrets(config)])

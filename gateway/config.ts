@@ -10,6 +10,7 @@ import {
   type ConfiguredIdentity,
   type Console,
   type Limits,
+  type SharedConfig,
 } from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import type { LedgerConfig } from '../schemas/config-evidence.ts'
@@ -119,6 +120,8 @@ export interface Settings {
   readonly limits: Required<Limits>
   readonly console?: ConsoleSettings
   readonly catalog: CatalogConfig
+  /** Where gateways of several machines agree; without it in the data folder. */
+  readonly shared?: SharedConfig
   /** Where probes and collectors ask. */
   readonly monitoring?: { readonly host: string; readonly port: number }
   readonly findings: FindingsConfig
@@ -238,6 +241,7 @@ function settingsOf(
     findings: config.findings ?? {},
     from,
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
+    ...(config.shared === undefined ? {} : { shared: config.shared }),
     ...(config.retention === undefined ? {} : { retention: config.retention }),
     ...(config.monitoring === undefined ? {} : { monitoring: addressOf(config.monitoring.address) }),
   }

@@ -5,7 +5,6 @@ import { openApiServer } from '../recorder/api/server.ts'
 import { SignInLinks, signInUrl } from '../recorder/api/sign-in-links.ts'
 import { Catalog } from '../recorder/catalog/catalog.ts'
 import type { DatabasePlace } from '../recorder/catalog/database.ts'
-import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import { openStore, readGatewayKeys } from '../recorder/index.ts'
 import { SlackInteractions, type SlackParts } from '../recorder/notify/slack-interactions.ts'
 import { ApplianceError } from '../schemas/errors.ts'
@@ -14,19 +13,19 @@ import { BundleFolder } from './bundle-folder.ts'
 import type { Settings } from './config.ts'
 import { azureIdentityOf } from './credentials/azure.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
-import { localKey } from './credentials/local-key.ts'
 import { readSecret } from './credentials/upstream.ts'
+import { AccessKeys } from './identity/access-keys.ts'
 import { BlockedSubjects } from './identity/blocked.ts'
 import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
-import { KeyFolder } from './identity/key-folder.ts'
 import { peopleOf } from './identity/people.ts'
 import { signInWays } from './identity/sign-in-ways.ts'
 import type { Log } from './log.ts'
 import { slackPlace } from './notify.ts'
 import { placesIn } from './places.ts'
 import { loadPolicy } from './service.ts'
+import { openShared, type Shared } from './shared.ts'
 import { openLedger, type Where } from './tape-room.ts'
 
 /** Where `npm run build` puts the page. */
@@ -39,6 +38,8 @@ export interface ConsoleParts {
   readonly env: NodeJS.ProcessEnv
   /** Ends a session with these words to its client, in whichever process it runs; false where it runs in none. */
   readonly kill: (session: string, message: string) => Promise<boolean>
+  /** What it agrees on with others; without it, its own. */
+  readonly shared?: Shared
 }
 
 export interface RunningConsole extends AsyncDisposable {
@@ -51,12 +52,13 @@ export interface RunningConsole extends AsyncDisposable {
 }
 
 /** Opens API, catalog and pages, where the configuration has a console. In the primary process only: it needs the catalog for itself. */
-export async function openConsole(settings: Settings, { log, env, kill }: ConsoleParts): Promise<RunningConsole | undefined> {
+export async function openConsole(settings: Settings, parts: ConsoleParts): Promise<RunningConsole | undefined> {
+  const { log, env, kill } = parts
   const { console: own } = settings
   if (own === undefined) return undefined
   const places = placesIn(settings.dataDir)
   await using stack = new AsyncDisposableStack()
-  const folder = await KeyFolder.open(places.accessKeys)
+  const shared = parts.shared ?? stack.use(await openShared(settings, env, (error) => log.stray(error)))
   // A writer of its own: what people look at is not mixed with what is recorded.
   const ledger = await openLedger(settings, `${settings.gateway}-console`, log)
   stack.defer(() => ledger.close())
@@ -72,21 +74,21 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
   }
   const doorkeeper = new Doorkeeper({
     identities: settings.identities,
-    folder,
-    blocked: await BlockedSubjects.open(places.blocked),
+    accessKeys: new AccessKeys(shared.records('accessKeys')),
+    blocked: new BlockedSubjects(shared.records('blocked')),
     jwt: await JwtProver.open(settings.jwt),
     onDenied,
   })
-  const flowKey = await localKey(places.keys, 'sign-in-flow')
-  const links = await SignInLinks.open(places.links)
-  const desk = stack.use(await FolderDesk.open(places.approvals, Date.now, ledger))
+  const flowKey = await shared.key('sign-in-flow')
+  const links = new SignInLinks(shared.records('links'))
+  const desk = stack.use(shared.desk(ledger))
   const { keep } = settings.catalog
   const catalog = stack.use(
     await Catalog.open({
       store: settings.store,
       database: await catalogPlace(settings, env),
       ...(keep === undefined ? {} : { keepDays: Number(keep.slice(0, -1)) }),
-      secret: Buffer.from(await localKey(places.keys, 'catalog-keys')).toString('hex'),
+      secret: Buffer.from(await shared.key('catalog-keys')).toString('hex'),
       findings: settings.findings,
       describers: DESCRIBERS,
       onProblem: (problem) => log.catalogProblem(problem),
@@ -100,6 +102,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
       targets: [...settings.targets.values()].map(({ target }) => target),
     }),
   )
+  const fingerprintKey = await shared.key('mask-fingerprint')
   const store = await openStore(settings.store)
   const people = peopleOf({ ...settings, console: own }, doorkeeper)
   const slack = await slackInteractions(settings, env, {
@@ -118,6 +121,7 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
         store,
         catalog,
         desk,
+        signIns: stack.use(shared.records('signIns')),
         ledger,
         links,
         ways: await signInWays(own.signIn, { key: flowKey, from: settings.from, env }),
@@ -132,7 +136,8 @@ export async function openConsole(settings: Settings, { log, env, kill }: Consol
                 ? [{ target: each.target.name, maxMinutes: Math.floor(each.access.maxMs / 60_000) }]
                 : [],
             ),
-          ask: async (identity, wish) => askForAccess(wish, identity, { settings, policy: await loadPolicy(settings), desk }),
+          ask: async (identity, wish) =>
+            askForAccess(wish, identity, { settings, policy: await loadPolicy(settings), desk, fingerprintKey }),
         },
         trusted: () => readGatewayKeys(places.keys),
         kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),

@@ -23,7 +23,7 @@ interface Held {
   readonly verdict: HoldVerdict
 }
 
-/** A message whose facts are still being read. */
+/** A message whose facts are still being read, or whose budget is being asked for. */
 interface Unread {
   readonly index: number
   readonly pending: Promise<void>
@@ -101,7 +101,7 @@ export class Gate {
     for (let index = from; index < messages.length; index++) {
       const message = messages[index]
       if (message === undefined) break
-      const pending = message.pending?.()
+      const pending = message.pending?.() ?? this.#parts.judge.waits?.(message)
       if (pending !== undefined) return { index, pending }
       const verdict = this.#rule(message)
       let rest: Message | undefined = message

@@ -1,4 +1,3 @@
-import { FolderDesk } from '../recorder/desk/desk-folder.ts'
 import type { Channel } from '../recorder/notify/channel.ts'
 import { Notifier } from '../recorder/notify/notifier.ts'
 import { type SlackPlace, slack } from '../recorder/notify/slack.ts'
@@ -11,6 +10,7 @@ import type { Settings } from './config.ts'
 import { readSecret } from './credentials/upstream.ts'
 import type { Log } from './log.ts'
 import { placesIn } from './places.ts'
+import { openShared, type Shared } from './shared.ts'
 import { openLedger } from './tape-room.ts'
 
 type Where = Pick<Settings, 'notify' | 'gateway' | 'from'>
@@ -22,14 +22,26 @@ type SlackConfig = Extract<NotifyConfig[number], { slack: unknown }>['slack']
  */
 export async function openNotifier(
   settings: Settings,
-  { log, env, console }: { readonly log: Log; readonly env: NodeJS.ProcessEnv; readonly console: string | undefined },
+  {
+    log,
+    env,
+    console,
+    shared: given,
+  }: {
+    readonly log: Log
+    readonly env: NodeJS.ProcessEnv
+    readonly console: string | undefined
+    /** What it agrees on with others; without it, its own. */
+    readonly shared?: Shared
+  },
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   const channels = await Promise.all(settings.notify.map((each) => channelOf(each, settings, env, console)))
   const ledger = await openLedger(settings, `${settings.gateway}-notify`, log)
   stack.defer(() => ledger.close())
   const places = placesIn(settings.dataDir)
-  const desk = stack.use(await FolderDesk.open(places.approvals, Date.now, ledger))
+  const shared = given ?? stack.use(await openShared(settings, env, (error) => log.stray(error)))
+  const desk = stack.use(shared.desk(ledger))
   stack.use(
     await Notifier.open({
       desk,

@@ -19,9 +19,13 @@ export interface Places {
   readonly siem: string
   /** Sessions somebody wants ended that another gateway on this folder has. */
   readonly kills: string
+  /** Statements somebody wants cancelled that another gateway on this folder runs. */
+  readonly cancels: string
+  /** Who is signed in to the console. */
+  readonly signIns: string
   /** One-time sign-in links of the console. */
   readonly links: string
-  /** PostgreSQL files of the console: derived from the tapes, but for who is signed in. */
+  /** PostgreSQL files of the console: derived from the tapes and the ledger. */
   readonly catalog: string
   /** Audit bundles made in the console. */
   readonly bundles: string
@@ -46,6 +50,8 @@ export function placesIn(dataDir: string): Places {
     plans: join(dataDir, 'desk', 'plans'),
     siem: join(dataDir, 'desk', 'siem'),
     kills: join(dataDir, 'desk', 'kills'),
+    cancels: join(dataDir, 'desk', 'cancels'),
+    signIns: join(dataDir, 'desk', 'sign-ins'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),
     bundles: join(dataDir, 'bundles'),

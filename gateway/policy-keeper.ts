@@ -1,9 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
 import type { Desk } from '../recorder/desk/desk.ts'
-import { isErrno, makeFolder } from '../recorder/desk/exclusive-file.ts'
+import type { Records } from '../recorder/desk/records.ts'
 import type { Ledger } from '../recorder/ledger/ledger.ts'
 import type { PolicyContext } from './policy/check.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
@@ -15,8 +14,8 @@ const IN_FORCE = 'in-force.yaml'
 export interface PolicyPlaces {
   /** The file that people edit. */
   readonly file: string
-  /** Where what is in force is kept, for the next start. */
-  readonly folder: string
+  /** Where what is in force is kept, for the next start and the other gateways. */
+  readonly records: Records
   readonly context: PolicyContext
 }
 
@@ -57,9 +56,8 @@ export class PolicyKeeper implements AsyncDisposable {
   static async open(places: PolicyPlaces): Promise<PolicyKeeper> {
     const text = await readFile(places.file, 'utf8')
     const policy = compilePolicy(text, places.file, places.context)
-    await makeFolder(places.folder)
     const kept = await keptText(places)
-    const before = kept === undefined ? undefined : compilePolicy(kept, join(places.folder, IN_FORCE), places.context)
+    const before = kept === undefined ? undefined : compilePolicy(kept, IN_FORCE, places.context)
     if (before !== undefined && kept !== undefined && before.hash !== policy.hash && asksApproval(before))
       return new PolicyKeeper(places, before, kept)
     const made = new PolicyKeeper(places, policy, text)
@@ -153,18 +151,13 @@ export class PolicyKeeper implements AsyncDisposable {
     onActivated(next)
   }
 
-  async #keep(text: string): Promise<void> {
-    const draft = join(this.#places.folder, `.${randomBytes(6).toString('hex')}.draft`)
-    await writeFile(draft, text, { mode: 0o600 })
-    await rename(draft, join(this.#places.folder, IN_FORCE))
+  #keep(text: string): Promise<void> {
+    return this.#places.records.replace(IN_FORCE, text)
   }
 }
 
-async function keptText({ folder }: PolicyPlaces): Promise<string | undefined> {
-  return readFile(join(folder, IN_FORCE), 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
-    throw error
-  })
+function keptText({ records }: PolicyPlaces): Promise<string | undefined> {
+  return records.read(IN_FORCE)
 }
 
 function asksApproval({ activation }: Policy): boolean {

@@ -1,18 +1,17 @@
 import { readFile } from 'node:fs/promises'
-import { FolderDesk } from '../recorder/desk/desk-folder.ts'
+import { BudgetBank } from '../recorder/desk/budget-bank.ts'
+import type { Desk } from '../recorder/desk/desk.ts'
 import type { ProtocolName } from '../schemas/session.ts'
 import { AccessWatch } from './access-watch.ts'
-import { BudgetFolder } from './budget-folder.ts'
 import type { ListenerSettings, Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
 import { listenerIdentity } from './credentials/listener-tls.ts'
-import { localKey } from './credentials/local-key.ts'
 import { readCredential } from './credentials/upstream.ts'
+import { AccessKeys } from './identity/access-keys.ts'
 import { BlockedSubjects } from './identity/blocked.ts'
 import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
-import { KeyFolder } from './identity/key-folder.ts'
 import { ProofWatch } from './identity/proof-watch.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
@@ -22,10 +21,12 @@ import { Traffic } from './monitoring/traffic.ts'
 import { OrphanWatch } from './orphan-watch.ts'
 import { placesIn } from './places.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
+import { ReservedBudgets } from './policy/reserved-budgets.ts'
 import { PolicyKeeper } from './policy-keeper.ts'
 import type { Protocol } from './protocol.ts'
 import { GatewaySessions } from './sessions.ts'
 import { Cancels } from './sessions-cancel.ts'
+import { openShared, type Shared } from './shared.ts'
 import { openTapeRoom, type TapeRoom } from './tape-room.ts'
 
 /** Loaded for the listeners there are: each brings its grammar and codecs along. */
@@ -63,6 +64,8 @@ export interface ServiceOptions {
   /** Told what there is to count, and when sessions are taken. */
   readonly metrics?: Metrics
   readonly health?: Health
+  /** What it agrees on with others; without it, its own. */
+  readonly shared?: Shared
 }
 
 /** The gateway of one process, from open doors to sealed tapes. */
@@ -74,12 +77,14 @@ export class Service {
   /** In one process of each machine. */
   readonly #orphans: OrphanWatch | undefined
   readonly #denials: Denials
-  readonly #desk: FolderDesk
+  readonly #desk: Desk
   readonly #policies: PolicyKeeper
-  readonly #budgets: BudgetFolder
+  readonly #budgets: ReservedBudgets
   readonly #settings: Settings
   readonly #log: Log
   readonly #health: Health | undefined
+  /** Opened here, and so closed here. */
+  readonly #own: Shared | undefined
   #stopped: Promise<boolean> | undefined
 
   private constructor(parts: {
@@ -89,12 +94,13 @@ export class Service {
     readonly tapes: TapeRoom
     readonly orphans: OrphanWatch | undefined
     readonly denials: Denials
-    readonly desk: FolderDesk
+    readonly desk: Desk
     readonly policies: PolicyKeeper
-    readonly budgets: BudgetFolder
+    readonly budgets: ReservedBudgets
     readonly settings: Settings
     readonly log: Log
     readonly health: Health | undefined
+    readonly own: Shared | undefined
   }) {
     this.cancels = parts.cancels
     this.listeners = parts.listeners
@@ -108,22 +114,25 @@ export class Service {
     this.#settings = parts.settings
     this.#log = parts.log
     this.#health = parts.health
+    this.#own = parts.own
   }
 
   /** Opens every listener. Rejects CONFIG_INVALID or POLICY_INVALID where something cannot be enforced; nothing is left open then. */
   static async open(settings: Settings, options: ServiceOptions): Promise<Service> {
     const { log, env, worker = 0, forwardCancel, health } = options
     const places = placesIn(settings.dataDir)
+    const shared = options.shared ?? (await openShared(settings, env, (error) => log.stray(error)))
+    const own = options.shared === undefined ? shared : undefined
     const policies = await PolicyKeeper.open({
       file: settings.policyFile,
-      folder: places.policy,
+      records: shared.records('policy'),
       context: { groups: knownGroups(settings) },
     })
     let denials: Denials | undefined
     const doorkeeper = new Doorkeeper({
       identities: settings.identities,
-      folder: await KeyFolder.open(places.accessKeys),
-      blocked: await BlockedSubjects.open(places.blocked),
+      accessKeys: new AccessKeys(shared.records('accessKeys')),
+      blocked: new BlockedSubjects(shared.records('blocked')),
       jwt: await JwtProver.open(settings.jwt),
       onDenied: (client, why) => {
         log.denied(client, why)
@@ -131,8 +140,8 @@ export class Service {
       },
     })
     const keys = {
-      binding: await localKey(places.keys, 'approval-binding'),
-      fingerprint: await localKey(places.keys, 'mask-fingerprint'),
+      binding: await shared.key('approval-binding'),
+      fingerprint: await shared.key('mask-fingerprint'),
     }
     const identities = new Map(
       await Promise.all(
@@ -151,8 +160,10 @@ export class Service {
       (entry) => tapes.ledger.append(entry),
       (error) => log.stray(error),
     )
-    const desk = await FolderDesk.open(places.approvals, Date.now, tapes.ledger)
-    const budgets = await BudgetFolder.open(places.budgets, (error) => log.stray(error))
+    const desk = shared.desk(tapes.ledger)
+    const bank = new BudgetBank(shared.records('budgets'))
+    await bank.tidy()
+    const budgets = new ReservedBudgets(bank, (error) => log.stray(error))
     const cancels = new Cancels(worker, forwardCancel)
     const traffic = new Traffic()
     const sessions = new GatewaySessions({
@@ -170,7 +181,7 @@ export class Service {
       desk,
       keys,
       cancels,
-      budgets: budgets.budgets,
+      budgets,
       log,
       env,
     })
@@ -187,7 +198,7 @@ export class Service {
     })
     const orphans = worker <= 1 ? new OrphanWatch({ ...tapes, log }) : undefined
     const listeners: Listener[] = []
-    const parts = { cancels, listeners, sessions, tapes, denials, orphans, desk, policies, budgets, settings, log, health }
+    const parts = { cancels, listeners, sessions, tapes, denials, orphans, desk, policies, budgets, settings, log, health, own }
     const service = new Service(parts)
     try {
       for (const each of settings.listeners) {
@@ -248,6 +259,7 @@ export class Service {
       await this.#budgets[Symbol.asyncDispose]()
       await this.#denials.tell()
       await this.#tapes[Symbol.asyncDispose]()
+      await this.#own?.[Symbol.asyncDispose]()
       return true
     } catch (error) {
       this.#log.stray(error)

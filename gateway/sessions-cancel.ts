@@ -21,7 +21,7 @@ export class Cancels {
   readonly #sessions = new Map<number, Cancellable>()
   #counter = 0
 
-  /** `forward` delivers keys of other workers; resolves when they were delivered or found unknown. */
+  /** `forward` delivers keys of other workers, and of other gateways; resolves when they were delivered or found unknown. */
   constructor(worker: number, forward: (key: Uint8Array) => Promise<void> = () => Promise.resolve()) {
     if (!Number.isInteger(worker) || worker < 0 || worker > MAX_WORKER)
       throw new RangeError(`worker ${worker} is not within 0..${MAX_WORKER}`)
@@ -41,8 +41,7 @@ export class Cancels {
 
   async cancel(key: Uint8Array): Promise<void> {
     if (key.length < MIN_KEY_SIZE) return
-    if (key[0] === this.#worker) this.deliver(key)
-    else await this.#forward(key)
+    if (!this.deliver(key)) await this.#forward(key)
   }
 
   /** Cancels the session of this very key; false where this process has none. */

@@ -102,6 +102,7 @@ export class Visit implements Session, Recorder {
       {
         judge: {
           judge: (message) => this.#judge.judge(message),
+          waits: (message) => this.#judge.waits?.(message),
           review: (message) => this.#judge.review(message),
           seen: (message, masks) => this.#judge.seen?.(message, masks),
         },

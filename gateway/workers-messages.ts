@@ -7,7 +7,7 @@ const WorkerMessage = Type.Union([
   Type.Object({ sallyport: Type.Literal('ready'), ports: Type.Array(Type.Integer()) }),
   /** Both ways: deliver this cancel key (base64) to the worker it names, then answer. */
   Type.Object({ sallyport: Type.Literal('cancel'), id: Type.Integer(), key: Type.String() }),
-  Type.Object({ sallyport: Type.Literal('cancelled'), id: Type.Integer() }),
+  Type.Object({ sallyport: Type.Literal('cancelled'), id: Type.Integer(), found: Type.Optional(Type.Boolean()) }),
   /** Primary to worker: end this session with these words, then answer whether it was open. */
   Type.Object({ sallyport: Type.Literal('kill'), id: Type.Integer(), session: Type.String(), message: Type.String() }),
   Type.Object({ sallyport: Type.Literal('killed'), id: Type.Integer(), found: Type.Boolean() }),

@@ -37,7 +37,8 @@ export class Workers {
   readonly #settings: Settings
   readonly #log: Log
   readonly #slots: readonly Slot[]
-  readonly #cancels = new Questions(CANCEL_TIMEOUT_MS)
+  readonly #cancels = new Questions<boolean>(CANCEL_TIMEOUT_MS)
+  readonly #elsewhere: (key: Uint8Array) => Promise<void>
   readonly #kills = new Questions<boolean>(KILL_TIMEOUT_MS)
   readonly #measures = new Questions<Measured>(MEASURE_TIMEOUT_MS)
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
@@ -46,7 +47,8 @@ export class Workers {
   #everReady = false
   #stopping: string | undefined
 
-  private constructor(count: number, settings: Settings, log: Log) {
+  private constructor(count: number, settings: Settings, log: Log, elsewhere: (key: Uint8Array) => Promise<void>) {
+    this.#elsewhere = elsewhere
     this.#settings = settings
     this.#log = log
     this.#slots = Array.from({ length: count }, (_, index) => ({
@@ -58,10 +60,15 @@ export class Workers {
     }))
   }
 
-  /** Resolves once every worker serves. Rejects CONFIG_INVALID when the first ones cannot even start (they said why themselves). */
-  static async start(count: number, settings: Settings, log: Log): Promise<Workers> {
+  /** Resolves once every worker serves; `elsewhere` delivers cancel keys that none of them knows. Rejects CONFIG_INVALID when the first ones cannot even start (they said why themselves). */
+  static async start(
+    count: number,
+    settings: Settings,
+    log: Log,
+    elsewhere: (key: Uint8Array) => Promise<void> = () => Promise.resolve(),
+  ): Promise<Workers> {
     if (count < 1 || count > MAX_WORKER) throw new ApplianceError('CONFIG_INVALID', `--workers ${count}: from 1 to ${MAX_WORKER}`)
-    const workers = new Workers(count, settings, log)
+    const workers = new Workers(count, settings, log, elsewhere)
     for (const slot of workers.#slots) workers.#fork(slot)
     await workers.#started.promise
     return workers
@@ -102,6 +109,14 @@ export class Workers {
     return found.includes(true)
   }
 
+  /** Cancels what the worker named in this key runs; false where it knows the key not. */
+  async cancel(key: Uint8Array): Promise<boolean> {
+    const to = this.#slots.find((slot) => slot.index === key[0] && slot.ready)?.worker
+    if (to === undefined) return false
+    const encoded = Buffer.from(key).toString('base64')
+    return (await this.#cancels.ask((id) => this.#send(to, { sallyport: 'cancel', id, key: encoded }))) === true
+  }
+
   /** How every worker is; one that is not there or does not answer is a problem. */
   measure(): Promise<readonly Measured[]> {
     return Promise.all(
@@ -138,7 +153,7 @@ export class Workers {
         void this.#carry(slot, message)
         return
       case 'cancelled':
-        this.#cancels.answered(message.id)
+        this.#cancels.answered(message.id, message.found)
         return
       case 'killed':
         this.#kills.answered(message.id, message.found)
@@ -159,9 +174,8 @@ export class Workers {
   }
 
   async #carry(from: Slot, { id, key }: Extract<WorkerMessage, { sallyport: 'cancel' }>): Promise<void> {
-    const [index] = Buffer.from(key, 'base64')
-    const to = this.#slots.find((slot) => slot.index === index && slot.ready)?.worker
-    if (to !== undefined) await this.#cancels.ask((own) => this.#send(to, { sallyport: 'cancel', id: own, key }))
+    const bytes = Buffer.from(key, 'base64')
+    if (!(await this.cancel(bytes))) await this.#elsewhere(bytes)
     this.#send(from.worker, { sallyport: 'cancelled', id })
   }
 

@@ -266,6 +266,25 @@ export const CatalogConfig = Type.Object(
 )
 export type CatalogConfig = Static<typeof CatalogConfig>
 
+export const SharedConfig = Type.Object(
+  {
+    url: Type.Unsafe<SecretSource>({
+      ...SecretSource,
+      description:
+        'A database of its own at a PostgreSQL server (15 or newer), `postgres://user:password@host/database?sslmode=verify-full`; may be that of the catalog',
+    }),
+    managedIdentity: Type.Optional(
+      Type.Object(AzureIdentity, { ...closed, description: 'The password is a token: Azure Database for PostgreSQL with Entra' }),
+    ),
+  },
+  {
+    ...closed,
+    description:
+      'Where gateways on several machines agree on approvals, access keys, budgets, kills and who is kept out; without it in dataDir, which those of one machine share. Back it up',
+  },
+)
+export type SharedConfig = Static<typeof SharedConfig>
+
 export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
@@ -325,6 +344,7 @@ export const Config = Type.Object(
     limits: Type.Optional(Limits),
     console: Type.Optional(Console),
     catalog: Type.Optional(CatalogConfig),
+    shared: Type.Optional(SharedConfig),
     monitoring: Type.Optional(
       Type.Object(
         { address: Listener.properties.address },

@@ -2,8 +2,9 @@ import { safeText } from '../../schemas/safe-text.ts'
 import { askForAccess, untilOf } from '../access.ts'
 import { durationMs } from '../policy/quantities.ts'
 import { loadPolicy } from '../service.ts'
+import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
-import { configured, type Options, openDesk, proveApprover } from './approvals.ts'
+import { configured, type Options, proveApprover } from './approvals.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 
 type Proving = Options & { readonly keyFile?: string }
@@ -15,10 +16,16 @@ export async function requestAccess(
 ): Promise<number> {
   const { settings } = await configured(options, cli, cli.env)
   const identity = await proveApprover(settings, 'who asks?', options.keyFile, cli)
-  using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk({ append: (entry) => tellLedger(settings, entry) })
   const policy = await loadPolicy(settings)
   const wish = { target, forMs: durationMs(options.for), reason: options.reason }
-  const approval = await askForAccess(wish, identity, { settings, policy, desk })
+  const approval = await askForAccess(wish, identity, {
+    settings,
+    policy,
+    desk,
+    fingerprintKey: await shared.key('mask-fingerprint'),
+  })
   if (options.json) printJson(cli, approval)
   else if (approval.state === 'approved')
     cli.err(`${approval.id} is approved already, until ${new Date(untilOf(approval)).toISOString()}\n`)
@@ -31,7 +38,8 @@ export async function requestAccess(
 
 export async function listAccess(options: Options & { readonly all?: true }, cli: Cli): Promise<number> {
   const { settings } = await configured(options, cli)
-  using desk = await openDesk(settings)
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk()
   const found = (await desk.list()).filter(
     ({ about, state }) => about === 'access' && (options.all || state === 'pending' || state === 'approved'),
   )
@@ -57,7 +65,8 @@ export async function listAccess(options: Options & { readonly all?: true }, cli
 export async function endAccess(id: string, options: Proving & { readonly reason?: string }, cli: Cli): Promise<number> {
   const { settings } = await configured(options, cli, cli.env)
   const by = await proveApprover(settings, 'who ends it?', options.keyFile, cli)
-  using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk({ append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.retract(id, by, options.reason)
   if (options.json) printJson(cli, approval)
   else cli.err(`${id} is over; sessions that live by it end within seconds\n`)

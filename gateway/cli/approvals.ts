@@ -1,13 +1,12 @@
 import { brokeGlass } from '../../recorder/desk/approval-log.ts'
 import type { Approver, Desk, ListedApproval } from '../../recorder/desk/desk.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { similarTo } from '../../recorder/desk/similar.ts'
 import type { Approval, ApprovalState, Decision } from '../../schemas/approval.ts'
 import { safeBlock, safeText } from '../../schemas/safe-text.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import { mayBreakGlass } from '../identity/people.ts'
-import { placesIn } from '../places.ts'
+import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { proveCaller } from './prove-caller.ts'
@@ -25,7 +24,8 @@ export async function listApprovals(
   cli: Cli,
 ): Promise<number> {
   const { settings } = await configured(options, cli)
-  using desk = await openDesk(settings)
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk()
   const found = await desk.list(options.state === undefined ? {} : { state: options.state })
   const shown = options.unreviewed
     ? found.filter((each) => brokeGlass(each) && each.review === undefined)
@@ -40,7 +40,8 @@ export async function listApprovals(
 
 export async function showApproval(id: string, options: Options, cli: Cli): Promise<number> {
   const { settings } = await configured(options, cli)
-  using desk = await openDesk(settings)
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk()
   const approval = await desk.get(id)
   if (options.json) printJson(cli, approval)
   else cli.out(described(approval) + before(similarTo(approval, await desk.list())))
@@ -67,7 +68,8 @@ export async function decideApproval(
 ): Promise<number> {
   const { settings } = await configured(options, cli, cli.env)
   const approver = await proveApprover(settings, 'who decides?', options.keyFile, cli)
-  using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk({ append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.decide(id, { act, ...(options.reason === undefined ? {} : { reason: options.reason }) }, approver)
   if (options.json) printJson(cli, approval)
   else cli.err(`${id} is ${approval.state}${missing(approval)}, decided by ${safeText(approver.subject)}\n`)
@@ -81,7 +83,8 @@ export async function reviewApproval(
 ): Promise<number> {
   const { settings } = await configured(options, cli, cli.env)
   const reviewer = await proveApprover(settings, 'who reviews?', options.keyFile, cli)
-  using desk = await openDesk(settings, { append: (entry) => tellLedger(settings, entry) })
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk({ append: (entry) => tellLedger(settings, entry) })
   const approval = await desk.review(id, options.note, reviewer)
   if (options.json) printJson(cli, approval)
   else
@@ -92,7 +95,8 @@ export async function reviewApproval(
 
 export async function watchApprovals(options: Options, cli: Cli, signal: AbortSignal = interrupted()): Promise<number> {
   const { settings } = await configured(options, cli)
-  using desk = await openDesk(settings)
+  await using shared = await openShared(settings, cli.env)
+  using desk = shared.desk()
   for await (const listed of desk.watch(signal)) {
     const approval = await wholeOf(listed, desk)
     if (options.json) printJson(cli, approval)
@@ -185,10 +189,6 @@ export async function proveApprover(
 /** With `env`, the ledger can be told. */
 export async function configured(options: Options, cli: Cli, env?: Cli['env']): Promise<{ readonly settings: Settings }> {
   return { settings: await loadConfig(findConfig(options.config, cli), env, 'store') }
-}
-
-export function openDesk(settings: Settings, ledger?: Parameters<typeof FolderDesk.open>[2]): Promise<FolderDesk> {
-  return FolderDesk.open(placesIn(settings.dataDir).approvals, Date.now, ledger)
 }
 
 function interrupted(): AbortSignal {

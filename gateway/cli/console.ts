@@ -2,7 +2,7 @@ import { SignInLinks, signInUrl } from '../../recorder/api/sign-in-links.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { type ConsoleSettings, loadConfig } from '../config.ts'
-import { placesIn } from '../places.ts'
+import { openShared } from '../shared.ts'
 import { type Cli, EXIT, findConfig, printJson } from './context.ts'
 
 /** A one-time link for a configured identity. Whoever may write the data folder may make one, as with access keys. */
@@ -20,7 +20,8 @@ export async function consoleLink(
   const granted = Object.values(settings.console.roles).flat()
   if (!(known.groups ?? []).some((group) => granted.includes(group)))
     throw new ApplianceError('CONFIG_INVALID', `${subject} is in no group that has a role at the console (console.roles)`)
-  const { token, expiresAt } = await (await SignInLinks.open(placesIn(settings.dataDir).links)).create(subject)
+  await using shared = await openShared(settings, cli.env)
+  const { token, expiresAt } = await new SignInLinks(shared.records('links')).create(subject)
   const url = signInUrl(urlOf(settings.console), token)
   if (options.json) printJson(cli, { subject, url, expiresAt: expiresAt.toISOString() })
   else {

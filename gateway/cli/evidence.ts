@@ -15,7 +15,7 @@ export interface EvidenceHere {
   /** As they are configured now. */
   readonly targets: readonly { readonly name: string; readonly labels?: Readonly<Record<string, string>> }[]
   /** What it takes to tell the ledger something, and to know who does. */
-  readonly where: Where & Pick<Settings, 'identities' | 'jwt'>
+  readonly where: Where & Pick<Settings, 'identities' | 'jwt' | 'shared' | 'from'>
 }
 
 /**
@@ -39,6 +39,8 @@ export async function evidenceOf(named: string | undefined, cli: Cli): Promise<E
       store: place,
       identities: config.identities ?? [],
       jwt: jwtOf(config, from),
+      from,
+      ...(config.shared === undefined ? {} : { shared: config.shared }),
       ...(config.signer === undefined ? {} : { signer: signerOf(config.signer) }),
       ...(config.ledger === undefined ? {} : { ledger: config.ledger }),
     },

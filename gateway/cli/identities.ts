@@ -1,7 +1,7 @@
 import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig } from '../config.ts'
 import { BlockedSubjects } from '../identity/blocked.ts'
-import { placesIn } from '../places.ts'
+import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { callerOf } from './prove-caller.ts'
@@ -20,7 +20,8 @@ export async function changeIdentity(
 ): Promise<number> {
   const settings = await loadConfig(findConfig(options.config, cli), cli.env, 'store')
   const { actor } = await callerOf(settings, options.keyFile, cli)
-  const blocked = await BlockedSubjects.open(placesIn(settings.dataDir).blocked)
+  await using shared = await openShared(settings, cli.env)
+  const blocked = new BlockedSubjects(shared.records('blocked'))
   const { reason } = options
   // Out at once; in only once it is noted.
   if (act === 'unblock') await tellLedger(settings, { type: 'identity.unblock', subject, actor, reason })
@@ -35,7 +36,8 @@ export async function changeIdentity(
 /** Who is kept out. */
 export async function listBlocked(options: Options, cli: Cli): Promise<number> {
   const settings = await loadConfig(findConfig(options.config, cli))
-  const rows = await (await BlockedSubjects.open(placesIn(settings.dataDir).blocked)).list()
+  await using shared = await openShared(settings, cli.env)
+  const rows = await new BlockedSubjects(shared.records('blocked')).list()
   if (options.json) printJson(cli, rows)
   else if (rows.length === 0) cli.err('nobody is kept out\n')
   else cli.out(table([['SUBJECT', 'SINCE', 'REASON'], ...rows.map(({ subject, at, reason }) => [subject, at, reason])]))

@@ -2,8 +2,8 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import type { AccessKey } from '../identity/access-key.ts'
-import { KeyFolder } from '../identity/key-folder.ts'
-import { placesIn } from '../places.ts'
+import { AccessKeys } from '../identity/access-keys.ts'
+import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 
@@ -34,7 +34,8 @@ export async function createToken(subject: string, options: KeyOptions & { reado
 }
 
 export async function createKey(subject: string, options: KeyOptions, cli: Cli): Promise<number> {
-  const { settings, folder } = await openKeys(options, cli, cli.env)
+  await using opened = await openKeys(options, cli, cli.env)
+  const { settings, keys } = opened
   if (!settings.identities.some((identity) => identity.subject === subject)) {
     const known = settings.identities.map((identity) => identity.subject).join(', ')
     throw new ApplianceError(
@@ -49,7 +50,7 @@ export async function createKey(subject: string, options: KeyOptions, cli: Cli):
   const verbs = verb?.map((each) => each.toUpperCase())
   const scope = { ...(targets === undefined ? {} : { targets }), ...(verbs === undefined ? {} : { verbs }) }
   const about = { ...(run === undefined ? {} : { run }), ...(purpose === undefined ? {} : { purpose }) }
-  const { key, secret } = await folder.create(subject, expiresAt, {
+  const { key, secret } = await keys.create(subject, expiresAt, {
     ...(Object.keys(scope).length === 0 ? {} : { scope }),
     ...about,
   })
@@ -59,7 +60,7 @@ export async function createKey(subject: string, options: KeyOptions, cli: Cli):
     await tellLedger(settings, { type: 'key.create', key: key.id, subject, ...until, ...opens, ...about })
   } catch (error) {
     // A key that the ledger does not know opens nothing.
-    await folder.revoke(key.id)
+    await keys.revoke(key.id)
     throw error
   }
   if (options.json) {
@@ -75,11 +76,12 @@ export async function createKey(subject: string, options: KeyOptions, cli: Cli):
 }
 
 export async function listKeys(options: Options, cli: Cli): Promise<number> {
-  const { settings, folder } = await openKeys(options, cli)
+  await using opened = await openKeys(options, cli)
+  const { settings, keys } = opened
   const configured = settings.identities.flatMap(({ subject, keys = [] }) =>
     keys.map(({ id, expires }) => ({ id, subject, where: 'config', ...(expires ? { expiresAt: expires } : {}) })),
   )
-  const kept = (await folder.list()).map(({ sha256: _, ...key }) => ({ ...key, where: 'keys' }))
+  const kept = (await keys.list()).map(({ sha256: _, ...key }) => ({ ...key, where: 'keys' }))
   const now = Date.now()
   const rows = [...configured, ...kept].map((key) => ({ ...key, state: stateOf(key, now) }))
   if (options.json) printJson(cli, rows)
@@ -94,11 +96,12 @@ export async function listKeys(options: Options, cli: Cli): Promise<number> {
 }
 
 export async function revokeKey(id: string, options: Options, cli: Cli): Promise<number> {
-  const { settings, folder } = await openKeys(options, cli, cli.env)
+  await using opened = await openKeys(options, cli, cli.env)
+  const { settings, keys } = opened
   if (settings.identities.some(({ keys = [] }) => keys.some((key) => key.id === id))) {
     throw new ApplianceError('CONFIG_INVALID', `key ${id} stands in ${settings.file}: remove it there and restart`)
   }
-  await folder.revoke(id)
+  await keys.revoke(id)
   await tellLedger(settings, { type: 'key.revoke', key: id })
   if (options.json) printJson(cli, { id, state: 'revoked' })
   else cli.err(`access key ${id} is revoked; its open sessions end within a second or two\n`)
@@ -123,9 +126,14 @@ async function openKeys(
   options: Options,
   cli: Cli,
   env?: Cli['env'],
-): Promise<{ readonly settings: Settings; readonly folder: KeyFolder }> {
+): Promise<{ readonly settings: Settings; readonly keys: AccessKeys } & AsyncDisposable> {
   const settings = await loadConfig(findConfig(options.config, cli), env, 'store')
-  return { settings, folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys) }
+  const shared = await openShared(settings, cli.env)
+  return {
+    settings,
+    keys: new AccessKeys(shared.records('accessKeys')),
+    [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),
+  }
 }
 
 function stateOf(key: Pick<AccessKey, 'expiresAt' | 'revokedAt'>, nowMs: number): 'active' | 'revoked' | 'expired' {

@@ -4,11 +4,11 @@ import { resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { Settings } from '../config.ts'
+import { AccessKeys } from '../identity/access-keys.ts'
 import { BlockedSubjects } from '../identity/blocked.ts'
 import { Doorkeeper } from '../identity/doorkeeper.ts'
 import { JwtProver } from '../identity/jwt.ts'
-import { KeyFolder } from '../identity/key-folder.ts'
-import { placesIn } from '../places.ts'
+import { openShared } from '../shared.ts'
 import type { Cli } from './context.ts'
 
 /** The key or token shown with a command: in SALLYPORT_KEY, or in the file named by --key-file. */
@@ -39,7 +39,7 @@ function systemUser(): string {
 
 /** Whoever acts by a command proves it like everybody else: nobody acts under a name they typed. `question` asks for the proof. */
 export async function proveCaller(
-  settings: Pick<Settings, 'identities' | 'dataDir' | 'jwt'>,
+  settings: Pick<Settings, 'identities' | 'dataDir' | 'jwt' | 'shared' | 'from'>,
   question: string,
   keyFile: string | undefined,
   cli: Cli,
@@ -50,10 +50,11 @@ export async function proveCaller(
       'AUTH_REQUIRED',
       `${question} Put your own access key into SALLYPORT_KEY, or name its file with --key-file`,
     )
+  await using shared = await openShared(settings, cli.env)
   const doorkeeper = new Doorkeeper({
     identities: settings.identities,
-    folder: await KeyFolder.open(placesIn(settings.dataDir).accessKeys),
-    blocked: await BlockedSubjects.open(placesIn(settings.dataDir).blocked),
+    accessKeys: new AccessKeys(shared.records('accessKeys')),
+    blocked: new BlockedSubjects(shared.records('blocked')),
     jwt: await JwtProver.open(settings.jwt),
     onDenied: () => undefined,
   })

@@ -1,15 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Compile } from 'typebox/compile'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
-import { isErrno } from '../../recorder/desk/exclusive-file.ts'
+import type { Records } from '../../recorder/desk/records.ts'
 import { outlookOf, RetentionPlan } from '../../recorder/retention/plan.ts'
 import type { RetentionConfig } from '../../schemas/config-retention.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig, type Settings } from '../config.ts'
-import { placesIn } from '../places.ts'
+import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { proveCaller } from './prove-caller.ts'
@@ -29,7 +26,9 @@ export async function planRetention(options: Options, cli: Cli): Promise<number>
   const { store, holds } = await openHolds(settings)
   const outlook = await outlookOf(store, rules, holds.inForce(), Date.now())
   const { due, held, kept, unended } = outlook
-  const plan = due.length === 0 ? null : await keepPlan(settings, { v: 1, at: new Date().toISOString(), due: [...due] })
+  await using shared = await openShared(settings, cli.env)
+  const plans = shared.records('plans')
+  const plan = due.length === 0 ? null : await keepPlan(plans, { v: 1, at: new Date().toISOString(), due: [...due] })
   if (options.json) printJson(cli, { plan, ...outlook })
   else {
     const rows = [
@@ -58,9 +57,10 @@ export async function deletePlan(id: string, options: Options & { readonly keyFi
   const { rules, approvers } = rulesOf(settings)
   const caller = await proveCaller(settings, 'who deletes?', options.keyFile, cli)
   if (caller.kind !== 'human') throw new ApplianceError('AUTH_DENIED', 'tapes are deleted by people')
-  const { plan, hash } = await keptPlan(settings, id)
+  await using shared = await openShared(settings, cli.env)
+  const { plan, hash } = await keptPlan(shared.records('plans'), id)
   const ledger = { append: (entry: Parameters<typeof tellLedger>[1]) => tellLedger(settings, entry) }
-  using desk = await FolderDesk.open(placesIn(settings.dataDir).approvals, Date.now, ledger)
+  using desk = shared.desk(ledger)
   const binding = createHash('sha256')
     .update(JSON.stringify(['retention.delete', hash, caller.subject]))
     .digest('hex')
@@ -117,23 +117,18 @@ function rulesOf({ retention }: Settings): RetentionConfig {
 }
 
 /** Named by its bytes, so that what was approved is what is done. */
-async function keepPlan({ dataDir }: Settings, plan: RetentionPlan): Promise<string> {
+async function keepPlan(plans: Records, plan: RetentionPlan): Promise<string> {
   const text = JSON.stringify(plan)
   const id = idOf(hashOf(text))
-  const folder = placesIn(dataDir).plans
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const draft = join(folder, `.${id}.draft`)
-  await writeFile(draft, text, { mode: 0o600 })
-  await rename(draft, join(folder, `${id}.json`))
+  await plans.replace(`${id}.json`, text)
   return id
 }
 
-async function keptPlan({ dataDir }: Settings, id: string): Promise<{ readonly plan: RetentionPlan; readonly hash: string }> {
+async function keptPlan(plans: Records, id: string): Promise<{ readonly plan: RetentionPlan; readonly hash: string }> {
   const unknown = new ApplianceError('STORE_MISSING', `there is no plan ${JSON.stringify(id)}; see sallyport retention plan`)
   if (!/^R-[0-9a-f]{16}$/.test(id)) throw unknown
-  const text = await readFile(join(placesIn(dataDir).plans, `${id}.json`), 'utf8').catch((error: unknown) => {
-    throw isErrno(error, 'ENOENT') ? unknown : error
-  })
+  const text = await plans.read(`${id}.json`)
+  if (text === undefined) throw unknown
   const hash = hashOf(text)
   if (idOf(hash) !== id) throw new ApplianceError('STORE_CONFLICT', `the plan ${id} is not what it was; plan anew`)
   const plan: unknown = JSON.parse(text)

@@ -1,14 +1,14 @@
 import cluster from 'node:cluster'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
-import { KillFolder } from '../kill-folder.ts'
 import { type Log, openLog } from '../log.ts'
 import { Health } from '../monitoring/health.ts'
 import { Metrics } from '../monitoring/metrics.ts'
 import { type Measured, openMonitoring } from '../monitoring/server.ts'
 import { openNotifier } from '../notify.ts'
-import { placesIn } from '../places.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
+import { openShared, type Shared } from '../shared.ts'
+import { SharedWishes } from '../shared-wishes.ts'
 import { openSiem } from '../siem/siem.ts'
 import { openSealer, recoverTapes } from '../tape-room.ts'
 import { CANCEL_TIMEOUT_MS, WORKER_ENV, Workers } from '../workers.ts'
@@ -39,6 +39,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     targets: settings.targets.size,
     workers: options.workers,
   })
+  await using shared = await openShared(settings, cli.env, (error) => log.stray(error))
   await using _sealer = await openSealer(settings, log)
   await using monitored = new AsyncDisposableStack()
   const monitor = async (measure: () => Promise<readonly Measured[]>): Promise<void> => {
@@ -47,14 +48,22 @@ export async function serve(options: { readonly config?: string; readonly worker
     log.monitoring(server.port)
   }
   if (options.workers > 1) {
-    const workers = await Workers.start(options.workers, settings, log)
+    let cancels: SharedWishes | undefined
+    const workers = await Workers.start(
+      options.workers,
+      settings,
+      log,
+      forwarding(() => cancels),
+    )
     onSignals((why) => workers.stop(why))
     try {
       await monitor(async () => [...(await workers.measure()), { metrics: await own.metrics.json() }])
-      await using kills = await openKills(settings, log, (session, message) => workers.kill(session, message))
-      const kill = kills.kill.bind(kills)
-      await using console = await openConsole(settings, { log, env: cli.env, kill })
-      await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url })
+      await using opened = openCancels(shared, log, (key) => workers.cancel(key))
+      cancels = opened
+      await using kills = openKills(shared, log, (session, message) => workers.kill(session, message))
+      const kill = kills.ask.bind(kills)
+      await using console = await openConsole(settings, { log, env: cli.env, kill, shared })
+      await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url, shared })
       await using _siem = await openSiem(settings, { log, env: cli.env, metrics: own.metrics })
       await workers.finished
     } catch (error) {
@@ -63,14 +72,17 @@ export async function serve(options: { readonly config?: string; readonly worker
     }
     return EXIT.ok
   }
-  const service = await Service.open(settings, { log, env: cli.env, ...own })
+  let cancels: SharedWishes | undefined
+  const forwardCancel = forwarding(() => cancels)
+  const service = await Service.open(settings, { log, env: cli.env, shared, forwardCancel, ...own })
   await using running = new AsyncDisposableStack()
   try {
     await monitor(async () => [await measured(own)])
-    const kills = running.use(await openKills(settings, log, async (session, message) => service.kill(session, message)))
-    const kill = kills.kill.bind(kills)
-    const console = running.use(await openConsole(settings, { log, env: cli.env, kill }))
-    running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url }))
+    cancels = running.use(openCancels(shared, log, async (key) => service.cancels.deliver(key)))
+    const kills = running.use(openKills(shared, log, async (session, message) => service.kill(session, message)))
+    const kill = kills.ask.bind(kills)
+    const console = running.use(await openConsole(settings, { log, env: cli.env, kill, shared }))
+    running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url, shared }))
     running.use(await openSiem(settings, { log, env: cli.env, metrics: own.metrics }))
   } catch (error) {
     await service.stop('the console could not be opened')
@@ -102,8 +114,11 @@ async function serveAsWorker(
     const message = workerMessage(value)
     switch (message?.sallyport) {
       case 'cancel':
-        service.cancels.deliver(Buffer.from(message.key, 'base64'))
-        send({ sallyport: 'cancelled', id: message.id })
+        send({
+          sallyport: 'cancelled',
+          id: message.id,
+          found: service.cancels.deliver(Buffer.from(message.key, 'base64')),
+        })
         return
       case 'cancelled':
         questions.answered(message.id)
@@ -139,9 +154,34 @@ async function serveAsWorker(
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
 }
 
-/** Other gateways on this data folder end what they have, and have ended what is here. */
-function openKills(settings: Settings, log: Log, end: KillFolder['kill']): Promise<KillFolder> {
-  return KillFolder.open(placesIn(settings.dataDir).kills, end, (error) => log.stray(error))
+/** Other gateways end what they have, and have ended what is here. */
+function openKills(shared: Shared, log: Log, end: SharedWishes['ask']): SharedWishes {
+  return new SharedWishes(shared.records('kills'), end, (error) => log.stray(error))
+}
+
+/** A connection that cancels may come to any gateway. Hex, as names are. */
+function openCancels(shared: Shared, log: Log, deliver: (key: Uint8Array) => Promise<boolean>): SharedWishes {
+  return new SharedWishes(
+    shared.records('cancels'),
+    (key) => deliver(Buffer.from(key, 'hex')),
+    (error) => log.stray(error),
+  )
+}
+
+/** Whoever has no key may say they want something cancelled: so many of them bother the others at once. */
+const MAX_ASKED = 16
+
+function forwarding(cancels: () => SharedWishes | undefined): (key: Uint8Array) => Promise<void> {
+  let asked = 0
+  return async (key) => {
+    if (asked >= MAX_ASKED) return
+    asked += 1
+    try {
+      await cancels()?.ask(Buffer.from(key).toString('hex'), '')
+    } finally {
+      asked -= 1
+    }
+  }
 }
 
 interface Own {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { decideApproval } from '../cli/approvals.ts'
 import { type Cli, EXIT, printJson, processCli } from '../cli/context.ts'
@@ -148,7 +148,7 @@ async function drive(
 
 /** The session whose message the request held. */
 async function askedBy(approval: string, dataDir: string): Promise<string> {
-  using desk = await FolderDesk.open(placesIn(dataDir).approvals)
+  using desk = openFolderDesk(placesIn(dataDir).approvals)
   const { session } = await desk.get(approval)
   if (session === undefined) throw new Error('the sample session held a message')
   return session

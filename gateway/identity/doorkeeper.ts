@@ -3,10 +3,10 @@ import type { ConfiguredIdentity } from '../../schemas/config.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
 import { type AccessKey, findAccessKey, isAccessKey } from './access-key.ts'
+import type { AccessKeys } from './access-keys.ts'
 import type { BlockedSubjects } from './blocked.ts'
 import { Failures } from './failures.ts'
 import { isJwt, type JwtProver } from './jwt.ts'
-import type { KeyFolder } from './key-folder.ts'
 import { identityByKey, type Proof } from './proof.ts'
 import { type SshKey, SshKeys } from './ssh-keys.ts'
 
@@ -27,7 +27,7 @@ export type OnDenied = (client: string, why: string) => void
 export class Doorkeeper {
   readonly #identities: ReadonlyMap<string, ConfiguredIdentity>
   readonly #configuredKeys: readonly AccessKey[]
-  readonly #folder: KeyFolder
+  readonly #accessKeys: AccessKeys
   readonly #blocked: BlockedSubjects
   readonly #jwt: JwtProver
   readonly #sshKeys: SshKeys
@@ -36,7 +36,7 @@ export class Doorkeeper {
 
   constructor(parts: {
     readonly identities: readonly ConfiguredIdentity[]
-    readonly folder: KeyFolder
+    readonly accessKeys: AccessKeys
     /** Who is kept out whatever they prove. */
     readonly blocked: BlockedSubjects
     readonly jwt: JwtProver
@@ -47,7 +47,7 @@ export class Doorkeeper {
     this.#configuredKeys = parts.identities.flatMap(({ subject, keys = [] }) =>
       keys.map(({ id, sha256, expires }) => ({ id, subject, sha256, ...(expires === undefined ? {} : { expiresAt: expires }) })),
     )
-    this.#folder = parts.folder
+    this.#accessKeys = parts.accessKeys
     this.#blocked = parts.blocked
     this.#jwt = parts.jwt
     this.#sshKeys = new SshKeys(parts.identities)
@@ -69,7 +69,7 @@ export class Doorkeeper {
     if ((await this.#blocked.why(subject)) !== undefined) return `${subject} is kept out`
     if (!proof.startsWith('key:')) return undefined
     const id = proof.slice('key:'.length)
-    const key = [...this.#configuredKeys, ...(await this.#folder.list())].find((each) => each.id === id)
+    const key = [...this.#configuredKeys, ...(await this.#accessKeys.list())].find((each) => each.id === id)
     if (key === undefined || key.subject !== subject) return 'its access key is gone'
     return keyProblem(key)
   }
@@ -98,7 +98,7 @@ export class Doorkeeper {
 
   async #proveKey(secret: string): Promise<Proof> {
     // A damaged file must not tell clients of itself, nor keep out those whose keys stand elsewhere.
-    const made = await this.#folder.list().catch((error: unknown) => (error instanceof Error ? error : new Error('unknown')))
+    const made = await this.#accessKeys.list().catch((error: unknown) => (error instanceof Error ? error : new Error('unknown')))
     const key = findAccessKey([...this.#configuredKeys, ...(made instanceof Error ? [] : made)], secret)
     if (key === undefined)
       return { why: made instanceof Error ? 'the access keys cannot be read; see `sallyport keys list`' : 'unknown key' }

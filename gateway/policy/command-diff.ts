@@ -1,6 +1,6 @@
 import type { Identity, Target } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
-import { Budgets } from './budgets.ts'
+import { OwnBudgets } from './budgets.ts'
 import type { Judge } from './judge.ts'
 import type { Policy } from './policy.ts'
 import { askingMessage } from './trial.ts'
@@ -61,7 +61,7 @@ export async function diffPolicies(
   let sides: { readonly before: Side; readonly after: Side } | undefined
   const sideOf = (policy: Policy, { identity, target }: Asked): Side => ({
     policy,
-    judge: policy.judge(identity, target, { now: () => nowMs, budgets: new Budgets() }),
+    judge: policy.judge(identity, target, { now: () => nowMs, budgets: new OwnBudgets(() => nowMs) }),
   })
   for await (const one of asked) {
     statements++

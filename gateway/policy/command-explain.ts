@@ -1,7 +1,7 @@
 import type { Facts } from '../../schemas/frame.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
-import { Budgets } from './budgets.ts'
+import { OwnBudgets } from './budgets.ts'
 import type { Policy } from './policy.ts'
 import { askingMessage } from './trial.ts'
 
@@ -25,7 +25,7 @@ export function explainStatement(
   command: string,
 ): Explanation {
   const message = askingMessage(target.protocol, command, { labels: policy.columns(identity), searchPath: policy.searchPath })
-  const verdict = policy.judge(identity, target, { now: () => atMs, budgets: new Budgets() }).judge(message)
+  const verdict = policy.judge(identity, target, { now: () => atMs, budgets: new OwnBudgets(() => atMs) }).judge(message)
   const { subject, kind, groups } = identity
   return {
     command,

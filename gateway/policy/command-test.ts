@@ -1,7 +1,7 @@
 import type { PolicyTest } from '../../schemas/policy.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
-import { Budgets } from './budgets.ts'
+import { OwnBudgets } from './budgets.ts'
 import { explainMasking } from './command-mask.ts'
 import type { Policy } from './policy.ts'
 import { listOf } from './quantities.ts'
@@ -62,7 +62,7 @@ export function testPolicy(policy: Policy): TestReport {
 function runTest(policy: Policy, test: PolicyTest, sql: string, name: string): TestResult {
   const identity = testIdentity(test)
   const at = Date.parse(test.at ?? SOME_WEDNESDAY)
-  const judge = policy.judge(identity, testTarget(test), { now: () => at, budgets: new Budgets() })
+  const judge = policy.judge(identity, testTarget(test), { now: () => at, budgets: new OwnBudgets(() => at) })
   const places = { labels: policy.columns(identity), searchPath: policy.searchPath }
   const asked = judge.judge(askingMessage('postgres', sql, places))
   const passes = asked.act === 'allow' || asked.act === 'mask'

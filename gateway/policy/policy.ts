@@ -3,7 +3,7 @@ import { PolicyFile } from '../../schemas/policy.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import { CODE_NAME, DEFAULT_RULES, ENTITY_NAMES, type EntityName, type MaskingRules } from '../masking/rules.ts'
 import { openYaml } from '../yaml.ts'
-import { Budgets } from './budgets.ts'
+import type { Budgets } from './budgets.ts'
 import { checkPolicy, type PolicyContext } from './check.ts'
 import { type ColumnLabels, columnLabels } from './columns.ts'
 import { conditionPlace } from './condition-facts.ts'
@@ -13,7 +13,7 @@ import { rulesOf } from './packs/index.ts'
 import { PolicyPatterns } from './patterns.ts'
 import { type CompiledRule, compileRule, compileWho, holdOf } from './rule.ts'
 import { SessionJudge } from './session-judge.ts'
-import { Counter, sharedCount } from './threshold.ts'
+import { Counter } from './threshold.ts'
 import { VOCABULARIES } from './vocabulary.ts'
 
 export type { ColumnLabel, ColumnLabels } from './columns.ts'
@@ -96,14 +96,13 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
   }
 }
 
-function counterFor({ subject }: Identity, { now, budgets }: Outside): (rule: CompiledRule) => Counter {
+function counterFor({ subject }: Identity, { budgets }: Outside): (rule: CompiledRule) => Counter {
   return ({ id, threshold }) => {
     if (threshold === undefined) throw new Error('only thresholds count')
     if (threshold.per !== 'identity') return new Counter(threshold)
-    if (now === undefined || budgets === undefined)
-      throw new Error('a budget per identity needs a clock and others to share it with')
-    const { windowMs } = threshold
-    return new Counter(threshold, sharedCount(budgets, { key: Budgets.key(id, subject, windowMs), windowMs, now }))
+    if (budgets === undefined) throw new Error('a budget per identity needs others to share it with')
+    const { windowMs, rows, bytes } = threshold
+    return new Counter(threshold, budgets.passed({ rule: id, subject, windowMs, limit: { rows, bytes } }))
   }
 }
 

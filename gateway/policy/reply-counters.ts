@@ -39,6 +39,8 @@ export class ReplyCounters {
   /** The thresholds that ask something of a statement. */
   readonly conditional: readonly CompiledRule[]
   readonly #perStatement: boolean
+  /** Whether any of them counts what is agreed on with other processes. */
+  readonly agreed: boolean
   /** Rules whose hours these are not: they count nothing. */
   asleep: ReadonlySet<CompiledRule> = NONE_ARMED
 
@@ -60,6 +62,7 @@ export class ReplyCounters {
       for (const kind of kindsOf(rule)) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), rule])
     }
     this.conditional = rules.filter(({ asksStatement }) => asksStatement)
+    this.agreed = rules.some(({ threshold }) => threshold?.per === 'identity')
     this.#perStatement = rules.some(({ threshold }) => threshold?.per === 'statement')
   }
 
@@ -115,6 +118,18 @@ export class ReplyCounters {
     this.#cursors.set(portal, entry)
   }
 
+  /** What has to be waited for before this message can be counted, if anything. */
+  waits(message: Message): Promise<void> | undefined {
+    const rules = this.#byKind.get(message.kind)?.filter(({ threshold }) => threshold?.per === 'identity') ?? []
+    if (rules.length === 0 || (message.units === 0 && message.part === 'whole')) return undefined
+    const watch = this.#watchOf(message)
+    const waiting = rules.flatMap((rule) => {
+      const wait = this.asleep.has(rule) ? undefined : this.#running(rule, watch)?.counter.waits(message)
+      return wait === undefined ? [] : [wait]
+    })
+    return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined)
+  }
+
   /** Counts a message that passes; the thresholds it crosses. */
   count(message: Message): readonly Matched[] {
     const rules = this.#byKind.get(message.kind)
@@ -129,7 +144,9 @@ export class ReplyCounters {
       running.noted = true
       const base = { id: rule.shownId, reason: rule.reason, hint: rule.hint, hold: rule.hold }
       found ??= []
-      found.push(rule.shadow ? { ...base, act: 'note' } : { ...base, act: rule.action, keep })
+      if (rule.shadow) found.push({ ...base, act: 'note' })
+      else if (running.counter.unanswered) found.push({ ...base, act: 'block', ...UNANSWERED, keep })
+      else found.push({ ...base, act: rule.action, keep })
     }
     return found ?? NONE
   }
@@ -216,6 +233,11 @@ function statementOf(message: Message): number | undefined {
   if (message.statement !== undefined) return message.statement
   const { statement } = message.facts()
   return typeof statement === 'number' ? statement : undefined
+}
+
+const UNANSWERED = {
+  reason: 'what this identity was given lately cannot be counted: the other gateways cannot be asked',
+  hint: 'try again in a moment; nothing passes uncounted',
 }
 
 const NONE_ARMED: ReadonlySet<CompiledRule> = new Set()

@@ -77,6 +77,12 @@ export class SessionJudge implements Judge {
     this.#counters.seen(message, masks)
   }
 
+  waits(message: Message): Promise<void> | undefined {
+    if (!this.#counters.agreed) return undefined
+    if (this.#timed.length > 0) this.#wake()
+    return this.#counters.waits(message)
+  }
+
   judge(message: Message): Verdict {
     if (this.#timed.length > 0) this.#wake()
     if (message.from === 'server' || this.#parts.vocabulary.fromClient.has(message.kind)) return this.#passing(message)

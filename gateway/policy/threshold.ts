@@ -1,6 +1,5 @@
 import { codeBytes } from '../masking/code-share.ts'
 import type { Message } from '../message.ts'
-import type { Budgets } from './budgets.ts'
 
 /** In units, bytes, different values, and bytes of source code and configuration; Infinity where there is no limit. */
 export interface Limits {
@@ -10,10 +9,21 @@ export interface Limits {
   readonly code: number
 }
 
+interface Amount {
+  readonly rows: number
+  readonly bytes: number
+}
+
 /** The rows and bytes a threshold has let through. */
 export interface Passed {
-  sum(): { readonly rows: number; readonly bytes: number }
+  sum(): Amount
+  /** What may pass now, where so much is allowed. */
+  left(allowed: Amount): Amount
   add(rows: number, bytes: number): void
+  /** Where it is agreed on with others: undefined where enough may pass now; else resolves once more may, or (true) once it is known that no more will. */
+  wants?(need: Amount, allowed: Amount): Promise<boolean> | undefined
+  /** Whether those others did not answer, and so nothing passes. */
+  unanswered?(): boolean
 }
 
 /** What one threshold has let through: in one statement, in the whole session, or by an identity within a window. */
@@ -21,6 +31,8 @@ export class Counter {
   readonly #step: Limits
   readonly #passed: Passed
   readonly #values = new Set<bigint>()
+  /** Of these it is known that no more can be had for them. */
+  readonly #final = new WeakSet<Message>()
   #rowsAllowed: number
   #bytesAllowed: number
   #valuesAllowed: number
@@ -54,6 +66,24 @@ export class Counter {
     )
   }
 
+  get #allowed(): Amount {
+    return { rows: this.#rowsAllowed, bytes: this.#bytesAllowed }
+  }
+
+  /** What has to be waited for before this message can be counted, if anything; asked again afterwards. */
+  waits(message: Message): Promise<void> | undefined {
+    if (this.#passed.wants === undefined || this.#final.has(message)) return undefined
+    const waiting = this.#passed.wants({ rows: message.units, bytes: message.bytes.length }, this.#allowed)
+    return waiting?.then((final) => {
+      if (final) this.#final.add(message)
+    })
+  }
+
+  /** Whether what others let through could not be asked for. */
+  get unanswered(): boolean {
+    return this.#passed.unanswered?.() === true
+  }
+
   /** Counts a message; of one that crosses the limit, the units that still pass. undefined: all of it passes. */
   count(message: Message): number | undefined {
     if (this.#values.size > this.#valuesAllowed) return 0
@@ -63,8 +93,9 @@ export class Counter {
       if (this.#code > this.#codeAllowed) return 0
     }
     const { rows, bytes } = this.#passed.sum()
-    const rowsLeft = Math.max(0, this.#rowsAllowed - rows)
-    const bytesLeft = Math.max(0, this.#bytesAllowed - bytes)
+    const left = this.#passed.left(this.#allowed)
+    const rowsLeft = Math.max(0, left.rows)
+    const bytesLeft = Math.max(0, left.bytes)
     this.#passed.add(message.units, message.bytes.length)
     if (
       message.units <= rowsLeft &&
@@ -96,18 +127,11 @@ function ownCount(): Passed {
   const count = { rows: 0, bytes: 0 }
   return {
     sum: () => ({ rows: count.rows, bytes: count.bytes }),
+    left: (allowed) => ({ rows: allowed.rows - count.rows, bytes: allowed.bytes - count.bytes }),
     add: (rows, bytes) => {
       count.rows += rows
       count.bytes += bytes
     },
-  }
-}
-
-/** All that an identity was given within a window, by every session and process that shares these budgets. */
-export function sharedCount(budgets: Budgets, of: { readonly key: string; readonly windowMs: number; now(): number }): Passed {
-  return {
-    sum: () => budgets.spent(of.key, of.windowMs, of.now()),
-    add: (rows, bytes) => budgets.spend(of.key, of.windowMs, of.now(), { rows, bytes }),
   }
 }
 

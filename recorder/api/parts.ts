@@ -4,6 +4,7 @@ import type { Identity } from '../../schemas/session.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Desk } from '../desk/desk.ts'
+import type { Records } from '../desk/records.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { SlackInteractions } from '../notify/slack-interactions.ts'
 import type { Store } from '../store/store.ts'
@@ -76,6 +77,8 @@ export interface ApiParts {
   readonly store: Store
   readonly catalog: Catalog
   readonly desk: Desk
+  /** Who is signed in. */
+  readonly signIns: Records
   /** Told who looks at what. */
   readonly ledger: Pick<Ledger, 'append'>
   readonly people: People

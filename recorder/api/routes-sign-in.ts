@@ -20,7 +20,7 @@ export const signInRoutes: Handlers<'signIn' | 'signInWays' | 'signOut' | 'me' |
     // Refuses whoever has no role before there is a cookie.
     viewer(identity, parts)
     await note(parts, identity, { type: 'console.sign-in', by: 'link' in shown ? 'link' : 'key', client: clientOf(request) })
-    const { token, record } = signIns.start(identity, expiresMs, cookieToken(request, secure))
+    const { token, record } = await signIns.start(identity, expiresMs, cookieToken(request, secure))
     setCookie(response, secure, token, record.expiresMs - record.createdMs)
     return viewer(identity, parts, { tokenHash: record.tokenHash, csrf: csrfOf(token), expiresMs: record.expiresMs }).me
   },

@@ -38,7 +38,7 @@ export interface ApiServer extends AsyncDisposable {
 export async function openApiServer(parts: ApiParts, options: ServerOptions): Promise<ApiServer> {
   const secure = options.tls !== undefined || (parts.url?.startsWith('https:') ?? false)
   const hub = new EventHub(options.heartbeatMs)
-  const signIns = new SignIns(parts.catalog, (error) => parts.onError(error))
+  const signIns = new SignIns(parts.signIns, (error) => parts.onError(error))
   const names = new Set<string>()
   let found = ''
   const context = { parts, signIns, hub, secure, base: () => found, ended: new Map() }

@@ -1,10 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { SIGN_IN_FRAGMENT } from '../../schemas/api.ts'
-import { createFile, isErrno, makeFolder } from '../desk/exclusive-file.ts'
+import type { Records } from '../desk/records.ts'
 
 /** 256 bits: nobody guesses one, so a plain hash is all the hiding it needs. */
 const TOKEN_BYTES = 32
@@ -19,64 +17,49 @@ type StoredLink = Static<typeof StoredLink>
 const checker = Compile(StoredLink)
 
 /**
- * One-time links as files: `<SHA-256 of the token>.json`, and `<...>.used` once it was taken. Creating the second is the
+ * One-time links as records: `<SHA-256 of the token>.json`, and `<...>.used` once it was taken. Creating the second is the
  * compare-and-swap, so a link works once, whoever made it and however many processes there are. The token itself stands nowhere.
  */
 export class SignInLinks {
-  readonly #folder: string
+  readonly #records: Records
   readonly #now: () => number
 
-  private constructor(folder: string, now: () => number) {
-    this.#folder = folder
+  constructor(records: Records, now: () => number = Date.now) {
+    this.#records = records
     this.#now = now
-  }
-
-  static async open(folder: string, now: () => number = Date.now): Promise<SignInLinks> {
-    await makeFolder(folder)
-    return new SignInLinks(folder, now)
   }
 
   /** A fresh token for this subject; it exists only in the answer. */
   async create(subject: string, ttlMs = LINK_TTL_MS): Promise<{ readonly token: string; readonly expiresAt: Date }> {
-    await this.#prune()
+    await this.#records.forget(ttlMs + KEPT_MS)
     const token = randomBytes(TOKEN_BYTES).toString('base64url')
     const expiresAt = new Date(this.#now() + ttlMs)
     const link: StoredLink = { subject, expiresAt: expiresAt.toISOString() }
-    await createFile(this.#path(token, 'json'), JSON.stringify(link))
+    await this.#records.create(nameOf(token, 'json'), JSON.stringify(link))
     return { token, expiresAt }
   }
 
   /** Whose link it is, at most once; undefined for what is unknown, used or expired. */
   async take(token: string): Promise<string | undefined> {
     if (!TOKEN_PATTERN.test(token)) return undefined
-    const link = await this.#read(this.#path(token, 'json'))
+    const link = await this.#read(nameOf(token, 'json'))
     if (link === undefined || Date.parse(link.expiresAt) <= this.#now()) return undefined
-    return (await createFile(this.#path(token, 'used'), new Date(this.#now()).toISOString())) ? link.subject : undefined
+    return (await this.#records.create(nameOf(token, 'used'), new Date(this.#now()).toISOString())) ? link.subject : undefined
   }
 
-  async #read(path: string): Promise<StoredLink | undefined> {
+  async #read(name: string): Promise<StoredLink | undefined> {
     try {
-      const value: unknown = JSON.parse(await readFile(path, 'utf8'))
+      const value: unknown = JSON.parse((await this.#records.read(name)) ?? 'null')
       return checker.Check(value) ? value : undefined
     } catch (error) {
-      if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
+      if (error instanceof SyntaxError) return undefined
       throw error
     }
   }
+}
 
-  #path(token: string, end: 'json' | 'used'): string {
-    return join(this.#folder, `${createHash('sha256').update(token).digest('hex')}.${end}`)
-  }
-
-  async #prune(): Promise<void> {
-    for (const name of await readdir(this.#folder)) {
-      if (!name.endsWith('.json') || name.startsWith('.')) continue
-      const link = await this.#read(join(this.#folder, name))
-      if (link !== undefined && Date.parse(link.expiresAt) + KEPT_MS > this.#now()) continue
-      await rm(join(this.#folder, name), { force: true })
-      await rm(join(this.#folder, name.replace(/json$/, 'used')), { force: true })
-    }
-  }
+function nameOf(token: string, end: 'json' | 'used'): string {
+  return `${createHash('sha256').update(token).digest('hex')}.${end}`
 }
 
 /** The link to give to a person: the token is in the fragment, which browsers keep to themselves. */

@@ -70,7 +70,7 @@ async function finish(way: SignInWay, request: Request, response: Response, cont
   // Refuses whoever has no role before there is a cookie.
   viewer(identity, parts)
   await note(parts, identity, { type: 'console.sign-in', by: way.id, client: clientOf(request) })
-  const { token, record } = signIns.start(identity, expiresMs, cookieToken(request, secure))
+  const { token, record } = await signIns.start(identity, expiresMs, cookieToken(request, secure))
   setCookie(response, secure, token, record.expiresMs - record.createdMs)
   response.redirect(303, `${base()}/`)
 }

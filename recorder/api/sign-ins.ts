@@ -1,6 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import type { Identity } from '../../schemas/session.ts'
-import type { Catalog, SignInRecord } from '../catalog/catalog.ts'
+import type { Records } from '../desk/records.ts'
 
 const TOKEN_BYTES = 32
 const TOKEN_PATTERN = /^[A-Za-z0-9_-]{43}$/
@@ -13,32 +15,47 @@ const SEEN_EVERY_MS = 60_000
 /** Browsers of one person. */
 const MAX_PER_SUBJECT = 20
 
-/** Who is signed in: in memory for every request, and in the catalog's schema `desk`, so that a restart signs nobody out. */
+const SignInRecord = Type.Object({
+  tokenHash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  identity: Type.Unsafe<Identity>(
+    Type.Object({
+      subject: Type.String(),
+      kind: Type.Union([Type.Literal('human'), Type.Literal('agent'), Type.Literal('service')]),
+      groups: Type.Array(Type.String()),
+      proof: Type.String(),
+    }),
+  ),
+  createdMs: Type.Number(),
+  expiresMs: Type.Number(),
+  seenMs: Type.Number(),
+})
+type SignInRecord = Static<typeof SignInRecord>
+const checker = Compile(SignInRecord)
+
+/** Who is signed in, as records by the hash of their token: every console that shares them knows, a restart signs nobody out, and who signs out is out everywhere. */
 export class SignIns {
-  readonly #desk: Pick<Catalog, 'signIns' | 'putSignIn' | 'endSignIn'>
+  readonly #records: Records
   readonly #now: () => number
   readonly #onError: (error: unknown) => void
-  readonly #records = new Map<string, SignInRecord>()
-  readonly #writtenMs = new Map<string, number>()
-  readonly #loaded: Promise<void>
+  #texts: ReadonlyMap<string, string> | undefined
+  #known = new Map<string, SignInRecord>()
+  /** Ended here, and when, ms: their record may not be gone yet. */
+  readonly #ended = new Map<string, number>()
+  /** When each was last seen here, ms; written down less often. */
+  readonly #seenMs = new Map<string, number>()
 
-  constructor(
-    desk: Pick<Catalog, 'signIns' | 'putSignIn' | 'endSignIn'>,
-    onError: (error: unknown) => void,
-    now: () => number = Date.now,
-  ) {
-    this.#desk = desk
+  constructor(records: Records, onError: (error: unknown) => void, now: () => number = Date.now) {
+    this.#records = records
     this.#now = now
     this.#onError = onError
-    this.#loaded = this.#load()
   }
 
-  /** Begins a sign-in under a token nobody has seen before; `instead` ends, so that no token outlives a new sign-in. */
-  start(
+  /** Begins a sign-in under a token nobody has seen before, durably; `instead` ends, so that no token outlives a new sign-in. */
+  async start(
     identity: Identity,
     expiresMs = Number.POSITIVE_INFINITY,
     instead?: string,
-  ): { readonly token: string; readonly record: SignInRecord } {
+  ): Promise<{ readonly token: string; readonly record: SignInRecord }> {
     if (instead !== undefined) this.end(instead)
     const token = randomBytes(TOKEN_BYTES).toString('base64url')
     const nowMs = this.#now()
@@ -49,59 +66,79 @@ export class SignIns {
       expiresMs: Math.min(nowMs + SIGN_IN_TTL_MS, expiresMs),
       seenMs: nowMs,
     }
-    const own = [...this.#records.values()].filter((each) => each.identity.subject === identity.subject)
+    await this.#look()
+    const own = [...this.#known.values()].filter(
+      (each) => each.identity.subject === identity.subject && !this.#ended.has(each.tokenHash),
+    )
+    own.sort((a, b) => a.createdMs - b.createdMs)
     for (const { tokenHash } of own.slice(0, Math.max(0, own.length + 1 - MAX_PER_SUBJECT))) this.#drop(tokenHash)
-    this.#records.set(record.tokenHash, record)
-    this.#write(record)
+    await this.#write(record)
     return { token, record }
   }
 
-  /** The sign-in of this token, seen now; undefined where there is none, or it has ended. */
+  /** The sign-in of this token, seen now; undefined where there is none, or it has ended. Rejects where it cannot be looked for. */
   async seen(token: string): Promise<SignInRecord | undefined> {
     if (!TOKEN_PATTERN.test(token)) return undefined
-    const tokenHash = hashed(token)
-    if (!this.#records.has(tokenHash)) await this.#loaded
-    if (!this.lasts(tokenHash)) return undefined
-    const record = this.#records.get(tokenHash)
+    const record = await this.#lasting(hashed(token))
     if (record === undefined) return undefined
-    const nowMs = this.#now()
-    const seen = { ...record, seenMs: nowMs }
-    this.#records.set(tokenHash, seen)
-    if (nowMs - (this.#writtenMs.get(tokenHash) ?? 0) > SEEN_EVERY_MS) this.#write(seen)
+    const seen = { ...record, seenMs: this.#now() }
+    if (seen.seenMs - record.seenMs > SEEN_EVERY_MS) this.#write(seen).catch(this.#onError)
+    this.#seenMs.set(record.tokenHash, seen.seenMs)
     return seen
   }
 
   /** Whether it has neither ended nor been left alone too long; for streams that outlive their request. */
-  lasts(tokenHash: string): boolean {
-    const record = this.#records.get(tokenHash)
-    if (record === undefined) return false
-    const nowMs = this.#now()
-    if (nowMs < record.expiresMs && nowMs - record.seenMs < SIGN_IN_IDLE_MS) return true
-    this.#drop(tokenHash)
-    return false
+  async lasts(tokenHash: string): Promise<boolean> {
+    return (await this.#lasting(tokenHash)) !== undefined
   }
 
   end(token: string): void {
     if (TOKEN_PATTERN.test(token)) this.#drop(hashed(token))
   }
 
-  #drop(tokenHash: string): void {
-    this.#writtenMs.delete(tokenHash)
-    if (this.#records.delete(tokenHash)) this.#desk.endSignIn(tokenHash).catch(this.#onError)
+  /** As it was last written, wherever that was. */
+  async #lasting(tokenHash: string): Promise<SignInRecord | undefined> {
+    await this.#look()
+    const record = this.#ended.has(tokenHash) ? undefined : this.#known.get(tokenHash)
+    if (record === undefined) return undefined
+    const nowMs = this.#now()
+    const seenMs = Math.max(record.seenMs, this.#seenMs.get(tokenHash) ?? 0)
+    if (nowMs < record.expiresMs && nowMs - seenMs < SIGN_IN_IDLE_MS) return record
+    this.#drop(tokenHash)
+    return undefined
   }
 
-  #write(record: SignInRecord): void {
-    this.#writtenMs.set(record.tokenHash, this.#now())
-    this.#desk.putSignIn(record).catch(this.#onError)
-  }
-
-  async #load(): Promise<void> {
-    try {
-      for (const record of await this.#desk.signIns())
-        if (!this.#records.has(record.tokenHash)) this.#records.set(record.tokenHash, record)
-    } catch (error) {
-      this.#onError(error)
+  async #look(): Promise<void> {
+    const texts = await this.#records.all('')
+    if (texts === this.#texts) return
+    this.#texts = texts
+    this.#known = new Map()
+    for (const text of texts.values()) {
+      const record: unknown = JSON.parse(text)
+      if (checker.Check(record)) this.#known.set(record.tokenHash, record)
     }
+    for (const [ended, atMs] of this.#ended) if (atMs + SIGN_IN_TTL_MS < this.#now()) this.#ended.delete(ended)
+    for (const { tokenHash, expiresMs } of this.#known.values()) if (expiresMs <= this.#now()) this.#drop(tokenHash)
+  }
+
+  #drop(tokenHash: string): void {
+    if (this.#ended.has(tokenHash)) return
+    this.#ended.set(tokenHash, this.#now())
+    this.#seenMs.delete(tokenHash)
+    this.#writing.then(() => this.#records.remove(`${tokenHash}.json`)).catch(this.#onError)
+  }
+
+  /** In order: what is written last stays. */
+  #writing: Promise<void> = Promise.resolve()
+
+  #write(record: SignInRecord): Promise<void> {
+    const write = (): Promise<void> =>
+      this.#ended.has(record.tokenHash)
+        ? Promise.resolve()
+        : this.#records.replace(`${record.tokenHash}.json`, JSON.stringify(record))
+    const written = this.#writing.then(write)
+    this.#writing = written.catch(() => undefined)
+    return written
   }
 }
 

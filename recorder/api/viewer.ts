@@ -85,7 +85,7 @@ export async function viewerNow(
   parts: Pick<ApiParts, 'people' | 'gateway'>,
   signIns: SignIns,
 ): Promise<Viewer | undefined> {
-  if (tokenHash !== undefined && !signIns.lasts(tokenHash)) return undefined
+  if (tokenHash !== undefined && !(await signIns.lasts(tokenHash))) return undefined
   if (expiresMs !== undefined && Date.now() >= expiresMs) return undefined
   const current = await parts.people.current(identity)
   if (current === undefined || parts.people.roles(current).length === 0) return undefined

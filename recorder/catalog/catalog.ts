@@ -15,21 +15,11 @@ import type { Finding, FindingQuery, FindingRow } from '../../schemas/findings.t
 import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
 import type { Disposition } from '../findings/finding-rows.ts'
 import type { Explained } from '../findings/watch.ts'
-import type {
-  CallName,
-  Calls,
-  CatalogSession,
-  Change,
-  FromThread,
-  Question,
-  Scope,
-  SignInRecord,
-  ThreadData,
-} from './messages.ts'
+import type { CallName, Calls, CatalogSession, Change, FromThread, Question, Scope, ThreadData } from './messages.ts'
 import { keptFrom } from './months.ts'
 import type { Found, Seeker } from './search.ts'
 
-export type { CatalogSession, Change, Scope, SignInRecord } from './messages.ts'
+export type { CatalogSession, Change, Scope } from './messages.ts'
 
 /** A thread that died is started again after this; it reads on where the catalog's rows end. */
 const RESTART_MS = 5_000
@@ -45,7 +35,7 @@ interface Waiting {
 }
 
 /**
- * The SQL catalog of what is in the store, and the desk's sign-ins: PostgreSQL in a thread of its own. It may be thrown away
+ * The SQL catalog of what is in the store: PostgreSQL in a thread of its own. It may be thrown away
  * at any time: `catalog` is read from the tapes again. Answers wait while the thread starts (some seconds the first time).
  */
 export class Catalog implements AsyncDisposable {
@@ -148,18 +138,6 @@ export class Catalog implements AsyncDisposable {
   /** Resolves once everything that is in the catalog has been looked through for findings. */
   scan(): Promise<void> {
     return this.#ask('scan')
-  }
-
-  signIns(): Promise<readonly SignInRecord[]> {
-    return this.#ask('signIns')
-  }
-
-  putSignIn(record: SignInRecord): Promise<void> {
-    return this.#ask('putSignIn', record)
-  }
-
-  endSignIn(tokenHash: string): Promise<void> {
-    return this.#ask('endSignIn', tokenHash)
   }
 
   /** Resolves once every tape has been read to where it ended at the call. */

@@ -30,7 +30,7 @@ export type DatabasePlace = { readonly folder: string } | ServerPlace
 
 /**
  * Opens PostgreSQL, with both schemas. Files that cannot be opened are moved aside, not
- * mended: a crash may tear them, as nothing is synced, and everything in them but who is signed in comes from the tapes.
+ * mended: a crash may tear them, as nothing is synced, and everything in them comes from the tapes and the ledger.
  */
 export async function openDatabase(place: DatabasePlace, onProblem: (message: string) => void): Promise<Database> {
   if ('url' in place) return prepared(await openServer(place))

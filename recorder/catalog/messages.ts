@@ -10,7 +10,6 @@ import type {
 } from '../../schemas/api.ts'
 import type { Finding, FindingQuery, FindingRow, FindingsConfig } from '../../schemas/findings.ts'
 import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
-import type { Identity } from '../../schemas/session.ts'
 import type { Disposition } from '../findings/finding-rows.ts'
 import type { Explained, FindingNews } from '../findings/watch.ts'
 import type { StorePlace } from '../store/places.ts'
@@ -24,15 +23,6 @@ export type CatalogSession = SessionRow & SessionExtra
 
 /** Names of the targets whose sessions are looked for; null for all. */
 export type Scope = readonly string[] | null
-
-export interface SignInRecord {
-  /** SHA-256 of the cookie's token, hex: who reads the database can sign in as nobody. */
-  readonly tokenHash: string
-  readonly identity: Identity
-  readonly createdMs: number
-  readonly expiresMs: number
-  readonly seenMs: number
-}
 
 export interface Calls {
   sessions(query: SessionQuery, scope: Scope): { readonly sessions: readonly SessionRow[]; readonly next: string | null }
@@ -50,9 +40,6 @@ export interface Calls {
   findingTold(id: string): void
   /** Resolves once everything that is in the catalog has been looked through. */
   scan(): void
-  signIns(): readonly SignInRecord[]
-  putSignIn(record: SignInRecord): void
-  endSignIn(tokenHash: string): void
   /** Resolves once every tape has been read to where it ended at the call. */
   settle(): void
   /** Drops the schema `catalog` and reads every tape again. */

@@ -2,7 +2,7 @@
  * The catalog's SQL, in PostgreSQL's own dialect (15 and newer) and nothing beyond it but `pg_trgm`, which Azure's PostgreSQL has too.
  *
  * `catalog` is derived: whatever is in it comes from tapes. An older version of it is migrated where there is a way (migrations.ts), else
- * dropped and read from the tapes again. `desk` is operational: who is signed in. It is migrated, never dropped.
+ * dropped and read from the tapes again. `desk` is operational: what people made of findings. It is migrated, never dropped.
  *
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
@@ -202,13 +202,6 @@ create table catalog.scans (week timestamptz primary key, settings text not null
 
 export const DESK_SQL = `
 create schema if not exists desk;
-create table if not exists desk.sign_ins (
-  token_hash text primary key,
-  identity jsonb not null,
-  created_at timestamptz not null,
-  expires_at timestamptz not null,
-  seen_at timestamptz not null
-);
 -- What people made of findings, and which ones the ledger has been told of. The ledger has both: they are read from it where this is new.
 create table if not exists desk.dispositions (
   finding text not null,

@@ -11,7 +11,6 @@ import type { CallName, Calls, FromThread, Question, ThreadData } from './messag
 import { narrate } from './narrative.ts'
 import { countAll, countSessions, findSession, findSessions, findStatements, listEntries } from './queries.ts'
 import { search } from './search.ts'
-import { endSignIn, listSignIns, putSignIn } from './sign-in-rows.ts'
 import { topPulls } from './top-pulls.ts'
 import { yieldToOthers } from './yielding.ts'
 
@@ -61,9 +60,6 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   putDisposition: (disposition) => putDisposition(database, disposition),
   findingTold: (id) => markTold(database, id),
   scan: () => watch.scan(),
-  signIns: () => listSignIns(database),
-  putSignIn: (record) => putSignIn(database, record),
-  endSignIn: (tokenHash) => endSignIn(database, tokenHash),
   settle: () => ingest.settle(),
   beginRebuild: async () => {
     await ingest.beginRebuild()

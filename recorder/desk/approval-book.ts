@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Approval } from '../../schemas/approval.ts'
 import type { Ledger, LedgerEntry } from '../ledger/ledger.ts'
-import type { ApprovalFiles } from './approval-files.ts'
 import { type ApprovalEvent, type ApprovalRequest, approvalAfter, approvalOf, brokeGlass, endOf } from './approval-log.ts'
+import type { ApprovalSteps } from './approval-steps.ts'
 
 /** How long whoever wrote a step gets to tell the ledger of it, before somebody else does. */
 const TELLER_MS = 5_000
@@ -22,17 +22,17 @@ interface Read {
  * there twice, and never not at all).
  */
 export class ApprovalBook {
-  readonly #files: ApprovalFiles
+  readonly #steps: ApprovalSteps
   readonly #now: () => number
   readonly #ledger: DeskLedger | undefined
 
-  constructor(files: ApprovalFiles, now: () => number, ledger: DeskLedger | undefined) {
-    this.#files = files
+  constructor(steps: ApprovalSteps, now: () => number, ledger: DeskLedger | undefined) {
+    this.#steps = steps
     this.#now = now
     this.#ledger = ledger
   }
 
-  /** As it is now, told to the ledger, and if it has run out, expired for good. Rejects as ApprovalFiles.read. */
+  /** As it is now, told to the ledger, and if it has run out, expired for good. Rejects as ApprovalSteps.read. */
   async current(id: string): Promise<Approval> {
     return (await this.#settled(id)).approval
   }
@@ -54,7 +54,7 @@ export class ApprovalBook {
 
   async #settled(id: string): Promise<Read> {
     for (;;) {
-      const { request, events } = await this.#files.read(id)
+      const { request, events } = await this.#steps.read(id)
       await this.#tellRest(request, events)
       const approval = approvalAfter(request, events, this.#now())
       const runsOut = approval.state === 'expired' && !events.some(({ kind }) => kind === 'expired')
@@ -65,7 +65,7 @@ export class ApprovalBook {
 
   async #put(request: ApprovalRequest, events: readonly ApprovalEvent[], event: ApprovalEvent): Promise<boolean> {
     const slot = events.length + 1
-    if (!(await this.#files.put(request.id, slot, JSON.stringify(event)))) return false
+    if (!(await this.#steps.put(request.id, slot, JSON.stringify(event)))) return false
     await this.#tell(request, [...events, event], slot)
     return true
   }
@@ -75,12 +75,12 @@ export class ApprovalBook {
     const { id } = request
     const deadlineMs = performance.now() + TELLER_MS
     for (;;) {
-      if (await this.#files.isTold(id, events.length)) return
+      if (await this.#steps.isTold(id, events.length)) return
       if (performance.now() >= deadlineMs) break
       await wait(LOOK_AGAIN_MS)
     }
     let slot = events.length
-    while (slot > 0 && !(await this.#files.isTold(id, slot - 1))) slot -= 1
+    while (slot > 0 && !(await this.#steps.isTold(id, slot - 1))) slot -= 1
     for (; slot <= events.length; slot += 1) await this.#tell(request, events, slot)
   }
 
@@ -89,7 +89,7 @@ export class ApprovalBook {
     const before = approvalOf(request, events.slice(0, Math.max(0, slot - 1)))
     const entries = event === undefined ? [requestEntry(request)] : stepEntries(request, before, event)
     for (const entry of entries) await this.#ledger?.append(entry)
-    await this.#files.markTold(request.id, slot)
+    await this.#steps.markTold(request.id, slot)
   }
 }
 

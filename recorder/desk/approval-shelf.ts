@@ -1,5 +1,5 @@
-import type { ApprovalFiles } from './approval-files.ts'
 import { type ApprovalRequest, approvalAfter, brokeGlass, isOpen } from './approval-log.ts'
+import type { ApprovalSteps } from './approval-steps.ts'
 import { LISTED_COMMAND_CHARS, type ListedApproval } from './desk.ts'
 
 /** Requests remembered; those beyond are read again for each list, which takes longer and changes nothing. */
@@ -20,19 +20,19 @@ interface Remembered {
  * has ended stays as it is. An inbox is looked at several times a second, by people and by whoever waits for a change.
  */
 export class ApprovalShelf {
-  readonly #files: ApprovalFiles
+  readonly #steps: ApprovalSteps
   readonly #now: () => number
   readonly #remembered = new Map<string, Remembered>()
 
-  constructor(files: ApprovalFiles, now: () => number) {
-    this.#files = files
+  constructor(steps: ApprovalSteps, now: () => number) {
+    this.#steps = steps
     this.#now = now
   }
 
   /** Oldest first; without those in `skip`. */
   async all(skip: ReadonlySet<string>): Promise<ListedApproval[]> {
     const approvals: ListedApproval[] = []
-    for (const id of await this.#files.ids()) {
+    for (const id of await this.#steps.ids()) {
       if (!skip.has(id)) approvals.push(await this.#listed(id))
     }
     return approvals.sort((a, b) => compare(a.createdAt, b.createdAt) || compare(a.id, b.id))
@@ -47,7 +47,7 @@ export class ApprovalShelf {
     if (known?.closed !== undefined) return known.closed
     const { request, commandChars } = known ?? (await this.#read(id))
     const nowMs = this.#now()
-    const approval = { ...approvalAfter(request, await this.#files.events(id), nowMs), commandChars }
+    const approval = { ...approvalAfter(request, await this.#steps.events(id), nowMs), commandChars }
     // Broken glass may be reviewed whenever.
     const over =
       !isOpen(approval) &&
@@ -59,7 +59,7 @@ export class ApprovalShelf {
   }
 
   async #read(id: string): Promise<{ readonly request: ApprovalRequest; readonly commandChars: number }> {
-    const { request } = await this.#files.read(id)
+    const { request } = await this.#steps.read(id)
     const { command } = request
     return { request: { ...request, command: beginning(command) }, commandChars: command.length }
   }

@@ -1,8 +1,6 @@
-import { access, readdir, readFile, rm, rmdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Approval } from '../../schemas/approval.ts'
 import { brokeGlass, endOf, isOpen } from './approval-log.ts'
-import { isErrno } from './exclusive-file.ts'
+import type { Records } from './records.ts'
 
 const OWN_NAME = /^(A-[0-9A-HJKMNP-TV-Z]{8})\.[0-9]{4}\.json$/
 
@@ -17,45 +15,25 @@ export function isPast(approval: Approval, beforeMs: number): boolean {
  * Removes a request from the desk: first what another process would write it anew from, then the request itself. From then on it is
  * unknown, so that no approval can be found whose use was removed before it; removeRest takes its events away.
  */
-export async function removeRequest(folder: string, { id, binding }: Pick<Approval, 'id' | 'binding'>): Promise<void> {
-  const made = join(folder, 'by-binding', binding)
-  for (const name of await namesIn(made)) {
-    // Not the next request of the same binding, nor one that is being written.
-    if (name.endsWith('.json') && (await readFile(join(made, name), 'utf8')).includes(`"${id}"`)) await rm(join(made, name))
+export async function removeRequest(records: Records, { id, binding }: Pick<Approval, 'id' | 'binding'>): Promise<void> {
+  const made = `by-binding/${binding}`
+  for (const name of await records.names(made)) {
+    // Not the next request of the same binding.
+    if ((await records.read(`${made}/${name}`))?.includes(`"${id}"`)) await records.remove(`${made}/${name}`)
   }
-  await rmdir(made).catch((error: unknown) => {
-    if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'ENOENT')) throw error
-  })
-  await rm(join(folder, `${id}.0000.json`), { force: true })
+  await records.remove(`${id}.0000.json`)
 }
 
 /** Removes the events, and what was told, of requests that are no longer there; also what a crash in the middle of removing left. */
-export async function removeRest(folder: string): Promise<void> {
-  for (const place of [join(folder, 'told'), folder]) {
-    const names = await namesIn(place)
-    const there = new Set(await namesIn(folder))
+export async function removeRest(records: Records): Promise<void> {
+  for (const folder of ['told', '']) {
+    const names = await records.names(folder)
+    const there = new Set(await records.names(''))
     for (const name of names) {
       const id = OWN_NAME.exec(name)?.[1]
       // Looked up by name once more: a listing need not have what came while it was made.
-      if (id !== undefined && !there.has(`${id}.0000.json`) && !(await exists(join(folder, `${id}.0000.json`))))
-        await rm(join(place, name), { force: true })
+      if (id !== undefined && !there.has(`${id}.0000.json`) && (await records.read(`${id}.0000.json`)) === undefined)
+        await records.remove(folder === '' ? name : `${folder}/${name}`)
     }
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    (error: unknown) => {
-      if (isErrno(error, 'ENOENT')) return false
-      throw error
-    },
-  )
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  return readdir(folder).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return []
-    throw error
-  })
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Message } from '../../gateway/message.ts'
-import { Budgets } from '../../gateway/policy/budgets.ts'
+import { OwnBudgets } from '../../gateway/policy/budgets.ts'
 import type { Judge } from '../../gateway/policy/judge.ts'
 import { compilePolicy } from '../../gateway/policy/policy.ts'
 import { sqlFacts } from '../../gateway/policy/sql/facts.ts'
@@ -37,7 +37,7 @@ const point = (id: number): string => `SELECT abalance FROM pgbench_accounts WHE
 /** The sample policy, judging an agent in production. */
 export async function bench(options: { readonly rounds: number; readonly progress: (line: string) => void }): Promise<object> {
   const policy = compilePolicy(readFileSync(new URL('../../gateway/demo/policy.yaml', import.meta.url), 'utf8'), 'policy.yaml')
-  const budgets = new Budgets()
+  const budgets = new OwnBudgets(Date.now)
   const session = (): Judge => policy.judge(agent, production, { now: Date.now, budgets })
   const bytes = new Uint8Array(64)
   // As the wire hands it over: like texts share their facts, and what follows from them.

@@ -8,7 +8,7 @@ import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { CallToolRequestSchema, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { placesIn } from '../../gateway/places.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { HttpView } from '../../schemas/views/http.ts'
 import { httpGateway } from '../support/http-gateway.ts'
 import { framesOf, sessionsOf } from '../support/tapes.ts'
@@ -47,7 +47,7 @@ test('an MCP client calls tools: as facts, masked, blocked, held and released', 
   const called: string[] = []
   const serve = tools(called)
   await using gateway = await httpGateway((request, response) => void serve(request, response), { policy: POLICY })
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   const client = new Client({ name: 'agent', version: '1' })
   const transport = new StreamableHTTPClientTransport(new URL(`${gateway.url}/mcp`), {
     requestInit: { headers: { authorization: `Bearer ${gateway.keys.agent}` } },

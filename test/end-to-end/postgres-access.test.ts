@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Client } from 'pg'
 import { placesIn } from '../../gateway/places.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { runCli } from '../support/cli.ts'
 import {
   AGENT,
@@ -100,7 +100,7 @@ test('who may ask is told how; approved, they get in until somebody ends it, and
 
 test('access survives a crash of the gateway, and a session ends when its time is over', { timeout: 240_000 }, async () => {
   await using folder: GatewayFolder = await gatewayFolder(guarded())
-  using desk = await FolderDesk.open(placesIn(folder.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(folder.dataDir).approvals)
   const FOR_MS = 90_000
   const first = await spawnGateway(folder, { startTimeoutMs: 90_000 })
   const { id } = await desk.submit({

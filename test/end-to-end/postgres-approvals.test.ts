@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Client, type Connection } from 'pg'
 import { placesIn } from '../../gateway/places.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
+import type { RecordsDesk } from '../../recorder/desk/desk-records.ts'
 import { clientHere, libpqEnv, run } from '../support/clients.ts'
 import {
   APPROVER,
@@ -80,7 +81,7 @@ async function connect(at: RunningGateway, settings: { readonly options?: string
 }
 
 /** Asks, is refused for lack of time, and has it approved: the grant that the very same thing in the very same context may use. */
-async function granted(client: Client, ask: () => Promise<unknown>, desk: FolderDesk): Promise<string> {
+async function granted(client: Client, ask: () => Promise<unknown>, desk: RecordsDesk): Promise<string> {
   const id = await refusedAs(client, ask)
   await desk.decide(id, { act: 'approve' }, APPROVER)
   return id
@@ -274,7 +275,7 @@ test('an approval given while nobody waits is used once by whichever process com
   timeout: 120_000,
 }, async () => {
   await using folder: GatewayFolder = await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], policy: POLICY })
-  using desk = await FolderDesk.open(placesIn(folder.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(folder.dataDir).approvals)
   const first = await spawnGateway(folder, SLOW_START)
   const client = await connect(first)
   const id = await granted(client, del(client), desk)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
-import { KillFolder } from '../../gateway/kill-folder.ts'
 import { placesIn } from '../../gateway/places.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { SharedWishes } from '../../gateway/shared-wishes.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { FolderRecords } from '../../recorder/desk/records-folder.ts'
 import { runCli } from '../support/cli.ts'
 import { type EchoClient, type EchoGateway, echoGateway } from '../support/echo-gateway.ts'
 import { greeted, Serving } from '../support/serving.ts'
@@ -46,7 +47,7 @@ test('three gateways of one configuration record side by side, each under a name
 })
 
 test('what any of them holds is decided at one desk', async () => {
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   for (const name of NAMES) {
     const { client } = await visit(name)
     client.say('please open')
@@ -59,18 +60,18 @@ test('what any of them holds is decided at one desk', async () => {
 
 test('a session is ended from any of them, whichever has it, and the others go on', async () => {
   const [one, other] = [await visit('c'), await visit('b')]
-  await using asker = await KillFolder.open(
-    placesIn(gateway.dataDir).kills,
+  await using asker = new SharedWishes(
+    new FolderRecords(placesIn(gateway.dataDir).kills),
     async () => false,
     (error) => assert.fail(String(error)),
   )
-  assert.equal(await asker.kill(one.session, 'grace ended this session: enough'), true)
+  assert.equal(await asker.ask(one.session, 'grace ended this session: enough'), true)
   assert.match((await one.client.hear()) ?? '', /grace ended this session: enough/)
   other.client.say('still here')
   assert.equal(await other.client.hear(), 'still here')
   other.client.socket.end()
-  assert.equal(await asker.kill('20260101T000000Z-gw1-00000001', 'nobody'), false)
-  assert.equal(await asker.kill('../../../etc/passwd', 'nobody'), false)
+  assert.equal(await asker.ask('20260101T000000Z-gw1-00000001', 'nobody'), false)
+  assert.equal(await asker.ask('../../../etc/passwd', 'nobody'), false)
 })
 
 test('somebody who is kept out is so everywhere', async () => {

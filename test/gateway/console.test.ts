@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { consoleLink } from '../../gateway/cli/console.ts'
 import { loadConfig } from '../../gateway/config.ts'
 import { openConsole } from '../../gateway/console.ts'
-import { KeyFolder } from '../../gateway/identity/key-folder.ts'
+import { AccessKeys } from '../../gateway/identity/access-keys.ts'
 import { silentLog } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
+import { FolderRecords } from '../../recorder/desk/records-folder.ts'
 import { askAt, browserOf } from '../support/api.ts'
 import { configFolder, GOOD, mistakes } from '../support/config.ts'
 
@@ -29,7 +30,7 @@ test('a configured person comes in by a link or by a key, with the roles of thei
   assert.equal((await ask('/sign-in', { body: { link } })).status, 401)
   assert.equal((await ask('/sign-in', { body: { link: (await running.link('agent:claude')).split('=')[1] } })).status, 403)
 
-  const keys = await KeyFolder.open(placesIn(settings.dataDir).accessKeys)
+  const keys = new AccessKeys(new FolderRecords(placesIn(settings.dataDir).accessKeys))
   const { key, secret } = await keys.create('ana@example.org')
   const byKey = browserOf(await ask('/sign-in', { body: { key: secret } }), ask)
   assert.equal((await byKey.ask('/me')).status, 200)

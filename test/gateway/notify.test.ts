@@ -5,7 +5,7 @@ import { loadConfig } from '../../gateway/config.ts'
 import { silentLog } from '../../gateway/log.ts'
 import { openNotifier } from '../../gateway/notify.ts'
 import { placesIn } from '../../gateway/places.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { ask } from '../recorder/desk/contract.ts'
 import { configFolder, GOOD } from '../support/config.ts'
 import { receiver } from '../support/receiver.ts'
@@ -33,7 +33,7 @@ notify:
   const env = { ...ENV, CARDS: teams.url }
   const settings = await loadConfig(`${folder.path}/sallyport.yaml`, env)
   await using _notifier = await openNotifier(settings, { log: silentLog(), env, console: 'https://sallyport.example' })
-  using desk = await FolderDesk.open(placesIn(settings.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(settings.dataDir).approvals)
   const { id } = await desk.submit(ask())
   await Promise.all([hook.until(1), slack.until(1), teams.until(1)])
   const [event] = hook.received

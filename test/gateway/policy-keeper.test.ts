@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { lineChanges, PolicyKeeper } from '../../gateway/policy-keeper.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { FolderRecords } from '../../recorder/desk/records-folder.ts'
 import type { LedgerEntry } from '../../recorder/ledger/ledger.ts'
 
 const OPEN = 'version: 1\nrules: []\n'
@@ -16,7 +17,7 @@ async function world(text: string) {
   const home = await mkdtemp(join(tmpdir(), 'keeper-'))
   const file = join(home, 'policy.yaml')
   await writeFile(file, text)
-  const desk = await FolderDesk.open(join(home, 'desk'))
+  const desk = openFolderDesk(join(home, 'desk'))
   const entries: LedgerEntry[] = []
   const told: string[] = []
   const activated: string[] = []
@@ -28,7 +29,7 @@ async function world(text: string) {
     told,
     activated,
     kept,
-    open: () => PolicyKeeper.open({ file, folder: join(home, 'policy'), context: {} }),
+    open: () => PolicyKeeper.open({ file, records: new FolderRecords(join(home, 'policy')), context: {} }),
     following: {
       desk,
       ledger: {

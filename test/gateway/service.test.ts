@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { placesIn } from '../../gateway/places.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { EchoClient, echoGateway } from '../support/echo-gateway.ts'
 
 const grace = { subject: 'grace', kind: 'human' as const, groups: ['deciders'] }
@@ -49,7 +49,7 @@ test('a client that reads nothing cannot keep the gateway from stopping', async 
 test('a held message waits for a person, and goes on once', async () => {
   await using gateway = await echoGateway()
   const { port } = await gateway.start()
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   using client = await EchoClient.enter(port, gateway.keys.agent)
   client.say('please open')
   const notice = (await client.hear()) ?? ''
@@ -65,7 +65,7 @@ test('a held message waits for a person, and goes on once', async () => {
 test('an asker who hangs up withdraws what is held, within a second', async () => {
   await using gateway = await echoGateway()
   const { port } = await gateway.start()
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   const client = await EchoClient.enter(port, gateway.keys.agent)
   client.say('please open')
   const id = /A-[0-9A-Z]{8}/.exec((await client.hear()) ?? '')?.[0] ?? ''
@@ -81,7 +81,7 @@ test('an asker who hangs up withdraws what is held, within a second', async () =
 test('what people may decide later survives a restart: the same words then pass at once, one time', async () => {
   await using gateway = await echoGateway()
   const first = await gateway.start()
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   const asking = await EchoClient.enter(first.port, gateway.keys.agent)
   asking.say('please open')
   const id = /A-[0-9A-Z]{8}/.exec((await asking.hear()) ?? '')?.[0] ?? ''

@@ -5,20 +5,21 @@ import { test } from 'node:test'
 import { pino } from 'pino'
 import { AccessWatch } from '../../gateway/access-watch.ts'
 import { loadConfig, type Settings } from '../../gateway/config.ts'
+import { AccessKeys } from '../../gateway/identity/access-keys.ts'
 import { BlockedSubjects } from '../../gateway/identity/blocked.ts'
 import { Doorkeeper } from '../../gateway/identity/doorkeeper.ts'
 import { JwtProver } from '../../gateway/identity/jwt.ts'
-import { KeyFolder } from '../../gateway/identity/key-folder.ts'
 import { ProofWatch } from '../../gateway/identity/proof-watch.ts'
 import { Log } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
-import { Budgets } from '../../gateway/policy/budgets.ts'
+import { OwnBudgets } from '../../gateway/policy/budgets.ts'
 import type { Knock, Session } from '../../gateway/protocol.ts'
 import { EchoWire, echoFrame } from '../../gateway/protocols/echo/wire.ts'
 import { loadPolicy } from '../../gateway/service.ts'
 import { GatewaySessions } from '../../gateway/sessions.ts'
 import { Cancels } from '../../gateway/sessions-cancel.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { FolderRecords } from '../../recorder/desk/records-folder.ts'
 import type { OpenSession, SessionStart } from '../../recorder/index.ts'
 import type { Recorder, Seal } from '../../recorder/recorder.ts'
 import { ApplianceError, type ErrorCode } from '../../schemas/errors.ts'
@@ -80,14 +81,14 @@ async function house(
   const lines = new LogLines()
   let proved = 0
   const log = new Log(pino({ base: {} }, lines))
-  const desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  const desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   const sessions = new GatewaySessions({
     settings,
     policies: { current: await loadPolicy(settings) },
     doorkeeper: new Doorkeeper({
       identities: settings.identities,
-      folder: await KeyFolder.open(placesIn(gateway.dataDir).accessKeys),
-      blocked: await BlockedSubjects.open(placesIn(gateway.dataDir).blocked),
+      accessKeys: new AccessKeys(new FolderRecords(placesIn(gateway.dataDir).accessKeys)),
+      blocked: new BlockedSubjects(new FolderRecords(placesIn(gateway.dataDir).blocked)),
       jwt: await JwtProver.open([]),
       onDenied: () => undefined,
     }),
@@ -101,7 +102,7 @@ async function house(
     ),
     keys: { binding: Buffer.alloc(32, 1), fingerprint: Buffer.alloc(32, 2) },
     cancels: new Cancels(0),
-    budgets: new Budgets(),
+    budgets: new OwnBudgets(Date.now),
     log,
     env: {},
   })

@@ -6,7 +6,9 @@ import type { ApiParts, People } from '../../recorder/api/parts.ts'
 import { type ApiServer, openApiServer } from '../../recorder/api/server.ts'
 import { SignInLinks } from '../../recorder/api/sign-in-links.ts'
 import { Catalog } from '../../recorder/catalog/catalog.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
+import type { RecordsDesk } from '../../recorder/desk/desk-records.ts'
+import { FolderRecords } from '../../recorder/desk/records-folder.ts'
 import type { RecorderRoom } from '../../recorder/tape/room.ts'
 import { API_BASE, CSRF_HEADER, type Me, type Role } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -81,7 +83,7 @@ export interface ApiRig extends AsyncDisposable {
   readonly folder: RecordingFolder
   readonly room: RecorderRoom
   readonly catalog: Catalog
-  readonly desk: FolderDesk
+  readonly desk: RecordsDesk
   readonly links: SignInLinks
   readonly server: ApiServer
   readonly notes: Note[]
@@ -123,9 +125,9 @@ export async function apiRig(
     }),
   )
   const problems: string[] = []
-  const desk = stack.use(await FolderDesk.open(join(folder.path, 'desk')))
+  const desk = stack.use(openFolderDesk(join(folder.path, 'desk')))
   const rig = { nowMs: Date.now(), mute: false }
-  const links = await SignInLinks.open(join(folder.path, 'links'), () => rig.nowMs)
+  const links = new SignInLinks(new FolderRecords(join(folder.path, 'links')), () => rig.nowMs)
   const notes: Note[] = []
   const killed: string[] = []
   const denied: string[] = []
@@ -147,6 +149,7 @@ export async function apiRig(
   const parts: ApiParts = {
     gateway: 'gw1',
     store: folder.store,
+    signIns: new FolderRecords(join(folder.path, 'sign-ins')),
     catalog,
     desk,
     ledger: {

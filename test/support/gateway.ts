@@ -11,7 +11,8 @@ import { Log } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
 import { Service } from '../../gateway/service.ts'
 import { recoverTapes } from '../../gateway/tape-room.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
+import type { RecordsDesk } from '../../recorder/desk/desk-records.ts'
 import type { Config } from '../../schemas/config.ts'
 import type { Durability } from '../../schemas/session.ts'
 import { LogLines } from './gateway-log.ts'
@@ -177,7 +178,7 @@ export interface RunningGateway extends AsyncDisposable {
   readonly caFile: string
   readonly log: LogLines
   /** The desk beside the gateway's own, on the same folder. */
-  desk(): Promise<FolderDesk>
+  desk(): Promise<RecordsDesk>
   /** Ends and seals everything. True when nothing was left unsealed. */
   stop(): Promise<boolean>
 }
@@ -267,14 +268,14 @@ function running(
   stop: () => Promise<boolean>,
   removes = true,
 ): RunningGateway {
-  const desks: FolderDesk[] = []
+  const desks: RecordsDesk[] = []
   return {
     folder,
     port,
     caFile: join(placesIn(folder.dataDir).keys, 'listener.crt'),
     log,
     async desk() {
-      const desk = await FolderDesk.open(placesIn(folder.dataDir).approvals)
+      const desk = openFolderDesk(placesIn(folder.dataDir).approvals)
       desks.push(desk)
       return desk
     },

@@ -8,7 +8,8 @@ import { hashAccessKey, newAccessKey } from '../../gateway/identity/access-key.t
 import { Log } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
 import { Service } from '../../gateway/service.ts'
-import { FolderDesk } from '../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
+import type { RecordsDesk } from '../../recorder/desk/desk-records.ts'
 import type { TapeFrame } from '../../recorder/index.ts'
 import type { Config } from '../../schemas/config.ts'
 import { clientHere, type Ran, Running, type RunOptions } from './clients.ts'
@@ -47,7 +48,7 @@ export interface SshGateway extends AsyncDisposable {
   /** `ssh ... <target> <args>` as the agent, unless said otherwise. */
   ssh(args: readonly string[], how?: RunOptions & { readonly as?: Who; readonly flags?: readonly string[] }): Running
   run(args: readonly string[], how?: RunOptions & { readonly as?: Who; readonly flags?: readonly string[] }): Promise<Ran>
-  desk(): Promise<FolderDesk>
+  desk(): Promise<RecordsDesk>
   /** Of the only session so far, or the newest, once it is sealed. */
   frames(): Promise<TapeFrame[]>
 }
@@ -141,7 +142,7 @@ export async function startSshGateway(t: TestContext, options: SshGatewayOptions
     ssh,
     run: (args, how) => ssh(args, { input: '', ...how }).ended,
     async desk() {
-      const desk = await FolderDesk.open(placesIn(dataDir).approvals)
+      const desk = openFolderDesk(placesIn(dataDir).approvals)
       kept.defer(() => desk[Symbol.dispose]())
       return desk
     },

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { watchApprovals } from '../../../gateway/cli/approvals.ts'
 import { placesIn } from '../../../gateway/places.ts'
-import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import { ask } from '../../recorder/desk/contract.ts'
 import { runCli } from '../../support/cli.ts'
 import { echoGateway } from '../../support/echo-gateway.ts'
@@ -13,7 +13,7 @@ const asked = { requester: 'agent-7', principal: 'ada', approvers: { groups: ['d
 
 async function desk() {
   const gateway = await echoGateway()
-  const opened = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  const opened = openFolderDesk(placesIn(gateway.dataDir).approvals)
   return {
     desk: opened,
     keys: gateway.keys,

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { BlockedSubjects } from '../../../gateway/identity/blocked.ts'
+import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 
 test('who is kept out is so for every process that shares the folder, until let in again; the last word counts', async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
   t.after(() => rm(path, { recursive: true, force: true }))
-  const [one, other] = [await BlockedSubjects.open(path), await BlockedSubjects.open(path)]
+  const [one, other] = [new BlockedSubjects(new FolderRecords(path)), new BlockedSubjects(new FolderRecords(path))]
   assert.equal(await one.why('eve'), undefined)
   assert.equal(await other.change('block', 'eve', 'stolen laptop'), true)
   assert.equal(await one.why('eve'), 'stolen laptop')
@@ -28,5 +29,5 @@ test('a damaged file lets nobody in by being skipped', async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
   t.after(() => rm(path, { recursive: true, force: true }))
   await writeFile(join(path, 'x-000001.json'), '{"subject":"eve"}')
-  await assert.rejects((await BlockedSubjects.open(path)).why('ana'), { code: 'CONFIG_INVALID' })
+  await assert.rejects(new BlockedSubjects(new FolderRecords(path)).why('ana'), { code: 'CONFIG_INVALID' })
 })

@@ -4,17 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { hashAccessKey, newAccessKey } from '../../../gateway/identity/access-key.ts'
+import { AccessKeys } from '../../../gateway/identity/access-keys.ts'
 import { BlockedSubjects } from '../../../gateway/identity/blocked.ts'
 import { Doorkeeper } from '../../../gateway/identity/doorkeeper.ts'
 import { JwtProver } from '../../../gateway/identity/jwt.ts'
-import { KeyFolder } from '../../../gateway/identity/key-folder.ts'
+import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 
 const client = '192.0.2.1:1000'
 const signal = AbortSignal.abort() // nobody waits for the delays of failures here
 
 async function door() {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-door-'))
-  const folder = await KeyFolder.open(path)
+  const folder = new AccessKeys(new FolderRecords(path))
   const whys: string[] = []
   const configured = newAccessKey()
   const keeper = new Doorkeeper({
@@ -22,8 +23,8 @@ async function door() {
       { subject: 'agent:claude', kind: 'agent', groups: ['agents'], principal: 'ana@example.org' },
       { subject: 'ana@example.org', kind: 'human', keys: [{ id: 'ana-1', sha256: hashAccessKey(configured) }] },
     ],
-    folder,
-    blocked: await BlockedSubjects.open(join(path, 'blocked')),
+    accessKeys: folder,
+    blocked: new BlockedSubjects(new FolderRecords(join(path, 'blocked'))),
     jwt: await JwtProver.open([]),
     onDenied: (_client, why) => whys.push(why),
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Budgets } from '../../../gateway/policy/budgets.ts'
-import { Counter, sharedCount } from '../../../gateway/policy/threshold.ts'
+import { OwnBudgets } from '../../../gateway/policy/budgets.ts'
+import { Counter } from '../../../gateway/policy/threshold.ts'
 import { TrialMessage } from '../../../gateway/policy/trial.ts'
 import { rows, someRows } from '../../support/policy.ts'
 
@@ -105,13 +105,13 @@ test('different values are counted as they are masked, and one too many cuts wha
 })
 
 test('an identity has one budget over all its sessions, which comes back as the window moves on', () => {
-  const budgets = new Budgets()
   let now = 1_000_000_000_000
+  const budgets = new OwnBudgets(() => now)
   const windowMs = 3_600_000
   const counter = () =>
     new Counter(
       { rows: 100, bytes: NONE, distinct: NONE, code: Number.POSITIVE_INFINITY },
-      sharedCount(budgets, { key: Budgets.key('r', 'agent-7', windowMs), windowMs, now: () => now }),
+      budgets.passed({ rule: 'r', subject: 'agent-7', windowMs, limit: { rows: 100, bytes: NONE } }),
     )
   const [first, second] = [counter(), counter()]
   assert.equal(first.count(someRows(60)), undefined)

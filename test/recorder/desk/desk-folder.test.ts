@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { LISTED_COMMAND_CHARS } from '../../../recorder/desk/desk.ts'
-import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import type { LedgerEntry } from '../../../recorder/ledger/ledger.ts'
 import { OWN_MARK } from '../../../recorder/process-mark.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -21,7 +21,7 @@ async function fixture(): Promise<DeskFixture & { readonly folder: string }> {
   return {
     folder,
     clock,
-    open: () => FolderDesk.open(folder, () => clock.now),
+    open: async () => openFolderDesk(folder, () => clock.now),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
 }
@@ -111,7 +111,7 @@ test('folder desk: a list has the beginning of a long command, and says how long
 test('folder desk: the ledger is told of every step by whoever makes it, and of one that ran out', async () => {
   await using made = await fixture()
   const told: LedgerEntry[] = []
-  using desk = await FolderDesk.open(made.folder, () => made.clock.now, { append: async (entry) => void told.push(entry) })
+  using desk = openFolderDesk(made.folder, () => made.clock.now, { append: async (entry) => void told.push(entry) })
   const { id, session } = await desk.request(ask())
   assert.equal((await desk.request(ask())).id, id)
   await desk.decide(id, { act: 'approve' }, { subject: 'grace', kind: 'human', groups: ['dba'] })
@@ -135,14 +135,14 @@ test('folder desk: the ledger is told of every step by whoever makes it, and of 
 test('folder desk: what the ledger does not take is not asked for', async () => {
   await using made = await fixture()
   const away = { append: () => Promise.reject(new ApplianceError('RECORDER_FAILED', 'no ledger')) }
-  using desk = await FolderDesk.open(made.folder, () => made.clock.now, away)
+  using desk = openFolderDesk(made.folder, () => made.clock.now, away)
   await assert.rejects(desk.request(ask()), { code: 'RECORDER_FAILED' })
 })
 
 test('folder desk: the ledger has access from its beginning to its end, and who ended it', async () => {
   await using made = await fixture()
   const told: LedgerEntry[] = []
-  using desk = await FolderDesk.open(made.folder, () => made.clock.now, { append: async (entry) => void told.push(entry) })
+  using desk = openFolderDesk(made.folder, () => made.clock.now, { append: async (entry) => void told.push(entry) })
   const ana = { subject: 'ana', kind: 'human', groups: ['dba'] } as const
   const { id } = await desk.submit(ask({ about: 'access', access: { forMs: 60_000 } }))
   await desk.decide(id, { act: 'approve' }, ana)

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Approver } from '../../../recorder/desk/desk.ts'
-import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import type { RecordsDesk } from '../../../recorder/desk/desk-records.ts'
 import type { LedgerEntry } from '../../../recorder/ledger/ledger.ts'
 import type { ApprovalState } from '../../../schemas/approval.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -45,7 +46,7 @@ interface Model {
 interface Real {
   readonly folder: string
   readonly clock: TestClock
-  readonly desks: FolderDesk[]
+  readonly desks: RecordsDesk[]
   readonly told: LedgerEntry[]
   readonly used: Map<string, number>
 }
@@ -69,7 +70,7 @@ async function code(work: Promise<unknown>): Promise<string> {
   }
 }
 
-const deskOf = ({ desks }: Real, process: number): FolderDesk => {
+const deskOf = ({ desks }: Real, process: number): RecordsDesk => {
   const desk = desks[process % desks.length]
   assert.ok(desk !== undefined)
   return desk
@@ -205,8 +206,8 @@ class Jump implements Command {
   toString = (): string => `jump(${this.ms} ms)`
 }
 
-function openDesk({ folder, clock, told }: Pick<Real, 'folder' | 'clock' | 'told'>): Promise<FolderDesk> {
-  return FolderDesk.open(folder, () => clock.now, { append: async (entry) => void told.push(entry) })
+function openDesk({ folder, clock, told }: Pick<Real, 'folder' | 'clock' | 'told'>): RecordsDesk {
+  return openFolderDesk(folder, () => clock.now, { append: async (entry) => void told.push(entry) })
 }
 
 const process3 = fc.nat({ max: 2 })

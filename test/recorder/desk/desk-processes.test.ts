@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import { ask } from './contract.ts'
 
 const CHILD = fileURLToPath(new URL('desk-child.ts', import.meta.url))
@@ -16,7 +16,7 @@ const CHILDREN = 6
 test('of six real processes that take an approval at once exactly one may', { timeout: 60_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-desk-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
-  using desk = await FolderDesk.open(folder)
+  using desk = openFolderDesk(folder)
   const { id } = await desk.submit(ask())
   await desk.decide(id, { act: 'approve' }, { subject: 'ana@example.org', kind: 'human', groups: ['dba'] })
   const children = Array.from({ length: CHILDREN }, () =>

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import { ask, newClock } from './contract.ts'
 
 const ana = { subject: 'ana', kind: 'human', groups: ['dba'], mayBreakGlass: true } as const
@@ -21,7 +21,7 @@ test('what ended long ago leaves the desk, with everything written about it; wha
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-desk-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
   const clock = newClock()
-  using desk = await FolderDesk.open(folder, () => clock.now)
+  using desk = openFolderDesk(folder, () => clock.now)
   const rejected = await desk.submit(ask({ binding: binding('1') }))
   await desk.decide(rejected.id, { act: 'reject', reason: 'no' }, ana)
   const used = await desk.submit(ask({ binding: binding('2') }))

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import { Deliveries } from '../../../recorder/notify/deliveries.ts'
 import { Notifier } from '../../../recorder/notify/notifier.ts'
 import { webhook } from '../../../recorder/notify/webhook.ts'
@@ -17,7 +17,7 @@ const ana = { subject: 'ana@example.org', kind: 'human', groups: ['dba'] } as co
 async function rig(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-notify-'))
   const there = await receiver()
-  const desk = await FolderDesk.open(join(folder, 'desk'))
+  const desk = openFolderDesk(join(folder, 'desk'))
   const failed: string[] = []
   t.after(async () => {
     desk[Symbol.dispose]()

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { FolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
 import type { LedgerEntry } from '../../../recorder/ledger/ledger.ts'
 import { buttonOf, slackSignature } from '../../../recorder/notify/slack.ts'
 import { SlackInteractions } from '../../../recorder/notify/slack-interactions.ts'
@@ -20,7 +20,7 @@ const PEOPLE: Readonly<Record<string, Identity>> = {
 async function rig(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-slack-'))
   const there = await receiver()
-  const desk = await FolderDesk.open(folder)
+  const desk = openFolderDesk(folder)
   const told: LedgerEntry[] = []
   t.after(async () => {
     desk[Symbol.dispose]()

@@ -5,7 +5,7 @@ import { ProxyAgent, request } from 'undici'
 import { placesIn } from '../../../../gateway/places.ts'
 import { egress } from '../../../../gateway/protocols/egress/index.ts'
 import { knockOf } from '../../../../gateway/protocols/egress/knock.ts'
-import { FolderDesk } from '../../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../../recorder/desk/desk-folder.ts'
 import { assertRan, clientHere, run } from '../../../support/clients.ts'
 import { type EgressGateway, egressGateway } from '../../../support/egress-gateway.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
@@ -129,7 +129,7 @@ rules:
   const proxy = `http://egress:${gateway.key}@127.0.0.1:${gateway.port}`
   const url = `https://localhost:${gateway.ports.tls}/`
   const asking = run(curl, ['-sS', '--max-time', '30', '-x', proxy, '--cacert', gateway.caFile, url])
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   let held: Awaited<ReturnType<typeof desk.list>>[number] | undefined
   while (held === undefined) {
     await wait(20)

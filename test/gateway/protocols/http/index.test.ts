@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib'
 import { placesIn } from '../../../../gateway/places.ts'
 import type { Sessions } from '../../../../gateway/protocol.ts'
 import { http } from '../../../../gateway/protocols/http/index.ts'
-import { FolderDesk } from '../../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../../recorder/desk/desk-folder.ts'
 import { isReleased } from '../../../../schemas/frame.ts'
 import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
@@ -167,7 +167,7 @@ test('what a rule forbids never reaches the target, and the client learns why', 
 test('a held request goes on as it was once somebody approved it, and only then', async () => {
   const { seen, listener } = origin(({ body }, response) => response.end(`paid ${body}`))
   await using gateway = await httpGateway(listener)
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   const asking = fetch(`${gateway.url}/payments/7`, {
     method: 'POST',
     headers: { ...bearer(gateway), cookie: 'sid=kept', 'content-type': 'application/x-www-form-urlencoded' },

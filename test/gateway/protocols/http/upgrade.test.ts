@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { WebSocket } from 'undici'
 import { placesIn } from '../../../../gateway/places.ts'
 import { encodeFrame, OPCODES, WebSocketReader } from '../../../../gateway/protocols/http/websocket.ts'
-import { FolderDesk } from '../../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../../recorder/desk/desk-folder.ts'
 import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
@@ -161,7 +161,7 @@ test('an upgrade is judged before the target hears of it, and what the target sa
   assert.match(answer, /^HTTP\/1\.1 409 /)
   assert.ok(answer.endsWith('\r\n\r\nnot'))
 
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   const pending = async (): Promise<string> => {
     for (;;) {
       const id = (await desk.list()).find(({ state }) => state === 'pending')?.id

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Agent, fetch } from 'undici'
 import { placesIn } from '../../../../gateway/places.ts'
 import { kubernetes } from '../../../../gateway/protocols/kubernetes/index.ts'
-import { FolderDesk } from '../../../../recorder/desk/desk-folder.ts'
+import { openFolderDesk } from '../../../../recorder/desk/desk-folder.ts'
 import { type KubernetesGateway, kubernetesGateway } from '../../../support/kubernetes-gateway.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
@@ -163,7 +163,7 @@ test('refusals are Status objects, and nobody speaks in another name', async () 
 
 test('a held change waits for a person; the cluster is asked in the name of the one who asks', async () => {
   await using gateway = await rig({ impersonate: ', impersonate: { prefix: "sallyport:" }' })
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   gateway.api.add({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace: 'shop' } })
   const scaling = ask(gateway, '/apis/apps/v1/namespaces/shop/deployments/web', {
     method: 'PATCH',

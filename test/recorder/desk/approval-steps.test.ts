@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ApprovalFiles, requestIn } from '../../../recorder/desk/approval-files.ts'
+import { ApprovalSteps, requestIn } from '../../../recorder/desk/approval-steps.ts'
+import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 import { ask } from './contract.ts'
 
 const ID = 'A-0123456Z'
@@ -20,7 +21,7 @@ function requestText(): string {
 
 test('a slot is filled once; events are read in order up to the first empty one', async () => {
   await using made = await temporary()
-  const files = new ApprovalFiles(made.path)
+  const files = new ApprovalSteps(new FolderRecords(made.path))
   const event = (at: string): string => JSON.stringify({ kind: 'withdrawn', at })
   assert.equal(await files.put(ID, 0, requestText()), true)
   assert.equal(await files.put(ID, 1, event('2026-11-20T10:01:00Z')), true)
@@ -34,14 +35,14 @@ test('a slot is filled once; events are read in order up to the first empty one'
 
 test('an id that is none never becomes a path', async () => {
   await using made = await temporary()
-  const files = new ApprovalFiles(made.path)
+  const files = new ApprovalSteps(new FolderRecords(made.path))
   for (const id of ['../x', 'A-0123456Z/../y', 'A-lowercase', ''])
     await assert.rejects(files.read(id), { code: 'APPROVAL_UNKNOWN' })
 })
 
 test('a damaged file is named', async () => {
   await using made = await temporary()
-  const files = new ApprovalFiles(made.path)
+  const files = new ApprovalSteps(new FolderRecords(made.path))
   await writeFile(join(made.path, `${ID}.0000.json`), '{}')
   await assert.rejects(files.read(ID), { code: 'STORE_FAILED', message: /A-0123456Z.0000.json/ })
   assert.throws(() => requestIn('{', 'some.json'), { code: 'STORE_FAILED', message: /some.json/ })

@@ -1,9 +1,7 @@
-import { access, readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Compile } from 'typebox/compile'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { type ApprovalEvent, ApprovalEvent as ApprovalEventSchema, ApprovalRequest } from './approval-log.ts'
-import { createFile, isErrno } from './exclusive-file.ts'
+import type { Records } from './records.ts'
 
 const ID_PATTERN = /^A-[0-9A-HJKMNP-TV-Z]{8}$/
 const REQUEST_NAME = /^(A-[0-9A-HJKMNP-TV-Z]{8})\.0000\.json$/
@@ -12,21 +10,21 @@ const SLOT_DIGITS = 4
 const requestChecker = Compile(ApprovalRequest)
 const eventChecker = Compile(ApprovalEventSchema)
 
-/** Requests and their events as numbered files, each written once: slot 0 is the request, the others its events in order. */
-export class ApprovalFiles {
-  readonly #folder: string
+/** Requests and their events as numbered records, each written once: slot 0 is the request, the others its events in order. */
+export class ApprovalSteps {
+  readonly #records: Records
 
-  constructor(folder: string) {
-    this.#folder = folder
+  constructor(records: Records) {
+    this.#records = records
   }
 
   /** Ids of every request, in no order. */
   async ids(): Promise<readonly string[]> {
-    const names = await readdir(this.#folder)
+    const names = await this.#records.names('')
     return names.flatMap((name) => REQUEST_NAME.exec(name)?.[1] ?? [])
   }
 
-  /** The request and its events so far. Rejects APPROVAL_UNKNOWN, or STORE_FAILED naming a damaged file. */
+  /** The request and its events so far. Rejects APPROVAL_UNKNOWN, or STORE_FAILED naming a damaged record. */
   async read(id: string): Promise<{ readonly request: ApprovalRequest; readonly events: readonly ApprovalEvent[] }> {
     const first = ID_PATTERN.test(id) ? await this.#slot(id, 0) : undefined
     if (first === undefined)
@@ -47,36 +45,22 @@ export class ApprovalFiles {
 
   async #slot(id: string, slot: number): Promise<unknown> {
     const name = slotName(id, slot)
-    try {
-      return parsed(await readFile(join(this.#folder, name), 'utf8'), name)
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return undefined
-      throw error
-    }
+    const text = await this.#records.read(name)
+    return text === undefined ? undefined : parsed(text, name)
   }
 
   /** Whether the ledger has what stands in this slot, so far as anybody wrote down. */
   async isTold(id: string, slot: number): Promise<boolean> {
-    try {
-      await access(this.#told(id, slot))
-      return true
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) return false
-      throw error
-    }
+    return (await this.#records.read(told(id, slot))) !== undefined
   }
 
   async markTold(id: string, slot: number): Promise<void> {
-    await createFile(this.#told(id, slot), '')
-  }
-
-  #told(id: string, slot: number): string {
-    return join(this.#folder, 'told', slotName(id, slot))
+    await this.#records.create(told(id, slot), '')
   }
 
   /** False when the slot is taken: another process was quicker. */
-  put(id: string, slot: number, bytes: string): Promise<boolean> {
-    return createFile(join(this.#folder, slotName(id, slot)), bytes)
+  put(id: string, slot: number, text: string): Promise<boolean> {
+    return this.#records.create(slotName(id, slot), text)
   }
 }
 
@@ -85,6 +69,10 @@ export function requestIn(text: string, name: string): ApprovalRequest {
   const request = parsed(text, name)
   if (!requestChecker.Check(request)) throw damaged(name)
   return request
+}
+
+function told(id: string, slot: number): string {
+  return `told/${slotName(id, slot)}`
 }
 
 function slotName(id: string, slot: number): string {
@@ -102,7 +90,7 @@ function parsed(text: string, name: string): unknown {
 function damaged(name: string, cause?: unknown): ApplianceError {
   return new ApplianceError(
     'STORE_FAILED',
-    `the approval file ${name} is damaged; restore it from a backup or remove its request`,
+    `the approval record ${name} is damaged; restore it from a backup or remove its request`,
     { cause },
   )
 }

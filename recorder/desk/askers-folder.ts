@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
-import { isErrno } from './exclusive-file.ts'
+import { isErrno, makeFolder } from './exclusive-file.ts'
+import type { Askers } from './records.ts'
 
-/** Who waits on a wire for which request: one file each, `<id>.<random>`, with the mark of its process. */
-export class Askers {
+/** One file each, `<id>.<random>`, with the mark of its process. */
+export class FolderAskers implements Askers {
   readonly #folder: string
   readonly #own = new Map<string, string[]>()
 
@@ -14,6 +15,7 @@ export class Askers {
   }
 
   async join(id: string): Promise<void> {
+    await makeFolder(this.#folder)
     const path = join(this.#folder, `${id}.${randomBytes(8).toString('hex')}`)
     await writeFile(path, JSON.stringify(OWN_MARK), { flag: 'wx', mode: 0o600 })
     this.#own.set(id, [...(this.#own.get(id) ?? []), path])
@@ -28,7 +30,11 @@ export class Askers {
 
   /** Whether a wire still waits for the request. Those of processes that died do not count, and are cleared away. */
   async awaited(id: string): Promise<boolean> {
-    for (const name of await readdir(this.#folder)) {
+    const names = await readdir(this.#folder).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return []
+      throw error
+    })
+    for (const name of names) {
       if (!name.startsWith(`${id}.`)) continue
       const path = join(this.#folder, name)
       const text = await readFile(path, 'utf8').catch((error: unknown) => {

@@ -1,0 +1,94 @@
+import { join } from 'node:path'
+import type { DeskLedger } from '../recorder/desk/approval-book.ts'
+import { FolderAskers } from '../recorder/desk/askers-folder.ts'
+import { RecordsDesk } from '../recorder/desk/desk-records.ts'
+import type { Askers, Records } from '../recorder/desk/records.ts'
+import { DatabaseAskers, DatabaseRecords } from '../recorder/desk/records-database.ts'
+import { FolderRecords } from '../recorder/desk/records-folder.ts'
+import { SharedDatabase } from '../recorder/desk/shared-database.ts'
+import type { SharedConfig } from '../schemas/config.ts'
+import type { Settings } from './config.ts'
+import { accessToken } from './credentials/azure.ts'
+import { type LocalKeyName, localKey } from './credentials/local-key.ts'
+import { readSecret } from './credentials/upstream.ts'
+import { type Places, placesIn } from './places.ts'
+
+/** What is shared, each part under a name of its own. */
+const AREAS = [
+  'accessKeys',
+  'approvals',
+  'blocked',
+  'budgets',
+  'cancels',
+  'keys',
+  'kills',
+  'links',
+  'plans',
+  'policy',
+  'signIns',
+] as const
+type Area = (typeof AREAS)[number]
+
+/** What gateways that serve together agree on: in the data folder those of one machine, in a database those of many. */
+export interface Shared extends AsyncDisposable {
+  /** Whether it outlives, and reaches beyond, this machine. */
+  readonly beyond: boolean
+  records(area: Exclude<Area, 'keys'>): Records
+  desk(ledger?: DeskLedger): RecordsDesk
+  /** As `localKey`, the same in every gateway. */
+  key(name: LocalKeyName): Promise<Uint8Array>
+}
+
+type SharedSettings = Pick<Settings, 'dataDir' | 'shared' | 'from'>
+
+/** Rejects STORE_FAILED where the database cannot be reached: nothing is decided without it. `onError` hears when it goes away later. */
+export async function openShared(
+  { dataDir, shared, from }: SharedSettings,
+  env: NodeJS.ProcessEnv,
+  onError: (error: unknown) => void = () => undefined,
+): Promise<Shared> {
+  const places = placesIn(dataDir)
+  if (shared === undefined) return folderShared(places)
+  const database = await SharedDatabase.open(await placeOf(shared, from, env), onError)
+  return databaseShared(database, places)
+}
+
+function folderShared(places: Places): Shared {
+  const records = (area: Area): Records => new FolderRecords(places[area])
+  return {
+    beyond: false,
+    records,
+    desk: (ledger) => deskOn(records('approvals'), new FolderAskers(join(places.approvals, 'askers')), ledger),
+    key: (name) => localKey(places.keys, name),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+function databaseShared(database: SharedDatabase, places: Places): Shared {
+  const records = (area: Area): Records => new DatabaseRecords(database, area)
+  return {
+    beyond: true,
+    records,
+    desk: (ledger) => deskOn(records('approvals'), new DatabaseAskers(database), ledger),
+    async key(name) {
+      using keys = records('keys')
+      // The first brings its own, so that a gateway that gets company goes on with what it had.
+      await keys.create(name, Buffer.from(await localKey(places.keys, name)).toString('base64'))
+      return Buffer.from((await keys.read(name)) ?? '', 'base64')
+    },
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+function deskOn(records: Records, askers: Askers, ledger: DeskLedger | undefined): RecordsDesk {
+  return new RecordsDesk({ records, askers, ledger })
+}
+
+async function placeOf(
+  { url, managedIdentity }: SharedConfig,
+  from: (path: string) => string,
+  env: NodeJS.ProcessEnv,
+): Promise<Parameters<typeof SharedDatabase.open>[0]> {
+  const place = { url: await readSecret(url, from, env) }
+  return managedIdentity === undefined ? place : { ...place, password: () => accessToken(managedIdentity) }
+}

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
+import { connect as dial } from 'node:net'
+import { after, before, test } from 'node:test'
+import { Client } from 'pg'
+import { type Azurite, startAzurite } from '../support/azurite.ts'
+import { runCli } from '../support/cli.ts'
+import { APPROVER } from '../support/gateway.ts'
+import { type PgServer, startPostgres } from '../support/pg-server.ts'
+import { makeReplicas, type Replica, type Replicas } from '../support/replicas.ts'
+
+// Three gateways that have no folder in common: tapes and ledger in Blob Storage, what they agree on in PostgreSQL.
+
+const BUDGET = 3_000
+const POLICY = `
+version: 1
+rules:
+  - id: ask-first
+    action: hold
+    match: { verb: [DELETE] }
+    reason: a person decides what is deleted
+    approval: { groups: [approvers], timeout: 60s }
+  - id: day
+    action: block
+    threshold: { per: identity, window: 1h, rows: ${BUDGET} }
+    reason: enough for an hour
+`
+/** What people are given survives the loss of a machine; the pulls of agents need not wait for the store. */
+const RAISED = { recording: { durability: 'process', raise: [{ kinds: ['human'], durability: 'blob' }] } }
+const NAMES = ['a', 'b', 'c'] as const
+
+let server: PgServer
+let azurite: Azurite
+let replicas: Replicas
+const running = new Map<string, Replica>()
+const stack = new AsyncDisposableStack()
+
+before(async () => {
+  server = stack.use(await startPostgres())
+  azurite = stack.use(await startAzurite())
+  await server.sql('create table t as select n, repeat($$x$$, 20) as text from generate_series(1, 50) n')
+  replicas = stack.use(await makeReplicas({ server, azurite, policy: POLICY, durability: 'process', more: RAISED }))
+  await Promise.all(NAMES.map(async (name) => running.set(name, await replicas.start(name))))
+})
+after(() => stack.disposeAsync())
+
+const at = (name: string): Replica => running.get(name) ?? assert.fail(name)
+
+async function connect(name: string, key: 'agent' | 'human' = 'agent'): Promise<Client> {
+  const client = new Client({
+    host: '127.0.0.1',
+    port: at(name).port,
+    user: 'me',
+    password: replicas.folder.keys[key],
+    database: 'shop',
+  })
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+const cli = (args: readonly string[], name: string, env: NodeJS.ProcessEnv = {}) =>
+  runCli([...args, '--config', replicas.config(name)], { cwd: replicas.folder.path, env })
+
+/** Notices of a client that mention a request. */
+function held(client: Client): Promise<string> {
+  return new Promise((resolve) => {
+    client.on('notice', ({ message }) => {
+      const id = /A-[0-9A-Z]{8}/.exec(message ?? '')?.[0]
+      if (id !== undefined) resolve(id)
+    })
+  })
+}
+
+test('what one holds is decided on the machine of another, and runs once', async () => {
+  const client = await connect('a', 'human')
+  const asked = held(client)
+  const deleted = client.query('DELETE FROM t WHERE n = 1')
+  const id = await asked
+  const env = { SALLYPORT_KEY: replicas.folder.keys.approver }
+  const approved = await cli(['approvals', 'approve', id], 'b', env)
+  assert.equal(approved.code, 0, approved.err)
+  assert.equal((await deleted).rowCount, 1)
+  const listed = await cli(['approvals', 'list', '--all', '--json'], 'c')
+  const [one] = JSON.parse(listed.out)
+  assert.deepEqual([one.state, one.decisions[0].by], ['consumed', APPROVER.subject])
+  await client.end()
+})
+
+test('an approval whose asker has left is used up by the same statement through another gateway', async () => {
+  const asker = await connect('a', 'human')
+  const asked = held(asker)
+  const sql = 'DELETE FROM t WHERE n = 2'
+  const first = asker.query(sql).catch((error: unknown) => error)
+  const id = await asked
+  const second = await connect('c', 'human')
+  const again = held(second)
+  const deleted = second.query(sql)
+  assert.equal(await again, id, 'the same statement joins the request')
+  await asker.end()
+  await first
+  await cli(['approvals', 'approve', id], 'b', { SALLYPORT_KEY: replicas.folder.keys.approver })
+  assert.equal((await deleted).rowCount, 1)
+  await second.end()
+})
+
+test('thirty-two pulls through three gateways never bring more than the budget', async () => {
+  const pulls = Array.from({ length: 32 }, async (_, n) => {
+    const client = await connect(NAMES[n % 3] ?? 'a')
+    let rows = 0
+    client.on('error', () => undefined)
+    try {
+      for (;;) {
+        const query = client.query('SELECT n, text FROM t LIMIT 47')
+        rows += (await query).rows.length
+      }
+    } catch (error) {
+      assert.match(String(error), /enough for an hour/)
+    }
+    await client.end()
+    return rows
+  })
+  const rows = (await Promise.all(pulls)).reduce((sum, each) => sum + each, 0)
+  // What a client throws away with the error of a result that was cut is not counted here: the tape has it.
+  assert.ok(rows <= BUDGET, `${rows} rows`)
+  assert.ok(rows > BUDGET * 0.8, `${rows} rows of ${BUDGET}`)
+})
+
+test('a key made on one machine opens the gateways of the others, and revoked there it ends their sessions', async () => {
+  const made = await cli(['keys', 'create', 'ada@example.com', '--json'], 'a')
+  assert.equal(made.code, 0, made.err)
+  const { id, key } = JSON.parse(made.out)
+  const client = new Client({ host: '127.0.0.1', port: at('c').port, user: 'me', password: key, database: 'shop' })
+  const ended = new Promise((resolve) => client.on('error', resolve))
+  await client.connect()
+  await client.query('SELECT 1')
+  assert.equal((await cli(['keys', 'revoke', id], 'b')).code, 0)
+  assert.match(String(await ended), /revoked|terminat/i)
+})
+
+test('somebody who is kept out is so everywhere', async () => {
+  const clients = await Promise.all(NAMES.map((name) => connect(name, 'human')))
+  const ended = clients.map((client) => new Promise<void>((resolve) => client.on('end', () => resolve())))
+  assert.equal((await cli(['identities', 'block', 'ada@example.com', '--reason', 'stolen'], 'a')).code, 0)
+  await Promise.all(ended)
+  assert.equal((await cli(['identities', 'unblock', 'ada@example.com', '--reason', 'found'], 'c')).code, 0)
+})
+
+test('a statement is cancelled by a connection that comes to another gateway', async () => {
+  const client = await connect('a', 'human')
+  const running = client.query('SELECT pg_sleep(60)').catch((error: unknown) => String(error))
+  // As every driver does it: over a new connection, with the key of the first.
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number }
+  const message = Buffer.alloc(16)
+  message.writeInt32BE(16, 0)
+  message.writeInt32BE(80_877_102, 4)
+  message.writeInt32BE(processID, 8)
+  message.writeInt32BE(secretKey, 12)
+  dial({ port: at('b').port, host: '127.0.0.1' }).end(message)
+  assert.match(await running.then(String), /cancel/i)
+  await client.end()
+})
+
+for (const name of NAMES) {
+  const spool = name === 'a' ? '' : ', also with its disk'
+  test(`killing ${name}${spool} loses nothing that was delivered; started again it goes on`, async () => {
+    const others = await Promise.all(NAMES.filter((each) => each !== name).map((each) => connect(each, 'human')))
+    const client = await connect(name, 'human')
+    const word = `the last words of ${name}`
+    assert.equal((await client.query(`SELECT '${word}' AS said`)).rows[0].said, word)
+    const session = at(name).log.lines.findLast((line) => line['msg'] === 'session opened')?.['session']
+    await at(name).kill()
+    if (name !== 'a') await rm(replicas.dataDir(name), { recursive: true })
+    for (const other of others) {
+      assert.equal((await other.query('SELECT 1 AS one')).rows[0].one, 1)
+      await other.end()
+    }
+    running.set(name, await replicas.start(name))
+    const tape = async (): Promise<string> => (await cli(['replay', String(session)], 'a')).out
+    assert.match(await tape(), new RegExp(word))
+    const again = await connect(name, 'human')
+    await again.end()
+  })
+}
+
+test('where the database is away nobody comes in, nothing is approved, and what goes on goes on; then all is well again', async () => {
+  const client = await connect('a', 'human')
+  await server.sql('alter database sallyport_shared allow_connections false')
+  await server.sql(`select pg_terminate_backend(pid) from pg_stat_activity where datname = 'sallyport_shared'`)
+  await assert.rejects(client.query('DELETE FROM t WHERE n = 3'), /cannot be decided|could not|approv/i)
+  assert.equal((await client.query('SELECT 2 AS two')).rows[0].two, 2)
+  await assert.rejects(async () => {
+    const agent = await connect('a')
+    await agent.query('SELECT n FROM t LIMIT 3')
+  })
+  await server.sql('alter database sallyport_shared allow_connections true')
+  const untilMs = performance.now() + 60_000
+  for (;;) {
+    try {
+      const back = await connect('b', 'human')
+      await back.end()
+      break
+    } catch (error) {
+      assert.ok(performance.now() < untilMs, String(error))
+    }
+  }
+  await client.end()
+})
