@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { judged, targetTable } from './support-targets.ts'
 
 /** What every benchmark module exports: measures, interleaved against its references in the same run, and tells. */
 interface Benchmark {
@@ -26,9 +27,11 @@ const rounds = Number(values.rounds)
 
 if (name === 'all' && !values.help && Number.isInteger(rounds) && rounds >= 1) {
   const results = await all(values.only?.split(',') ?? known)
-  process.stdout.write(`${JSON.stringify(results, null, 2)}\n`)
+  const targets = judged(results)
+  process.stderr.write(`\n${targetTable(targets)}\n`)
+  if (values.json) process.stdout.write(`${JSON.stringify({ ...results, targets }, null, 2)}\n`)
 } else if (values.help || name === undefined || !known.includes(name) || !Number.isInteger(rounds) || rounds < 1) {
-  const usage = `usage: npm run bench -- <all | ${known.join(' | ')}> [--rounds N] [--only PART,...] [--json]\n\nSubjects are interleaved in one run; medians, as ratios to a reference measured beside them.\nall: one after the other, each in a process of its own; --only names some of them; one that fails has its last words, and the exit code is 1.\n`
+  const usage = `usage: npm run bench -- <all | ${known.join(' | ')}> [--rounds N] [--only PART,...] [--json]\n\nSubjects are interleaved in one run; medians, as ratios to a reference measured beside them.\nall: one after the other, each in a process of its own, and a table of what was measured as ratios to the targets; --only names some of them; one that fails has its last words, and the exit code is 1.\n`
   ;(values.help ? process.stdout : process.stderr).write(usage)
   process.exitCode = values.help ? 0 : 2
 } else {
