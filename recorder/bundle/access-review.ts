@@ -23,35 +23,55 @@ const COLUMNS = [
 
 const SUMS = ['statements', 'rows', 'masked', 'block', 'hold'] as const
 
-/** Who used what in the period, a row for each identity and target: for a review to be written into. `rows`: of the population. */
-export function accessReview(rows: readonly (readonly CsvCell[])[]): string {
-  const at = (row: readonly CsvCell[], column: (typeof SESSION_COLUMNS)[number]): CsvCell => row[SESSION_COLUMNS.indexOf(column)]
-  const groups = new Map<string, (readonly CsvCell[])[]>()
-  for (const row of rows) {
-    const key = JSON.stringify([at(row, 'identity'), at(row, 'target')])
-    const group = groups.get(key) ?? []
-    groups.set(key, group)
-    group.push(row)
+interface Group {
+  readonly identity: CsvCell
+  readonly target: CsvCell
+  /** Of the first session whose recording says it. */
+  kind: CsvCell
+  principal: CsvCell
+  sessions: number
+  first: string
+  last: string
+  readonly sums: number[]
+}
+
+/** Who used what in the period, a row for each identity and target: for a review to be written into. */
+export class AccessReview {
+  readonly #groups = new Map<string, Group>()
+
+  /** `row`: of the population. */
+  add(row: readonly CsvCell[]): void {
+    const at = (column: (typeof SESSION_COLUMNS)[number]): CsvCell => row[SESSION_COLUMNS.indexOf(column)]
+    const [identity, target] = [at('identity'), at('target')]
+    const opened = String(at('opened_at'))
+    const key = JSON.stringify([identity, target])
+    const group = this.#groups.get(key) ?? {
+      identity,
+      target,
+      kind: undefined,
+      principal: undefined,
+      sessions: 0,
+      first: opened,
+      last: opened,
+      sums: SUMS.map(() => 0),
+    }
+    this.#groups.set(key, group)
+    group.sessions += 1
+    if (group.kind === undefined) {
+      group.kind = at('kind')
+      group.principal = at('principal')
+    }
+    if (opened < group.first) group.first = opened
+    if (opened > group.last) group.last = opened
+    for (const [index, column] of SUMS.entries()) group.sums[index] = (group.sums[index] ?? 0) + Number(at(column) ?? 0)
   }
-  const records = [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, group]) => {
-      const first = group.find((row) => at(row, 'kind') !== undefined) ?? group[0] ?? []
-      const times = group.map((row) => String(at(row, 'opened_at'))).sort()
-      return csvRecord([
-        at(first, 'identity'),
-        at(first, 'kind'),
-        at(first, 'principal'),
-        at(first, 'target'),
-        group.length,
-        times[0],
-        times.at(-1),
-        ...SUMS.map((column) => group.reduce((sum, row) => sum + Number(at(row, column) ?? 0), 0)),
-        null,
-        null,
-        null,
-        null,
-      ])
-    })
-  return csvRecord(COLUMNS) + records.join('')
+
+  csv(): string {
+    const records = [...this.#groups]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, { identity, kind, principal, target, sessions, first, last, sums }]) =>
+        csvRecord([identity, kind, principal, target, sessions, first, last, ...sums, null, null, null, null]),
+      )
+    return csvRecord(COLUMNS) + records.join('')
+  }
 }

@@ -18,7 +18,6 @@ import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Describers } from '../catalog/describe.ts'
 import type { Store } from '../store/store.ts'
 import { keyIdOf } from '../tape/signer.ts'
-import { accessReview } from './access-review.ts'
 import { Batch } from './batch.ts'
 import { writePages } from './bundle-pages.ts'
 import { countFourWays } from './completeness.ts'
@@ -28,7 +27,8 @@ import { inOrder } from './in-order.ts'
 import { inspectTape } from './inspect-tape.ts'
 import { type CopiedLog, copyLog, type Watermark, watermarkOf } from './log-copy.ts'
 import { POLICY_COLUMNS, writePolicies } from './policies.ts'
-import { DECISION_COLUMNS, decisionRows, POLICY_AT, SESSION_COLUMNS, STATE_AT, sessionRow } from './population-rows.ts'
+import { Population } from './population.ts'
+import { DECISION_COLUMNS, decisionRows, SESSION_COLUMNS, sessionRow } from './population-rows.ts'
 import { writeSample, writeTape } from './sample.ts'
 import { type Exported, type SignedBundle, type SigningParts, signBundle } from './sign-bundle.ts'
 import { leftOutOf, SMALL_SIZE } from './small-pack.ts'
@@ -137,8 +137,8 @@ class BundleMaker {
     const period = { from: this.#wish.from.toISOString(), to: this.#wish.to.toISOString() }
     const copied = await this.#copyLog({ period, scope: this.#wish.scope })
     const gaps: CsvCell[][] = []
-    const rows = await this.#inspect(copied, gaps)
-    await this.#table(BUNDLE_PATHS.sessions, SESSION_COLUMNS, rows)
+    const population = await this.#inspect(copied, gaps)
+    await this.#sessions(population)
     const activated = new Set<string>()
     for (const table of LOG_TABLES) {
       const written = async function* (lines: AsyncIterable<PeriodEntry>): AsyncGenerator<readonly CsvCell[]> {
@@ -151,10 +151,10 @@ class BundleMaker {
       }
       await this.#table(table.file, tableHead(table), written(this.#entries(copied)))
     }
-    const policies = await this.#policies(rows, activated)
+    const policies = await this.#policies(population, activated)
     await this.#table('policies/policies.csv', POLICY_COLUMNS, policies)
-    const { sampled, leftOut } = await this.#sample(copied, rows)
-    await this.#add('reviews/access-review.csv', accessReview(rows))
+    const { sampled, leftOut } = await this.#sample(copied, population)
+    await this.#add('reviews/access-review.csv', population.review.csv())
     const { store, inCatalog } = this.#parts
     const counted = { store, period, size: this.#watermark.size, tapes: this.#states, signal: this.#signal }
     const completeness = await countFourWays(copied, gaps, inCatalog === undefined ? counted : { ...counted, inCatalog })
@@ -187,7 +187,7 @@ class BundleMaker {
     const files = this.#files.map(({ path, size: fileSize, sha256 }) => ({ path, size: fileSize, sha256 }))
     const manifest: BundleManifest = { ...facts, files: files.sort((a, b) => (a.path < b.path ? -1 : 1)) }
     const { by, path, seed } = this.#wish
-    const exported = { manifest, by, sampled, sessionCount: rows.length }
+    const exported = { manifest, by, sampled, sessionCount: population.ids.length }
     const signed = await signBundle(this.#zip, this.#parts, exported, this.#signal)
     await this.#zip.commit()
     return { ...signed, path, size: this.#zip.size, manifest, states: this.#states, sampled, leftOut, seed }
@@ -221,34 +221,44 @@ class BundleMaker {
   }
 
   /** Every session of the period, whatever there is of it; its blocked and held messages go into their table on the way. */
-  async #inspect(copied: CopiedLog, gaps: CsvCell[][]): Promise<readonly (readonly CsvCell[])[]> {
+  async #inspect(copied: CopiedLog, gaps: CsvCell[][]): Promise<Population> {
     const { store, trusted } = this.#parts
     const sessions = [...copied.log.sessions.values()].sort((a, b) => (a.session < b.session ? -1 : 1))
     const options = { verify: this.#wish.verify === 'all', trusted, signal: this.#signal }
-    const rows: (readonly CsvCell[])[] = []
+    const population = new Population()
+    const at = new Map(SESSION_COLUMNS.map((column, place) => [column as string, place]))
     const zone = this
     async function* decisions(): AsyncGenerator<readonly CsvCell[]> {
       const all = inOrder(sessions, zone.#wish.workers ?? DEFAULT_WORKERS, (one) => inspectTape(store, one, options))
       for await (const found of all) {
         zone.#signal?.throwIfAborted()
-        rows.push(sessionRow(found))
+        const row = sessionRow(found)
+        population.add(row, found.state)
+        zone.#figures.add(BUNDLE_PATHS.sessions, (column) => String(row[at.get(column) ?? -1] ?? ''))
         zone.#states[found.state] += 1
         if (found.state !== 'whole') gaps.push([found.session.session, found.state, found.problem])
-        zone.#onProgress({ phase: 'tapes', done: rows.length, of: sessions.length })
+        zone.#onProgress({ phase: 'tapes', done: population.ids.length, of: sessions.length })
         yield* decisionRows(found)
       }
     }
     await this.#table(BUNDLE_PATHS.decisions, DECISION_COLUMNS, decisions())
-    return rows
+    return population
+  }
+
+  /** Its figures were counted when it was looked into. */
+  async #sessions(population: Population): Promise<void> {
+    const file = await this.#zip.stream(BUNDLE_PATHS.sessions, async (write) => {
+      const batch = new Batch(write)
+      await batch.add(Buffer.from(csvRecord(SESSION_COLUMNS)))
+      for (const record of population.records()) await batch.add(Buffer.from(record))
+      await batch.flush()
+    })
+    this.#files.push(file)
   }
 
   /** Adds the texts of policies that judged the period's sessions, or came into force in it; a row for each. */
-  async #policies(rows: readonly (readonly CsvCell[])[], activated: ReadonlySet<string>): Promise<readonly CsvCell[][]> {
-    const sessions = new Map([...activated].map((hash) => [hash, 0]))
-    for (const row of rows) {
-      const hash = String(row[POLICY_AT] ?? '')
-      sessions.set(hash, (sessions.get(hash) ?? 0) + 1)
-    }
+  async #policies(population: Population, activated: ReadonlySet<string>): Promise<readonly CsvCell[][]> {
+    const sessions = new Map([...[...activated].map((hash) => [hash, 0] as const), ...population.policies])
     const written: CsvCell[][] = []
     for await (const file of writePolicies(this.#zip, this.#parts.store, sessions, written, this.#signal)) this.#files.push(file)
     return written
@@ -256,18 +266,17 @@ class BundleMaker {
 
   async #sample(
     copied: CopiedLog,
-    rows: readonly (readonly CsvCell[])[],
+    population: Population,
   ): Promise<{ readonly sampled: readonly string[]; readonly leftOut: readonly string[] }> {
     const { seed, sampleSize } = this.#wish
-    const ids = rows.map(([session]) => String(session))
+    const { ids } = population
     const hmac = (id: string): string => createHmac('sha256', seed).update(id).digest('hex')
     const chosen = drawSample(ids, sampleSize, hmac)
-    const states = new Map(rows.map((row) => [String(row[0]), String(row[STATE_AT])]))
-    const population = createHash('sha256')
+    const digest = createHash('sha256')
       .update(ids.map((id) => `${id}\n`).join(''))
       .digest('hex')
     const how = 'the population in the order of HMAC-SHA-256(key: seed, message: session), lower hex; the first `size` of it'
-    const selection = { algorithm: how, seed, size: sampleSize, population: { count: ids.length, sha256: population }, chosen }
+    const selection = { algorithm: how, seed, size: sampleSize, population: { count: ids.length, sha256: digest }, chosen }
     await this.#add(BUNDLE_PATHS.sample, `${JSON.stringify(selection, null, 1)}\n`)
     const wanted = new Map<number, Uint8Array>()
     for (const id of chosen) {
@@ -275,13 +284,13 @@ class BundleMaker {
       for (const index of [open, end]) if (index !== null) wanted.set(index, new Uint8Array(0))
     }
     for await (const { index, line } of this.#lines(copied)) if (wanted.has(index)) wanted.set(index, line)
-    const withTape = chosen.filter((id) => HAS_TAPE.has(states.get(id) ?? ''))
+    const withTape = chosen.filter((id) => HAS_TAPE.has(population.stateOf(id)))
     for (const id of chosen) {
       this.#signal?.throwIfAborted()
       const lineOf = (index: number): Uint8Array => wanted.get(index) ?? new Uint8Array(0)
       const proof = (index: number) => copied.proof(index, lineOf(index))
       const session = this.#sessionOf(copied, id)
-      const files = writeSample(this.#zip, this.#parts, session, withTape.includes(id), proof, this.#signal)
+      const files = writeSample(this.#zip, this.#parts, session, HAS_TAPE.has(population.stateOf(id)), proof, this.#signal)
       for await (const file of files) this.#files.push(file)
     }
     const leftOut = new Set(this.#wish.small === true ? await this.#leftOut(withTape) : [])

@@ -29,6 +29,8 @@ export interface Inspected {
   readonly decisions: readonly Decision[]
 }
 
+/** A header is a few kilobytes; what follows is read elsewhere. */
+const HEADER_WINDOW = 16 << 10
 const NOTHING = { frames: 0, statements: 0, rows: 0 } as const
 
 /** Rejects only where the store fails: what is wrong with a tape is what is to be told. */
@@ -82,7 +84,7 @@ async function contradiction(
   tape: Tape,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
-  const record = await recordAt(await openObject(store, tapeKeys.segment(session, 0), signal), TAPE_MAGIC.length)
+  const record = await recordAt(await openObject(store, tapeKeys.segment(session, 0), signal, HEADER_WINDOW), TAPE_MAGIC.length)
   if (record === undefined || sha256(decodeStatement(record.payload).statement).toString('hex') !== header)
     return 'its header is not the one the session was opened with'
   if (closed !== undefined) {

@@ -37,8 +37,6 @@ export const SESSION_COLUMNS = [
   'open_entry',
   'end_entry',
 ] as const
-export const STATE_AT = SESSION_COLUMNS.indexOf('state')
-export const POLICY_AT = SESSION_COLUMNS.indexOf('policy')
 
 export function sessionRow({ session, state, problem, verdict, header, totals }: Inspected): readonly CsvCell[] {
   const { identity, target, client } = header?.session ?? {}

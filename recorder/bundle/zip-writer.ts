@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { isBundlePath } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -15,6 +15,11 @@ const FLAGS = 0x0800
 const MADE_BY = (3 << 8) | VERSION
 const MODE = (0o100644 << 16) >>> 0
 const BUFFER_SIZE = 1 << 20
+/** Written as it is: copying it costs more than another write. */
+const DIRECT_SIZE = 64 << 10
+
+/** Between an archive's name and the process that writes it. */
+const PART = '.part-'
 
 export interface WrittenFile {
   readonly path: string
@@ -32,7 +37,7 @@ interface Entry extends WrittenFile {
 /**
  * Writes a ZIP archive of stored entries to a file, in constant memory but for its directory. The same entries make the same bytes anywhere: no
  * compression (whose output differs between builds of zlib), one time for all, no owners. It stands under a name of its own until `commit`;
- * what is disposed before is gone.
+ * what is disposed before is gone, and what a process left that was killed goes with the next archive of that name.
  */
 export class ZipWriter implements AsyncDisposable {
   readonly #file: FileHandle
@@ -59,8 +64,11 @@ export class ZipWriter implements AsyncDisposable {
   /** `at`: what is told as the time of every entry. Rejects STORE_CONFLICT where `path` exists. */
   static async create(path: string, at: Date): Promise<ZipWriter> {
     await refuseExisting(path)
-    const temporary = `${path}.part-${process.pid}`
-    return new ZipWriter(await open(temporary, 'wx+', 0o600), path, temporary, at)
+    await sweep(path)
+    const temporary = join(dirname(path), `${basename(path)}${PART}${process.pid}`)
+    const file = await open(temporary, 'wx+', 0o600)
+    written.add(temporary)
+    return new ZipWriter(file, path, temporary, at)
   }
 
   /** Written in this order; the entry being written counts. */
@@ -136,12 +144,19 @@ export class ZipWriter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close()
+    written.delete(this.#temporary)
     if (!this.#committed) await rm(this.#temporary, { force: true })
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length >= DIRECT_SIZE) {
+      await this.#flush()
+      await writeFully(this.#file, bytes, this.#at)
+      this.#at += bytes.length
+      return
+    }
     // What is handed in may be used again by whoever handed it in.
-    this.#buffer.push(bytes.length < BUFFER_SIZE ? Buffer.from(bytes) : bytes)
+    this.#buffer.push(Buffer.from(bytes))
     this.#buffered += bytes.length
     if (this.#buffered >= BUFFER_SIZE) await this.#flush()
   }
@@ -217,6 +232,30 @@ function end64(count: number, size: number, at: number): Buffer {
   end.writeBigUInt64LE(BigInt(at + size), 64)
   end.writeUInt32LE(1, 72)
   return end
+}
+
+/** What processes left that were killed while they wrote this archive. */
+async function sweep(path: string): Promise<void> {
+  const folder = dirname(path)
+  const begins = `${basename(path)}${PART}`
+  for (const name of await readdir(folder)) {
+    const pid = name.startsWith(begins) ? name.slice(begins.length) : ''
+    if (/^[1-9]\d{0,9}$/.test(pid) && !isWritten(join(folder, name), Number(pid))) await rm(join(folder, name), { force: true })
+  }
+}
+
+/** What this process writes; in a container its predecessor may have had its number. */
+const written = new Set<string>()
+
+function isWritten(temporary: string, pid: number): boolean {
+  if (pid === process.pid) return written.has(temporary)
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // Somebody else's process is one.
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
+  }
 }
 
 async function refuseExisting(path: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPair, generateKeyPairSync, KeyObject, sign, verify } from 'node:crypto'
+import { generateKeyPair, generateKeyPairSync, KeyObject, sign, verify } from 'node:crypto'
 import { isMainThread } from 'node:worker_threads'
 import { KEY_SIZE, SIGNED } from '../../schemas/tape.ts'
 
@@ -54,7 +54,8 @@ export class EpochKey {
 
 export function verifyEpoch(kind: keyof typeof SIGNED, bytes: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
   if (publicKey.length !== KEY_SIZE) return false
-  const key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicKey]), format: 'der', type: 'spki' })
+  // Not as a KeyObject: each is used once, and what it holds outside the heap would wait for a collection.
+  const key = { key: Buffer.concat([SPKI_HEAD, publicKey]), format: 'der', type: 'spki' } as const
   return verify(null, signedBytes(kind, bytes), key, signature)
 }
 

@@ -55,9 +55,16 @@ export function verifyKey(publicKey: Uint8Array, algorithm: string, bytes: Uint8
   }
 }
 
+/** Gateway keys are few, and used for every entry and tape. */
+const keyObjects = new WeakMap<Uint8Array, KeyObject>()
+
 function publicKeyOf(spki: Uint8Array): KeyObject {
+  const known = keyObjects.get(spki)
+  if (known !== undefined) return known
   try {
-    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+    keyObjects.set(spki, key)
+    return key
   } catch (error) {
     throw new ApplianceError('CONFIG_INVALID', 'a trusted gateway key is not a public key (SPKI)', { cause: error })
   }

@@ -56,6 +56,7 @@ const MAX_GAPS = 100
 export class PeriodLog {
   readonly #range: PeriodRange
   readonly #keys: EntryKeys
+  readonly #texts = new Map<string, string>()
   readonly #holds = new Map<string, Set<string>>()
   readonly sessions = new Map<string, PeriodSession>()
   /** Session numbers by who gives them, those out of scope included. */
@@ -105,17 +106,24 @@ export class PeriodLog {
     }
     this.sessions.set(session, {
       session,
-      gateway,
+      gateway: this.#one(gateway),
       number,
       at,
       header: text(header),
-      identity: text(identity),
-      target: text(target),
-      policy: text(policy),
-      durability: text(durability),
+      identity: this.#one(text(identity)),
+      target: this.#one(text(target)),
+      policy: this.#one(text(policy)),
+      durability: this.#one(text(durability)),
       open: index,
       end: null,
     })
+  }
+
+  /** One copy of a text that most sessions share: an identity, a policy's hash. */
+  #one(text: string): string {
+    const known = this.#texts.get(text)
+    if (known === undefined) this.#texts.set(text, text)
+    return known ?? text
   }
 
   #numbered(gateway: string, number: number): void {
