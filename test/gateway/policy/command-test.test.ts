@@ -16,6 +16,17 @@ test('the sample policy does what it says of itself', () => {
   assert.ok(report.passed > 50)
 })
 
+test('the policies that the documentation shows do what they say of themselves', () => {
+  const page = readFileSync(new URL('../../../docs/policy.md', import.meta.url), 'utf8')
+  const files = [...page.matchAll(/^```yaml\n(version: 1\n.*?)^```$/gms)].map(([, text = '']) => text)
+  const reports = files.map((text) => testPolicy(compilePolicy(text, 'docs/policy.md')))
+  for (const report of reports) assert.ok(report.ok, report.text)
+  assert.deepEqual(
+    reports.map(({ text }) => text),
+    ['5 of 5 statements judged as expected', '2 of 2 statements and texts judged as expected'],
+  )
+})
+
 test('what differs is said for each statement', () => {
   const policy = policyOf(
     `  - { id: no-ddl, on: postgres, match: { ddl: true }, action: block }
