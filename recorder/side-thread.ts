@@ -57,8 +57,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** What a process is told of its own entry (`--input-type`) is not the thread's. */
-const PLAIN = { execArgv: [] }
+/** What a process is told of its own entry (`--input-type`) is not the thread's; and passing its output on would make our own stdout not block. */
+const PLAIN = { execArgv: [], stdout: true, stderr: true }
 
 /**
  * Work of the recorder that nothing on the release path waits for, beside the event loop: hashing, signing and compressing of chunks, and
