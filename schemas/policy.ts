@@ -303,7 +303,11 @@ const PackUse = Type.Object(
 )
 export type PackUse = Static<typeof PackUse>
 
-/** Of statements and what is said of them (`sql`), or of what a target would send and what is masked in it (`text`). */
+const Tried = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]))
+
+/**
+ * Of what is asked and what is said of it (`sql` of PostgreSQL, `ssh` a command, `http`, `egress` and `kubernetes` a request), or of what a target would send and what is masked in it (`text`).
+ */
 export const PolicyTest = Type.Object(
   {
     name: Type.Optional(Name),
@@ -317,8 +321,12 @@ export const PolicyTest = Type.Object(
         description: 'when, like 2026-01-07T22:30+01:00; a Wednesday at noon UTC otherwise',
       }),
     ),
-    sql: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])),
-    text: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])),
+    sql: Tried,
+    ssh: Tried,
+    http: Tried,
+    egress: Tried,
+    kubernetes: Tried,
+    text: Tried,
     column: Type.Optional(Name),
     reply: Type.Optional(
       Type.Object({ rows: Type.Optional(Trial), bytes: Type.Optional(Trial) }, { ...strict, minProperties: 1 }),

@@ -37,6 +37,7 @@ export async function testPolicy(file: string | undefined, options: Options, cli
     file === undefined
       ? await loadPolicy(await configured(options, cli))
       : compilePolicy(await read(resolve(cli.cwd, file)), file)
+  await loadShell()
   const { text, ...report } = runTests(policy)
   if (options.json) printJson(cli, { file: policy.file, policy: policy.hash, ...report })
   else cli.out(`${safeBlock(text)}\n`)

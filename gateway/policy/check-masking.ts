@@ -62,24 +62,29 @@ function checkPatterns({ patterns = [] }: PolicyFile, report: Report): void {
   }
 }
 
+const TRIED = ['sql', 'ssh', 'http', 'egress', 'kubernetes', 'text'] as const
+
 /** Each test is of statements or of texts, and expects what there is to say of them. */
 export function checkTestShapes(tests: readonly PolicyTest[], report: Report): void {
-  for (const [index, { as, on, at, sql, text, column, reply, expect }] of tests.entries()) {
+  for (const [index, test] of tests.entries()) {
+    const { as, on, at, column, reply, expect } = test
     const path = ['tests', index]
     const { action, rules, keep, masks } = expect
-    if ((sql === undefined) === (text === undefined)) {
-      report(path, 'tests nothing: give `sql` or `text`, one of them')
+    const given = TRIED.filter((kind) => test[kind] !== undefined)
+    const [kind] = given
+    if (kind === undefined || given.length > 1) {
+      report(path, 'tests nothing, or too much: give `sql`, `ssh`, `http`, `egress`, `kubernetes` or `text`, one of them')
       continue
     }
-    const strange = sql === undefined ? { on, at, reply, action, rules, keep } : { column, masks }
+    const strange = kind === 'text' ? { on, at, reply, action, rules, keep } : { column, masks }
     for (const [field, value] of Object.entries(strange)) {
       if (value !== undefined)
         report(
           field in expect ? [...path, 'expect', field] : [...path, field],
-          `is said of \`${sql === undefined ? 'sql' : 'text'}\``,
+          `is said of \`${kind === 'text' ? 'sql' : 'text'}\``,
         )
     }
-    if (sql === undefined) {
+    if (kind === 'text') {
       if (masks === undefined) report([...path, 'expect'], 'says not what is masked: give `masks`, `[]` for nothing')
       continue
     }

@@ -1,5 +1,5 @@
 import type { PolicyTest } from '../../schemas/policy.ts'
-import type { Identity, Target } from '../../schemas/session.ts'
+import type { Identity, ProtocolName, Target } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
 import { OwnBudgets } from './budgets.ts'
 import { explainMasking } from './command-mask.ts'
@@ -35,12 +35,21 @@ export interface TestReport {
 /** When tests that do not say take place: the same every day they are run. */
 const SOME_WEDNESDAY = '2026-01-07T12:00:00Z'
 
-/** Runs the tests inside a policy file; each statement of a test in a session of its own. */
+/** What a test asks is the field of, and the protocol it is asked by. */
+const ASKED = [
+  ['sql', 'postgres'],
+  ['ssh', 'ssh'],
+  ['http', 'http'],
+  ['egress', 'egress'],
+  ['kubernetes', 'kubernetes'],
+] as const satisfies readonly (readonly [keyof PolicyTest, ProtocolName])[]
+
+/** Runs the tests inside a policy file; each statement of a test in a session of its own. Commands of shells need loadShell before. */
 export function testPolicy(policy: Policy): TestReport {
   const results = policy.tests.flatMap((test, index) => {
     const name = test.name ?? `test ${index + 1}`
     return [
-      ...listOf(test.sql).map((sql) => runTest(policy, test, sql, name)),
+      ...ASKED.flatMap(([field, protocol]) => listOf(test[field]).map((asked) => runTest(policy, test, [protocol, asked], name))),
       ...listOf(test.text).map((text) => runMaskTest(policy, test, text, name)),
     ]
   })
@@ -48,7 +57,7 @@ export function testPolicy(policy: Policy): TestReport {
   const lines = failed.map(({ name, tried, why }) => `not ok  ${name}\n        ${tried}\n        ${why}`)
   const texts = policy.tests.some(({ text }) => text !== undefined)
   const what =
-    policy.tests.every(({ sql }) => sql === undefined) && texts ? 'texts' : texts ? 'statements and texts' : 'statements'
+    policy.tests.every(({ text }) => text !== undefined) && texts ? 'texts' : texts ? 'statements and texts' : 'statements'
   const summary = `${results.length - failed.length} of ${results.length} ${what} judged as expected`
   return {
     ok: failed.length === 0,
@@ -59,22 +68,27 @@ export function testPolicy(policy: Policy): TestReport {
   }
 }
 
-function runTest(policy: Policy, test: PolicyTest, sql: string, name: string): TestResult {
+function runTest(
+  policy: Policy,
+  test: PolicyTest,
+  [protocol, text]: readonly [protocol: ProtocolName, text: string],
+  name: string,
+): TestResult {
   const identity = testIdentity(test)
   const at = Date.parse(test.at ?? SOME_WEDNESDAY)
-  const judge = policy.judge(identity, testTarget(test), { now: () => at, budgets: new OwnBudgets(() => at) })
+  const judge = policy.judge(identity, testTarget(test, protocol), { now: () => at, budgets: new OwnBudgets(() => at) })
   const places = { labels: policy.columns(identity), searchPath: policy.searchPath }
-  const asked = judge.judge(askingMessage('postgres', sql, places))
+  const asked = judge.judge(askingMessage(protocol, text, places))
   const passes = asked.act === 'allow' || asked.act === 'mask'
   const { reply } = test
-  const verdict = passes && reply !== undefined ? judge.judge(replyMessage('postgres', reply.rows ?? 1, reply.bytes ?? 0)) : asked
+  const verdict = passes && reply !== undefined ? judge.judge(replyMessage(protocol, reply.rows ?? 1, reply.bytes ?? 0)) : asked
   const why = differences(test.expect, verdict)
   const got = {
     action: verdict.act,
     rules: verdict.rules,
     ...('keep' in verdict && verdict.keep !== undefined ? { keep: verdict.keep } : {}),
   }
-  return { name, tried: sql, ok: why === '', expected: test.expect, got, why }
+  return { name, tried: text, ok: why === '', expected: test.expect, got, why }
 }
 
 /** The whole list is expected: what else is masked is as much of a surprise as what is not. */
@@ -113,6 +127,6 @@ function testIdentity({ as = { kind: 'agent' } }: PolicyTest): Identity {
   return { subject: as.subject ?? `test-${as.kind}`, kind: as.kind, groups: as.groups ?? [], proof: 'test' }
 }
 
-function testTarget({ on }: PolicyTest): Target {
-  return { name: on?.name ?? 'test', protocol: 'postgres', host: 'localhost', port: 5432, labels: on?.labels ?? {} }
+function testTarget({ on }: PolicyTest, protocol: ProtocolName): Target {
+  return { name: on?.name ?? 'test', protocol, host: 'localhost', port: 5432, labels: on?.labels ?? {} }
 }

@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { testPolicy } from '../../../gateway/policy/command-test.ts'
 import { compilePolicy } from '../../../gateway/policy/policy.ts'
+import { loadShell } from '../../../gateway/policy/shell/facts.ts'
 import { policyOf } from '../../support/policy.ts'
+
+await loadShell()
 
 test('the sample policy does what it says of itself', () => {
   const file = new URL('../../../gateway/demo/policy.yaml', import.meta.url)
@@ -25,6 +28,25 @@ test('the policies that the documentation shows do what they say of themselves',
     reports.map(({ text }) => text),
     ['5 of 5 statements judged as expected', '2 of 2 statements and texts judged as expected'],
   )
+})
+
+test('requests and commands are tried like statements, each by the rules of its protocol', () => {
+  const policy = policyOf(
+    `  - { id: no-curl, on: ssh, match: { program: curl }, action: block }
+  - { id: no-delete, on: http, match: { method: DELETE }, action: block }
+  - { id: pods, on: kubernetes, match: { verb: delete, resource: pods }, action: block }
+  - { id: unlisted, on: egress, match: { host: "*.example" }, action: allow }
+tests:
+  - { as: { kind: agent }, ssh: [sudo curl x, "echo \`curl x\`"], expect: { action: block, rules: [no-curl] } }
+  - { as: { kind: agent }, ssh: uptime, expect: { action: allow, rules: [] } }
+  - { as: { kind: agent }, http: DELETE /users/7, expect: { action: block, rules: [no-delete] } }
+  - { as: { kind: agent }, kubernetes: DELETE /api/v1/namespaces/shop/pods/web-1, expect: { action: block, rules: [pods] } }
+  - { as: { kind: agent }, egress: "CONNECT www.example:443", expect: { action: allow, rules: [unlisted] } }
+  - { as: { kind: agent }, egress: "CONNECT www.other:443", expect: { action: block, rules: [policy.unknown-host] } }`,
+  )
+  const report = testPolicy(policy)
+  assert.ok(report.ok, report.text)
+  assert.equal(report.passed, 7)
 })
 
 test('what differs is said for each statement', () => {
