@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { TSchema } from 'typebox'
 import { Approval } from './approval.ts'
 import { Config } from './config.ts'
+import { configReference } from './config-reference.ts'
 import { LedgerStatement } from './ledger.ts'
 import { openApi } from './openapi.ts'
 import { PolicyFile } from './policy.ts'
@@ -29,6 +30,8 @@ export function openApiText(): string {
 
 export const OPENAPI_FILE = fileURLToPath(new URL('json/openapi.json', import.meta.url))
 
+export const REFERENCE_FILE = fileURLToPath(new URL('../docs/config-reference.md', import.meta.url))
+
 /** Where it stands. */
 export function jsonFile(name: string): string {
   return fileURLToPath(new URL(`json/${name}.schema.json`, import.meta.url))
@@ -38,4 +41,5 @@ export function jsonFile(name: string): string {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [name, schema] of Object.entries(PUBLISHED)) writeFileSync(jsonFile(name), jsonOf(schema))
   writeFileSync(OPENAPI_FILE, openApiText())
+  writeFileSync(REFERENCE_FILE, configReference())
 }

@@ -4,6 +4,7 @@ import { clockStep } from './clock.ts'
 import { diskFull, spoolQuota } from './disk.ts'
 import { failingService } from './failing-service.ts'
 import { killGateway } from './kill-gateway.ts'
+import { killReplicas } from './kill-replicas.ts'
 import { lostMachine, lostMachineWindow } from './lost-machine.ts'
 import { partition } from './partition.ts'
 import { racingGateways } from './races.ts'
@@ -14,6 +15,7 @@ import { answersLost, latency, outage, storm } from './store-faults.ts'
 
 const SCENARIOS: readonly Scenario[] = [
   killGateway,
+  killReplicas,
   lostMachine,
   lostMachineWindow,
   answersLost,

@@ -38,10 +38,13 @@ export class RealGateway implements AsyncDisposable {
     readonly postgres?: PgServer
     readonly store?: BlobPlace
     readonly gateway?: string
+    /** The URL of a database that several share. */
+    readonly shared?: string
+    readonly policy?: string
     /** Added to the gateway's environment. */
     readonly env?: NodeJS.ProcessEnv
   }): Promise<RealGateway> {
-    const { durability, postgres, store, gateway = 'gw1', env = {} } = options
+    const { durability, postgres, store, gateway = 'gw1', shared, policy = 'version: 1\nrules: []\n', env = {} } = options
     const path = await mkdtemp(join(tmpdir(), 'sallyport-chaos-'))
     const key = newAccessKey()
     const target = await EchoTarget.start()
@@ -69,6 +72,7 @@ export class RealGateway implements AsyncDisposable {
               },
             },
           }),
+      ...(shared === undefined ? {} : { shared: { url: { file: join(path, 'shared-url') } } }),
       listeners: { echo: listener, ...(postgres === undefined ? {} : { postgres: listener }) },
       targets: [
         {
@@ -95,10 +99,14 @@ export class RealGateway implements AsyncDisposable {
               },
             ]),
       ],
-      identities: [{ subject: 'agent-7', kind: 'agent', groups, keys: [{ id: 'agent', sha256: hashAccessKey(key) }] }],
+      identities: [
+        { subject: 'agent-7', kind: 'agent', groups, keys: [{ id: 'agent', sha256: hashAccessKey(key) }] },
+        { subject: 'grace', kind: 'human', groups: ['deciders'] },
+      ],
     }
     await writeFile(join(path, 'sallyport.yaml'), JSON.stringify(config))
-    await writeFile(join(path, 'policy.yaml'), 'version: 1\nrules: []\n')
+    await writeFile(join(path, 'policy.yaml'), policy)
+    await writeFile(join(path, 'shared-url'), shared ?? '', { mode: 0o600 })
     return new RealGateway(path, key, target, env)
   }
 
