@@ -5,6 +5,8 @@ import { openApiServer } from '../recorder/api/server.ts'
 import { SignInLinks, signInUrl } from '../recorder/api/sign-in-links.ts'
 import { Catalog } from '../recorder/catalog/catalog.ts'
 import type { DatabasePlace } from '../recorder/catalog/database.ts'
+import { CaseShelf } from '../recorder/desk/case-shelf.ts'
+import { SearchShelf } from '../recorder/desk/search-shelf.ts'
 import { openStore, readGatewayKeys } from '../recorder/index.ts'
 import { SlackInteractions, type SlackParts } from '../recorder/notify/slack-interactions.ts'
 import { ApplianceError } from '../schemas/errors.ts'
@@ -128,6 +130,8 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
         flowKey,
         people,
         bundles,
+        cases: new CaseShelf(stack.use(shared.records('cases'))),
+        searches: new SearchShelf(stack.use(shared.records('searches'))),
         slack,
         access: {
           targets: (identity) =>

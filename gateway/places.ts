@@ -27,6 +27,10 @@ export interface Places {
   readonly links: string
   /** PostgreSQL files of the console: derived from the tapes and the ledger. */
   readonly catalog: string
+  /** What people gather of evidence. */
+  readonly cases: string
+  /** Searches people keep. */
+  readonly searches: string
   /** Audit bundles made in the console. */
   readonly bundles: string
   /** Root of the store, where `tapes/` stands: what `verify` and `replay` read. */
@@ -54,6 +58,8 @@ export function placesIn(dataDir: string): Places {
     signIns: join(dataDir, 'desk', 'sign-ins'),
     links: join(dataDir, 'desk', 'links'),
     catalog: join(dataDir, 'catalog', 'pg'),
+    cases: join(dataDir, 'desk', 'cases'),
+    searches: join(dataDir, 'desk', 'searches'),
     bundles: join(dataDir, 'bundles'),
     store: dataDir,
     spool: join(dataDir, 'spool'),

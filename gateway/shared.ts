@@ -20,11 +20,13 @@ const AREAS = [
   'blocked',
   'budgets',
   'cancels',
+  'cases',
   'keys',
   'kills',
   'links',
   'plans',
   'policy',
+  'searches',
   'signIns',
 ] as const
 type Area = (typeof AREAS)[number]

@@ -6,25 +6,35 @@ import { failure, loading } from './elements/marks.ts'
 import { safeLine } from './elements/safe.ts'
 import './pages/approvals.ts'
 import './pages/bundles.ts'
+import './pages/cases.ts'
+import './pages/compare.ts'
+import './pages/evidence.ts'
 import './pages/findings.ts'
 import './pages/replay.ts'
 import './pages/search.ts'
 import './pages/sessions.ts'
 import './pages/sign-in.ts'
 import type { PickEvent } from './pages/approvals.ts'
+import type { GoEvent } from './pages/cases.ts'
+import type { CustodyEvent } from './pages/evidence.ts'
+import { keyHelp } from './pages/key-help.ts'
 import type { ReplaySetting } from './pages/replay-setting.ts'
 import type { FilterEvent } from './pages/sessions.ts'
 import type { SignedInEvent } from './pages/sign-in.ts'
-import { failedSignIn, linkOf, type Route, replayPath, routeOf, searchPath, sessionsPath } from './router.ts'
+import {
+  type CustodyAsk,
+  evidencePath,
+  failedSignIn,
+  linkOf,
+  type Route,
+  replayPath,
+  routeOf,
+  searchPath,
+  sessionsPath,
+} from './router.ts'
 import { applyTheme, nextTheme, storedTheme } from './theme.ts'
 
 applyTheme(storedTheme())
-
-const SETTING: ReplaySetting = {
-  newTapeWorker: () => new Worker(new URL('./data/verify.worker.ts', import.meta.url), { type: 'module' }),
-  newTerminalWorker: () => new Worker(new URL('./data/terminal.worker.ts', import.meta.url), { type: 'module' }),
-  pathOf: replayPath,
-}
 
 class SallyportApp extends LitElement {
   #me: Me | undefined
@@ -41,6 +51,15 @@ class SallyportApp extends LitElement {
   })
   /** Why there is the sign-in page, where somebody was in before. */
   #note = ''
+  readonly #setting: ReplaySetting = {
+    newTapeWorker: () => new Worker(new URL('./data/verify.worker.ts', import.meta.url), { type: 'module' }),
+    newTerminalWorker: () => new Worker(new URL('./data/terminal.worker.ts', import.meta.url), { type: 'module' }),
+    pathOf: replayPath,
+    desk: this.#api,
+  }
+  #help = false
+  /** Kept while the address asks the same. */
+  #ask: CustodyAsk = {}
   readonly #live = new Live(this.#api, () => this.requestUpdate())
 
   protected override createRenderRoot(): HTMLElement {
@@ -53,8 +72,9 @@ class SallyportApp extends LitElement {
     addEventListener('popstate', () => this.#arrived())
     addEventListener('hashchange', () => this.#arrived())
     document.addEventListener('click', this.#clicked)
+    addEventListener('keydown', this.#pressed)
     this.#live.listen((event) => this.#heard(event), new AbortController().signal)
-    if (this.#link === undefined) void this.#ask()
+    if (this.#link === undefined) void this.#askWho()
     else this.#state = 'out'
   }
 
@@ -67,7 +87,7 @@ class SallyportApp extends LitElement {
     history.replaceState(null, '', location.pathname + location.search)
   }
 
-  async #ask(): Promise<void> {
+  async #askWho(): Promise<void> {
     try {
       this.#signedIn(await this.#api.me())
     } catch (error) {
@@ -139,6 +159,18 @@ class SallyportApp extends LitElement {
     this.#arrived()
   }
 
+  /** The list of keys, on every page; a replay has one of its own. */
+  readonly #pressed = (event: KeyboardEvent): void => {
+    const { target } = event
+    const typing =
+      target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
+    if (event.key !== '?' || typing || this.#state !== 'in' || this.#route.page === 'replay') return
+    if (document.querySelector('dialog[open]') !== null) return
+    event.preventDefault()
+    this.#help = true
+    this.requestUpdate()
+  }
+
   /** Links within the console change the page, not the document. */
   readonly #clicked = (event: MouseEvent): void => {
     if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return
@@ -157,7 +189,12 @@ class SallyportApp extends LitElement {
       findings: 'Findings · Sallyport',
       approvals: 'Approvals · Sallyport',
       bundles: 'Audit bundles · Sallyport',
+      cases: 'Cases · Sallyport',
+      compare: 'Compare · Sallyport',
+      evidence: 'Evidence · Sallyport',
     }
+    const help = this.querySelector<HTMLDialogElement>('dialog.key-help')
+    if (help?.open === false) help.showModal()
     if (this.#state === 'in') document.title = titles[this.#route.page] ?? document.title
     else document.title = 'Sign in · Sallyport'
   }
@@ -168,7 +205,7 @@ class SallyportApp extends LitElement {
         // A recording is opened while the server says who asks: if it is nobody, it says so to both.
         return this.#route.page === 'replay' ? this.#inside() : loading('Opening the console …')
       case 'failed':
-        return html`<main class="page" id="main">${failure(this.#problem, () => void this.#ask())}</main>`
+        return html`<main class="page" id="main">${failure(this.#problem, () => void this.#askWho())}</main>`
       case 'out':
         return html`<sign-in-page .api=${this.#api} .link=${this.#link} .note=${this.#note} .failed=${this.#failed} @signed-in=${(event: SignedInEvent) => this.#signedIn(event.me)}></sign-in-page>`
       case 'in':
@@ -180,7 +217,11 @@ class SallyportApp extends LitElement {
 
   /** One template for whoever is in and whoever may turn out to be: of two, the second would take the page down and open it again. */
   #inside(): TemplateResult {
-    return html`${this.#bar()}${this.#page()}`
+    const close = (): void => {
+      this.#help = false
+      this.requestUpdate()
+    }
+    return html`${this.#bar()}${this.#page()}${this.#help ? keyHelp(close) : nothing}`
   }
 
   #bar(): TemplateResult {
@@ -195,13 +236,24 @@ class SallyportApp extends LitElement {
           ${link('/search', 'Search', page === 'search')}
           ${link('/findings', 'Findings', page === 'findings')}
           ${link('/approvals', 'Approvals', page === 'approvals', this.#waiting > 0 ? html`<span class="waiting" aria-label="${this.#waiting} waiting">${this.#waiting}</span>` : nothing)}
-          ${this.#me?.roles.some((role) => role === 'auditor' || role === 'admin') === true ? link('/bundles', 'Bundles', page === 'bundles') : nothing}
+          ${this.#reads ? link('/cases', 'Cases', page === 'cases') : nothing}
+          ${this.#reads ? link('/evidence', 'Evidence', page === 'evidence') : nothing}
+          ${this.#audits ? link('/bundles', 'Bundles', page === 'bundles') : nothing}
         </nav>
         <span class="line-state" role="status">${this.#me === undefined ? nothing : this.#live.up ? html`<i class="dot on" aria-hidden="true"></i>live` : html`<i class="dot" aria-hidden="true"></i>reconnecting`}</span>
         <span class="me" title=${this.#me?.roles.join(', ') ?? ''}>${safeLine(this.#me?.subject ?? '', 40)}</span>
         <button type="button" class="quiet-button" @click=${() => this.#theme()}>${storedTheme() === 'light' ? 'Dark' : storedTheme() === 'dark' ? 'Light' : 'Theme'}</button>
         <button type="button" class="quiet-button" @click=${() => void this.#signOut()}>Sign out</button>
       </header>`
+  }
+
+  /** Whether evidence itself may be seen, and whether all of it. */
+  get #reads(): boolean {
+    return this.#me?.roles.some((role) => role === 'investigator' || role === 'auditor' || role === 'admin') === true
+  }
+
+  get #audits(): boolean {
+    return this.#me?.roles.some((role) => role === 'auditor' || role === 'admin') === true
   }
 
   #theme(): void {
@@ -215,7 +267,7 @@ class SallyportApp extends LitElement {
       case 'sessions':
         return html`<sessions-page .api=${this.#api} .live=${this.#live} .filter=${route.filter} @filter=${(event: FilterEvent) => this.#go(sessionsPath(event.filter))}></sessions-page>`
       case 'replay':
-        return html`<replay-page .api=${this.#api} .setting=${SETTING} .session=${route.id} .place=${route.place}></replay-page>`
+        return html`<replay-page .api=${this.#api} .setting=${this.#setting} .session=${route.id} .place=${route.place}></replay-page>`
       case 'bundles':
         return html`<bundles-page .api=${this.#api}></bundles-page>`
       case 'search':
@@ -224,6 +276,15 @@ class SallyportApp extends LitElement {
         return html`<findings-page .api=${this.#api} .live=${this.#live} .picked=${route.id}></findings-page>`
       case 'approvals':
         return html`<approvals-page .api=${this.#api} .live=${this.#live} .up=${this.#live.up} .picked=${route.id} @pick=${(event: PickEvent) => this.#go(`/approvals/${encodeURIComponent(event.approval)}`)}></approvals-page>`
+      case 'cases': {
+        const mayBegin = this.#me?.roles.some((role) => role === 'investigator' || role === 'admin') === true
+        return html`<cases-page .api=${this.#api} .picked=${route.id} .mayBegin=${mayBegin} @go=${(event: GoEvent) => this.#go(event.to)}></cases-page>`
+      }
+      case 'compare':
+        return html`<compare-page .api=${this.#api} .left=${route.left} .right=${route.right}></compare-page>`
+      case 'evidence':
+        if (evidencePath(route.ask) !== evidencePath(this.#ask)) this.#ask = route.ask
+        return html`<evidence-page .api=${this.#api} .ask=${this.#ask} .everything=${this.#audits} @custody=${(event: CustodyEvent) => this.#go(evidencePath(event.ask))}></evidence-page>`
       case 'unknown':
         return html`<main class="page" id="main"><div class="empty"><p class="empty-title">There is no such page</p><p><a href="/sessions">All sessions</a></p></div></main>`
       default:

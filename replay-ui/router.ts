@@ -1,4 +1,11 @@
-import { SIGN_IN_FAILED_FRAGMENT, SIGN_IN_FRAGMENT, SIGN_IN_PROBLEMS, type SignInProblem } from '../schemas/api-names.ts'
+import {
+  CUSTODY_NAMES,
+  type CustodyAct,
+  SIGN_IN_FAILED_FRAGMENT,
+  SIGN_IN_FRAGMENT,
+  SIGN_IN_PROBLEMS,
+  type SignInProblem,
+} from '../schemas/api-names.ts'
 
 /** A frame, and a row within it: both from 0. */
 export interface FramePlace {
@@ -13,11 +20,18 @@ export type Route =
   | { readonly page: 'bundles' }
   | { readonly page: 'search'; readonly filter: string }
   | { readonly page: 'findings'; readonly id?: string }
+  | { readonly page: 'cases'; readonly id?: string }
+  | { readonly page: 'compare'; readonly left: string; readonly right?: string }
+  | { readonly page: 'evidence'; readonly ask: CustodyAsk }
   | { readonly page: 'unknown'; readonly path: string }
 
 /** What an address asks for; a one-time link is not a place (`linkOf`). */
 export function routeOf(url: URL): Route {
   const [first = '', second, ...more] = url.pathname.split('/').filter((part) => part !== '')
+  if (first === 'compare' && second !== undefined && more.length <= 1) {
+    const [left, right] = [decoded(second), more[0] === undefined ? undefined : decoded(more[0])]
+    if (left !== undefined) return { page: 'compare', left, ...(right === undefined ? {} : { right }) }
+  }
   if (more.length === 0) {
     if ((first === '' || first === 'sessions') && second === undefined)
       return { page: 'sessions', filter: url.searchParams.get('q') ?? '' }
@@ -28,6 +42,8 @@ export function routeOf(url: URL): Route {
     }
     if (first === 'bundles' && second === undefined) return { page: 'bundles' }
     if (first === 'search' && second === undefined) return { page: 'search', filter: url.searchParams.get('q') ?? '' }
+    if (first === 'cases') return { page: 'cases', ...(id === undefined ? {} : { id }) }
+    if (first === 'evidence' && second === undefined) return { page: 'evidence', ask: custodyOf(url.searchParams) }
     if (first === 'findings') return { page: 'findings', ...(id === undefined ? {} : { id }) }
     if (first === 'approvals') return { page: 'approvals', ...(id === undefined ? {} : { id }) }
   }
@@ -52,6 +68,28 @@ export function sessionsPath(filter: string): string {
 
 export function searchPath(filter: string): string {
   return filter === '' ? '/search' : `/search?${new URLSearchParams({ q: filter }).toString()}`
+}
+
+/** What the page of evidence looks at. */
+export interface CustodyAsk {
+  readonly session?: string
+  readonly actor?: string
+  readonly act?: CustodyAct
+}
+
+function custodyOf(params: URLSearchParams): CustodyAsk {
+  const [session, actor, act] = [params.get('session'), params.get('actor'), params.get('act')]
+  const known = (Object.keys(CUSTODY_NAMES) as CustodyAct[]).find((one) => one === act)
+  return {
+    ...(session === null || session === '' ? {} : { session }),
+    ...(actor === null || actor === '' ? {} : { actor }),
+    ...(known === undefined ? {} : { act: known }),
+  }
+}
+
+export function evidencePath(ask: CustodyAsk): string {
+  const query = new URLSearchParams({ ...ask }).toString()
+  return query === '' ? '/evidence' : `/evidence?${query}`
 }
 
 /** The token of a one-time link. */

@@ -22,3 +22,17 @@ export const TEXT_PLACES = ['statement', 'result', 'terminal', 'output', 'body']
 export type TextPlace = (typeof TEXT_PLACES)[number]
 export const ACTS = ['allow', 'mask', 'block', 'hold'] as const
 export const STATEMENT_OUTCOMES = ['running', 'complete', 'error', 'refused', 'cut'] as const
+
+/** Everybody's own collection of bookmarks, by this name in place of a case's id. */
+export const OWN_CASE = 'mine'
+
+/** What people do with evidence, as pages call it; each is several kinds of entries of the ledger. */
+export const CUSTODY_NAMES = {
+  viewed: 'looked at',
+  searched: 'searched',
+  exported: 'took out',
+  decided: 'decided',
+  kept: 'held or deleted',
+  'signed-in': 'signed in or out',
+} as const
+export type CustodyAct = keyof typeof CUSTODY_NAMES

@@ -11,7 +11,9 @@ import {
   SimilarApprovals,
 } from './api-approvals.ts'
 import { BundleAsk, BundleJob, BundleJobs } from './api-bundles.ts'
+import { CaseAsk, CaseChange, CaseList, CaseView, SavedSearchAsk, SavedSearches, SessionBookmarks } from './api-cases.ts'
 import { CatalogSessions, CatalogSessionsQuery, CatalogStatus } from './api-catalog.ts'
+import { CustodyPage, CustodyQuery, LedgerState } from './api-custody.ts'
 import { CatalogLag } from './api-parts.ts'
 import { FindingExplained, FindingPage, FindingView, PullTotals, SearchPage } from './api-search.ts'
 import { Kill, KillAnswer, SessionDetail, SessionPage, SessionQuery, StatementPage, StatementQuery } from './api-sessions.ts'
@@ -28,13 +30,14 @@ export const MAX_PURPOSE_LENGTH = 200
 
 export * from './api-approvals.ts'
 export * from './api-bundles.ts'
+export * from './api-cases.ts'
 export * from './api-catalog.ts'
+export * from './api-custody.ts'
 export * from './api-events.ts'
 export {
   API_BASE,
   CSRF_HEADER,
   PURPOSE_HEADER,
-  type ServerEventName,
   type SessionState,
   SIGN_IN_FRAGMENT,
 } from './api-names.ts'
@@ -72,6 +75,76 @@ export const ENDPOINTS = {
   },
   bundles: { method: 'get', path: '/bundles', summary: 'Bundles, newest first', access: 'auditor', answer: BundleJobs },
   bundle: { method: 'get', path: '/bundles/{id}/file', summary: 'A bundle’s file', access: 'auditor', answer: 'document' },
+  custody: {
+    method: 'get',
+    path: '/custody',
+    summary: 'Who did what with evidence, newest first; of one session, or (auditor, admin) of everything',
+    access: 'investigator',
+    query: CustodyQuery,
+    answer: CustodyPage,
+  },
+  ledgerState: {
+    method: 'get',
+    path: '/ledger',
+    summary: 'How far the ledger is signed, and the legal holds it has',
+    access: 'auditor',
+    answer: LedgerState,
+  },
+  cases: { method: 'get', path: '/cases', summary: 'Cases, changed last first', access: 'investigator', answer: CaseList },
+  createCase: {
+    method: 'post',
+    path: '/cases',
+    summary: 'Begin a case',
+    access: 'investigator',
+    body: CaseAsk,
+    answer: CaseView,
+    status: 201,
+  },
+  caseView: {
+    method: 'get',
+    path: '/cases/{id}',
+    summary: 'One case; `mine` is one’s own bookmarks',
+    access: 'investigator',
+    answer: CaseView,
+  },
+  changeCase: {
+    method: 'post',
+    path: '/cases/{id}/changes',
+    summary: 'Add to it, take out of it, note, rename, close, open again',
+    access: 'investigator',
+    body: CaseChange,
+    answer: CaseView,
+  },
+  bookmarks: {
+    method: 'get',
+    path: '/sessions/{id}/bookmarks',
+    summary: 'What of this session is in cases',
+    access: 'investigator',
+    answer: SessionBookmarks,
+  },
+  savedSearches: {
+    method: 'get',
+    path: '/saved-searches',
+    summary: 'One’s own saved searches, and those that others share',
+    access: 'viewer',
+    answer: SavedSearches,
+  },
+  saveSearch: {
+    method: 'post',
+    path: '/saved-searches',
+    summary: 'Save a search',
+    access: 'viewer',
+    body: SavedSearchAsk,
+    answer: SavedSearches,
+    status: 201,
+  },
+  removeSearch: {
+    method: 'post',
+    path: '/saved-searches/{id}/removal',
+    summary: 'Remove one’s own',
+    access: 'viewer',
+    answer: SavedSearches,
+  },
   signIn: {
     method: 'post',
     path: '/sign-in',

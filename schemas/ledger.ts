@@ -197,6 +197,20 @@ export const LedgerEntry = Type.Union([
     { description: 'Somebody has judged a finding: true, benign, false, or open again' },
   ),
   kind(
+    'case.change',
+    {
+      ...by,
+      case: Type.Optional(Text),
+      act: Text,
+      title: Type.Optional(Text),
+      session: Type.Optional(Text),
+      frame: Type.Optional(Count),
+      finding: Type.Optional(Text),
+      reason: Type.Optional(Text),
+    },
+    { description: 'Somebody gathers evidence: begins a case, adds to it, takes out of it, writes a note, closes it' },
+  ),
+  kind(
     'evidence.view',
     {
       ...by,

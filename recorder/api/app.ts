@@ -8,7 +8,9 @@ import { problemHandler } from './problem.ts'
 import { networkOf, Rate } from './rate.ts'
 import { approvalRoutes } from './routes-approvals.ts'
 import { bundleRoutes } from './routes-bundles.ts'
+import { caseRoutes } from './routes-cases.ts'
 import { catalogRoutes } from './routes-catalog.ts'
+import { custodyRoutes } from './routes-custody.ts'
 import { eventRoutes } from './routes-events.ts'
 import { evidenceRoutes } from './routes-evidence.ts'
 import { findingRoutes } from './routes-findings.ts'
@@ -35,6 +37,8 @@ const HANDLERS: Handlers<EndpointName> = {
   ...sessionRoutes,
   ...evidenceRoutes,
   ...bundleRoutes,
+  ...custodyRoutes,
+  ...caseRoutes,
   ...searchRoutes,
   ...findingRoutes,
   ...catalogRoutes,

@@ -43,8 +43,12 @@ export interface KnownSession {
  * The session of the path, where this viewer may see it. One answer for those that are not there, those of other targets, and
  * names that cannot be: which of it is nobody's to find out. Also finds tapes the catalog has not read yet.
  */
-export async function sessionOf({ request, viewer }: Asked, { parts, ended }: Context): Promise<KnownSession> {
-  const id = String(request.params['id'])
+export function sessionOf({ request, viewer }: Asked, context: Context): Promise<KnownSession> {
+  return knownSession(String(request.params['id']), viewer, context)
+}
+
+/** As sessionOf, for one that is named elsewhere. */
+export async function knownSession(id: string, viewer: Viewer, { parts, ended }: Context): Promise<KnownSession> {
   const found = isSessionId(id) ? (ended.get(id) ?? (await find(id, parts))) : undefined
   if (found !== undefined && found.state !== 'live') {
     if (ended.size >= MAX_KNOWN) ended.clear()

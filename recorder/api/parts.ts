@@ -3,8 +3,10 @@ import type { Approval } from '../../schemas/approval.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { CaseShelf } from '../desk/case-shelf.ts'
 import type { Desk } from '../desk/desk.ts'
 import type { Records } from '../desk/records.ts'
+import type { SearchShelf } from '../desk/search-shelf.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { SlackInteractions } from '../notify/slack-interactions.ts'
 import type { Store } from '../store/store.ts'
@@ -93,6 +95,9 @@ export interface ApiParts {
   readonly slack: readonly SlackInteractions[]
   /** Audit bundles, made in the background. */
   readonly bundles: BundleWorks
+  /** What people gather of evidence, and searches they keep. */
+  readonly cases: CaseShelf
+  readonly searches: SearchShelf
   /** Read at each request, because keys may be added. */
   trusted(): Promise<readonly GatewayKey[]>
   /** Ends a running session with a farewell; false where it does not run here. */

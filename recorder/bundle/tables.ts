@@ -107,6 +107,7 @@ export const LOG_TABLES: readonly LogTable[] = [
       'hold.set',
       'hold.clear',
       'retention.delete',
+      'case.change',
     ],
     until: 'watermark',
     columns: [
@@ -131,6 +132,10 @@ export const LOG_TABLES: readonly LogTable[] = [
       'rule',
       'reason',
       'client',
+      'case',
+      'act',
+      'frame',
+      'finding',
     ],
   },
 ]

@@ -7,17 +7,26 @@ import type {
   BundleAsk,
   BundleJob,
   BundleJobs,
+  CaseChange,
+  CaseList,
+  CaseView,
+  CustodyPage,
+  CustodyQuery,
   DecisionAsk,
   FindingExplained,
   FindingPage,
   FindingView,
   Kill,
   KillAnswer,
+  LedgerState,
   Me,
   ProblemDetails,
   PullTotals,
+  SavedSearchAsk,
+  SavedSearches,
   SearchPage,
   ServerEvent,
+  SessionBookmarks,
   SessionDetail,
   SessionPage,
   SessionQuery,
@@ -139,6 +148,46 @@ export class Api {
 
   startBundle(ask: BundleAsk): Promise<BundleJob> {
     return this.#json<BundleJob>('POST', '/bundles', ask)
+  }
+
+  custody(query: CustodyQuery, signal?: AbortSignal): Promise<CustodyPage> {
+    return this.#json<CustodyPage>('GET', `/custody${queryText(query)}`, undefined, signal)
+  }
+
+  ledgerState(signal?: AbortSignal): Promise<LedgerState> {
+    return this.#json<LedgerState>('GET', '/ledger', undefined, signal)
+  }
+
+  cases(signal?: AbortSignal): Promise<CaseList> {
+    return this.#json<CaseList>('GET', '/cases', undefined, signal)
+  }
+
+  caseView(id: string, signal?: AbortSignal): Promise<CaseView> {
+    return this.#json<CaseView>('GET', `/cases/${encodeURIComponent(id)}`, undefined, signal)
+  }
+
+  createCase(title: string): Promise<CaseView> {
+    return this.#json<CaseView>('POST', '/cases', { title })
+  }
+
+  changeCase(id: string, change: CaseChange): Promise<CaseView> {
+    return this.#json<CaseView>('POST', `/cases/${encodeURIComponent(id)}/changes`, change)
+  }
+
+  bookmarks(session: string, signal?: AbortSignal): Promise<SessionBookmarks> {
+    return this.#json<SessionBookmarks>('GET', `/sessions/${encodeURIComponent(session)}/bookmarks`, undefined, signal)
+  }
+
+  savedSearches(signal?: AbortSignal): Promise<SavedSearches> {
+    return this.#json<SavedSearches>('GET', '/saved-searches', undefined, signal)
+  }
+
+  saveSearch(ask: SavedSearchAsk): Promise<SavedSearches> {
+    return this.#json<SavedSearches>('POST', '/saved-searches', ask)
+  }
+
+  removeSearch(id: string): Promise<SavedSearches> {
+    return this.#json<SavedSearches>('POST', `/saved-searches/${encodeURIComponent(id)}/removal`, {})
   }
 
   approvals(query: ApprovalQuery, signal?: AbortSignal): Promise<ApprovalPage> {

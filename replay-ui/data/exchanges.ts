@@ -20,7 +20,8 @@ export function hasExchanges(protocol: ProtocolName): boolean {
   return PROTOCOLS.has(protocol)
 }
 
-export type ExchangeKind = 'request' | 'call' | 'socket' | 'tunnel' | 'exec' | 'attach' | 'port-forward'
+/** `opened`: a tunnel whose TLS the gateway ended; the requests inside are exchanges of their own. */
+export type ExchangeKind = 'request' | 'call' | 'socket' | 'tunnel' | 'opened' | 'exec' | 'attach' | 'port-forward'
 
 /** A request with all that belongs to it: its answer, the messages of what it was upgraded to, a tunnel. Texts are untrusted. */
 export interface Exchange {
@@ -136,6 +137,7 @@ export class ExchangeIndex {
       exchange.firstUs ??= atUs
       if (typeof facts['status'] === 'number') exchange.status = facts['status']
       if (facts['tunnel'] === 'opaque') exchange.kind = 'tunnel'
+      if (facts['tunnel'] === 'intercepted') exchange.kind = 'opened'
       if (exchange.status === null && kind === 'refusal') exchange.status = statusOf(frame)
       exchange.bytesOut += sizeOf(frame)
     }

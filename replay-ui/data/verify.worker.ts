@@ -123,7 +123,6 @@ async function verify(trust: Extract<Ask, { ask: 'verify' }>['trust']): Promise<
   const running = new AbortController()
   verifying = running
   const source = new TapeSource(api, id, VERIFY_WINDOW_SIZE)
-  source.tell((await api.objects(id, running.signal)).objects)
   const gatewayKeys = trust.keys.map(({ gateway, spki }) => ({ gateway, publicKey: bytesOf(spki) }))
   const begun = performance.now()
   let waiting: CheckedChunk[] = []
@@ -134,6 +133,7 @@ async function verify(trust: Extract<Ask, { ask: 'verify' }>['trust']): Promise<
     toldAt = performance.now()
   }
   try {
+    source.tell((await api.objects(id, running.signal)).objects)
     const verification = await verifyTapeWith(
       { source, tools: patientTools },
       id,

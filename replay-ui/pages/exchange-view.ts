@@ -48,6 +48,7 @@ export function exchangeView({ detail, terminal, onFrame, onApproval }: Exchange
       ${calls.map((call) => callView(call))}
       ${terminal === undefined ? nothing : terminalBlock(terminal)}
       ${kind === 'tunnel' ? html`<p class="notice">An opaque tunnel: what passed is encrypted between its two ends. Only how much, when, and the hashes of it are known.</p>` : nothing}
+      ${kind === 'opened' ? html`<p class="notice">A tunnel whose TLS was opened by the gateway: each request inside is an exchange of its own.</p>` : nothing}
       ${notes.length === 0 ? nothing : html`<dl class="pairs notes">${notes.map(([note, value]) => html`<dt>${safe(note)}</dt><dd class="mono">${safeLine(value, 200)}</dd>`)}</dl>`}
       <div class="sides">
         ${sideView('Request', request, 'Nothing of it is here.')}

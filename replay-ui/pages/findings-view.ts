@@ -2,8 +2,10 @@ import { html, nothing, type TemplateResult } from 'lit'
 import type { FindingExplained, FindingView } from '../../schemas/api.ts'
 import type { DispositionState, FindingRow } from '../../schemas/findings.ts'
 import type { PullTotal } from '../../schemas/search.ts'
+import type { Api } from '../data/api.ts'
 import { counted, countText, dateText, sizeText } from '../data/format.ts'
 import { empty, failure, loading, redacted } from '../elements/marks.ts'
+import '../elements/case-adder.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { replayPath, searchPath } from '../router.ts'
 
@@ -33,6 +35,9 @@ export interface FindingsInput {
   readonly onJudge: (state: DispositionState) => void
   readonly onExplain: () => void
   readonly onMore: () => void
+  /** Where cases are. */
+  readonly api: Api
+  readonly onCase: () => void
   readonly onRetry: () => void
 }
 
@@ -140,6 +145,8 @@ function detail(input: FindingsInput): TemplateResult {
       )}
     </ol>
     ${finding.left === 0 ? nothing : html`<p class="quiet">and ${countText(finding.left)} more</p>`}
+    <p><button type="button" @click=${input.onCase}>Add to a case …</button></p>
+    <case-adder .api=${input.api}></case-adder>
     <h3>Does it hold?</h3>
     <p>
       <button type="button" ?disabled=${input.busy} @click=${input.onExplain}>Run the detector again</button>

@@ -4,6 +4,7 @@ import type { DispositionState, FindingRow } from '../../schemas/findings.ts'
 import type { PullTotal } from '../../schemas/search.ts'
 import type { Api } from '../data/api.ts'
 import type { Live } from '../data/live.ts'
+import type { CaseAdder } from '../elements/case-adder.ts'
 import { type FindingsInput, view } from './findings-view.ts'
 
 const PAGE_SIZE = 50
@@ -60,6 +61,11 @@ class FindingsPage extends LitElement {
 
   protected override render(): TemplateResult {
     return view({
+      api: this.api,
+      onCase: () => {
+        const id = this.#finding?.id
+        if (id !== undefined) void this.querySelector<CaseAdder>('case-adder')?.ask({ kind: 'finding', finding: id })
+      },
       state: this.#state,
       problem: this.#problem,
       findings: this.#findings,

@@ -31,8 +31,9 @@ export class TapeChecks {
     this.#changed()
   }
 
+  /** Before the first verification there is nothing to do again. */
   grown(): void {
-    if (performance.now() - this.#begunMs > AGAIN_MS) void this.verify()
+    if (this.#begunMs > 0 && performance.now() - this.#begunMs > AGAIN_MS) void this.verify()
   }
 
   /** There is a seal to be read. */

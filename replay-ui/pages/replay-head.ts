@@ -6,6 +6,9 @@ import { copyButton } from '../elements/copy-text.ts'
 import { stateMark } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { styled } from '../elements/styled.ts'
+import type { FramePlace } from '../router.ts'
+import './replay-bookmarks.ts'
+import type { ReplaySetting } from './replay-setting.ts'
 
 export interface IntegrityInput {
   readonly verification: TapeVerification | undefined
@@ -26,6 +29,8 @@ export interface HeadInput {
   /** News of the running session arrive. */
   readonly tail: 'off' | 'up' | 'down'
   readonly copied: boolean
+  /** What the console can do with a session beside replaying it; nothing where there is no server. */
+  readonly more: { readonly desk: NonNullable<ReplaySetting['desk']>; readonly place: FramePlace } | undefined
   readonly onKill: () => void
   readonly onCopy: () => void
 }
@@ -51,6 +56,13 @@ export function headView(input: HeadInput): TemplateResult {
     </dl>
     <div class="actions">
       ${integrityView(integrity, detail)}
+      ${
+        input.more === undefined || !detail.may.read
+          ? nothing
+          : html`<replay-bookmarks .api=${input.more.desk} .session=${detail.id} .place=${input.more.place}></replay-bookmarks>
+              <a class="button" href="/compare/${encodeURIComponent(detail.id)}">Compare</a>
+              <a class="button" href="/evidence?session=${encodeURIComponent(detail.id)}">Custody</a>`
+      }
       <button type="button" @click=${input.onCopy}>${copied ? 'Link copied' : 'Copy link'}</button>
       ${detail.state === 'live' && detail.may.kill ? html`<button type="button" class="danger" @click=${input.onKill}>End session …</button>` : nothing}
     </div>

@@ -9,6 +9,7 @@ import type { Terminals } from '../data/terminals.ts'
 import type { Span } from '../elements/time-line-layout.ts'
 import type { ExchangeLooks } from './replay-exchanges.ts'
 import type { InspectorInput, Pane, Selection } from './replay-inspector.ts'
+import type { ReplaySetting } from './replay-setting.ts'
 import type { ReplayInput } from './replay-view.ts'
 
 export interface ShownFrame {
@@ -66,6 +67,7 @@ export function inputOf(
   shown: ShownFrame | undefined,
   terminals: Terminals | undefined,
   looks: ExchangeLooks,
+  desk: ReplaySetting['desk'],
   acts: ReplayActs,
 ): ReplayInput {
   const { cursor, player } = state
@@ -77,7 +79,7 @@ export function inputOf(
   return {
     state: state.page,
     problem: state.problem,
-    head: headOf(state, feed, tape, acts),
+    head: headOf(state, feed, tape, desk, acts),
     map,
     player,
     cursor,
@@ -161,6 +163,7 @@ function headOf(
   state: ReplayState,
   feed: SessionFeed | undefined,
   tape: Tape | undefined,
+  desk: ReplaySetting['desk'],
   acts: ReplayActs,
 ): ReplayInput['head'] {
   const detail = feed?.detail
@@ -168,6 +171,10 @@ function headOf(
   return {
     detail,
     tail: feed.tail,
+    more:
+      desk === undefined
+        ? undefined
+        : { desk, place: { frame: state.cursor, ...(state.row === undefined ? {} : { row: state.row }) } },
     copied: state.copied,
     integrity: {
       verification: tape?.verification,

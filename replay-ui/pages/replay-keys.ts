@@ -13,6 +13,7 @@ export type KeyCommand =
   | { readonly do: 'copy' }
   | { readonly do: 'pane' }
   | { readonly do: 'view' }
+  | { readonly do: 'bookmark' }
   | { readonly do: 'close' }
   /** Out of the field that is typed into, which is emptied. */
   | { readonly do: 'leave' }
@@ -32,6 +33,7 @@ export const KEY_MAP: readonly (readonly [keys: string, what: string])[] = [
   ['/', 'Search inside the session'],
   ['B', 'Content or bytes'],
   ['E', 'Exchanges or frames, of sessions that have both'],
+  ['M', 'Bookmark this frame'],
   ['C', 'Copy a link to this frame'],
   ['?', 'This list'],
   ['Esc', 'Close, or leave the search'],
@@ -78,6 +80,8 @@ export function commandOf(key: string): KeyCommand | undefined {
       return { do: 'copy' }
     case 'b':
       return { do: 'pane' }
+    case 'm':
+      return { do: 'bookmark' }
     case 'e':
       return { do: 'view' }
     case 'Escape':

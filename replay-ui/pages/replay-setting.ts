@@ -15,6 +15,8 @@ export interface ReplaySetting {
   readonly newTerminalWorker: () => TerminalWorker
   /** The address of a frame. */
   readonly pathOf: (session: string, place: FramePlace) => string
+  /** Where bookmarks are kept, where they can be. */
+  readonly desk?: Pick<Api, 'bookmarks' | 'cases' | 'createCase' | 'changeCase'>
   /** The tape itself, where no server is asked for it. */
   readonly blobsOf?: (session: string) => readonly BlobObject[]
 }

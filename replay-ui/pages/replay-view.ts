@@ -10,6 +10,7 @@ import type { SeekEvent } from '../elements/time-line.ts'
 import type { Span } from '../elements/time-line-layout.ts'
 import { type ExchangesInput, exchangeListView } from './exchange-list.ts'
 import { type ExchangeInput, exchangeView } from './exchange-view.ts'
+import { closeOutside, keyList } from './key-help.ts'
 import { type HeadInput, headView } from './replay-head.ts'
 import { type InspectorInput, inspectorView } from './replay-inspector.ts'
 import { KEY_MAP } from './replay-keys.ts'
@@ -136,7 +137,7 @@ function timeView(map: TapeMap, input: ReplayInput): TemplateResult {
 function helpView(onClose: () => void): TemplateResult {
   return html`<dialog class="dialog" data-open aria-labelledby="help-title" @close=${onClose} @click=${closeOutside}>
     <h2 id="help-title">Keyboard</h2>
-    <dl class="keys">${KEY_MAP.map(([keys, what]) => html`<dt>${keys.split(' ').map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${what}</dd>`)}</dl>
+    ${keyList(KEY_MAP)}
     <form method="dialog"><button class="primary">Close</button></form>
   </dialog>`
 }
@@ -156,8 +157,4 @@ function killView({ busy, problem, onSubmit, onClose }: KillInput, { detail }: H
 
 function closeDialog(event: Event): void {
   if (event.currentTarget instanceof HTMLElement) event.currentTarget.closest('dialog')?.close()
-}
-
-function closeOutside(event: Event): void {
-  if (event.target instanceof HTMLDialogElement) event.target.close()
 }

@@ -9,6 +9,7 @@ import { Tape } from '../data/tape.ts'
 import { Terminals } from '../data/terminals.ts'
 import { zoomed } from '../elements/time-line-layout.ts'
 import type { FramePlace } from '../router.ts'
+import type { ReplayBookmarks } from './replay-bookmarks.ts'
 import { TapeChecks } from './replay-checks.ts'
 import { ReplayCursor } from './replay-cursor.ts'
 import { ExchangeLooks } from './replay-exchanges.ts'
@@ -91,12 +92,23 @@ export class ReplayPage extends LitElement {
   }
 
   protected override updated(): void {
-    for (const dialog of this.querySelectorAll('dialog')) if (!dialog.open) dialog.showModal()
+    for (const dialog of this.querySelectorAll<HTMLDialogElement>('dialog[data-open]')) if (!dialog.open) dialog.showModal()
   }
 
   protected override render(): TemplateResult {
     const state = this.#cursor.patient()
-    return view(inputOf(state, this.#feed, this.#tape, this.#frameShown(state.cursor), this.#terminals, this.#looks, this.#acts))
+    return view(
+      inputOf(
+        state,
+        this.#feed,
+        this.#tape,
+        this.#frameShown(state.cursor),
+        this.#terminals,
+        this.#looks,
+        this.setting.desk,
+        this.#acts,
+      ),
+    )
   }
 
   #set(change: Partial<ReplayState>): void {
@@ -306,6 +318,9 @@ export class ReplayPage extends LitElement {
         break
       case 'close':
         if (search !== '') this.#find('')
+        break
+      case 'bookmark':
+        this.querySelector<ReplayBookmarks>('replay-bookmarks')?.add()
         break
       case 'view':
         this.#show(shownView(this.#state, this.#feed) === 'frames' ? 'exchanges' : 'frames')

@@ -1,8 +1,10 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { SearchFacets, SearchHit } from '../../schemas/search.ts'
+import type { Api } from '../data/api.ts'
 import { counted, countText, dateText, sizeText } from '../data/format.ts'
 import { actMark, empty, failure, loading } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
+import '../elements/saved-searches.ts'
 import { replayPath } from '../router.ts'
 
 const PLACES: Readonly<Record<SearchHit['place'], string>> = {
@@ -29,6 +31,8 @@ export interface SearchInput {
   readonly problem: string
   /** Sessions the catalog has still to read. */
   readonly behind: number
+  /** Where searches are kept. */
+  readonly api: Api
   readonly onFilter: (filter: string) => void
   readonly onMore: () => void
   readonly onRetry: () => void
@@ -50,6 +54,7 @@ export function view(input: SearchInput): TemplateResult {
           .value=${filter}
         />
       </form>
+      <saved-searches .api=${input.api} .page=${'search'} .filter=${filter}></saved-searches>
       <span class="count" role="status">${hits.length === 0 ? nothing : `${countText(hits.length)}${more ? '+' : ''} shown`}</span>
     </header>
     ${behind === 0 ? nothing : html`<p class="lag">The catalog has still to read ${counted(behind, 'session')}; more may be found.</p>`}

@@ -28,9 +28,22 @@ class SearchPage extends LitElement {
     return this
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback()
+    addEventListener('keydown', this.#pressed)
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback()
+    removeEventListener('keydown', this.#pressed)
     this.#asked.abort()
+  }
+
+  readonly #pressed = (event: KeyboardEvent): void => {
+    const { target } = event
+    if (event.key !== '/' || target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    this.querySelector<HTMLInputElement>('input.filter')?.select()
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
@@ -47,6 +60,7 @@ class SearchPage extends LitElement {
 
   protected override render(): TemplateResult {
     return view({
+      api: this.api,
       filter: this.filter,
       hits: this.#hits,
       more: this.#next !== null,

@@ -7,6 +7,7 @@ import type { Live } from '../data/live.ts'
 import { parseSessionFilter } from '../data/session-filter.ts'
 import { actMark, empty, failure, loading, stateMark } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
+import '../elements/saved-searches.ts'
 import type { VirtualList } from '../elements/virtual-list.ts'
 import '../elements/virtual-list.ts'
 import { replayPath } from '../router.ts'
@@ -44,6 +45,8 @@ export interface SessionsInput {
   readonly problem: string
   readonly lag: CatalogLag | null
   readonly nowMs: number
+  /** Where searches are kept. */
+  readonly api: Api
   readonly onFilter: (filter: string) => void
   readonly onRetry: () => void
   readonly onNewer: () => void
@@ -70,6 +73,7 @@ export function view(input: SessionsInput): TemplateResult {
           @change=${(event: Event) => input.onFilter(typedIn(event))}
         />
       </form>
+      <saved-searches .api=${input.api} .page=${'sessions'} .filter=${filter}></saved-searches>
       <span class="count" role="status">${rows.length === 0 ? nothing : `${countText(rows.length)}${more ? '+' : ''} shown`}</span>
     </header>
     <div class="chips">
@@ -213,6 +217,7 @@ export class SessionsPage extends LitElement {
 
   protected override render(): TemplateResult {
     return view({
+      api: this.api,
       filter: this.filter,
       wrong: this.#wrong,
       rows: this.#rows,

@@ -6,9 +6,11 @@ import type { ApiParts, People } from '../../recorder/api/parts.ts'
 import { type ApiServer, openApiServer } from '../../recorder/api/server.ts'
 import { SignInLinks } from '../../recorder/api/sign-in-links.ts'
 import { Catalog } from '../../recorder/catalog/catalog.ts'
+import { CaseShelf } from '../../recorder/desk/case-shelf.ts'
 import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { RecordsDesk } from '../../recorder/desk/desk-records.ts'
 import { FolderRecords } from '../../recorder/desk/records-folder.ts'
+import { SearchShelf } from '../../recorder/desk/search-shelf.ts'
 import type { RecorderRoom } from '../../recorder/tape/room.ts'
 import { API_BASE, CSRF_HEADER, type Me, type Role } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -162,6 +164,8 @@ export async function apiRig(
     links,
     slack: [],
     bundles: bundleWorks(fileURLToPath(import.meta.url), statSync(fileURLToPath(import.meta.url)).size),
+    cases: new CaseShelf(new FolderRecords(join(folder.path, 'cases'))),
+    searches: new SearchShelf(new FolderRecords(join(folder.path, 'searches'))),
     ways: options.ways ?? [],
     flowKey: Buffer.alloc(32, 7),
     access: {

@@ -49,7 +49,16 @@ before(async () => {
   const cleo = { subject: 'cleo', kind: 'human', groups: [], mayBreakGlass: true } as const
   await rig.desk.decide(broken.id, { act: 'break-glass', reason: 'fire' }, cleo)
   const own = await rig.desk.submit(ask({ binding: 'c'.repeat(64), requester: 'gina', requesterKind: 'human' }))
-  others = { finding, explainFinding: finding, disposeFinding: finding, review: broken.id, endApproval: own.id, bundle: 'b-0' }
+  others = {
+    finding,
+    explainFinding: finding,
+    disposeFinding: finding,
+    review: broken.id,
+    endApproval: own.id,
+    bundle: 'b-0',
+    caseView: 'mine',
+    changeCase: 'mine',
+  }
   gina = await rig.as('gina')
   audrey = await rig.as('audrey')
   ann = await rig.as('ann')
@@ -68,12 +77,22 @@ const NOT_EVIDENCE: readonly EndpointName[] = [
   'accessTargets',
   'bundles',
   'catalog',
+  'savedSearches',
+  'saveSearch',
+  'removeSearch',
 ]
 /** What each kind of question is noted as. */
 const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   signOut: 'console.sign-out',
   startBundle: 'export.ask',
   bundle: 'evidence.view',
+  custody: 'evidence.view',
+  ledgerState: 'evidence.view',
+  cases: 'evidence.search',
+  caseView: 'evidence.view',
+  createCase: 'case.change',
+  changeCase: 'case.change',
+  bookmarks: 'evidence.view',
   sessions: 'evidence.search',
   search: 'evidence.search',
   findings: 'evidence.search',
@@ -104,6 +123,8 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
   const bodies: Partial<Record<EndpointName, object>> = {
     startBundle: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', framework: 'soc2', sample: 5 },
     kill: { reason: 'x' },
+    createCase: { title: 'x' },
+    changeCase: { act: 'add', kind: 'session', session },
     decide: { act: 'approve' },
     review: { note: 'x' },
     endApproval: {},
@@ -117,7 +138,8 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
       path: ENDPOINTS[name].path
         .replace('{id}', others[name] ?? (['approval', 'decide', 'similar'].includes(name) ? approval : session))
         .replace('{name}', '0000.tape')
-        .replace(/\/search$/, '/search?q=SELECT'),
+        .replace(/\/search$/, '/search?q=SELECT')
+        .replace(/\/custody$/, `/custody?session=${session}`),
       asking: { method: ENDPOINTS[name].method.toUpperCase(), ...(name in bodies ? { body: bodies[name] } : {}) },
     }))
 }

@@ -190,6 +190,7 @@ test('every key in the map does something', () => {
     B: 'b',
     C: 'c',
     E: 'e',
+    M: 'm',
   }
   for (const key of keys) assert.ok(commandOf(real[key] ?? key) !== undefined, key)
   assert.equal(commandOf('x'), undefined)

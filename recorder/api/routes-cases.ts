@@ -1,0 +1,177 @@
+import {
+  CaseAsk,
+  CaseChange,
+  type CaseItem,
+  type CaseList,
+  type CaseView,
+  SavedSearchAsk,
+  type SavedSearches,
+  type SessionBookmarks,
+} from '../../schemas/api.ts'
+import { OWN_CASE } from '../../schemas/api-names.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { type Case, CaseShelf } from '../desk/case-shelf.ts'
+import { bodyOf } from './check.ts'
+import { type Asked, type Context, type Handlers, knownSession, sessionOf } from './context.ts'
+import { note, purposeOf } from './notes.ts'
+import { maySee, type Viewer } from './viewer.ts'
+
+type Names = 'cases' | 'caseView' | 'createCase' | 'changeCase' | 'bookmarks' | 'savedSearches' | 'saveSearch' | 'removeSearch'
+
+export const caseRoutes: Handlers<Names> = {
+  async cases({ request, viewer }, { parts }) {
+    const own = CaseShelf.ownId(viewer.identity.subject)
+    const list = (await parts.cases.list()).filter((one) => !one.own || one.id === own)
+    const cases = [...list.filter((one) => one.own), ...list.filter((one) => !one.own)].map(({ notes: _, items, ...row }) => ({
+      ...row,
+      items: items.length,
+    }))
+    await note(parts, viewer.identity, {
+      type: 'evidence.search',
+      what: 'cases',
+      query: {},
+      found: cases.length,
+      ...purposeOf(request),
+    })
+    return { cases } satisfies CaseList
+  },
+
+  async caseView(asked, context) {
+    const one = await caseOf(asked, context)
+    const seen = { type: 'evidence.view', what: 'case', object: one.id, ...purposeOf(asked.request) } as const
+    await note(context.parts, asked.viewer.identity, seen)
+    return viewOf(one, asked.viewer, context)
+  },
+
+  async createCase(asked, context) {
+    const { parts } = context
+    const { identity } = asked.viewer
+    const { title } = bodyOf(asked.request, CaseAsk)
+    if (!mayChange(asked.viewer)) throw lookOnly()
+    // Its id is not known yet: the entry that names it is that of its first change.
+    await note(parts, identity, { type: 'case.change', act: 'create', title: title.toWellFormed() })
+    return viewOf(await parts.cases.create(title, identity.subject, new Date().toISOString()), asked.viewer, context)
+  },
+
+  async changeCase(asked, context) {
+    const { parts } = context
+    const { identity } = asked.viewer
+    const one = await caseOf(asked, context)
+    const change = bodyOf(asked.request, CaseChange)
+    if (!one.own && !mayChange(asked.viewer)) throw lookOnly()
+    if (change.act === 'add') await checkItem(change, asked.viewer, context)
+    const about = change.act === 'remove' ? one.items.find(({ n }) => n === change.n) : change.act === 'add' ? change : undefined
+    await note(parts, identity, {
+      type: 'case.change',
+      case: one.id,
+      act: change.act,
+      ...(about?.session === undefined ? {} : { session: about.session }),
+      ...(about?.frame === undefined ? {} : { frame: about.frame }),
+      ...(about?.finding === undefined ? {} : { finding: about.finding }),
+      ...('reason' in change ? { reason: change.reason.toWellFormed() } : {}),
+    })
+    const changed = await parts.cases.change(one.id, change, identity.subject, new Date().toISOString())
+    return viewOf(changed, asked.viewer, context)
+  },
+
+  async bookmarks(asked, context) {
+    const { parts } = context
+    const { id } = await sessionOf(asked, context)
+    const own = CaseShelf.ownId(asked.viewer.identity.subject)
+    const cases = (await parts.cases.list()).filter((one) => !one.own || one.id === own)
+    const bookmarks = cases
+      .flatMap((one) =>
+        one.items
+          .filter(({ session }) => session === id)
+          .map((item) => ({ case: one.own ? OWN_CASE : one.id, title: one.title, item: { ...item, shown: true } })),
+      )
+      .sort((a, b) => (a.item.frame ?? 0) - (b.item.frame ?? 0))
+    await note(parts, asked.viewer.identity, {
+      type: 'evidence.view',
+      session: id,
+      what: 'bookmarks',
+      ...purposeOf(asked.request),
+    })
+    return { bookmarks } satisfies SessionBookmarks
+  },
+
+  async savedSearches({ viewer }, { parts }) {
+    return { searches: await searchesOf(viewer, parts) } satisfies SavedSearches
+  },
+
+  async saveSearch({ request, viewer }, { parts }) {
+    await parts.searches.save(bodyOf(request, SavedSearchAsk), viewer.identity.subject, new Date().toISOString())
+    return { searches: await searchesOf(viewer, parts) } satisfies SavedSearches
+  },
+
+  async removeSearch({ request, viewer }, { parts }) {
+    await parts.searches.remove(String(request.params['id']), viewer.identity.subject, viewer.roles.has('admin'))
+    return { searches: await searchesOf(viewer, parts) } satisfies SavedSearches
+  },
+}
+
+async function searchesOf(viewer: Viewer, { searches }: Context['parts']): Promise<SavedSearches['searches']> {
+  const { subject } = viewer.identity
+  return (await searches.list(subject)).map((search) => ({
+    ...search,
+    may: { remove: search.by === subject || viewer.roles.has('admin') },
+  }))
+}
+
+/** One answer for what is not there and for what is somebody else's own. */
+async function caseOf({ request, viewer }: Asked, { parts }: Context): Promise<Case> {
+  const { subject } = viewer.identity
+  const own = CaseShelf.ownId(subject)
+  const id = String(request.params['id'])
+  if (id === OWN_CASE || id === own) return parts.cases.own(subject, new Date().toISOString())
+  const one = await parts.cases.get(id)
+  if (one === undefined || one.own) throw new ApplianceError('API_UNKNOWN', 'there is no such case')
+  return one
+}
+
+async function viewOf(one: Case, viewer: Viewer, context: Context): Promise<CaseView> {
+  const items: CaseItem[] = []
+  for (const item of one.items) {
+    const { n, kind, by, at } = item
+    const shown = await isSeen(item, viewer, context)
+    items.push(shown ? { ...item, shown } : { n, kind, by, at, note: '', shown })
+  }
+  return { ...one, items, notes: [...one.notes], may: { change: one.own || mayChange(viewer) } }
+}
+
+/** Whether this reader may see what it is about: cases are gathered by people of several targets. */
+async function isSeen(
+  { session, finding }: Pick<CaseItem, 'session' | 'finding'>,
+  viewer: Viewer,
+  context: Context,
+): Promise<boolean> {
+  try {
+    if (session !== undefined) await knownSession(session, viewer, context)
+    if (finding === undefined) return true
+    const found = await context.parts.catalog.finding(finding)
+    return found !== null && maySee(viewer, found.target)
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'API_UNKNOWN') return false
+    throw error
+  }
+}
+
+async function checkItem(item: Extract<CaseChange, { act: 'add' }>, viewer: Viewer, context: Context): Promise<void> {
+  const { kind, session, frame, finding } = item
+  const whole = kind === 'finding' ? finding !== undefined : session !== undefined && (kind === 'session' || frame !== undefined)
+  if (!whole)
+    throw new ApplianceError(
+      'API_INVALID',
+      `a ${kind} is named by ${kind === 'finding' ? 'its finding' : kind === 'frame' ? 'session and frame' : 'its session'}`,
+    )
+  if (!(await isSeen(item, viewer, context))) throw new ApplianceError('API_UNKNOWN', `there is no such ${kind} that you may see`)
+}
+
+/** An auditor looks and touches nothing but bookmarks of their own. */
+function mayChange({ roles }: Viewer): boolean {
+  return roles.has('investigator') || roles.has('admin')
+}
+
+function lookOnly(): ApplianceError {
+  return new ApplianceError('API_FORBIDDEN', 'cases are made and changed with the role investigator or admin')
+}
