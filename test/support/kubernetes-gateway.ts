@@ -18,6 +18,7 @@ rules:
   - { id: no-deletes, on: kubernetes, match: { verb: [delete, deletecollection], namespace: prod }, action: block, reason: nothing is deleted in prod, hint: ask for a change }
   - { id: ask-scale, on: kubernetes, match: { verb: patch, resource: deployments }, action: hold, reason: people decide, approval: { groups: [deciders], timeout: 20s } }
   - { id: no-etc, on: kubernetes, match: { kind: exec, program: cat, file: /etc/shadow }, action: block, reason: not that file }
+  - { id: ask-exec, on: kubernetes, match: { kind: exec, program: reboot }, action: hold, reason: people decide, approval: { groups: [deciders], timeout: 20s } }
   - { id: forward, on: kubernetes, match: { kind: port-forward }, action: allow }
 exempt:
   - { who: { groups: [keepers] }, labels: kubernetes.secret }

@@ -38,11 +38,16 @@ const GLOBAL_V6 = listOf(['2000::/3'])
  * A connection to where a client wants to go. The name is resolved once, every address it has is checked, and what is connected to is one of
  * these addresses and not the name. Rejects TARGET_DENIED for what may not be reached, TARGET_UNREACHABLE for what cannot be.
  */
-export async function dial(place: Pick<Place, 'host' | 'port'>, settings: EgressSettings, signal: AbortSignal): Promise<Socket> {
+export async function dial(
+  place: Pick<Place, 'host' | 'port'>,
+  settings: EgressSettings,
+  signal: AbortSignal,
+  resolve: (host: string) => Promise<readonly { readonly address: string }[]> = (host) => lookup(host, { all: true }),
+): Promise<Socket> {
   const { host, port } = place
   if (!settings.ports.includes(port))
     throw new ApplianceError('TARGET_DENIED', `port ${port} is not to be reached from here: ${settings.ports.join(', ')} may be`)
-  const addresses = await addressesOf(host)
+  const addresses = await addressesOf(host, resolve)
   const networks = listOf(settings.networks)
   // One that is refused refuses the name: who answers it so has a reason.
   for (const address of addresses) check(address, port, networks)
@@ -68,10 +73,13 @@ export async function dial(place: Pick<Place, 'host' | 'port'>, settings: Egress
   throw new ApplianceError('TARGET_UNREACHABLE', `the host cannot be reached: ${codeOf(failed)}`, { cause: failed })
 }
 
-async function addressesOf(host: string): Promise<readonly string[]> {
+async function addressesOf(
+  host: string,
+  resolve: (host: string) => Promise<readonly { readonly address: string }[]>,
+): Promise<readonly string[]> {
   if (isIP(host) !== 0) return [host]
   try {
-    return (await lookup(host, { all: true })).map(({ address }) => address)
+    return (await resolve(host)).map(({ address }) => address)
   } catch (cause) {
     throw new ApplianceError('TARGET_UNREACHABLE', `the host cannot be found: ${codeOf(cause)}`, { cause })
   }

@@ -10,7 +10,8 @@ export type Media = 'json' | 'form' | 'events' | 'text' | 'live' | 'opaque' | 'u
 const OPAQUE =
   /^(image\/(?!svg)|audio\/|video\/|font\/|application\/(zip|gzip|x-gzip|x-bzip2?|x-xz|zstd|x-7z-compressed|pdf|wasm|java-archive|vnd\.rar|x-tar\+gzip)$)/
 
-const TEXT = /^text\/|[/+](xml|html|yaml|x-yaml|javascript|ecmascript|graphql|sql|csv|toml|x-sh|x-httpd-php)$|^message\//
+const TEXT =
+  /^(text|multipart)\/|[/+](xml|html|yaml|x-yaml|javascript|ecmascript|graphql|sql|csv|toml|x-sh|x-httpd-php)$|^message\//
 
 /** The type is the peer's own word, and a wrong one must hide nothing that can be seen without it. */
 export function mediaOf(headers: Headers): Media {

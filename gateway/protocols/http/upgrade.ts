@@ -77,9 +77,21 @@ async function forwardUpgrade(
   const facts = { ...reading.facts(undefined), upgrade: headerOf(head.headers, 'upgrade') ?? '' }
   const shown = { ...(command === undefined ? {} : { command }), ...(binding === undefined ? {} : { binding }) }
   const parts: HttpParts = { from: 'client', channel, facts, media: 'unknown', fields, kind, ...shown }
-  for await (const outputs of outputsOf(gate, new HttpMessage(parts, encodeRequest(head)), signal)) {
+  const message = new HttpMessage(parts, encodeRequest(head))
+  const before = binding === undefined ? undefined : visit.refused.take(binding)
+  if (before !== undefined) {
+    // It was asked, which the tape has to tell.
+    await gate.take([message])
+    const own = { kind: 'refusal', channel, facts: { repeated: true } } as const
+    for (const { bytes } of await gate.say([{ to: 'client', bytes: before, own }])) await reply.say(bytes)
+    return false
+  }
+  const through = outputsOf(gate, message, signal)
+  for await (const outputs of through) {
     for (const output of outputs) {
       if (output.own === undefined) continue
+      // What had to be waited for was held: a rule's own word costs nobody anything.
+      if (binding !== undefined && !Array.isArray(through)) visit.refused.remember(binding, output.bytes)
       await reply.say(output.bytes)
       return false
     }

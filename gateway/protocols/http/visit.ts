@@ -3,6 +3,7 @@ import type { Session } from '../../protocol.ts'
 import type { Dialect } from './dialect.ts'
 import { Fields } from './fields.ts'
 import type { Headers, RequestHead } from './head.ts'
+import { RefusedLately } from './refused-lately.ts'
 import { askUpgrade, type Upgraded } from './upgrade-upstream.ts'
 import { Upstream } from './upstream.ts'
 import { HttpWire } from './wire.ts'
@@ -11,6 +12,7 @@ import { HttpWire } from './wire.ts'
 export class Visit {
   readonly gate: Gate
   readonly fields: Fields
+  readonly refused = new RefusedLately()
   readonly #session: Session
   #upstream: Promise<Upstream> | undefined
   #channels = 0

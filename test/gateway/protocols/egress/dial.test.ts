@@ -57,3 +57,28 @@ test('a network that is given is reached, but for the doors of this gateway', as
   await once(server, 'close')
   await assert.rejects(dial(place, settings(port, ['127.0.0.0/8']), never), { code: 'TARGET_UNREACHABLE' })
 })
+
+test('a name that changes its mind is asked once for each connection, and refused with one address that may not be reached', async () => {
+  const server = createServer((socket) => socket.on('error', () => undefined).end('hello'))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const place = { host: 'rebinds.example', port }
+  let asked = 0
+  const answers = (...lists: readonly (readonly string[])[]) => {
+    return async () => (lists[asked++] ?? []).map((address) => ({ address }))
+  }
+  const only = settings(port, ['127.0.0.0/8'])
+  try {
+    // What was checked is what is connected to: nobody asks a second time.
+    const resolve = answers(['127.0.0.1'], ['10.0.0.1'], ['93.184.216.34', '169.254.169.254'], ['::ffff:10.0.0.1'])
+    const socket = await dial(place, only, never, resolve)
+    assert.deepEqual([asked, socket.remoteAddress], [1, '127.0.0.1'])
+    socket.destroy()
+    for (const _ of ['private', 'one of two is the metadata service', 'IPv4 inside IPv6'])
+      await assert.rejects(dial(place, only, never, resolve), { code: 'TARGET_DENIED' })
+    assert.equal(asked, 4)
+    await assert.rejects(dial(place, only, never, resolve), { code: 'TARGET_UNREACHABLE' })
+  } finally {
+    server.close()
+  }
+})

@@ -28,3 +28,8 @@ test('an unknown type is text until it begins with what no text has', () => {
   assert.equal(isOpaque('unknown', Buffer.from([0x41, 0xff, 0x42])), true)
   assert.equal(isOpaque('text', Buffer.from([0x41, 0xff, 0x00])), false, 'a declared text is looked at whatever is in it')
 })
+
+test('a form with files is text whatever its first file begins with: what stands beside it is looked at', () => {
+  const media = mediaOf([['content-type', 'multipart/form-data; boundary=x']])
+  assert.equal(isOpaque(media, Buffer.from('--x\r\n\r\n\x89PNG\x00\x01\xff')), false)
+})

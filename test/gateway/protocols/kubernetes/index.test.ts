@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
+import { connect } from 'node:tls'
 import { Agent, fetch } from 'undici'
 import { placesIn } from '../../../../gateway/places.ts'
 import { kubernetes } from '../../../../gateway/protocols/kubernetes/index.ts'
@@ -190,6 +192,56 @@ test('a held change waits for a person; the cluster is asked in the name of the 
       ['response', undefined],
     ],
   )
+})
+
+/** What is answered to an exec that asks for this protocol. */
+async function exec(gateway: KubernetesGateway, method: string, upgrade: readonly string[]): Promise<string> {
+  const socket = connect({ port: gateway.port, host: '127.0.0.1', rejectUnauthorized: false })
+  const target = `${new URL(gateway.url).pathname}/api/v1/namespaces/shop/pods/web/exec?command=reboot&stdout=true`
+  const lines = ['host: cluster', `authorization: Bearer ${gateway.keys.agent}`, 'connection: Upgrade', ...upgrade]
+  socket.write(`${method} ${target} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
+  let text = ''
+  socket
+    .on('error', () => undefined)
+    .on('data', (chunk: Buffer) => {
+      text += chunk
+    })
+  await once(socket, 'close')
+  return text
+}
+
+const WEBSOCKET = [
+  'upgrade: websocket',
+  'sec-websocket-version: 13',
+  `sec-websocket-key: ${base64('0123456789abcdef')}`,
+  'sec-websocket-protocol: v5.channel.k8s.io',
+]
+const SPDY = ['upgrade: SPDY/3.1', 'x-stream-protocol-version: v4.channel.k8s.io', 'content-length: 0']
+
+test('an exec that people refused by WebSocket is not asked again by SPDY; a third time it is', { timeout: 60_000 }, async () => {
+  await using gateway = await rig()
+  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  const rejectNext = async (): Promise<void> => {
+    for (;;) {
+      const id = (await desk.list()).find(({ state }) => state === 'pending')?.id
+      if (id !== undefined) {
+        await desk.decide(id, { act: 'reject', reason: 'not today' }, { subject: 'grace', kind: 'human', groups: ['deciders'] })
+        return
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+  const [first] = await Promise.all([exec(gateway, 'GET', WEBSOCKET), rejectNext()])
+  assert.match(first, /^HTTP\/1\.1 403 [\s\S]*not today/)
+  const again = await exec(gateway, 'POST', SPDY)
+  assert.match(again, /^HTTP\/1\.1 403 [\s\S]*not today/)
+  assert.equal((await desk.list()).length, 1)
+  const [third] = await Promise.all([exec(gateway, 'POST', SPDY), rejectNext()])
+  assert.match(third, /^HTTP\/1\.1 403 /)
+  assert.equal((await desk.list()).length, 2)
+  const { frames } = await tapeOf(gateway)
+  assert.equal(frames.filter(({ kind, dir }) => kind === 'exec' && dir === 'in').length >= 3, true, 'each of them is on the tape')
+  assert.ok(frames.some(({ kind, facts }) => kind === 'refusal' && facts['repeated'] === true))
 })
 
 test('logs are masked, followed or not', async () => {
