@@ -251,6 +251,20 @@ test('a large upload reaches the target as it was sent, and the tape masked', as
   assert.ok(!taped.includes(SSN) && taped.endsWith(sent.subarray(-10).toString()))
 })
 
+test('a form with files reaches the target as it was sent; on the tape its fields are masked, behind a picture as well', async () => {
+  const { seen, listener } = origin((_, response) => response.end('ok'))
+  await using gateway = await httpGateway(listener)
+  const form = new FormData()
+  form.append('picture', new Blob([Buffer.from('89504e470d0a1a0a00000000ffff', 'hex')], { type: 'image/png' }), 'a.png')
+  form.append('mail', MAIL)
+  const sent = await fetch(`${gateway.url}/form`, { method: 'POST', headers: bearer(gateway), body: form })
+  assert.equal(sent.status, 200)
+  assert.ok(seen[0]?.body.includes(MAIL) && seen[0].body.includes(Buffer.from('89504e470d0a1a0a00000000ffff', 'hex')))
+  const { text } = await tapeOf(gateway)
+  assert.ok(text.includes('name="mail"') && text.includes('[MASKED:email'))
+  assert.ok(!text.includes(MAIL))
+})
+
 test('a packed answer is unpacked, looked into, and said to be what it is now', async () => {
   const { listener } = origin((_, response) => {
     response.setHeader('content-type', 'application/json')
