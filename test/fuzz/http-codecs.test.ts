@@ -32,7 +32,10 @@ const hostile = (real: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> =>
   )
 
 const frames = fc
-  .array(fc.tuple(side, fc.constantFrom(...Object.values(OPCODES)), payload), { minLength: 1, maxLength: 4 })
+  .array(fc.tuple(side, fc.constantFrom(OPCODES.text, OPCODES.binary, OPCODES.close, OPCODES.ping, OPCODES.pong), payload), {
+    minLength: 1,
+    maxLength: 4,
+  })
   .map((all) => Buffer.concat(all.map(([from, opcode, bytes]) => encodeFrame(from, { opcode, payload: bytes }))))
 
 const data = fc

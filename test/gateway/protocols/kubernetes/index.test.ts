@@ -220,7 +220,7 @@ const SPDY = ['upgrade: SPDY/3.1', 'x-stream-protocol-version: v4.channel.k8s.io
 
 test('an exec that people refused by WebSocket is not asked again by SPDY; a third time it is', { timeout: 60_000 }, async () => {
   await using gateway = await rig()
-  using desk = await FolderDesk.open(placesIn(gateway.dataDir).approvals)
+  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
   const rejectNext = async (): Promise<void> => {
     for (;;) {
       const id = (await desk.list()).find(({ state }) => state === 'pending')?.id
