@@ -13,6 +13,8 @@ import type { BundleTask, FromBundle, ToBundle } from './bundle-thread.ts'
 import type { Where } from './tape-room.ts'
 
 const JOB_ENDING = '.json'
+/** What a bundle makes is short-lived: left to itself V8 lets it lie in tens of mebibytes before it looks (docs/performance.md). */
+const YOUNG_GENERATION_MIB = 12
 
 /** What a bundle needs of the console's ledger. */
 type BundleLedger = Pick<StoreLedger, 'append' | 'publish'>
@@ -116,7 +118,10 @@ export class BundleFolder implements BundleWorks, AsyncDisposable {
   }
 
   #run(id: string, task: BundleTask): void {
-    const worker = new Worker(new URL('./bundle-thread.ts', import.meta.url), { workerData: task })
+    const worker = new Worker(new URL('./bundle-thread.ts', import.meta.url), {
+      workerData: task,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
+    })
     this.#worker = worker
     worker.on('message', (message: FromBundle) => void this.#heard(id, worker, message))
     worker.on('error', (error) => this.#change(id, { state: 'failed', problem: error.message }))

@@ -21,7 +21,6 @@ import { keyIdOf } from '../tape/signer.ts'
 import { Batch } from './batch.ts'
 import { writePages } from './bundle-pages.ts'
 import { countFourWays } from './completeness.ts'
-import { coverPdf } from './cover.ts'
 import { FIGURES } from './frameworks.ts'
 import { inOrder } from './in-order.ts'
 import { inspectTape } from './inspect-tape.ts'
@@ -182,6 +181,7 @@ class BundleMaker {
     } as const
     const pageFacts = { ...facts, completeness, sampled, gaps: gaps.map((row) => row.map(String)) }
     for (const [path, content] of writePages(pageFacts)) await this.#add(path, content)
+    const { coverPdf } = await import('./cover.ts')
     await this.#add('cover.pdf', await coverPdf(pageFacts))
     for (const [path, read] of [...this.#parts.files].sort(([a], [b]) => (a < b ? -1 : 1))) await this.#add(path, await read())
     const files = this.#files.map(({ path, size: fileSize, sha256 }) => ({ path, size: fileSize, sha256 }))

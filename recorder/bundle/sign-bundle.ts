@@ -3,7 +3,6 @@ import { BUNDLE_PATHS, type BundleManifest, bundleNoteText } from '../../schemas
 import { ApplianceError } from '../../schemas/errors.ts'
 import { derEcdsa, noteKeyOf, signatureLine } from '../../schemas/verify/note.ts'
 import type { LedgerEntry } from '../ledger/ledger.ts'
-import { requestTimestamp } from '../ledger/timestamp.ts'
 import type { GatewaySigner } from '../tape/signer.ts'
 import { nodeTools } from '../tape/tools.ts'
 import type { ZipWriter } from './zip-writer.ts'
@@ -83,6 +82,8 @@ async function attested(
   signal: AbortSignal | undefined,
 ): Promise<BundleTimestamp & { readonly token?: Uint8Array }> {
   try {
+    // Loaded when it is needed, as most have no authority.
+    const { requestTimestamp } = await import('../ledger/timestamp.ts')
     return { name, token: await requestTimestamp(url, bytes, signal) }
   } catch (error) {
     signal?.throwIfAborted()

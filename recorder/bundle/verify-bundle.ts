@@ -9,7 +9,6 @@ import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { type BundleTools, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
 import { ZIP, ZipSource } from '../../schemas/verify/zip.ts'
 import { codeOf } from '../files.ts'
-import { checkTimestamp } from '../ledger/timestamp.ts'
 import { FileStore } from '../store/store-file.ts'
 import { parseGatewayKeys } from '../tape/signer-file.ts'
 import { nodeTools } from '../tape/tools.ts'
@@ -107,6 +106,7 @@ async function timestampsIn(source: ObjectSource, authorities: readonly string[]
       continue
     }
     try {
+      const { checkTimestamp } = await import('../ledger/timestamp.ts')
       manifest ??= await source.get(BUNDLE_PATHS.manifest, { from: 0, to: MAX_MANIFEST_SIZE })
       const token = await source.get(file, { from: 0, to: MAX_TOKEN_SIZE })
       checks.push({ file, ...(await checkTimestamp(token, manifest, authorities)) })

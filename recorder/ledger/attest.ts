@@ -6,7 +6,6 @@ import { type Checkpoint, MAX_NOTE_SIZE, parseCheckpoint, parseNote } from '../.
 import type { Store } from '../store/store.ts'
 import { sha256 } from '../tape/merkle.ts'
 import { nodeTools } from '../tape/tools.ts'
-import { requestTimestamp } from './timestamp.ts'
 
 const ANSWER_TIMEOUT_MS = 10_000
 const FIRST_PAUSE_MS = 5_000
@@ -175,6 +174,7 @@ export class Attestations implements AsyncDisposable {
   }
 
   async #timestamp({ name, url }: TimestampSource, note: Uint8Array, { size }: Checkpoint, signal: AbortSignal): Promise<void> {
+    const { requestTimestamp } = await import('./timestamp.ts')
     const key = ledgerKeys.witness(size, `${name}.tsr`)
     await putOnce(this.#options.store, key, await requestTimestamp(url, note, signal))
   }

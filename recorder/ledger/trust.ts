@@ -16,7 +16,6 @@ import type { VerifiedLedger } from '../../schemas/verify/verify-ledger.ts'
 import type { Store } from '../store/store.ts'
 import { nodeTools } from '../tape/tools.ts'
 import { anchorPrefix } from './attest.ts'
-import { checkTimestamp } from './timestamp.ts'
 
 /** A timestamp with its certificates, or a signature. */
 const MAX_WORD_SIZE = 64 << 10
@@ -130,6 +129,7 @@ async function askedOf(
           for await (const key of store.list(ledgerKeys.witness(size, ''))) {
             const token = key.endsWith('.tsr') ? await find(store, key) : undefined
             if (token === undefined) continue
+            const { checkTimestamp } = await import('./timestamp.ts')
             const timestamp = await checkTimestamp(token, note, trusted).catch(malformed)
             if (timestamp !== undefined) return timestamp.at
           }
