@@ -69,6 +69,30 @@ export class TerminalEmulator {
     return new Promise((resolve) => this.#terminal.write(bytes, resolve))
   }
 
+  /** As `write`, one after the other; told behind each. Resolves behind the last. */
+  async writeEach(steps: readonly Uint8Array[], shown: (index: number) => void): Promise<void> {
+    if (steps.length === 0) return
+    await new Promise<void>((resolve) => {
+      for (const [index, bytes] of steps.entries())
+        this.#terminal.write(bytes, () => {
+          shown(index)
+          if (index === steps.length - 1) resolve()
+        })
+    })
+  }
+
+  /** How often the text stands on the screen, whatever its case; a line that goes on in the next row is one. */
+  countOf(lowerText: string): number {
+    const { active } = this.#terminal.buffer
+    let whole = ''
+    for (let row = 0; row < this.#terminal.rows; row += 1) {
+      const line = active.getLine(active.baseY + row)
+      const goesOn = active.getLine(active.baseY + row + 1)?.isWrapped === true
+      whole += `${line?.translateToString(!goesOn) ?? ''}${goesOn ? '' : '\n'}`
+    }
+    return whole.toLowerCase().split(lowerText).length - 1
+  }
+
   resize({ cols, rows }: TerminalSize): void {
     this.#terminal.resize(cols, rows)
     this.#margins = undefined

@@ -5,12 +5,12 @@ import type { ChunkFrames } from './chunk-frames.ts'
 import { TerminalEmulator } from './terminal-emulator.ts'
 
 /** A screen is kept after so much output, some milliseconds for the player, or so many frames, which are read for it. */
-const KEYFRAME_EVERY = { bytes: 256 << 10, frames: 5_000 } as const
+const KEYFRAME_EVERY = { bytes: 128 << 10, frames: 1_000 } as const
 /** Written to the emulator at once: it takes a turn of the event loop for each. */
 const WRITE_SIZE = 64 << 10
 
 /** A screen kept, as it was behind frame `seq`. */
-interface Keyframe extends TerminalSize {
+export interface Keyframe extends TerminalSize {
   readonly seq: number
   readonly init: string
   readonly torn: boolean
@@ -76,7 +76,7 @@ export class TerminalTape {
     if (keyframe === undefined) return undefined
     const steps: (Uint8Array | TerminalSize)[] = []
     let { torn } = keyframe
-    for await (const frame of this.#frames(keyframe.seq + 1, seq + 1)) {
+    for await (const frame of this.frames(keyframe.seq + 1, seq + 1)) {
       const step = frame === undefined ? undefined : terminalStep(frame)
       torn ||= frame === undefined
       if (step?.does === 'output') steps.push(step.bytes)
@@ -86,8 +86,13 @@ export class TerminalTape {
     return { seq, from, cols, rows, init, steps, torn }
   }
 
+  /** The screens kept so far, in order. */
+  get kept(): readonly Keyframe[] {
+    return this.#keyframes
+  }
+
   async #readTo(seq: number, onProgress: (read: number) => void): Promise<void> {
-    for await (const frame of this.#frames(this.#next, seq + 1)) {
+    for await (const frame of this.frames(this.#next, seq + 1)) {
       if (frame === undefined) this.#torn = true
       else {
         await this.#take(frame)
@@ -148,7 +153,7 @@ export class TerminalTape {
   }
 
   /** Frames [from, to) of the channel; undefined for whatever is missing or cannot be read between them. */
-  async *#frames(from: number, to: number): AsyncGenerator<Frame | undefined> {
+  async *frames(from: number, to: number): AsyncGenerator<Frame | undefined> {
     let next = from
     for (const [index, { firstSeq, count }] of this.#source.chunks.entries()) {
       if (firstSeq + count <= from || firstSeq >= to) continue

@@ -7,6 +7,7 @@ import { ChunkFrames } from './chunk-frames.ts'
 import type { ChunkPlace } from './tape-map.ts'
 import { readChunk } from './tape-reader.ts'
 import type { ObjectApi } from './tape-source.ts'
+import { TerminalFinder } from './terminal-finder.ts'
 import type { TerminalAsk, TerminalTell } from './terminal-messages.ts'
 import { type TerminalSource, TerminalTape } from './terminal-tape.ts'
 import { webTools } from './web-tools.ts'
@@ -19,6 +20,7 @@ const KEPT_CHUNKS = 8
 let api: ObjectApi = new Api()
 let id = ''
 let asked = 0
+let searched = 0
 const terminals = new Map<number, TerminalTape>()
 const kept = new Map<string, Promise<ChunkFrames | undefined>>()
 let chunks: readonly ChunkPlace[] = []
@@ -67,12 +69,36 @@ async function answer(ask: TerminalAsk): Promise<void> {
     chunks = ask.chunks
     return
   }
+  if (ask.ask === 'find') {
+    await find(ask)
+    return
+  }
   asked += 1
   const own = asked
   const { channel, seq } = ask
-  const tape = terminals.get(channel) ?? new TerminalTape(source, channel)
-  terminals.set(channel, tape)
+  const tape = terminalOf(channel)
   const screen = await tape.screenAt(seq, (read) => tell({ tell: 'reading', channel, seq, read }))
   // Somebody who steps on has asked for the next already.
   if (own === asked) tell({ tell: 'screen', channel, seq, screen: screen ?? null })
+}
+
+function terminalOf(channel: number): TerminalTape {
+  const tape = terminals.get(channel) ?? new TerminalTape(source, channel)
+  terminals.set(channel, tape)
+  return tape
+}
+
+async function find({ ask: _, channel, ...search }: Extract<TerminalAsk, { ask: 'find' }>): Promise<void> {
+  searched += 1
+  const own = searched
+  if (search.text === '') return
+  const finder = new TerminalFinder(terminalOf(channel))
+  const at = await finder.find(
+    search,
+    () => own !== searched,
+    (read) => {
+      if (own === searched) tell({ tell: 'finding', channel, ...search, read })
+    },
+  )
+  if (own === searched) tell({ tell: 'found', channel, ...search, at })
 }

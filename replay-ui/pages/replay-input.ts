@@ -43,7 +43,7 @@ export interface ReplayState {
 
 /** What the reader may wish for. */
 export type ReplayActs = Pick<ReplayInput, 'onRetry' | 'onSeek' | 'onPlay' | 'onStep' | 'onSpeed' | 'onTail' | 'onHelp'> &
-  Pick<InspectorInput, 'onPane' | 'onRow' | 'onCell' | 'onSelect'> & {
+  Pick<InspectorInput, 'onPane' | 'onRow' | 'onCell' | 'onSelect' | 'onScreenSearch'> & {
     readonly onVerify: () => void
     readonly onCopy: () => void
     readonly onKill: (open: boolean) => void
@@ -219,6 +219,7 @@ function inspectorOf(
     onRow: acts.onRow,
     onCell: acts.onCell,
     onSelect: acts.onSelect,
+    onScreenSearch: acts.onScreenSearch,
     onApproval: (id) => `/approvals/${encodeURIComponent(id)}`,
   }
 }

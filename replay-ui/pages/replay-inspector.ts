@@ -10,7 +10,7 @@ import type { TerminalShown } from '../data/terminals.ts'
 import { copyButton } from '../elements/copy-text.ts'
 import { actMark, ruleNames } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
-import { terminalBlock } from '../elements/terminal-block.ts'
+import { screenSearch, terminalBlock } from '../elements/terminal-block.ts'
 import '../elements/long-text.ts'
 import '../elements/virtual-list.ts'
 import { styled } from '../elements/styled.ts'
@@ -44,6 +44,7 @@ export interface InspectorInput {
   readonly onRow: (row: number) => void
   readonly onCell: (cell: { readonly row: number; readonly column: number } | undefined) => void
   readonly onSelect: (selection: Selection | undefined) => void
+  readonly onScreenSearch: (text: string, way: 'next' | 'previous') => void
   readonly onApproval: (id: string) => string
 }
 
@@ -115,7 +116,7 @@ function maskLegend(marks: readonly MaskMark[]): TemplateResult | typeof nothing
 
 function contentView(frame: Frame, input: InspectorInput): TemplateResult {
   const { contents, missing, terminal } = input
-  if (terminal !== undefined) return terminalView(terminal, contents)
+  if (terminal !== undefined) return terminalView(terminal, contents, input.onScreenSearch)
   if (contents.length === 0)
     return html`<p class="quiet">${
       frame.body === null || frame.body.length === 0
@@ -132,9 +133,14 @@ function contentView(frame: Frame, input: InspectorInput): TemplateResult {
 }
 
 /** The screen first: what the frame itself says is a few bytes of it. */
-function terminalView(terminal: TerminalShown, contents: readonly Content[]): TemplateResult {
+function terminalView(
+  terminal: TerminalShown,
+  contents: readonly Content[],
+  onSearch: InspectorInput['onScreenSearch'],
+): TemplateResult {
   const pieces = contents.slice(0, MAX_PIECES)
-  return html`${terminalBlock(terminal)}
+  return html`${screenSearch(terminal.search, onSearch)}
+    ${terminalBlock(terminal)}
   ${pieces.map((content) => (content.what === 'table' ? nothing : pieceView(content.shown)))}`
 }
 

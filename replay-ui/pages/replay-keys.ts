@@ -9,6 +9,7 @@ export type KeyCommand =
   | { readonly do: 'speed'; readonly by: 1 | -1 }
   | { readonly do: 'zoom'; readonly by: 1 | -1 }
   | { readonly do: 'search' }
+  | { readonly do: 'screen-search' }
   | { readonly do: 'help' }
   | { readonly do: 'copy' }
   | { readonly do: 'pane' }
@@ -31,6 +32,7 @@ export const KEY_MAP: readonly (readonly [keys: string, what: string])[] = [
   ['< >', 'Slower or faster'],
   ['W S', 'Zoom the timeline in or out'],
   ['/', 'Search inside the session'],
+  ['F', 'Find on a terminal’s screen; Enter on, Shift Enter back'],
   ['B', 'Content or bytes'],
   ['E', 'Exchanges or frames, of sessions that have both'],
   ['M', 'Bookmark this frame'],
@@ -74,6 +76,8 @@ export function commandOf(key: string): KeyCommand | undefined {
       return { do: 'zoom', by: -1 }
     case '/':
       return { do: 'search' }
+    case 'f':
+      return { do: 'screen-search' }
     case '?':
       return { do: 'help' }
     case 'c':

@@ -136,6 +136,7 @@ export class ReplayPage extends LitElement {
       newTerminalWorker,
       { id: this.session, origin: location.origin, purpose: PURPOSE, ...(blobs === undefined ? {} : { blobs }) },
       () => this.requestUpdate(),
+      (seq) => this.#acts.onFrame(seq),
     )
     const listener = {
       changed: () => this.requestUpdate(),
@@ -302,6 +303,9 @@ export class ReplayPage extends LitElement {
       case 'search':
         this.querySelector<HTMLInputElement>('#frame-search, #exchange-filter')?.focus()
         break
+      case 'screen-search':
+        this.querySelector<HTMLInputElement>('#screen-search')?.focus()
+        break
       case 'help':
         this.#set({ help: true })
         break
@@ -352,6 +356,7 @@ export class ReplayPage extends LitElement {
     onSearch: (text) => this.#find(text),
     onView: (shown) => this.#show(shown),
     onExchangeFilter: (text) => this.#filterExchanges(text),
+    onScreenSearch: (text, way) => this.#terminals?.find(text, way),
     onFrame: (seq) => {
       this.#set({ tailing: false })
       this.#cursor.goTo(seq)

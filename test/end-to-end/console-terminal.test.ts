@@ -93,6 +93,25 @@ test('a terminal is replayed frame by frame, in Chromium', async (t) => {
     await page.keyboard.press('Escape')
   })
 
+  await t.test('a word is found on the screens, on and back, by keys alone', async () => {
+    await page.keyboard.press('Home')
+    await screenAt(page, 0)
+    await page.keyboard.press('f')
+    await page.keyboard.type('PRICE 5€')
+    await page.keyboard.press('Enter')
+    assert.match(await screenAt(page, 5), /price 5€/)
+    await page.getByRole('search', { name: 'Screens of this terminal' }).getByText('Frame 5.').waitFor()
+    await page.keyboard.press('Enter')
+    // Gone with the other screen, and back with its end.
+    assert.match(await screenAt(page, 9), /price 5€/)
+    await page.keyboard.press('Shift+Enter')
+    await screenAt(page, 5)
+    await page.keyboard.press('Shift+Enter')
+    await page.getByText('Not on a screen before frame 5.').waitFor()
+    assert.deepEqual(await seen.axe(), [])
+    await page.locator('.terminal-frame').click()
+  })
+
   await t.test('operations on files are lines of the list', async () => {
     await page.locator('.frame', { hasText: 'read /etc/passwd' }).waitFor()
   })

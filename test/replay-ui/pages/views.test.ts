@@ -187,6 +187,7 @@ test('every key in the map does something', () => {
     Esc: 'Escape',
     W: 'w',
     S: 's',
+    F: 'f',
     B: 'b',
     C: 'c',
     E: 'e',
