@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { gatewayFolder, type RunningGateway, spawnGateway, targetAt } from '../support/gateway.ts'
 import { startPostgres } from '../support/pg-server.ts'
+import { keepFull, smallDisk } from '../support/small-disk.ts'
 import { framesOf, releasedOut } from '../support/tapes.ts'
 import { tee } from '../support/tee.ts'
 
@@ -19,37 +17,9 @@ function clientOf(gateway: RunningGateway, port = gateway.port): Client {
   return client
 }
 
-/** Keeps the disk full until told to stop: some file systems find room again after they said there is none. */
-function keepFull(path: string): { stop(): Promise<void> } {
-  let stopped = false
-  const zeros = Buffer.alloc(64 * 1024)
-  const filling = (async () => {
-    const file = await open(path, 'w')
-    while (!stopped) {
-      await file.write(zeros).catch((error: NodeJS.ErrnoException) => assert.equal(error.code, 'ENOSPC'))
-    }
-    await file.close()
-  })()
-  return {
-    async stop() {
-      stopped = true
-      await filling
-      await rm(path)
-    },
-  }
-}
-
 test('a full disk ends what cannot be recorded, says so, and loses nothing: its tape is sealed from the reserve, or recovered', async (t) => {
-  const disk = await mkdtemp(join(tmpdir(), 'sallyport-disk-'))
-  t.after(async () => {
-    spawnSync('umount', ['-l', disk])
-    await rm(disk, { recursive: true, force: true })
-  })
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_SIZE}`, 'tmpfs', disk]).status !== 0) {
-    t.diagnostic('NOT RUN: a small disk cannot be mounted here; test/recorder fills one by injected faults')
-    process.stderr.write('NOT RUN: full disk: this user cannot mount one\n')
-    return
-  }
+  const disk = await smallDisk(t, DISK_SIZE)
+  if (disk === undefined) return
   await using server = await startPostgres()
   await using folder = await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], dataDir: join(disk, 'data') })
   const gateway = await spawnGateway(folder)
