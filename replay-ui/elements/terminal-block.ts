@@ -15,7 +15,10 @@ export function terminalBlock({ screen, reading, problem }: TerminalShown): Temp
 }
 
 /** Enter looks further on, with Shift back; what is found is gone to. */
-export function screenSearch(search: TerminalShown['search'], onSearch: (text: string, way: 'next' | 'previous') => void): TemplateResult {
+export function screenSearch(
+  search: TerminalShown['search'],
+  onSearch: (text: string, way: 'next' | 'previous') => void,
+): TemplateResult {
   const textOf = ({ target }: Event): string => {
     const scope = target instanceof HTMLElement ? target.closest('.screen-search') : null
     return scope?.querySelector('input')?.value.trim() ?? ''
