@@ -126,7 +126,7 @@ export class Service {
     const policies = await PolicyKeeper.open({
       file: settings.policyFile,
       records: shared.records('policy'),
-      context: { groups: knownGroups(settings) },
+      context: { groups: knownGroups(settings), findings: settings.findings },
     })
     let denials: Denials | undefined
     const doorkeeper = new Doorkeeper({
@@ -277,8 +277,11 @@ function prefetchCredentials(settings: Settings, log: Log, env: NodeJS.ProcessEn
 }
 
 /** Rejects POLICY_INVALID with every mistake by line. */
-export async function loadPolicy(settings: Pick<Settings, 'policyFile' | 'identities' | 'jwt'>): Promise<Policy> {
-  return compilePolicy(await readFile(settings.policyFile, 'utf8'), settings.policyFile, { groups: knownGroups(settings) })
+export async function loadPolicy(settings: Pick<Settings, 'policyFile' | 'identities' | 'jwt' | 'findings'>): Promise<Policy> {
+  return compilePolicy(await readFile(settings.policyFile, 'utf8'), settings.policyFile, {
+    groups: knownGroups(settings),
+    findings: settings.findings,
+  })
 }
 
 /** Tells what works but should not stay so. */

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { closed, oneOf } from './config-parts.ts'
+import { ApprovalRule } from './policy.ts'
 
 /** What a detector looks for, and the numbers it goes by where the configuration gives no others. Told in docs/findings.md. */
 export interface DetectorKind {
@@ -152,6 +153,14 @@ export const DETECTORS = {
     weight: 0.4,
     params: { masked: 5_000 },
   },
+  'approval-anomaly': {
+    code: 'A1',
+    version: 1,
+    title: 'Approvals that were hardly thought over',
+    attack: ['T1078'],
+    weight: 0.4,
+    params: { seconds: 3, hasty: 3, decisions: 50, percent: 95, historyDays: 28 },
+  },
   'off-hours': {
     code: 'A2',
     version: 1,
@@ -179,6 +188,23 @@ const Numbers = (params: Readonly<Record<string, number>>) =>
     ),
     closed,
   )
+
+/** Detectors whose numbers can be counted while a session runs. */
+const INLINE_NAMES = ['large-pull', 'stitched-rows', 'bulk-verbs', 'masked-sweep'] as const satisfies readonly DetectorName[]
+export type InlineName = (typeof INLINE_NAMES)[number]
+const IDENTITY_KINDS = ['human', 'agent', 'service'] as const
+
+const Inline = Type.Object(
+  {
+    action: Type.Unsafe<'hold' | 'block'>({
+      ...oneOf(['hold', 'block']),
+      description: 'At the row in which the detector’s number is reached: wait for a person, or cut',
+    }),
+    kinds: Type.Optional(Type.Array(oneOf(IDENTITY_KINDS), { minItems: 1, uniqueItems: true, description: 'Only theirs' })),
+    approval: Type.Optional(ApprovalRule),
+  },
+  closed,
+)
 
 /** What findings go by. */
 export const FindingsConfig = Type.Object(
@@ -210,6 +236,12 @@ export const FindingsConfig = Type.Object(
         { ...closed, description: 'Without them nothing is off hours' },
       ),
     ),
+    inline: Type.Optional(
+      Type.Object(Object.fromEntries(INLINE_NAMES.map((name) => [name, Type.Optional(Inline)])), {
+        ...closed,
+        description: 'Detectors that act while a session runs, each as a rule `finding.<name>` of the policy',
+      }),
+    ),
     detectors: Type.Optional(
       Type.Object(
         Object.fromEntries(
@@ -232,6 +264,7 @@ export interface FindingsConfig {
     readonly sensitive?: boolean
   }[]
   readonly workHours?: { readonly zone: string; readonly from: string; readonly to: string; readonly days?: readonly number[] }
+  readonly inline?: Readonly<Partial<Record<InlineName, Static<typeof Inline>>>>
   readonly detectors?: Readonly<Partial<Record<DetectorName, false | Readonly<Record<string, number>>>>>
 }
 

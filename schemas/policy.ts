@@ -185,7 +185,7 @@ const Threshold = Type.Object(
     bytes: Type.Optional(Size),
     code: Type.Optional(Size),
     distinct: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
-    per: Type.Enum(['statement', 'session', 'identity']),
+    per: Type.Enum(['statement', 'session', 'identity', 'principal']),
     window: Type.Optional(Duration),
   },
   strict,
@@ -213,7 +213,7 @@ const Hours = Type.Object(
 )
 export type Hours = Static<typeof Hours>
 
-const ApprovalRule = Type.Object(
+export const ApprovalRule = Type.Object(
   {
     groups: Type.Optional(Names),
     count: Type.Optional(Type.Integer({ minimum: 1, maximum: 10 })),

@@ -1,3 +1,4 @@
+import type { FindingsConfig } from '../../schemas/findings.ts'
 import type { Match, PolicyFile, Rule } from '../../schemas/policy.ts'
 import { PROTOCOL_NAMES, type ProtocolName } from '../../schemas/session.ts'
 import type { YamlFile } from '../yaml.ts'
@@ -6,6 +7,7 @@ import { compileCondition, factsNamed } from './condition.ts'
 import { factsAsked } from './fact-table.ts'
 import { globs } from './globs.ts'
 import { compileHours, minutesOf } from './hours.ts'
+import { inlineRules } from './inline-findings.ts'
 import { KUBERNETES_VERBS } from './kubernetes/request-info.ts'
 import { isVerb } from './match.ts'
 import { packNamed, packUse, rulesOf } from './packs/index.ts'
@@ -20,6 +22,8 @@ import { VOCABULARIES } from './vocabulary.ts'
 export interface PolicyContext {
   /** Groups that exist, where that is known: a hold nobody can decide is refused. */
   readonly groups?: ReadonlySet<string>
+  /** Whose inline detectors are rules as well. */
+  readonly findings?: FindingsConfig
 }
 
 /** Adds every mistake the schema cannot see: what could never fire, never be decided, or never be enforced. */
@@ -42,10 +46,19 @@ export function checkPolicy(yaml: YamlFile<PolicyFile>, context: PolicyContext):
     if (before !== undefined)
       report([...path, 'id'], `"${rule.id}" is taken by the rule in line ${before}; this one could never be told from it`)
     else lines.set(rule.id, yaml.line([...path, 'id']))
-    if (/^(policy|shadow|label|detector)\b/.test(rule.id))
+    if (/^(policy|shadow|label|detector|finding)\b/.test(rule.id))
       report([...path, 'id'], `"${rule.id}": this beginning is kept for the policy itself`)
     checkRule(rule, path, file, context, report)
   }
+  for (const rule of inlineRules(context.findings ?? {}))
+    if (rule.action === 'hold') {
+      const { groups } = holdOf(rule.approval, file)
+      if (groups.length === 0 || (context.groups !== undefined && !groups.some((group) => context.groups?.has(group))))
+        report(
+          [],
+          `nobody could decide what ${rule.id} holds: give \`approval.groups\` in \`findings.inline\`, or \`defaults.approval\` here`,
+        )
+    }
   const { unparsable, action, masked_write: maskedWrite } = file.defaults ?? {}
   if ([unparsable, action, maskedWrite].includes('hold')) {
     checkApprovers(holdOf(undefined, file).groups, ['defaults'], context, report)
@@ -179,12 +192,12 @@ const MAX_WINDOW_MS = 24 * 3_600_000
 
 function checkWindow(threshold: Rule['threshold'], path: Path, report: Report): void {
   const { per, window, distinct, code } = threshold ?? {}
-  if (per === 'identity' && window === undefined) report(path, 'per: identity needs a `window`, like 1h')
-  if (per !== 'identity' && window !== undefined) report([...path, 'window'], `only per: identity has one, this is per: ${per}`)
+  const budget = per === 'identity' || per === 'principal'
+  if (budget && window === undefined) report(path, `per: ${per} needs a \`window\`, like 1h`)
+  if (!budget && window !== undefined) report([...path, 'window'], `only per: identity has one, this is per: ${per}`)
   if (window !== undefined && durationMs(window) > MAX_WINDOW_MS) report([...path, 'window'], 'at most 24h')
-  if (per === 'identity' && distinct !== undefined)
-    report([...path, 'distinct'], 'different values are counted per statement or per session')
-  if (per === 'identity' && code !== undefined) report([...path, 'code'], 'code is counted per statement or per session')
+  if (budget && distinct !== undefined) report([...path, 'distinct'], 'different values are counted per statement or per session')
+  if (budget && code !== undefined) report([...path, 'code'], 'code is counted per statement or per session')
 }
 
 /** Every kind must exist, and some kind of some protocol must have every fact that is asked for. */

@@ -8,6 +8,7 @@ import { checkPolicy, type PolicyContext } from './check.ts'
 import { type ColumnLabels, columnLabels } from './columns.ts'
 import { conditionPlace } from './condition-facts.ts'
 import { globs } from './globs.ts'
+import { inlineRules } from './inline-findings.ts'
 import type { Judge } from './judge.ts'
 import { rulesOf } from './packs/index.ts'
 import { PolicyPatterns } from './patterns.ts'
@@ -55,13 +56,13 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
   checkPolicy(yaml, context)
   yaml.finish()
   const content = yaml.value
-  const placed = rulesOf(content)
-  const rules = placed.map(({ rule }) => compileRule(rule, content))
+  const all = [...rulesOf(content).map(({ rule }) => rule), ...inlineRules(context.findings ?? {})]
+  const rules = all.map((rule) => compileRule(rule, content))
   const defaults = content.defaults ?? {}
   const patterns = new PolicyPatterns(content, formsOf(content))
   const searchPath = defaults.search_path ?? ['public']
   // With the packs' rules written out: another version of a pack is another policy.
-  const canonicalText = canonical({ ...content, packs: undefined, rules: placed.map(({ rule }) => rule) })
+  const canonicalText = canonical({ ...content, packs: undefined, rules: all })
   return {
     hash: createHash('sha256').update(canonicalText).digest('hex'),
     text: canonicalText,
@@ -96,13 +97,14 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
   }
 }
 
-function counterFor({ subject }: Identity, { budgets }: Outside): (rule: CompiledRule) => Counter {
+function counterFor({ subject, principal }: Identity, { budgets }: Outside): (rule: CompiledRule) => Counter {
   return ({ id, threshold }) => {
     if (threshold === undefined) throw new Error('only thresholds count')
-    if (threshold.per !== 'identity') return new Counter(threshold)
+    if (!('windowMs' in threshold)) return new Counter(threshold)
     if (budgets === undefined) throw new Error('a budget per identity needs others to share it with')
-    const { windowMs, rows, bytes } = threshold
-    return new Counter(threshold, budgets.passed({ rule: id, subject, windowMs, limit: { rows, bytes } }))
+    const { windowMs, rows, bytes, per } = threshold
+    const who = per === 'principal' ? `person ${principal ?? subject}` : subject
+    return new Counter(threshold, budgets.passed({ rule: id, subject: who, windowMs, limit: { rows, bytes } }))
   }
 }
 

@@ -30,7 +30,8 @@ export interface CompiledRule {
   /** When it holds; undefined: always. */
   readonly awake: Within | undefined
   readonly threshold:
-    | (Limits & ({ readonly per: 'statement' | 'session' } | { readonly per: 'identity'; readonly windowMs: number }))
+    | (Limits &
+        ({ readonly per: 'statement' | 'session' } | { readonly per: 'identity' | 'principal'; readonly windowMs: number }))
     | undefined
   /** Kinds of message it judges (or counts). */
   kinds(protocol: ProtocolName): readonly string[]
@@ -77,7 +78,7 @@ function compileThreshold({
   window,
 }: NonNullable<Rule['threshold']>): CompiledRule['threshold'] {
   const limits = { rows, bytes: sizeBytes(bytes), distinct, code: sizeBytes(code) }
-  return per === 'identity' ? { ...limits, per, windowMs: durationMs(window ?? '1h') } : { ...limits, per }
+  return per === 'identity' || per === 'principal' ? { ...limits, per, windowMs: durationMs(window ?? '1h') } : { ...limits, per }
 }
 
 /** What a rule asks of a message's facts; the condition, which costs most, last. */

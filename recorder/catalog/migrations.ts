@@ -1,13 +1,16 @@
 import type { Queries } from './database.ts'
 import { ensureMonths } from './months.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS, uniteKeys } from './rollups.ts'
-import { CATALOG_VERSION, MONTHLY, MONTHLY_SQL, ROLLUPS_SQL } from './schema.ts'
+import { CATALOG_VERSION, DECISIONS_SQL, MONTHLY, MONTHLY_SQL, ROLLUPS_SQL } from './schema.ts'
 import { KeySketch } from './sketch.ts'
 
-type Migration = (queries: Queries) => Promise<void>
+type Migration = (queries: Queries) => Promise<unknown>
 
 /** From the version that is their name to the next one. */
-const MIGRATIONS: Readonly<Record<number, Migration>> = { 4: byMonth }
+const MIGRATIONS: Readonly<Record<number, Migration>> = {
+  4: byMonth,
+  5: (queries) => queries.exec(DECISIONS_SQL),
+}
 
 /** Whether everything in a catalog of this version can be kept. */
 export function canMigrate(version: number): boolean {

@@ -7,7 +7,7 @@
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-export const CATALOG_VERSION = 5
+export const CATALOG_VERSION = 6
 
 /** Partitioned by their column `session`. */
 export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches'] as const
@@ -128,6 +128,20 @@ create table catalog.object_keys (
 );
 `
 
+/** Who decided what on which request, read from the ledger. */
+export const DECISIONS_SQL = `
+create table catalog.decisions (
+  request text not null,
+  decider text not null,
+  act text not null,
+  session text collate "C",
+  asked_at timestamptz not null,
+  decided_at timestamptz not null,
+  primary key (request, decider, act, decided_at)
+);
+create index decisions_at on catalog.decisions (decided_at);
+`
+
 export const CATALOG_SQL = `
 create schema catalog;
 create table catalog.version (version int not null);
@@ -173,7 +187,7 @@ create index sessions_block on catalog.sessions (id) where v_block > 0;
 create index sessions_hold on catalog.sessions (id) where v_hold > 0;
 ${LARGE_RESULTS.map((rows) => `create index sessions_rows_${rows} on catalog.sessions (id, rows) where rows >= ${rows};`).join('\n')}
 
-${MONTHLY_SQL}${ROLLUPS_SQL}
+${MONTHLY_SQL}${ROLLUPS_SQL}${DECISIONS_SQL}
 create table catalog.first_seen (
   family text not null,
   target text not null,

@@ -30,6 +30,7 @@ const tapes = await openTapes(data.store)
 await readLedger(database, tapes.store)
 const watch = await FindingWatch.open({
   database,
+  store: tapes.store,
   config: data.findings,
   onFinding: (news) => tell({ kind: 'change', change: { change: 'finding', ...news } }),
   onProblem,

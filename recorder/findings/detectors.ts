@@ -1,4 +1,5 @@
 import type { DetectorName } from '../../schemas/findings.ts'
+import { approvalAnomaly } from './approvals.ts'
 import { apiEnumeration, denyVariant, firstAccess, maskProbing, recordingIntegrity, schemaEnumeration } from './behaviour.ts'
 import type { Detector } from './detector.ts'
 import { bulkVerbs, egressAfterPull, packing, secretReads } from './export.ts'
@@ -24,9 +25,16 @@ export const RUNS: Readonly<Record<DetectorName, Detector>> = {
   'mask-probing': maskProbing,
   'deny-variant': denyVariant,
   'masked-sweep': maskedSweep,
+  'approval-anomaly': approvalAnomaly,
   'off-hours': offHours,
   'recording-integrity': recordingIntegrity,
 }
 
 /** Found once a week for each actor and object, however it grows; others once for each place where they begin. */
-export const WEEKLY: ReadonlySet<DetectorName> = new Set(['stitched-rows', 'stitched-keys', 'low-and-slow', 'peer-break'])
+export const WEEKLY: ReadonlySet<DetectorName> = new Set([
+  'stitched-rows',
+  'stitched-keys',
+  'low-and-slow',
+  'peer-break',
+  'approval-anomaly',
+])

@@ -1,6 +1,8 @@
 import type { SessionRow } from '../../schemas/api.ts'
 import type { Finding, FindingRow, FindingsConfig } from '../../schemas/findings.ts'
 import type { Database } from '../catalog/database.ts'
+import type { Store } from '../store/store.ts'
+import { Decisions } from './decisions.ts'
 import { readFinding, rowOf, untold } from './finding-rows.ts'
 import { findWeek, scanWeek, unscannedWeeks, weekOf } from './scan.ts'
 import type { Weighed } from './weigh.ts'
@@ -25,6 +27,8 @@ export interface FindingNews {
 
 export interface FindingWatchParts {
   readonly database: Database
+  /** Whose ledger has the decisions of people. */
+  readonly store: Store
   readonly config: FindingsConfig
   /** Told of each until it was marked as told. */
   readonly onFinding: (news: FindingNews) => void
@@ -35,12 +39,14 @@ export interface FindingWatchParts {
 export class FindingWatch implements AsyncDisposable {
   readonly #parts: FindingWatchParts
   readonly #weeks = new Set<number>()
+  readonly #decisions: Decisions
   #work: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   private constructor(parts: FindingWatchParts) {
     this.#parts = parts
+    this.#decisions = new Decisions(parts.database, parts.store)
   }
 
   static async open(parts: FindingWatchParts): Promise<FindingWatch> {
@@ -52,6 +58,7 @@ export class FindingWatch implements AsyncDisposable {
 
   /** Weeks that have to be looked through, after a start or a rebuild. */
   async again(): Promise<void> {
+    this.#decisions.again()
     for (const week of await unscannedWeeks(this.#parts.database, this.#parts.config)) this.#weeks.add(week)
   }
 
@@ -95,6 +102,15 @@ export class FindingWatch implements AsyncDisposable {
 
   async #scan(): Promise<void> {
     const { database, config, onProblem } = this.#parts
+    try {
+      for (const atMs of await this.#decisions.take()) this.#weeks.add(weekOf(atMs))
+    } catch (error) {
+      // Begun anew, so that nothing is left out.
+      this.#decisions.again()
+      onProblem(
+        `decisions could not be read from the ledger (${error instanceof Error ? error.name : 'unknown'}); they are read again`,
+      )
+    }
     for (const week of [...this.#weeks].sort((a, b) => b - a)) {
       if (this.#closed) return
       this.#weeks.delete(week)

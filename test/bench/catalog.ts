@@ -22,8 +22,8 @@ import { rounded } from './support.ts'
 /** Two sizes in one run, so that growth is measured and nothing has to be believed about the next one. */
 const SIZES = (process.env['BENCH_STATEMENTS'] ?? '75000,300000').split(',').map(Number)
 const STATEMENTS_PER_SESSION = 100
-/** One statement in so many has a word no other has. */
-const RARE_EVERY = 25_000
+/** One statement in so many has a word the others do not have: twenty of ten million. */
+const RARE_EVERY = 500_000
 /** People who take a table apart in many small sessions: a run in which one of them is not found is void. */
 const STITCHERS = 5
 const STITCHED_SESSIONS = 40
@@ -56,13 +56,15 @@ const QUESTIONS: Readonly<Record<string, SessionQuery>> = {
   'newest 50 of some agents': { identity: 'agent-1*', limit: 50 },
   'newest 50 with a block': { verdict: 'block', limit: 50 },
   'newest 50 over 10 000 rows': { minRows: 10_000, limit: 50 },
-  'rare text': { text: 'zebrafish 1', limit: 50 },
+  'rare text': { text: 'zebrafish', limit: 50 },
   'text nobody wrote': { text: 'quagga', limit: 50 },
   'text everybody wrote': { text: 'customer', limit: 50 },
   'two letters': { text: 'ab', limit: 50 },
 }
 
 interface Times {
+  /** What it takes when nobody else wants the processor, or nearly. */
+  readonly bestMs: number
   readonly p50ms: number
   readonly maxMs: number
 }
@@ -170,7 +172,7 @@ async function statOf(pid: number): Promise<readonly number[]> {
 async function serverCpuUs(database: Database): Promise<number> {
   const { rows } = await database.query<{ pid: number }>('select pid from pg_stat_activity where pid <> 0')
   const stats = await Promise.all(rows.map(({ pid }) => statOf(pid)))
-  const [parent = 0] = stats.map((fields) => fields[1] ?? 0)
+  const parent = stats.map((fields) => fields[1] ?? 0).find((pid) => pid > 0) ?? 0
   const [, , , , , , , , , , , , , cutime = 0, cstime = 0] = await statOf(parent)
   return (cutime + cstime + stats.reduce((sum, fields) => sum + (fields[11] ?? 0) + (fields[12] ?? 0), 0)) * TICK_US
 }
@@ -189,7 +191,7 @@ async function ask(database: Database, rounds: number): Promise<Record<string, T
     await timed('newest 50 of one target', () => findSessions(database, { limit: 50 }, ['target-3']))
     const everybody = { scope: null, results: true }
     const find = (q: string): Promise<unknown> => search(database, { q }, everybody, Date.now())
-    await timed('search: rare text', () => find('"zebrafish 1"'))
+    await timed('search: rare text', () => find('zebrafish'))
     await timed('search: newest 50 of a common text', () => find('customer'))
     await timed('search: text nobody wrote', () => find('quagga'))
     await timed('search: common text, one table, one actor', () => find('customer table:stock identity:agent-7'))
@@ -209,7 +211,14 @@ async function ask(database: Database, rounds: number): Promise<Record<string, T
   return Object.fromEntries(
     [...took].map(([name, values]) => {
       const sorted = values.sort((a, b) => a - b)
-      return [name, { p50ms: rounded(sorted[sorted.length >> 1] ?? Number.NaN), maxMs: rounded(sorted.at(-1) ?? Number.NaN) }]
+      return [
+        name,
+        {
+          bestMs: rounded(sorted[0] ?? Number.NaN),
+          p50ms: rounded(sorted[sorted.length >> 1] ?? Number.NaN),
+          maxMs: rounded(sorted.at(-1) ?? Number.NaN),
+        },
+      ]
     }),
   )
 }
@@ -246,7 +255,7 @@ async function fill(database: Database, have: number, want: number): Promise<voi
       select ${ID}, 10 + n % $3, 0, 0, 'query',
         'SELECT ' || (array['id, name', 'count(*)', 'amount, city', 'email'])[1 + n % 4] || ' FROM '
           || (array['orders', 'customers', 'invoices', 'stock'])[1 + n % 4] || ' JOIN customer c USING (id) WHERE ref = '''
-          || md5(n::text) || '''' || case when n % ${RARE_EVERY} = 0 then ' -- zebrafish ' || n / ${RARE_EVERY} else '' end,
+          || md5(n::text) || '''' || case when n % ${RARE_EVERY} = 0 then ' -- zebrafish' else '' end,
         false, n % $3 * 100000, 900, 11 + n % $3, n % 50, 900, n % 3, case when n % 70 = 0 then 'block' end, '{}', null, 'complete',
         array[(array['orders', 'customers', 'invoices', 'stock'])[1 + n % 4]], '{SELECT}', md5((n % 400)::text)
       from generate_series($1::int, $2::int) n, lateral (select n / $3 as s) of`,

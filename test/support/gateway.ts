@@ -14,6 +14,7 @@ import { recoverTapes } from '../../gateway/tape-room.ts'
 import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import type { RecordsDesk } from '../../recorder/desk/desk-records.ts'
 import type { Config } from '../../schemas/config.ts'
+import type { FindingsConfig } from '../../schemas/findings.ts'
 import type { Durability } from '../../schemas/session.ts'
 import { LogLines } from './gateway-log.ts'
 import type { PgServer } from './pg-server.ts'
@@ -78,6 +79,7 @@ export interface GatewayOptions {
   readonly breakGlass?: readonly string[]
   /** With a console, for the human as investigator and the approver as approver and investigator. */
   readonly console?: boolean
+  readonly findings?: FindingsConfig
   /** The data folder; default: `data` beside the configuration. */
   readonly dataDir?: string
 }
@@ -119,6 +121,7 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
       { subject: AUDITOR, kind: 'human', groups: ['auditors'] },
     ],
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.findings === undefined ? {} : { findings: options.findings }),
     ...(options.jwt === undefined ? {} : { jwt: options.jwt }),
     ...(options.breakGlass === undefined ? {} : { approvals: { breakGlass: options.breakGlass } }),
     ...(options.console === true

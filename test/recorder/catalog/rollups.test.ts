@@ -118,7 +118,7 @@ test('whole days come from the sums, the hours at both ends from the pulls', asy
 test('a catalog of the version before is taken along, to the last row', async () => {
   const expected = await dump()
   for (const table of MONTHLY) await database.exec(`alter table catalog.${table} rename to new_${table}`)
-  await database.exec('drop table catalog.daily, catalog.daily_keys, catalog.object_keys')
+  await database.exec('drop table catalog.daily, catalog.daily_keys, catalog.object_keys, catalog.decisions')
   // As it was: no partitions.
   await database.exec(
     MONTHLY_SQL.replaceAll(') partition by range (session);', ');').replace(/create index (\w+)/g, 'create index was_$1'),

@@ -6,6 +6,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
 import { ensureMonths } from '../../../recorder/catalog/months.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS } from '../../../recorder/catalog/rollups.ts'
+import { Decisions } from '../../../recorder/findings/decisions.ts'
 import { listFindings, readFinding, untold } from '../../../recorder/findings/finding-rows.ts'
 import { readLedger } from '../../../recorder/findings/from-ledger.ts'
 import { findWeek, scanWeek, unscannedWeeks, weekOf } from '../../../recorder/findings/scan.ts'
@@ -29,7 +30,7 @@ before(async () => {
 })
 beforeEach(async () => {
   await database.exec(
-    'truncate catalog.sessions, catalog.statements, catalog.pulls, catalog.sketches, catalog.daily, catalog.first_seen, catalog.findings, catalog.scans',
+    'truncate catalog.sessions, catalog.statements, catalog.pulls, catalog.sketches, catalog.daily, catalog.decisions, catalog.first_seen, catalog.findings, catalog.scans',
   )
 })
 after(async () => {
@@ -289,6 +290,60 @@ test('M1, M2, M3, A2 and I1', async () => {
     names(await found({ ...config, workHours: { zone: 'UTC', from: '07:00', to: '12:59' } })).includes('off-hours'),
     false,
   )
+})
+
+test('A1: who approves without thinking, always, or for themselves', async () => {
+  const held = async (decider: string, n: number, after: { readonly ms: number; readonly act?: string }): Promise<string> => {
+    const id = await session(NOW_MS + n * MINUTE_MS, [{ text: 'DELETE FROM carts', objects: ['carts'] }])
+    await database.query('update catalog.statements set approval = $2 where session = $1', [id, `A-${n}`])
+    const asked = NOW_MS + n * MINUTE_MS
+    await database.query('insert into catalog.decisions values ($1, $2, $3, $4, $5, $6)', [
+      ...[`A-${n}`, decider, after.act ?? 'approve', id],
+      ...[new Date(asked), new Date(asked + after.ms)],
+    ])
+    return id
+  }
+  for (let n = 0; n < 6; n += 1) await held('gus', n, { ms: 60_000, act: n % 2 === 0 ? 'approve' : 'reject' })
+  assert.deepEqual(names(await found()), [])
+  const ids = [await held('hal', 10, { ms: 900 }), await held('hal', 11, { ms: 1_900 }), await held('hal', 12, { ms: 2_900 })]
+  await held('ada', 20, { ms: 60_000 })
+  const findings = (await found()).filter(({ detector }) => detector === 'approval-anomaly')
+  assert.deepEqual(
+    findings.map(({ family, value, summary }) => [family, value, summary]),
+    [
+      ['hal', 3, 'hal approved: 3 within 3 s of the request'],
+      ['ada', 1, 'ada approved: 1 of what they had asked for themselves'],
+    ],
+  )
+  assert.deepEqual(
+    findings[0]?.contributions.map(({ session: of, frame, text }) => [of, frame, text]),
+    ids.map((id) => [id, 10, 'DELETE FROM carts']),
+  )
+  for (let n = 30; n < 85; n += 1) await held('ivy', n, { ms: 60_000, act: n === 30 ? 'reject' : 'approve' })
+  const summaryOf = (of: string, all: readonly Weighed[]): string =>
+    all.find(({ family, detector }) => family === of && detector === 'approval-anomaly')?.summary ?? ''
+  assert.match(summaryOf('ivy', await found()), /54 of 55 decisions in 28 days a yes$/)
+  const workHours = { zone: 'UTC', from: '13:00', to: '18:00' }
+  assert.match(summaryOf('gus', await found({ workHours })), /3 outside the working hours$/)
+})
+
+test('decisions are read from the ledger, once, and again for a catalog that is made anew', async () => {
+  await using evidence = await recordingFolder()
+  const ledger = await StoreLedger.open({ store: evidence.store, gateway: 'gw1', signer: evidence.signer })
+  const request = { approval: 'A-1', session: 's-1' } as const
+  await ledger.append({
+    ...{ type: 'approval.request', ...request, requester: 'agent-7', rules: ['x'], binding: 'b' },
+    ...{ approvers: { groups: ['dba'], count: 1 }, expiresAt: new Date(NOW_MS).toISOString() },
+  })
+  await ledger.append({ type: 'approval.decide', ...request, act: 'approve', actor: 'hal' })
+  await ledger.close()
+  const decisions = new Decisions(database, evidence.store)
+  assert.equal((await decisions.take()).length, 1)
+  assert.equal((await decisions.take()).length, 0)
+  decisions.again()
+  assert.equal((await decisions.take()).length, 1)
+  const { rows } = await database.query('select request, decider, act, session from catalog.decisions')
+  assert.deepEqual(rows, [{ request: 'A-1', decider: 'hal', act: 'approve', session: 's-1' }])
 })
 
 test('the same rows give the same findings, and other numbers make a week be looked through again', async () => {
