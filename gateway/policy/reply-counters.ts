@@ -62,7 +62,7 @@ export class ReplyCounters {
       for (const kind of kindsOf(rule)) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), rule])
     }
     this.conditional = rules.filter(({ asksStatement }) => asksStatement)
-    this.agreed = rules.some(({ threshold }) => threshold?.per === 'identity')
+    this.agreed = rules.some(({ threshold }) => threshold !== undefined && 'windowMs' in threshold)
     this.#perStatement = rules.some(({ threshold }) => threshold?.per === 'statement')
   }
 
