@@ -24,6 +24,11 @@ interface Running {
   noted: boolean
 }
 
+/** Whether others count towards it. */
+function isAgreed({ threshold }: CompiledRule): boolean {
+  return threshold !== undefined && 'windowMs' in threshold
+}
+
 /**
  * What a session's thresholds have seen. A threshold that asks something of the statement is armed when the statement is
  * judged, and counts its results later; a result of a statement unknown here is counted by every threshold.
@@ -62,7 +67,7 @@ export class ReplyCounters {
       for (const kind of kindsOf(rule)) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), rule])
     }
     this.conditional = rules.filter(({ asksStatement }) => asksStatement)
-    this.agreed = rules.some(({ threshold }) => threshold !== undefined && 'windowMs' in threshold)
+    this.agreed = rules.some(isAgreed)
     this.#perStatement = rules.some(({ threshold }) => threshold?.per === 'statement')
   }
 
@@ -120,7 +125,7 @@ export class ReplyCounters {
 
   /** What has to be waited for before this message can be counted, if anything. */
   waits(message: Message): Promise<void> | undefined {
-    const rules = this.#byKind.get(message.kind)?.filter(({ threshold }) => threshold?.per === 'identity') ?? []
+    const rules = this.#byKind.get(message.kind)?.filter(isAgreed) ?? []
     if (rules.length === 0 || (message.units === 0 && message.part === 'whole')) return undefined
     const watch = this.#watchOf(message)
     const waiting = rules.flatMap((rule) => {
