@@ -1,21 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Lanes } from '../../gateway/lane.ts'
-import { Masker } from '../../gateway/masking/masker.ts'
 import type { Output } from '../../gateway/message.ts'
-import { compilePolicy } from '../../gateway/policy/policy.ts'
-import { Catalog } from '../../gateway/protocols/postgres/catalog.ts'
-import { NO_ADDITIONS } from '../../gateway/protocols/postgres/catalog-snapshot.ts'
-import { Columns } from '../../gateway/protocols/postgres/column-judge.ts'
-import { sqlReader } from '../../gateway/protocols/postgres/sql-reader.ts'
-import { PostgresWire } from '../../gateway/protocols/postgres/wire.ts'
-import { Visit } from '../../gateway/sessions-visit.ts'
-import { FileStore, openFileSigner, openRecorder, type RecorderRoom, StoreLedger } from '../../recorder/index.ts'
-import { FakeApprovals } from '../support/fakes.ts'
-import { START } from '../support/recording.ts'
-import { POLICY } from './postgres-subjects.ts'
+import { FileStore, openFileSigner, openRecorder, StoreLedger } from '../../recorder/index.ts'
+import { measureBulk } from './pipeline-bulk.ts'
+import { int32, message, session, TABLE } from './pipeline-session.ts'
 import { median, rounded } from './support.ts'
 
 // What one small query costs between the sockets, in processor time: wire, lane, gate, policy, masking, recording, spool, chunks.
@@ -27,18 +16,9 @@ const MODES = ['simple', 'extended', 'prepared'] as const
 
 type Mode = (typeof MODES)[number]
 
-function message(type: string, ...parts: readonly (string | readonly number[])[]): Buffer {
-  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(`${part}\0`) : Buffer.from(part))))
-  const head = Buffer.alloc(5)
-  head.write(type)
-  head.writeInt32BE(4 + body.length, 1)
-  return Buffer.concat([head, body])
-}
-
-const int32 = (value: number): number[] => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]
 const SYNC = message('S')
 const READY = message('Z', [0x49])
-const DESCRIPTION = message('T', [0, 1], 'abalance', int32(16_390), [0, 3], int32(23), [0, 4], int32(-1), [0, 0])
+const DESCRIPTION = message('T', [0, 1], 'abalance', int32(TABLE), [0, 3], int32(23), [0, 4], int32(-1), [0, 0])
 const ROW = message('D', [0, 1], int32(1), [0x30])
 const DONE = message('C', 'SELECT 1')
 const PARAMETERIZED = 'SELECT abalance FROM pgbench_accounts WHERE aid = $1;'
@@ -56,70 +36,6 @@ function talk(mode: Mode, aid: number): readonly [request: Buffer, answer: Buffe
   const answer = [message('2'), DESCRIPTION, ROW, DONE, READY]
   if (mode === 'prepared') return [Buffer.concat(request), Buffer.concat(answer)]
   return [Buffer.concat([message('P', '', PARAMETERIZED, [0, 0]), ...request]), Buffer.concat([message('1'), ...answer])]
-}
-
-const ACCOUNTS = {
-  oid: 16_390,
-  schema: 'public',
-  table: 'pgbench_accounts',
-  kind: 'r',
-  columns: new Map([
-    [1, 'aid'],
-    [3, 'abalance'],
-  ]),
-  kin: [],
-}
-const catalog = Catalog.open(
-  async () => ({ relations: new Map([[ACCOUNTS.oid, ACCOUNTS]]), system: new Set<string>(), additions: NO_ADDITIONS }),
-  () => undefined,
-)
-
-async function session(room: RecorderRoom, delivered: (outputs: readonly Output[]) => void) {
-  const policy = compilePolicy(POLICY, 'policy.yaml')
-  const { identity, target } = START
-  const masker = new Masker({ rules: policy.masking(identity), tagKey: randomBytes(32), fingerprintKey: randomBytes(32) })
-  const { info, recorder } = await room.open({ ...START, policy: policy.hash })
-  const visit = new Visit({
-    info,
-    target,
-    recorder,
-    judge: policy.judge(identity, target),
-    masker,
-    labels: policy.columns(identity),
-    approvals: new FakeApprovals(),
-    bindingKey: randomBytes(32),
-    approvalTtlMs: 60_000,
-    credential: () => Promise.reject(new Error('nobody logs in here')),
-    onCatalogFailed: () => undefined,
-    onRecordingFailed: (error) => {
-      throw error
-    },
-    onClosed: () => undefined,
-  })
-  const columns = new Columns(visit, 'bench', { of: () => catalog })
-  await columns.ready()
-  const wire = new PostgresWire({ reader: sqlReader, columns, place: ['bench', 'bench'], cancelUpstream: () => undefined })
-  const gate = visit.gate(wire)
-  gate.order.start()
-  const never = new AbortController().signal
-  const parts = {
-    gate,
-    deliver: (outputs: readonly Output[]): undefined => delivered(gate.order.take(outputs)) as undefined,
-    asker: never,
-    stop: never,
-    onFail: (error: unknown): void => {
-      throw error
-    },
-  }
-  const lanes = { client: new Lanes(parts), server: new Lanes(parts) }
-  return {
-    visit,
-    /** undefined where the recorder has taken it already, as it does unless its store is behind. */
-    pass(from: 'client' | 'server', bytes: Buffer): Promise<void> | undefined {
-      lanes[from].push(wire.receive(from, bytes))
-      return lanes[from].empty ? undefined : lanes[from].drained()
-    },
-  }
 }
 
 export async function bench({
@@ -140,6 +56,7 @@ export async function bench({
     spoolFolder: join(path, 'spool'),
     ledger,
   })
+  let bulk: Awaited<ReturnType<typeof measureBulk>>
   const samples = new Map<Mode, number[]>(MODES.map((mode) => [mode, []]))
   try {
     let bytes = 0
@@ -176,6 +93,7 @@ export async function bench({
       }
     }
     for (const { visit } of sessions) await visit[Symbol.asyncDispose]()
+    bulk = await measureBulk(room, rounds, progress)
   } finally {
     await room.close()
     await ledger.close()
@@ -183,6 +101,7 @@ export async function bench({
   }
   return {
     rounds,
+    bulk,
     cpuUsPerQuery: Object.fromEntries([...samples].map(([mode, values]) => [mode, rounded(median(values))])),
     // What disturbs on a shared machine only ever adds.
     least: Object.fromEntries([...samples].map(([mode, values]) => [mode, rounded(Math.min(...values))])),
