@@ -12,10 +12,8 @@ if (major < NODE_MAJOR) {
 } else {
   // A reader that has seen enough (`| head`) is no error.
   process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1))
-  // V8 begins a full collection for every 64 MiB of bytes that went through, dead as most are: half of a bulk stream's processor time.
-  // So they count together with the heap, whose limit follows what is alive.
-  const { setFlagsFromString } = await import('node:v8')
-  setFlagsFromString('--external-memory-accounted-in-global-limit')
+  const { countBytesWithHeap } = await import('./collections.ts')
+  countBytesWithHeap()
   const { run } = await import('./cli/program.ts')
   process.exitCode = await run(process.argv.slice(2))
 }

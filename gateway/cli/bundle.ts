@@ -11,6 +11,7 @@ import { safeText } from '../../schemas/safe-text.ts'
 import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { bundleFiles } from '../bundle-files.ts'
 import { bundleScope, readScope } from '../bundle-scope.ts'
+import { keepYoungSmall } from '../collections.ts'
 import { placesIn } from '../places.ts'
 import { describers } from '../protocols/describers.ts'
 import { openSigner, tellLedger } from '../tape-room.ts'
@@ -47,6 +48,7 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
     throw new ApplianceError('CONFIG_INVALID', `a bundle's name ends in ${BUNDLE_ENDING}, by which verifiers know it`)
   if (options.from >= options.to)
     throw new ApplianceError('CONFIG_INVALID', 'the period ends before it begins: --from, then --to')
+  keepYoungSmall()
   const { store, where, targets } = await evidenceOf(options.config, cli)
   const scope = bundleScope(readScope(options.scope ?? []), targets)
   const keys = placesIn(where.dataDir).keys

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { countBytesWithHeap, keepYoungSmall } from '../../gateway/collections.ts'
 import { createBundle } from '../../recorder/bundle/create-bundle.ts'
 import { openFileSigner, readGatewayKeys } from '../../recorder/index.ts'
 import { FileStore } from '../../recorder/store/store-file.ts'
@@ -12,6 +13,9 @@ export interface BundleMeasured {
 }
 
 // A process of its own: its peak is the bundle's.
+// As the command does.
+countBytesWithHeap()
+keepYoungSmall()
 const [, , path = '', verify = 'all', sample = '25'] = process.argv
 const before = process.cpuUsage()
 const begun = performance.now()

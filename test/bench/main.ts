@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { countBytesWithHeap } from '../../gateway/collections.ts'
 import { judged, targetTable } from './support-targets.ts'
 
 /** What every benchmark module exports: measures, interleaved against its references in the same run, and tells. */
@@ -35,6 +36,8 @@ if (name === 'all' && !values.help && Number.isInteger(rounds) && rounds >= 1) {
   ;(values.help ? process.stdout : process.stderr).write(usage)
   process.exitCode = values.help ? 0 : 2
 } else {
+  // As a gateway does: what is measured in this process is its work.
+  countBytesWithHeap()
   const benchmark = (await import(`./${name}.ts`)) as Benchmark
   const result = await benchmark.bench({
     rounds,

@@ -8,7 +8,7 @@ import { median, rounded } from './support.ts'
 const MiB = 1 << 20
 /** What one read of a socket brings. */
 const READ = 64 << 10
-const SIZE = 96 * MiB
+const SIZE = 256 * MiB
 /** Of pgbench_accounts: name, number, OID of the type. */
 const COLUMNS = [
   ['aid', 1, 23],
