@@ -92,7 +92,11 @@ export class ReplayPage extends LitElement {
   }
 
   protected override updated(): void {
-    for (const dialog of this.querySelectorAll<HTMLDialogElement>('dialog[data-open]')) if (!dialog.open) dialog.showModal()
+    // Once: one that was closed stays in the page until its event has come, and is not opened again by a redraw before that.
+    for (const dialog of this.querySelectorAll<HTMLDialogElement>('dialog[data-open]')) {
+      dialog.removeAttribute('data-open')
+      dialog.showModal()
+    }
   }
 
   protected override render(): TemplateResult {
@@ -266,7 +270,7 @@ export class ReplayPage extends LitElement {
 
   readonly #pressed = (event: KeyboardEvent): void => {
     if (this.#tape?.map === undefined) return
-    const command = commandFor(event, this.querySelector('dialog') !== null)
+    const command = commandFor(event, this.querySelector('dialog[open]') !== null)
     if (command === undefined) return
     event.preventDefault()
     this.#do(command)

@@ -93,6 +93,21 @@ test('a terminal is replayed frame by frame, in Chromium', async (t) => {
     await page.keyboard.press('Escape')
   })
 
+  await t.test('a key right behind the one that closes the list of keys counts, and does not open it again', async () => {
+    await page.keyboard.press('?')
+    await page.getByRole('heading', { name: 'Keyboard' }).waitFor()
+    // In one task: the browser tells of the closing in a later one.
+    const open = await page.evaluate(`(async () => {
+      const list = document.querySelector('dialog[open]')
+      const told = new Promise((resolve) => list.addEventListener('close', () => resolve(list.open), { once: true }))
+      list.close()
+      dispatchEvent(new KeyboardEvent('keydown', { key: 'Home' }))
+      return told
+    })()`)
+    assert.equal(open, false)
+    await screenAt(page, 0)
+  })
+
   await t.test('a word is found on the screens, on and back, by keys alone', async () => {
     await page.keyboard.press('Home')
     await screenAt(page, 0)
