@@ -12,12 +12,12 @@ const ASK_HELP = `
 The running console is asked, as whoever's access key is in SALLYPORT_KEY or in the file named by --key-file, and notes it in the ledger.`
 
 /** A command that asks the running console. */
-function asking(parent: Command, command: Make, usage: string, description: string, help = ''): Command {
+function asking(parent: Command, command: Make, usage: string, description: string, help = '', exits = EXIT_HELP): Command {
   return command(parent, usage, description)
     .option('--url <url>', "of another console than the configuration's")
     .option('--key-file <file>', 'file with your access key')
     .option('--purpose <text>', 'why, for the ledger')
-    .addHelpText('after', `${help}${ASK_HELP}${EXIT_HELP}${CONFIG_HELP}`)
+    .addHelpText('after', `${help}${ASK_HELP}${exits}${CONFIG_HELP}`)
 }
 
 /** Commands that look for something in what is recorded. */
@@ -61,12 +61,15 @@ function catalog(program: Command, command: Make, runs: Runs, cli: Cli): void {
     'drop it and read every tape again, as an admin; waits for it',
     '\nIt answers meanwhile from what it has read; interrupted, or ended with its gateway, it goes on by itself.',
   ).action(async (options: CatalogOptions) => runs((await load()).rebuildCatalog(options, cli)))
-  asking(program, command, 'reconcile', 'compare ledger, tapes and catalog: what is missing, too much, damaged, still live')
+  asking(
+    program,
+    command,
+    'reconcile',
+    'compare ledger, tapes and catalog: what is missing, too much, damaged, still live',
+    '\nThe comparison is noted in the ledger. What a tape holds is for `sallyport verify` to check.',
+    '\nExit codes: 0 all accounted for, 10 only the catalog differs (rebuild it), 20 evidence is missing, too much or damaged; 1 failed, 2 wrong usage.',
+  )
     .option('--no-catalog', 'ledger and tapes alone; no console is asked then')
-    .addHelpText(
-      'after',
-      '\nThe comparison is noted in the ledger. What a tape holds is for `sallyport verify` to check.\nExit codes: 0 all accounted for, 10 only the catalog differs (rebuild it), 20 evidence is missing, too much or damaged; 1 failed, 2 wrong usage.',
-    )
     .action(async (options: ReconcileOptions) => runs((await load()).reconcileAll(options, cli)))
 }
 
