@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { TapeFrame } from '../../recorder/index.ts'
 import { assertRan, type ClientName, clientHere, type Ran, run } from '../support/clients.ts'
 import { type SshGateway, startSshGateway, TARGET } from '../support/ssh-gateway.ts'
@@ -169,15 +170,16 @@ test('a held file waits for a person', async (t) => {
   const ran = sftp(here, `get ${files}/asked ${gateway.folder}/asked`)
   // The client looks at the file before it opens it, and both are held.
   let decided = 0
-  const deciding = setInterval(async () => {
-    for (const { id } of await desk.list({ state: 'pending' })) {
-      decided++
-      await desk.decide(id, { act: 'approve' }, { subject: 'grace', kind: 'human', groups: ['approvers'] })
-    }
-  }, 50)
-  t.after(() => clearInterval(deciding))
-  const { stderr, code } = await ran
-  clearInterval(deciding)
+  const over = new AbortController()
+  const deciding = (async () => {
+    for (; !over.signal.aborted; await delay(50))
+      for (const { id } of await desk.list({ state: 'pending' })) {
+        await desk.decide(id, { act: 'approve' }, { subject: 'grace', kind: 'human', groups: ['approvers'] })
+        decided++
+      }
+  })()
+  const { stderr, code } = await ran.finally(() => over.abort())
+  await deciding
   assert.equal(code, 0, stderr)
   assert.ok(decided > 0)
   assert.match(stderr, /held for approval: request A-/)

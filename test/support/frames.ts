@@ -1,3 +1,4 @@
+import { pack } from '../../recorder/tape/msgpack.ts'
 import type { Frame } from '../../schemas/frame.ts'
 import type { ProtocolName, SessionId, SessionInfo } from '../../schemas/session.ts'
 import { START } from './recording.ts'
@@ -28,4 +29,9 @@ export function infoOf(protocol: ProtocolName, change: Partial<SessionInfo> = {}
     startedAt: '2026-11-20T10:51:50.123Z',
     ...change,
   }
+}
+
+/** A query frame's bytes as they stand in a chunk (docs/tape-format.md). */
+export function encodeFrame(seq: number, atUs: number): Uint8Array {
+  return pack([seq, atUs, 0, 0, 'query', {}, null, null, null])
 }
