@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { ApplianceError, type ErrorCode } from '../schemas/errors.ts'
 import type { Codec } from '../schemas/tape.ts'
 import { codeOf } from './files.ts'
+import { freeLockOf } from './store/file-lock.ts'
 import type { ChunkSource, MadeChunk } from './tape/chunk.ts'
 import type { HandedKey } from './tape/keys.ts'
 
@@ -53,6 +54,8 @@ export interface SideAnswer {
 }
 
 interface Waiting {
+  /** Of the file whose lock its task may hold. */
+  readonly path: string | undefined
   readonly resolve: (result: never) => void
   readonly reject: (error: unknown) => void
 }
@@ -87,19 +90,25 @@ export class SideThread {
     worker.postMessage(order, moved)
     if (this.#waiting.size === 0) worker.ref()
     return new Promise((resolve, reject) => {
-      this.#waiting.set(order.id, { resolve, reject })
+      this.#waiting.set(order.id, { path: 'path' in task ? task.path : undefined, resolve, reject })
     })
   }
 
   #begin(): Worker {
     const worker = this.#start()
     this.#worker = worker
+    const { threadId } = worker
+    let left: readonly Waiting[] = []
     const over = (why: unknown): void => {
       if (this.#worker !== worker) return
       this.#worker = undefined
-      const waiting = [...this.#waiting.values()]
+      left = [...this.#waiting.values()]
       this.#waiting.clear()
-      for (const { reject } of waiting) reject(new Error('the recorder’s side thread ended', { cause: why }))
+      for (const { reject } of left) reject(new Error('the recorder’s side thread ended', { cause: why }))
+    }
+    const ended = (why: unknown): void => {
+      over(why)
+      for (const { path } of left) if (path !== undefined) freeLockOf(threadId, path)
     }
     worker.on('message', ({ id, result, error }: SideAnswer) => {
       const waiting = this.#waiting.get(id)
@@ -108,7 +117,12 @@ export class SideThread {
       if (error === undefined) waiting?.resolve(result as never)
       else waiting?.reject(heard(error))
     })
-    worker.on('error', over).on('exit', over)
+    worker.on('error', over).on('exit', ended)
+    // What cannot be read has an unknown outcome: with the thread it ends as any task does.
+    worker.on('messageerror', (error) => {
+      over(error)
+      void worker.terminate()
+    })
     worker.unref()
     return worker
   }

@@ -1,8 +1,8 @@
-import { symlinkSync, unlinkSync } from 'node:fs'
+import { readlinkSync, symlinkSync, unlinkSync } from 'node:fs'
 import { lstat, readlink, symlink, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isMainThread } from 'node:worker_threads'
+import { isMainThread, threadId } from 'node:worker_threads'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf } from '../files.ts'
 import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
@@ -14,7 +14,12 @@ const LOOK_EVERY_MS = 2
 /** A lock of a process on another machine, or with no readable owner, is given up for dead after this: far longer than any one write. */
 const UNKNOWN_OWNER_MS = 60_000
 
-const MARK = JSON.stringify(OWN_MARK)
+const MARK = markOf(threadId)
+
+/** A thread of a process may die alone: what it left is told apart by its number, which no later one gets. */
+function markOf(thread: number): string {
+  return JSON.stringify({ ...OWN_MARK, thread })
+}
 
 /** One object's write lock among processes, as a symbolic link beside it that names its owner; Node has no flock(2). Left behind by a dead process, it is broken. */
 export class FileLock {
@@ -25,7 +30,7 @@ export class FileLock {
   }
 
   static async take(path: string, key: string): Promise<FileLock> {
-    const lock = join(dirname(path), `.lock-${basename(path)}`)
+    const lock = lockOf(path)
     const deadline = performance.now() + PATIENCE_MS
     while (!(await create(lock))) {
       if (await isStale(lock)) await breakLock(lock)
@@ -40,6 +45,22 @@ export class FileLock {
     if (isMainThread) await unlink(this.#path)
     else unlinkSync(this.#path)
   }
+}
+
+/** Frees what a thread of this process that has ended still held of `path`: its process lives, so nobody else would. */
+export function freeLockOf(thread: number, path: string): void {
+  const lock = lockOf(path)
+  for (const link of [`${lock}.break`, lock]) {
+    try {
+      if (readlinkSync(link) === markOf(thread)) unlinkSync(link)
+    } catch (error) {
+      ignoreMissing(error)
+    }
+  }
+}
+
+function lockOf(path: string): string {
+  return join(dirname(path), `.lock-${basename(path)}`)
 }
 
 /** A symbolic link comes into being with its text, at once: no kill and no full disk leaves a lock without its owner's mark. */

@@ -57,3 +57,26 @@ test('a thread that dies rejects what was asked of it, and the next task begins 
   )
   assert.equal(begun, 2)
 })
+
+test('a thread that dies in the middle of an append leaves nobody waiting for its lock', async () => {
+  await using folder = await recordingFolder()
+  const { store, path } = folder
+  await store.append('log', 0, Buffer.from('0'))
+  const lock = join(path, '.lock-log')
+  const source = `
+    const { parentPort, threadId, workerData } = require('node:worker_threads')
+    const { symlinkSync } = require('node:fs')
+    parentPort.on('message', () => {
+      symlinkSync(JSON.stringify({ ...workerData, thread: threadId }), ${JSON.stringify(lock)})
+      process.exit(3)
+    })`
+  const thread = new SideThread(() => new Worker(source, { eval: true, workerData: OWN_MARK }))
+  const task = { key: 'log', path: join(path, 'log'), position: 1, bytes: Buffer.from('1') }
+  await assert.rejects(thread.run('append', task), { message: 'the recorder’s side thread ended' })
+  await store.append('log', 1, Buffer.from('1'))
+  assert.equal(Buffer.from(await store.get('log')).toString(), '01')
+  // What another thread of this process holds is nobody's to free.
+  await symlink(JSON.stringify({ ...OWN_MARK, thread: 0 }), lock)
+  await assert.rejects(thread.run('append', task))
+  assert.ok((await readdir(path)).includes('.lock-log'))
+})
