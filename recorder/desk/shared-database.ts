@@ -15,6 +15,8 @@ const SIGN_OF_LIFE_MS = 1_000
 const DEAD_AFTER_S = 20
 const RECONNECT_MS = 1_000
 const CHANNEL = 'sallyport_desk'
+/** Before what processes say to themselves over the channel; no area has the name. */
+const SIGN = 'alive'
 
 const SCHEMA_SQL = `
 create schema if not exists desk;
@@ -52,6 +54,8 @@ export class SharedDatabase implements AsyncDisposable {
   #connecting: Promise<void> = Promise.resolve()
   /** Everything that was told before has been heard; on the monotonic clock. */
   #heardUntilMs = Number.NEGATIVE_INFINITY
+  /** What the listener has yet to hear of itself. */
+  #awaited: { readonly sign: string; readonly atMs: number } | undefined
   #closed = false
 
   private constructor(config: pg.ClientConfig, onError: (error: unknown) => void) {
@@ -175,30 +179,49 @@ export class SharedDatabase implements AsyncDisposable {
     const client = new pg.Client(this.#config)
     client.on('error', () => this.#lost(client))
     client.on('end', () => this.#lost(client))
-    client.on('notification', ({ payload }) => {
-      for (const hear of [...this.#hearers]) hear(payload)
-    })
+    client.on('notification', ({ payload }) => this.#told(payload))
     try {
       await client.connect()
       await client.query(`listen ${CHANNEL}`)
+      // What was told before somebody listened.
+      for (const hear of [...this.#hearers]) hear(undefined)
+      this.#awaited = undefined
       this.#listener = client
       await this.#live(client)
     } catch (error) {
       await client.end().catch(() => undefined)
       throw unanswered(error)
     }
-    // What was told before somebody listened.
-    for (const hear of [...this.#hearers]) hear(undefined)
   }
 
-  /** Says that this process is there. Notifications come before the answer, so everything told until the question has been heard. */
+  #told(payload: string | undefined): void {
+    if (payload !== undefined && payload === this.#awaited?.sign) {
+      this.#heardUntilMs = this.#awaited.atMs
+      this.#awaited = undefined
+    }
+    if (payload?.startsWith(`${SIGN}/`) === true) return
+    for (const hear of [...this.#hearers]) hear(payload)
+  }
+
+  /**
+   * Says that this process is there, and to itself that it hears: notifications come in the order of commits, so whoever hears this one
+   * has heard what was told before. Over another connection than the listener's, which asks nothing once it listens: a pooler that
+   * lends connections for one transaction passes nothing on to it then, not even what it says itself. Rejects STORE_FAILED where
+   * nothing is heard.
+   */
   async #live(client: pg.Client): Promise<void> {
-    const askedMs = performance.now()
-    await client.query(
-      `insert into desk.processes values ($1, now()) on conflict (process) do update set seen_at = excluded.seen_at`,
-      [this.process],
+    const nowMs = performance.now()
+    if (this.#awaited !== undefined && nowMs - this.#awaited.atMs > ANSWER_TIMEOUT_MS)
+      throw new ApplianceError(
+        'STORE_FAILED',
+        'no notifications come from the shared database: connect to it directly, not through a pooler in transaction mode',
+      )
+    this.#awaited ??= { sign: `${SIGN}/${this.process}/${randomBytes(12).toString('hex')}`, atMs: nowMs }
+    await this.query(
+      `insert into desk.processes values ($1, now()) on conflict (process) do update set seen_at = excluded.seen_at
+       returning pg_notify('${CHANNEL}', $2)`,
+      [this.process, this.#awaited.sign],
     )
-    this.#heardUntilMs = askedMs
     this.#again(() => this.#live(client), SIGN_OF_LIFE_MS, client)
   }
 

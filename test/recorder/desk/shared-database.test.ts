@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RecordsDesk } from '../../../recorder/desk/desk-records.ts'
@@ -17,8 +19,43 @@ before(async () => {
 })
 after(() => server?.stop())
 
-function url(): string {
-  return `postgres://postgres:${server.password}@127.0.0.1:${server.port}/postgres`
+function url(port = server.port): string {
+  return `postgres://postgres:${server.password}@127.0.0.1:${port}/postgres`
+}
+
+/** A way to the server on which every NotificationResponse is lost. */
+async function startDeafWay(to: number): Promise<AsyncDisposable & { readonly port: number }> {
+  const sockets = new AsyncDisposableStack()
+  const way = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1')
+    let rest: Buffer = Buffer.alloc(0)
+    for (const socket of [client, upstream]) {
+      socket.on('error', () => undefined)
+      socket.on('close', () => void [client, upstream].map((each) => each.destroy()))
+      sockets.defer(() => void socket.destroy())
+    }
+    client.pipe(upstream)
+    upstream.on('data', (bytes) => {
+      rest = Buffer.concat([rest, bytes])
+      while (rest.length >= 5 && rest.length > rest.readUInt32BE(1)) {
+        const length = 1 + rest.readUInt32BE(1)
+        if (rest[0] !== 'A'.charCodeAt(0)) client.write(rest.subarray(0, length))
+        rest = rest.subarray(length)
+      }
+    })
+  })
+  way.listen(0, '127.0.0.1')
+  await once(way, 'listening')
+  const address = way.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return {
+    port: address.port,
+    async [Symbol.asyncDispose]() {
+      await sockets.disposeAsync()
+      way.close()
+      await once(way, 'close')
+    },
+  }
 }
 
 /** Processes that share a database, each with connections of its own. */
@@ -88,6 +125,45 @@ test('a database that cannot be reached is an error at once, and one that is cut
   await waitFor('it is told of', async () => told.length > 0)
   await server.sql(`insert into desk.records (folder, name, value) values ('${processes.area}/keys', 'b', 'y')`)
   await waitFor('what changed meanwhile is seen', async () => (await records.all('keys')).size === 2)
+})
+
+test('where answers come and notifications do not, as behind a pooler, what others change is seen within seconds and it is told of', async () => {
+  await using deaf = await startDeafWay(server.port)
+  await using processes = new Processes()
+  const direct = new DatabaseRecords(await processes.connect(), processes.area)
+  const told: string[] = []
+  await using database = await SharedDatabase.open({ url: url(deaf.port) }, (error) => void told.push(String(error)))
+  const records = new DatabaseRecords(database, processes.area)
+  // Longer than what was read is trusted: signs of life that are answered make nothing newer.
+  for (let look = 0; look < 3; look++) {
+    assert.equal((await records.all('kills')).size, look)
+    await direct.create(`kills/${look}`, 'x')
+    const untilMs = performance.now() + 30_000
+    while ((await records.all('kills')).size === look) {
+      assert.ok(performance.now() < untilMs, 'what others change is seen')
+      await delay(50)
+    }
+  }
+  assert.equal(database.heardUntil(), Number.NEGATIVE_INFINITY)
+  const untilMs = performance.now() + 60_000
+  while (told.length === 0) {
+    assert.ok(performance.now() < untilMs, 'it is told of')
+    await delay(50)
+  }
+  assert.match(told[0] ?? '', /no notifications come.*pooler/)
+})
+
+test('who hears itself trusts what it has read', async () => {
+  await using processes = new Processes()
+  const database = await processes.connect()
+  const untilMs = performance.now() + 30_000
+  const moments = new Set<number>()
+  while (moments.size < 3) {
+    assert.ok(performance.now() < untilMs, 'signs of life are heard')
+    moments.add(database.heardUntil())
+    await delay(20)
+  }
+  assert.ok(Math.max(...moments) <= performance.now())
 })
 
 test('a wire of a process that gives no sign of life does not keep a request open', async () => {
