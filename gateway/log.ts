@@ -175,6 +175,11 @@ export class Log {
     this.#logger.error({ client, ...errorFacts(error) }, 'connection failed unexpectedly')
   }
 
+  /** More of them came from there, or from everywhere, than are asked for at once. */
+  cancelDropped(client: string): void {
+    this.#logger.warn({ client }, 'too many cancels for sessions elsewhere; this one was not asked for')
+  }
+
   stray(error: unknown): void {
     this.#count('unexpected_errors')
     this.#logger.error(errorFacts(error), 'unexpected error outside any connection')

@@ -25,7 +25,7 @@ import { ReservedBudgets } from './policy/reserved-budgets.ts'
 import { PolicyKeeper } from './policy-keeper.ts'
 import type { Protocol } from './protocol.ts'
 import { GatewaySessions } from './sessions.ts'
-import { Cancels } from './sessions-cancel.ts'
+import { Cancels, type ForwardCancel } from './sessions-cancel.ts'
 import { openShared, type Shared } from './shared.ts'
 import { openTapeRoom, type TapeRoom } from './tape-room.ts'
 
@@ -60,7 +60,7 @@ export interface ServiceOptions {
   /** 0: the only process. */
   readonly worker?: number
   /** Delivers cancel keys of other workers. */
-  readonly forwardCancel?: (key: Uint8Array) => Promise<void>
+  readonly forwardCancel?: ForwardCancel
   /** Told what there is to count, and when sessions are taken. */
   readonly metrics?: Metrics
   readonly health?: Health

@@ -6,6 +6,9 @@ const COUNTER_LIMIT = 1 << 24
 /** Four bytes of head and at least four that nobody can guess: what PostgreSQL 3.0 has room for. */
 const MIN_KEY_SIZE = 8
 
+/** Delivers keys of other workers, and of other gateways; resolves when they were delivered or found unknown. `client`: `address:port` of who asks. */
+export type ForwardCancel = (key: Uint8Array, client: string) => Promise<void>
+
 interface Cancellable {
   readonly key: Uint8Array
   readonly onCancel: () => void
@@ -17,12 +20,11 @@ interface Cancellable {
  */
 export class Cancels {
   readonly #worker: number
-  readonly #forward: (key: Uint8Array) => Promise<void>
+  readonly #forward: ForwardCancel
   readonly #sessions = new Map<number, Cancellable>()
   #counter = 0
 
-  /** `forward` delivers keys of other workers, and of other gateways; resolves when they were delivered or found unknown. */
-  constructor(worker: number, forward: (key: Uint8Array) => Promise<void> = () => Promise.resolve()) {
+  constructor(worker: number, forward: ForwardCancel = () => Promise.resolve()) {
     if (!Number.isInteger(worker) || worker < 0 || worker > MAX_WORKER)
       throw new RangeError(`worker ${worker} is not within 0..${MAX_WORKER}`)
     this.#worker = worker
@@ -39,9 +41,9 @@ export class Cancels {
     return { key, [Symbol.dispose]: () => void this.#sessions.delete(head) }
   }
 
-  async cancel(key: Uint8Array): Promise<void> {
+  async cancel(key: Uint8Array, client: string): Promise<void> {
     if (key.length < MIN_KEY_SIZE) return
-    if (!this.deliver(key)) await this.#forward(key)
+    if (!this.deliver(key)) await this.#forward(key, client)
   }
 
   /** Cancels the session of this very key; false where this process has none. */

@@ -95,7 +95,7 @@ export class GatewaySessions {
       open: (knock, signal) => this.#enter({ ...knock, client: door.client }, signal, door.onProved),
       join: (knock, run, make, signal) => this.#join({ ...knock, client: door.client }, run, make, signal, door.onProved),
       knows: (key) => this.#parts.doorkeeper.knows(key),
-      cancel: (key) => this.#parts.cancels.cancel(key),
+      cancel: (key) => this.#parts.cancels.cancel(key, door.client),
       cancellable: (size, onCancel) => this.#parts.cancels.cancellable(size, onCancel),
     }
   }

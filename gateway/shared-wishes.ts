@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -7,18 +8,21 @@ import type { Records } from '../recorder/desk/records.ts'
 const LOOK_MS = 500
 /** A gateway that can and does not say so by then is not well; it may happen all the same. */
 const ANSWER_MS = 4_000
-const POLL_MS = 50
 /** Questions nobody answered, and answers nobody fetched. */
 const FORGET_AFTER_MS = 60_000
 const NAME = /^[0-9A-Za-z-]{1,100}$/
+/** The name, and which of the questions for it. */
+const QUESTION = /^([0-9A-Za-z-]{1,100})\.[0-9a-f]{16}\.json$/
+const ID_BYTES = 8
 
 const Wish = Type.Object({ message: Type.String() })
 type Wish = Static<typeof Wish>
 const checker = Compile(Wish)
 
 /**
- * Asks the other gateways for what one of them alone can do: end a session it has, cancel a statement it runs. `<name>.json` asks for it, whoever
- * can does it and answers with `<name>.done`. Asking twice at once is one question.
+ * Asks the other gateways for what one of them alone can do: end a session it has, cancel a statement it runs. `<name>.<id>.json` asks for it; whoever
+ * can does it, and answers with `<name>.<id>.done`. The id is random, one for each time it is asked: so each is done once, by the one gateway that
+ * can, and no answer is taken for that to another question.
  */
 export class SharedWishes implements AsyncDisposable {
   readonly #records: Records
@@ -26,6 +30,8 @@ export class SharedWishes implements AsyncDisposable {
   readonly #onError: (error: unknown) => void
   readonly #stop = new AbortController()
   readonly #following: Promise<void>
+  /** Questions that stand and were looked at here: what is asked once is done once, however often the records change meanwhile. */
+  readonly #seen = new Set<string>()
 
   /** `grant` does it here; false where it cannot. */
   constructor(records: Records, grant: SharedWishes['ask'], onError: (error: unknown) => void) {
@@ -39,18 +45,22 @@ export class SharedWishes implements AsyncDisposable {
   async ask(name: string, message: string): Promise<boolean> {
     if (await this.#grant(name, message)) return true
     if (!NAME.test(name)) return false
+    const asked = `${name}.${randomBytes(ID_BYTES).toString('hex')}`
     const wish: Wish = { message }
-    await this.#records.create(`${name}.json`, JSON.stringify(wish))
+    this.#seen.add(`${asked}.json`)
     const untilMs = performance.now() + ANSWER_MS
     try {
-      while (performance.now() < untilMs) {
-        if ((await this.#records.read(`${name}.done`)) !== undefined) return true
-        await delay(POLL_MS)
+      await this.#records.create(`${asked}.json`, JSON.stringify(wish))
+      for (;;) {
+        const leftMs = untilMs - performance.now()
+        const change = this.#change(`${asked}.done`, Math.max(0, leftMs))
+        if ((await this.#records.read(`${asked}.done`)) !== undefined) return true
+        if (leftMs <= 0 || this.#stop.signal.aborted) return false
+        await change
       }
-      return false
     } finally {
-      await this.#records.remove(`${name}.json`)
-      await this.#records.remove(`${name}.done`)
+      await this.#records.remove(`${asked}.json`)
+      await this.#records.remove(`${asked}.done`)
     }
   }
 
@@ -63,13 +73,16 @@ export class SharedWishes implements AsyncDisposable {
     const { signal } = this.#stop
     let forgottenMs = Number.NEGATIVE_INFINITY
     while (!signal.aborted) {
-      const change = this.#records.next('', signal, LOOK_MS)
+      const change = this.#change('', LOOK_MS)
       try {
         if (performance.now() - forgottenMs > FORGET_AFTER_MS) {
           await this.#records.forget(FORGET_AFTER_MS)
           forgottenMs = performance.now()
         }
-        for (const [name, text] of await this.#records.all('')) if (name.endsWith('.json')) await this.#take(name, text)
+        const before = [...this.#seen]
+        const standing = await this.#records.all('')
+        for (const file of before) if (!standing.has(file)) this.#seen.delete(file)
+        await Promise.all([...standing].map(([file, text]) => this.#take(file, text)))
       } catch (error) {
         this.#onError(error)
         await delay(LOOK_MS, undefined, { ref: false })
@@ -78,10 +91,30 @@ export class SharedWishes implements AsyncDisposable {
     }
   }
 
+  /** Never rejects, since who waits does other things first; what cannot be heard is looked for. */
+  async #change(prefix: string, maxMs: number): Promise<void> {
+    try {
+      await this.#records.next(prefix, this.#stop.signal, maxMs)
+    } catch (error) {
+      this.#onError(error)
+      await delay(Math.min(maxMs, LOOK_MS), undefined, { ref: false })
+    }
+  }
+
+  /** Never rejects: the other questions are to be looked at, too. */
   async #take(file: string, text: string): Promise<void> {
-    const name = file.slice(0, -'.json'.length)
-    const wish: unknown = JSON.parse(text)
-    if (checker.Check(wish) && (await this.#grant(name, wish.message)))
-      await this.#records.create(`${name}.done`, new Date().toISOString())
+    const name = QUESTION.exec(file)?.[1]
+    if (name === undefined || this.#seen.has(file)) return
+    this.#seen.add(file)
+    try {
+      const wish: unknown = JSON.parse(text)
+      if (!checker.Check(wish) || !(await this.#grant(name, wish.message))) return
+      const done = `${file.slice(0, -'.json'.length)}.done`
+      await this.#records.create(done, new Date().toISOString())
+      // Whoever asked removes the question first, then the answer: what came later is nobody's.
+      if ((await this.#records.read(file)) === undefined) await this.#records.remove(done)
+    } catch (error) {
+      this.#onError(error)
+    }
   }
 }

@@ -5,8 +5,13 @@ import { Compile } from 'typebox/compile'
 const WorkerMessage = Type.Union([
   /** Worker to primary: serving; `ports` in the order of the listeners. */
   Type.Object({ sallyport: Type.Literal('ready'), ports: Type.Array(Type.Integer()) }),
-  /** Both ways: deliver this cancel key (base64) to the worker it names, then answer. */
-  Type.Object({ sallyport: Type.Literal('cancel'), id: Type.Integer(), key: Type.String() }),
+  /** Both ways: deliver this cancel key (base64) to the worker it names, then answer. To the primary: and whose it is, `address:port`. */
+  Type.Object({
+    sallyport: Type.Literal('cancel'),
+    id: Type.Integer(),
+    key: Type.String(),
+    client: Type.Optional(Type.String()),
+  }),
   Type.Object({ sallyport: Type.Literal('cancelled'), id: Type.Integer(), found: Type.Optional(Type.Boolean()) }),
   /** Primary to worker: end this session with these words, then answer whether it was open. */
   Type.Object({ sallyport: Type.Literal('kill'), id: Type.Integer(), session: Type.String(), message: Type.String() }),

@@ -3,7 +3,7 @@ import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
 import type { Measured } from './monitoring/server.ts'
-import { MAX_WORKER } from './sessions-cancel.ts'
+import { type ForwardCancel, MAX_WORKER } from './sessions-cancel.ts'
 import { recoverTapes } from './tape-room.ts'
 import { Questions, type WorkerMessage, workerMessage } from './workers-messages.ts'
 
@@ -38,7 +38,7 @@ export class Workers {
   readonly #log: Log
   readonly #slots: readonly Slot[]
   readonly #cancels = new Questions<boolean>(CANCEL_TIMEOUT_MS)
-  readonly #elsewhere: (key: Uint8Array) => Promise<void>
+  readonly #elsewhere: ForwardCancel
   readonly #kills = new Questions<boolean>(KILL_TIMEOUT_MS)
   readonly #measures = new Questions<Measured>(MEASURE_TIMEOUT_MS)
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
@@ -47,7 +47,7 @@ export class Workers {
   #everReady = false
   #stopping: string | undefined
 
-  private constructor(count: number, settings: Settings, log: Log, elsewhere: (key: Uint8Array) => Promise<void>) {
+  private constructor(count: number, settings: Settings, log: Log, elsewhere: ForwardCancel) {
     this.#elsewhere = elsewhere
     this.#settings = settings
     this.#log = log
@@ -65,7 +65,7 @@ export class Workers {
     count: number,
     settings: Settings,
     log: Log,
-    elsewhere: (key: Uint8Array) => Promise<void> = () => Promise.resolve(),
+    elsewhere: ForwardCancel = () => Promise.resolve(),
   ): Promise<Workers> {
     if (count < 1 || count > MAX_WORKER) throw new ApplianceError('CONFIG_INVALID', `--workers ${count}: from 1 to ${MAX_WORKER}`)
     const workers = new Workers(count, settings, log, elsewhere)
@@ -173,9 +173,9 @@ export class Workers {
     }
   }
 
-  async #carry(from: Slot, { id, key }: Extract<WorkerMessage, { sallyport: 'cancel' }>): Promise<void> {
+  async #carry(from: Slot, { id, key, client = '' }: Extract<WorkerMessage, { sallyport: 'cancel' }>): Promise<void> {
     const bytes = Buffer.from(key, 'base64')
-    if (!(await this.cancel(bytes))) await this.#elsewhere(bytes)
+    if (!(await this.cancel(bytes))) await this.#elsewhere(bytes, client)
     this.#send(from.worker, { sallyport: 'cancelled', id })
   }
 

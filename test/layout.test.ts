@@ -58,7 +58,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'gateway/cli/identities.ts': 'identity/proof-watch.test.ts blocks and unblocks by it while sessions run',
   'gateway/identity/sign-in-ways.ts': 'console.test.ts opens a console with both',
   'gateway/config-check-identity.ts': 'config-check.test.ts: issuers of any tenant, without an address, without files',
-  'gateway/shared-wishes.ts': 'end-to-end/replicas.test.ts: three gateways on one data folder',
   'gateway/identity/people.ts': 'console.test.ts: by link, by key, revoked',
   'gateway/protocols/describers.ts': 'catalog.test.ts and the tests of the API read tapes through it',
   'recorder/retention/plan.ts': 'gateway/cli/retention-plan.test.ts: due, held, kept by the longer of two rules',

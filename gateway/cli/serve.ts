@@ -1,12 +1,14 @@
 import cluster from 'node:cluster'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
+import { ForwardedCancels } from '../forwarded-cancels.ts'
 import { type Log, openLog } from '../log.ts'
 import { Health } from '../monitoring/health.ts'
 import { Metrics } from '../monitoring/metrics.ts'
 import { type Measured, openMonitoring } from '../monitoring/server.ts'
 import { openNotifier } from '../notify.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
+import type { ForwardCancel } from '../sessions-cancel.ts'
 import { openShared, type Shared } from '../shared.ts'
 import { SharedWishes } from '../shared-wishes.ts'
 import { openSiem } from '../siem/siem.ts'
@@ -53,7 +55,7 @@ export async function serve(options: { readonly config?: string; readonly worker
       options.workers,
       settings,
       log,
-      forwarding(() => cancels),
+      forwarding(() => cancels, log),
     )
     onSignals((why) => workers.stop(why))
     try {
@@ -73,7 +75,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     return EXIT.ok
   }
   let cancels: SharedWishes | undefined
-  const forwardCancel = forwarding(() => cancels)
+  const forwardCancel = forwarding(() => cancels, log)
   const service = await Service.open(settings, { log, env: cli.env, shared, forwardCancel, ...own })
   await using running = new AsyncDisposableStack()
   try {
@@ -106,7 +108,8 @@ async function serveAsWorker(
     env: cli.env,
     worker,
     ...own,
-    forwardCancel: (key) => questions.ask((id) => send({ sallyport: 'cancel', id, key: Buffer.from(key).toString('base64') })),
+    forwardCancel: (key, client) =>
+      questions.ask((id) => send({ sallyport: 'cancel', id, key: Buffer.from(key).toString('base64'), client })),
   })
   const stopped = Promise.withResolvers<boolean>()
   const stop = async (why: string): Promise<void> => stopped.resolve(await service.stop(why))
@@ -168,20 +171,12 @@ function openCancels(shared: Shared, log: Log, deliver: (key: Uint8Array) => Pro
   )
 }
 
-/** Whoever has no key may say they want something cancelled: so many of them bother the others at once. */
-const MAX_ASKED = 16
-
-function forwarding(cancels: () => SharedWishes | undefined): (key: Uint8Array) => Promise<void> {
-  let asked = 0
-  return async (key) => {
-    if (asked >= MAX_ASKED) return
-    asked += 1
-    try {
-      await cancels()?.ask(Buffer.from(key).toString('hex'), '')
-    } finally {
-      asked -= 1
-    }
-  }
+function forwarding(cancels: () => SharedWishes | undefined, log: Log): ForwardCancel {
+  const forwarded = new ForwardedCancels(
+    async (key) => cancels()?.ask(key, ''),
+    (client) => log.cancelDropped(client),
+  )
+  return (key, client) => forwarded.forward(key, client)
 }
 
 interface Own {

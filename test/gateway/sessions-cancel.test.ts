@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Cancels } from '../../gateway/sessions-cancel.ts'
 
+const CLIENT = '203.0.113.7:50000'
+
 test('a key cancels its own session and no other, until it is disposed of', async () => {
   const cancels = new Cancels(3)
   const cancelled: string[] = []
@@ -10,11 +12,11 @@ test('a key cancels its own session and no other, until it is disposed of', asyn
   assert.equal(one.key.length, 8)
   assert.equal(two.key.length, 36)
   assert.equal(one.key[0], 3, 'the first byte names the process')
-  await cancels.cancel(two.key)
-  await cancels.cancel(one.key)
+  await cancels.cancel(two.key, CLIENT)
+  await cancels.cancel(one.key, CLIENT)
   assert.deepEqual(cancelled, ['two', 'one'])
   one[Symbol.dispose]()
-  await cancels.cancel(one.key)
+  await cancels.cancel(one.key, CLIENT)
   assert.deepEqual(cancelled, ['two', 'one'])
 })
 
@@ -30,13 +32,13 @@ test('a key that is not quite right cancels nothing', () => {
 })
 
 test('a key of another worker is forwarded, whole; its own are not', async () => {
-  const forwarded: Uint8Array[] = []
-  const one = new Cancels(1, async (key) => void forwarded.push(key))
+  const forwarded: (readonly [Uint8Array, string])[] = []
+  const one = new Cancels(1, async (key, client) => void forwarded.push([key, client]))
   const two = new Cancels(2)
   const { key } = two.cancellable(36, () => undefined)
-  await one.cancel(key)
-  await one.cancel(one.cancellable(8, () => undefined).key)
-  assert.deepEqual(forwarded, [key])
+  await one.cancel(key, CLIENT)
+  await one.cancel(one.cancellable(8, () => undefined).key, CLIENT)
+  assert.deepEqual(forwarded, [[key, CLIENT]])
 })
 
 test('the process id that clients print is never negative and never the same for two open sessions', () => {
