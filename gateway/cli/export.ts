@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
+import { NewFile } from '../../recorder/bundle/new-file.ts'
 import { readSession, type SessionStatements, statementsCsv } from '../../recorder/bundle/session-statements.ts'
 import { openTape, type Store } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -38,37 +39,44 @@ export interface ExportOptions {
 }
 
 /**
- * Writes a session in the format of other tools to a new file. The ledger is told first, with the file's hash: what it does not take is not there
- * in the end. Derived: what it says is what was recorded, and only the recording proves that.
+ * Writes a session in the format of other tools to a new file. The ledger is told first, with the file's hash, and only then the file has its name;
+ * Ctrl-C leaves nothing of it. Derived: what it says is what was recorded, and only the recording proves that.
  */
 export async function exportSession(session: string, options: ExportOptions, cli: Cli): Promise<number> {
   const { store, where } = await evidenceOf(options.config, cli)
   const id = await fullId(store, session)
   const path = resolve(cli.cwd, options.out)
-  const file = await open(path, 'wx', 0o600)
   const hash = createHash('sha256')
   let size = 0
+  const stop = new AbortController()
+  const interrupted = (): void => stop.abort(new ApplianceError('STORE_FAILED', 'interrupted; nothing of the export is left'))
+  process.once('SIGINT', interrupted)
+  process.once('SIGTERM', interrupted)
   try {
-    for await (const part of partsOf(store, id, options, cli)) {
+    await using made = await NewFile.create(path)
+    for await (const part of partsOf(store, id, options, cli, stop.signal)) {
+      stop.signal.throwIfAborted()
       const bytes = typeof part === 'string' ? Buffer.from(part) : part
       hash.update(bytes)
       size += bytes.length
-      await writeWhole(file, bytes)
+      await writeWhole(made.file, bytes)
     }
     if (size === 0) throw new ApplianceError('TAPE_MALFORMED', `${id} has no terminal that could be exported`)
+    const by = await callerOf(where, options.keyFile, cli)
+    stop.signal.throwIfAborted()
     await tellLedger(where, {
       type: 'export.create',
-      ...(await callerOf(where, options.keyFile, cli)),
+      ...by,
       format: options.format,
       sha256: hash.digest('hex'),
       sessionIds: [id],
       ...(options.reason === undefined ? {} : { reason: options.reason }),
     })
-  } catch (error) {
-    await rm(path, { force: true })
-    throw error
+    stop.signal.throwIfAborted()
+    await made.commit()
   } finally {
-    await file.close()
+    process.off('SIGINT', interrupted)
+    process.off('SIGTERM', interrupted)
   }
   if (options.json) printJson(cli, { session: id, path, format: options.format, size })
   else cli.out(`${safeText(path)}: ${safeText(id)} as ${options.format}, ${size} bytes, derived\n`)
@@ -84,22 +92,23 @@ async function* partsOf(
   id: string,
   { format, channel }: ExportOptions,
   cli: Cli,
+  signal: AbortSignal,
 ): AsyncGenerator<string | Uint8Array> {
   const origin = await originOf(store, id)
   switch (format) {
     case 'asciicast':
     case 'asciicast-v2':
-      yield* castOf(store, origin, format === 'asciicast' ? 3 : 2, channel)
+      yield* castOf(store, origin, format === 'asciicast' ? 3 : 2, channel, signal)
       return
     case 'har':
     case 'pcapng':
-      yield* exchangesOf(store, origin, format)
+      yield* exchangesOf(store, origin, format, signal)
       return
     case 'csv':
     case 'parquet':
     case 'ocsf':
     case 'asim': {
-      const read = await readSession({ store, describers }, id, undefined, MAX_STATEMENTS)
+      const read = await readSession({ store, describers }, id, signal, MAX_STATEMENTS)
       if (read === undefined) throw new ApplianceError('TAPE_MALFORMED', `${id} cannot be read`)
       if (read.cut) cli.err(`sallyport: ${safeText(id)} has more statements; the first ${MAX_STATEMENTS} are written\n`)
       yield* statementsOf(read, format, derivedFrom(origin))
@@ -115,7 +124,7 @@ async function* statementsOf(
   format: 'csv' | 'parquet' | 'ocsf' | 'asim',
   derived: string,
 ): AsyncGenerator<string | Uint8Array> {
-  if (format === 'csv') yield statementsCsv(statements, derived)
+  if (format === 'csv') yield* statementsCsv(statements, derived)
   else if (format === 'parquet') {
     // A library that only this needs.
     const { statementsParquet } = await import('../exports/parquet.ts')
@@ -127,7 +136,12 @@ async function* statementsOf(
     }
 }
 
-async function* exchangesOf(store: Store, origin: Origin, format: 'har' | 'pcapng'): AsyncGenerator<string | Uint8Array> {
+async function* exchangesOf(
+  store: Store,
+  origin: Origin,
+  format: 'har' | 'pcapng',
+  signal: AbortSignal,
+): AsyncGenerator<string | Uint8Array> {
   const tape = await openTape(store, origin.session)
   const { session } = tape.header
   const { protocol } = session.target
@@ -136,16 +150,22 @@ async function* exchangesOf(store: Store, origin: Origin, format: 'har' | 'pcapn
   const writer =
     format === 'har' ? new Har(session, origin, packageJson.version) : new PcapNg(session, origin, packageJson.version)
   yield* writer.begin()
-  for await (const frame of tape.frames()) yield* writer.add(frame)
+  for await (const frame of tape.frames({}, signal)) yield* writer.add(frame)
   yield* writer.end()
 }
 
 /** The first channel with a terminal, unless one is named. */
-async function* castOf(store: Store, origin: Origin, version: CastVersion, wanted: number | undefined): AsyncGenerator<string> {
+async function* castOf(
+  store: Store,
+  origin: Origin,
+  version: CastVersion,
+  wanted: number | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   const tape = await openTape(store, origin.session)
   let channel = wanted
   let cast: Asciicast | undefined
-  for await (const frame of tape.frames()) {
+  for await (const frame of tape.frames({}, signal)) {
     if (channel === undefined && isOfTerminal(frame)) channel = frame.channel
     if (channel === undefined || frame.channel !== channel) continue
     cast ??= new Asciicast({ origin, channel, startedAt: tape.header.session.startedAt }, version)

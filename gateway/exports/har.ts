@@ -3,7 +3,7 @@ import type { SessionInfo } from '../../schemas/session.ts'
 import { fieldOf, type HttpHead, hasHead, isOfExchange, readHead } from './http-parts.ts'
 import { derivedFrom, type Origin } from './origin.ts'
 
-/** Of a body; the recording has it whole. A HAR is read into memory by whatever opens it. */
+/** Of a body, and of the messages of an exchange together; the recording has it whole. A HAR is read into memory by whatever opens it. */
 const MAX_BODY_SIZE = 1 << 20
 /** Of one exchange. */
 const MAX_TUNNEL_MESSAGES = 1_000
@@ -26,6 +26,12 @@ interface Exchange {
   readonly startUs: number
   readonly verdicts: string[]
   readonly messages: unknown[]
+  /** Of all messages, in bytes. */
+  messageSize: number
+  /** Messages that had no room. */
+  leftOut: number
+  /** Messages that were blocked, or only began to wait. */
+  unsent: number
   answerUs: number | undefined
   endUs: number
   response: HttpHead | undefined
@@ -74,7 +80,18 @@ export class Har {
     if (dir === 'note' || body === null) return
     note(known, frame)
     if (kind.startsWith('ws-')) {
-      if (known.messages.length < MAX_TUNNEL_MESSAGES) known.messages.push(this.#message(frame, body))
+      if (!isReleased(frame)) known.unsent += 1
+      // Once one has no room, none behind it: what is listed has no holes.
+      else if (
+        known.leftOut > 0 ||
+        known.messages.length >= MAX_TUNNEL_MESSAGES ||
+        known.messageSize + body.length > MAX_BODY_SIZE
+      )
+        known.leftOut += 1
+      else {
+        known.messages.push(this.#message(frame, body))
+        known.messageSize += body.length
+      }
     } else if (!isOfExchange(frame) || kind === 'response-trailers') return
     else if (dir === 'in') append(known.requestBody, body)
     else if (hasHead(frame)) {
@@ -102,6 +119,8 @@ export class Har {
     const url = this.#url(where)
     const type = fieldOf(request, 'content-type') ?? ''
     const cuts = [requestBody, responseBody].some(({ size, kept }) => kept < size) ? '; a body is cut here' : ''
+    const leftOut = exchange.leftOut === 0 ? '' : `; ${counted(exchange.leftOut, 'left out')}`
+    const unsent = exchange.unsent === 0 ? '' : `; ${counted(exchange.unsent, 'blocked or held, and not listed')}`
     const judged = verdicts.length === 0 ? '' : `; ${verdicts.join(', ')}`
     const wait = (answerUs - startUs) / 1_000
     const receive = (endUs - answerUs) / 1_000
@@ -122,7 +141,7 @@ export class Har {
       response: responseOf(response, responseBody),
       cache: {},
       timings: { send: 0, wait, receive },
-      comment: `frames ${frames[0]}-${frames[1]} of ${this.#session.id}${judged}${cuts}`,
+      comment: `frames ${frames[0]}-${frames[1]} of ${this.#session.id}${judged}${cuts}${unsent}${leftOut}`,
       ...(messages.length === 0 ? {} : { _webSocketMessages: messages }),
     }
   }
@@ -132,9 +151,9 @@ export class Har {
     const { host, port, protocol } = this.#session.target
     const name = host.includes(':') ? `[${host}]` : host
     const base = `${protocol === 'kubernetes' || port === 443 ? 'https' : 'http'}://${name}:${port}`
-    // Of CONNECT: host and port.
-    const text = /^[^/:]+:\d+$/.test(where) ? `https://${where}` : where
-    return URL.canParse(text, base) ? new URL(text, base) : new URL(base)
+    // A path, though it may look like another host's address: `//elsewhere/x` was asked of the target.
+    const text = where.startsWith('/') ? base + where : protocol === 'egress' ? absoluteOf(where) : base
+    return new URL(URL.canParse(text) ? text : base)
   }
 
   #message({ dir, atUs, facts }: Frame, body: Uint8Array): unknown {
@@ -148,6 +167,15 @@ export class Har {
   }
 }
 
+/** A proxy is asked for whole URLs, and by CONNECT for host and port. */
+function absoluteOf(where: string): string {
+  return /^(?:[^/:[\]]+|\[[\da-f:.]+\]):\d+$/i.test(where) ? `https://${where}` : where
+}
+
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 message is ${what}` : `${count} messages are ${what}`
+}
+
 function begun(frame: Frame): Exchange {
   const body = frame.body ?? new Uint8Array(0)
   const request = readHead(body)
@@ -158,6 +186,9 @@ function begun(frame: Frame): Exchange {
     startUs: frame.atUs,
     verdicts: [],
     messages: [],
+    messageSize: 0,
+    leftOut: 0,
+    unsent: 0,
     answerUs: undefined,
     endUs: frame.atUs,
     response: undefined,

@@ -26,7 +26,9 @@ export async function* writeSample(
   const read = await readSession(parts, id, signal)
   if (read === undefined) return
   yield await zip.add(`sample/${id}/session.json`, `${JSON.stringify(read, null, 1)}\n`)
-  yield await zip.add(`sample/${id}/statements.csv`, statementsCsv(read.statements))
+  yield await zip.stream(`sample/${id}/statements.csv`, async (write) => {
+    for (const piece of statementsCsv(read.statements)) await write(Buffer.from(piece))
+  })
 }
 
 /** A tape as it stands in the store. */

@@ -6,6 +6,8 @@ import type { Store } from '../store/store.ts'
 
 /** Statements listed beside a recording, as many as the console shows; the tape has all. */
 const SHOWN_STATEMENTS = 20_000
+/** Records of a table that are handed on at once. */
+const PIECE_RECORDS = 1_000
 const STATEMENT_COLUMNS = [
   'session',
   'frame',
@@ -31,30 +33,34 @@ export interface SessionStatements {
   readonly cut: boolean
 }
 
-/** `derived`: a last column with this text, for a table that leaves by itself. */
-export function statementsCsv(statements: readonly StatementRow[], derived?: string): string {
+/** In pieces: a session's may be longer than a string can be. `derived`: a last column with this text, for a table that leaves by itself. */
+export function* statementsCsv(statements: readonly StatementRow[], derived?: string): Generator<string> {
   const last = derived === undefined ? [] : [derived]
-  const rows = statements.map((one) =>
-    csvRecord([
-      one.session,
-      one.frame,
-      one.part,
-      one.atUs,
-      one.durationUs,
-      one.lastFrame,
-      one.kind,
-      one.text,
-      one.rows,
-      one.bytesOut,
-      one.masked,
-      one.verdict,
-      one.rules.join(' '),
-      one.approval,
-      one.outcome,
-      ...last,
-    ]),
-  )
-  return csvRecord([...STATEMENT_COLUMNS, ...last.map(() => 'derived')]) + rows.join('')
+  yield csvRecord([...STATEMENT_COLUMNS, ...last.map(() => 'derived')])
+  for (let at = 0; at < statements.length; at += PIECE_RECORDS)
+    yield statements
+      .slice(at, at + PIECE_RECORDS)
+      .map((one) =>
+        csvRecord([
+          one.session,
+          one.frame,
+          one.part,
+          one.atUs,
+          one.durationUs,
+          one.lastFrame,
+          one.kind,
+          one.text,
+          one.rows,
+          one.bytesOut,
+          one.masked,
+          one.verdict,
+          one.rules.join(' '),
+          one.approval,
+          one.outcome,
+          ...last,
+        ]),
+      )
+      .join('')
 }
 
 /** The session as the console would show it, read from its frames. Undefined where not even its header can be read. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { isBundlePath } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { ZIP } from '../../schemas/verify/zip.ts'
-import { syncFolder, writeFully } from '../files.ts'
+import { writeFully } from '../files.ts'
+import { NewFile } from './new-file.ts'
 
 /** APPNOTE 4.4.3.2: what zip64 needs. */
 const VERSION = 45
@@ -17,9 +17,6 @@ const MODE = (0o100644 << 16) >>> 0
 const BUFFER_SIZE = 1 << 20
 /** Written as it is: copying it costs more than another write. */
 const DIRECT_SIZE = 64 << 10
-
-/** Between an archive's name and the process that writes it. */
-const PART = '.part-'
 
 export interface WrittenFile {
   readonly path: string
@@ -36,13 +33,11 @@ interface Entry extends WrittenFile {
 
 /**
  * Writes a ZIP archive of stored entries to a file, in constant memory but for its directory. The same entries make the same bytes anywhere: no
- * compression (whose output differs between builds of zlib), one time for all, no owners. It stands under a name of its own until `commit`;
- * what is disposed before is gone, and what a process left that was killed goes with the next archive of that name.
+ * compression (whose output differs between builds of zlib), one time for all, no owners. It has its name with `commit`, as a NewFile.
  */
 export class ZipWriter implements AsyncDisposable {
+  readonly #whole: NewFile
   readonly #file: FileHandle
-  readonly #path: string
-  readonly #temporary: string
   readonly #time: number
   readonly #date: number
   readonly #entries: Entry[] = []
@@ -50,12 +45,10 @@ export class ZipWriter implements AsyncDisposable {
   #buffer: Uint8Array[] = []
   #buffered = 0
   #open = false
-  #committed = false
 
-  private constructor(file: FileHandle, path: string, temporary: string, at: Date) {
-    this.#file = file
-    this.#path = path
-    this.#temporary = temporary
+  private constructor(whole: NewFile, at: Date) {
+    this.#whole = whole
+    this.#file = whole.file
     this.#time = (at.getUTCHours() << 11) | (at.getUTCMinutes() << 5) | (at.getUTCSeconds() >> 1)
     const year = Math.min(Math.max(at.getUTCFullYear(), 1980), 2107)
     this.#date = ((year - 1980) << 9) | ((at.getUTCMonth() + 1) << 5) | at.getUTCDate()
@@ -63,12 +56,7 @@ export class ZipWriter implements AsyncDisposable {
 
   /** `at`: what is told as the time of every entry. Rejects STORE_CONFLICT where `path` exists. */
   static async create(path: string, at: Date): Promise<ZipWriter> {
-    await refuseExisting(path)
-    await sweep(path)
-    const temporary = join(dirname(path), `${basename(path)}${PART}${process.pid}`)
-    const file = await open(temporary, 'wx+', 0o600)
-    written.add(temporary)
-    return new ZipWriter(file, path, temporary, at)
+    return new ZipWriter(await NewFile.create(path), at)
   }
 
   /** Written in this order; the entry being written counts. */
@@ -135,17 +123,11 @@ export class ZipWriter implements AsyncDisposable {
     end.writeUInt32LE(big ? ZIP.beyond : at, 16)
     await this.#write(end)
     await this.#flush()
-    await this.#file.sync()
-    await refuseExisting(this.#path)
-    await rename(this.#temporary, this.#path)
-    this.#committed = true
-    await syncFolder(dirname(this.#path))
+    await this.#whole.commit()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close()
-    written.delete(this.#temporary)
-    if (!this.#committed) await rm(this.#temporary, { force: true })
+    await this.#whole[Symbol.asyncDispose]()
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -232,38 +214,4 @@ function end64(count: number, size: number, at: number): Buffer {
   end.writeBigUInt64LE(BigInt(at + size), 64)
   end.writeUInt32LE(1, 72)
   return end
-}
-
-/** What processes left that were killed while they wrote this archive. */
-async function sweep(path: string): Promise<void> {
-  const folder = dirname(path)
-  const begins = `${basename(path)}${PART}`
-  for (const name of await readdir(folder)) {
-    const pid = name.startsWith(begins) ? name.slice(begins.length) : ''
-    if (/^[1-9]\d{0,9}$/.test(pid) && !isWritten(join(folder, name), Number(pid))) await rm(join(folder, name), { force: true })
-  }
-}
-
-/** What this process writes; in a container its predecessor may have had its number. */
-const written = new Set<string>()
-
-function isWritten(temporary: string, pid: number): boolean {
-  if (pid === process.pid) return written.has(temporary)
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Somebody else's process is one.
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
-  }
-}
-
-async function refuseExisting(path: string): Promise<void> {
-  try {
-    await (await open(path, 'r')).close()
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
-    throw error
-  }
-  throw new ApplianceError('STORE_CONFLICT', `${path} exists, and nothing is written over`)
 }

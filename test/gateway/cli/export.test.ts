@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { exportSession } from '../../../gateway/cli/export.ts'
+import { type ExportOptions, exportSession } from '../../../gateway/cli/export.ts'
 import type { ExportFormat } from '../../../gateway/cli/export-formats.ts'
 import { readLines, StoreLedger } from '../../../recorder/index.ts'
 import { readCsv } from '../../../schemas/csv.ts'
@@ -170,4 +170,55 @@ test('what cannot be exported, or noted, leaves no file', async () => {
   await writeFile(config, `${await readFile(config)}ledger: { origin: another.example/log }\n`)
   await assert.rejects(exportSession(id, { format: 'csv', out }, terminal(folder)), { code: 'CONFIG_INVALID' })
   assert.equal(existsSync(out), false)
+})
+
+test('a file has its name when the ledger knows of it; one that is there is not written over', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  const out = join(folder.path, 'a.csv')
+  const part = `${out}.part-${process.pid}`
+  let seen: readonly boolean[] = []
+  const options: ExportOptions = {
+    format: 'csv',
+    out,
+    // Read where the ledger's entry is put together.
+    get reason() {
+      seen = [existsSync(part), existsSync(out)]
+      return 'case 7'
+    },
+  }
+  assert.equal(await exportSession(id, options, terminal(folder)), 0)
+  assert.deepEqual(seen, [true, false])
+  assert.deepEqual([existsSync(part), existsSync(out)], [false, true])
+  await writeFile(out, 'mine')
+  await assert.rejects(exportSession(id, { format: 'csv', out }, terminal(folder)), { code: 'STORE_CONFLICT' })
+  assert.equal(await readFile(out, 'utf8'), 'mine')
+})
+
+test('an export that is interrupted leaves nothing, and the ledger knows of none', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  const typesOf = async (): Promise<readonly unknown[]> => {
+    const types: unknown[] = []
+    for await (const { entry: one } of readLines(folder.store)) types.push(one?.statement['type'])
+    return types
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const listening = process.listenerCount(signal)
+    const files = await readdir(folder.path)
+    const options: ExportOptions = {
+      format: 'csv',
+      out: join(folder.path, 'a.csv'),
+      // Read when all is written. The signal itself would reach the test's runner as well.
+      get keyFile() {
+        assert.ok(existsSync(join(folder.path, `a.csv.part-${process.pid}`)))
+        process.listeners(signal).at(-1)?.(signal)
+        return '/dev/null'
+      },
+    }
+    await assert.rejects(exportSession(id, options, terminal(folder)), /interrupted; nothing of the export is left/)
+    assert.deepEqual(await readdir(folder.path), files)
+    assert.equal(process.listenerCount(signal), listening)
+  }
+  assert.equal((await typesOf()).includes('export.create'), false)
 })

@@ -97,3 +97,59 @@ test('a body longer than a reader should hold is cut, and says so; hostile heads
   assert.ok((large?.response.content.text?.length ?? 0) <= 1 << 20)
   assert.equal(large?.response.status, 0)
 })
+
+test('a WebSocket message that was not sent on is none of those listed; what has no room is counted', async () => {
+  const opened = [
+    { kind: 'request', channel: 1, body: Buffer.from('GET /x HTTP/1.1\r\n\r\n') },
+    { dir: 'out', kind: 'response', channel: 1, body: Buffer.from('HTTP/1.1 101 Switching Protocols\r\n\r\n') },
+  ] as const
+  const said = (text: string, act?: 'block' | 'hold' | 'allow') =>
+    ({
+      kind: 'ws-call',
+      channel: 1,
+      facts: { type: 'text' },
+      body: Buffer.from(text),
+      verdict: act === undefined ? null : note(act),
+    }) as const
+  const messagesOf = async (...frames: readonly Partial<Frame>[]): Promise<readonly [string, readonly string[]]> => {
+    const [one] = await entriesOf(framesOf(...opened, ...frames))
+    const messages = (one?._webSocketMessages ?? []) as readonly { readonly data: string }[]
+    return [one?.comment ?? '', messages.map(({ data }) => data)]
+  }
+  const [judged, sent] = await messagesOf(
+    said('a'),
+    said('drop', 'block'),
+    said('wait', 'hold'),
+    said('wait', 'allow'),
+    said('b'),
+  )
+  assert.deepEqual(sent, ['a', 'wait', 'b'])
+  assert.match(judged, /; block r1 \(not sent on\), .*; 2 messages are blocked or held, and not listed$/)
+
+  const [many, first] = await messagesOf(...Array.from({ length: 1_003 }, (_, n) => said(String(n))))
+  assert.deepEqual([first.length, first.at(-1)], [1_000, '999'])
+  assert.match(many, /; 3 messages are left out$/)
+
+  const [large, kept] = await messagesOf(said('x'.repeat(1 << 20)), said('y'))
+  assert.deepEqual([kept.length, kept[0]?.length], [1, 1 << 20])
+  assert.match(large, /; 1 message is left out$/)
+  assert.match((await messagesOf(said('x'), said('y'.repeat(1 << 20)), said('z')))[0], /; 2 messages are left out$/)
+})
+
+test('a URL has the host that was asked: the target of a session, but of a proxy what the request names', async () => {
+  const urlOf = async (target: string, protocol: ProtocolName): Promise<string | undefined> =>
+    (await entriesOf(framesOf({ kind: 'request', body: Buffer.from(`GET ${target} HTTP/1.1\r\n\r\n`) }), protocol))[0]?.request
+      .url
+  for (const [target, url] of [
+    ['//evil.test/x?a=1', 'http://api.internal:8080//evil.test/x?a=1'],
+    ['/\\evil.test/x', 'http://api.internal:8080//evil.test/x'],
+    ['http://evil.test/x', 'http://api.internal:8080/'],
+    ['evil.test:443', 'http://api.internal:8080/'],
+    ['@evil.test/', 'http://api.internal:8080/'],
+    ['*', 'http://api.internal:8080/'],
+  ] as const)
+    assert.equal(await urlOf(target, 'http'), url, target)
+  assert.equal(await urlOf('//evil.test/x', 'kubernetes'), 'https://api.internal:8080//evil.test/x')
+  assert.equal(await urlOf('http://away.test/x', 'egress'), 'http://away.test/x')
+  assert.equal(await urlOf('[2001:db8::1]:443', 'egress'), 'https://[2001:db8::1]/')
+})
