@@ -129,7 +129,12 @@ class SallyportApp extends LitElement {
       await this.#api.signOut()
     } catch (error) {
       // Signed out already, by time or elsewhere: that is what was wanted.
-      if (!(error instanceof ApiError) || error.status !== 401) throw error
+      if (!(error instanceof ApiError) || error.status !== 401) {
+        this.#state = 'failed'
+        this.#problem = `You are still signed in: ${error instanceof Error ? error.message : String(error)}`
+        this.requestUpdate()
+        return
+      }
     }
     this.#me = undefined
     this.#state = 'out'

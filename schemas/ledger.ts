@@ -211,6 +211,16 @@ export const LedgerEntry = Type.Union([
     { description: 'Somebody gathers evidence: begins a case, adds to it, takes out of it, writes a note, closes it' },
   ),
   kind(
+    'search.save',
+    { ...by, search: Text, name: Text, shared: Type.Boolean() },
+    { description: 'Somebody keeps a search, for themselves or for all' },
+  ),
+  kind(
+    'search.remove',
+    { ...by, search: Text, name: Text, shared: Type.Boolean() },
+    { description: 'and keeps it, or lets everybody keep it, no longer' },
+  ),
+  kind(
     'evidence.view',
     {
       ...by,

@@ -48,9 +48,9 @@ export const caseRoutes: Handlers<Names> = {
     const { identity } = asked.viewer
     const { title } = bodyOf(asked.request, CaseAsk)
     if (!mayChange(asked.viewer)) throw lookOnly()
-    // Its id is not known yet: the entry that names it is that of its first change.
-    await note(parts, identity, { type: 'case.change', act: 'create', title: title.toWellFormed() })
-    return viewOf(await parts.cases.create(title, identity.subject, new Date().toISOString()), asked.viewer, context)
+    const id = await parts.cases.newId()
+    await note(parts, identity, { type: 'case.change', case: id, act: 'create', title: title.toWellFormed() })
+    return viewOf(await parts.cases.create(id, title, identity.subject, new Date().toISOString()), asked.viewer, context)
   },
 
   async changeCase(asked, context) {
@@ -61,10 +61,14 @@ export const caseRoutes: Handlers<Names> = {
     if (!one.own && !mayChange(asked.viewer)) throw lookOnly()
     if (change.act === 'add') await checkItem(change, asked.viewer, context)
     const about = change.act === 'remove' ? one.items.find(({ n }) => n === change.n) : change.act === 'add' ? change : undefined
+    if (change.act === 'remove' && about !== undefined) await checkRemoval(about, one, asked.viewer, context)
+    // What is refused is not told as done.
+    await parts.cases.checkChange(one.id, change)
     await note(parts, identity, {
       type: 'case.change',
       case: one.id,
       act: change.act,
+      ...('title' in change ? { title: change.title.toWellFormed() } : {}),
       ...(about?.session === undefined ? {} : { session: about.session }),
       ...(about?.frame === undefined ? {} : { frame: about.frame }),
       ...(about?.finding === undefined ? {} : { finding: about.finding }),
@@ -100,12 +104,20 @@ export const caseRoutes: Handlers<Names> = {
   },
 
   async saveSearch({ request, viewer }, { parts }) {
-    await parts.searches.save(bodyOf(request, SavedSearchAsk), viewer.identity.subject, new Date().toISOString())
+    const ask = bodyOf(request, SavedSearchAsk)
+    const { subject } = viewer.identity
+    const search = await parts.searches.newId(subject)
+    await note(parts, viewer.identity, { type: 'search.save', search, name: ask.name.toWellFormed(), shared: ask.shared })
+    await parts.searches.save(search, ask, subject, new Date().toISOString())
     return { searches: await searchesOf(viewer, parts) } satisfies SavedSearches
   },
 
   async removeSearch({ request, viewer }, { parts }) {
-    await parts.searches.remove(String(request.params['id']), viewer.identity.subject, viewer.roles.has('admin'))
+    const { subject } = viewer.identity
+    const search = await parts.searches.removable(String(request.params['id']), subject, viewer.roles.has('admin'))
+    const { id, name, shared } = search
+    await note(parts, viewer.identity, { type: 'search.remove', search: id, name: name.toWellFormed(), shared })
+    await parts.searches.remove(search)
     return { searches: await searchesOf(viewer, parts) } satisfies SavedSearches
   },
 }
@@ -165,6 +177,17 @@ async function checkItem(item: Extract<CaseChange, { act: 'add' }>, viewer: View
       `a ${kind} is named by ${kind === 'finding' ? 'its finding' : kind === 'frame' ? 'session and frame' : 'its session'}`,
     )
   if (!(await isSeen(item, viewer, context))) throw new ApplianceError('API_UNKNOWN', `there is no such ${kind} that you may see`)
+}
+
+/** Bookmarks of one's own go whatever they are about; and so do, for whoever sees every target, those of sessions that are gone. */
+async function checkRemoval(
+  item: Pick<CaseItem, 'session' | 'finding'>,
+  { own }: Case,
+  viewer: Viewer,
+  context: Context,
+): Promise<void> {
+  if (own || viewer.scope === null || (await isSeen(item, viewer, context))) return
+  throw new ApplianceError('API_UNKNOWN', 'there is no such item that you may see')
 }
 
 /** An auditor looks and touches nothing but bookmarks of their own. */

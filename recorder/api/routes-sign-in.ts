@@ -36,7 +36,7 @@ export const signInRoutes: Handlers<'signIn' | 'signInWays' | 'signOut' | 'me' |
 
   async signOut({ request, response, viewer: { identity } }, { parts, signIns, secure }) {
     const token = cookieToken(request, secure)
-    if (token !== undefined) signIns.end(token)
+    if (token !== undefined) await signIns.end(token)
     setCookie(response, secure, '', 0)
     await note(parts, identity, { type: 'console.sign-out' })
     return undefined

@@ -56,7 +56,7 @@ export class SignIns {
     expiresMs = Number.POSITIVE_INFINITY,
     instead?: string,
   ): Promise<{ readonly token: string; readonly record: SignInRecord }> {
-    if (instead !== undefined) this.end(instead)
+    if (instead !== undefined) await this.end(instead)
     const token = randomBytes(TOKEN_BYTES).toString('base64url')
     const nowMs = this.#now()
     const record: SignInRecord = {
@@ -71,8 +71,8 @@ export class SignIns {
       (each) => each.identity.subject === identity.subject && !this.#ended.has(each.tokenHash),
     )
     own.sort((a, b) => a.createdMs - b.createdMs)
-    for (const { tokenHash } of own.slice(0, Math.max(0, own.length + 1 - MAX_PER_SUBJECT))) this.#drop(tokenHash)
-    await this.#write(record)
+    for (const { tokenHash } of own.slice(0, Math.max(0, own.length + 1 - MAX_PER_SUBJECT))) this.#lapse(tokenHash)
+    await this.#write(record, undefined)
     return { token, record }
   }
 
@@ -82,7 +82,8 @@ export class SignIns {
     const record = await this.#lasting(hashed(token))
     if (record === undefined) return undefined
     const seen = { ...record, seenMs: this.#now() }
-    if (seen.seenMs - record.seenMs > SEEN_EVERY_MS) this.#write(seen).catch(this.#onError)
+    const before = this.#texts?.get(pathOf(record.tokenHash))
+    if (before !== undefined && seen.seenMs - record.seenMs > SEEN_EVERY_MS) this.#write(seen, before).catch(this.#onError)
     this.#seenMs.set(record.tokenHash, seen.seenMs)
     return seen
   }
@@ -92,8 +93,9 @@ export class SignIns {
     return (await this.#lasting(tokenHash)) !== undefined
   }
 
-  end(token: string): void {
-    if (TOKEN_PATTERN.test(token)) this.#drop(hashed(token))
+  /** It is over everywhere when this resolves. Rejects where its record cannot be removed: then it goes on, and may be ended again. */
+  async end(token: string): Promise<void> {
+    if (TOKEN_PATTERN.test(token)) await this.#drop(hashed(token))
   }
 
   /** As it was last written, wherever that was. */
@@ -104,7 +106,7 @@ export class SignIns {
     const nowMs = this.#now()
     const seenMs = Math.max(record.seenMs, this.#seenMs.get(tokenHash) ?? 0)
     if (nowMs < record.expiresMs && nowMs - seenMs < SIGN_IN_IDLE_MS) return record
-    this.#drop(tokenHash)
+    this.#lapse(tokenHash)
     return undefined
   }
 
@@ -118,28 +120,44 @@ export class SignIns {
       if (checker.Check(record)) this.#known.set(record.tokenHash, record)
     }
     for (const [ended, atMs] of this.#ended) if (atMs + SIGN_IN_TTL_MS < this.#now()) this.#ended.delete(ended)
-    for (const { tokenHash, expiresMs } of this.#known.values()) if (expiresMs <= this.#now()) this.#drop(tokenHash)
+    for (const { tokenHash, expiresMs } of this.#known.values()) if (expiresMs <= this.#now()) this.#lapse(tokenHash)
   }
 
-  #drop(tokenHash: string): void {
-    if (this.#ended.has(tokenHash)) return
+  /** What would be refused anyway: where its record stays, the next who looks tries again. */
+  #lapse(tokenHash: string): void {
+    if (!this.#ended.has(tokenHash)) this.#drop(tokenHash).catch(this.#onError)
+  }
+
+  async #drop(tokenHash: string): Promise<void> {
     this.#ended.set(tokenHash, this.#now())
     this.#seenMs.delete(tokenHash)
-    this.#writing.then(() => this.#records.remove(`${tokenHash}.json`)).catch(this.#onError)
+    await this.#writing
+    try {
+      await this.#records.remove(pathOf(tokenHash))
+    } catch (error) {
+      // Not ended for the others, so not here either: whoever signs out again must find it.
+      this.#ended.delete(tokenHash)
+      throw error
+    }
   }
 
   /** In order: what is written last stays. */
   #writing: Promise<void> = Promise.resolve()
 
-  #write(record: SignInRecord): Promise<void> {
-    const write = (): Promise<void> =>
-      this.#ended.has(record.tokenHash)
-        ? Promise.resolve()
-        : this.#records.replace(`${record.tokenHash}.json`, JSON.stringify(record))
+  /** Over `before` only: what was removed elsewhere meanwhile does not come back. */
+  #write(record: SignInRecord, before: string | undefined): Promise<void> {
+    const write = async (): Promise<void> => {
+      if (this.#ended.has(record.tokenHash)) return
+      await this.#records.swap(pathOf(record.tokenHash), before, JSON.stringify(record))
+    }
     const written = this.#writing.then(write)
     this.#writing = written.catch(() => undefined)
     return written
   }
+}
+
+function pathOf(tokenHash: string): string {
+  return `${tokenHash}.json`
 }
 
 /** The CSRF token that goes with a sign-in's token: whoever has only the one cannot make the other, and neither is stored. */

@@ -71,7 +71,7 @@ export async function viewerOf(request: Request, parts: ApiParts, signIns: SignI
     )
   const identity = await parts.people.current(record.identity)
   if (identity === undefined) {
-    signIns.end(token)
+    await signIns.end(token)
     throw new ApplianceError('AUTH_REQUIRED', 'what this sign-in was proved with is no longer valid; sign in again')
   }
   if (request.method !== 'GET' && request.method !== 'HEAD' && !isCsrf(request.get(CSRF_HEADER), token))

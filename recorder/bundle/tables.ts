@@ -108,6 +108,8 @@ export const LOG_TABLES: readonly LogTable[] = [
       'hold.clear',
       'retention.delete',
       'case.change',
+      'search.save',
+      'search.remove',
     ],
     until: 'watermark',
     columns: [
@@ -136,6 +138,10 @@ export const LOG_TABLES: readonly LogTable[] = [
       'act',
       'frame',
       'finding',
+      'title',
+      'search',
+      'name',
+      'shared',
     ],
   },
 ]

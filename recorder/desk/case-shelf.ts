@@ -49,11 +49,15 @@ export class CaseShelf {
     return this.#cases.has(id) ? this.#fold(id) : undefined
   }
 
-  /** Durable when it resolves. Rejects LIMIT_REACHED. */
-  async create(title: string, by: string, at: string): Promise<Case> {
+  /** For a case to be created, so that it can be told of before. Rejects LIMIT_REACHED. */
+  async newId(): Promise<string> {
     await this.#catchUp()
     if (this.#cases.size >= MAX_CASES) throw new ApplianceError('LIMIT_REACHED', `there are ${MAX_CASES} cases already`)
-    const id = `C-${Array.from({ length: 10 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`
+    return `C-${Array.from({ length: 10 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')}`
+  }
+
+  /** Durable when it resolves. */
+  async create(id: string, title: string, by: string, at: string): Promise<Case> {
     return this.#begin(id, { act: 'create', title, own: false, by, at })
   }
 
@@ -63,19 +67,29 @@ export class CaseShelf {
     return (await this.get(id)) ?? this.#begin(id, { act: 'create', title: 'My bookmarks', own: true, by, at })
   }
 
+  /** Rejects what `change` would as things stand. */
+  async checkChange(id: string, change: CaseChange): Promise<void> {
+    await this.#catchUp()
+    this.#numberOf(id, change)
+  }
+
   /** Durable when it resolves. Rejects API_CONFLICT for what is closed or not there to be removed, LIMIT_REACHED. */
   async change(id: string, change: CaseChange, by: string, at: string): Promise<Case> {
     for (;;) {
       await this.#catchUp()
-      const now = this.#fold(id)
-      check(now, change)
-      const n = this.#cases.get(id)?.length ?? 0
-      if (n >= MAX_CHANGES) throw new ApplianceError('LIMIT_REACHED', `this case has ${MAX_CHANGES} changes; begin another`)
-      if (await this.#write(id, n, { ...change, by, at })) break
+      if (await this.#write(id, this.#numberOf(id, change), { ...change, by, at })) break
       // Another process was quicker: what it wrote is read, and the change judged again.
     }
     await this.#catchUp()
     return this.#fold(id)
+  }
+
+  /** The number that a change would have now. Throws where it may not be made. */
+  #numberOf(id: string, change: CaseChange): number {
+    check(this.#fold(id), change)
+    const n = this.#cases.get(id)?.length ?? 0
+    if (n >= MAX_CHANGES) throw new ApplianceError('LIMIT_REACHED', `this case has ${MAX_CHANGES} changes; begin another`)
+    return n
   }
 
   async #begin(id: string, event: CaseEvent): Promise<Case> {

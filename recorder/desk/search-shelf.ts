@@ -27,21 +27,30 @@ export class SearchShelf {
     return kept.sort((a, b) => a.name.localeCompare(b.name, 'en') || (a.id < b.id ? -1 : 1))
   }
 
-  /** Durable when it resolves. Rejects LIMIT_REACHED. */
-  async save(ask: SavedSearchAsk, by: string, at: string): Promise<KeptSearch> {
+  /** For a search of this person to be saved, so that it can be told of before. Rejects LIMIT_REACHED. */
+  async newId(by: string): Promise<string> {
     const own = (await this.list(by)).filter((search) => search.by === by)
     if (own.length >= MAX_SEARCHES)
       throw new ApplianceError('LIMIT_REACHED', `you have saved ${MAX_SEARCHES} searches; remove one first`)
-    const search: KeptSearch = { ...ask, id: `S-${randomBytes(8).toString('hex')}`, by, at }
+    return `S-${randomBytes(8).toString('hex')}`
+  }
+
+  /** Durable when it resolves. */
+  async save(id: string, ask: SavedSearchAsk, by: string, at: string): Promise<KeptSearch> {
+    const search: KeptSearch = { ...ask, id, by, at }
     await this.#records.create(`${search.id}.json`, JSON.stringify(search))
     return search
   }
 
-  /** Rejects API_UNKNOWN where there is none, or it is somebody else's and `anybodys` is not set. */
-  async remove(id: string, by: string, anybodys: boolean): Promise<void> {
+  /** One that this person may remove. Rejects API_UNKNOWN where there is none, or it is somebody else's and `anybodys` is not set. */
+  async removable(id: string, by: string, anybodys: boolean): Promise<KeptSearch> {
     const search = (await this.list(by)).find((one) => one.id === id)
     if (search === undefined || (search.by !== by && !anybodys))
       throw new ApplianceError('API_UNKNOWN', 'there is no such search of yours')
-    await this.#records.remove(`${search.id}.json`)
+    return search
+  }
+
+  async remove({ id }: KeptSearch): Promise<void> {
+    await this.#records.remove(`${id}.json`)
   }
 }

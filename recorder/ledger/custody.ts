@@ -25,6 +25,8 @@ const ACT_OF: Readonly<Record<string, CustodyAct>> = {
   'finding.dispose': 'decided',
   'session.kill': 'decided',
   'case.change': 'decided',
+  'search.save': 'searched',
+  'search.remove': 'searched',
   'hold.set': 'kept',
   'hold.clear': 'kept',
   'retention.delete': 'kept',

@@ -91,6 +91,8 @@ const ONE_OF_EACH: OneOfEach = {
   },
   'finding.dispose': { type: 'finding.dispose', ...by, finding: 'F-1', state: 'benign', reason: 'the nightly export' },
   'case.change': { type: 'case.change', ...by, case: 'C-1', act: 'add', session, frame: 7 },
+  'search.save': { type: 'search.save', ...by, search: 'S-1', name: 'Blocked', shared: true },
+  'search.remove': { type: 'search.remove', ...by, search: 'S-1', name: 'Blocked', shared: true },
   'session.kill': { type: 'session.kill', ...by, session, reason: 'enough' },
   'recording.failed': { type: 'recording.failed', session, number: 7, frames: 3, what: 'no space left on device' },
   'session.recover': {

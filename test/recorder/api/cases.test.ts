@@ -33,9 +33,18 @@ before(async () => {
 after(() => rig[Symbol.asyncDispose]())
 
 test('a case is gathered by several people, each seeing of it what they may see; every change is ledgered', async () => {
-  const begun = await ivan.ask('/cases', { body: { title: 'Customers' } })
+  rig.notes.length = 0
+  const begun = await ivan.ask('/cases', { body: { title: 'Clients' } })
   assert.equal(begun.status, 201)
   const { id } = begun.json
+  assert.equal((await ivan.ask(`/cases/${id}/changes`, { body: { act: 'rename', title: 'Customers' } })).status, 200)
+  assert.deepEqual(
+    rig.notes.map(({ case: of, act, title }) => [of, act, title]),
+    [
+      [id, 'create', 'Clients'],
+      [id, 'rename', 'Customers'],
+    ],
+  )
   const change = (who: Browser, body: object) => who.ask(`/cases/${id}/changes`, { body })
   rig.notes.length = 0
   assert.equal((await change(ivan, { act: 'add', kind: 'frame', session: shop, frame: 1, row: 0, note: 'here' })).status, 200)
@@ -60,8 +69,15 @@ test('a case is gathered by several people, each seeing of it what they may see;
   assert.equal((await change(audrey, { act: 'note', text: 'x' })).status, 403)
   assert.equal((await audrey.ask(`/cases/${id}`)).json.items[1].note, 'a secret of ours')
   assert.equal((await (await rig.as('vera')).ask('/cases')).status, 403)
+  rig.notes.length = 0
+  assert.equal((await change(gina, { act: 'remove', n: 2 })).status, 404, 'not theirs to take out')
+  assert.equal((await change(gina, { act: 'remove', n: 9 })).status, 409)
+  assert.deepEqual(rig.notes, [], 'what is refused is not told as done')
+  assert.equal((await change(otto, { act: 'remove', n: 2 })).status, 200)
   assert.equal((await change(gina, { act: 'close', reason: 'benign' })).json.state, 'closed')
-  assert.equal((await change(gina, { act: 'remove', n: 0 })).status, 409)
+  rig.notes.length = 0
+  assert.equal((await change(gina, { act: 'remove', n: 1 })).status, 409)
+  assert.deepEqual(rig.notes, [])
 })
 
 test('bookmarks are one’s own: nobody else finds them, by list, by id or by session', async () => {
@@ -93,7 +109,8 @@ test('custody of a session is for who may see it, of everything for auditors; th
   assert.equal((await ivan.ask('/ledger')).status, 403)
 })
 
-test('searches are saved for oneself or for all', async () => {
+test('searches are saved for oneself or for all, and the ledger has it', async () => {
+  rig.notes.length = 0
   const saved = await ivan.ask('/saved-searches', {
     body: { name: 'Blocked', page: 'sessions', filter: 'verdict:block', shared: true },
   })
@@ -102,4 +119,8 @@ test('searches are saved for oneself or for all', async () => {
   assert.deepEqual([search.name, search.by, search.may.remove], ['Blocked', 'ivan', false])
   assert.equal((await gina.ask(`/saved-searches/${search.id}/removal`, { body: {} })).status, 404)
   assert.deepEqual((await ivan.ask(`/saved-searches/${search.id}/removal`, { body: {} })).json.searches, [])
+  assert.deepEqual(
+    rig.notes.map(({ type, actor, search: of, name, shared }) => [type, actor, of, name, shared]),
+    ['search.save', 'search.remove'].map((type) => [type, 'ivan', search.id, 'Blocked', true]),
+  )
 })

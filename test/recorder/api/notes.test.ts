@@ -60,6 +60,8 @@ before(async () => {
     changeCase: 'mine',
   }
   gina = await rig.as('gina')
+  const { searches } = (await gina.ask('/saved-searches', { body: SEARCH })).json
+  others.removeSearch = searches[0].id
   audrey = await rig.as('audrey')
   ann = await rig.as('ann')
   const period = { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z' }
@@ -67,6 +69,7 @@ before(async () => {
 })
 after(() => rig[Symbol.asyncDispose]())
 
+const SEARCH = { name: 'Blocked', page: 'sessions', filter: 'verdict:block', shared: true }
 /** What shows no evidence: who one is, public keys, and that the server lives. */
 const NOT_EVIDENCE: readonly EndpointName[] = [
   'me',
@@ -78,8 +81,6 @@ const NOT_EVIDENCE: readonly EndpointName[] = [
   'bundles',
   'catalog',
   'savedSearches',
-  'saveSearch',
-  'removeSearch',
 ]
 /** What each kind of question is noted as. */
 const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
@@ -92,6 +93,8 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   caseView: 'evidence.view',
   createCase: 'case.change',
   changeCase: 'case.change',
+  saveSearch: 'search.save',
+  removeSearch: 'search.remove',
   bookmarks: 'evidence.view',
   sessions: 'evidence.search',
   search: 'evidence.search',
@@ -125,6 +128,8 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
     kill: { reason: 'x' },
     createCase: { title: 'x' },
     changeCase: { act: 'add', kind: 'session', session },
+    saveSearch: SEARCH,
+    removeSearch: {},
     decide: { act: 'approve' },
     review: { note: 'x' },
     endApproval: {},

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 import { CSRF_HEADER } from '../../../schemas/api.ts'
+import { ApplianceError } from '../../../schemas/errors.ts'
 import { type ApiRig, apiRig, askAt, browserOf, keyOf, PEOPLE } from '../../support/api.ts'
 
 let rig: ApiRig
@@ -64,6 +66,20 @@ test('signing in gives a new token and ends the one shown: a planted cookie is w
 
 test('signing out ends it for every copy of the cookie', async () => {
   const browser = await rig.as('vera')
+  assert.equal((await browser.ask('/sign-out', { method: 'POST' })).status, 204)
+  assert.equal((await browser.ask('/me')).status, 401)
+})
+
+test('signing out that cannot be written down says so, and is tried again with the same cookie', async (t) => {
+  const browser = await rig.as('vera')
+  const away = (): Promise<void> => Promise.reject(new ApplianceError('STORE_FAILED', 'the shared database does not answer'))
+  const { mock } = t.mock.method(FolderRecords.prototype, 'remove', away)
+  rig.notes.length = 0
+  const failed = await browser.ask('/sign-out', { method: 'POST' })
+  assert.ok(failed.status >= 500, failed.text)
+  assert.equal(failed.headers['set-cookie'], undefined)
+  assert.deepEqual(rig.notes, [])
+  mock.restore()
   assert.equal((await browser.ask('/sign-out', { method: 'POST' })).status, 204)
   assert.equal((await browser.ask('/me')).status, 401)
 })

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { CaseShelf } from '../../../recorder/desk/case-shelf.ts'
 import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 import { SearchShelf } from '../../../recorder/desk/search-shelf.ts'
+import type { SavedSearchAsk } from '../../../schemas/api.ts'
 
 let folder: string
 before(async () => {
@@ -17,7 +18,7 @@ const now = (): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second++)).toISOSt
 
 test('a case is what was done to it, in every process, also at once', async () => {
   const [one, other] = [new CaseShelf(new FolderRecords(join(folder, 'a'))), new CaseShelf(new FolderRecords(join(folder, 'a')))]
-  const { id } = await one.create('Who took the customers', 'ivan', now())
+  const { id } = await one.create(await one.newId(), 'Who took the customers', 'ivan', now())
   await Promise.all(
     [one, other, one, other].map((shelf, at) =>
       shelf.change(id, { act: 'add', kind: 'frame', session: 's', frame: at, note: `${at}` }, 'gina', now()),
@@ -29,6 +30,8 @@ test('a case is what was done to it, in every process, also at once', async () =
   await other.change(id, { act: 'close', reason: 'benign' }, 'gina', now())
   await assert.rejects(one.change(id, { act: 'add', kind: 'session', session: 's' }, 'ivan', now()), { code: 'API_CONFLICT' })
   await assert.rejects(one.change(id, { act: 'remove', n: 9 }, 'ivan', now()), { code: 'API_CONFLICT' })
+  await assert.rejects(one.checkChange(id, { act: 'add', kind: 'session', session: 's' }), { code: 'API_CONFLICT' })
+  await one.checkChange(id, { act: 'reopen', reason: 'x' })
   const again = await new CaseShelf(new FolderRecords(join(folder, 'a'))).get(id)
   assert.deepEqual(again, await one.get(id))
   assert.deepEqual(
@@ -59,16 +62,17 @@ test('bookmarks of one’s own are one collection a person', async () => {
 
 test('saved searches are one’s own, or shared; only their owner removes them', async () => {
   const shelf = new SearchShelf(new FolderRecords(join(folder, 'c')))
-  const mine = await shelf.save({ name: 'Mine', page: 'search', filter: 'rows>1', shared: false }, 'ivan', now())
-  const ours = await shelf.save({ name: 'Ours', page: 'sessions', filter: 'verdict:block', shared: true }, 'ivan', now())
+  const save = async (ask: SavedSearchAsk) => shelf.save(await shelf.newId('ivan'), ask, 'ivan', now())
+  const mine = await save({ name: 'Mine', page: 'search', filter: 'rows>1', shared: false })
+  const ours = await save({ name: 'Ours', page: 'sessions', filter: 'verdict:block', shared: true })
   assert.deepEqual(
     (await shelf.list('gina')).map(({ name }) => name),
     ['Ours'],
   )
-  await assert.rejects(shelf.remove(mine.id, 'gina', false), { code: 'API_UNKNOWN' })
-  await assert.rejects(shelf.remove(ours.id, 'gina', false), { code: 'API_UNKNOWN' })
-  await assert.rejects(shelf.remove('../x', 'ivan', true), { code: 'API_UNKNOWN' })
-  await shelf.remove(ours.id, 'gina', true)
-  await shelf.remove(mine.id, 'ivan', false)
+  await assert.rejects(shelf.removable(mine.id, 'gina', false), { code: 'API_UNKNOWN' })
+  await assert.rejects(shelf.removable(ours.id, 'gina', false), { code: 'API_UNKNOWN' })
+  await assert.rejects(shelf.removable('../x', 'ivan', true), { code: 'API_UNKNOWN' })
+  await shelf.remove(await shelf.removable(ours.id, 'gina', true))
+  await shelf.remove(await shelf.removable(mine.id, 'ivan', false))
   assert.deepEqual(await shelf.list('ivan'), [])
 })
