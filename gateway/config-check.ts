@@ -11,6 +11,7 @@ import { siemProblems, siemSecrets } from './config-check-siem.ts'
 import { sshProblems } from './config-check-ssh.ts'
 import { readSecret } from './credentials/upstream.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
+import { sharedPlace } from './shared-place.ts'
 import { storeProblems } from './store-place.ts'
 
 /** A mistake and where it stands, as a path of keys and indexes. */
@@ -361,8 +362,7 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
     file(['listeners', protocol, 'tls', 'key'], key)
   }
   for (const { at, source } of signInSecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
-  const sharedUrl = config.shared?.url
-  if (sharedUrl !== undefined) checks.push({ at: ['shared', 'url'], work: readSecret(sharedUrl, from, env) })
+  if (config.shared !== undefined) checks.push({ at: ['shared', 'url'], work: sharedPlace(config.shared, from, env) })
   const catalogUrl = config.catalog?.url
   if (catalogUrl !== undefined) checks.push({ at: ['catalog', 'url'], work: readSecret(catalogUrl, from, env) })
   for (const { at, source } of [...notifySecrets(config), ...siemSecrets(config)])

@@ -6,12 +6,10 @@ import type { Askers, Records } from '../recorder/desk/records.ts'
 import { DatabaseAskers, DatabaseRecords } from '../recorder/desk/records-database.ts'
 import { FolderRecords } from '../recorder/desk/records-folder.ts'
 import { SharedDatabase } from '../recorder/desk/shared-database.ts'
-import type { SharedConfig } from '../schemas/config.ts'
 import type { Settings } from './config.ts'
-import { accessToken } from './credentials/azure.ts'
 import { type LocalKeyName, localKey } from './credentials/local-key.ts'
-import { readSecret } from './credentials/upstream.ts'
 import { type Places, placesIn } from './places.ts'
+import { sharedPlace } from './shared-place.ts'
 
 /** What is shared, each part under a name of its own. */
 const AREAS = [
@@ -51,7 +49,7 @@ export async function openShared(
 ): Promise<Shared> {
   const places = placesIn(dataDir)
   if (shared === undefined) return folderShared(places)
-  const database = await SharedDatabase.open(await placeOf(shared, from, env), onError)
+  const database = await SharedDatabase.open(await sharedPlace(shared, from, env), onError)
   return databaseShared(database, places)
 }
 
@@ -84,13 +82,4 @@ function databaseShared(database: SharedDatabase, places: Places): Shared {
 
 function deskOn(records: Records, askers: Askers, ledger: DeskLedger | undefined): RecordsDesk {
   return new RecordsDesk({ records, askers, ledger })
-}
-
-async function placeOf(
-  { url, managedIdentity }: SharedConfig,
-  from: (path: string) => string,
-  env: NodeJS.ProcessEnv,
-): Promise<Parameters<typeof SharedDatabase.open>[0]> {
-  const place = { url: await readSecret(url, from, env) }
-  return managedIdentity === undefined ? place : { ...place, password: () => accessToken(managedIdentity) }
 }

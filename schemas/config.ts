@@ -271,7 +271,7 @@ export const SharedConfig = Type.Object(
     url: Type.Unsafe<SecretSource>({
       ...SecretSource,
       description:
-        'A database of its own at a PostgreSQL server (15 or newer), `postgres://user:password@host/database?sslmode=verify-full`; may be that of the catalog',
+        'A database of its own at a PostgreSQL server (15 or newer), `postgres://user:password@host/database?sslmode=verify-full` (refused without it but on this machine); may be that of the catalog',
     }),
     managedIdentity: Type.Optional(
       Type.Object(AzureIdentity, { ...closed, description: 'The password is a token: Azure Database for PostgreSQL with Entra' }),

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { tokensOf } from '../azure/identity.ts'
-import type { Database, Queries, ServerPlace } from './database.ts'
+import { loginOf, type ServerPlace } from '../azure/database-login.ts'
+import type { Database, Queries } from './database.ts'
 
 /** The catalog's thread asks one thing at a time but for reads beside the ingestion. */
 const CONNECTIONS = 4
@@ -9,9 +9,6 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** The oldest whose dialect the catalog's SQL is tried in. */
 const OLDEST = 150_000
 const INT8 = 20
-const DEFAULT_PORT = 5432
-/** Of Azure Database for PostgreSQL. */
-const DATABASE_SCOPE = 'https://ossrdbms-aad.database.windows.net/.default'
 
 /** The values of the catalog are counts and microseconds, far below 2^53. */
 const types: pg.CustomTypesConfig = {
@@ -22,7 +19,7 @@ const types: pg.CustomTypesConfig = {
 /** Connects to a server's database. Rejects CONFIG_INVALID where it is too old; the driver's error where it cannot be reached. */
 export async function openServer(place: ServerPlace): Promise<Database> {
   const pool = new pg.Pool({
-    ...(await loginOf(place)),
+    ...(await loginOf(place, 'catalog.url')),
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: 'sallyport-catalog',
@@ -43,27 +40,6 @@ export async function openServer(place: ServerPlace): Promise<Database> {
   } catch (error) {
     await pool.end()
     throw error
-  }
-}
-
-/** With an identity each new connection gets a token that has life left; open ones stay good however old theirs is. */
-async function loginOf({ url, identity }: ServerPlace): Promise<pg.PoolConfig> {
-  if (identity === undefined) return { connectionString: url }
-  const { hostname, port, username, pathname, searchParams, password } = new URL(url)
-  if (password !== '') throw new ApplianceError('CONFIG_INVALID', 'catalog.url: either a password or managedIdentity: give one')
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
-  const sslmode = searchParams.get('sslmode') ?? 'verify-full'
-  // A token is as good as a password, at every server that takes it.
-  if (sslmode !== 'verify-full' && !loopback)
-    throw new ApplianceError('CONFIG_INVALID', 'catalog.url: a token is sent with sslmode=verify-full only')
-  const tokens = await tokensOf(identity)
-  return {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? DEFAULT_PORT : Number(port),
-    user: decodeURIComponent(username),
-    database: decodeURIComponent(pathname.slice(1)),
-    password: async () => (await tokens.getToken(DATABASE_SCOPE)).token,
-    ssl: sslmode === 'verify-full',
   }
 }
 

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
-import type { AzureIdentity } from '../azure/identity.ts'
+import type { ServerPlace } from '../azure/database-login.ts'
 import { openServer } from './database-server.ts'
 import { canMigrate, migrate } from './migrations.ts'
 import { forgetMonths } from './months.ts'
@@ -17,12 +17,6 @@ export interface Queries {
 export interface Database extends Queries {
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
   close(): Promise<void>
-}
-
-export interface ServerPlace {
-  readonly url: string
-  /** Whose token is the password. */
-  readonly identity?: AzureIdentity
 }
 
 /** Where the catalog is: files of its own, or a database of a PostgreSQL server (15 or newer). */

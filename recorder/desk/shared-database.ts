@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { loginOf, mistakeIn, type ServerPlace } from '../azure/database-login.ts'
 
 /** Of one process: answers are short, and what waits for one holds none. */
 const CONNECTIONS = 4
@@ -32,12 +33,6 @@ create table if not exists desk.askers (asker text primary key, request text not
 create index if not exists askers_request on desk.askers (request);
 `
 
-export interface SharedPlace {
-  readonly url: string
-  /** Asked for each connection, where it is not in the URL: a token. */
-  readonly password?: () => Promise<string>
-}
-
 /**
  * The database that replicas share: rows are the truth, notifications only wake those who look. What cannot be asked is
  * an error for whoever asked, within seconds: nothing is decided from memory.
@@ -67,18 +62,19 @@ export class SharedDatabase implements AsyncDisposable {
   }
 
   /**
-   * Connects, and makes what is missing. Rejects CONFIG_INVALID where the server is too old, STORE_FAILED where it cannot be reached.
+   * Connects, and makes what is missing. Rejects CONFIG_INVALID where the server is too old or would not be verified, STORE_FAILED where it cannot be reached.
    * `onError` hears when notifications are cut off: answers are as right without them, and later.
    */
-  static async open({ url, password }: SharedPlace, onError: (error: unknown) => void): Promise<SharedDatabase> {
+  static async open(place: ServerPlace, onError: (error: unknown) => void): Promise<SharedDatabase> {
+    const mistake = mistakeIn(place)
+    if (mistake !== undefined) throw new ApplianceError('CONFIG_INVALID', `shared.url: ${mistake}`)
     const made = new SharedDatabase(
       {
-        connectionString: url,
+        ...(await loginOf(place, 'shared.url')),
         connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
         query_timeout: ANSWER_TIMEOUT_MS,
         keepAlive: true,
         application_name: 'sallyport-desk',
-        ...(password === undefined ? {} : { password }),
       },
       onError,
     )

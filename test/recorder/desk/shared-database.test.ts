@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { tokensOf } from '../../../recorder/azure/identity.ts'
 import { RecordsDesk } from '../../../recorder/desk/desk-records.ts'
 import { DatabaseAskers, DatabaseRecords } from '../../../recorder/desk/records-database.ts'
 import { SharedDatabase } from '../../../recorder/desk/shared-database.ts'
+import { startIdentityEndpoint, withEnv } from '../../support/azure-identity.ts'
 import { hasDebian, type PgServer, startPostgres } from '../../support/pg-server.ts'
 import { ask, type DeskFixture, deskContract, deskTests, newClock, refused } from './contract.ts'
 import { peopleContract } from './contract-people.ts'
@@ -151,6 +153,24 @@ test('where answers come and notifications do not, as behind a pooler, what othe
     await delay(50)
   }
   assert.match(told[0] ?? '', /no notifications come.*pooler/)
+})
+
+test('the password is a token of the managed identity, over the pool and for notifications, and goes to nobody who is not verified', async () => {
+  await using endpoint = await startIdentityEndpoint()
+  using _ = withEnv(endpoint.env)
+  const identity = { kind: 'managed' } as const
+  // What Azure's server does with a token, this one does with a password.
+  const { token } = await (await tokensOf(identity)).getToken('https://ossrdbms-aad.database.windows.net/.default')
+  await server.sql(`create role "desk-id" superuser login password '${token}'`)
+  const at = (host: string): string => `postgres://desk-id@${host}:${server.port}/postgres?sslmode=disable`
+  await using database = await SharedDatabase.open({ url: at('127.0.0.1'), identity }, (error) => assert.fail(String(error)))
+  assert.deepEqual(await database.query('select current_user as who'), [{ who: 'desk-id' }])
+  const open = (url: string): Promise<SharedDatabase> => SharedDatabase.open({ url }, () => undefined)
+  await refused(
+    'CONFIG_INVALID',
+    SharedDatabase.open({ url: at('db.invalid'), identity }, () => undefined),
+  )
+  await refused('CONFIG_INVALID', open('postgres://u:p@db.invalid/postgres'))
 })
 
 test('who hears itself trusts what it has read', async () => {
