@@ -123,14 +123,14 @@ export class ReplyCounters {
     this.#cursors.set(portal, entry)
   }
 
-  /** What has to be waited for before this message can be counted, if anything. */
+  /** What has to be waited for before this message can be counted, if anything. Rules in shadow ask for it, too, and nobody waits for them. */
   waits(message: Message): Promise<void> | undefined {
     const rules = this.#byKind.get(message.kind)?.filter(isAgreed) ?? []
     if (rules.length === 0 || (message.units === 0 && message.part === 'whole')) return undefined
     const watch = this.#watchOf(message)
     const waiting = rules.flatMap((rule) => {
       const wait = this.asleep.has(rule) ? undefined : this.#running(rule, watch)?.counter.waits(message)
-      return wait === undefined ? [] : [wait]
+      return wait === undefined || rule.shadow ? [] : [wait]
     })
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined)
   }
@@ -145,7 +145,9 @@ export class ReplyCounters {
       if (this.asleep.has(rule)) continue
       const running = this.#running(rule, watch)
       const keep = running?.counter.count(message)
-      if (running === undefined || keep === undefined || (rule.shadow && running.noted)) continue
+      if (running === undefined || keep === undefined) continue
+      // One that did not wait may have nothing left and be within its limit all the same.
+      if (rule.shadow && (running.noted || !running.counter.over)) continue
       running.noted = true
       const base = { id: rule.shownId, reason: rule.reason, hint: rule.hint, hold: rule.hold }
       found ??= []

@@ -23,10 +23,15 @@ interface Held {
   endsMs: number
   usedMs: number
   asking: Promise<void> | undefined
+  /** Passed without having been held, and not told to the bank yet. */
+  owed: Amount
+  /** It is being told. */
+  paying: boolean
   /** The last question had no answer. */
   unanswered: boolean
 }
 
+const NOTHING: Amount = { rows: 0, bytes: 0 }
 const NO_LIMIT: Amount = { rows: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
 
 /**
@@ -63,6 +68,8 @@ export class ReservedBudgets implements Budgets, AsyncDisposable {
       endsMs: 0,
       usedMs: 0,
       asking: undefined,
+      owed: NOTHING,
+      paying: false,
       unanswered: false,
     }
     this.#held.set(key, held)
@@ -95,8 +102,8 @@ export class ReservedBudgets implements Budgets, AsyncDisposable {
       if (ahead && room && held.asking === undefined) this.#inBackground(this.#ask(held, slice, allowed).then(() => undefined))
       return undefined
     }
-    // Whoever asked before may have had enough for both: look again.
-    if (held.asking !== undefined) return held.asking.then(() => false)
+    // Whoever asked before may have had enough for both: look again; where they had no answer, nobody waits as long once more.
+    if (held.asking !== undefined) return held.asking.then(() => held.unanswered)
     const more = { rows: Math.max(wanted.rows, slice.rows), bytes: Math.max(wanted.bytes, slice.bytes) }
     return this.#ask(held, more, allowed)
   }
@@ -146,7 +153,29 @@ export class ReservedBudgets implements Budgets, AsyncDisposable {
     held.bytes += owed.bytes
     held.totalRows += owed.rows
     held.totalBytes += owed.bytes
-    this.#inBackground(this.#bank.reserve(held.key, held.of.windowMs, owed, NO_LIMIT).then(() => undefined))
+    held.owed = { rows: held.owed.rows + owed.rows, bytes: held.owed.bytes + owed.bytes }
+    if (!held.paying) this.#inBackground(this.#pay(held))
+  }
+
+  /** One question at a time, for all that came up meanwhile: messages that do not wait may be quicker than the bank. Never rejects. */
+  async #pay(held: Held): Promise<void> {
+    held.paying = true
+    let untilMs = performance.now() + this.#pace.patienceMs
+    while (held.owed.rows > 0 || held.owed.bytes > 0) {
+      const { owed } = held
+      try {
+        await this.#bank.reserve(held.key, held.of.windowMs, owed, NO_LIMIT)
+        held.owed = { rows: held.owed.rows - owed.rows, bytes: held.owed.bytes - owed.bytes }
+        untilMs = performance.now() + this.#pace.patienceMs
+      } catch (error) {
+        if (performance.now() >= untilMs) {
+          this.#onError(error)
+          break
+        }
+        await delay(this.#pace.retryMs)
+      }
+    }
+    held.paying = false
   }
 
   #returnIdle(idleMs: number): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Judge } from '../../../gateway/policy/judge.ts'
+import { ReservedBudgets } from '../../../gateway/policy/reserved-budgets.ts'
 import type { Verdict } from '../../../schemas/verdict.ts'
 import { agent, asking, policyOf, production, rows, someRows } from '../../support/policy.ts'
 
@@ -104,4 +105,31 @@ test('a client that sends statements without end ahead of their results is stopp
   assert.equal(refused, 10_001)
   judge.judge(someRows(1, 10_000))
   assert.equal(judge.judge(asking('SELECT 1', 10_002)).act, 'allow', 'results have come in')
+})
+
+test('a budget in shadow keeps nobody waiting, and is told of once it is over', async () => {
+  let asked = 0
+  const bank = {
+    reserve: () => {
+      asked += 1
+      return Promise.withResolvers<never>().promise
+    },
+    giveBack: async () => undefined,
+  }
+  const budgets = new ReservedBudgets(bank, (error) => assert.fail(String(error)))
+  const judgeBy = (mode: string): Judge =>
+    policyOf(
+      `  - { id: b${mode}, ${mode === '' ? '' : `mode: ${mode}, `}threshold: { rows: 100, per: identity, window: 1h }, action: block }`,
+    ).judge(agent, production, { budgets })
+  assert.ok(judgeBy('').waits?.(someRows(1)) !== undefined, 'one in force waits')
+  const judge = judgeBy('shadow')
+  const before = asked
+  for (let n = 1; n <= 3; n++) {
+    const message = someRows(50, n)
+    assert.equal(judge.waits?.(message), undefined)
+    const verdict = judge.judge(message)
+    assert.equal(verdict.act, 'allow')
+    assert.deepEqual(verdict.rules, n === 3 ? ['shadow:bshadow'] : [])
+  }
+  assert.ok(asked > before)
 })

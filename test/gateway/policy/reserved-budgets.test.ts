@@ -82,6 +82,46 @@ test('an approver lets as much again through, and others hear of it', async () =
   assert.equal(await pass(new Counter(LIMITS, budgets.passed(of('a'))), 1), 0, 'others of the same identity were not approved')
 })
 
+test('many who wait for a bank that is away wait for one question, and are refused together', async () => {
+  let giveUps = 0
+  const away = {
+    reserve: async () => {
+      throw new Error('away')
+    },
+    giveBack: async () => undefined,
+  }
+  await using budgets = new ReservedBudgets(away, () => void giveUps++, { patienceMs: 200, retryMs: 10 })
+  const counters = Array.from({ length: 20 }, () => new Counter(LIMITS, budgets.passed(of('a'))))
+  const messages = counters.map(() => someRows(1))
+  const waits = counters.map((counter, n) => counter.waits(messages[n] ?? assert.fail()) ?? assert.fail())
+  await Promise.all(waits)
+  assert.equal(giveUps, 1)
+  for (const [n, counter] of counters.entries()) {
+    assert.equal(counter.waits(messages[n] ?? assert.fail()), undefined, 'known to be refused')
+    assert.equal(counter.count(messages[n] ?? assert.fail()), 0)
+  }
+})
+
+test('what passes without waiting is told to the bank in few questions, all of it', async () => {
+  const told: number[] = []
+  const opened = Promise.withResolvers<void>()
+  const bank = {
+    reserve: async (_key: string, _windowMs: number, want: { readonly rows: number; readonly bytes: number }) => {
+      await opened.promise
+      told.push(want.rows)
+      return { granted: want, total: want, part: 1, endsInMs: HOUR }
+    },
+    giveBack: async () => undefined,
+  }
+  const budgets = new ReservedBudgets(bank, fail)
+  const passed = budgets.passed(of('a'))
+  for (let n = 0; n < 1_000; n++) passed.add(1, 10)
+  assert.equal(passed.sum().rows, 1_000)
+  opened.resolve()
+  await budgets[Symbol.asyncDispose]()
+  assert.deepEqual(told, [1, 999])
+})
+
 test('nothing passes while nobody can be asked, and it is said why', async () => {
   const errors: unknown[] = []
   const away = {
