@@ -7,6 +7,8 @@ import type { Records } from './records.ts'
 /** A window is counted in this many parts: what it forgets, it forgets a sixtieth at a time. */
 const PARTS = 60
 const MIN_PART_MS = 1_000
+/** Parts so far back may be within the window of a process whose clock is late, or of all others where this one's is ahead. */
+const KEPT_PARTS = 2 * PARTS
 /** The longest window is a day; what was not touched for longer counts nowhere. */
 const FORGET_AFTER_MS = 25 * 3_600_000
 
@@ -55,18 +57,23 @@ export class BudgetBank {
       await this.#change(key, (parts) => {
         const nowMs = this.#now()
         const part = Math.floor(nowMs / lengthMs)
-        for (const old of Object.keys(parts)) if (Number(old) <= part - PARTS) delete parts[old]
+        for (const old of Object.keys(parts)) if (Number(old) <= part - KEPT_PARTS) delete parts[old]
         // What seems to lie in the future (a clock was set back) counts, too.
-        const taken = Object.values(parts).reduce(([rows, bytes], each) => [rows + each[0], bytes + each[1]], [0, 0])
+        const taken = { rows: 0, bytes: 0 }
+        for (const [at, [rows, bytes]] of Object.entries(parts)) {
+          if (Number(at) <= part - PARTS) continue
+          taken.rows += rows
+          taken.bytes += bytes
+        }
         const granted = {
-          rows: Math.max(0, Math.min(want.rows, limit.rows - taken[0])),
-          bytes: Math.max(0, Math.min(want.bytes, limit.bytes - taken[1])),
+          rows: Math.max(0, Math.min(want.rows, limit.rows - taken.rows)),
+          bytes: Math.max(0, Math.min(want.bytes, limit.bytes - taken.bytes)),
         }
         const [rows, bytes] = parts[part] ?? [0, 0]
         parts[part] = [rows + granted.rows, bytes + granted.bytes]
         answer = {
           granted,
-          total: { rows: taken[0] + granted.rows, bytes: taken[1] + granted.bytes },
+          total: { rows: taken.rows + granted.rows, bytes: taken.bytes + granted.bytes },
           part,
           endsInMs: (part + 1) * lengthMs - nowMs,
         }

@@ -113,4 +113,15 @@ export function recordsContract(name: string, fixture: () => Promise<RecordsFixt
     now += 7 * HOUR
     assert.deepEqual((await bank.reserve('k', HOUR, { rows: 100, bytes: 0 }, limit)).total, { rows: 100, bytes: 0 })
   })
+
+  records('a process whose clock is ahead gives nobody else the budget again', async (open) => {
+    const now = 1_800_000_000_000
+    const limit = { rows: 100, bytes: NONE }
+    const bank = new BudgetBank(await open(), () => now)
+    const ahead = new BudgetBank(await open(), () => now + 1.5 * HOUR)
+    assert.equal((await bank.reserve('k', HOUR, { rows: 60, bytes: 0 }, limit)).granted.rows, 60)
+    assert.equal((await ahead.reserve('k', HOUR, { rows: 1, bytes: 0 }, limit)).granted.rows, 1)
+    const { granted, total } = await bank.reserve('k', HOUR, { rows: 100, bytes: 0 }, limit)
+    assert.deepEqual([granted.rows, total.rows], [39, 100])
+  })
 }
