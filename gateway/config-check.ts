@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { isIP } from 'node:net'
 import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config, Listener } from '../schemas/config.ts'
 import type { SignInConfig } from '../schemas/config-identity.ts'
 import { PROTOCOL_NAMES } from '../schemas/session.ts'
 import { attesterProblems } from './attesters.ts'
 import { approvalProblems, notifySecrets } from './config-check-approvals.ts'
+import { authorityProblems, egressProblems } from './config-check-egress.ts'
 import { issuerProblems, signInSecrets } from './config-check-identity.ts'
 import { siemProblems, siemSecrets } from './config-check-siem.ts'
 import { sshProblems } from './config-check-ssh.ts'
@@ -46,6 +46,7 @@ export async function problemsOf(
     ...identityProblems(config),
     ...targetProblems(config, secrets === 'all' ? env : undefined),
     ...sshProblems(config),
+    ...authorityProblems(config),
     ...raiseProblems(config),
     ...storeProblems(config),
     ...attesterProblems(config),
@@ -223,29 +224,6 @@ function raiseProblems({ recording, targets }: Config): Problem[] {
           },
         ]
   })
-}
-
-/** A target of egress is where its clients go, and the gateway proves nothing there. */
-function egressProblems(target: Config['targets'][number]): Problem[] {
-  const { protocol, egress } = target
-  const problems: Problem[] = []
-  if (protocol !== 'egress') {
-    for (const field of ['host', 'port', 'credential'] as const)
-      if (target[field] === undefined) problems.push({ at: [], message: `a target of ${protocol} needs its ${field}` })
-    if (egress !== undefined) problems.push({ at: ['egress'], message: `is of egress targets, not of ${protocol}` })
-    return problems
-  }
-  if (egress === undefined) problems.push({ at: [], message: 'a target of egress needs egress: what may be reached' })
-  for (const field of ['host', 'port', 'credential', 'tls', 'database'] as const)
-    if (target[field] !== undefined)
-      problems.push({ at: [field], message: 'means nothing for egress: clients say where they go' })
-  for (const [index, network] of (egress?.networks ?? []).entries()) {
-    const [address = '', bits] = network.split('/')
-    const family = isIP(address)
-    if (family === 0 || Number(bits) > (family === 4 ? 32 : 128))
-      problems.push({ at: ['egress', 'networks', index], message: `${network} is no network in CIDR notation` })
-  }
-  return problems
 }
 
 function credentialProblems({ credential, protocol, host = '*', hosts, tls }: Config['targets'][number]): Problem[] {
