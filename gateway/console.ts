@@ -88,6 +88,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
   const catalog = stack.use(
     await Catalog.open({
       store: settings.store,
+      keys: places.keys,
       database: await catalogPlace(settings, env),
       ...(keep === undefined ? {} : { keepDays: Number(keep.slice(0, -1)) }),
       secret: Buffer.from(await shared.key('catalog-keys')).toString('hex'),

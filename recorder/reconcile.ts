@@ -1,4 +1,7 @@
 import type { SessionState } from '../schemas/api.ts'
+import type { LedgerEntry } from '../schemas/ledger.ts'
+import type { GatewayKey } from '../schemas/verify/tools.ts'
+import { isSignedBy } from './ledger/entry-signer.ts'
 import { readLines } from './ledger/ledger-reader.ts'
 import type { Store } from './store/store.ts'
 import { listSessions } from './tape/reader.ts'
@@ -28,7 +31,9 @@ export interface Reconciliation {
   readonly live: readonly string[]
   /** Opened, and there is no tape, and nobody said why. */
   readonly missing: readonly string[]
-  /** A tape that was never opened in the ledger, or that is there though it was deleted. */
+  /** Deleted under a rule, the ledger says so, and the tape is still there, for its store's lifecycle rule to remove; maybe a part of it. */
+  readonly released: readonly string[]
+  /** A tape that was never opened in the ledger. */
   readonly extra: readonly string[]
   /** A header that cannot be read, or another number of frames than the ledger has. */
   readonly damaged: readonly string[]
@@ -47,10 +52,11 @@ interface Opened {
 
 /**
  * Compares what the ledger, the store and the catalog know. Reads every line of the ledger and both ends of every tape.
- * `from`: ids below it are of months the catalog does not keep.
+ * Entries that none of the keys `trusted` has signed do not count. `from`: ids below it are of months the catalog does not keep.
  */
 export async function reconcile(
   store: Store,
+  trusted: readonly GatewayKey[],
   catalog: { readonly rows: AsyncIterable<CatalogEntry>; readonly from?: string } | undefined,
   onRead: (part: 'ledger' | 'tapes' | 'catalog', count: number) => void = () => undefined,
 ): Promise<Reconciliation> {
@@ -66,10 +72,12 @@ export async function reconcile(
     tapes.set(id, { open: state === 'open', readable: header !== undefined, frames: frameCount })
     onRead('tapes', tapes.size)
   }
-  const opened = await openedIn(store, (count) => onRead('ledger', count))
+  const opened = await openedIn(store, trusted, (count) => onRead('ledger', count))
   const gone = (id: string): boolean => !tapes.has(id)
   const all = [...opened].sort(([a], [b]) => (a < b ? -1 : 1))
-  const present = [...tapes].sort(([a], [b]) => (a < b ? -1 : 1))
+  const isReleased = ([id]: readonly [string, unknown]): boolean => opened.get(id)?.deleted === true
+  const there = [...tapes].sort(([a], [b]) => (a < b ? -1 : 1))
+  const present = there.filter((each) => !isReleased(each))
   const ids = (some: readonly (readonly [string, unknown])[]): string[] => some.map(([id]) => id)
   return {
     opens: opened.size,
@@ -80,7 +88,8 @@ export async function reconcile(
     never: all.filter(([id, { never, deleted }]) => never === true && deleted !== true && gone(id)).length,
     live: ids(present.filter(([id, { open, readable }]) => open && readable && opened.get(id)?.ended !== true)),
     missing: ids(all.filter(([id, { never, deleted }]) => never !== true && deleted !== true && gone(id))),
-    extra: ids(present.filter(([id]) => !opened.has(id) || opened.get(id)?.deleted === true)),
+    released: ids(there.filter(isReleased)),
+    extra: ids(present.filter(([id]) => !opened.has(id))),
     damaged: ids(
       present.filter(([id, { open, readable, frames }]) => {
         const own = opened.get(id)
@@ -111,13 +120,27 @@ export function reconciledExit({ missing, extra, damaged, unlisted, stale }: Rec
   return unlisted.length + stale.length > 0 ? 10 : 0
 }
 
-async function openedIn(store: Store, onRead: (count: number) => void): Promise<Map<string, Opened>> {
+const COUNTED: ReadonlySet<string> = new Set<LedgerEntry['type']>([
+  'session.open',
+  'session.close',
+  'session.recover',
+  'recording.failed',
+  'retention.delete',
+])
+
+async function openedIn(
+  store: Store,
+  trusted: readonly GatewayKey[],
+  onRead: (count: number) => void,
+): Promise<Map<string, Opened>> {
   const opened = new Map<string, Opened>()
   for await (const { entry, index } of readLines(store)) {
     onRead(index + 1)
     const said = entry?.statement
     const session = said?.['session']
-    if (said === undefined || typeof session !== 'string') continue
+    if (entry === undefined || said === undefined || typeof session !== 'string') continue
+    // Whoever can write to the store can add lines, and would excuse what is missing.
+    if (!COUNTED.has(said.type) || !isSignedBy(entry, trusted)) continue
     const { frames } = said
     const count = typeof frames === 'number' ? { frames } : {}
     const own = opened.get(session)

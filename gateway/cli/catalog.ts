@@ -59,10 +59,10 @@ export interface ReconcileOptions extends CatalogOptions {
 
 /** Compares ledger, store and catalog, and tells the ledger how that went. The exit code says what differs. */
 export async function reconcileAll(options: ReconcileOptions, cli: Cli): Promise<number> {
-  const { store, where } = await evidenceOf(options.config, cli)
+  const { store, trusted, where } = await evidenceOf(options.config, cli)
   const console = options.catalog ? await consoleClient(options, cli) : undefined
   const from = (await console?.ask<CatalogStatus>('/catalog'))?.keptFrom ?? ''
-  const found = await reconcile(store, console && { rows: entriesOf(console), from }, progressOn(cli))
+  const found = await reconcile(store, trusted, console && { rows: entriesOf(console), from }, progressOn(cli))
   const noted = maySign(where)
   if (noted) {
     const { opens, tapes, rows: count, missing, extra } = found
@@ -94,7 +94,7 @@ async function* entriesOf(console: ConsoleClient): AsyncGenerator<CatalogEntry> 
   }
 }
 
-function progressOn(cli: Cli): Parameters<typeof reconcile>[2] {
+function progressOn(cli: Cli): Parameters<typeof reconcile>[3] {
   if (cli.isTerminal !== true) return undefined
   let toldMs = 0
   return (part, count) => {
@@ -108,7 +108,8 @@ function shown({ opens, tapes, rows, ended, deleted, never, ...lists }: Reconcil
   const words: Readonly<Record<keyof typeof lists, string>> = {
     live: 'still being recorded, or waiting for recovery',
     missing: 'MISSING: opened, and there is no tape',
-    extra: 'EXTRA: a tape nobody opened, or that was deleted',
+    released: 'deleted under a rule, and still there: for the lifecycle rule of the store',
+    extra: 'EXTRA: a tape nobody opened',
     damaged: 'DAMAGED: unreadable, or not as long as the ledger says',
     unlisted: 'not in the catalog as they are: sallyport catalog rebuild',
     stale: 'in the catalog, without a tape: sallyport catalog rebuild',

@@ -194,10 +194,10 @@ export class Catalog implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const { store, database, describers, secret, findings, keepDays } = this.#options
+    const { store, keys, database, describers, secret, findings, keepDays } = this.#options
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
       workerData: {
-        ...{ store, database, describers, secret, findings },
+        ...{ store, keys, database, describers, secret, findings },
         ...(keepDays === undefined ? {} : { keepDays }),
       } satisfies ThreadData,
     })

@@ -1,9 +1,8 @@
 import type { CatalogLag, SessionRow } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { readLines } from '../ledger/ledger-reader.ts'
-import type { Store } from '../store/store.ts'
 import type { TapesAt } from './arrivals.ts'
 import { type Database, resetCatalog } from './database.ts'
+import type { DeletedSessions } from './deleted-sessions.ts'
 import type { Describers } from './describe.ts'
 import type { SessionDigest } from './digest.ts'
 import type { Change } from './messages.ts'
@@ -38,6 +37,8 @@ interface Followed {
 export interface IngestParts {
   readonly database: Database
   readonly tapes: TapesAt
+  /** Whose tapes are gone under a rule. */
+  readonly deleted: DeletedSessions
   readonly describers: Describers
   /** Keys what stands for masked rows in the catalog. */
   readonly secret: string
@@ -70,8 +71,6 @@ export class Ingest {
   #said = ''
   /** The month from which sessions are kept; before all, where all are. */
   #from = ''
-  /** Without a tape, and what the ledger says of that is known. */
-  readonly #missed = new Set<string>()
 
   constructor(parts: IngestParts) {
     this.#parts = parts
@@ -279,12 +278,12 @@ export class Ingest {
 
   /** Tapes that were deleted under a rule are not found any more either. Those that are gone without a word stay, to be missed. */
   async #forgetDeleted(present: ReadonlySet<string>): Promise<void> {
-    const gone = [...this.#done].filter((id) => !present.has(id) && !this.#missed.has(id))
+    const gone = [...this.#done].filter((id) => !present.has(id))
     if (gone.length === 0) return
-    const deleted = await deletedIn(this.#parts.tapes.store)
+    const deleted = await this.#parts.deleted.catchUp()
     for (const id of gone) {
-      this.#missed.add(id)
-      if (!deleted.has(id)) continue
+      if (!deleted.has(id) || !this.#done.has(id)) continue
+      // Where this fails it is tried again at the next look.
       await forgetSession(this.#parts.database, id)
       this.#done.delete(id)
     }
@@ -314,14 +313,4 @@ export class Ingest {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => setTimeout(resolve, ms))
   }
-}
-
-/** Sessions whose tapes the ledger says were deleted under a rule. */
-async function deletedIn(store: Store): Promise<ReadonlySet<string>> {
-  const deleted = new Set<string>()
-  for await (const { entry } of readLines(store)) {
-    const session = entry?.statement['session']
-    if (entry?.statement.type === 'retention.delete' && typeof session === 'string') deleted.add(session)
-  }
-  return deleted
 }

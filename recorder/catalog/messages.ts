@@ -75,6 +75,8 @@ export type FromThread =
 
 export interface ThreadData {
   readonly store: StorePlace
+  /** Folder of the gateways' public keys: entries of the ledger that none of them has signed do not count. */
+  readonly keys: string
   readonly database: DatabasePlace
   /** The installation's own: keys what stands for masked rows in the catalog. */
   readonly secret: string

@@ -3,8 +3,10 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { listFindings, markTold, putDisposition, readFinding } from '../findings/finding-rows.ts'
 import { readLedger } from '../findings/from-ledger.ts'
 import { FindingWatch } from '../findings/watch.ts'
+import { readGatewayKeys } from '../tape/signer-file.ts'
 import { openTapes } from './arrivals.ts'
 import { openDatabase } from './database.ts'
+import { DeletedSessions } from './deleted-sessions.ts'
 import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
@@ -27,10 +29,12 @@ const onProblem = (message: string): void => tell({ kind: 'problem', message })
 const { describers } = (await import(data.describers)) as { readonly describers: Describers }
 const database = await openDatabase(data.database, onProblem)
 const tapes = await openTapes(data.store)
+const trusted = () => readGatewayKeys(data.keys)
 await readLedger(database, tapes.store)
 const watch = await FindingWatch.open({
   database,
   store: tapes.store,
+  trusted,
   config: data.findings,
   onFinding: (news) => tell({ kind: 'change', change: { change: 'finding', ...news } }),
   onProblem,
@@ -38,6 +42,7 @@ const watch = await FindingWatch.open({
 const ingest = new Ingest({
   database,
   tapes,
+  deleted: new DeletedSessions(tapes.store, trusted),
   describers,
   secret: data.secret,
   ...(data.keepDays === undefined ? {} : { keepDays: data.keepDays }),

@@ -1,5 +1,6 @@
 import type { SessionRow } from '../../schemas/api.ts'
 import type { Finding, FindingRow, FindingsConfig } from '../../schemas/findings.ts'
+import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Database } from '../catalog/database.ts'
 import type { Store } from '../store/store.ts'
 import { Decisions } from './decisions.ts'
@@ -29,6 +30,8 @@ export interface FindingWatchParts {
   readonly database: Database
   /** Whose ledger has the decisions of people. */
   readonly store: Store
+  /** Whose entries of the ledger count. */
+  readonly trusted: () => Promise<readonly GatewayKey[]>
   readonly config: FindingsConfig
   /** Told of each until it was marked as told. */
   readonly onFinding: (news: FindingNews) => void
@@ -46,7 +49,7 @@ export class FindingWatch implements AsyncDisposable {
 
   private constructor(parts: FindingWatchParts) {
     this.#parts = parts
-    this.#decisions = new Decisions(parts.database, parts.store)
+    this.#decisions = new Decisions(parts.database, parts.store, parts.trusted)
   }
 
   static async open(parts: FindingWatchParts): Promise<FindingWatch> {

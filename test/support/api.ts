@@ -119,6 +119,7 @@ export async function apiRig(
   const catalog = stack.use(
     await Catalog.open({
       store: { folder: folder.path },
+      keys: join(folder.path, 'keys'),
       database: { folder: join(folder.path, 'catalog', 'pg') },
       secret: 'of this test',
       findings: options.findings ?? {},

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { run } from '../../../gateway/cli/program.ts'
 import { readLines } from '../../../recorder/index.ts'
 import { apiRig, keyOf, type Name } from '../../support/api.ts'
+import { openTestLedger } from '../../support/ledger.ts'
 import { recorded, terminal } from '../../support/recorded-session.ts'
 
 test('the catalog is rebuilt by an admin and compared with ledger and tapes, and both are noted', async (t) => {
@@ -47,5 +48,16 @@ test('the catalog is rebuilt by an admin and compared with ledger and tapes, and
     for await (const { entry } of readLines(rig.folder.store))
       if (entry?.statement.type === 'reconcile') notes.push(entry.statement['missing'])
     assert.deepEqual(notes, [[], [id], [id]])
+  })
+  await t.test('a tape that its store has yet to remove is shown, and not as too much', async () => {
+    const released = await recorded(rig.folder, rig.room)
+    const ledger = await openTestLedger(rig.folder.store, { ...rig.folder.signer, gateway: 'gw1-cli' })
+    const by = { actor: 'grace', proof: 'key:k1', rule: 'after-90-days' } as const
+    await ledger.append({ type: 'retention.delete', ...by, session: released, objects: 2 })
+    await ledger.close()
+    const cli = terminal(rig.folder)
+    await run(['reconcile', '--no-catalog'], cli)
+    assert.match(cli.text(), new RegExp(`^1 deleted under a rule, and still there: .*\\n  ${released}$`, 'm'))
+    assert.doesNotMatch(cli.text(), /EXTRA/)
   })
 })

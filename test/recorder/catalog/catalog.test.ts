@@ -32,6 +32,7 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
   const open = (): Promise<Catalog> =>
     Catalog.open({
       store: { folder: folder.path },
+      keys: join(folder.path, 'keys'),
       database: { folder: join(folder.path, 'catalog', 'pg') },
       secret: 'of this test',
       findings: {},
@@ -129,6 +130,7 @@ test('scope, cursors and files that cannot be opened', async (t) => {
   await writeFile(join(pg, 'PG_VERSION'), 'garbage')
   await using catalog = await Catalog.open({
     store: { folder: folder.path },
+    keys: join(folder.path, 'keys'),
     database: { folder: pg },
     secret: 'of this test',
     findings: {},
@@ -161,6 +163,7 @@ test('a page of long statements ends early, however many were asked for, and the
   await recorder.seal('client.left')
   await using catalog = await Catalog.open({
     store: { folder: folder.path },
+    keys: join(folder.path, 'keys'),
     database: { folder: join(folder.path, 'catalog', 'pg') },
     secret: 'of this test',
     findings: {},

@@ -91,6 +91,7 @@ after(async () => {
 async function opened(database: DatabasePlace, problems: string[]): Promise<Catalog> {
   const catalog = await Catalog.open({
     store: { folder: folder.path },
+    keys: join(folder.path, 'keys'),
     database,
     secret: 'of this test',
     findings: {},

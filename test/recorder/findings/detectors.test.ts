@@ -337,7 +337,7 @@ test('decisions are read from the ledger, once, and again for a catalog that is 
   })
   await ledger.append({ type: 'approval.decide', ...request, act: 'approve', actor: 'hal' })
   await ledger.close()
-  const decisions = new Decisions(database, evidence.store)
+  const decisions = new Decisions(database, evidence.store, async () => [evidence.signer])
   assert.equal((await decisions.take()).length, 1)
   assert.equal((await decisions.take()).length, 0)
   decisions.again()

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import type { Queries } from '../../../recorder/catalog/database.ts'
+import { DeletedSessions } from '../../../recorder/catalog/deleted-sessions.ts'
+import { Ingest } from '../../../recorder/catalog/ingest.ts'
+import type { LedgerEntry } from '../../../schemas/ledger.ts'
+import { makeSigner, openTestLedger } from '../../support/ledger.ts'
+import { MemoryStore } from '../../support/memory-store.ts'
+
+const [FIRST, SECOND] = ['20261120T120000Z-gw1-00000001', '20261120T120000Z-gw1-00000002'] as const
+
+test('what was deleted is forgotten as soon as a key that is believed says so, however often it had to be tried', async () => {
+  const store = new MemoryStore()
+  const [own, other] = [makeSigner('gw1'), makeSigner('gw2')]
+  const trusted = [own]
+  let present: readonly string[] = [FIRST, SECOND]
+  let failures = 0
+  const forgotten: unknown[] = []
+  const queries: Queries = {
+    async query(text: string, values: readonly unknown[] = []) {
+      if (text.startsWith('delete from catalog.sessions')) forgotten.push(...values)
+      return { rows: text.startsWith('select id from catalog.sessions') ? present.map((id) => ({ id })) : [] } as never
+    },
+    exec: async () => undefined as never,
+  }
+  await using ingest = new Ingest({
+    database: {
+      ...queries,
+      async transaction(work) {
+        failures -= 1
+        if (failures >= 0) throw new Error('the database went away')
+        return work(queries)
+      },
+      close: async () => undefined,
+    },
+    tapes: {
+      store,
+      arrivals: {
+        // Looks when it is asked to settle, and at no other time.
+        pace: { livePollMs: 1, maxIdlePollMs: 1, discoverMs: Number.POSITIVE_INFINITY },
+        ids: async () => present,
+        async wait(stop) {
+          if (!stop.aborted) await once(stop, 'abort')
+          return false
+        },
+        [Symbol.dispose]: () => undefined,
+      },
+    },
+    deleted: new DeletedSessions(store, async () => trusted),
+    describers: { target: () => undefined } as never,
+    secret: 'of this test',
+    onChange: () => undefined,
+    onStored: () => undefined,
+    onLag: () => undefined,
+    onProblem: assert.fail,
+  })
+  await ingest.start()
+  present = []
+  await ingest.settle()
+  const gone = (session: string): LedgerEntry => ({
+    ...{ type: 'retention.delete', actor: 'grace', proof: 'key:k1' },
+    ...{ session, rule: 'after-90-days', objects: 2 },
+  })
+  const ledgers = [await openTestLedger(store, own), await openTestLedger(store, other)]
+  await ledgers[0]?.append(gone(FIRST))
+  await ledgers[1]?.append(gone(SECOND))
+  failures = 1
+  await assert.rejects(ingest.settle(), /went away/)
+  assert.equal(forgotten.length, 0)
+  for (let look = 0; look < 2; look += 1) await Promise.all([ingest.settle(), ingest.settle()])
+  assert.ok(!forgotten.includes(SECOND))
+  assert.ok(forgotten.includes(FIRST))
+  trusted.push(other)
+  await ingest.settle()
+  assert.ok(forgotten.includes(SECOND))
+  for (const ledger of ledgers) await ledger.close()
+})
