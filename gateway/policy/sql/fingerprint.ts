@@ -3,13 +3,15 @@ import type { Node } from './parse.ts'
 /**
  * 16 hex digits, equal for statements that differ in their values only: constants, parameters and how many of them stand in a
  * list, names given to the columns of a result, to cursors, prepared statements and savepoints, comments and spacing, the order
- * of columns and conditions. '' where there is no statement. A hash of the tree there is already: the library's own fingerprint
- * would parse the text once more. No secret: whoever knows a statement knows its fingerprint, so passwords are left out as values.
+ * of columns and conditions. What an option is set to counts (SUPERUSER or NOSUPERUSER, a role, a function's body as it stands), but for
+ * a role's password and the OPTIONS of foreign servers, tables and user mappings. '' where there is no statement. A hash of the tree
+ * there is already: the library's own fingerprint would parse the text once more. No secret: whoever knows a statement knows its fingerprint.
  */
 export function fingerprintOf(statements: readonly Node[]): string {
   if (statements.length === 0) return ''
   high = SEED
   low = SEED
+  inForeign = false
   for (const statement of statements) fields(statement, '')
   return `${hex(high)}${hex(low)}`
 }
@@ -17,6 +19,8 @@ export function fingerprintOf(statements: readonly Node[]): string {
 /** The hash so far, in two halves that mix by different multipliers. The walk is synchronous: one at a time. */
 let high = 0
 let low = 0
+/** Inside of what has OPTIONS of a foreign data wrapper. */
+let inForeign = false
 const SEED = 0x811c9dc5 | 0
 
 function mix(first: number, second: number): void {
@@ -30,7 +34,7 @@ function mix(first: number, second: number): void {
 function field(value: unknown, tag: string, key: string): void {
   if (typeof value === 'string') word(value)
   else if (typeof value === 'number') mix(value, value)
-  else if (Array.isArray(value)) list(value, UNORDERED.has(key), key === 'targetList' && tag === 'SelectStmt' ? tag : '')
+  else if (Array.isArray(value)) list(value, isUnordered(tag, key), key === 'targetList' && tag === 'SelectStmt' ? tag : '')
   else if (typeof value === 'object' && value !== null) fields(value as Node, tag)
   else mix(value === true ? 1 : 2, 3)
 }
@@ -38,13 +42,28 @@ function field(value: unknown, tag: string, key: string): void {
 function fields(node: Node, tag: string): void {
   for (const key in node) {
     if (IGNORED.has(key) || (key === 'name' && GIVEN.has(tag))) continue
-    const isValue = VALUES.has(key) || (key === 'arg' && tag === 'DefElem')
+    const isValue = tag === 'DefElem' ? isSecret(node, key) : VALUES.has(key)
     mix(nameOf(isValue ? 'A_Const' : key), 0)
     if (isValue) continue
+    const before = inForeign
+    inForeign ||= isForeign(key, node[key])
     // A node is an object under its tag, which begins with a capital letter; fields do not.
     const below = key.charCodeAt(0) >= 97 ? tag : tag === 'SelectStmt' && key === 'ResTarget' ? RESULT : key
     field(node[key], below, key)
+    inForeign = before
   }
+}
+
+/** Whether this is what an option is set to, and that may be a password. */
+function isSecret(option: Node, key: string): boolean {
+  if (key !== 'arg' || !(inForeign || option['defname'] === 'password')) return false
+  const arg = option['arg'] as Node
+  return 'String' in arg || 'A_Const' in arg
+}
+
+/** Of `ALTER TABLE t SET (fillfactor = 70)` and `ALTER TABLE t OPTIONS (password '...')` the second only. */
+function isForeign(key: string, value: unknown): boolean {
+  return FOREIGN.has(key) || (key === 'AlterTableCmd' && String((value as Node)['subtype']).endsWith('GenericOptions'))
 }
 
 /** Of each run of equal members one: `IN (1, 2, 3)`, `VALUES (1), (2)`. */
@@ -70,9 +89,20 @@ function list(items: readonly unknown[], unordered: boolean, tag: string): void 
   mix(sum, other)
 }
 
-/** Constants, parameters, connection strings; of options (DefElem) what they are set to. */
+/** Constants, parameters, connection strings. */
 const VALUES: ReadonlySet<string> = new Set(['A_Const', 'ParamRef', 'conninfo'])
-const UNORDERED: ReadonlySet<string> = new Set(['targetList', 'fromClause', 'cols', 'args'])
+const UNORDERED: ReadonlySet<string> = new Set(['targetList', 'fromClause', 'cols'])
+
+/** Conditions have no order; what a function is given has. */
+function isUnordered(tag: string, key: string): boolean {
+  return UNORDERED.has(key) || (key === 'args' && tag === 'BoolExpr')
+}
+
+const FOREIGN: ReadonlySet<string> = new Set(
+  `CreateFdwStmt AlterFdwStmt CreateForeignServerStmt AlterForeignServerStmt CreateUserMappingStmt AlterUserMappingStmt CreateForeignTableStmt ImportForeignSchemaStmt fdwoptions`.split(
+    ' ',
+  ),
+)
 
 /** The tag for a column of a query's result: what it is called there makes it no other. */
 const RESULT = 'Result'
