@@ -38,6 +38,8 @@ export class Stream implements StreamRedactor {
   /** buffer[0, released) is out, kept for looking back; buffer[released, size) is held. */
   #released = 0
   #size = 0
+  /** What is held of buffer[0, codeEnd) was taken for code. */
+  #codeEnd = 0
 
   /** `live`: bytes of any kind, as a program writes them. */
   constructor(
@@ -66,8 +68,9 @@ export class Stream implements StreamRedactor {
       const size = Math.min(SLICE_SIZE, to - at)
       this.#take(source, at, at + size)
       at += size
-      if (this.#code !== undefined && this.#isCode(source, at - size, at)) this.#coverCode(own, this.#code)
-      else this.#scan(own, this.#size - MAX_LOOK_AHEAD)
+      // Code is scanned like all else: a value that begins in it may go on behind it.
+      if (this.#code !== undefined && this.#isCode(source, at - size, at)) this.#codeEnd = this.#size
+      this.#scan(own, this.#size - MAX_LOOK_AHEAD)
     }
   }
 
@@ -132,6 +135,7 @@ export class Stream implements StreamRedactor {
       this.#buffer.copyWithin(0, drop, this.#size)
       this.#released -= drop
       this.#size -= drop
+      this.#codeEnd = Math.max(0, this.#codeEnd - drop)
       this.#scanner.shift(drop)
     }
     this.#buffer.set(source.subarray(from, to), this.#size)
@@ -181,23 +185,18 @@ export class Stream implements StreamRedactor {
     return codeBytes(all) > 0
   }
 
-  /** All that is held; a value on its way goes on to be one. */
-  #coverCode(sink: Sink, code: Label): void {
-    if (this.#tail.active || this.#isOverload) {
-      this.#scan(sink, this.#size)
-      return
-    }
-    this.#covers.writeStars(sink, this.#covers.ofLabel(code), this.#buffer, this.#released, this.#size)
-    this.#released = this.#size
-    this.#scanner.resume(this.#size)
-  }
-
   /** Asked of what may be no text at all; a field of a known type is text. */
   #isChance({ start, end, entityId }: Scanner): boolean {
     return this.#live && isChance(this.#buffer, 0, start, end, this.#size, entityId)
   }
 
+  /** Nothing was found in it: it goes out as it came, or covered where it is part of code. */
   #release(sink: Sink, to: number): void {
+    const codeEnd = Math.min(this.#codeEnd, to)
+    if (this.#code !== undefined && codeEnd > this.#released) {
+      this.#covers.writeStars(sink, this.#covers.ofLabel(this.#code), this.#buffer, this.#released, codeEnd)
+      this.#released = codeEnd
+    }
     if (to <= this.#released) return
     sink.copy(this.#buffer, this.#released, to)
     this.#released = to

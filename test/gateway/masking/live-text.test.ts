@@ -5,7 +5,7 @@ import { Masker } from '../../../gateway/masking/masker.ts'
 import { DEFAULT_RULES } from '../../../gateway/masking/rules.ts'
 import type { Field, Redacted } from '../../../gateway/message.ts'
 import { MASK_SPAN_SIZE } from '../../../schemas/frame.ts'
-import { pemKey } from './samples.ts'
+import { IN_CONFIGURATION, pemKey } from './samples.ts'
 
 const masker = new Masker({ rules: DEFAULT_RULES, tagKey: new Uint8Array(16), fingerprintKey: new Uint8Array(16).fill(1) })
 const field: Field = { path: 'ssh.output', action: 'scan' }
@@ -114,4 +114,31 @@ test('what looks like an address in compressed data is let be, and one in text o
     live(`r\xc3\xa9sum\xc3\xa9 \xe2\x9c\x93 ${EMAIL} \xe2\x9c\x93\n`).join(''),
     `r\xc3\xa9sum\xc3\xa9 \xe2\x9c\x93 ${STARS} \xe2\x9c\x93\n`,
   )
+})
+
+test('where code is masked, a value that begins in it is hidden as it is without, wherever it is cut', () => {
+  const keys = { tagKey: new Uint8Array(16), fingerprintKey: new Uint8Array(16).fill(1) }
+  const codeMasker = new Masker({ rules: { ...DEFAULT_RULES, code: true }, ...keys })
+  const bulk: Field = { path: 'ssh.output', action: 'scan', bulk: true }
+  const through = (by: Masker, pieces: readonly Buffer[]): Buffer => {
+    const stream = by.live(bulk)
+    return Buffer.concat([...pieces.map((piece) => stream.push(piece).bytes), stream.settle().bytes])
+  }
+  for (const [value, file] of IN_CONFIGURATION) {
+    const bytes = Buffer.from(`${file}Nobody would take this for a program.\n`)
+    const check = (cuts: readonly number[]): void => {
+      const edges = [0, ...[...cuts].sort((a, b) => a - b), bytes.length]
+      const pieces = edges.slice(1).map((edge, index) => bytes.subarray(edges[index], edge))
+      const [output, without] = [through(codeMasker, pieces), through(masker, pieces)]
+      assert.equal(output.length, bytes.length)
+      const wrong = output.findIndex((byte, at) => byte !== 0x2a && (byte !== bytes[at] || byte !== without[at]))
+      assert.equal(wrong, -1, `cut at ${cuts.join()}`)
+      assert.equal(output.includes(value), false)
+    }
+    for (let cut = 600; cut <= file.length; cut++) check([cut])
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: file.length }), { maxLength: 6 }), (cuts) => check(cuts)),
+      { numRuns: 50 },
+    )
+  }
 })

@@ -58,6 +58,21 @@ export function pemKey(lineCount: number, kind = 'RSA PRIVATE KEY', isCut = fals
   return isCut ? head : `${head}\n${dashes}END ${kind}${dashes}`
 }
 
+/** A value of more than one line or of none, and a configuration file that holds it, which looks like one on its own. */
+export const IN_CONFIGURATION: readonly (readonly [value: string, file: string])[] = [
+  pemKey(40, 'PRIVATE KEY').split('\n').slice(1, -1).join('\n'),
+  random(60, ALNUM, 80),
+  random(48, ALNUM, 81),
+].map((value, kind) => {
+  const settings = Array.from({ length: 30 }, (_, n) => `setting_${kind}_${n}: "value of ${n}"\n`).join('')
+  const [before = '', after = ''] = [
+    [`${dashes}BEGIN PRIVATE KEY${dashes}\n`, `\n${dashes}END PRIVATE KEY${dashes}\n`],
+    ['password: "', '"\n'],
+    ['authorization: Bearer ', '\n'],
+  ][kind] as [string, string]
+  return [value, `${settings}${before}${value}${after}`]
+})
+
 /** One value of each entity, and texts in which exactly the value is to be found (at `{}`). */
 export const SAMPLES: Readonly<Record<EntityName, readonly (readonly [value: string, text: string])[]>> = {
   email: [

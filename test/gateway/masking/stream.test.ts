@@ -5,12 +5,13 @@ import { Masker } from '../../../gateway/masking/masker.ts'
 import { DEFAULT_RULES, ENTITY_NAMES } from '../../../gateway/masking/rules.ts'
 import { MAX_HOLD_BACK } from '../../../gateway/masking/stream.ts'
 import type { Field } from '../../../gateway/message.ts'
-import { pemKey, SAMPLES } from './samples.ts'
+import { IN_CONFIGURATION, pemKey, SAMPLES } from './samples.ts'
 
 const starred = {
   ...DEFAULT_RULES,
   forms: Object.fromEntries([...ENTITY_NAMES, 'overload'].map((entity) => [entity, 'length'] as const)),
 }
+const STAR = 0x2a
 const masker = new Masker({ rules: starred, tagKey: new Uint8Array(16), fingerprintKey: new Uint8Array(16).fill(1) })
 const field: Field = { path: 'row.note', action: 'scan' }
 
@@ -21,8 +22,8 @@ function whole(bytes: Uint8Array): Buffer {
 }
 
 /** The pieces' outputs, one per push and one for the end. */
-function streamed(bytes: Uint8Array, cuts: readonly number[], how: Field = field): Buffer[] {
-  const stream = masker.stream(how)
+function streamed(bytes: Uint8Array, cuts: readonly number[], how: Field = field, by: Masker = masker): Buffer[] {
+  const stream = by.stream(how)
   const outputs: Buffer[] = []
   const edges = [0, ...[...cuts].sort((a, b) => a - b), bytes.length]
   for (let i = 0; i + 1 < edges.length; i++) {
@@ -127,4 +128,36 @@ test('a stream that only tries the detectors is hidden from there on', () => {
   const output = Buffer.concat(streamed(hostile, [100_000, 300_000]))
   assert.equal(output.length, hostile.length)
   assert.match(output.toString('latin1', output.length - 1000), /^\*+$/)
+})
+
+const codeMasker = new Masker({
+  rules: { ...starred, code: true },
+  tagKey: new Uint8Array(16),
+  fingerprintKey: new Uint8Array(16).fill(1),
+})
+const bulk: Field = { path: 'row.body', action: 'scan', bulk: true }
+
+test('where code is masked, no value that begins in it comes through behind it, wherever it is cut', () => {
+  const prose = 'Nobody would take this for a program.\n'.repeat(60)
+  for (const [value, file] of IN_CONFIGURATION) {
+    const bytes = Buffer.from(`${file}${prose}`)
+    // All that the same detectors hide without the code being masked stays hidden.
+    const without = whole(bytes)
+    assert.equal(without.includes(value), false)
+    const check = (cuts: readonly number[]): void => {
+      const output = Buffer.concat(streamed(bytes, cuts, bulk, codeMasker))
+      assert.equal(output.length, bytes.length)
+      const wrong = output.findIndex((byte, at) => byte !== STAR && (byte !== bytes[at] || without[at] === STAR))
+      assert.equal(wrong, -1, `cut at ${cuts.join()}`)
+    }
+    for (let cut = 600; cut <= file.length; cut++) check([cut])
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: file.length }), { maxLength: 6 }), (cuts) => check(cuts)),
+      { numRuns: 200 },
+    )
+    const cuts = [file.indexOf(value) + 1, file.length, file.length + 1200]
+    const output = Buffer.concat(streamed(bytes, cuts, bulk, codeMasker)).toString()
+    assert.match(output.slice(0, file.length), /^\*+$/)
+    assert.ok(output.endsWith(prose.slice(-1000)))
+  }
 })
