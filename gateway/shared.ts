@@ -6,8 +6,9 @@ import type { Askers, Records } from '../recorder/desk/records.ts'
 import { DatabaseAskers, DatabaseRecords } from '../recorder/desk/records-database.ts'
 import { FolderRecords } from '../recorder/desk/records-folder.ts'
 import { SharedDatabase } from '../recorder/desk/shared-database.ts'
+import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
-import { type LocalKeyName, localKey } from './credentials/local-key.ts'
+import { KEY_BYTES, type LocalKeyName, localKey } from './credentials/local-key.ts'
 import { type Places, placesIn } from './places.ts'
 import { sharedPlace } from './shared-place.ts'
 
@@ -74,7 +75,13 @@ function databaseShared(database: SharedDatabase, places: Places): Shared {
       using keys = records('keys')
       // The first brings its own, so that a gateway that gets company goes on with what it had.
       await keys.create(name, Buffer.from(await localKey(places.keys, name)).toString('base64'))
-      return Buffer.from((await keys.read(name)) ?? '', 'base64')
+      const key = Buffer.from((await keys.read(name)) ?? '', 'base64')
+      if (key.length !== KEY_BYTES)
+        throw new ApplianceError(
+          'CONFIG_INVALID',
+          `the key ${name} in the shared database has ${key.length} bytes, not ${KEY_BYTES}: restore it from a backup`,
+        )
+      return key
     },
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createFile, makeFolder } from '../../recorder/desk/exclusive-file.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 
-const KEY_BYTES = 32
+export const KEY_BYTES = 32
 
 /**
  * `approval-binding`: what an approval was given for. Lost, open approvals fit nothing any more.
