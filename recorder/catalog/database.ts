@@ -5,7 +5,7 @@ import type { ServerPlace } from '../azure/database-login.ts'
 import { openServer } from './database-server.ts'
 import { canMigrate, migrate } from './migrations.ts'
 import { forgetMonths } from './months.ts'
-import { CATALOG_SQL, CATALOG_VERSION, DESK_SQL } from './schema.ts'
+import { CATALOG_SQL, CATALOG_VERSION, DESK_SQL, DESK_WHOLE_SQL } from './schema.ts'
 
 /** What is asked within a transaction, or outside one. bigint comes back as number, timestamptz as Date, jsonb parsed. */
 export interface Queries {
@@ -47,7 +47,8 @@ function openFiles(folder: string): Promise<PGlite> {
 
 async function prepared(database: Database): Promise<Database> {
   await database.exec('create extension if not exists pg_trgm')
-  await database.exec(DESK_SQL)
+  const { rows } = await database.query<{ whole: boolean }>(DESK_WHOLE_SQL)
+  if (rows[0]?.whole !== true) await database.exec(DESK_SQL)
   const version = await versionOf(database)
   if (version === CATALOG_VERSION) return database
   if (version === undefined || !canMigrate(version)) await resetCatalog(database)

@@ -214,6 +214,11 @@ create index findings_sessions on catalog.findings using gin (sessions);
 create table catalog.scans (week timestamptz primary key, settings text not null);
 `
 
+/** Whether nothing of DESK_SQL is missing: `if not exists` asks for the right to create even then. */
+export const DESK_WHOLE_SQL = `
+select bool_and(to_regclass(name) is not null) as whole
+from unnest(array['desk.dispositions', 'desk.findings_told', 'desk.ledger_read']) name`
+
 export const DESK_SQL = `
 create schema if not exists desk;
 -- What people made of findings, and which ones the ledger has been told of. The ledger has both: they are read from it where this is new.

@@ -32,6 +32,10 @@ create table if not exists desk.processes (process text primary key, seen_at tim
 create table if not exists desk.askers (asker text primary key, request text not null, process text not null);
 create index if not exists askers_request on desk.askers (request);
 `
+/** `if not exists` asks for the right to create even where nothing is missing. */
+const WHOLE_SQL = `
+select bool_and(to_regclass(name) is not null) as whole
+from unnest(array['desk.records', 'desk.processes', 'desk.askers', 'desk.askers_request']) name`
 
 /**
  * The database that replicas share: rows are the truth, notifications only wake those who look. What cannot be asked is
@@ -149,7 +153,8 @@ export class SharedDatabase implements AsyncDisposable {
 
   /** One at a time over all processes: `if not exists` of two at once is an error of one. */
   async #prepare(): Promise<void> {
-    await this.#exclusively(SCHEMA_SQL)
+    const [found] = await this.query<{ whole: boolean }>(WHOLE_SQL)
+    if (found?.whole !== true) await this.#exclusively(SCHEMA_SQL)
     await this.query(`delete from desk.processes where seen_at < now() - interval '1 day'`)
     await this.query('delete from desk.askers where process not in (select process from desk.processes) and process <> $1', [
       this.process,

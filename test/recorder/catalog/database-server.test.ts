@@ -44,3 +44,15 @@ test('over TLS the server is verified', async () => {
     /self-signed certificate/,
   )
 })
+
+test('a role that may create no schema opens what is there', async () => {
+  await using server = await startPostgres({ tls: false })
+  await server.sql(`create role plain login password 'plain'; grant create on database postgres to plain`)
+  const open = async (): Promise<void> => {
+    const place = { url: `postgres://plain:plain@127.0.0.1:${server.port}/postgres` }
+    await (await openDatabase(place, (problem) => assert.fail(problem))).close()
+  }
+  await open()
+  await server.sql('revoke create on database postgres from plain')
+  await open()
+})

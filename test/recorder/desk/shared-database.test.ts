@@ -173,6 +173,18 @@ test('the password is a token of the managed identity, over the pool and for not
   await refused('CONFIG_INVALID', open('postgres://u:p@db.invalid/postgres'))
 })
 
+test('a role that may create nothing serves where everything is there', async () => {
+  await using processes = new Processes()
+  await processes.connect()
+  await server.sql(`create role plain login password 'plain'; grant usage on schema desk to plain;
+    grant select, insert, update, delete on all tables in schema desk to plain`)
+  const plain = `postgres://plain:plain@127.0.0.1:${server.port}/postgres`
+  await using database = await SharedDatabase.open({ url: plain }, (error) => assert.fail(String(error)))
+  const records = new DatabaseRecords(database, 'plain')
+  assert.equal(await records.create('kills/a', 'x'), true)
+  await assert.rejects(database.query('create schema other'))
+})
+
 test('who hears itself trusts what it has read', async () => {
   await using processes = new Processes()
   const database = await processes.connect()
