@@ -9,7 +9,7 @@ export interface Places {
   readonly approvals: string
   /** The policy in force, kept for the next start. */
   readonly policy: string
-  /** What identities were given within windows, one file per process. */
+  /** What identities were given within windows, one file per budget. */
   readonly budgets: string
   /** What was told of approvals to which channel. */
   readonly notified: string
