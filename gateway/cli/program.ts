@@ -353,9 +353,14 @@ function frameRuns(text: string): FrameRuns {
   return runs
 }
 
+/** A time means the same wherever the command runs: a day (of UTC), or a time with its offset; and a day there is. */
 function moment(text: string): number {
+  const day = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.exec(text)?.[1]
   const ms = Date.parse(text)
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('a time such as 2026-11-28T12:00:00Z')
+  if (day === undefined || Number.isNaN(ms) || !new Date(`${day}T00:00:00Z`).toISOString().startsWith(day))
+    throw new InvalidArgumentError(
+      'a day or a time with its offset, such as 2026-11-28, 2026-11-28T12:00:00Z or 2026-11-28T13:00:00+01:00',
+    )
   return ms
 }
 

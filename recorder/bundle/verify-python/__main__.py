@@ -8,12 +8,23 @@ The exit code is the verdict's: 0 VALID, 10 VALID-INCOMPLETE, 20 INVALID, 30 UNV
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import re
 import stat
 import sys
 import time
+
+if not sys.dont_write_bytecode:
+    # What is compiled would be kept beside these files, and a bundle they stand in has no such files. This one has been, before its first line ran.
+    sys.dont_write_bytecode = True
+    try:
+        kept = importlib.util.cache_from_source(__file__)
+        os.remove(kept)
+        os.rmdir(os.path.dirname(kept))
+    except (OSError, NotImplementedError):
+        pass  # it is not there, or not alone
 
 import bundle as bundles
 import excerpt as excerpts

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import struct
 import tempfile
 import zipfile
 
@@ -28,6 +29,8 @@ TAPE_STATES = ("whole", "recovered", "damaged")
 MAX_MANIFEST = 64 << 20
 MAX_TABLE = 512 << 20
 PIECE = 1 << 20
+# Of the zip format: in front of a file, of its line in the directory, and the end without and with zip64's.
+ZIP_HEAD, ZIP_DIRECTORY_HEAD, ZIP_END, ZIP64_END = 30, 46, 22, 56 + 20
 csv.field_size_limit(MAX_TABLE)
 
 
@@ -37,6 +40,26 @@ def is_bundle(path):
     return path.endswith(".zip") and zipfile.is_zipfile(path)
 
 
+def has_no_more(path, archive):
+    """Entries stand one behind the other from byte 0, the directory behind the last, and nothing behind it."""
+    at, directory = 0, 0
+    with open(path, "rb") as file:
+        for info in archive.infolist():
+            if info.header_offset != at:
+                return False
+            file.seek(at)
+            head = file.read(ZIP_HEAD)
+            if len(head) != ZIP_HEAD:
+                return False
+            name_size, extra_size = struct.unpack("<HH", head[26:30])
+            at += ZIP_HEAD + name_size + extra_size + info.compress_size
+            directory += ZIP_DIRECTORY_HEAD + len(info.filename) + len(info.extra) + len(info.comment)
+        if archive.start_dir != at:
+            return False
+        file.seek(0, os.SEEK_END)
+        return file.tell() - at - directory in (ZIP_END, ZIP64_END + ZIP_END)
+
+
 def verify_bundle(path, keys_of, progress):
     """`keys_of(folder)`: the keys to believe, and whose they are. Raises ValueError where an archive is none that a bundle can be."""
     if os.path.isdir(path):
@@ -44,6 +67,8 @@ def verify_bundle(path, keys_of, progress):
         return dict(Bundle(path, keys, progress).verify(), trust=trust, path=path)
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(path) as archive:
+            if not has_no_more(path, archive):
+                raise ValueError("the archive cannot be read: it has bytes that are no file's")
             names = [info.filename for info in archive.infolist()]
             if len(set(names)) != len(names):
                 raise ValueError("the archive cannot be read: a name is there twice")
