@@ -76,7 +76,8 @@ test('Azure Monitor is told ASIM records by the managed identity, again after a 
 test('an endpoint in clear and a rule that is none are refused at the start', async () => {
   const load = async (text: string): Promise<unknown> => {
     await using folder = await configFolder({ 'sallyport.yaml': `${GOOD}\nsiem:\n${text}` })
-    return loadConfig(`${folder.path}/sallyport.yaml`, ENV)
+    // Awaited here: nobody hears of a refusal while the folder is removed.
+    return await loadConfig(`${folder.path}/sallyport.yaml`, ENV)
   }
   await assert.rejects(load(sink('http://x.ingest.monitor.azure.com')), { code: 'CONFIG_INVALID', message: /in clear/ })
   await assert.rejects(load(sink('https://x.ingest.monitor.azure.com').replace(RULE, 'my-rule')), { code: 'CONFIG_INVALID' })
