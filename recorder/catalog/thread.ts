@@ -30,7 +30,7 @@ const { describers } = (await import(data.describers)) as { readonly describers:
 const database = await openDatabase(data.database, onProblem)
 const tapes = await openTapes(data.store)
 const trusted = () => readGatewayKeys(data.keys)
-await readLedger(database, tapes.store)
+await readLedger(database, tapes.store, await trusted())
 const watch = await FindingWatch.open({
   database,
   store: tapes.store,

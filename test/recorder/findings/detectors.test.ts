@@ -13,6 +13,7 @@ import { findWeek, scanWeek, unscannedWeeks, weekOf } from '../../../recorder/fi
 import type { Weighed } from '../../../recorder/findings/weigh.ts'
 import { StoreLedger } from '../../../recorder/index.ts'
 import type { DetectorName, FindingsConfig } from '../../../schemas/findings.ts'
+import { makeSigner, openTestLedger } from '../../support/ledger.ts'
 import { recordingFolder } from '../../support/recording.ts'
 
 /** A Wednesday. */
@@ -370,7 +371,11 @@ test('a database that is new learns from the ledger what people made of findings
   await ledger.append({ ...grace, state: 'false', reason: 'a test' })
   await ledger.append({ ...grace, state: 'true', reason: 'it was none' })
   await ledger.close()
-  for (let time = 0; time < 2; time += 1) await readLedger(database, evidence.store)
+  // Who may write to the store may add lines; what no trusted key has signed decides nothing.
+  const stranger = await openTestLedger(evidence.store, makeSigner('gw9'))
+  await stranger.append({ ...grace, state: 'false', reason: 'forged' })
+  await stranger.close()
+  for (let time = 0; time < 2; time += 1) await readLedger(database, evidence.store, [evidence.signer])
   assert.deepEqual([...(await untold(database, [id]))], [])
   const read = await readFinding(database, id)
   assert.deepEqual(
