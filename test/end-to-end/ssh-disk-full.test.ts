@@ -39,7 +39,7 @@ test('a full disk: what cannot be recorded ends with its reason on stderr and st
   // The one that was cut: sealed, and no byte was given that it does not have.
   const [, cut] = (await sessionsOf(gateway.dataDir)).map(({ id }) => id).sort()
   assert.ok(cut !== undefined)
-  await gateway.log.until((line) => line['msg'] === 'session sealed' && line['session'] === cut)
+  await gateway.log.until((line) => line['msg'] === 'session sealed' && line['session'] === cut, 120_000)
   const taped = Buffer.concat(
     (await framesOf(gateway.dataDir, cut)).filter(({ kind }) => kind === 'stdout').map(({ body }) => Buffer.from(body ?? [])),
   )

@@ -3,6 +3,10 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Soon enough that nobody finds room, seldom enough that the processor is left to whoever looks for it. */
+const REFILL_MS = 2
 
 /** A folder on a disk of this size (as `mount` has it), gone with the test; undefined, and said, where this user cannot mount one. */
 export async function smallDisk(t: TestContext, size: string): Promise<string | undefined> {
@@ -24,9 +28,12 @@ export function keepFull(path: string): { stop(): Promise<void> } {
   const filling = (async () => {
     const file = await open(path, 'w')
     while (!stopped) {
-      await file.write(zeros).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOSPC') throw error
-      })
+      try {
+        await file.write(zeros)
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+        await delay(REFILL_MS)
+      }
     }
     await file.close()
   })()
