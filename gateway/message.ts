@@ -119,7 +119,7 @@ export interface StreamRedactor {
  * beginning of something to mask, until more comes or its caller will not wait any longer.
  */
 export interface LiveRedactor {
-  /** What may go on by now: of this and of what was kept back. */
+  /** What may go on by now: of this and of what was kept back. Where nothing of it is masked it may be (part of) `source` itself. */
   push(source: Uint8Array): Redacted
   /** All that is kept back, as it stands. What comes later is still masked by what stood before it. */
   settle(): Redacted

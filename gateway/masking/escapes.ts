@@ -1,62 +1,50 @@
-import { ESC } from './ascii.ts'
+import { kernel } from './kernel.ts'
 
-/** Told of what is text and what is a control sequence, in order. A stretch may be told in several. */
-export interface Pieces {
-  text(from: number, to: number): void
-  /** (Part of) a control sequence. */
-  sequence(from: number, to: number): void
-}
+// Where things stand in the kernel's memory: see kernel-cut.wat.
+const RESULT_AT = 96
+const BYTES_AT = 0x180000
+const PLACES_AT = 0x190000
+const TEXT_AT = 0x188000
 
-/** No terminal knows a longer control sequence; what goes on is no sequence but bytes that happen to begin like one. */
-const MAX_SEQUENCE_SIZE = 64
-const OPEN_BRACKET = 0x5b
+/** As much as is cut at once. */
+export const MAX_CUT_SIZE = 0x8000
+
+const bytes = new Uint8Array(kernel.memory.buffer, BYTES_AT, MAX_CUT_SIZE)
+const text = new Uint8Array(kernel.memory.buffer, TEXT_AT, MAX_CUT_SIZE)
+const places = new Uint32Array(kernel.memory.buffer, PLACES_AT, MAX_CUT_SIZE)
+/** Whoever looks into the text uses the kernel himself. */
+const scratch = Buffer.allocUnsafeSlow(MAX_CUT_SIZE)
+const results = new Uint32Array(kernel.memory.buffer, RESULT_AT, 3)
 
 /**
  * Tells control sequences from text (ECMA-48): ESC and one byte, ESC with intermediate bytes, and CSI (`ESC [` ... final byte), also
- * where they are cut. The strings that other sequences begin (titles, links) are text to us: what stands in them is read.
+ * where they are cut. The strings that other sequences begin (titles, links) are text to us: what stands in them is read. What goes on for
+ * more than 64 bytes is no sequence.
  */
 export class Escapes {
-  #state: 'text' | 'escape' | 'csi' = 'text'
-  #size = 0
+  #state = 0
+  #seen = 0
 
   /** Whether the last chunk ended inside of a sequence. */
   get inside(): boolean {
-    return this.#state !== 'text'
+    return this.#state !== 0
   }
 
-  /** The whole chunk in pieces, in order. */
-  cut(chunk: Uint8Array, pieces: Pieces): void {
-    let from = 0
-    let at = 0
-    while (at < chunk.length) {
-      if (this.#state === 'text') {
-        const found = chunk.indexOf(ESC, at)
-        at = found < 0 ? chunk.length : found
-        if (at > from) pieces.text(from, at)
-        from = at
-        if (found < 0) return
-        this.#state = 'escape'
-        this.#size = 1
-        at++
-        continue
-      }
-      const byte = chunk[at] ?? 0
-      this.#size++
-      if (this.#state === 'escape') {
-        if (byte === OPEN_BRACKET && this.#size === 2) this.#state = 'csi'
-        else if (byte < 0x20 || byte > 0x2f) this.#state = 'text'
-      } else if (byte < 0x20 || byte > 0x3f) {
-        this.#state = 'text'
-      }
-      // A byte that can be in no sequence ends it and is text: so is the beginning of the next.
-      const inside = this.#state !== 'text' || (byte >= 0x30 && byte <= 0x7e)
-      if (this.#size > MAX_SEQUENCE_SIZE) this.#state = 'text'
-      if (inside) at++
-      if (this.#state === 'text') {
-        if (at > from) pieces.sequence(from, at)
-        from = at
-      }
+  /**
+   * The text of source[from, to), MAX_CUT_SIZE bytes at most; only until the next cut. `sequence` is told of each
+   * control sequence, or part of one: how much of that text stands before it, and its size.
+   */
+  cut(source: Uint8Array, from: number, to: number, sequence: (at: number, size: number) => void): Uint8Array {
+    bytes.set(source.subarray(from, to))
+    const size = kernel.cut(to - from, this.#state, this.#seen)
+    const count = results[0] as number // three words
+    this.#state = results[1] as number
+    this.#seen = results[2] as number
+    for (let i = 0; i < count; i++) {
+      const place = places[i] as number // i < count
+      sequence(place >>> 16, place & 0xffff)
     }
-    if (chunk.length > from) pieces.sequence(from, chunk.length)
+    scratch.set(text.subarray(0, size))
+    return scratch.subarray(0, size)
   }
 }

@@ -11,6 +11,7 @@ export interface Kernel {
   sip(size: number, total: number, first: number, last: number): void
   sift(count: number, start: number, accept: number): number
   scan(size: number, state: number, start: number, accept: number): number
+  cut(size: number, state: number, seen: number): number
 }
 
 const code = new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64'))

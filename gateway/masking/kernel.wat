@@ -1,6 +1,5 @@
 ;; What the masker computes most, in WebAssembly: two keyed hashes of a value at once, one in each half of a vector; and which of
-;; many fields a trigger ends in. `npm run kernel` writes kernel-code.ts from it; siphash.ts and engine.ts are what tests compare it with.
-(module
+;; many fields a trigger ends in. `npm run kernel` makes one module of kernel*.wat and writes kernel-code.ts; siphash.ts and engine.ts are what tests compare it with.
   ;; 0x000000  keys, 32 bytes: k0 and k1, each for the first hash and for the second; then 64 bytes of state between pieces, v0 to v3;
   ;;           then both results
   ;; 0x000400  the value to hash, or a piece of it
@@ -263,4 +262,4 @@
     (i32.store (i32.const 0x1a8004) (i32.shr_u (i32.sub (local.get $bTo) (i32.const 0x190000)) (i32.const 2)))
     (i32.store (i32.const 0x1a8008) (i32.shr_u (i32.sub (local.get $cTo) (i32.const 0x198000)) (i32.const 2)))
     (i32.store (i32.const 0x1a800c) (i32.shr_u (i32.sub (local.get $dTo) (i32.const 0x1a0000)) (i32.const 2)))
-    (local.get $d)))
+    (local.get $d))

@@ -47,7 +47,7 @@ export class Sink implements RedactionSink {
   #same: Uint8Array | undefined
   #spans: Spans | undefined
   #spansSize = 0
-  readonly #labels: Label[] = []
+  #labels: Label[] = []
   #nulled: { readonly label: Label; readonly high: number; readonly low: number } | undefined
 
   constructor(sizeHint: number, same?: Uint8Array) {
@@ -57,6 +57,15 @@ export class Sink implements RedactionSink {
 
   get size(): number {
     return this.#size
+  }
+
+  /** Empties it. Its memory is used again: nobody may still read what it gave out. Not for one that began as `same`. */
+  reset(): void {
+    this.#size = 0
+    this.#spans = undefined
+    this.#spansSize = 0
+    this.#labels = []
+    this.#nulled = undefined
   }
 
   copy(source: Uint8Array, from: number, to: number): void {

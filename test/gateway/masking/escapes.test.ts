@@ -1,31 +1,49 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Escapes } from '../../../gateway/masking/escapes.ts'
+import fc from 'fast-check'
+import { Escapes, MAX_CUT_SIZE } from '../../../gateway/masking/escapes.ts'
+
+interface Cut {
+  readonly text: string
+  readonly sequences: string
+}
 
 /** The text and the sequences of these chunks, read one after the other. */
-function cut(...chunks: readonly string[]): { readonly text: string; readonly sequences: string } {
+function cut(...chunks: readonly string[]): Cut {
   const escapes = new Escapes()
   let text = ''
   let sequences = ''
   for (const chunk of chunks) {
-    const bytes = Buffer.from(chunk, 'latin1')
-    let at = 0
-    const take = (from: number, to: number): string => {
-      assert.equal(from, at, 'pieces leave nothing out')
-      at = to
-      return bytes.toString('latin1', from, to)
+    const bytes = Buffer.from(`<${chunk}>`, 'latin1')
+    const places: [at: number, size: number][] = []
+    const own = Buffer.from(escapes.cut(bytes, 1, bytes.length - 1, (at, size) => places.push([at, size]))).toString('latin1')
+    let from = 0
+    let shift = 1
+    for (const [at, size] of places) {
+      assert.equal(bytes.toString('latin1', from + shift, at + shift), own.slice(from, at), 'pieces leave nothing out')
+      sequences += bytes.toString('latin1', at + shift, at + shift + size)
+      from = at
+      shift += size
     }
-    escapes.cut(bytes, {
-      text: (from, to) => {
-        text += take(from, to)
-      },
-      sequence: (from, to) => {
-        sequences += take(from, to)
-      },
-    })
-    assert.equal(at, bytes.length, 'pieces leave nothing out')
+    assert.equal(bytes.toString('latin1', from + shift, bytes.length - 1), own.slice(from), 'pieces leave nothing out')
+    text += own
   }
   return { text, sequences }
+}
+
+/** One, or as much of it as there is: 65 bytes at most. */
+const SEQUENCE = /^\x1b(?:\[(?:[ -?]{63}|[ -?]{0,62}[@-~]?)|[ -/]{64}|[ -/]{0,63}[0-~]?)/
+
+/** The same, a byte after the other, in as few words as it can be said. */
+function told(whole: string): Cut {
+  const out = { text: '', sequences: '' }
+  for (let at = 0; at < whole.length; ) {
+    const [sequence = ''] = SEQUENCE.exec(whole.slice(at)) ?? []
+    out.sequences += sequence
+    if (sequence === '') out.text += whole[at]
+    at += Math.max(1, sequence.length)
+  }
+  return out
 }
 
 test('colours, cursor movements and character sets are sequences; all else is text', () => {
@@ -49,4 +67,19 @@ test('bytes that only begin like a sequence are text from where they cannot be o
   assert.deepEqual(cut('\x1b\xe9x'), { text: '\xe9x', sequences: '\x1b' })
   const endless = `\x1b[${';'.repeat(100)}`
   assert.deepEqual(cut(endless), { text: ';'.repeat(37), sequences: `\x1b[${';'.repeat(63)}` })
+})
+
+test('whatever comes, and wherever it is cut, is told as the grammar has it', () => {
+  const byte = fc.oneof(
+    fc.constantFrom('\x1b', '[', '(', ' ', '0', ';', '?', 'm', '\n', '\xe9'),
+    fc.nat(255).map((code) => String.fromCharCode(code)),
+  )
+  const chunk = fc.oneof(
+    fc.string({ unit: byte, maxLength: 200 }),
+    fc.constantFrom('\x1b['.padEnd(70, ';'), '\x1b'.padEnd(70, '(')),
+  )
+  fc.assert(fc.property(fc.array(chunk, { maxLength: 6 }), (chunks) => assert.deepEqual(cut(...chunks), told(chunks.join('')))))
+  assert.deepEqual(cut('\x1b'.repeat(MAX_CUT_SIZE)), { text: '', sequences: '\x1b'.repeat(MAX_CUT_SIZE) })
+  const long = `${'x'.repeat(MAX_CUT_SIZE - 1)}\x1b`
+  assert.deepEqual(cut(long, '[mx'), { text: `${'x'.repeat(MAX_CUT_SIZE - 1)}x`, sequences: '\x1b[m' })
 })
