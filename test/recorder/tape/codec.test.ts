@@ -17,6 +17,15 @@ test('a chunk whose compressed end is that of an output block is one frame like 
   assert.deepEqual(decompress('zstd', (await compress(first, 'zstd')).stored, first.length), first)
 })
 
+test('what gains nothing is stored as it is, and what gains somewhere is not', async () => {
+  const noise = randomBytes(1 << 20)
+  assert.deepEqual(await compress(noise, 'zstd'), { codec: 'store', stored: noise })
+  assert.equal((await compress(noise.subarray(0, 70_000), 'gzip')).codec, 'store')
+  const half = Buffer.concat([noise.subarray(0, 200_000), Buffer.alloc(200_000)])
+  assert.equal((await compress(half, 'zstd')).codec, 'zstd')
+  assert.equal((await compress(Buffer.from('a line of text like any other\n'.repeat(9_000)), 'zstd')).codec, 'zstd')
+})
+
 /** Something that becomes a frame of exactly `size` bytes. */
 function rawOf(size: number): Buffer {
   const raw = Buffer.concat([randomBytes(size - 300), Buffer.alloc(20_000), randomBytes(400)])
