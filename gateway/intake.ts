@@ -19,6 +19,9 @@ const MIN_BULK_CHUNK = 4 * 1024
 /** Chunks so far of all sockets that are not in bulk. */
 let smallCount = 0
 
+/** It changes whenever somebody says something small, whom bulk streams should not keep waiting. */
+export const smallChunks = (): number => smallCount
+
 /** Whoever takes an intake's chunks as they come. */
 export interface Taker {
   /** Told of each chunk, the next one only once what is returned has resolved. What it throws or rejects with ends the flow. */

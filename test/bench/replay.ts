@@ -7,6 +7,7 @@ import { API_BASE } from '../../schemas/api-names.ts'
 import { type ApiRig, apiRig, keyOf } from '../support/api.ts'
 import { launchBrowser, PAGES } from '../support/browser.ts'
 import { entry, START } from '../support/recording.ts'
+import { benchTerminal, type TerminalResult } from './replay-terminal.ts'
 import { median, rounded } from './support.ts'
 
 // Opening and seeking a long recording in real Chromium, beside fetching as many bytes: `npm run bench -- replay [--json]`.
@@ -43,7 +44,26 @@ interface Result {
   readonly met: boolean
 }
 
-export async function bench({ rounds, progress }: { rounds: number; progress: (line: string) => void }): Promise<Result> {
+type Parts = Partial<Result> & { readonly terminal?: TerminalResult }
+
+/** `only`: `frames`, `terminal`. */
+export async function bench({
+  rounds,
+  only = 'frames,terminal',
+  progress,
+}: {
+  rounds: number
+  only?: string
+  progress: (line: string) => void
+}): Promise<Parts> {
+  const parts = only.split(',')
+  return {
+    ...(parts.includes('frames') ? await benchFrames({ rounds, progress }) : {}),
+    ...(parts.includes('terminal') ? { terminal: await benchTerminal(progress) } : {}),
+  }
+}
+
+async function benchFrames({ rounds, progress }: { rounds: number; progress: (line: string) => void }): Promise<Result> {
   await using rig = await apiRig({ pages: PAGES })
   progress(`recording ${FRAMES} frames ...`)
   const id = await record(rig)
@@ -86,7 +106,23 @@ export async function bench({ rounds, progress }: { rounds: number; progress: (l
   }
 }
 
-export function render(result: Result): string {
+export function render(parts: Parts): string {
+  const lines: string[] = []
+  if (isFrames(parts)) lines.push(renderFrames(parts))
+  if (parts.terminal !== undefined) {
+    const { frames, goalMs, firstMs, seekMs } = parts.terminal
+    lines.push(
+      `a terminal of ${frames} frames: first screen far into it ${firstMs} ms; ${seekMs.count} random screens p50 ${seekMs.p50}, p90 ${seekMs.p90}, at most ${seekMs.max} ms (goal ${goalMs})`,
+    )
+  }
+  return lines.join('\n')
+}
+
+function isFrames(parts: Parts): parts is Result {
+  return 'interactiveMs' in parts
+}
+
+function renderFrames(result: Result): string {
   const { frames, interactiveMs, seekMs, verifiedMs, seekToFetch } = result
   return `${frames} frames: interactive in ${interactiveMs} ms (goal ${GOALS.interactiveMs}); ${seekMs.count} random seeks p50 ${seekMs.p50}, p95 ${seekMs.p95} ms (goal ${GOALS.seekMs}), ${seekToFetch} times a plain fetch; verified whole in ${verifiedMs} ms`
 }

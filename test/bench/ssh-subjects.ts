@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keyIn, type Sshd } from '../support/sshd.ts'
@@ -36,7 +36,7 @@ export async function direct(sshd: Sshd): Promise<SshSubject> {
   const key = await clientKey(folder, sshd)
   const config = join(folder, 'config')
   await writeFile(config, `Host there\n${COMMON} Port ${sshd.port}\n User ${sshd.user}\n IdentityFile ${key}\n`)
-  return { name: 'direct', config, pid: undefined, [Symbol.asyncDispose]: async () => undefined }
+  return { name: 'direct', config, pid: undefined, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
 }
 
 /** What people put in front of machines: another sshd, which sees nothing of what goes through. */
@@ -49,7 +49,7 @@ export async function jump(sshd: Sshd, bastion: Sshd): Promise<SshSubject> {
   const host = (name: string, { port, user }: Sshd, file: string): string =>
     `Host ${name}\n${COMMON} Port ${port}\n User ${user}\n IdentityFile ${file}\n`
   await writeFile(config, `${host('gate', bastion, bastionKey)}${host('there', sshd, key)} ProxyJump gate\n`)
-  return { name: 'jump', config, pid: undefined, [Symbol.asyncDispose]: async () => undefined }
+  return { name: 'jump', config, pid: undefined, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
 }
 
 /** The gateway as a person would run it: recording, rules and all detectors on. */

@@ -1,4 +1,3 @@
-import { createConnection } from 'node:net'
 import type { ConnectConfig, ServerHostKeyAlgorithm, Client as SshClient } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Target } from '../../../schemas/session.ts'
@@ -7,7 +6,8 @@ import { isMetadata } from '../../hosts.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
 import { AgentDoor } from './forward-ends.ts'
 import { Client } from './library.ts'
-import { quicken } from './transport.ts'
+import { connectShared } from './shared-reads.ts'
+import { isSealed, quicken } from './transport.ts'
 import { guardWindows } from './window-guard.ts'
 
 /** From the first packet to a finished login: sshd asks name services, and a busy one takes seconds. */
@@ -63,7 +63,7 @@ export async function loginUpstream(target: Target, credential: Credential, sign
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const leave = (): void => reject(signal.reason)
   signal.addEventListener('abort', leave, { once: true })
-  const socket = createConnection({ host: target.host, port: target.port, noDelay: true })
+  const socket = connectShared({ host: target.host, port: target.port, noDelay: true }, () => isSealed(client))
   client.on('ready', resolve)
   client.on('error', (error) => reject(failure(target, error, stranger)))
   client.on('close', () => reject(new ApplianceError('TARGET_UNREACHABLE', `target ${target.name} left during the login`)))

@@ -1,5 +1,7 @@
 import { type CipherGCM, type CipherGCMTypes, createCipheriv, createSecretKey, type KeyObject, randomFillSync } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { countUp, LENGTH_SIZE, TAG_SIZE } from './gcm.ts'
+import { GcmDecipher, isGcmDecipher } from './gcm-decipher.ts'
 
 /** Where the library's ciphers keep their keys. */
 const KEYS = ['_encKey', '_encKeyMain', '_encKeyPktLen', '_decipherKey', '_decKeyMain', '_decKeyPktLen', '_macKey'] as const
@@ -7,7 +9,7 @@ const KEYS = ['_encKey', '_encKeyMain', '_encKeyPktLen', '_decipherKey', '_decKe
 /**
  * What the library (ssh2 1.17) does slowly, done once per key or once per turn. It begins a cipher anew with every packet, ChaCha three of
  * them, and each time gives Node the key as bytes, which Node 24 makes a key of: 50 us where one that is made already takes 6. It
- * writes each packet in three parts, a system call and a segment each.
+ * writes each packet in three parts, a system call and a segment each, and makes memory of whatever part of a packet a read brings.
  */
 export function quicken(connection: object, socket: Socket): void {
   const protocol: unknown = Reflect.get(connection, '_protocol')
@@ -24,10 +26,16 @@ export function quicken(connection: object, socket: Socket): void {
           const bytes: unknown = Reflect.get(Object(next), key)
           if (Buffer.isBuffer(bytes) && bytes.length > 0) Reflect.set(Object(next), key, createSecretKey(bytes))
         }
-        cipher = isGcm(next) ? new GcmCipher(next) : next
+        cipher = isGcm(next) ? new GcmCipher(next) : isGcmDecipher(next) ? new GcmDecipher(next) : next
       },
     })
   }
+}
+
+/** Whether all that is read now is decrypted, and nothing of it kept: the library does keep what comes in the clear. */
+export function isSealed(connection: object): boolean {
+  const protocol: unknown = Reflect.get(connection, '_protocol')
+  return isProtocol(protocol) && protocol._decipher instanceof GcmDecipher
 }
 
 interface Protocol {
@@ -72,9 +80,10 @@ function isGcm(value: unknown): value is LibraryGcm {
   return typeof value === 'object' && value !== null && '_encSSLName' in value && '_encIV' in value && '_encKey' in value
 }
 
-const LENGTH_SIZE = 4
 const BLOCK_SIZE = 16
 const MIN_PADDING = 4
+/** Up to this, copying costs less than a write of its own. */
+const SMALL_SIZE = 1024
 /** Whatever is larger is made for the one packet. */
 const SCRATCH_SIZE = 40 * 1024
 
@@ -125,22 +134,21 @@ class GcmCipher {
   encrypt(packet: Buffer): void {
     if (this.#over) return
     const cipher: CipherGCM = createCipheriv(this.#name, this.#key, this.#nonce)
-    const length = Buffer.from(packet.subarray(0, LENGTH_SIZE))
-    cipher.setAAD(length)
-    this.#write(length)
-    this.#write(cipher.update(packet.subarray(LENGTH_SIZE)))
+    const size = packet.length - LENGTH_SIZE
+    const sealed = size <= SMALL_SIZE
+    // The length, and behind it of what is small all the rest.
+    const head = Buffer.allocUnsafe(sealed ? packet.length + TAG_SIZE : LENGTH_SIZE)
+    packet.copy(head, 0, 0, LENGTH_SIZE)
+    cipher.setAAD(head.subarray(0, LENGTH_SIZE))
+    const body = cipher.update(packet.subarray(LENGTH_SIZE))
     cipher.final()
-    this.#write(cipher.getAuthTag())
-    this.#countUp()
+    const tag = cipher.getAuthTag()
+    if (sealed) {
+      body.copy(head, LENGTH_SIZE)
+      tag.copy(head, packet.length)
+      this.#write(head)
+    } else for (const part of [head, body, tag]) this.#write(part)
+    countUp(this.#nonce)
     this.outSeqno = (this.outSeqno + 1) >>> 0
-  }
-
-  /** The last eight bytes are a counter. */
-  #countUp(): void {
-    const nonce = this.#nonce
-    for (let at = nonce.length - 1; at >= nonce.length - 8; at--) {
-      nonce[at] = ((nonce[at] ?? 0) + 1) & 0xff
-      if (nonce[at] !== 0) return
-    }
   }
 }
