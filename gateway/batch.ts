@@ -67,7 +67,8 @@ export class Batch {
     return this.#entries.length === 0
   }
 
-  release(message: Message, verdict: Verdict, approval?: string): void {
+  /** `again`: it was held, and has an entry that says so. */
+  release(message: Message, verdict: Verdict, approval?: string, again = false): void {
     const redacted = message.redacted(this.#parts.masker)
     if (redacted.masks !== null && message.from === 'server') this.#parts.judge.seen?.(message, redacted.masks)
     // Client to target: the target gets the received bytes, only the recorded copy is redacted.
@@ -81,15 +82,15 @@ export class Batch {
     const act = swallowed ? 'block' : redacted.masks !== null && message.from === 'server' ? 'mask' : verdict.act
     const rules = act === 'mask' ? [...verdict.rules, ...(redacted.masks?.labels.map(([, rule]) => rule) ?? [])] : verdict.rules
     const note = act === 'allow' && rules.length === 0 && approval === undefined ? null : this.#note(act, rules, approval)
-    const entry = this.#parts.masker.entry(message, swallowed && message.from === 'server' ? null : redacted, note)
+    const entry = this.#parts.masker.entry(message, swallowed && message.from === 'server' ? null : redacted, note, again)
     this.#say(outputs, entry)
   }
 
-  refuse(message: Message, verdict: BlockVerdict, refusal: Refusal): void {
+  refuse(message: Message, verdict: BlockVerdict, refusal: Refusal, again = false): void {
     const { masker } = this.#parts
     const note = this.#note('block', verdict.rules, refusal.approval)
     // What the client asked for is evidence, and its entry is made before the wire moves on.
-    const asked = message.from === 'client' ? masker.entry(message, message.redacted(masker), note) : undefined
+    const asked = message.from === 'client' ? masker.entry(message, message.redacted(masker), note, again) : undefined
     const outputs = this.#wire.refuse(message, refusal)
     // Behind a cut the client was told of, the target goes on until it hears of it: nothing passes, and nothing more is said.
     if (asked === undefined && outputs.length === 0) return

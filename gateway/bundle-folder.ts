@@ -93,6 +93,7 @@ export class BundleFolder implements BundleWorks, AsyncDisposable {
       scope,
       seed,
       sampleSize: ask.sample,
+      knownTargets: this.#parts.targets.map(({ name }) => name),
       small: ask.small === true,
       verify: 'all' as const,
       path: this.#path(id),

@@ -210,16 +210,17 @@ export class Gate {
     const { approvals, asker, masker } = this.#parts
     const timeoutMs = Math.min(verdict.timeoutMs, message.holdLimitMs ?? Number.POSITIVE_INFINITY)
     const binding = this.#binding(message)
+    let held = false
     const refuse = async (refusal: Refusal): Promise<readonly Output[]> => {
       const batch = this.#batch()
-      batch.refuse(message, { act: 'block', rules: verdict.rules, reason: refusal.message }, refusal)
+      batch.refuse(message, { act: 'block', rules: verdict.rules, reason: refusal.message }, refusal, held)
       return batch.record({ durable: true })
     }
     const release = async (approval: string, decisions: readonly Decision[]): Promise<readonly Output[]> => {
       const batch = this.#batch()
       const facts = { approval, outcome: 'consumed', by: decisions.map(({ by }) => by), at: decisions.map(({ at }) => at) }
       batch.note('approval', facts, { ...noteOf(verdict, this.#parts.policy), approval })
-      batch.release(message, { act: 'allow', rules: verdict.rules }, approval)
+      batch.release(message, { act: 'allow', rules: verdict.rules }, approval, held)
       return batch.record({ durable: true })
     }
 
@@ -260,6 +261,7 @@ export class Gate {
     try {
       const started = this.#batch()
       started.hold(message, verdict, request.id)
+      held = true
       started.say(this.#wire.notify(message, noticeOf(verdict, request.id, 0, timeoutMs)))
       yield await started.record({ durable: true })
 

@@ -135,6 +135,17 @@ export async function tellLedger(settings: Where, entry: LedgerEntry): Promise<v
   }
 }
 
+/** Entries that a checkpoint has when it resolves: whatever is read as of a checkpoint knows of them from then on. */
+export async function tellInCheckpoint(settings: Where, entries: readonly LedgerEntry[]): Promise<void> {
+  const ledger = await openLedger(settings, `${settings.gateway}-cli`, silentLog())
+  try {
+    for (const entry of entries) await ledger.append(entry)
+    await ledger.publish(true)
+  } finally {
+    await ledger.close()
+  }
+}
+
 /** The key in its vault, whose public half then stands beside the file keys as those do; without one, the file. */
 export async function openSigner(vault: VaultSignerPlace | undefined, keys: string, gateway: string): Promise<GatewaySigner> {
   if (vault === undefined) return openFileSigner(keys, gateway)

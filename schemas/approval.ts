@@ -15,6 +15,8 @@ export const Decision = Type.Object({
   /** `break-glass`: approved by one person alone, past the approvers, with a permission of its own; to be reviewed. */
   act: Type.Union([Type.Literal('approve'), Type.Literal('reject'), Type.Literal('break-glass')]),
   by: Type.String({ minLength: 1 }),
+  /** How they proved who they are. */
+  proof: Type.Optional(Type.String()),
   /** Shown to the requester; required for a rejection and for breaking the glass. */
   reason: Type.Optional(Type.String({ maxLength: 2000 })),
   at: Type.String({ format: 'date-time' }),

@@ -1,5 +1,5 @@
 import { type Static, type TProperties, Type } from 'typebox'
-import { DURABILITY_LEVELS } from './session.ts'
+import { DURABILITY_LEVELS, IDENTITY_KINDS } from './session.ts'
 
 const closed = { additionalProperties: false } as const
 const Text = Type.String()
@@ -12,6 +12,8 @@ const optional = { purpose: Type.Optional(Text), client: Type.Optional(Text) }
 const request = { approval: Text, session: Type.Optional(Text) }
 /** Who did it, and how they proved it. */
 const by = { actor: Text, proof: Text }
+/** Earlier entries are without the proof. */
+const decider = { actor: Text, proof: Type.Optional(Text) }
 
 /** One kind of entry: what its writer says; who, when and which number are added when it is written. */
 function kind<N extends string, P extends TProperties>(type: N, members: P, options: { readonly description: string }) {
@@ -50,6 +52,7 @@ export const LedgerEntry = Type.Union([
       number: Type.Integer({ minimum: 1 }),
       header: Hex,
       identity: Text,
+      kind: Type.Optional(Type.Unsafe<string>(Type.Union(IDENTITY_KINDS.map((one) => Type.Literal(one))))),
       target: Text,
       policy: Text,
       durability: Type.Unsafe<string>(Type.Union(DURABILITY_LEVELS.map((level) => Type.Literal(level)))),
@@ -108,8 +111,8 @@ export const LedgerEntry = Type.Union([
   ),
   kind(
     'approval.decide',
-    { ...request, act: Text, actor: Text, reason: Type.Optional(Text) },
-    { description: 'One person has decided' },
+    { ...request, act: Text, ...decider, reason: Type.Optional(Text) },
+    { description: 'One person has decided, and how they proved who they are' },
   ),
   kind('approval.consume', { ...request }, { description: 'What was approved is about to be done, once' }),
   kind('approval.expire', { ...request }, { description: 'Nobody decided in time' }),
@@ -120,10 +123,10 @@ export const LedgerEntry = Type.Union([
   ),
   kind(
     'approval.break-glass',
-    { ...request, actor: Text, reason: Text },
+    { ...request, ...decider, reason: Text },
     { description: 'One person has approved it alone, past its approvers' },
   ),
-  kind('approval.review', { ...request, actor: Text, note: Text }, { description: 'Somebody else has looked into that' }),
+  kind('approval.review', { ...request, ...decider, note: Text }, { description: 'Somebody else has looked into that' }),
   kind(
     'approval.decision',
     { ...by, ...request, act: Text, reason: Type.Optional(Text) },
@@ -272,8 +275,16 @@ export const LedgerEntry = Type.Union([
   ),
   kind(
     'retention.delete',
-    { ...by, session: Text, rule: Text, objects: Count, root: Type.Optional(Hex), request: Type.Optional(Text) },
-    { description: 'A tape is about to be removed, under this rule and upon this approved request; the entry stays' },
+    {
+      ...by,
+      session: Text,
+      rule: Text,
+      objects: Count,
+      root: Type.Optional(Hex),
+      request: Type.Optional(Text),
+      approvedBy: Type.Optional(Type.Array(Text)),
+    },
+    { description: 'A tape is about to be removed, under this rule and upon this approved request, by whom; the entry stays' },
   ),
   kind(
     'reconcile',

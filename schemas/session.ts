@@ -13,10 +13,12 @@ export interface Scope {
   readonly verbs?: readonly string[]
 }
 
+export const IDENTITY_KINDS = ['human', 'agent', 'service'] as const
+
 /** Who knocks, as proved. */
 export interface Identity {
   readonly subject: string
-  readonly kind: 'human' | 'agent' | 'service'
+  readonly kind: (typeof IDENTITY_KINDS)[number]
   readonly groups: readonly string[]
   /** The human behind an agent, where the proof names one: never allowed to approve what the agent asks. */
   readonly principal?: string

@@ -48,6 +48,8 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
     throw new ApplianceError('CONFIG_INVALID', `a bundle's name ends in ${BUNDLE_ENDING}, by which verifiers know it`)
   if (options.from >= options.to)
     throw new ApplianceError('CONFIG_INVALID', 'the period ends before it begins: --from, then --to')
+  if (options.seed === '')
+    throw new ApplianceError('CONFIG_INVALID', '--seed is empty; without the option one is made up, and told')
   keepYoungSmall()
   const { store, where, targets } = await evidenceOf(options.config, cli)
   const scope = bundleScope(readScope(options.scope ?? []), targets)
@@ -78,6 +80,7 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
         scope,
         seed: options.seed ?? randomBytes(16).toString('hex'),
         sampleSize: options.sample,
+        knownTargets: targets.map(({ name }) => name),
         small: options.small === true,
         verify: options.verify,
         ...(options.watermark === undefined ? {} : { watermark: options.watermark }),
@@ -88,16 +91,30 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
       cli.isTerminal === true ? progressOn(cli) : undefined,
       stop.signal,
     )
-    const { size, sha256, states, sampled, leftOut, seed, manifest, timestamps } = made
+    const { size, sha256, states, sampled, leftOut, unledgered, seed, manifest, timestamps } = made
     const { watermark } = manifest
     if (options.json)
-      printJson(cli, { path, size, sha256, seed, watermark: watermark.size, tapes: states, sampled, leftOut, timestamps })
+      printJson(cli, {
+        path,
+        size,
+        sha256,
+        seed,
+        watermark: watermark.size,
+        tapes: states,
+        unledgered,
+        sampled,
+        leftOut,
+        timestamps,
+      })
     else {
       const gaps = Object.entries(states).filter(([state, count]) => count > 0 && state !== 'whole')
       const sessions = Object.values(states).reduce((sum, count) => sum + count, 0)
       cli.out(`${safeText(path)}: ${sessions} sessions, ${sampled.length} sampled with seed ${safeText(seed)}, ${size} bytes\n`)
       cli.out(`cut at entry ${watermark.size} of ${safeText(watermark.origin)}; manifest ${sha256}\n`)
       if (gaps.length > 0) cli.out(`not whole: ${gaps.map(([state, count]) => `${count} ${state}`).join(', ')} (ipe/gaps.csv)\n`)
+      if (sessions === 0) cli.err('sallyport: no session of the period is in scope; the bundle says so\n')
+      if (unledgered > 0)
+        cli.out(`unledgered: ${unledgered} recordings that the ledger knows nothing of are in the store (ipe/gaps.csv)\n`)
       if (leftOut.length > 0)
         cli.out(
           `a small pack: the recordings of ${leftOut.length} of ${sampled.length} sampled sessions had no room (manifest.json names them)\n`,

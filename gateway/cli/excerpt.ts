@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { writeFully } from '../../recorder/files.ts'
 import { type FrameRuns, makeExcerpt } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_ENDING, encodeExcerpt } from '../../schemas/excerpt.ts'
 import { safeText } from '../../schemas/safe-text.ts'
-import { placesIn } from '../places.ts'
-import { tellLedger, type Where } from '../tape-room.ts'
+import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
+import { maySign } from './note-view.ts'
 import { callerOf } from './prove-caller.ts'
 import { fullId } from './replay.ts'
 
@@ -62,9 +61,4 @@ export async function excerpt(session: string, options: ExcerptOptions, cli: Cli
     if (!noted) cli.err('not noted in the ledger: there is no key of its gateway here\n')
   }
   return EXIT.ok
-}
-
-/** A key that has yet to be made would be one that nobody trusts. */
-function maySign({ signer, dataDir }: Where): boolean {
-  return signer !== undefined || existsSync(join(placesIn(dataDir).keys, 'gateway.key'))
 }

@@ -124,7 +124,12 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
         'out',
       ]),
     )
-    .addHelpText('after', `\n--json prints one object per frame.${EXIT_HELP}${CONFIG_HELP}`)
+    .option('--purpose <text>', 'why, for the ledger')
+    .option('--key-file <file>', 'file with your access key (default: SALLYPORT_KEY, else the system user is noted)')
+    .addHelpText(
+      'after',
+      `\n--json prints one object per frame. The ledger is told who looked, where the gateway’s key is.${EXIT_HELP}${CONFIG_HELP}`,
+    )
     .action(async (session: string, options: ReplayOptions) => runs((await import('./replay.ts')).replay(session, options, cli)))
 
   command(program, 'doctor', 'check this deployment: identity, store, key, targets, disk; and what is allowed that should not be')

@@ -7,6 +7,7 @@ import type { ProtocolName } from '../../schemas/session.ts'
 import type { Shown, View } from '../../schemas/views/view.ts'
 import { type Cli, EXIT } from './context.ts'
 import { evidenceOf } from './evidence.ts'
+import { noteView } from './note-view.ts'
 import { frameLines, type LineOptions, sessionLines } from './replay-lines.ts'
 
 export interface ReplayOptions {
@@ -20,6 +21,9 @@ export interface ReplayOptions {
   readonly raw?: 'in' | 'out'
   /** Rows shown per frame. */
   readonly rows?: number
+  /** Why, for the ledger. */
+  readonly purpose?: string
+  readonly keyFile?: string
 }
 
 type FrameRange = NonNullable<Parameters<Tape['frames']>[0]>
@@ -39,15 +43,27 @@ const VIEWS: Readonly<Record<ProtocolName, () => Promise<View>>> = {
 
 /** Replays a session as text, as JSON lines (one per frame), or as the raw bytes of one direction. Reads; `verify` is what proves. */
 export async function replay(session: string, options: ReplayOptions, cli: Cli): Promise<number> {
-  const { store } = await evidenceOf(options.config, cli)
-  const tape = await openTape(store, await fullId(store, session))
+  const { store, where } = await evidenceOf(options.config, cli)
+  const id = await fullId(store, session)
+  const tape = await openTape(store, id)
   const damage: ApplianceError[] = []
   const only = options.frame
   const range: FrameRange = { onDamage: (error) => damage.push(error), ...(only === undefined ? {} : { toSeq: only + 1 }) }
+  await noteView(where, viewOf(id, options), options, cli)
   if (options.raw !== undefined) await writeRaw(tape, range, options.raw, only)
   else await writeFrames(tape, range, options, cli)
   for (const { message } of damage) cli.err(`sallyport: this part of the tape cannot be read: ${safeText(message)}\n`)
   return damage.length === 0 ? EXIT.ok : EXIT.failure
+}
+
+/** As the console's replay is noted, with the frames that are shown. */
+function viewOf(session: string, { raw, frame, purpose }: ReplayOptions) {
+  return {
+    what: raw === undefined ? 'replay' : `replay of the bytes ${raw}`,
+    session,
+    ...(frame === undefined ? {} : { first: frame, last: frame }),
+    ...(purpose === undefined ? {} : { purpose }),
+  }
 }
 
 /** An id, or its beginning or end where that names one session: nobody likes to type ids. */

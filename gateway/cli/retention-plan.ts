@@ -10,7 +10,7 @@ import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { proveCaller } from './prove-caller.ts'
-import { openHolds, removeTape } from './retention.ts'
+import { openHolds, removeTapes } from './retention.ts'
 
 interface Options {
   readonly config?: string
@@ -28,7 +28,7 @@ export async function planRetention(options: Options, cli: Cli): Promise<number>
   const { due, held, kept, unended } = outlook
   await using shared = await openShared(settings, cli.env)
   const plans = shared.records('plans')
-  const plan = due.length === 0 ? null : await keepPlan(plans, { v: 1, at: new Date().toISOString(), due: [...due] })
+  const plan = due.length === 0 ? null : await keepPlan(plans, { v: 1, due: [...due] })
   if (options.json) printJson(cli, { plan, ...outlook })
   else {
     const rows = [
@@ -93,13 +93,15 @@ export async function deletePlan(id: string, options: Options & { readonly keyFi
   const { store, holds } = await openHolds(settings)
   const now = new Map((await outlookOf(store, rules, holds.inForce(), Date.now())).due.map((one) => [one.session, one.rule]))
   if (!(await desk.consume(grant.id))) throw new ApplianceError('APPROVAL_CONFLICT', `${grant.id} has been used meanwhile`)
-  const deleted: string[] = []
-  const left: string[] = []
-  for (const { session, rule } of plan.due) {
-    const by = { actor: caller.subject, proof: caller.proof, rule, request: grant.id }
-    if (now.get(session) === rule && (await removeTape(settings, { store, holds }, session, by)) !== 'held') deleted.push(session)
-    else left.push(session)
+  const by = {
+    actor: caller.subject,
+    proof: caller.proof,
+    request: grant.id,
+    approvedBy: grant.decisions.map((decision) => decision.by),
   }
+  const due = plan.due.filter(({ session, rule }) => now.get(session) === rule)
+  const deleted = (await removeTapes(settings, { store, holds }, due, by)).map(({ session }) => session)
+  const left = plan.due.map(({ session }) => session).filter((session) => !deleted.includes(session))
   const removed = 'folder' in settings.store
   if (options.json) printJson(cli, { plan: id, request: grant.id, state: 'consumed', deleted, left, removed })
   else {
@@ -116,7 +118,7 @@ function rulesOf({ retention }: Settings): RetentionConfig {
   return retention
 }
 
-/** Named by its bytes, so that what was approved is what is done. */
+/** Named by its bytes, so that what was approved is what is done, and the same plan is the same request. */
 async function keepPlan(plans: Records, plan: RetentionPlan): Promise<string> {
   const text = JSON.stringify(plan)
   const id = idOf(hashOf(text))

@@ -8,7 +8,7 @@ import { safeText } from '../../schemas/safe-text.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import { placesIn } from '../places.ts'
-import { tellLedger } from '../tape-room.ts'
+import { tellInCheckpoint, tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { proveCaller } from './prove-caller.ts'
 import { fullId } from './replay.ts'
@@ -78,8 +78,10 @@ export async function deleteTape(session: string, options: DeleteOptions, cli: C
   refuseHeld(holds, id)
   if ((await openTape(store, id)).state === 'open')
     throw new ApplianceError('STORE_CONFLICT', `${id} is still being recorded, or waits for its recovery`)
-  const objects = await removeTape(settings, { store, holds }, id, { actor: subject, proof, rule: options.rule })
-  if (objects === 'held') refuseHeld(holds, id)
+  const by = { actor: subject, proof }
+  const [done] = await removeTapes(settings, { store, holds }, [{ session: id, rule: options.rule }], by)
+  if (done === undefined) refuseHeld(holds, id)
+  const objects = done?.objects ?? 0
   const removed = 'folder' in settings.store
   if (options.json) printJson(cli, { session: id, objects, removed })
   else cli.err(`${safeText(id)} is ${removed ? 'deleted' : 'released: the lifecycle rule of its container may delete it'}\n`)
@@ -87,24 +89,34 @@ export async function deleteTape(session: string, options: DeleteOptions, cli: C
 }
 
 /**
- * Tells the ledger and removes an ended tape's files; how many objects it had. `held`: somebody holds it, and it stays, whatever the ledger
- * was told: somebody may have held it meanwhile, the entries' order decides, and nothing is gone before.
+ * Tells the ledger, and removes the files of ended tapes once a checkpoint has that: they are DELETED-BY-POLICY at any moment, and never merely gone. Resolves
+ * with those that were removed, and how many objects each had. What somebody holds stays, whatever the ledger was told: somebody may have held it meanwhile, the
+ * entries' order decides, and nothing is gone before.
  */
-export async function removeTape(
+export async function removeTapes(
   settings: Settings,
   { store, holds }: { readonly store: Store; readonly holds: Holds },
-  session: string,
-  by: { readonly actor: string; readonly proof: string; readonly rule: string; readonly request?: string },
-): Promise<number | 'held'> {
+  due: readonly { readonly session: string; readonly rule: string }[],
+  by: { readonly actor: string; readonly proof: string; readonly request?: string; readonly approvedBy?: string[] },
+): Promise<readonly { readonly session: string; readonly objects: number }[]> {
   await holds.catchUp()
-  if (holds.isHeld(session)) return 'held'
-  let objects = 0
-  for await (const _ of store.list(tapeKeys.prefix(session))) objects += 1
-  await tellLedger(settings, { type: 'retention.delete', ...by, session, objects })
+  const told: { readonly session: string; readonly rule: string; readonly objects: number }[] = []
+  for (const { session, rule } of due) {
+    if (holds.isHeld(session)) continue
+    let objects = 0
+    for await (const _ of store.list(tapeKeys.prefix(session))) objects += 1
+    told.push({ session, rule, objects })
+  }
+  if (told.length === 0) return []
+  await tellInCheckpoint(
+    settings,
+    told.map((one) => ({ type: 'retention.delete', ...by, ...one })),
+  )
   await holds.catchUp()
-  if (holds.isHeld(session)) return 'held'
-  if ('folder' in settings.store) await rm(join(settings.store.folder, tapeKeys.prefix(session)), { recursive: true })
-  return objects
+  const removed = told.filter(({ session }) => !holds.isHeld(session))
+  if ('folder' in settings.store)
+    for (const { session } of removed) await rm(join(settings.store.folder, tapeKeys.prefix(session)), { recursive: true })
+  return removed
 }
 
 function refuseHeld(holds: Holds, session: string): void {

@@ -1,4 +1,5 @@
 import type { Entry, Fact, Facts, Masked } from '../../schemas/frame.ts'
+import { STATEMENTS_FACT } from '../../schemas/tape.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
 import type {
   Field,
@@ -198,8 +199,10 @@ export class Masker implements Redactor {
   }
 
   /** The entry of a message: `redacted` is its own, or null where its bytes are not kept. */
-  entry(message: Message, redacted: Redacted | null, verdict: VerdictNote | null): Masked<Entry> {
-    const facts = this.facts(message.recorded?.() ?? message.facts())
+  /** `again`: the message has an entry already, as one that is held; its statements count there. */
+  entry(message: Message, redacted: Redacted | null, verdict: VerdictNote | null, again = false): Masked<Entry> {
+    const said = this.facts(message.recorded?.() ?? message.facts())
+    const facts = again ? uncounted(said) : said
     return brand({
       dir: message.from === 'client' ? 'in' : 'out',
       channel: message.channel,
@@ -295,4 +298,8 @@ export class Masker implements Redactor {
 /** The one place where an entry becomes a masked one: everything in it has been over a scanner, or is a word of the code. */
 function brand(entry: Entry): Masked<Entry> {
   return entry as Masked<Entry>
+}
+
+function uncounted({ [STATEMENTS_FACT]: _, ...facts }: Facts): Facts {
+  return facts
 }

@@ -13,15 +13,16 @@ const COLUMNS = [
   'statements',
   'rows',
   'masked',
-  'block',
-  'hold',
+  'blocked',
+  'cut',
+  'held',
   'still_needed',
   'reviewer',
   'reviewed_at',
   'rationale',
 ] as const
 
-const SUMS = ['statements', 'rows', 'masked', 'block', 'hold'] as const
+const SUMS = ['statements', 'rows', 'masked', 'blocked', 'cut', 'held'] as const
 
 interface Group {
   readonly identity: CsvCell

@@ -65,6 +65,8 @@ export interface BundleWish {
   readonly small?: boolean
   /** Which tapes are verified byte by byte. */
   readonly verify: BundleManifest['verified']
+  /** Targets there are: one of the scope that is neither here nor in the period's log is a mistake. Any, where it is left out. */
+  readonly knownTargets?: readonly string[]
   /** The size of an earlier checkpoint; default: the newest. */
   readonly watermark?: number
   readonly workers?: number
@@ -86,6 +88,8 @@ export interface CreatedBundle extends SignedBundle {
   readonly sampled: readonly string[]
   /** Of the sample, without their recordings: a small pack had no room. */
   readonly leftOut: readonly string[]
+  /** Recordings in the store that the ledger knows nothing of. */
+  readonly unledgered: number
   readonly seed: string
 }
 
@@ -135,6 +139,7 @@ class BundleMaker {
   async make(): Promise<CreatedBundle> {
     const period = { from: this.#wish.from.toISOString(), to: this.#wish.to.toISOString() }
     const copied = await this.#copyLog({ period, scope: this.#wish.scope })
+    this.#refuseUnknown(copied)
     const gaps: CsvCell[][] = []
     const population = await this.#inspect(copied, gaps)
     await this.#sessions(population)
@@ -159,7 +164,12 @@ class BundleMaker {
     const completeness = await countFourWays(copied, gaps, inCatalog === undefined ? counted : { ...counted, inCatalog })
     await this.#add('ipe/completeness.json', `${JSON.stringify(completeness, null, 1)}\n`)
     await this.#table('ipe/gaps.csv', ['session', 'state', 'why'], gaps)
-    const keys = this.#parts.trusted.filter(({ publicKey }) => copied.log.keyIds.has(keyIdOf(publicKey)))
+    const own = keyIdOf(this.#parts.signer.publicKey)
+    const signs = ({ publicKey }: GatewayKey): boolean => {
+      const keyId = keyIdOf(publicKey)
+      return keyId === own || copied.log.keyIds.has(keyId) || this.#watermark.keyIds.has(keyId)
+    }
+    const keys = this.#parts.trusted.filter(signs)
     const keyLines = keys.map(({ gateway, publicKey }) => `${gateway} ${Buffer.from(publicKey).toString('base64')}\n`)
     await this.#add(BUNDLE_PATHS.keys, [...new Set(keyLines)].sort().join(''))
     const figures = this.#figures.result()
@@ -190,7 +200,18 @@ class BundleMaker {
     const exported = { manifest, by, sampled, sessionCount: population.ids.length }
     const signed = await signBundle(this.#zip, this.#parts, exported, this.#signal)
     await this.#zip.commit()
-    return { ...signed, path, size: this.#zip.size, manifest, states: this.#states, sampled, leftOut, seed }
+    const unledgered = gaps.filter(([, state]) => state === 'unledgered').length
+    return { ...signed, path, size: this.#zip.size, manifest, states: this.#states, sampled, leftOut, unledgered, seed }
+  }
+
+  #refuseUnknown({ log }: CopiedLog): void {
+    const { scope, knownTargets } = this.#wish
+    const unknown = scope.target.filter((name) => knownTargets?.includes(name) === false && !log.targets.has(name))
+    if (unknown.length > 0)
+      throw new ApplianceError(
+        'CONFIG_INVALID',
+        `no session of the period is of ${unknown.join(', ')}, and the configuration has no such target: nothing is in that scope`,
+      )
   }
 
   async #copyLog(range: Pick<BundleManifest, 'period' | 'scope'>): Promise<CopiedLog> {
@@ -224,7 +245,8 @@ class BundleMaker {
   async #inspect(copied: CopiedLog, gaps: CsvCell[][]): Promise<Population> {
     const { store, trusted } = this.#parts
     const sessions = [...copied.log.sessions.values()].sort((a, b) => (a.session < b.session ? -1 : 1))
-    const options = { verify: this.#wish.verify === 'all', trusted, signal: this.#signal }
+    const { deletedSince } = copied
+    const options = { verify: this.#wish.verify === 'all', trusted, deletedSince, signal: this.#signal }
     const population = new Population()
     const at = new Map(SESSION_COLUMNS.map((column, place) => [column as string, place]))
     const zone = this

@@ -19,14 +19,18 @@ export const FIGURES: readonly Omit<Figure, 'value'>[] = [
   figure('sessions-agent', 'Sessions of agents', sessions, { kind: 'agent' }),
   figure('sessions-human', 'Sessions of people', sessions, { kind: 'human' }),
   figure('sessions-service', 'Sessions of services', sessions, { kind: 'service' }),
+  figure('sessions-untold', 'Sessions of which neither ledger nor recording tells whose they are', sessions, { kind: '' }),
   ...TAPE_STATES.map((state) => figure(`tapes-${state}`, `Tapes: ${state}`, sessions, { state })),
-  figure('statements', 'Statements', sessions, {}, 'statements'),
+  figure('statements', 'SQL statements', sessions, {}, 'statements'),
   figure('frames', 'Frames recorded', sessions, {}, 'frames'),
   figure('rows', 'Result rows that were released', sessions, {}, 'rows'),
   figure('bytes-out', 'Bytes released to clients', sessions, {}, 'bytes_out'),
   figure('masked', 'Values masked', sessions, {}, 'masked'),
-  figure('blocked', 'Messages blocked', decisions, { act: 'block' }),
-  figure('held', 'Messages held for a person', decisions, { act: 'hold' }),
+  figure('blocked', 'Requests blocked', decisions, { what: 'blocked' }),
+  figure('cut', 'Answers blocked or cut', decisions, { what: 'cut' }),
+  figure('held', 'Held for a person', decisions, { what: 'held' }),
+  figure('held-approved', 'Let through after an approval', decisions, { what: 'approved' }),
+  figure('held-refused', 'Held and refused: rejected, too late, withdrawn', decisions, { what: 'refused' }),
   figure('approval-requests', 'Approval requests', APPROVALS, { type: 'approval.request' }),
   figure('approvals-approved', 'Decisions: approve', APPROVALS, { type: 'approval.decide', act: 'approve' }),
   figure('approvals-rejected', 'Decisions: reject', APPROVALS, { type: 'approval.decide', act: 'reject' }),
@@ -62,7 +66,7 @@ export interface Control {
   readonly files: readonly string[]
 }
 
-const WHO = ['sessions', 'sessions-agent', 'sessions-human', 'sessions-service', 'proofs-denied']
+const WHO = ['sessions', 'sessions-agent', 'sessions-human', 'sessions-service', 'sessions-untold', 'proofs-denied']
 const COMPLETE = TAPE_STATES.map((state) => `tapes-${state}`)
 const DECIDED = ['approval-requests', 'approvals-approved', 'approvals-rejected', 'approvals-expired', 'break-glass']
 
@@ -71,7 +75,7 @@ export const CONTROLS: Readonly<Record<Framework, readonly Control[]>> = {
     control(
       'CC6.1',
       'Is access to data and infrastructure restricted, and by which rules?',
-      [...WHO, 'blocked', 'held'],
+      [...WHO, 'blocked', 'cut', 'held'],
       decisions,
     ),
     control(
@@ -96,7 +100,7 @@ export const CONTROLS: Readonly<Record<Framework, readonly Control[]>> = {
       decisions,
       OPERATIONS,
     ),
-    control('CC6.7', 'Is the removal of data restricted?', ['rows', 'bytes-out', 'masked', 'blocked'], sessions),
+    control('CC6.7', 'Is the removal of data restricted?', ['rows', 'bytes-out', 'masked', 'blocked', 'cut'], sessions),
     control('CC6.8', 'Are unauthorised commands prevented?', ['blocked'], decisions),
     control(
       'CC7.1',
@@ -124,7 +128,7 @@ export const CONTROLS: Readonly<Record<Framework, readonly Control[]>> = {
     control('C1.2', 'Is confidential information disposed of by rule?', ['deletions', 'holds-cleared'], CUSTODY),
   ],
   iso27001: [
-    control('A.5.15', 'Access control', [...WHO, 'blocked', 'held'], sessions, decisions),
+    control('A.5.15', 'Access control', [...WHO, 'blocked', 'cut', 'held'], sessions, decisions),
     control(
       'A.5.18',
       'Access rights: given, reviewed, removed',
@@ -136,7 +140,7 @@ export const CONTROLS: Readonly<Record<Framework, readonly Control[]>> = {
     control('A.5.33', 'Protection of records', [...COMPLETE, 'deletions'], sessions, CUSTODY),
     control('A.8.2', 'Privileged access rights', [...DECIDED, 'sessions-agent'], APPROVALS),
     control('A.8.11', 'Data masking', ['masked'], sessions),
-    control('A.8.12', 'Data leakage prevention', ['rows', 'bytes-out', 'blocked'], sessions, decisions),
+    control('A.8.12', 'Data leakage prevention', ['rows', 'bytes-out', 'blocked', 'cut'], sessions, decisions),
     control('A.8.15', 'Logging', ['sessions', 'frames', 'statements', ...COMPLETE], sessions),
     control('A.8.16', 'Monitoring activities', ['findings', 'searches', 'views'], FINDINGS, CUSTODY),
     control('A.8.17', 'Clock synchronisation', ['clock-steps'], OPERATIONS),

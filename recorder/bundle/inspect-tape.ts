@@ -1,6 +1,5 @@
 import type { TapeState } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import type { Frame } from '../../schemas/frame.ts'
 import { CHUNK_FLAGS, TAPE_MAGIC, type TapeHeader, type Totals, tapeKeys } from '../../schemas/tape.ts'
 import { decodeStatement } from '../../schemas/tape-statement.ts'
 import type { VerifyVerdict } from '../../schemas/verification.ts'
@@ -12,9 +11,7 @@ import { sha256 } from '../tape/merkle.ts'
 import { openTape, type Tape } from '../tape/reader.ts'
 import { openObject } from '../tape/tools.ts'
 import { verifyTape } from '../tape/verify.ts'
-
-/** A frame whose message did not simply go on. */
-export type Decision = Pick<Frame, 'seq' | 'atUs' | 'dir' | 'kind' | 'verdict'>
+import { type Decision, Decisions } from './decisions.ts'
 
 /** What was found of one session's tape; the log says what there should be. */
 export interface Inspected {
@@ -25,7 +22,7 @@ export interface Inspected {
   readonly verdict: VerifyVerdict | undefined
   readonly header: TapeHeader | undefined
   readonly totals: Pick<Totals, 'frames' | 'statements' | 'rows'> & Partial<Totals>
-  /** Blocked and held, in the order of the tape. */
+  /** What was stopped, and what became of what was held, in the order of the tape. */
   readonly decisions: readonly Decision[]
 }
 
@@ -37,7 +34,13 @@ const NOTHING = { frames: 0, statements: 0, rows: 0 } as const
 export async function inspectTape(
   store: Store,
   session: PeriodSession,
-  options: { readonly verify: boolean; readonly trusted: readonly GatewayKey[]; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly verify: boolean
+    readonly trusted: readonly GatewayKey[]
+    /** Why tapes may be gone that the log asks for up to the watermark. */
+    readonly deletedSince: ReadonlyMap<string, string>
+    readonly signal?: AbortSignal | undefined
+  },
 ): Promise<Inspected> {
   const expected = expectedState(session)
   const none = { session, verdict: undefined, header: undefined, totals: NOTHING, decisions: [] }
@@ -48,7 +51,11 @@ export async function inspectTape(
     tape = await openTape(store, session.session, signal)
   } catch (error) {
     const state = codeOfTape(error)
-    return { ...none, state, problem: state === 'missing' ? 'there is no tape of it' : messageOf(error) }
+    return {
+      ...none,
+      state,
+      problem: state === 'missing' ? (options.deletedSince.get(session.session) ?? 'there is no tape of it') : messageOf(error),
+    }
   }
   const damage: string[] = []
   const said = await contradiction(store, session, tape, signal).catch((error: unknown) => {
@@ -108,16 +115,15 @@ async function decisionsOf(
 ): Promise<readonly Decision[]> {
   const { verdicts } = tape.summary?.totals ?? {}
   if (verdicts !== undefined && verdicts.block + verdicts.hold === 0) return []
-  const found: Decision[] = []
+  const decisions = new Decisions()
   const read = async (fromSeq: number, toSeq: number): Promise<void> => {
-    for await (const { seq, atUs, dir, kind, verdict } of tape.frames({ fromSeq, toSeq, onDamage }, signal))
-      if (verdict?.act === 'block' || verdict?.act === 'hold') found.push({ seq, atUs, dir, kind, verdict })
+    for await (const frame of tape.frames({ fromSeq, toSeq, onDamage }, signal)) decisions.add(frame)
   }
   if (tape.state !== 'sealed') await read(0, tape.frameCount)
   else
     for (const chunk of tape.segments.flatMap(({ chunks }) => chunks))
       if ((chunk[11] & CHUNK_FLAGS.urgent) !== 0) await read(chunk[3], chunk[3] + chunk[4])
-  return found
+  return decisions.found
 }
 
 function codeOfTape(error: unknown): 'missing' | 'damaged' {

@@ -14,6 +14,7 @@ import { inclusionProof, leafHash, nodeHash } from '../../schemas/verify/tree.ts
 import { newestCheckpoint } from '../ledger/ledger-reader.ts'
 import type { Store } from '../store/store.ts'
 import { merkleRoot, sha256 } from '../tape/merkle.ts'
+import { keyIdOf } from '../tape/signer.ts'
 import { nodeTools } from '../tape/tools.ts'
 
 /** Subtrees of so many leaves and more are hashed once, however many proofs need them. */
@@ -22,6 +23,8 @@ const KEPT_LEVEL = 6
 export interface Watermark extends Checkpoint {
   /** The signed note. */
   readonly bytes: Uint8Array
+  /** Of the trusted keys that have signed it. */
+  readonly keyIds: ReadonlySet<string>
 }
 
 /** The checkpoint of that size, or the newest. Rejects STORE_MISSING where there is none, LEDGER_MALFORMED where no trusted key has signed it. */
@@ -44,7 +47,8 @@ export async function watermarkOf(
       'LEDGER_MALFORMED',
       `the checkpoint of size ${checkpoint.size} is signed by no key that is trusted here`,
     )
-  return { ...checkpoint, bytes }
+  const keyIds = new Set(signers.map(({ publicKey }) => keyIdOf(publicKey)))
+  return { ...checkpoint, bytes, keyIds }
 }
 
 /** The log as far as a bundle of this period needs it. */
@@ -57,6 +61,8 @@ export interface CopiedLog {
   readonly ignored: ReadonlySet<number>
   /** Sessions opened before the period that had not ended when it began. */
   readonly carried: number
+  /** Why a tape of the population that is asked for may be gone: deleted under a rule by an entry behind the watermark. */
+  readonly deletedSince: ReadonlyMap<string, string>
   /** Whether the log knows the session from outside the period, or the watermark, or from before there was a log. */
   knows(session: string): boolean
   /** Inclusion of a leaf among those copied, under the watermark. */
@@ -75,7 +81,9 @@ export async function copyLog(
   onLine: (line: Uint8Array) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<CopiedLog> {
-  const log = new PeriodLog(range, new EntryKeys(nodeTools, trusted))
+  const keys = new EntryKeys(nodeTools, trusted)
+  const log = new PeriodLog(range, keys)
+  const deletedSince = new Map<string, string>()
   const tree = new MerkleStack(sha256)
   let leaves: LeafHashes | undefined
   const ignored = new Set<number>()
@@ -114,10 +122,17 @@ export async function copyLog(
       } else if (type === 'session.open') others.add(String(session))
       if (index + 1 === watermark.size) root = tree.root()
     } else {
-      const statement = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('"type":"session.open"')
-        ? parseLine(bytes)?.statement
-        : undefined
-      if (statement !== undefined) others.add(String(statement['session']))
+      const line = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+      if (line.includes('"type":"session.open"')) {
+        const statement = parseLine(bytes)?.statement
+        if (statement !== undefined) others.add(String(statement['session']))
+      } else if (line.includes('"type":"retention.delete"')) {
+        const entry = parseLine(bytes)
+        if (entry !== undefined && (await keys.check(entry)) === 'good') {
+          const { session, rule, at } = entry.statement
+          deletedSince.set(String(session), `deleted at ${at} by rule ${rule}, by entry ${index}, behind the watermark`)
+        }
+      }
     }
     index += 1
   }
@@ -137,6 +152,7 @@ export async function copyLog(
     left,
     ignored,
     carried,
+    deletedSince,
     knows: (session) => others.has(session) || isImported(imported, session),
     async proof(at, line) {
       const node = async (level: number, place: number): Promise<Uint8Array> => leaves?.node(level, place) ?? fail()

@@ -22,10 +22,14 @@ export class NewFile implements AsyncDisposable {
     this.#temporary = temporary
   }
 
-  /** For its owner alone, open for reading and writing. Rejects STORE_CONFLICT where `path` exists. */
+  /** For its owner alone, open for reading and writing. Rejects STORE_CONFLICT where `path` exists, STORE_MISSING where its folder does not. */
   static async create(path: string): Promise<NewFile> {
     await refuseExisting(path)
-    await sweep(path)
+    await sweep(path).catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+        throw new ApplianceError('STORE_MISSING', `there is no folder ${dirname(path)} to write ${basename(path)} into`)
+      throw error
+    })
     const temporary = join(dirname(path), `${basename(path)}${PART}${process.pid}`)
     const file = await open(temporary, 'wx+', 0o600)
     written.add(temporary)
@@ -76,7 +80,7 @@ async function refuseExisting(path: string): Promise<void> {
   try {
     await (await open(path, 'r')).close()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return
     throw error
   }
   throw new ApplianceError('STORE_CONFLICT', `${path} exists, and nothing is written over`)

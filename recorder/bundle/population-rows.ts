@@ -1,8 +1,20 @@
 import type { CsvCell } from '../../schemas/csv.ts'
+import type { What } from './decisions.ts'
 import type { Inspected } from './inspect-tape.ts'
 
-/** Blocked and held messages. */
-export const DECISION_COLUMNS = ['session', 'frame', 'at_us', 'dir', 'kind', 'act', 'rules', 'policy', 'approval'] as const
+/** Blocked and held frames; `what` says which of them count (decisions.ts). */
+export const DECISION_COLUMNS = [
+  'session',
+  'frame',
+  'at_us',
+  'dir',
+  'kind',
+  'act',
+  'what',
+  'rules',
+  'policy',
+  'approval',
+] as const
 
 /** Every session of the population. */
 export const SESSION_COLUMNS = [
@@ -30,24 +42,23 @@ export const SESSION_COLUMNS = [
   'bytes_in',
   'bytes_out',
   'masked',
-  'allow',
-  'mask',
-  'block',
-  'hold',
+  'blocked',
+  'cut',
+  'held',
   'open_entry',
   'end_entry',
 ] as const
 
-export function sessionRow({ session, state, problem, verdict, header, totals }: Inspected): readonly CsvCell[] {
+export function sessionRow({ session, state, problem, verdict, header, totals, decisions }: Inspected): readonly CsvCell[] {
   const { identity, target, client } = header?.session ?? {}
-  const { verdicts } = totals
+  const counted = (what: What): number => decisions.reduce((sum, one) => sum + (one.what === what ? 1 : 0), 0)
   return [
     session.session,
     session.gateway,
     session.number,
     session.at,
     session.identity,
-    identity?.kind,
+    session.kind === '' ? identity?.kind : session.kind,
     identity?.principal,
     identity?.proof,
     client,
@@ -66,17 +77,16 @@ export function sessionRow({ session, state, problem, verdict, header, totals }:
     totals.bytesIn,
     totals.bytesOut,
     totals.masked,
-    verdicts?.allow,
-    verdicts?.mask,
-    verdicts?.block,
-    verdicts?.hold,
+    counted('blocked'),
+    counted('cut'),
+    counted('held'),
     session.open,
     session.end,
   ]
 }
 
-/** A row for each of its blocked and held messages. */
+/** A row for each of its blocked and held frames. */
 export function* decisionRows({ session, decisions }: Inspected): Generator<readonly CsvCell[]> {
-  for (const { seq, atUs, dir, kind, verdict } of decisions)
-    yield [session.session, seq, atUs, dir, kind, verdict?.act, verdict?.rules.join(' '), verdict?.policy, verdict?.approval]
+  for (const { seq, atUs, dir, kind, verdict, what } of decisions)
+    yield [session.session, seq, atUs, dir, kind, verdict.act, what, verdict.rules.join(' '), verdict.policy, verdict.approval]
 }

@@ -126,6 +126,8 @@ export const LOG_TABLES: readonly LogTable[] = [
       'from',
       'to',
       'approval',
+      'request',
+      'approvedBy',
       'query',
       'found',
       'format',

@@ -118,11 +118,12 @@ function stepEntries(request: ApprovalRequest, before: Approval, event: Approval
   const name = named(request)
   switch (event.kind) {
     case 'decision': {
-      const { act, by: actor, reason } = event.decision
+      const { act, by: actor, reason, proof } = event.decision
+      const who = { actor, ...(proof === undefined ? {} : { proof }) }
       const entry: LedgerEntry =
         act === 'break-glass'
-          ? { type: 'approval.break-glass', ...name, actor, reason: reason ?? '' }
-          : { type: 'approval.decide', ...name, act, actor, ...(reason === undefined ? {} : { reason }) }
+          ? { type: 'approval.break-glass', ...name, ...who, reason: reason ?? '' }
+          : { type: 'approval.decide', ...name, act, ...who, ...(reason === undefined ? {} : { reason }) }
       return [entry, ...granted(request, before, event)]
     }
     case 'withdrawn': {
@@ -137,7 +138,15 @@ function stepEntries(request: ApprovalRequest, before: Approval, event: Approval
       return ends.length > 0 ? ends : [{ type: 'approval.expire', ...name }]
     }
     case 'reviewed':
-      return [{ type: 'approval.review', ...name, actor: event.by, note: event.note }]
+      return [
+        {
+          type: 'approval.review',
+          ...name,
+          actor: event.by,
+          ...(event.proof === undefined ? {} : { proof: event.proof }),
+          note: event.note,
+        },
+      ]
     default:
       return event satisfies never
   }

@@ -14,7 +14,13 @@ export const ApprovalEvent = Type.Union([
   Type.Object({ kind: Type.Literal('withdrawn'), at: At, ...Optional }),
   Type.Object({ kind: Type.Literal('consumed'), at: At }),
   Type.Object({ kind: Type.Literal('expired'), at: At }),
-  Type.Object({ kind: Type.Literal('reviewed'), at: At, by: Type.String(), note: Type.String({ maxLength: 2000 }) }),
+  Type.Object({
+    kind: Type.Literal('reviewed'),
+    at: At,
+    by: Type.String(),
+    proof: Type.Optional(Type.String()),
+    note: Type.String({ maxLength: 2000 }),
+  }),
 ])
 export type ApprovalEvent = Static<typeof ApprovalEvent>
 

@@ -133,7 +133,7 @@ export class RecordsDesk implements Desk {
   review(id: string, note: string, reviewer: Approver): Promise<Approval> {
     return this.#must(id, (approval) => {
       checkReview(approval, note, reviewer)
-      return { kind: 'reviewed', at: this.#at(), by: reviewer.subject, note: note.trim() }
+      return { kind: 'reviewed', at: this.#at(), by: reviewer.subject, ...proofOf(reviewer), note: note.trim() }
     })
   }
 
@@ -171,7 +171,10 @@ export class RecordsDesk implements Desk {
       checkRuling(approval, ruling, approver)
       const reason = ruling.reason?.trim()
       const told = reason === undefined || reason === '' ? {} : { reason }
-      return { kind: 'decision', decision: { act: ruling.act, by: approver.subject, at: this.#at(), ...told } }
+      return {
+        kind: 'decision',
+        decision: { act: ruling.act, by: approver.subject, ...proofOf(approver), at: this.#at(), ...told },
+      }
     })
   }
 
@@ -246,4 +249,8 @@ function outcomeOf({ state, decisions }: Approval): Outcome | undefined {
 /** Forty random bits, in letters that cannot be misread aloud. */
 function newId(): string {
   return `A-${Array.from(randomBytes(8), (byte) => CROCKFORD[byte % CROCKFORD.length]).join('')}`
+}
+
+function proofOf({ proof }: Approver): { readonly proof?: string } {
+  return proof === undefined ? {} : { proof }
 }

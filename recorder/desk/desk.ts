@@ -5,6 +5,8 @@ import type { ApprovalAsk, Approvals } from './approvals.ts'
 /** Who decides: proved by their own access key or token, never by a name they type. */
 export interface Approver {
   readonly subject: string
+  /** How they proved who they are, for the ledger. */
+  readonly proof?: string
   /** Only people decide. */
   readonly kind: Identity['kind']
   readonly groups: readonly string[]

@@ -14,10 +14,7 @@ const Due = Type.Object(
 export type Due = Static<typeof Due>
 
 /** What somebody asks to delete; by the order of the ids. */
-export const RetentionPlan = Type.Object(
-  { v: Type.Literal(1), at: Type.String(), due: Type.Array(Due) },
-  { additionalProperties: false },
-)
+export const RetentionPlan = Type.Object({ v: Type.Literal(1), due: Type.Array(Due) }, { additionalProperties: false })
 export type RetentionPlan = Static<typeof RetentionPlan>
 
 /** What the rules say of everything there is. */

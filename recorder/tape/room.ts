@@ -283,6 +283,7 @@ class Room implements RecorderRoom {
         number,
         header: head.toString('hex'),
         identity: info.identity.subject,
+        kind: info.identity.kind,
         target: info.target.name,
         policy: info.policy,
         durability: info.durability,

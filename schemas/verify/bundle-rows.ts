@@ -16,6 +16,7 @@ export function isRowOf(row: ReadonlyMap<string, string>, session: PeriodSession
     row.get('opened_at') === session.at &&
     row.get('identity') === session.identity &&
     row.get('target') === session.target &&
+    (session.kind === '' || row.get('kind') === session.kind) &&
     (said !== 'whole' || session.closed === undefined || row.get('frames') === String(session.closed.frames))
   )
 }

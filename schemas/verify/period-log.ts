@@ -10,6 +10,8 @@ export interface PeriodSession {
   readonly at: string
   readonly header: string
   readonly identity: string
+  /** Of the identity; empty where the log does not say it. */
+  readonly kind: string
   readonly target: string
   readonly policy: string
   readonly durability: string
@@ -67,6 +69,8 @@ export class PeriodLog {
   malformed = 0
   strangers = 0
   bad = 0
+  /** Of all sessions opened in the period. */
+  readonly targets = new Set<string>()
   /** Keys that signed. */
   readonly keyIds = new Set<string>()
 
@@ -92,10 +96,11 @@ export class PeriodLog {
   }
 
   #open(index: number, statement: LedgerStatement, within: boolean): void {
-    const { session, number, header, identity, target, policy, durability, at, gateway } = statement
+    const { session, number, header, identity, kind, target, policy, durability, at, gateway } = statement
     if (!within || typeof session !== 'string' || !isCount(number)) return
     this.#numbered(gateway, number)
     const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+    this.targets.add(this.#one(text(target)))
     const { scope } = this.#range
     const inScope =
       (scope.target.length === 0 || scope.target.includes(text(target))) &&
@@ -111,6 +116,7 @@ export class PeriodLog {
       at,
       header: text(header),
       identity: this.#one(text(identity)),
+      kind: this.#one(text(kind)),
       target: this.#one(text(target)),
       policy: this.#one(text(policy)),
       durability: this.#one(text(durability)),

@@ -55,11 +55,11 @@ const ONE_OF_EACH: OneOfEach = {
     act: 'approve',
     code: 'APPROVAL_SELF',
   },
-  'approval.decide': { type: 'approval.decide', approval, session, act: 'approve', actor: by.actor, reason: 'as agreed' },
+  'approval.decide': { type: 'approval.decide', approval, session, act: 'approve', ...by, reason: 'as agreed' },
   'approval.consume': { type: 'approval.consume', approval, session },
   'approval.expire': { type: 'approval.expire', approval, session },
   'approval.withdraw': { type: 'approval.withdraw', approval, session, actor: 'agent-7' },
-  'approval.break-glass': { type: 'approval.break-glass', approval, session, actor: by.actor, reason: 'the site is down' },
+  'approval.break-glass': { type: 'approval.break-glass', approval, session, ...by, reason: 'the site is down' },
   'approval.review': { type: 'approval.review', approval, session, actor: 'ada@example.com', note: 'it was needed' },
   'access.ask': { type: 'access.ask', ...by, target: 'shop', minutes: 60 },
   'access.grant': {

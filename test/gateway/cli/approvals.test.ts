@@ -36,8 +36,8 @@ test('an approver proves themselves with their own key, and the request is decid
   const { state, decisions } = await made.desk.get(id)
   assert.equal(state, 'approved')
   assert.deepEqual(
-    decisions.map(({ by, reason }) => [by, reason]),
-    [['grace', 'known']],
+    decisions.map(({ by, proof, reason }) => [by, proof, reason]),
+    [['grace', 'key:grace', 'known']],
   )
 })
 

@@ -73,6 +73,13 @@ test('as an auditor’s wish is met: a gateway’s sessions in one file, made tw
     /CONFIG_INVALID: --scope/,
   )
   await wrong('bundle create --from 2026-01-01T00:00:00Z --to 2100-01-01T00:00:00Z --out a.zip', /STORE_CONFLICT: .*exists/)
+  const year = 'bundle create --from 2026-01-01T00:00:00Z --to 2100-01-01T00:00:00Z'
+  await wrong(`${year} --out nowhere/c.zip`, /STORE_MISSING: there is no folder \S+nowhere to write c\.zip into/)
+  await wrong(`${year} --out c.zip --scope target=nosuch`, /CONFIG_INVALID: no session .* of nosuch/)
+  await wrong(`${year} --out c.zip --seed=`, /CONFIG_INVALID: --seed is empty/)
+  const nobody = await run(`${year} --out none.zip --scope identity=nobody`)
+  assert.equal(nobody.code, 0)
+  assert.match(nobody.err, /no session of the period is in scope/)
   await wrong('bundle verify nothing.zip', /STORE_MISSING/)
   assert.deepEqual(
     (await readdir(gateway.folder)).filter((name) => name.startsWith('c.') || name.includes('.part')),

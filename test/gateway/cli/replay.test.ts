@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { serialize } from 'pg-protocol'
 import { replay } from '../../../gateway/cli/replay.ts'
+import { readLines } from '../../../recorder/index.ts'
 import { COMPLETE, REFUSAL, recorded, terminal } from '../../support/recorded-session.ts'
 import { recordingFolder } from '../../support/recording.ts'
 
@@ -75,4 +77,29 @@ test('a session is found by the end of its id, and one that is not there is said
   const id = await recorded(folder)
   assert.equal(await replay(id.slice(-8), {}, terminal(folder)), 0)
   await assert.rejects(replay('nobody', {}, terminal(folder)), { code: 'STORE_MISSING' })
+})
+
+test('who looks is in the ledger before it is shown, as at the console; who has a copy alone is told that nobody will know', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  const cli = terminal(folder)
+  assert.equal(await replay(id, { frame: 3, purpose: 'case 7', json: true }, cli), 0)
+  const last = async () => {
+    let statement: Readonly<Record<string, unknown>> = {}
+    for await (const { entry } of readLines(folder.store)) if (entry !== undefined) statement = entry.statement
+    return statement
+  }
+  const { type, proof, session, what, first, last: to, purpose, gateway } = await last()
+  assert.deepEqual(
+    [type, proof, session, what, first, to, purpose, gateway],
+    ['evidence.view', 'os', id, 'replay', 3, 3, 'case 7', 'gw1-cli'],
+  )
+  assert.doesNotMatch(cli.text(), /not noted/)
+
+  await rm(join(folder.path, 'keys/gateway.key'))
+  const { n } = await last()
+  const copy = terminal(folder)
+  assert.equal(await replay(id, {}, copy), 0)
+  assert.match(copy.text(), /^sallyport: this view is not noted in the ledger: there is no key of its gateway here\n/)
+  assert.equal((await last())['n'], n)
 })

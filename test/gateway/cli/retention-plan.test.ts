@@ -69,6 +69,8 @@ test('what is over is planned, held sessions stay, somebody else approves, and t
   const { request, state } = JSON.parse(asked.out)
   assert.equal(state, 'pending')
   assert.notEqual(request, own.request)
+  assert.equal(JSON.parse((await run([...remove, '--json'])).out).request, request, 'asked again, it is the same request')
+  assert.equal((await plan()).plan, planned.plan, 'and the same sessions are the same plan')
   const shown = JSON.parse((await run(['approvals', 'show', request, '--json'])).out)
   assert.deepEqual([shown.about, shown.requester, shown.command.split('\n').length], ['retention', 'eve', 2])
   assert.equal((await run(['sessions', '--json'])).out.match(/"id"/g)?.length, 3, 'nothing is deleted yet')
@@ -82,15 +84,23 @@ test('what is over is planned, held sessions stay, somebody else approves, and t
   assert.deepEqual([deleted, left], [[first], [third]])
   const entries = (await run(['ledger', 'list', '--type', 'retention', '--json'])).out.trim().split('\n')
   assert.deepEqual(
-    entries.map((line) => JSON.parse(line)).map((entry) => [entry.session, entry.rule, entry.actor, entry.request]),
-    [[first, 'parrots', 'eve', request]],
+    entries
+      .map((line) => JSON.parse(line))
+      .map((entry) => [entry.session, entry.rule, entry.actor, entry.request, entry.approvedBy]),
+    [[first, 'parrots', 'eve', request, ['grace']]],
   )
+  const decided = JSON.parse((await run(['ledger', 'list', '--type', 'approval.decide', '--json'])).out)
+  assert.deepEqual([decided.actor, decided.proof], ['grace', 'key:grace'])
+  // As of the newest checkpoint, which knows of it before it is gone.
+  const period = ['--from', '2020-01-01T00:00:00Z', '--to', '2100-01-01T00:00:00Z']
+  const bundle = JSON.parse((await run(['bundle', 'create', ...period, '--out', join(gateway.folder, 'b.zip'), '--json'])).out)
+  assert.deepEqual([bundle.tapes.deleted, bundle.tapes.missing, bundle.unledgered], [1, 0, 0])
   const verified = await run(['verify'])
   assert.equal(verified.code, 50, verified.out)
   assert.match(verified.out, /DELETED-BY-POLICY/)
   // An approval is good once.
   assert.equal((await run(remove)).code, 1)
-  await writeFile(join(gateway.dataDir, 'desk/plans', `${planned.plan}.json`), '{"v":1,"at":"","due":[]}')
+  await writeFile(join(gateway.dataDir, 'desk/plans', `${planned.plan}.json`), '{"v":1,"due":[]}')
   assert.match((await run(remove)).err, /STORE_CONFLICT: .*not what it was/)
 })
 

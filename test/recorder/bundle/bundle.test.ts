@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
-import { createBundle } from '../../../recorder/bundle/create-bundle.ts'
+import { type BundleWish, createBundle } from '../../../recorder/bundle/create-bundle.ts'
 import { verifyBundleAt } from '../../../recorder/bundle/verify-bundle.ts'
 import { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
 import { BUNDLE_PATHS } from '../../../schemas/bundle.ts'
@@ -12,8 +12,10 @@ import { readCsv } from '../../../schemas/csv.ts'
 import { tapeKeys } from '../../../schemas/tape.ts'
 import { VERIFY_EXITS, type VerifyVerdict } from '../../../schemas/verification.ts'
 import type { BundleVerification } from '../../../schemas/verify/bundle-verification.ts'
+import type { GatewayKey } from '../../../schemas/verify/tools.ts'
 import { type BundleRig, bundleRig, sha256Of, unpack } from '../../support/bundle-rig.ts'
 import { clientHere } from '../../support/clients.ts'
+import { recordingFolder } from '../../support/recording.ts'
 import { Gallery } from '../../support/verifiers.ts'
 
 let rig: BundleRig
@@ -41,15 +43,19 @@ async function table(folder: string, path: string): Promise<readonly ReadonlyMap
 }
 
 /** What each of the three verifiers says of the paths, in this order. */
-async function all(t: TestContext, paths: readonly string[]): Promise<(readonly BundleVerification[])[]> {
+async function all(
+  t: TestContext,
+  paths: readonly string[],
+  trust: { readonly keys: readonly GatewayKey[]; readonly gallery: Gallery } = { keys: [rig.folder.signer], gallery },
+): Promise<(readonly BundleVerification[])[]> {
   const python = clientHere(t, 'python3')
   const typescript: BundleVerification[] = []
   for (const path of paths) {
     // The others know nothing of certificates.
-    const { timestamps: _, ...report } = await verifyBundleAt(path, { keys: [rig.folder.signer] })
+    const { timestamps: _, ...report } = await verifyBundleAt(path, { keys: trust.keys })
     typescript.push(report)
   }
-  const others = [gallery.singleFile(paths), ...(python === undefined ? [] : [gallery.python(paths, python)])]
+  const others = [trust.gallery.singleFile(paths), ...(python === undefined ? [] : [trust.gallery.python(paths, python)])]
   return [typescript, ...(others as unknown as BundleVerification[][])] // of bundles they say what verifyBundle does
 }
 
@@ -69,8 +75,8 @@ test('a bundle tells of every session of the period whatever became of it, and a
 
   const drops = await table(folder, BUNDLE_PATHS.decisions)
   assert.deepEqual(
-    drops.map((row) => [row.get('session'), row.get('frame'), row.get('act'), row.get('rules')]),
-    rig.sealed.map((id) => [id, '6', 'block', 'no-drop']),
+    drops.map((row) => [row.get('session'), row.get('frame'), row.get('what'), row.get('rules')]),
+    rig.sealed.map((id) => [id, '6', 'blocked', 'no-drop']),
   )
   const { figures } = made.manifest
   const figure = (id: string): number | undefined => figures.find((one) => one.id === id)?.value
@@ -82,7 +88,7 @@ test('a bundle tells of every session of the period whatever became of it, and a
   assert.deepEqual(
     [
       more.length,
-      ...['identity', 'kind', 'target', 'sessions', 'rows', 'block', 'reviewer'].map((column) => access?.get(column)),
+      ...['identity', 'kind', 'target', 'sessions', 'rows', 'blocked', 'reviewer'].map((column) => access?.get(column)),
     ],
     [0, 'agent-7', 'agent', 'shop', '6', '24', '4', ''],
   )
@@ -244,6 +250,51 @@ test('every lie is found by every verifier: a row, a figure, a line, a file, a s
     )
 })
 
+test('keys of somebody else prove nothing: UNVERIFIABLE in every verifier; what contradicts itself is a lie whoever signed it', async (t) => {
+  const other = await recordingFolder()
+  const strangers = new Gallery([other.signer])
+  t.after(async () => {
+    strangers[Symbol.dispose]()
+    await other[Symbol.asyncDispose]()
+  })
+  const made = await rig.make('foreign.zip', { sampleSize: 6 })
+  const folder = await unpacked(made.path)
+  const lied = await unpacked(made.path)
+  await writeFile(join(lied, 'verify/README'), 'x')
+  for (const reports of await all(t, [made.path, folder, lied], { keys: [other.signer], gallery: strangers })) {
+    assert.deepEqual(
+      reports.map(({ verdict, exit }) => [verdict, exit]),
+      [
+        ...['UNVERIFIABLE', 'UNVERIFIABLE'].map((verdict) => [verdict, VERIFY_EXITS.UNVERIFIABLE]),
+        ['INVALID', VERIFY_EXITS.INVALID],
+      ],
+    )
+    assert.ok(
+      reports[0]?.problems.every(({ verdict }) => verdict !== 'INVALID'),
+      JSON.stringify(reports[0]?.problems),
+    )
+  }
+})
+
+test('a tape that was deleted behind the watermark is missing as of it, and the bundle says by which entry it is gone', async () => {
+  const store = rig.store.copy()
+  const [gone = ''] = rig.sealed
+  const watermark = (await rig.make('before.zip', {}, store)).manifest.watermark.size
+  const ledger = await StoreLedger.open({ store, gateway: 'gw1-cli', signer: rig.folder.signer })
+  await ledger.append({ type: 'retention.delete', actor: 'o', proof: 'os', session: gone, rule: 'r90', objects: 2 })
+  for (const key of [...store.objects.keys()]) if (key.includes(gone)) store.objects.delete(key)
+  const row = async (name: string, change: Partial<BundleWish>) => {
+    const folder = await unpacked((await rig.make(name, change, store)).path)
+    return (await table(folder, 'ipe/gaps.csv')).find((one) => one.get('session') === gone)
+  }
+  const as = await row('behind.zip', { watermark })
+  assert.equal(as?.get('state'), 'missing')
+  assert.match(as?.get('why') ?? '', /^deleted at \S+Z by rule r90, by entry \d+, behind the watermark$/)
+  await ledger.publish()
+  await ledger.close()
+  assert.equal((await row('published.zip', {}))?.get('state'), 'deleted')
+})
+
 test('an export that fails or is stopped leaves nothing, and nothing is written over', async () => {
   const path = join(rig.folder.path, 'never.zip')
   const stop = new AbortController()
@@ -278,6 +329,11 @@ test('a scope narrows the population and says how many are outside; an empty per
   const empty = await rig.make('empty.zip', { from: new Date('2020-01-01'), to: new Date('2021-01-01') })
   const report = await verifyBundleAt(empty.path, { keys: [rig.folder.signer] })
   assert.deepEqual([report.verdict, report.sessions, report.lines], ['VALID', 0, 0])
+  const beside = await verifyBundleAt(empty.path, {})
+  assert.deepEqual([beside.verdict, beside.trust], ['VALID', 'beside'], 'whose key it is, an empty bundle says as well')
+  const wrong = { scope: { target: ['elsewhere', 'shop'], identity: [] }, knownTargets: ['other'] }
+  await assert.rejects(rig.make('unknown.zip', wrong), { code: 'CONFIG_INVALID', message: /is of elsewhere, and/ })
+  await rig.make('known.zip', { ...wrong, knownTargets: ['elsewhere'] })
 })
 
 test('other tools read the archive: Python’s zipfile finds nothing wrong with it', async (t) => {
