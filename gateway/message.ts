@@ -78,15 +78,18 @@ export interface Field {
 
 /** What a protocol calls to clean a field. Made by the masker, one per session; synchronous; linear in the input. */
 export interface Redactor {
-  /** Whether source[from,to) may pass as it is. Never true for `action: 'mask'` with from < to. The quick way on clean data. */
-  clean(source: Uint8Array, from: number, to: number, field: Field): boolean
+  /**
+   * Whether source[from,to) may pass as it is. Never true for `action: 'mask'` with from < to. The quick way on clean data. `suspect`: which it
+   * is of the suspects that the last sieve told, whose bytes have not changed since: then most is known of it already.
+   */
+  clean(source: Uint8Array, from: number, to: number, field: Field, suspect?: number): boolean
   /** For many fields of one message whose action is `scan`: undefined where source[from, to) is too large for that, or too small. */
   sieve(source: Uint8Array, from: number, to: number): Sieve | undefined
   /**
    * Appends source[from,to), masked, to `sink`. Returns the bytes appended, or -1 where the field must become NULL
-   * (then nothing was appended, and the span is noted by the next `sink.noteNull`).
+   * (then nothing was appended, and the span is noted by the next `sink.noteNull`). `suspect`: as for `clean`.
    */
-  write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number
+  write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field, suspect?: number): number
   /**
    * An empty sink for one message; `sizeHint` is the size of the message in bytes. Of `same`, which must not change before `finish`, nothing is
    * copied as long as what is appended is what stands there: a clean message comes out as the very same array.

@@ -15,7 +15,7 @@ const PARTIAL_KEPT_COUNT = 4
 const [LOW, HIGH, TAG_LOW, TAG_HIGH] = [0, 1, 2, 3]
 
 /** One way of covering values: made once per entity and rule, used for every value. */
-interface Cover {
+export interface Cover {
   readonly label: Label
   readonly form: Exclude<MaskForm, object> | 'text'
   /** `[MASKED:email:` with a tag to follow, or the whole `[MASKED:card]`, or the rule's own words. */
@@ -62,7 +62,13 @@ export class Covers {
 
   /** Appends the mask of source[from, to) to `sink`, with its span. */
   write(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
-    const digests = hashPair(cover.keys, source, from, to)
+    this.writeHashed(sink, cover, source, from, to, hashPair(cover.keys, source, from, to), 0)
+  }
+
+  /** The same, where what `hashPair` gives is known and stands at digests[at]. */
+  writeHashed(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number, digests: Uint32Array, at: number): void {
+    const high = digests[at + HIGH] as number
+    const low = digests[at + LOW] as number
     const start = sink.size
     switch (cover.form) {
       case 'length':
@@ -72,15 +78,17 @@ export class Covers {
         writePartial(sink, cover.label[0], source, from, to)
         break
       case 'tag':
+        sink.mask(cover.text, true, digests[at + TAG_HIGH] as number, digests[at + TAG_LOW] as number)
+        break
       case 'plain':
       case 'null':
       case 'text':
-        sink.mask(cover.text, cover.form === 'tag', digests[TAG_HIGH] as number, digests[TAG_LOW] as number)
+        sink.mask(cover.text, false, 0, 0)
         break
       default:
         cover.form satisfies never
     }
-    sink.span(start, sink.size - start, cover.label, digests[HIGH] as number, digests[LOW] as number)
+    sink.span(start, sink.size - start, cover.label, high, low)
   }
 
   /** Appends one `*` for every byte of source[from, to), with its span: the mask of streams and of framed bytes. */

@@ -6,10 +6,10 @@ import type { Detector } from './detector.ts'
 const MAX_LOCAL_SIZE = 64
 const MAX_DOMAIN_SIZE = 255
 /** The characters of local parts met in practice; quotes, slashes, equals signs rather belong to what stands around. */
-const LOCAL = byteSet("A-Za-z0-9._%+'-", { high: true })
-const DOMAIN = byteSet('A-Za-z0-9.-', { high: true })
-const LABEL_EDGE = byteSet('A-Za-z0-9', { high: true })
-const TOP_LEVEL = byteSet('A-Za-z', { high: true })
+export const LOCAL = byteSet("A-Za-z0-9._%+'-", { high: true })
+export const DOMAIN = byteSet('A-Za-z0-9.-', { high: true })
+export const LABEL_EDGE = byteSet('A-Za-z0-9', { high: true })
+export const TOP_LEVEL = byteSet('A-Za-z', { high: true })
 
 /** RFC 5321 addresses with a dotted domain. International (RFC 6531) letters count on both sides. */
 const email: Detector = {
@@ -60,6 +60,7 @@ const usSsn: Detector = {
 }
 
 const digitShape = (count: number): string => '\\d'.repeat(count)
+const MIN_CARD_DIGITS = 12
 const MAX_CARD_DIGITS = 19
 
 /** Payment cards (ISO/IEC 7812): 12 to 19 digits, plain or grouped, an issuer's range with its lengths, Luhn. */
@@ -124,8 +125,17 @@ function isIssued(four: number, count: number): boolean {
   return two === 60 || two === 63 || two === 67 || two === 68 ? count >= 16 : false
 }
 
+/** By a number's first four digits, the lengths it may have: bit 0 is for the shortest. */
+export const CARD_SIZES = Uint8Array.from({ length: 10_000 }, (_, four) => {
+  let sizes = 0
+  for (let count = MIN_CARD_DIGITS; count <= MAX_CARD_DIGITS; count++) {
+    if (isIssued(four, count)) sizes |= 1 << (count - MIN_CARD_DIGITS)
+  }
+  return sizes
+})
+
 /** IBAN registry (SWIFT, release 99): total length by country, 0 where there is none. */
-const IBAN_SIZES = new Uint8Array(26 * 26)
+export const IBAN_SIZES = new Uint8Array(26 * 26)
 for (const [entry] of (
   'AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24FI18FK18FO18FR27GB22GE22GI23GL18' +
   'GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27MD24ME22MK19MN20MR27MT31MU30NI28NL18NO15' +
@@ -139,7 +149,7 @@ function countryIndex(first: number, second: number): number {
   return 26 * (first - A) + second - A
 }
 
-const IBAN_CHARACTER = byteSet('A-Z0-9')
+export const IBAN_CHARACTER = byteSet('A-Z0-9')
 
 /** International bank account numbers (ISO 13616), plain or in groups of four: country, its length, and the mod-97 check. */
 const iban: Detector = {

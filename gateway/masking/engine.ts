@@ -29,7 +29,8 @@ const MAX_KEPT = 64
 /** By which detectors are on. A scanner's own would be half of what an idle session keeps. */
 const kept = new Map<string, Accepts>()
 
-function acceptsOf({ detectors }: MaskingRules): Accepts {
+/** The same for like rules. */
+export function acceptsOf({ detectors }: MaskingRules): Accepts {
   const key = DETECTORS.map(({ entity }) => entity === null || detectors[entity]).join()
   const known = kept.get(key)
   if (known !== undefined) return known

@@ -9,14 +9,14 @@ declare const WebAssembly: {
 export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer }
   sip(size: number, total: number, first: number, last: number): void
-  sift(count: number, start: number, accept: number): number
+  sift(count: number, origin: number, start: number, accept: number): number
   scan(size: number, state: number, start: number, accept: number): number
   cut(size: number, state: number, seen: number): number
 }
 
 const code = new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64'))
 
-/** A kernel with a memory of its own, for a table of its own. What it exports stands in kernel.wat. */
+/** A kernel with a memory of its own, for a table of its own. What it exports stands in kernel*.wat. */
 export function newKernel(): Kernel {
   return new WebAssembly.Instance(code).exports as Kernel
 }

@@ -14,13 +14,14 @@ import type {
 } from '../message.ts'
 import { ByteaStream, decodeBytea, isBytea } from './bytea.ts'
 import { codeBytes } from './code-share.ts'
-import { Covers } from './cover.ts'
+import { type Cover, Covers } from './cover.ts'
 import { MIN_FIELD_SIZE } from './detector.ts'
 import { Scanner } from './engine.ts'
-import { Hits } from './hits.ts'
+import { HIT_ENTITIES, Hits } from './hits.ts'
+import { JUDGED, type Judge, judgeOf } from './judge.ts'
 import { LiveText } from './live-text.ts'
 import { CODE_NAME, type MaskingRules } from './rules.ts'
-import { sieveOf } from './sieve.ts'
+import { firstHitOf, HIT_WORDS, hitDigests, hitWords, sieveOf } from './sieve.ts'
 import { type Label, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
@@ -50,6 +51,9 @@ export class Masker implements Redactor {
   readonly #scanner: Scanner
   readonly #covers: Covers
   readonly #hits = new Hits()
+  /** What the kernel finds by itself is covered with; made with the first sieve, as most sessions read little. */
+  #judgedCovers: readonly Cover[] = []
+  #judge: Judge | undefined
   readonly #cleanLists = new WeakSet<readonly string[]>()
 
   constructor(options: MaskerOptions) {
@@ -66,10 +70,11 @@ export class Masker implements Redactor {
     return { candidateCount: this.#scanner.candidateCount, overloadCount: this.#scanner.overloadCount }
   }
 
-  clean(source: Uint8Array, from: number, to: number, field: Field): boolean {
+  clean(source: Uint8Array, from: number, to: number, field: Field, suspect = -1): boolean {
     if (from >= to) return true
     switch (field.action) {
       case 'scan':
+        if (suspect >= 0 && firstHitOf(this.#judge, suspect) >= 0) return false
         this.#scanner.path = field.path
         if (this.#isCode(field, source, from, to)) return false
         if (field.encoding !== undefined) return this.#cleanBytea(source, from, to)
@@ -85,13 +90,30 @@ export class Masker implements Redactor {
 
   sieve(source: Uint8Array, from: number, to: number): Sieve | undefined {
     // No automaton tells code: each field is asked for.
-    return this.#rules.code === true ? undefined : sieveOf(source, from, to, this.#rules.own)
+    if (this.#rules.code === true) return undefined
+    this.#judge ??= this.#newJudge()
+    return sieveOf(source, from, to, this.#judge, this.#rules.own)
   }
 
-  write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field): number {
+  #newJudge(): Judge {
+    this.#judgedCovers = JUDGED.map((entity) => this.#covers.ofEntity(HIT_ENTITIES.indexOf(entity)))
+    return judgeOf(
+      this.#rules,
+      this.#judgedCovers.map(({ keys }) => keys),
+    )
+  }
+
+  write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field, suspect = -1): number {
     const own = ownSink(sink)
     const before = own.size
     if (from >= to) return 0
+    if (suspect >= 0 && field.action === 'scan' && field.nullOnly !== true) {
+      const first = firstHitOf(this.#judge, suspect)
+      if (first >= 0) {
+        this.#coverJudged(own, source, from, to, first)
+        return own.size - before
+      }
+    }
     switch (field.action) {
       case 'skip':
         own.copy(source, from, to)
@@ -263,6 +285,29 @@ export class Masker implements Redactor {
       at = end
     }
     sink.copy(source, at, to)
+  }
+
+  /** The same with the hits of the last sieve from `first` on. */
+  #coverJudged(sink: Sink, source: Uint8Array, from: number, to: number, first: number): void {
+    let word = first * HIT_WORDS
+    let at = from
+    for (let left = hitWords[word + 3] as number; left > 0; left--) {
+      const start = hitWords[word] as number // all the words of a hit
+      const end = hitWords[word + 1] as number
+      if (at < start) sink.copy(source, at, start)
+      this.#covers.writeHashed(
+        sink,
+        this.#judgedCovers[hitWords[word + 2] as number] as Cover,
+        source,
+        start,
+        end,
+        hitDigests,
+        word + 4,
+      )
+      at = end
+      word += HIT_WORDS
+    }
+    if (at < to) sink.copy(source, at, to)
   }
 
   /** Lists of facts are the same objects for all statements alike, so that each is looked over once. */

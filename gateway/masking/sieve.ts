@@ -2,6 +2,7 @@ import type { Sieve } from '../message.ts'
 import type { Automaton } from './automaton.ts'
 import { MIN_FIELD_SIZE } from './detector.ts'
 import { AUTOMATON } from './detectors.ts'
+import { type Judge, loadJudge, loadTables } from './judge.ts'
 import type { Kernel } from './kernel.ts'
 import { KernelAutomaton } from './kernel-automaton.ts'
 import type { OwnDetectors } from './own.ts'
@@ -10,12 +11,18 @@ import type { OwnDetectors } from './own.ts'
 const BYTES_AT = 0x40000
 const FIELDS_AT = 0x88000
 const FOUND_AT = 0x148000
+const FIRST_HITS_AT = 0x220000
+const HITS_AT = 0x250000
+const MAX_HITS = 0x4000
 /** Any message that is held whole, and a run of what one read brings; with a line feed before every six, all that fits where they are gathered. */
 const MAX_BYTES = 0x44000
 /** Below, copying and calling cost more than they save. */
 const MIN_BYTES = 1024
 /** Fields do not overlap, and shorter ones are not looked at. */
 const MAX_FIELDS = Math.ceil(MAX_BYTES / MIN_FIELD_SIZE)
+
+/** A hit is eight words: start and end, which of `JUDGED` found it, of a field's first how many there are in it, and what `hashPair` gives. */
+export const HIT_WORDS = 8
 
 /**
  * Tells of many fields at once which may hold something: what costs a call for each of them otherwise is a few nanoseconds, and
@@ -28,22 +35,35 @@ class KernelSieve implements Sieve {
   readonly #bytes: Uint8Array
   readonly #fields: Int32Array
   readonly #found: Int32Array
+  readonly #firstHits: Int32Array
+  readonly #kernel: Kernel
+  /** Whose rules and keys the kernel has. */
+  #judge: Judge | undefined
   #count = 0
   #origin = 0
   #size = 0
 
   constructor(automaton: Automaton) {
-    const { memory, sift } = KernelAutomaton.of(automaton).kernel
+    const kernel = KernelAutomaton.of(automaton).kernel
+    const { memory, sift } = kernel
     const { start, acceptFrom } = automaton
+    this.#kernel = kernel
     this.#sift = sift
+    loadTables(kernel)
+    loadJudge(kernel, undefined)
     this.#start = start
     this.#acceptFrom = acceptFrom
     this.#bytes = new Uint8Array(memory.buffer, BYTES_AT, MAX_BYTES)
     this.#fields = new Int32Array(memory.buffer, FIELDS_AT, 2 * MAX_FIELDS)
     this.#found = new Int32Array(memory.buffer, FOUND_AT, MAX_FIELDS)
+    this.#firstHits = new Int32Array(memory.buffer, FIRST_HITS_AT, MAX_FIELDS)
   }
 
-  begin(source: Uint8Array, from: number, to: number): this {
+  begin(source: Uint8Array, from: number, to: number, judge?: Judge): this {
+    if (judge !== this.#judge) {
+      loadJudge(this.#kernel, judge)
+      this.#judge = judge
+    }
     this.#bytes.set(source.subarray(from, to))
     this.#count = 0
     this.#origin = from
@@ -61,10 +81,17 @@ class KernelSieve implements Sieve {
   }
 
   suspects(): Int32Array {
-    const found = this.#found
-    const count = this.#count === 0 ? 0 : this.#sift(this.#count, this.#start, this.#acceptFrom)
-    for (let i = 0; i < count; i++) found[i] = this.#origin + (this.#fields[2 * (found[i] as number)] as number) // numbers of fields added
-    return found.subarray(0, count)
+    const count = this.#count === 0 ? 0 : this.#sift(this.#count, this.#origin, this.#start, this.#acceptFrom)
+    return this.#found.subarray(0, count)
+  }
+
+  get judge(): Judge | undefined {
+    return this.#judge
+  }
+
+  /** Per suspect the number of its first hit, or -1 where detectors have to be asked that the kernel does not have. */
+  get firstHits(): Int32Array {
+    return this.#firstHits
   }
 }
 
@@ -78,8 +105,8 @@ class BothSieves implements Sieve {
     this.#second = second
   }
 
-  begin(source: Uint8Array, from: number, to: number): this {
-    this.#first.begin(source, from, to)
+  begin(source: Uint8Array, from: number, to: number, judge: Judge | undefined): this {
+    this.#first.begin(source, from, to, judge)
     this.#second.begin(source, from, to)
     return this
   }
@@ -93,20 +120,47 @@ class BothSieves implements Sieve {
     const first = this.#first.suspects()
     const second = this.#second.suspects()
     if (second.length === 0) return first
-    if (first.length === 0) return second
-    return Int32Array.from(new Set([...first, ...second])).sort()
+    // Where both hold a field back, which hit comes first is not the kernel's to tell.
+    const firstHits = this.#first.firstHits
+    const all = new Int32Array(first.length + second.length)
+    const hits = new Int32Array(all.length)
+    let count = 0
+    for (let i = 0, k = 0; i < first.length || k < second.length; count++) {
+      const one = first[i] ?? Number.MAX_SAFE_INTEGER
+      const other = second[k] ?? Number.MAX_SAFE_INTEGER
+      all[count] = Math.min(one, other)
+      hits[count] = one < other ? (firstHits[i] ?? -1) : -1
+      if (one <= other) i++
+      if (other <= one) k++
+    }
+    lastFirstHits = hits
+    return all.subarray(0, count)
   }
 }
 
 const builtIn = new KernelSieve(AUTOMATON)
 /** One for each set of detectors policies make up: as long as one of them is in force. */
 const withOwn = new WeakMap<OwnDetectors, BothSieves>()
+/** Of the suspects told last. */
+let lastFirstHits = builtIn.firstHits
 
-/** A sieve for fields in source[from, to); undefined where that is too much for one, or too little. */
-export function sieveOf(source: Uint8Array, from: number, to: number, own?: OwnDetectors): Sieve | undefined {
+const { buffer } = KernelAutomaton.of(AUTOMATON).kernel.memory
+/** All hits of the suspects told last. */
+export const hitWords: Int32Array = new Int32Array(buffer, HITS_AT, HIT_WORDS * MAX_HITS)
+/** The same words, for what is a hash. */
+export const hitDigests: Uint32Array = new Uint32Array(buffer, HITS_AT, HIT_WORDS * MAX_HITS)
+
+/** A sieve for fields in source[from, to); undefined where that is too much for one, or too little. `judge`: of whom its hits are. */
+export function sieveOf(source: Uint8Array, from: number, to: number, judge?: Judge, own?: OwnDetectors): Sieve | undefined {
   if (to - from < MIN_BYTES || to - from > MAX_BYTES) return undefined
-  if (own === undefined) return builtIn.begin(source, from, to)
+  lastFirstHits = builtIn.firstHits
+  if (own === undefined) return builtIn.begin(source, from, to, judge)
   const both = withOwn.get(own) ?? new BothSieves(builtIn, new KernelSieve(own.automaton))
   withOwn.set(own, both)
-  return both.begin(source, from, to)
+  return both.begin(source, from, to, judge)
+}
+
+/** The number of the first hit in a suspect of the last sieve; -1 where the kernel does not know all that may stand in it, or hashed for another. */
+export function firstHitOf(judge: Judge | undefined, suspect: number): number {
+  return judge !== undefined && builtIn.judge === judge ? (lastFirstHits[suspect] ?? -1) : -1
 }

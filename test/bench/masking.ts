@@ -139,10 +139,11 @@ function runEngine(masker: Masker, field: Field, corpus: Corpus): { readonly sec
       const from = edges[i] ?? 0
       const to = edges[i + 1] ?? 0
       if (suspects !== undefined && suspects[next] !== from) continue
+      const suspect = suspects === undefined ? -1 : next
       next++
-      if (masker.clean(bytes, from, to, field)) continue
+      if (masker.clean(bytes, from, to, field, suspect)) continue
       sink.copy(bytes, kept, from)
-      masker.write(sink, bytes, from, to, field)
+      masker.write(sink, bytes, from, to, field, suspect)
       kept = to
       fields++
     }

@@ -114,14 +114,14 @@ function coverCells(
       if (cellEnd > end)
         throw new ApplianceError('PROTOCOL_MALFORMED', `column ${index + 1} of ${size} bytes does not fit its row`)
       const field = columns[index] ?? UNDESCRIBED
-      const sifted = suspects !== undefined && field.action === 'scan' && suspects[next] !== cell
-      if (suspects !== undefined && suspects[next] === cell) next++
-      if (field.action !== 'skip' && !sifted && !redactor.clean(source, cell, cellEnd, field)) {
+      const suspect = suspects !== undefined && suspects[next] === cell ? next++ : -1
+      const sifted = suspects !== undefined && field.action === 'scan' && suspect === -1
+      if (field.action !== 'skip' && !sifted && !redactor.clean(source, cell, cellEnd, field, suspect)) {
         const sink = rewrite.upTo(at)
         if (rowLengthAt === -1) rowLengthAt = sink.size - (at - row - 1)
         const cellLengthAt = sink.size
         sink.int32(0)
-        const written = redactor.write(sink, source, cell, cellEnd, field)
+        const written = redactor.write(sink, source, cell, cellEnd, field, suspect)
         sink.setInt32(cellLengthAt, written)
         if (written === -1) sink.noteNull(cellLengthAt, field)
         delta += Math.max(written, 0) - size

@@ -1,0 +1,82 @@
+;; How many hits there are so far, and the offset of the fields' bytes where they came from, less 0x40000.
+(global $hits (mut i32) (i32.const 0))
+(global $shift (mut i32) (i32.const 0))
+
+;; What stands in the field, going by its first trigger. 0: nothing. 1: hits, which stand behind those there were. 2: detectors that are not
+;; here have to be asked, or too much work has been done: then there are no more hits than there were. As `collect` in engine.ts.
+(func $judge (param $index i32) (param $start i32) (param $accept i32) (result i32)
+  (local $from i32) (local $to i32) (local $size i32) (local $at i32) (local $state i32) (local $floor i32) (local $low i32) (local $high i32)
+  (local $asked i32) (local $work i32) (local $count i32) (local $found i64) (local $detector i32) (local $record i32)
+  (local.set $size (i32.load offset=0x88004 (i32.shl (local.get $index) (i32.const 3))))
+  (local.set $from (i32.add (i32.const 0x40000) (i32.load offset=0x88000 (i32.shl (local.get $index) (i32.const 3)))))
+  (local.set $to (i32.add (local.get $from) (local.get $size)))
+  (local.set $floor (local.get $from))
+  (local.set $count (global.get $hits))
+  (local.set $state (i32.load offset=0x1c4004 (i32.shl (local.get $index) (i32.const 3))))
+  (local.set $at (i32.add (i32.const 1) (i32.sub
+    (i32.load offset=0x1c4000 (i32.shl (local.get $index) (i32.const 3)))
+    (i32.load offset=0x148000 (i32.shl (local.get $index) (i32.const 2))))))
+  (if (i32.eq (local.get $size) (i32.sub
+        (i32.sub
+          (i32.load offset=0x148004 (i32.shl (local.get $index) (i32.const 2)))
+          (i32.load offset=0x148000 (i32.shl (local.get $index) (i32.const 2))))
+        (i32.const 1)))
+    (then
+      ;; It ends in the line feed behind the field.
+      (if (i32.gt_u (local.get $at) (local.get $size)) (then (return (i32.const 0)))))
+    ;; Bytes were left out where they were gathered.
+    (else
+      (local.set $at (i32.const 0))
+      (local.set $state (local.get $start))))
+  (local.set $at (i32.add (local.get $at) (local.get $from)))
+  ;; What engine.ts allows, of which a candidate costs here what it may cost at most there.
+  (local.set $work (i32.add (i32.const 65536) (i32.shl (local.get $size) (i32.const 3))))
+  (loop $next
+    (if (i32.ge_u (local.get $state) (local.get $accept)) (then
+      (local.set $asked (i32.load8_u offset=0x1b1000 (i32.sub (local.get $state) (local.get $accept))))
+      (if (local.get $asked) (then
+        (local.set $work (i32.sub (local.get $work) (i32.const 264)))
+        (if (i32.or (i32.and (local.get $asked) (i32.const 128)) (i32.lt_s (local.get $work) (i32.const 0)))
+          (then (return (i32.const 2))))
+        (local.set $low (i32.sub (local.get $at) (i32.const 128)))
+        (if (i32.lt_s (local.get $low) (local.get $floor)) (then (local.set $low (local.get $floor))))
+        (local.set $high (i32.add (local.get $at) (i32.const 2560)))
+        (if (i32.gt_s (local.get $high) (local.get $to)) (then (local.set $high (local.get $to))))
+        (local.set $found (i64.const 0))
+        (if (i32.and (local.get $asked) (i32.const 1)) (then
+          (local.set $detector (i32.const 0))
+          (local.set $found (call $email (local.get $low) (local.get $at) (local.get $high)))))
+        (if (i32.and (i64.eqz (local.get $found)) (i32.shr_u (i32.and (local.get $asked) (i32.const 2)) (i32.const 1))) (then
+          (local.set $detector (i32.const 1))
+          (local.set $found (call $ssn (local.get $low) (local.get $at) (local.get $high)))))
+        (if (i32.and (i64.eqz (local.get $found)) (i32.shr_u (i32.and (local.get $asked) (i32.const 4)) (i32.const 2))) (then
+          (local.set $detector (i32.const 2))
+          (local.set $found (call $card (local.get $low) (local.get $at) (local.get $high)))))
+        (if (i32.and (i64.eqz (local.get $found)) (i32.shr_u (i32.and (local.get $asked) (i32.const 8)) (i32.const 3))) (then
+          (local.set $detector (i32.const 3))
+          (local.set $found (call $iban (local.get $low) (local.get $at) (local.get $high)))))
+        (if (i64.ne (local.get $found) (i64.const 0)) (then
+          (if (i32.eq (local.get $count) (i32.const 0x4000)) (then (return (i32.const 2))))
+          (local.set $low (i32.wrap_i64 (i64.shr_u (local.get $found) (i64.const 32))))
+          (local.set $floor (i32.wrap_i64 (local.get $found)))
+          (local.set $record (i32.add (i32.const 0x250000) (i32.shl (local.get $count) (i32.const 5))))
+          (i32.store (local.get $record) (i32.add (local.get $low) (global.get $shift)))
+          (i32.store offset=4 (local.get $record) (i32.add (local.get $floor) (global.get $shift)))
+          (i32.store offset=8 (local.get $record) (local.get $detector))
+          (call $hash
+            (local.get $low)
+            (i32.sub (local.get $floor) (local.get $low))
+            (i32.add (i32.const 0x1b0400) (i32.shl (local.get $detector) (i32.const 5)))
+            (i32.add (local.get $record) (i32.const 16)))
+          (local.set $count (i32.add (local.get $count) (i32.const 1)))
+          ;; The last byte of what was found is read again: it may be what a trigger begins with.
+          (local.set $at (i32.sub (local.get $floor) (i32.const 1)))
+          (local.set $state (local.get $start))))))))
+    (if (i32.lt_u (local.get $at) (local.get $to)) (then
+      (local.set $state (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $state) (i32.load8_u offset=0x10000 (i32.load8_u (local.get $at)))) (i32.const 1))))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (br $next))))
+  (if (i32.eq (local.get $count) (global.get $hits)) (then (return (i32.const 0))))
+  (i32.store offset=0x25000c (i32.shl (global.get $hits) (i32.const 5)) (i32.sub (local.get $count) (global.get $hits)))
+  (global.set $hits (local.get $count))
+  (i32.const 1))
