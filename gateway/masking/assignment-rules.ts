@@ -40,17 +40,33 @@ const OTHER_PREFIX =
 const KEY_QUALIFIER =
   /(?:api|app|application|access|secret|private|auth|oauth|encrypt(?:ion)?|signing|client|account|master|shared|integration|consumer|license|service|admin|deploy|hmac|jwt|session|storage|webhook|write|server)[_.-]?key$/i
 
-export function isSecretName(context: ValueContext, word: string): boolean {
-  const before = context.name.slice(0, context.wordEnd - word.length)
-  const after = context.name.slice(context.wordEnd)
+/** The name judged last: where there is one it comes again, row after row and line after line. */
+const last = { name: '', wordEnd: 0, word: '', isSecret: false }
+
+export function isSecretName({ name, wordEnd }: ValueContext, word: string): boolean {
+  if (name !== last.name || wordEnd !== last.wordEnd || word !== last.word) {
+    last.isSecret = judgeName(name, wordEnd, word)
+    last.name = name
+    last.wordEnd = wordEnd
+    last.word = word
+  }
+  return last.isSecret
+}
+
+function judgeName(name: string, wordEnd: number, word: string): boolean {
+  const before = name.slice(0, wordEnd - word.length)
+  const after = name.slice(wordEnd)
   if (word === 'auth') return AUTH_NAME.test(after)
-  if (word === 'key') return KEY_QUALIFIER.test(context.name.slice(0, context.wordEnd))
+  if (word === 'key') return KEY_QUALIFIER.test(name.slice(0, wordEnd))
   if (OTHER_WORD.test(after) || OTHER_PREFIX.test(before)) return false
   return after === '' || !ABOUT.test(snake(after))
 }
 
+/** Asked first: replacing nothing costs several times as much as seeing that there is nothing to replace. */
+const HUMP = /[a-z][A-Z]/
+
 function snake(name: string): string {
-  return name.replace(/([a-z])([A-Z])/g, '$1_$2')
+  return HUMP.test(name) ? name.replace(/([a-z])([A-Z])/g, '$1_$2') : name
 }
 
 const REFERENCE =
@@ -60,8 +76,10 @@ const NOTHING =
   /^(?:null|none|nil|true|false|yes|no|undefined|nan|empty|n\/a|string|str|text|bytes?|bool(?:ean)?|int(?:eger)?|number|object|any|unknown|void|char|function|symbol|array|list|dict|map|date|float|double|value|values|optional|required|default|self|this|auto|disabled?|enabled?|not[ _-]set|unset|scram-sha-\d+(?:-plus)?|md5|sha-?\d+|bcrypt|argon2\w*|pbkdf2\w*)$/i
 const PLACEHOLDER =
   /(?:your[_ -]|your[A-Z]|YOUR|my[_ -]?(?:pass|secret|token|key)|change[_-]?(?:me|this|it)|place[_-]?holder|example|insert[_ -]|replace[_ -]|redacted|put[_-]your|-here$|_here$|xxxx|\*\*\*\*|\.\.\.)/i
-const LOCATION =
-  /^(?:[.~]{0,2}\/[\w.$-]*(?:\/|$)|[a-z][a-z+]*:\/\/)|\.(?:xml|json|ya?ml|txt|pem|key|crt|properties|html?|js|ts|py|rb|go|java|php|conf|ini)$/i
+const LOCATION = /^(?:[.~]{0,2}\/[\w.$-]*(?:\/|$)|[a-z][a-z+]*:\/\/)/i
+const FILE_NAME = /\.(?:xml|json|ya?ml|txt|pem|key|crt|properties|html?|js|ts|py|rb|go|java|php|conf|ini)$/i
+/** Asked at once: each question costs what its own text does not. */
+const NO_VALUE = new RegExp([REFERENCE, NOTHING, LOCATION].map(({ source }) => source).join('|'), 'i')
 /** A value made of the words for secrets names one, or is the name of a variable. */
 const SECRET_WORDS = /pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credential|api|key|auth|user/i
 
@@ -75,10 +93,14 @@ const BESIDE_SECRET = new Set(
   ),
 )
 const MAX_STAND_IN_SIZE = 48
+/** All that the words above and what stands between them consist of. */
+const WORDS_AND_NUMBER = /^[A-Za-z _.-]+\d{0,3}$/
 /** An identifier, or a path of them. */
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z_$.-]*$/
 /** Several words, as people are told something. */
 const PROSE = /^[A-Za-z'’]+(?:[ ,;:-]+[A-Za-z'’]+)+ ?[.:!?…]*$/
+
+const TOLD = new RegExp(`${IDENTIFIER.source}|${PROSE.source}`)
 
 /** One of the words for secrets as a word of its own, not as a part of another: `monkey` is a password. */
 const SECRET_WORD =
@@ -89,7 +111,7 @@ const SECRET_WORD =
  * It says that a secret belongs in its place: it is nobody's password, or everybody's.
  */
 export function isStandIn(value: string): boolean {
-  if (value.length > MAX_STAND_IN_SIZE) return false
+  if (value.length > MAX_STAND_IN_SIZE || !WORDS_AND_NUMBER.test(value)) return false
   const words = snake(value.replace(/\d{1,3}$/, ''))
     .toLowerCase()
     .split(/[ _.-]/)
@@ -98,19 +120,18 @@ export function isStandIn(value: string): boolean {
 }
 
 function speaksOfSecrets(value: string): boolean {
-  return isStandIn(value) || ((IDENTIFIER.test(value) || PROSE.test(value)) && SECRET_WORD.test(snake(value)))
+  return isStandIn(value) || (TOLD.test(value) && SECRET_WORD.test(snake(value)))
 }
 
 /** Whether the value may be the secret its name promises. */
 export function isSecretValue(context: ValueContext, entity: 'password' | 'secret'): boolean {
   const { value, isQuoted } = context
-  if (value.length < 4 || REFERENCE.test(value) || UNIFORM.test(value) || NOTHING.test(value) || PLACEHOLDER.test(value))
-    return false
-  if (LOCATION.test(value) || speaksOfSecrets(value)) return false
+  if (value.length < 4 || NO_VALUE.test(value) || (value[0] === value[1] && UNIFORM.test(value))) return false
+  if (PLACEHOLDER.test(value) || (value.includes('.') && FILE_NAME.test(value)) || speaksOfSecrets(value)) return false
+  if (isQuoted && !context.isArgument && entity === 'password') return true
   const isRandom = looksRandom(value)
   if (context.isArgument) return isRandom && value.length >= 8
   if (isQuoted) {
-    if (entity === 'password') return true
     // What programs hand each other has no spaces; a single plain word is a name more often than a key.
     if (/\s/.test(value) && !/^[{[]\\*"/.test(value)) return false
     return (

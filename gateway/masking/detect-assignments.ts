@@ -28,6 +28,7 @@ const MAX_JUDGED_SIZE = 128
 /** What judging a name and a value by their words costs, in bytes looked at. */
 const JUDGEMENT_COST = 512
 const MAX_SPACES = 8
+const AWS_SECRET_SIZE = 40
 const MAX_SEPARATOR_SIZE = 5
 
 const NAME = byteSet('A-Za-z0-9_.-')
@@ -37,7 +38,10 @@ const SEPARATOR = byteSet(':=>|?.,(')
 const LINE_START = byteSet(' \t"\'#*/-')
 /** Where an unquoted value ends: at blanks, quotes, `,` `;` `<` `>` `\` and control bytes. */
 const BARE = byteSet('!#-&(-+--:=?-[]-_a-~', { high: true })
-const QUOTED: Readonly<Record<number, Uint8Array>> = { 34: lineBut(0x22), 39: lineBut(0x27), 96: lineBut(0x60) }
+/** By the quote a value stands in, what it may hold. */
+const QUOTED: readonly (Uint8Array | undefined)[] = Array.from({ length: 256 }, (_, byte) =>
+  byte === 0x22 || byte === 0x27 || byte === 0x60 ? lineBut(byte) : undefined,
+)
 
 /** Where the value of `name` begins, and how it is separated; one for all candidates. */
 const found = { value: 0, isTight: false, isArgument: false }
@@ -178,7 +182,7 @@ function beforeNextParameter(bytes: Uint8Array, start: number, end: number): num
 
 /** AWS secret access keys have no prefix: 40 characters of base64 under a name that says what they are. */
 function isAwsSecret(name: string, value: string): boolean {
-  return /(?:aws|secret_?access)/i.test(name) && /^[A-Za-z0-9+/=]{40}$/.test(value)
+  return value.length === AWS_SECRET_SIZE && /(?:aws|secret_?access)/i.test(name) && /^[A-Za-z0-9+/=]+$/.test(value)
 }
 
 function isLineStart(bytes: Uint8Array, nameStart: number, from: number): boolean {
