@@ -62,14 +62,22 @@ export class Covers {
 
   /** Appends the mask of source[from, to) to `sink`, with its span. */
   write(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
-    this.writeHashed(sink, cover, source, from, to, hashPair(cover.keys, source, from, to), 0)
+    const digests = hashPair(cover.keys, source, from, to)
+    const start = sink.size
+    if (cover.form === 'tag') sink.mask(cover.text, true, digests[TAG_HIGH] as number, digests[TAG_LOW] as number)
+    else this.#untagged(sink, cover, source, from, to)
+    sink.span(start, sink.size - start, cover.label, digests[HIGH] as number, digests[LOW] as number)
   }
 
-  /** The same, where what `hashPair` gives is known and stands at digests[at]. */
-  writeHashed(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number, digests: Uint32Array, at: number): void {
-    const high = digests[at + HIGH] as number
-    const low = digests[at + LOW] as number
+  /** The same, with what the kernel left: lower and upper half of the fingerprint, and a tag's digits, from words[at] on. */
+  writeJudged(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number, words: Int32Array, at: number): void {
     const start = sink.size
+    if (cover.form === 'tag') sink.tagged(cover.text, words, at + 2)
+    else this.#untagged(sink, cover, source, from, to)
+    sink.span(start, sink.size - start, cover.label, words[at + 1] as number, words[at] as number)
+  }
+
+  #untagged(sink: Sink, cover: Cover, source: Uint8Array, from: number, to: number): void {
     switch (cover.form) {
       case 'length':
         sink.fill(STAR, to - from)
@@ -77,18 +85,9 @@ export class Covers {
       case 'partial':
         writePartial(sink, cover.label[0], source, from, to)
         break
-      case 'tag':
-        sink.mask(cover.text, true, digests[at + TAG_HIGH] as number, digests[at + TAG_LOW] as number)
-        break
-      case 'plain':
-      case 'null':
-      case 'text':
-        sink.mask(cover.text, false, 0, 0)
-        break
       default:
-        cover.form satisfies never
+        sink.mask(cover.text, false, 0, 0)
     }
-    sink.span(start, sink.size - start, cover.label, high, low)
   }
 
   /** Appends one `*` for every byte of source[from, to), with its span: the mask of streams and of framed bytes. */

@@ -2,6 +2,20 @@
 (global $hits (mut i32) (i32.const 0))
 (global $shift (mut i32) (i32.const 0))
 
+;; The upper 48 bits of a hit's second hash as hex digits, in their place.
+(func $digits (param $record i32)
+  (local $bytes v128)
+  (local.set $bytes (v128.load64_splat offset=20 (local.get $record)))
+  (local.set $bytes (i8x16.shuffle 7 7 6 6 5 5 4 4 3 3 2 2 1 1 0 0 (local.get $bytes) (local.get $bytes)))
+  (local.set $bytes (i8x16.swizzle
+    (v128.const i8x16 0x30 0x31 0x32 0x33 0x34 0x35 0x36 0x37 0x38 0x39 0x61 0x62 0x63 0x64 0x65 0x66)
+    (v128.bitselect
+      (i8x16.shr_u (local.get $bytes) (i32.const 4))
+      (v128.and (local.get $bytes) (i8x16.splat (i32.const 15)))
+      (v128.const i16x8 0xff 0xff 0xff 0xff 0xff 0xff 0xff 0xff))))
+  (i64.store offset=20 (local.get $record) (i64x2.extract_lane 0 (local.get $bytes)))
+  (i32.store offset=28 (local.get $record) (i32x4.extract_lane 2 (local.get $bytes))))
+
 ;; What stands in the field, going by its first trigger. 0: nothing. 1: hits, which stand behind those there were. 2: detectors that are not
 ;; here have to be asked, or too much work has been done: then there are no more hits than there were. As `collect` in engine.ts.
 (func $judge (param $index i32) (param $start i32) (param $accept i32) (result i32)
@@ -67,7 +81,8 @@
             (local.get $low)
             (i32.sub (local.get $floor) (local.get $low))
             (i32.add (i32.const 0x1b0400) (i32.shl (local.get $detector) (i32.const 5)))
-            (i32.add (local.get $record) (i32.const 16)))
+            (i32.add (local.get $record) (i32.const 12)))
+          (call $digits (local.get $record))
           (local.set $count (i32.add (local.get $count) (i32.const 1)))
           ;; The last byte of what was found is read again: it may be what a trigger begins with.
           (local.set $at (i32.sub (local.get $floor) (i32.const 1)))
@@ -77,6 +92,6 @@
       (local.set $at (i32.add (local.get $at) (i32.const 1)))
       (br $next))))
   (if (i32.eq (local.get $count) (global.get $hits)) (then (return (i32.const 0))))
-  (i32.store offset=0x25000c (i32.shl (global.get $hits) (i32.const 5)) (i32.sub (local.get $count) (global.get $hits)))
+  (i32.store16 offset=0x25000a (i32.shl (global.get $hits) (i32.const 5)) (i32.sub (local.get $count) (global.get $hits)))
   (global.set $hits (local.get $count))
   (i32.const 1))

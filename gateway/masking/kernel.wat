@@ -19,5 +19,6 @@
 ;; 0x1c1000  lengths of card numbers by their first four digits: bit 0 is for 12
 ;; 0x1c4000  per field the first trigger that ends in it: its last byte's place among those gathered, -1 where there is none, and the state
 ;; 0x220000  for those in which something may be: the number of the first hit, -1 where it is not known
-;; 0x250000  hits, 32 bytes each: start and end, detector, how many there are in this field (of its first); both hashes
+;; 0x250000  hits, 32 bytes each: start, end; 16 bits that say which detector, and 16 how many there are in the field (of its first);
+;;           the first hash; of the second the upper 48 bits, in hex
 (memory (export "memory") 45)

@@ -21,7 +21,7 @@ import { HIT_ENTITIES, Hits } from './hits.ts'
 import { JUDGED, type Judge, judgeOf } from './judge.ts'
 import { LiveText } from './live-text.ts'
 import { CODE_NAME, type MaskingRules } from './rules.ts'
-import { firstHitOf, HIT_WORDS, hitDigests, hitWords, sieveOf } from './sieve.ts'
+import { firstHitOf, HIT_WORDS, hitWords, sieveOf } from './sieve.ts'
 import { type Label, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
@@ -291,19 +291,12 @@ export class Masker implements Redactor {
   #coverJudged(sink: Sink, source: Uint8Array, from: number, to: number, first: number): void {
     let word = first * HIT_WORDS
     let at = from
-    for (let left = hitWords[word + 3] as number; left > 0; left--) {
+    for (let left = (hitWords[word + 2] as number) >>> 16; left > 0; left--) {
       const start = hitWords[word] as number // all the words of a hit
       const end = hitWords[word + 1] as number
       if (at < start) sink.copy(source, at, start)
-      this.#covers.writeHashed(
-        sink,
-        this.#judgedCovers[hitWords[word + 2] as number] as Cover,
-        source,
-        start,
-        end,
-        hitDigests,
-        word + 4,
-      )
+      const cover = this.#judgedCovers[(hitWords[word + 2] as number) & 0xffff] as Cover // one of JUDGED
+      this.#covers.writeJudged(sink, cover, source, start, end, hitWords, word + 3)
       at = end
       word += HIT_WORDS
     }

@@ -21,7 +21,10 @@ const MIN_BYTES = 1024
 /** Fields do not overlap, and shorter ones are not looked at. */
 const MAX_FIELDS = Math.ceil(MAX_BYTES / MIN_FIELD_SIZE)
 
-/** A hit is eight words: start and end, which of `JUDGED` found it, of a field's first how many there are in it, and what `hashPair` gives. */
+/**
+ * A hit is eight words: start and end; which of `JUDGED` found it, in the lower half, and in the upper half of a field's first how many there
+ * are in it; lower and upper half of the fingerprint; the tag's 12 digits.
+ */
 export const HIT_WORDS = 8
 
 /**
@@ -147,9 +150,6 @@ let lastFirstHits = builtIn.firstHits
 const { buffer } = KernelAutomaton.of(AUTOMATON).kernel.memory
 /** All hits of the suspects told last. */
 export const hitWords: Int32Array = new Int32Array(buffer, HITS_AT, HIT_WORDS * MAX_HITS)
-/** The same words, for what is a hash. */
-export const hitDigests: Uint32Array = new Uint32Array(buffer, HITS_AT, HIT_WORDS * MAX_HITS)
-
 /** A sieve for fields in source[from, to); undefined where that is too much for one, or too little. `judge`: of whom its hits are. */
 export function sieveOf(source: Uint8Array, from: number, to: number, judge?: Judge, own?: OwnDetectors): Sieve | undefined {
   if (to - from < MIN_BYTES || to - from > MAX_BYTES) return undefined

@@ -121,6 +121,21 @@ export class Sink implements RedactionSink {
     this.#size = at
   }
 
+  /** The same with the digits of a tag as they are to stand there, in three words from words[at] on, and what closes it. */
+  tagged(text: MaskText, words: Int32Array, at: number): void {
+    const { words: textWords, size } = text
+    this.#reserve(4 * textWords.length + TAG_SIZE)
+    const view = this.#view
+    let to = this.#size
+    for (let i = 0; i < textWords.length; i++) view.setUint32(to + 4 * i, textWords[i] as number) // i < textWords.length
+    to += size
+    view.setInt32(to, words[at] as number, true) // a hit's words, as below
+    view.setInt32(to + 4, words[at + 1] as number, true)
+    view.setInt32(to + 8, words[at + 2] as number, true)
+    view.setUint8(to + 12, CLOSE_BRACKET)
+    this.#size = to + TAG_SIZE
+  }
+
   int32(value: number): void {
     this.#reserve(4)
     this.#view.setInt32(this.#size, value)

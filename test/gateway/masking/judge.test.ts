@@ -49,10 +49,10 @@ function judged(fields: readonly Buffer[], rules: MaskingRules): readonly string
     if (from === to || suspects[next] !== from) return 'clean'
     const first = firstHitOf(judge, next++)
     if (first === -1) return 'ask'
-    const count = hitWords[first * HIT_WORDS + 3] ?? 0
+    const count = (hitWords[first * HIT_WORDS + 2] ?? 0) >>> 16
     return Array.from({ length: count }, (_, i) => {
       const [start = 0, end = 0, by = 0] = hitWords.subarray((first + i) * HIT_WORDS)
-      return `${JUDGED[by]} ${start - from}-${end - from}`
+      return `${JUDGED[by & 0xffff]} ${start - from}-${end - from}`
     }).join()
   })
 }
