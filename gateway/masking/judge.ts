@@ -9,6 +9,7 @@ import type { MaskingRules } from './rules.ts'
 const PARTS_AT = 0x1b0000
 const IBAN_SIZES_AT = 0x1b0100
 const KEYS_AT = 0x1b0400
+const TAGGED_AT = 0x1b0480
 const ASKED_AT = 0x1b1000
 const CARD_SIZES_AT = 0x1c1000
 const MAX_ASKED_SIZE = 0x10000
@@ -25,8 +26,9 @@ export const JUDGED = ['email', 'us-ssn', 'card', 'iban'] as const
 export interface Judge {
   /** By the distance of an accepting state from the first. */
   readonly asked: Uint8Array
-  /** Of each of `JUDGED`. */
+  /** Of each of `JUDGED`, and whether its masks have tags: else only the first hash is made. */
   readonly keys: readonly KeyPair[]
+  readonly tagged: readonly boolean[]
 }
 
 const BITS = new Map<object, number>(PII_DETECTORS.map((detector, bit) => [detector, 1 << bit]))
@@ -34,7 +36,7 @@ const BITS = new Map<object, number>(PII_DETECTORS.map((detector, bit) => [detec
 /** One for each set of detectors that are on. */
 const known = new WeakMap<Accepts, Uint8Array>()
 
-export function judgeOf(rules: MaskingRules, keys: readonly KeyPair[]): Judge {
+export function judgeOf(rules: MaskingRules, keys: readonly KeyPair[], tagged: readonly boolean[]): Judge {
   const accepts = acceptsOf(rules)
   let asked = known.get(accepts)
   if (asked === undefined) {
@@ -47,7 +49,7 @@ export function judgeOf(rules: MaskingRules, keys: readonly KeyPair[]): Judge {
     }
     known.set(accepts, asked)
   }
-  return { asked, keys }
+  return { asked, keys, tagged }
 }
 
 /** Gives a kernel the tables its detectors share with those in TypeScript. */
@@ -61,7 +63,8 @@ export function loadTables({ memory }: Kernel): void {
 
 /** What is asked from now on; undefined: others than the kernel's detectors, of everything. */
 export function loadJudge({ memory }: Kernel, judge: Judge | undefined): void {
-  const asked = new Uint8Array(memory.buffer, ASKED_AT, MAX_ASKED_SIZE)
+  const bytes = new Uint8Array(memory.buffer)
+  const asked = bytes.subarray(ASKED_AT, ASKED_AT + MAX_ASKED_SIZE)
   if (judge === undefined) {
     asked.fill(OTHERS)
     return
@@ -69,4 +72,5 @@ export function loadJudge({ memory }: Kernel, judge: Judge | undefined): void {
   asked.set(judge.asked)
   for (const [index, keys] of judge.keys.entries())
     new Int32Array(memory.buffer, KEYS_AT + index * keys.byteLength, keys.length).set(keys)
+  for (const [index, tagged] of judge.tagged.entries()) bytes[TAGGED_AT + index] = tagged ? 1 : 0
 }

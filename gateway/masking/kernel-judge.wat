@@ -20,7 +20,7 @@
 ;; here have to be asked, or too much work has been done: then there are no more hits than there were. As `collect` in engine.ts.
 (func $judge (param $index i32) (param $start i32) (param $accept i32) (result i32)
   (local $from i32) (local $to i32) (local $size i32) (local $at i32) (local $state i32) (local $floor i32) (local $low i32) (local $high i32)
-  (local $asked i32) (local $work i32) (local $count i32) (local $found i64) (local $detector i32) (local $record i32)
+  (local $asked i32) (local $work i32) (local $count i32) (local $found i64) (local $detector i32) (local $record i32) (local $keys i32)
   (local.set $size (i32.load offset=0x88004 (i32.shl (local.get $index) (i32.const 3))))
   (local.set $from (i32.add (i32.const 0x40000) (i32.load offset=0x88000 (i32.shl (local.get $index) (i32.const 3)))))
   (local.set $to (i32.add (local.get $from) (local.get $size)))
@@ -77,12 +77,14 @@
           (i32.store (local.get $record) (i32.add (local.get $low) (global.get $shift)))
           (i32.store offset=4 (local.get $record) (i32.add (local.get $floor) (global.get $shift)))
           (i32.store offset=8 (local.get $record) (local.get $detector))
-          (call $hash
-            (local.get $low)
-            (i32.sub (local.get $floor) (local.get $low))
-            (i32.add (i32.const 0x1b0400) (i32.shl (local.get $detector) (i32.const 5)))
-            (i32.add (local.get $record) (i32.const 12)))
-          (call $digits (local.get $record))
+          (local.set $keys (i32.add (i32.const 0x1b0400) (i32.shl (local.get $detector) (i32.const 5))))
+          (local.set $size (i32.sub (local.get $floor) (local.get $low)))
+          (if (i32.load8_u offset=0x1b0480 (local.get $detector))
+            (then
+              (call $hash (local.get $low) (local.get $size) (local.get $keys) (i32.add (local.get $record) (i32.const 12)))
+              (call $digits (local.get $record)))
+            (else
+              (call $hashOne (local.get $low) (local.get $size) (local.get $keys) (i32.add (local.get $record) (i32.const 12)))))
           (local.set $count (i32.add (local.get $count) (i32.const 1)))
           ;; The last byte of what was found is read again: it may be what a trigger begins with.
           (local.set $at (i32.sub (local.get $floor) (i32.const 1)))

@@ -14,7 +14,7 @@
 ;; 0x1b0000  what a byte can be part of, a bit each: 1 an address's local part, 2 its domain, 4 the edge of a label, 8 a top level, 16 a word,
 ;;           32 letter or digit, 64 digit, 128 an account number
 ;; 0x1b0100  lengths of account numbers by country
-;; 0x1b0400  32 bytes of keys, as at 0, for each of the four detectors
+;; 0x1b0400  32 bytes of keys, as at 0, for each of the four detectors; 0x1b0480 whether the second hash is asked for, a byte for each
 ;; 0x1b1000  for each accepting state, by its distance from the first, whom it asks: a bit for each of the four, 128 for any other
 ;; 0x1c1000  lengths of card numbers by their first four digits: bit 0 is for 12
 ;; 0x1c4000  per field the first trigger that ends in it: its last byte's place among those gathered, -1 where there is none, and the state

@@ -100,6 +100,7 @@ export class Masker implements Redactor {
     return judgeOf(
       this.#rules,
       this.#judgedCovers.map(({ keys }) => keys),
+      this.#judgedCovers.map(({ form }) => form === 'tag'),
     )
   }
 

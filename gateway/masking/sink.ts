@@ -19,11 +19,6 @@ const TAG_SIZE = 13
 /** Room for as many at first: most messages have few masks, and a run of rows full of them grows it quickly. */
 const FIRST_SPAN_COUNT = 8
 
-interface Spans {
-  readonly bytes: Buffer
-  readonly view: DataView
-}
-
 /** A text as 32-bit words, so that it is written in a few steps. */
 export interface MaskText {
   /** Padded to whole words. */
@@ -45,7 +40,8 @@ export class Sink implements RedactionSink {
   readonly #sizeHint: number
   /** While all there is are the first `#size` bytes of this, none of them is copied. */
   #same: Uint8Array | undefined
-  #spans: Spans | undefined
+  #spansBytes: Buffer = NO_BYTES
+  #spansView: DataView = NO_VIEW
   #spansSize = 0
   #labels: Label[] = []
   #nulled: { readonly label: Label; readonly high: number; readonly low: number } | undefined
@@ -62,7 +58,8 @@ export class Sink implements RedactionSink {
   /** Empties it. Its memory is used again: nobody may still read what it gave out. Not for one that began as `same`. */
   reset(): void {
     this.#size = 0
-    this.#spans = undefined
+    this.#spansBytes = NO_BYTES
+    this.#spansView = NO_VIEW
     this.#spansSize = 0
     this.#labels = []
     this.#nulled = undefined
@@ -152,7 +149,8 @@ export class Sink implements RedactionSink {
   span(start: number, length: number, label: Label, high: number, low: number): void {
     const index = this.#labelIndex(label)
     for (let done = 0; done < length; done += MAX_SPAN_LENGTH) {
-      const { view } = this.#spansRoom()
+      if (this.#spansSize + MASK_SPAN_SIZE > this.#spansBytes.length) this.#growSpans()
+      const view = this.#spansView
       const at = this.#spansSize
       view.setUint32(at, start + done)
       view.setInt32(at + 4, (Math.min(length - done, MAX_SPAN_LENGTH) << 8) | index)
@@ -177,7 +175,7 @@ export class Sink implements RedactionSink {
   adopt(masks: Masks): void {
     const records: Buffer[] = []
     for (let at = 0; at < this.#spansSize; at += MASK_SPAN_SIZE)
-      records.push(Buffer.from(this.#spansRoom().bytes.subarray(at, at + MASK_SPAN_SIZE)))
+      records.push(Buffer.from(this.#spansBytes.subarray(at, at + MASK_SPAN_SIZE)))
     for (let at = 0; at < masks.spans.length; at += MASK_SPAN_SIZE) {
       const record = Buffer.from(masks.spans.subarray(at, at + MASK_SPAN_SIZE))
       const label = masks.labels[record[7] ?? 0]
@@ -187,7 +185,8 @@ export class Sink implements RedactionSink {
     }
     records.sort((a, b) => a.readUInt32BE(0) - b.readUInt32BE(0))
     const bytes = Buffer.concat(records)
-    this.#spans = { bytes, view: viewOf(bytes) }
+    this.#spansBytes = bytes
+    this.#spansView = viewOf(bytes)
     this.#spansSize = bytes.length
   }
 
@@ -232,8 +231,8 @@ export class Sink implements RedactionSink {
   }
 
   masks(): Masks | null {
-    if (this.#spans === undefined) return null
-    return { labels: this.#labels, spans: this.#spans.bytes.subarray(0, this.#spansSize) }
+    if (this.#spansSize === 0) return null
+    return { labels: this.#labels, spans: this.#spansBytes.subarray(0, this.#spansSize) }
   }
 
   #labelIndex(label: Label): number {
@@ -247,14 +246,12 @@ export class Sink implements RedactionSink {
     return this.#labels.push(this.#labels.length < MAX_LABEL_COUNT ? label : OTHER_LABEL) - 1
   }
 
-  #spansRoom(): Spans {
-    const spans = this.#spans
-    if (spans !== undefined && this.#spansSize + MASK_SPAN_SIZE <= spans.bytes.length) return spans
-    const size = spans === undefined ? FIRST_SPAN_COUNT * MASK_SPAN_SIZE : 4 * spans.bytes.length
+  #growSpans(): void {
+    const size = this.#spansSize === 0 ? FIRST_SPAN_COUNT * MASK_SPAN_SIZE : 4 * this.#spansBytes.length
     const bytes = Buffer.allocUnsafeSlow(size)
-    spans?.bytes.copy(bytes, 0, 0, this.#spansSize)
-    this.#spans = { bytes, view: viewOf(bytes) }
-    return this.#spans
+    this.#spansBytes.copy(bytes, 0, 0, this.#spansSize)
+    this.#spansBytes = bytes
+    this.#spansView = viewOf(bytes)
   }
 
   #reserve(size: number): void {
@@ -265,7 +262,7 @@ export class Sink implements RedactionSink {
       this.#bytes.set(same.subarray(0, this.#size))
     }
     const needed = this.#size + size
-    if (needed > this.#bytes.length) this.#grow(Math.max(needed + SLACK_SIZE, 2 * this.#bytes.length))
+    if (needed > this.#bytes.length) this.#grow(Math.max(needed + SLACK_SIZE, this.#bytes.length + (this.#bytes.length >> 1)))
   }
 
   #grow(least: number): void {

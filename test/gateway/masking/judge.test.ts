@@ -38,6 +38,7 @@ function judged(fields: readonly Buffer[], rules: MaskingRules): readonly string
   const judge = judgeOf(
     rules,
     JUDGED.map(() => keys),
+    JUDGED.map(() => true),
   )
   const { bytes, places } = laidOut(fields)
   const sieve = sieveOf(bytes, 5, bytes.length, judge)
