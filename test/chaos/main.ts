@@ -35,18 +35,26 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
     runs: { type: 'string' },
+    minutes: { type: 'string', default: '0' },
     only: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
   },
 })
 const runs = values.runs === undefined ? undefined : Number(values.runs)
+const minutes = Number(values.minutes)
 const seed = Number(values.seed)
 const chosen = SCENARIOS.filter(({ name }) => values.only.length === 0 || values.only.includes(name))
 const wrong = values.only.some((name) => !SCENARIOS.some((one) => one.name === name))
 
-if (values.help || wrong || !Number.isInteger(seed) || (runs !== undefined && !(Number.isInteger(runs) && runs > 0))) {
+if (
+  values.help ||
+  wrong ||
+  !Number.isInteger(seed) ||
+  (runs !== undefined && !(Number.isInteger(runs) && runs > 0)) ||
+  !(minutes >= 0)
+) {
   const list = SCENARIOS.map(({ name, about, defaultRuns }) => `  ${name.padEnd(20)} ${about} (${defaultRuns} runs)\n`).join('')
-  const usage = `usage: npm run chaos -- [--json] [--runs N] [--only name]... [--seed S]\n\n${list}\nAll of it takes up to an hour, --runs 2 some minutes. The same seed plays the same. Exit code 1 where a delivered frame is missing, twice or altered.\n`
+  const usage = `usage: npm run chaos -- [--json] [--runs N] [--minutes M] [--only name]... [--seed S]\n\n${list}\nAll of it takes up to an hour, --runs 2 some minutes. With --minutes each is played again until they are over. The same seed plays the same. Exit code 1 where a delivered frame is missing, twice or altered.\n`
   ;(values.help ? process.stdout : process.stderr).write(usage)
   process.exitCode = values.help ? 0 : 2
 } else {
@@ -59,7 +67,8 @@ if (values.help || wrong || !Number.isInteger(seed) || (runs !== undefined && !(
     try {
       // A scenario draws the same whichever others are played.
       const random = new Random(seed ^ hash(scenario.name))
-      await scenario.play({ random, runs: runs ?? scenario.defaultRuns, progress }, account)
+      do await scenario.play({ random: random.fork(), runs: runs ?? scenario.defaultRuns, progress }, account)
+      while (performance.now() - startMs < minutes * 60_000)
     } catch (error) {
       account.violation(`run ${account.runs}: ${error instanceof Error ? error.stack : String(error)}`)
     }
