@@ -141,6 +141,10 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   sessions: 1_000,
   // A pool of a hundred connections is the usual largest of one application; an agent has one.
   sessionsPerIdentity: 100,
+  // A connection for each query is bad manners and common: a hundred in each second, and a minute's worth at once.
+  sessionStartsPerIdentity: 6_000,
+  // About what one process takes in with TLS. Behind a load balancer everybody has one address.
+  connectionsPerAddress: 500,
   // Each costs a socket and a timer; more than this at once, unproved, is a flood or a broken health check.
   connectionsUnproved: 400,
   connectionsUnprovedPerAddress: 100,

@@ -97,6 +97,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
       onProblem: (problem) => log.catalogProblem(problem),
     }),
   )
+  stack.defer(shared.tapeNews?.hear((ids) => catalog.grew(ids)) ?? (() => undefined))
   const bundles = stack.use(
     await BundleFolder.open(places.bundles, {
       where: whereOf(settings),

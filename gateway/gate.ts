@@ -174,6 +174,11 @@ export class Gate {
     await batch.record()
   }
 
+  /** How many messages wait for a person now. */
+  get holding(): number {
+    return this.#holds.size
+  }
+
   /** Withdraws whatever is held, in this channel where one is given, as the asker's own cancel. False when nothing is held. */
   cancelHolds(channel?: number): boolean {
     const held = [...this.#holds].filter(([, of]) => channel === undefined || of === channel)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { Rate } from '../recorder/api/rate.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { ListenerSettings, Settings } from './config.ts'
 import type { ListenerIdentity } from './credentials/listener-tls.ts'
@@ -14,6 +15,10 @@ const KEEP_ALIVE_AFTER_MS = 60_000
 const GRACE_MS = 2_000
 /** Connections told to go may still be there: with them, unproved connections are at most this many times the cap. */
 const WORDLESS_FACTOR = 2
+/** A pool that starts opens all it has at once: so many seconds' worth. */
+const BURST_SECONDS = 2
+/** A flood is one line of the log each so many seconds. */
+const TOLD_EVERY_S = 10
 
 export interface ListenerParts {
   readonly settings: ListenerSettings
@@ -31,10 +36,15 @@ export class Listener {
   readonly #connections = new Map<Socket, { readonly leave: AbortController; readonly served: Promise<void> }>()
   readonly #unproved: Unproved
   readonly #proved = new Set<Socket>()
+  /** Connections, by network, and lines of the log about those that were too many. */
+  readonly #rate: Rate
+  readonly #toldRate = new Rate({ perSecond: 1 / TOLD_EVERY_S, burst: 1 })
 
   private constructor(parts: ListenerParts) {
     this.#parts = parts
     this.#unproved = new Unproved(parts.limits)
+    const { connectionsPerAddress } = parts.limits
+    this.#rate = new Rate({ perSecond: connectionsPerAddress, burst: connectionsPerAddress * BURST_SECONDS })
     this.#server = createServer({
       noDelay: true,
       keepAlive: true,
@@ -100,6 +110,13 @@ export class Listener {
     socket.on('error', () => undefined)
     const unproved = this.#connections.size - this.#proved.size
     if (client === '' || unproved >= limits.connectionsUnproved * WORDLESS_FACTOR) {
+      socket.destroy()
+      return
+    }
+    // Before TLS, whose handshakes are what a flood costs: nothing can be said to them yet.
+    const network = networkOf(client)
+    if (this.#rate.take(network) > 0) {
+      this.#parts.log.tooMany(client, this.#toldRate.take(network) === 0)
       socket.destroy()
       return
     }

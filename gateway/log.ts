@@ -83,6 +83,12 @@ export class Log {
     this.#logger.warn({ client, code }, 'connection turned away')
   }
 
+  /** More connections than an address may open; `tell`: beside being counted. */
+  tooMany(client: string, tell: boolean): void {
+    this.#count('connections_turned_away', { code: 'LIMIT_REACHED' })
+    if (tell) this.#logger.warn({ client, code: 'LIMIT_REACHED' }, 'too many connections from one address are closed at once')
+  }
+
   denied(client: string, why: string): void {
     this.#count('proofs_denied')
     this.#logger.warn({ client, why }, 'proof denied')
@@ -155,6 +161,11 @@ export class Log {
   siemRejected(sink: string, count: number): void {
     this.#count('siem_entries_rejected', { sink }, count)
     this.#logger.error({ sink, count }, 'a SIEM has thrown away entries that it was told')
+  }
+
+  /** Of all that share a desk this one tells the others' news (`notify`) or entries (`siem`) as well, or does no more. */
+  leads(role: string, leads: boolean): void {
+    this.#logger.info({ role }, leads ? 'this gateway does it for all' : 'this gateway does it no more')
   }
 
   copied(session: string, bytes: number): void {

@@ -1,3 +1,4 @@
+import { Lead } from '../recorder/desk/lead.ts'
 import type { Channel } from '../recorder/notify/channel.ts'
 import { Notifier } from '../recorder/notify/notifier.ts'
 import { type SlackPlace, slack } from '../recorder/notify/slack.ts'
@@ -9,7 +10,6 @@ import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import { readSecret } from './credentials/upstream.ts'
 import type { Log } from './log.ts'
-import { placesIn } from './places.ts'
 import { openShared, type Shared } from './shared.ts'
 import { openLedger } from './tape-room.ts'
 
@@ -17,7 +17,7 @@ type Where = Pick<Settings, 'notify' | 'gateway' | 'from'>
 type SlackConfig = Extract<NotifyConfig[number], { slack: unknown }>['slack']
 
 /**
- * Begins to tell the configured channels, and to sweep the desk, which is done even where there is none. In the primary process only.
+ * Begins to tell the configured channels, and to sweep the desk, which is done even where there is none: one gateway does so for all that share a desk. In the primary process only.
  * Rejects CONFIG_INVALID where a secret is missing. `console`: where people find it.
  */
 export async function openNotifier(
@@ -39,18 +39,28 @@ export async function openNotifier(
   const channels = await Promise.all(settings.notify.map((each) => channelOf(each, settings, env, console)))
   const ledger = await openLedger(settings, `${settings.gateway}-notify`, log)
   stack.defer(() => ledger.close())
-  const places = placesIn(settings.dataDir)
   const shared = given ?? stack.use(await openShared(settings, env, (error) => log.stray(error)))
   const desk = stack.use(shared.desk(ledger))
-  stack.use(
-    await Notifier.open({
+  const told = stack.use(shared.records('notified'))
+  const begin = (): Promise<Notifier> =>
+    Notifier.open({
       desk,
       channels,
       keepMs: settings.limits.approvalHistoryMs,
-      folder: places.notified,
+      told,
       onFailed: (channel, news, error, final) => log.notToldYet({ channel, news, final }, error),
       onError: (error) => log.stray(error),
-    }),
+    })
+  stack.use(
+    new Lead(
+      {
+        records: stack.use(shared.records('leads')),
+        role: 'notify',
+        onError: (error) => log.stray(error),
+        onLead: (leads) => log.leads('notify', leads),
+      },
+      begin,
+    ),
   )
   return stack.move()
 }

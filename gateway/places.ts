@@ -13,6 +13,8 @@ export interface Places {
   readonly budgets: string
   /** What was told of approvals to which channel. */
   readonly notified: string
+  /** Who does for all gateways on this folder what one of them does. */
+  readonly leads: string
   /** What somebody may ask to delete. */
   readonly plans: string
   /** How far the ledger was told to which sink. */
@@ -51,6 +53,7 @@ export function placesIn(dataDir: string): Places {
     policy: join(dataDir, 'policy'),
     budgets: join(dataDir, 'desk', 'budgets'),
     notified: join(dataDir, 'desk', 'notified'),
+    leads: join(dataDir, 'desk', 'leads'),
     plans: join(dataDir, 'desk', 'plans'),
     siem: join(dataDir, 'desk', 'siem'),
     kills: join(dataDir, 'desk', 'kills'),

@@ -153,6 +153,7 @@ export class Service {
     )
     const tapes = await openTapeRoom(settings, log, worker, {
       attesters: settings.attesters,
+      onStored: (session) => shared.tapeNews?.grew(session),
       facts: { policy: policies.current, durability: settings.durability, targets: settings.targets.size },
     })
     prefetchCredentials(settings, log, env)
@@ -211,7 +212,12 @@ export class Service {
       await service.stop('start-up failed')
       throw error
     }
-    options.metrics?.read({ sessions: () => sessions.count(), traffic })
+    options.metrics?.read({
+      sessions: () => sessions.count(),
+      holding: () => sessions.holding(),
+      recorder: () => tapes.room.waiting(),
+      traffic,
+    })
     health?.serving()
     return service
   }

@@ -89,6 +89,11 @@ export class Visit implements Session, Recorder {
     return performance.now() - this.#activeMs
   }
 
+  /** Messages that wait for a person. */
+  get holding(): number {
+    return this.#gate?.holding ?? 0
+  }
+
   catalogFailed(...failure: Parameters<Session['catalogFailed']>): void {
     this.#parts.onCatalogFailed(...failure)
   }

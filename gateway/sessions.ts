@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Rate } from '../recorder/api/rate.ts'
 import type { Approvals } from '../recorder/desk/approvals.ts'
 import type { Desk } from '../recorder/desk/desk.ts'
 import type { RecorderRoom } from '../recorder/index.ts'
@@ -63,13 +64,16 @@ export class GatewaySessions {
   readonly #bySubject = new Map<string, number>()
   readonly #sweep: NodeJS.Timeout
   readonly #shared = new SharedSessions()
+  /** Beginnings, by subject. */
+  readonly #starts: Rate
   #reserved = 0
   #emptied: PromiseWithResolvers<void> | undefined
   #closed: Refusal | undefined
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
-    const { idleTimeoutMs } = parts.settings.limits
+    const { idleTimeoutMs, sessionStartsPerIdentity } = parts.settings.limits
+    this.#starts = new Rate({ perSecond: sessionStartsPerIdentity / 60, burst: sessionStartsPerIdentity })
     this.#sweep = setInterval(() => this.#endIdle(idleTimeoutMs), Math.min(MAX_SWEEP_MS, idleTimeoutMs / 4)).unref()
   }
 
@@ -86,6 +90,13 @@ export class GatewaySessions {
     const counts = new Map<ProtocolName, number>()
     for (const { target } of this.#open) counts.set(target.protocol, (counts.get(target.protocol) ?? 0) + 1)
     return counts
+  }
+
+  /** Messages of all of them that wait for a person. */
+  holding(): number {
+    let count = 0
+    for (const { holding } of this.#open) count += holding
+    return count
   }
 
   /** The sessions as one connection sees them. */
@@ -218,6 +229,13 @@ export class GatewaySessions {
       throw new ApplianceError(
         'LIMIT_REACHED',
         `${subject} has ${limits.sessionsPerIdentity} sessions open, the most for one identity; close one first`,
+      )
+    }
+    const retryS = this.#starts.take(subject)
+    if (retryS > 0) {
+      throw new ApplianceError(
+        'LIMIT_REACHED',
+        `${subject} has begun ${limits.sessionStartsPerIdentity} sessions within a minute, the most for one identity; try again in ${retryS} s`,
       )
     }
     this.#reserved += 1

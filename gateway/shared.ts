@@ -6,6 +6,7 @@ import type { Askers, Records } from '../recorder/desk/records.ts'
 import { DatabaseAskers, DatabaseRecords } from '../recorder/desk/records-database.ts'
 import { FolderRecords } from '../recorder/desk/records-folder.ts'
 import { SharedDatabase } from '../recorder/desk/shared-database.ts'
+import { TapeNews } from '../recorder/desk/tape-news.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import { KEY_BYTES, type LocalKeyName, localKey } from './credentials/local-key.ts'
@@ -22,10 +23,13 @@ const AREAS = [
   'cases',
   'keys',
   'kills',
+  'leads',
   'links',
+  'notified',
   'plans',
   'policy',
   'searches',
+  'siem',
   'signIns',
 ] as const
 type Area = (typeof AREAS)[number]
@@ -36,6 +40,8 @@ export interface Shared extends AsyncDisposable {
   readonly beyond: boolean
   records(area: Exclude<Area, 'keys'>): Records
   desk(ledger?: DeskLedger): RecordsDesk
+  /** Which tapes grow, of all gateways; where there is no database there is the folder to watch. */
+  readonly tapeNews?: TapeNews
   /** As `localKey`, the same in every gateway. */
   key(name: LocalKeyName): Promise<Uint8Array>
 }
@@ -67,9 +73,11 @@ function folderShared(places: Places): Shared {
 
 function databaseShared(database: SharedDatabase, places: Places): Shared {
   const records = (area: Area): Records => new DatabaseRecords(database, area)
+  const tapeNews = new TapeNews(database)
   return {
     beyond: true,
     records,
+    tapeNews,
     desk: (ledger) => deskOn(records('approvals'), new DatabaseAskers(database), ledger),
     async key(name) {
       using keys = records('keys')
@@ -83,7 +91,10 @@ function databaseShared(database: SharedDatabase, places: Places): Shared {
         )
       return key
     },
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => {
+      tapeNews[Symbol.dispose]()
+      return database[Symbol.asyncDispose]()
+    },
   }
 }
 

@@ -48,6 +48,7 @@ interface RoomOptions {
   /** Who attests its ledger's checkpoints meanwhile. */
   readonly attesters?: Attesters
   readonly limits?: ReturnType<typeof spoolLimits>
+  readonly onStored?: (session: string) => void
 }
 
 /**
@@ -59,7 +60,7 @@ export async function openTapeRoom(
   settings: TapeSettings,
   log: Log,
   worker = 0,
-  { facts, attesters, limits = spoolLimits(settings.spool) }: RoomOptions = {},
+  { facts, attesters, limits = spoolLimits(settings.spool), onStored }: RoomOptions = {},
 ): Promise<TapeRoom> {
   const places = placesIn(settings.dataDir)
   const gateway = worker === 0 ? settings.gateway : `${settings.gateway}-${worker}`
@@ -72,7 +73,8 @@ export async function openTapeRoom(
   const attestations = attesters && (await openAttestations(attesters, { store: settings.store, ledger, log }))
   if (attestations !== undefined) stack.use(attestations)
   stack.defer(() => ledger.close())
-  const room = await openRecorder({ gateway, store, signer, spoolFolder: places.spool, ledger, limits })
+  const stored = onStored === undefined ? {} : { onStored }
+  const room = await openRecorder({ gateway, store, signer, spoolFolder: places.spool, ledger, limits, ...stored })
   stack.defer(async () => {
     await room.close()
     if (facts !== undefined) await ledger.append({ type: 'gateway.stop', reason: 'stopped' })

@@ -289,6 +289,15 @@ export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
     sessionsPerIdentity: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one subject in one process' })),
+    sessionStartsPerIdentity: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Sessions that one subject may begin in a minute, in one process' }),
+    ),
+    connectionsPerAddress: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Connections that one address may open in a second, at one listener of one process',
+      }),
+    ),
     connectionsUnproved: Type.Optional(
       Type.Integer({ minimum: 1, description: 'Connections of one process that have not proved who they are' }),
     ),

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { join, resolve } from 'node:path'
-import { API_BASE, MAX_PURPOSE_LENGTH, PURPOSE_HEADER } from '../../schemas/api.ts'
+import { API_BASE, MAX_PURPOSE_LENGTH, PURPOSE_HEADER, type ServerEvent } from '../../schemas/api.ts'
 import { Config } from '../../schemas/config.ts'
-import { ApplianceError, ERROR_CODES } from '../../schemas/errors.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
 import { addressOf, pathFrom } from '../config.ts'
 import { placesIn } from '../places.ts'
 import { readYaml } from '../yaml.ts'
+import { followed, parsed, refusalOf } from './console-events.ts'
 import { type Cli, findConfig } from './context.ts'
 import { shownKey } from './prove-caller.ts'
 
@@ -28,6 +29,8 @@ const TIMEOUT_MS = 120_000
 export interface ConsoleClient {
   /** Below API_BASE. Rejects with the API's own code and words, or API_FAILED where nobody answers. */
   ask<T>(path: string, body?: unknown): Promise<T>
+  /** What the console tells as it happens (`GET /events`), until the signal aborts, or it hangs up. Rejects as `ask` does. */
+  follow(signal: AbortSignal): AsyncIterable<ServerEvent>
 }
 
 export async function consoleClient(options: ConsoleOptions, cli: Cli): Promise<ConsoleClient> {
@@ -45,6 +48,7 @@ export async function consoleClient(options: ConsoleOptions, cli: Cli): Promise<
   return {
     // The API answers each path with what its document says.
     ask: async <T>(path: string, body?: unknown) => (await asked(url, path, { headers, ca, body })) as T,
+    follow: (signal) => followed(url, { headers, ca, signal }),
   }
 }
 
@@ -61,8 +65,12 @@ async function placeOf(options: ConsoleOptions, cli: Cli): Promise<{ readonly ur
   const ca = file === undefined ? undefined : await readFile(resolve(file), 'utf8')
   if (options.url !== undefined) return { url: urlOf(options.url), ca }
   const { host, port } = addressOf(own?.address ?? '')
-  const name = host === '::' || host === '0.0.0.0' ? 'localhost' : host.includes(':') ? `[${host}]` : host
-  return { url: urlOf(own?.url ?? `${own?.tls === undefined ? 'http' : 'https'}://${name}:${port}`), ca }
+  return { url: urlOf(own?.url ?? `${own?.tls === undefined ? 'http' : 'https'}://${hostOf(host)}:${port}`), ca }
+}
+
+/** What a listener's address is asked by on its own machine, as URLs write it. */
+export function hostOf(host: string): string {
+  return host === '::' || host === '0.0.0.0' ? 'localhost' : host.includes(':') ? `[${host}]` : host
 }
 
 function urlOf(text: string): URL {
@@ -106,7 +114,7 @@ function asked(base: URL, path: string, { headers, ca, body }: Asking): Promise<
           const answer = parsed(Buffer.concat(chunks).toString('utf8'))
           if (answer === undefined) failed('what answers there is no console')
           else if ((response.statusCode ?? 500) < 300) done(answer)
-          else reject(refusal(answer, response.statusCode ?? 500))
+          else reject(refusalOf(answer, response.statusCode ?? 500))
         })
       },
     )
@@ -114,22 +122,4 @@ function asked(base: URL, path: string, { headers, ca, body }: Asking): Promise<
     outgoing.on('error', (error) => failed(error.message === '' ? error.name : error.message))
     outgoing.end(sent)
   })
-}
-
-function parsed(text: string): unknown {
-  try {
-    return text === '' ? null : JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-/** The API's problem in its own words. */
-function refusal(answer: unknown, status: number): ApplianceError {
-  const { code, detail }: { code?: unknown; detail?: unknown } = typeof answer === 'object' && answer !== null ? answer : {}
-  const known = ERROR_CODES.find((each) => each === code)
-  return new ApplianceError(
-    known ?? 'API_FAILED',
-    typeof detail === 'string' ? detail : `the console answered with status ${status}`,
-  )
 }

@@ -18,6 +18,16 @@ export interface Cli {
   err(text: string): void
   /** Whether somebody watches stderr as it is written. */
   readonly isTerminal?: boolean
+  /** Where stdin and stdout are a terminal. */
+  readonly screen?: Screen
+  /** Aborts when the command should end. */
+  readonly signal?: AbortSignal
+}
+
+interface Screen {
+  size(): { readonly columns: number; readonly rows: number }
+  /** Tells of keys as they are pressed, unseen on the screen, until what it returns is called. */
+  onKey(listener: (key: string) => void): () => void
 }
 
 export const processCli: Cli = {
@@ -26,6 +36,23 @@ export const processCli: Cli = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stderr.isTTY,
+  ...(process.stdin.isTTY && process.stdout.isTTY ? { screen: processScreen() } : {}),
+}
+
+function processScreen(): Screen {
+  const { stdin, stdout } = process
+  return {
+    size: () => ({ columns: stdout.columns, rows: stdout.rows }),
+    onKey(listener) {
+      const heard = (bytes: Buffer): void => listener(bytes.toString('utf8'))
+      stdin.setRawMode(true)
+      stdin.on('data', heard).resume()
+      return () => {
+        stdin.off('data', heard).pause()
+        stdin.setRawMode(false)
+      }
+    },
+  }
 }
 
 /** `--config`, else SALLYPORT_CONFIG, else ./sallyport.yaml, else the demo's. Throws CONFIG_INVALID naming where it looked. */

@@ -6,7 +6,8 @@ import type { Cli } from './context.ts'
 import type { FindingsOptions } from './findings.ts'
 import type { PullsOptions } from './pulls.ts'
 import type { SearchOptions } from './search.ts'
-import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, whole } from './usage.ts'
+import type { TopOptions } from './top.ts'
+import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, seconds, whole } from './usage.ts'
 
 const ASK_HELP = `
 The running console is asked, as whoever's access key is in SALLYPORT_KEY or in the file named by --key-file, and notes it in the ledger.`
@@ -44,6 +45,20 @@ Terms are joined by and; a minus in front means not:
     .option('--since <time>', '7d, 24h, or a date')
     .option('--until <time>', 'the same')
     .action(async (options: PullsOptions) => runs((await import('./pulls.ts')).pulls(options, cli)))
+  asking(
+    program,
+    command,
+    'top',
+    'what runs now: gateways, sessions, what waits for people',
+    `
+Rates and memory come from the configured monitoring, or of each gateway named with --monitoring. Keys: q quits, f o w t a sort.
+--json: one snapshot; with --interval one line each time.`,
+  )
+    .option('--monitoring <address...>', 'of these gateways, http://host:9464')
+    .option('--once', 'tell once and end')
+    .addOption(new Option('--interval <seconds>', 'between two looks (default: 2)').argParser(seconds))
+    .addOption(new Option('--sort <order>', 'sessions by this').choices(['frames', 'out', 'who', 'target', 'age']))
+    .action(async (options: TopOptions) => runs((await import('./top.ts')).top(options, cli)))
   catalog(program, command, runs, cli)
   findings(program.command('findings').description('what detectors found, and what people made of it'), command, runs, cli)
 }

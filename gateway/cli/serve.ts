@@ -66,7 +66,7 @@ export async function serve(options: { readonly config?: string; readonly worker
       const kill = kills.ask.bind(kills)
       await using console = await openConsole(settings, { log, env: cli.env, kill, shared })
       await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url, shared })
-      await using _siem = await openSiem(settings, { log, env: cli.env, metrics: own.metrics })
+      await using _siem = await openSiem(settings, { log, env: cli.env, metrics: own.metrics, shared })
       await workers.finished
     } catch (error) {
       await workers.stop('the console could not be opened')
@@ -85,7 +85,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     const kill = kills.ask.bind(kills)
     const console = running.use(await openConsole(settings, { log, env: cli.env, kill, shared }))
     running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url, shared }))
-    running.use(await openSiem(settings, { log, env: cli.env, metrics: own.metrics }))
+    running.use(await openSiem(settings, { log, env: cli.env, metrics: own.metrics, shared }))
   } catch (error) {
     await service.stop('the console could not be opened')
     throw error

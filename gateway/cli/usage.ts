@@ -15,3 +15,10 @@ export function whole(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number')
   return Number(text)
 }
+
+/** From a quarter of one to an hour. */
+export function seconds(text: string): number {
+  const value = Number(text)
+  if (!/^\d{1,4}(\.\d{1,2})?$/.test(text) || value < 0.25 || value > 3_600) throw new InvalidArgumentError('0.25 to 3600 seconds')
+  return value
+}

@@ -31,6 +31,10 @@ export type Counted = keyof typeof COUNTED
 export interface Read {
   /** Open sessions by protocol. */
   sessions(): ReadonlyMap<ProtocolName, number>
+  /** Messages that wait for a person. */
+  holding(): number
+  /** What was released and is not in the store yet. */
+  recorder(): { readonly bytes: number; readonly oldestMs: number }
   readonly traffic: Traffic
 }
 
@@ -57,7 +61,11 @@ export class Metrics {
   }
 
   /** From here on what `read` says is told too. */
-  read({ sessions, traffic }: Read): void {
+  read({ sessions, holding, recorder, traffic }: Read): void {
+    this.#gauge('holds_waiting', 'Messages that wait for a person', [], (set) => set(holding()))
+    this.#gauge('recorder_waiting_bytes', 'Recorded and released, and not in the store yet', [], (set) => set(recorder().bytes))
+    const lag = 'Age of the oldest that is recorded and not in the store yet'
+    this.#gauge('recorder_lag_seconds', lag, [], (set) => set(recorder().oldestMs / 1_000), 'max')
     this.#gauge('sessions_open', 'Open sessions', ['protocol'], (set) => {
       for (const [protocol, count] of sessions()) set({ protocol }, count)
     })
@@ -78,8 +86,16 @@ export class Metrics {
     })
   }
 
-  #gauge(name: string, help: string, labelNames: readonly string[], collect: (set: Gauge['set']) => void): void {
+  /** `aggregator`: what becomes of the values of several processes. */
+  #gauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    collect: (set: Gauge['set']) => void,
+    aggregator: 'sum' | 'max' = 'sum',
+  ): void {
     const made: Gauge = new Gauge({
+      aggregator,
       name: `sallyport_${name}`,
       help,
       labelNames: [...labelNames],

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { tokensOf } from '../../recorder/azure/identity.ts'
+import { Lead, type LeadParts } from '../../recorder/desk/lead.ts'
 import { openStore, readGatewayKeys } from '../../recorder/index.ts'
 import { isWebhookSecret } from '../../recorder/notify/webhook.ts'
 import type { SiemConfig } from '../../schemas/config-siem.ts'
@@ -9,42 +10,70 @@ import { readSecret } from '../credentials/upstream.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../monitoring/metrics.ts'
 import { placesIn } from '../places.ts'
+import { openShared, type Shared } from '../shared.ts'
 import { logsIngestionSink, otlpSink, webhookSink } from './http-sinks.ts'
 import { SiemStream, type Sink, type StreamParts } from './stream.ts'
 import { syslogSink } from './syslog-sink.ts'
 
-type Where = Pick<Settings, 'siem' | 'gateway' | 'from' | 'store' | 'dataDir'>
-type Pace = Pick<StreamParts, 'lookEveryMs' | 'firstRetryMs'>
+type Where = Pick<Settings, 'siem' | 'gateway' | 'from' | 'store' | 'dataDir' | 'shared'>
 
-/** Begins to tell the ledger to every configured sink. In the primary process only. Rejects CONFIG_INVALID where a secret is of no use. */
+interface SiemParts {
+  readonly log: Log
+  readonly env: NodeJS.ProcessEnv
+  readonly metrics: Metrics
+  /** What it agrees on with others; without it, its own. */
+  readonly shared?: Shared
+  readonly pace?: Pick<StreamParts, 'lookEveryMs' | 'firstRetryMs'>
+  readonly leadPace?: LeadParts['pace']
+}
+
+/**
+ * Begins to tell the ledger to every configured sink: one gateway does so for all that share a desk. In the primary process only. Rejects
+ * CONFIG_INVALID where a secret is of no use.
+ */
 export async function openSiem(
   settings: Where,
-  {
-    log,
-    env,
-    metrics,
-    pace = {},
-  }: { readonly log: Log; readonly env: NodeJS.ProcessEnv; readonly metrics: Metrics; readonly pace?: Pace },
+  { log, env, metrics, shared: given, pace = {}, leadPace }: SiemParts,
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
-  const { keys, siem: folder } = placesIn(settings.dataDir)
+  const { keys } = placesIn(settings.dataDir)
   const sinks = await Promise.all(settings.siem.map((each) => sinkOf(each, settings, env, log)))
+  if (sinks.length === 0) return stack.move()
+  const shared = given ?? stack.use(await openShared(settings, env, (error) => log.stray(error)))
+  const told = stack.use(shared.records('siem'))
   const streams = new Map<string, SiemStream>()
-  for (const sink of sinks) {
+  const open = async (sink: Sink): Promise<SiemStream> => {
     const { name } = sink
-    const stream = await SiemStream.open({
+    return SiemStream.open({
       source: await openStore(settings.store),
       trusted: () => readGatewayKeys(keys),
       sink,
-      folder,
+      told,
       onTold: (count) => metrics.count('siem_entries_told', { sink: name }, count),
       onOtherLedger: () => log.warned(`siem ${name}: the ledger is another than was told before; it is told from its beginning`),
       onFailed: (error, facts) => log.siemFailed({ sink: name, ...facts }, error),
       ...pace,
     })
-    streams.set(name, stack.use(stream))
   }
-  if (streams.size > 0) metrics.readLags(() => new Map([...streams].map(([name, { lagSeconds }]) => [name, lagSeconds] as const)))
+  metrics.readLags(() => new Map([...streams].map(([name, { lagSeconds }]) => [name, lagSeconds] as const)))
+  const begin = async (): Promise<AsyncDisposable> => {
+    await using opened = new AsyncDisposableStack()
+    opened.defer(() => streams.clear())
+    for (const sink of sinks) streams.set(sink.name, opened.use(await open(sink)))
+    return opened.move()
+  }
+  stack.use(
+    new Lead(
+      {
+        records: stack.use(shared.records('leads')),
+        role: 'siem',
+        onError: (error) => log.stray(error),
+        onLead: (leads) => log.leads('siem', leads),
+        ...(leadPace === undefined ? {} : { pace: leadPace }),
+      },
+      begin,
+    ),
+  )
   return stack.move()
 }
 

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { isErrno } from '../../recorder/desk/exclusive-file.ts'
+import type { Records } from '../../recorder/desk/records.ts'
 import { isSignedBy } from '../../recorder/ledger/entry-signer.ts'
 import { DeliveryError } from '../../recorder/notify/post.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -33,8 +31,8 @@ export interface StreamParts {
   /** Asked again at each look: a writer may have come with a key of its own. */
   readonly trusted: () => Promise<readonly GatewayKey[]>
   readonly sink: Sink
-  /** Where it is kept how far the sink was told. */
-  readonly folder: string
+  /** Where it is kept how far the sink was told, by whichever process tells it. */
+  readonly told: Records
   onTold(count: number): void
   /** The ledger is not the one that was told: it is told from its beginning. */
   onOtherLedger(): void
@@ -64,19 +62,21 @@ export class SiemStream implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   #cursor: Cursor
+  /** The cursor as it is kept. */
+  #kept: string | undefined
   #isChecked = false
   /** When the oldest entry was written that the sink has not got, ms. */
   #oldest: number | undefined
 
-  private constructor(parts: StreamParts, cursor: Cursor) {
+  private constructor(parts: StreamParts, kept: string | undefined) {
     this.#parts = parts
-    this.#cursor = cursor
+    this.#kept = kept
+    this.#cursor = cursorIn(kept)
     this.#running = this.#run()
   }
 
   static async open(parts: StreamParts): Promise<SiemStream> {
-    await mkdir(parts.folder, { recursive: true, mode: 0o700 })
-    return new SiemStream(parts, await readCursor(fileOf(parts)))
+    return new SiemStream(parts, await parts.told.read(pathOf(parts)))
   }
 
   /** Age of the oldest entry that the sink has not got; 0 where it has all. */
@@ -161,23 +161,39 @@ export class SiemStream implements AsyncDisposable {
       }
       onTold(batch.length)
     }
-    if (next !== this.#cursor) await writeCursor(fileOf(this.#parts), next)
-    this.#cursor = next
+    if (next !== this.#cursor) await this.#keep(next)
     this.#oldest = undefined
+  }
+
+  /** Where another process has told more meanwhile, this one goes on from there. */
+  async #keep(next: Cursor): Promise<void> {
+    const { told } = this.#parts
+    const text = JSON.stringify(next)
+    if (await told.swap(pathOf(this.#parts), this.#kept, text)) {
+      this.#kept = text
+      this.#cursor = next
+      return
+    }
+    this.#kept = await told.read(pathOf(this.#parts))
+    this.#cursor = cursorIn(this.#kept)
+    throw new ApplianceError(
+      'STORE_CONFLICT',
+      `another gateway tells ${this.#parts.sink.name}; it goes on from where that one is`,
+    )
   }
 }
 
-function fileOf({ folder, sink }: StreamParts): string {
-  return join(folder, `${sink.name}.json`)
+function pathOf({ sink }: Pick<StreamParts, 'sink'>): string {
+  return `${sink.name}.json`
 }
 
-/** A file that cannot be understood is as good as none: everything is told again, which receivers tell by `uid`; nothing is lost. */
-async function readCursor(file: string): Promise<Cursor> {
+/** What cannot be understood is as good as nothing: everything is told again, which receivers tell by `uid`; nothing is lost. */
+function cursorIn(text: string | undefined): Cursor {
   try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'))
+    const value: unknown = text === undefined ? undefined : JSON.parse(text)
     return checker.Check(value) ? value : START
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return START
+    if (error instanceof SyntaxError) return START
     throw error
   }
 }
@@ -190,18 +206,6 @@ async function endsLine(source: ObjectSource, object: number, offset: number, si
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return false
     throw error
   }
-}
-
-async function writeCursor(file: string, cursor: Cursor): Promise<void> {
-  const draft = `${file}.draft`
-  const handle = await open(draft, 'w', 0o600)
-  try {
-    await handle.writeFile(JSON.stringify(cursor))
-    await handle.datasync()
-  } finally {
-    await handle.close()
-  }
-  await rename(draft, file)
 }
 
 /** Ends early when the signal aborts. */

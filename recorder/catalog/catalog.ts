@@ -140,6 +140,12 @@ export class Catalog implements AsyncDisposable {
     return this.#ask('scan')
   }
 
+  /** There is more of these in the store: they are read now, and not when the clock says. Returns at once. */
+  grew(ids: readonly string[]): void {
+    // Only where the thread is there to be told; one that starts reads everything anyway.
+    if (this.#lag.state !== 'failed') this.#ask('grew', ids).catch(() => undefined)
+  }
+
   /** Resolves once every tape has been read to where it ended at the call. */
   settle(): Promise<void> {
     return this.#ask('settle')

@@ -25,6 +25,8 @@ interface Followed {
   /** Found at the start, behind which running tapes must not wait. */
   readonly old: boolean
   told: boolean
+  /** There is more, as somebody said after the present look began. */
+  news: boolean
   dueMs: number
   waitMs: number
   caughtUp: boolean
@@ -63,6 +65,7 @@ export class Ingest {
   /** Old tapes read to their end and not yet written. */
   readonly #batch = new Map<string, Followed>()
   #halting = new AbortController()
+  #waking = new AbortController()
   #settles = 0
   #behindSinceMs: number | undefined
   #backfill = true
@@ -94,6 +97,19 @@ export class Ingest {
     }
     while (!this.#stop.signal.aborted && [...this.#followed.values()].some(({ settled, failed }) => settled < own && !failed))
       await this.#pause(SETTLE_POLL_MS)
+  }
+
+  /** Reads these on now; whoever says so has seen that there is more. */
+  grew(ids: readonly string[]): void {
+    if (this.#backfill) return
+    for (const id of ids) {
+      const followed = this.#followed.get(id)
+      if (followed !== undefined) {
+        followed.news = true
+        if (!followed.failed && !this.#batch.has(id)) followed.dueMs = 0
+      } else if (!this.#done.has(id) && id >= this.#from) this.#followed.set(id, this.#begin(id, false, 0))
+    }
+    this.#waking.abort()
   }
 
   /** Drops every row and reads every tape again. */
@@ -133,8 +149,10 @@ export class Ingest {
       const progressed = await this.#round(stop)
       this.#tellLag()
       if (!progressed && !stop.aborted) {
-        // Wakes for new folders; running tapes are looked at by the clock.
-        if ((await this.#parts.tapes.arrivals.wait(stop)) && !stop.aborted) await this.#look()
+        // Wakes for new folders and news; running tapes are looked at by the clock.
+        const woken = AbortSignal.any([stop, this.#waking.signal])
+        if ((await this.#parts.tapes.arrivals.wait(woken)) && !stop.aborted) await this.#look()
+        if (this.#waking.signal.aborted) this.#waking = new AbortController()
       }
     }
   }
@@ -158,6 +176,7 @@ export class Ingest {
 
   async #step(id: string, each: Followed, stop: AbortSignal): Promise<boolean> {
     const { follower } = each
+    each.news = false
     const before = follower.digest?.row().frames ?? -1
     // A step that began before the call may have looked too early.
     const settles = this.#settles
@@ -188,7 +207,7 @@ export class Ingest {
       if (digest !== undefined && changed && step !== 'more') this.#tell(each, digest)
       const { livePollMs, maxIdlePollMs } = this.#parts.tapes.arrivals.pace
       each.waitMs = changed ? livePollMs : Math.min(maxIdlePollMs, each.waitMs * 2)
-      each.dueMs = step === 'more' ? 0 : performance.now() + each.waitMs
+      each.dueMs = step === 'more' || each.news ? 0 : performance.now() + each.waitMs
       return step === 'more'
     } catch (error) {
       if (stop.aborted) return false
@@ -292,7 +311,7 @@ export class Ingest {
   #begin(id: string, old: boolean, dueMs: number): Followed {
     const follower = new TapeFollower(this.#parts.tapes.store, id, this.#parts)
     const { livePollMs: waitMs } = this.#parts.tapes.arrivals.pace
-    return { follower, old, told: false, dueMs, waitMs, caughtUp: false, settled: 0, failed: false }
+    return { follower, old, told: false, news: false, dueMs, waitMs, caughtUp: false, settled: 0, failed: false }
   }
 
   #tellLag(): void {

@@ -40,6 +40,8 @@ export interface Calls {
   findingTold(id: string): void
   /** Resolves once everything that is in the catalog has been looked through. */
   scan(): void
+  /** There is more of these in the store. */
+  grew(ids: readonly string[]): void
   /** Resolves once every tape has been read to where it ended at the call. */
   settle(): void
   /** Drops the schema `catalog` and reads every tape again. */

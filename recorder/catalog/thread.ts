@@ -66,6 +66,7 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   putDisposition: (disposition) => putDisposition(database, disposition),
   findingTold: (id) => markTold(database, id),
   scan: () => watch.scan(),
+  grew: async (ids) => ingest.grew(ids),
   settle: () => ingest.settle(),
   beginRebuild: async () => {
     await ingest.beginRebuild()

@@ -112,6 +112,11 @@ export class SharedDatabase implements AsyncDisposable {
     return () => void this.#hearers.delete(hearer)
   }
 
+  /** Tells whoever hears, this process too. Rejects STORE_FAILED. */
+  async say(news: string): Promise<void> {
+    await this.query('select pg_notify($1, $2)', [CHANNEL, news])
+  }
+
   /** Whether what changed up to this moment (`performance.now()`) has surely been heard of. */
   heardUntil(): number {
     return this.#heardUntilMs

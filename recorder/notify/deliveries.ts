@@ -1,8 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { isErrno } from '../desk/exclusive-file.ts'
+import type { Records } from '../desk/records.ts'
 
 const Delivered = Type.Object({
   /** Of the news. */
@@ -14,44 +12,41 @@ const Delivered = Type.Object({
 export type Delivered = Static<typeof Delivered>
 const checker = Compile(Delivered)
 
-/** What one channel was told last of each request, so that nothing is told twice after a restart. A file each; one process writes. */
+/** What one channel was told last of each request, so that nothing is told twice, by whichever process tells it. A record each. */
 export class Deliveries {
-  readonly #folder: string
+  readonly #records: Records
+  readonly #channel: string
 
-  private constructor(folder: string) {
-    this.#folder = folder
+  constructor(records: Records, channel: string) {
+    this.#records = records
+    this.#channel = channel
   }
 
-  static async open(folder: string): Promise<Deliveries> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    return new Deliveries(folder)
-  }
-
-  /** A file that cannot be read is as good as none: then it is told again. */
+  /** A record that cannot be read is as good as none: then it is told again. */
   async last(approval: string): Promise<Delivered | undefined> {
+    const text = await this.#records.read(this.#path(approval))
     try {
-      const value: unknown = JSON.parse(await readFile(this.#file(approval), 'utf8'))
+      const value: unknown = text === undefined ? undefined : JSON.parse(text)
       return checker.Check(value) ? value : undefined
     } catch (error) {
-      if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined
+      if (error instanceof SyntaxError) return undefined
       throw error
     }
   }
 
-  async note(approval: string, delivered: Delivered): Promise<void> {
-    const draft = join(this.#folder, `.${approval}.draft`)
-    await writeFile(draft, JSON.stringify(delivered), { mode: 0o600 })
-    await rename(draft, this.#file(approval))
+  note(approval: string, delivered: Delivered): Promise<void> {
+    return this.#records.replace(this.#path(approval), JSON.stringify(delivered))
   }
 
   /** Of requests that nobody keeps any longer. */
   async forget(approvals: readonly string[]): Promise<void> {
-    for (const approval of approvals) await rm(this.#file(approval), { force: true })
+    for (const approval of approvals) await this.#records.remove(this.#path(approval))
   }
 
   /** All requests of which it is known what was told. */
   async known(): Promise<readonly string[]> {
-    return (await readdir(this.#folder)).flatMap((name) => /^(A-[0-9A-Z]{8})\.json$/.exec(name)?.[1] ?? [])
+    const names = await this.#records.names(this.#channel)
+    return names.flatMap((name) => /^(A-[0-9A-Z]{8})\.json$/.exec(name)?.[1] ?? [])
   }
 
   /** Requests of which the channel was last told that they are open. */
@@ -61,7 +56,7 @@ export class Deliveries {
     return found.flatMap(({ id, last }) => (last?.open === false ? [] : [id]))
   }
 
-  #file(approval: string): string {
-    return join(this.#folder, `${approval}.json`)
+  #path(approval: string): string {
+    return `${this.#channel}/${approval}.json`
   }
 }

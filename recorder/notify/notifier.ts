@@ -1,7 +1,7 @@
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isOpen } from '../desk/approval-log.ts'
 import type { Desk } from '../desk/desk.ts'
+import type { Records } from '../desk/records.ts'
 import type { Channel } from './channel.ts'
 import { Deliveries } from './deliveries.ts'
 import { type News, newsOf } from './news.ts'
@@ -21,8 +21,8 @@ export interface NotifierParts {
   readonly channels: readonly Channel[]
   /** How long requests that have ended stay at the desk. */
   readonly keepMs: number
-  /** Where it is kept what was told; a folder for each channel. */
-  readonly folder: string
+  /** Where it is kept what was told; a folder of them for each channel. */
+  readonly told: Records
   /** A delivery that was given up, or will be tried again. Its text has no address and no payload. */
   onFailed(channel: string, news: string, error: unknown, final: boolean): void
   /** A problem of the desk. */
@@ -32,7 +32,7 @@ export interface NotifierParts {
 
 /**
  * Tells every channel of every request as it comes and changes: in order, again after failures, at least once, also of what happened
- * while nobody ran. The gate knows nothing of it and waits for none of it. In one process of a machine; it also sweeps the desk.
+ * while nobody ran. The gate knows nothing of it and waits for none of it. In one process of all that share the desk; it also sweeps that.
  */
 export class Notifier implements AsyncDisposable {
   readonly #parts: NotifierParts
@@ -46,9 +46,7 @@ export class Notifier implements AsyncDisposable {
   }
 
   static async open(parts: NotifierParts): Promise<Notifier> {
-    const lines = await Promise.all(
-      parts.channels.map(async (channel) => new Line(channel, await Deliveries.open(join(parts.folder, channel.name)), parts)),
-    )
+    const lines = parts.channels.map((channel) => new Line(channel, new Deliveries(parts.told, channel.name), parts))
     // What was open when the channel was last told of it, and is not any more.
     const listed = new Map((await parts.desk.list()).map((each) => [each.id, each]))
     for (const line of lines) {

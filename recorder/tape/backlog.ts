@@ -39,6 +39,11 @@ export class Backlog {
     return this.#size > this.#limits.budgetSize || (oldest !== undefined && nowMs - oldest > this.#limits.budgetMs)
   }
 
+  /** What the store does not have yet, in bytes, and since when (performance.now()); nothing of it: undefined. `openMs` as for `over`. */
+  waiting(openMs: number | undefined): { readonly size: number; readonly sinceMs: number | undefined } {
+    return { size: this.#size, sinceMs: this.#closed.length > 0 ? this.#closed[0] : openMs }
+  }
+
   /** Resolves at the next `stored` or `wake`. */
   change(): Promise<void> {
     return new Promise((resolve) => this.#wakers.push(resolve))

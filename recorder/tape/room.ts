@@ -36,6 +36,8 @@ export interface RecorderOptions {
   readonly ledger: Ledger
   readonly codec?: Codec
   readonly limits?: Partial<RecorderLimits>
+  /** Told of each tape of which there is more in the store, or its end. */
+  readonly onStored?: (session: SessionId) => void
   /** Faults for tests. */
   readonly spool?: Pick<SpoolOptions, 'write' | 'createFile'>
 }
@@ -66,6 +68,8 @@ export interface RecorderRoom {
    * name whose spool is gone. Any number of gateways may do so at once.
    */
   recoverOrphans(isSilent: (gateway: string) => boolean, signal?: AbortSignal): Promise<RecoveryReport>
+  /** What was released and is not in the store yet, of all open tapes: bytes, and the age of the oldest. */
+  waiting(): { readonly bytes: number; readonly oldestMs: number }
   /** Tells the ledger now how far every open tape is in the store; done every 10 s by itself. Never rejects. */
   interim(): Promise<void>
   /** Seals what is still open (`gateway.stop`), and gives the spool back. The ledger stays the caller's. */
@@ -170,6 +174,7 @@ class Room implements RecorderRoom {
         appendSurely(store, header, this.#limits.patienceMs),
       ])
       this.#interims.stored(id, { chunks: 0, frames: 0, head })
+      this.#options.onStored?.(id)
       const recorder = new SessionRecorder({
         info,
         spool: this.#spool,
@@ -186,9 +191,13 @@ class Room implements RecorderRoom {
         onLastTry: () => this.#spend(),
         onFailed: (failed, error) => this.#failed(failed, error),
         onUnsealed: (again) => this.#owed.add(again),
-        onStored: (point) => this.#interims.stored(id, point),
+        onStored: (point) => {
+          this.#interims.stored(id, point)
+          this.#options.onStored?.(id)
+        },
         onSealed: async (sealed, seal) => {
           this.#sessions.delete(sealed)
+          this.#options.onStored?.(id)
           const { reason, frameCount: frames, chunkCount: chunks, root } = seal
           await this.#interims.close({ type: 'session.close', session: id, number, reason, frames, chunks, root })
         },
@@ -223,6 +232,16 @@ class Room implements RecorderRoom {
     }
     const { patienceMs } = this.#limits
     return recoverOrphans({ gateway: this.gateway, store, signer, ledger, codec, isStale, patienceMs }, signal)
+  }
+
+  waiting(): { readonly bytes: number; readonly oldestMs: number } {
+    const nowMs = performance.now()
+    let [bytes, oldestMs] = [0, 0]
+    for (const { waiting } of this.#sessions) {
+      bytes += waiting.size
+      oldestMs = Math.max(oldestMs, nowMs - (waiting.sinceMs ?? nowMs))
+    }
+    return { bytes, oldestMs }
   }
 
   interim(): Promise<void> {

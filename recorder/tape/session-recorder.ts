@@ -72,6 +72,11 @@ export class SessionRecorder implements Recorder {
     return this.#chunk === undefined ? undefined : this.#chunk.bornMs + this.#parts.limits.chunkAgeMs
   }
 
+  /** What of it the store does not have yet, as `Backlog.waiting` says. */
+  get waiting(): ReturnType<Backlog['waiting']> {
+    return this.#backlog.waiting(this.#chunk?.bornMs)
+  }
+
   append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
     if (this.#sealing !== undefined)
       return Promise.reject(new ApplianceError('RECORDER_FAILED', `the tape of ${this.id} is sealed`))

@@ -4,10 +4,12 @@ import { connect as dial } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
+import { followed } from '../../gateway/cli/console-events.ts'
 import { type Azurite, startAzurite } from '../support/azurite.ts'
 import { runCli } from '../support/cli.ts'
 import { APPROVER } from '../support/gateway.ts'
 import { type PgServer, startPostgres } from '../support/pg-server.ts'
+import { type Receiver, receiver } from '../support/receiver.ts'
 import { makeReplicas, type Replica, type Replicas } from '../support/replicas.ts'
 
 // Three gateways that have no folder in common: tapes and ledger in Blob Storage, what they agree on in PostgreSQL.
@@ -29,11 +31,16 @@ rules:
 `
 /** What people are given survives the loss of a machine; the pulls of agents need not wait for the store. */
 const RAISED = { recording: { durability: 'process', raise: [{ kinds: ['human'], durability: 'blob' }] } }
+const DRAIN_MS = 8_000
+const CONSOLE = { address: '127.0.0.1:0', roles: { investigator: ['developers'] } }
+const HOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+const DOES_IT = 'this gateway does it for all'
 const NAMES = ['a', 'b', 'c'] as const
 
 let server: PgServer
 let azurite: Azurite
 let replicas: Replicas
+let hook: Receiver
 const running = new Map<string, Replica>()
 const stack = new AsyncDisposableStack()
 
@@ -41,7 +48,16 @@ before(async () => {
   server = stack.use(await startPostgres())
   azurite = stack.use(await startAzurite())
   await server.sql('create table t as select n, repeat($$x$$, 20) as text from generate_series(1, 50) n')
-  replicas = stack.use(await makeReplicas({ server, azurite, policy: POLICY, durability: 'process', more: RAISED }))
+  hook = stack.use(await receiver())
+  const siem = [{ name: 'lake', webhook: { url: hook.url, secret: { file: 'secrets/hook' } } }]
+  const more = { ...RAISED, siem, limits: { drainTimeoutMs: DRAIN_MS } }
+  replicas = stack.use(
+    await makeReplicas({
+      ...{ server, azurite, policy: POLICY, durability: 'process', more },
+      own: { a: { console: CONSOLE } },
+      secrets: { hook: HOOK_SECRET },
+    }),
+  )
   await Promise.all(NAMES.map(async (name) => running.set(name, await replicas.start(name))))
 })
 after(() => stack.disposeAsync())
@@ -164,6 +180,100 @@ test('a statement is cancelled by a connection that comes to another gateway', a
   dial({ port: at('b').port, host: '127.0.0.1' }).end(message)
   assert.match(String(await slept), /cancel/i)
   await client.end()
+})
+
+/** Entries that the SIEM was told: what each is of, and its place in the ledger. */
+const told = (): readonly { readonly index: number; readonly session: unknown; readonly type: unknown }[] =>
+  hook.received.flatMap(({ body }) =>
+    JSON.parse(body).map(({ unmapped }: { unmapped: { index: number; entry: Record<string, unknown> } }) => ({
+      index: unmapped.index,
+      session: unmapped.entry['session'],
+      type: unmapped.entry['type'],
+    })),
+  )
+const sessionAt = (name: string): string =>
+  String(at(name).log.lines.findLast((line) => line['msg'] === 'session opened')?.['session'])
+const leads = (name: string): boolean => {
+  const lines = at(name).log.lines.filter(({ role }) => role === 'siem')
+  return lines.at(-1)?.['msg'] === DOES_IT
+}
+
+test('a SIEM is told by one of them, each entry once; when that one is killed another goes on', {
+  timeout: 240_000,
+}, async () => {
+  const hears = async (name: string): Promise<void> => {
+    const client = await connect(name, 'human')
+    await client.query('SELECT 1')
+    const session = sessionAt(name)
+    await client.end()
+    while (!told().some((entry) => entry.session === session && entry.type === 'session.close')) await delay(100)
+  }
+  for (const name of NAMES) await hears(name)
+  const indexes = told().map(({ index }) => index)
+  assert.equal(new Set(indexes).size, indexes.length, 'nothing was told twice')
+  const [leader, ...others] = NAMES.filter(leads)
+  assert.ok(leader !== undefined && others.length === 0, 'one does it')
+  await at(leader).kill()
+  await Promise.all(
+    NAMES.filter((name) => name !== leader)
+      .slice(0, 1)
+      .map(hears),
+  )
+  running.set(leader, await replicas.start(leader))
+})
+
+test('the console of one shows a session of another as it goes on', { timeout: 240_000 }, async (t) => {
+  const { url } = await at('a').log.until((line) => line['msg'] === 'console is served', 120_000)
+  const client = await connect('b', 'human')
+  await client.query('SELECT 0')
+  const session = sessionAt('b')
+  const stop = new AbortController()
+  const headers = { authorization: `Bearer ${replicas.folder.keys.human}` }
+  const events = followed(new URL(String(url)), { headers, ca: undefined, signal: stop.signal })
+  let statements = 1
+  let saidMs = performance.now()
+  const shownMs: number[] = []
+  const say = async (): Promise<void> => {
+    saidMs = performance.now()
+    await client.query(`SELECT ${statements}`)
+    statements += 1
+  }
+  const saying = setInterval(() => (shownMs.length === 0 ? void say() : undefined), 5_000)
+  for await (const { event, data } of events) {
+    if (event !== 'progress' || data.session !== session || data.statements < statements) continue
+    shownMs.push(Math.round(performance.now() - saidMs))
+    clearInterval(saying)
+    if (shownMs.length === 4) break
+    await say()
+  }
+  t.diagnostic(`shown after ${shownMs.join(', ')} ms`)
+  stop.abort()
+  await client.end()
+})
+
+test('one that is told to end takes nobody new and lets go on who is there, to the limit; the others take over', {
+  timeout: 240_000,
+}, async () => {
+  const [short, long] = [await connect('b', 'human'), await connect('b', 'human')]
+  const session = sessionAt('b')
+  const word = 'said while it drains'
+  const ended = new Promise<{ readonly code?: string; readonly message: string }>((resolve) => long.on('error', resolve))
+  const stopped = at('b').stop()
+  await at('b').log.until((line) => String(line['msg']).startsWith('draining'))
+  assert.equal((await long.query(`SELECT '${word}' AS said`)).rows[0].said, word)
+  await assert.rejects(connect('b', 'human'), /ECONNREFUSED/)
+  const elsewhere = await connect('c', 'human')
+  assert.equal((await elsewhere.query('SELECT 1 AS one')).rows[0].one, 1)
+  await short.end()
+  const { code, message } = await ended
+  assert.equal(code, '57P01', message)
+  assert.match(message, /shutting down/)
+  assert.equal(await stopped, true, 'every tape is sealed')
+  assert.equal((await elsewhere.query('SELECT 2 AS two')).rows[0].two, 2)
+  await elsewhere.end()
+  assert.match((await cli(['replay', session], 'a')).out, new RegExp(word))
+  running.set('b', await replicas.start('b'))
+  await (await connect('b', 'human')).end()
 })
 
 for (const name of NAMES) {

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { pino } from 'pino'
 import { loadConfig } from '../../gateway/config.ts'
 import { Listener } from '../../gateway/listener.ts'
-import { silentLog } from '../../gateway/log.ts'
+import { Log, silentLog } from '../../gateway/log.ts'
 import type { Protocol } from '../../gateway/protocol.ts'
 import { EchoClient, echoGateway } from '../support/echo-gateway.ts'
+import { LogLines } from '../support/gateway-log.ts'
 
 async function silent(port: number): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1' })
@@ -56,6 +58,18 @@ test('too many silent connections: the oldest is told to go', async () => {
   assert.equal(third.closed, false)
   second.destroy()
   third.destroy()
+})
+
+test('an address that opens too many is closed before it says a word, and the log tells of it once', async () => {
+  await using gateway = await echoGateway({ limits: { connectionsPerAddress: 1 } })
+  const log = new LogLines()
+  const { port } = await gateway.start(new Log(pino({ level: 'warn', base: {} }, log)))
+  using _early = await EchoClient.enter(port, gateway.keys.agent)
+  // Faster than one in a second on any machine: two are a second's burst, one of which is taken.
+  const crowd = await Promise.all(Array.from({ length: 20 }, () => silent(port)))
+  await Promise.any(crowd.map(closed))
+  await log.until((line) => line['msg'] === 'too many connections from one address are closed at once')
+  for (const socket of crowd) socket.destroy()
 })
 
 test('sessions do not count among the silent', async () => {

@@ -208,6 +208,13 @@ test('sessions are limited in all and per identity, and a place is given back wh
   assert.equal(made.sessions.size, 0)
 })
 
+test('an identity begins so many sessions in a minute and no more; another is not concerned', async () => {
+  await using made = await house({ limits: { sessionStartsPerIdentity: 2 } })
+  for (let count = 0; count < 2; count += 1) await (await made.open())[Symbol.asyncDispose]()
+  await assert.rejects(made.open(), /begun 2 sessions within a minute.*try again in \d+ s/)
+  assert.equal(made.sessions.size, 0)
+})
+
 test('knocks at once cannot slip past the limit together', async () => {
   await using made = await house({ limits: { sessionsPerIdentity: 2 } })
   const results = await Promise.allSettled(Array.from({ length: 10 }, () => made.open()))

@@ -28,14 +28,19 @@ export async function makeReplicas(options: {
   readonly policy: string
   readonly durability: Durability
   readonly more?: object
+  /** Of one alone, by its name. */
+  readonly own?: Readonly<Record<string, object>>
+  /** Files of the folder `secrets`. */
+  readonly secrets?: Readonly<Record<string, string>>
 }): Promise<Replicas> {
-  const { server, azurite, policy, durability, more = {} } = options
+  const { server, azurite, policy, durability, more = {}, own: owns = {} } = options
   const place = await azurite.place(`r-${randomUUID()}`)
   if (!('key' in place.access)) throw new Error('the emulator is reached by its key')
   await server.sql(`create database ${SHARED_DATABASE}`)
   const folder = await gatewayFolder({ targets: [targetAt(server, { name: 'shop' })], policy, durability })
   const base: object = { ...JSON.parse(await readFile(folder.config, 'utf8')), ...more }
   const secrets = {
+    ...options.secrets,
     'account-key': place.access.key,
     'shared-url': `postgres://postgres:${server.password}@127.0.0.1:${server.port}/${SHARED_DATABASE}`,
   }
@@ -52,6 +57,7 @@ export async function makeReplicas(options: {
         config(name),
         JSON.stringify({
           ...base,
+          ...owns[name],
           dataDir: dataDir(name),
           store: { blob: { url: place.url, container: place.container, key: { file: 'secrets/account-key' } } },
           shared: { url: { file: 'secrets/shared-url' } },

@@ -48,7 +48,8 @@ test('the numbers of all processes are added up', async () => {
       { ...entry, dir: 'out', verdict: { act: 'mask', rules: [], policy: '' } },
       { ...entry, dir: 'note' },
     ])
-    metrics.read({ sessions: () => new Map([['postgres' as const, 2]]), traffic })
+    const recorder = { bytes: 100, oldestMs: processes.indexOf(metrics) * 1_500 }
+    metrics.read({ sessions: () => new Map([['postgres' as const, 2]]), holding: () => 1, recorder: () => recorder, traffic })
     metrics.count('sessions_opened', { target: 'shop' }, 3)
   }
   const measure = () => Promise.all(processes.map(async (each) => ({ metrics: await each.json() })))
@@ -60,6 +61,9 @@ test('the numbers of all processes are added up', async () => {
     'sallyport_messages_total{protocol="postgres",verdict="allow"} 2',
     'sallyport_messages_total{protocol="postgres",verdict="mask"} 2',
     'sallyport_recorded_bytes_total{protocol="postgres",direction="out"} 6',
+    'sallyport_holds_waiting 2',
+    'sallyport_recorder_waiting_bytes 200',
+    'sallyport_recorder_lag_seconds 1.5',
   ])
     assert.ok(text.includes(line), `${line} in ${text}`)
   assert.match(text, /nodejs_eventloop_lag_seconds/)

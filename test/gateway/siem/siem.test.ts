@@ -34,6 +34,8 @@ const FINDING: LedgerEntry = {
 }
 const held = (reason: string): LedgerEntry => ({ type: 'hold.set', actor: 'ada', proof: 'key:k', session: 's1', reason })
 
+const LEAD_PACE = { renewMs: 20, stepDownMs: 10_000, deadMs: 20_000 }
+
 interface Event {
   readonly class_uid: number
   readonly message: string
@@ -59,7 +61,8 @@ async function rig(siem: string): Promise<
       for (const entry of entries) await ledger.append(entry)
       await ledger.close()
     },
-    stream: (metrics = new Metrics()) => openSiem(settings, { log: silentLog(), env: ENV, metrics, pace: PACE }),
+    stream: (metrics = new Metrics()) =>
+      openSiem(settings, { log: silentLog(), env: ENV, metrics, pace: PACE, leadPace: LEAD_PACE }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   }
 }
@@ -298,4 +301,19 @@ test('a secret of the wrong form, an address in clear and a name that stands twi
     code: 'CONFIG_INVALID',
     message: /lake stands here twice/,
   })
+})
+
+test('of several gateways one tells; when it goes another goes on from there', { timeout: 60_000 }, async () => {
+  await using hook = await receiver()
+  await using made = await rig(hookAt(hook.url))
+  await made.tell(held('first'))
+  const one = await made.stream()
+  await hook.until(1)
+  await using _other = await made.stream()
+  await made.tell(held('second'))
+  await hook.until(2)
+  await one[Symbol.asyncDispose]()
+  await made.tell(held('third'))
+  await hook.until(3)
+  assert.deepEqual(reasonsOf(eventsOf(hook)), ['first', 'second', 'third'])
 })

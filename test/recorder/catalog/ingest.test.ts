@@ -76,3 +76,46 @@ test('what was deleted is forgotten as soon as a key that is believed says so, h
   assert.ok(forgotten.includes(SECOND))
   for (const ledger of ledgers) await ledger.close()
 })
+
+test('a tape of which there is news is read at once, whatever the clock says', { timeout: 60_000 }, async () => {
+  const store = new MemoryStore()
+  const asked: string[] = []
+  let heard: () => void = () => undefined
+  const size = store.size.bind(store)
+  store.size = (key, ...rest) => {
+    asked.push(key)
+    heard()
+    return size(key, ...rest)
+  }
+  await using ingest = new Ingest({
+    database: { query: async () => ({ rows: [] }) as never, exec: async () => undefined as never } as never,
+    tapes: {
+      store,
+      arrivals: {
+        // By itself it never looks again.
+        pace: { livePollMs: 1e9, maxIdlePollMs: 1e9, discoverMs: Number.POSITIVE_INFINITY },
+        ids: async () => [FIRST],
+        async wait(stop) {
+          if (!stop.aborted) await once(stop, 'abort')
+          return false
+        },
+        [Symbol.dispose]: () => undefined,
+      },
+    },
+    deleted: new DeletedSessions(store, async () => []),
+    describers: { target: () => undefined } as never,
+    secret: 'of this test',
+    onChange: () => undefined,
+    onStored: () => undefined,
+    onLag: () => undefined,
+    onProblem: assert.fail,
+  })
+  await ingest.start()
+  const looked = async (id: string, times: number): Promise<void> => {
+    while (asked.filter((key) => key.includes(id)).length < times) await new Promise<void>((resolve) => (heard = resolve))
+  }
+  await looked(FIRST, 1)
+  ingest.grew([FIRST, SECOND])
+  await looked(FIRST, 2)
+  await looked(SECOND, 1)
+})

@@ -7,6 +7,7 @@ import { tokensOf } from '../../../recorder/azure/identity.ts'
 import { RecordsDesk } from '../../../recorder/desk/desk-records.ts'
 import { DatabaseAskers, DatabaseRecords } from '../../../recorder/desk/records-database.ts'
 import { SharedDatabase } from '../../../recorder/desk/shared-database.ts'
+import { TapeNews } from '../../../recorder/desk/tape-news.ts'
 import { startIdentityEndpoint, withEnv } from '../../support/azure-identity.ts'
 import { hasDebian, type PgServer, startPostgres } from '../../support/pg-server.ts'
 import { ask, type DeskFixture, deskContract, deskTests, newClock, refused } from './contract.ts'
@@ -210,4 +211,27 @@ test('a wire of a process that gives no sign of life does not keep a request ope
   await gone[Symbol.asyncDispose]()
   await desk.withdraw(id)
   assert.equal((await desk.get(id)).state, 'withdrawn')
+})
+
+test('gateways tell each other which tapes have grown, together and nothing else', { timeout: 60_000 }, async () => {
+  await using own = await SharedDatabase.open({ url: url() }, () => undefined)
+  await using others = await SharedDatabase.open({ url: url() }, () => undefined)
+  using telling = new TapeNews(own)
+  using hearing = new TapeNews(others)
+  const ids = Array.from({ length: 250 }, (_, n) => `20261120T120000Z-${'g'.repeat(40)}-${String(n).padStart(8, '0')}`)
+  const heard: string[] = []
+  const whole = new Promise<void>((resolve) => {
+    hearing.hear((some) => {
+      heard.push(...some)
+      if (heard.length >= ids.length) resolve()
+    })
+  })
+  await own.say('tapes/../../etc x 20261120T120000Z-gw1')
+  for (const id of ids) {
+    telling.grew(id)
+    telling.grew(id)
+  }
+  await whole
+  // Several notices come in no order.
+  assert.deepEqual(heard.toSorted(), ids)
 })

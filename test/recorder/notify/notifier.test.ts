@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openFolderDesk } from '../../../recorder/desk/desk-folder.ts'
+import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 import { Deliveries } from '../../../recorder/notify/deliveries.ts'
 import { Notifier } from '../../../recorder/notify/notifier.ts'
 import { webhook } from '../../../recorder/notify/webhook.ts'
@@ -18,9 +19,11 @@ async function rig(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-notify-'))
   const there = await receiver()
   const desk = openFolderDesk(join(folder, 'desk'))
+  const told = new FolderRecords(join(folder, 'notified'))
   const failed: string[] = []
   t.after(async () => {
     desk[Symbol.dispose]()
+    told[Symbol.dispose]()
     await there[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   })
@@ -30,15 +33,15 @@ async function rig(t: TestContext) {
     failed,
     /** Taken by the receiver, and kept in mind: one that is stopped in between tells it again. */
     async noted(id: string): Promise<void> {
-      const deliveries = await Deliveries.open(join(folder, 'notified', 'hook-0'))
+      const deliveries = new Deliveries(told, 'hook-0')
       while ((await deliveries.last(id))?.news !== there.received.at(-1)?.headers['webhook-id']) await wait(10)
     },
-    remembered: async () => (await Deliveries.open(join(folder, 'notified', 'hook-0'))).known(),
+    remembered: () => new Deliveries(told, 'hook-0').known(),
     open: (receivers: readonly Receiver[] = [there], keepMs = Number.POSITIVE_INFINITY) =>
       Notifier.open({
         desk,
         channels: receivers.map(({ url }, index) => webhook(`hook-${index}`, { url, secret: SECRET, gateway: 'gw1' })),
-        folder: join(folder, 'notified'),
+        told,
         keepMs,
         onFailed: (channel, news, _error, final) => void failed.push(`${channel} ${news} ${final}`),
         onError: (error) => assert.fail(String(error)),
