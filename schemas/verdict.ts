@@ -39,7 +39,7 @@ export interface VerdictNote {
 
 /** Why a message does not go on, for the protocol to put in its own words. */
 export interface Refusal {
-  readonly why: 'blocked' | 'rejected' | 'expired' | 'withdrawn' | 'failed'
+  readonly why: 'blocked' | 'rejected' | 'expired' | 'withdrawn' | 'failed' | 'shutdown'
   readonly message: string
   readonly hint?: string
   readonly rules: readonly string[]

@@ -26,7 +26,7 @@ export function errorResponse(error: ApplianceError, more: Headers = []): Buffer
 }
 
 /** 403 also for what waits: a 2xx would be taken for the answer of the target. */
-const STATUS = { blocked: 403, rejected: 403, expired: 403, withdrawn: 403, failed: 502 } as const
+const STATUS = { blocked: 403, rejected: 403, expired: 403, withdrawn: 403, failed: 502, shutdown: 503 } as const
 function statusOf(code: ErrorCode): number {
   if (code === 'AUTH_REQUIRED' || code === 'AUTH_DENIED') return 401
   if (code === 'TARGET_UNKNOWN') return 404

@@ -132,6 +132,8 @@ function refusalState(refusal: Refusal): string {
       return '42501' // insufficient_privilege: tools do not retry it by themselves
     case 'withdrawn':
       return '57014' // query_canceled
+    case 'shutdown':
+      return '57P01'
     default:
       throw refusal.why satisfies never
   }
