@@ -245,7 +245,12 @@ export class Service {
       await within(drainTimeoutMs, this.sessions.emptied())
     }
     this.#log.stopping(why, this.sessions.size)
-    this.sessions.endAll({ why: 'shutdown', message: 'the gateway is shutting down', hint: 'connect again in a moment', rules: [] })
+    this.sessions.endAll({
+      why: 'shutdown',
+      message: 'the gateway is shutting down',
+      hint: 'connect again in a moment',
+      rules: [],
+    })
     const drained = Promise.all(this.listeners.map((listener) => listener.drained()))
     if (!(await within(this.#settings.limits.shutdownTimeoutMs, drained))) {
       for (const listener of this.listeners) listener.destroy()

@@ -11,7 +11,8 @@ export function refusalStatus(refusal: Refusal): Buffer {
   const { why, hint } = refusal
   const said = [reasonOf(refusal), ...(hint === undefined ? [] : [hint])].join('; ')
   const waits = why === 'expired' && refusal.approval !== undefined
-  const [code, reason] = why === 'failed' || why === 'shutdown' ? ([503, 'ServiceUnavailable'] as const) : ([403, 'Forbidden'] as const)
+  const [code, reason] =
+    why === 'failed' || why === 'shutdown' ? ([503, 'ServiceUnavailable'] as const) : ([403, 'Forbidden'] as const)
   return response(code, reason, said, waits ? [['retry-after', String(RETRY_AFTER_S)]] : [])
 }
 

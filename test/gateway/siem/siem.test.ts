@@ -314,6 +314,9 @@ test('of several gateways one tells; when it goes another goes on from there', {
   await hook.until(2)
   await one[Symbol.asyncDispose]()
   await made.tell(held('third'))
-  await hook.until(3)
-  assert.deepEqual(reasonsOf(eventsOf(hook)), ['first', 'second', 'third'])
+  while (!reasonsOf(eventsOf(hook)).includes('third')) await hook.until(hook.received.length + 1)
+  // What was being told when it stopped may be told again, as the same.
+  const events = new Map(eventsOf(hook).map((event) => [event.metadata.uid, event]))
+  assert.deepEqual(reasonsOf([...events.values()]), ['first', 'second', 'third'])
+  assert.ok(eventsOf(hook).length <= events.size + 1)
 })
