@@ -61,6 +61,14 @@ param addressPrefix string = '10.40.0.0/20'
 @description('Size of the PostgreSQL server that keeps catalog and desk.')
 param postgresSku string = 'Standard_D2ds_v5'
 
+@description('PEM certificate chain that the TCP listeners show, the same in all replicas. Without it each replica makes one of its own.')
+@secure()
+param listenerCertificate string = ''
+
+@description('Its private key, PEM.')
+@secure()
+param listenerKey string = ''
+
 var tags = { 'azd-env-name': environmentName, application: 'sallyport' }
 var suffix = uniqueString(subscription().id, environmentName, location)
 
@@ -174,6 +182,9 @@ module app 'modules/app.bicep' = {
     recorderIdentityId: identities.outputs.recorderId
     sealerIdentityId: identities.outputs.sealerId
     pullIdentityId: identities.outputs.pullId
+    listenerCertificate: listenerCertificate
+    listenerKey: listenerKey
+    database: 'postgres://${identities.outputs.recorderName}@${postgres.outputs.host}/${postgres.outputs.database}?sslmode=verify-full'
     facts: {
       account: storage.outputs.accountName
       recorder: identities.outputs.recorderClientId

@@ -10,8 +10,8 @@ import { issuerProblems, signInSecrets } from './config-check-identity.ts'
 import { siemProblems, siemSecrets } from './config-check-siem.ts'
 import { sshProblems } from './config-check-ssh.ts'
 import { readSecret } from './credentials/upstream.ts'
+import { databasePlace } from './database-place.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
-import { sharedPlace } from './shared-place.ts'
 import { storeProblems } from './store-place.ts'
 
 /** A mistake and where it stands, as a path of keys and indexes. */
@@ -340,9 +340,10 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
     file(['listeners', protocol, 'tls', 'key'], key)
   }
   for (const { at, source } of signInSecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
-  if (config.shared !== undefined) checks.push({ at: ['shared', 'url'], work: sharedPlace(config.shared, from, env) })
-  const catalogUrl = config.catalog?.url
-  if (catalogUrl !== undefined) checks.push({ at: ['catalog', 'url'], work: readSecret(catalogUrl, from, env) })
+  if (config.shared !== undefined)
+    checks.push({ at: ['shared', 'url'], work: databasePlace('shared.url', config.shared, from, env) })
+  const { url, ...login } = config.catalog ?? {}
+  if (url !== undefined) checks.push({ at: ['catalog', 'url'], work: databasePlace('catalog.url', { url, ...login }, from, env) })
   for (const { at, source } of [...notifySecrets(config), ...siemSecrets(config)])
     checks.push({ at, work: readSecret(source, from, env) })
   for (const [index, path] of (config.listeners.ssh?.hostKeys ?? []).entries())

@@ -23,6 +23,7 @@ import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, stro
 import { type Attesters, attestersOf } from './attesters.ts'
 import { problemsOf, type Secrets } from './config-check.ts'
 import { azureIdentityOf } from './credentials/azure.ts'
+import type { ListenerFiles } from './credentials/listener-context.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
 import { durationMs } from './policy/quantities.ts'
 import { type EvidencePlace, evidencePlaceOf, storePlaceOf } from './store-place.ts'
@@ -33,7 +34,7 @@ export interface ListenerSettings {
   readonly protocol: ProtocolName
   readonly host: string
   readonly port: number
-  readonly tls: { readonly required: boolean; readonly certFile?: string; readonly keyFile?: string }
+  readonly tls: ListenerFiles & { readonly required: boolean }
   /** Of an egress listener: what its targets let clients reach, by their names. */
   readonly egress?: ReadonlyMap<string, EgressSettings>
   /** Of an egress listener: files of the authority that signs for hosts whose TLS is opened. */
@@ -85,7 +86,7 @@ export interface ConsoleSettings {
   readonly host: string
   readonly port: number
   /** Without files: with the gateway's own certificate. */
-  readonly tls?: { readonly certFile?: string; readonly keyFile?: string }
+  readonly tls?: ListenerFiles
   readonly url?: string
   readonly roles: Console['roles']
   /** Through whom people sign in; files absolute. */
@@ -261,8 +262,6 @@ export function signerOf({ keyVault }: NonNullable<Config['signer']>): VaultSign
 }
 
 function consoleOf({ address, tls, url, roles, signIn = {} }: Console, from: (path: string) => string): ConsoleSettings {
-  const { cert, key } = tls ?? {}
-  const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
   const { oidc, saml } = signIn
   return {
     ...addressOf(address),
@@ -271,7 +270,7 @@ function consoleOf({ address, tls, url, roles, signIn = {} }: Console, from: (pa
       ...(oidc === undefined ? {} : { oidc }),
       ...(saml === undefined ? {} : { saml: { ...saml, certificates: saml.certificates.map(from) } }),
     },
-    ...(tls === undefined ? {} : { tls: files }),
+    ...(tls === undefined ? {} : { tls: filesOf(tls, from) }),
     ...(url === undefined ? {} : { url }),
   }
 }
@@ -281,10 +280,13 @@ function listenerOf(config: Config, protocol: ProtocolName, from: (path: string)
   const listener = config.listeners[protocol]
   if (listener === undefined) return []
   const { host, port } = addressOf(listener.address)
-  const { mode = 'required', cert, key } = listener.tls ?? {}
-  const files = cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }
+  const { mode = 'required', ...tls } = listener.tls ?? {}
   const own = protocol === 'egress' ? { egress: egressOf(config, from), ...authorityOf(config, from) } : {}
-  return [{ protocol, host, port, tls: { required: mode === 'required', ...files }, ...own }]
+  return [{ protocol, host, port, tls: { required: mode === 'required', ...filesOf(tls, from) }, ...own }]
+}
+
+function filesOf({ cert, key, ...terms }: NonNullable<Console['tls']>, from: (path: string) => string): ListenerFiles {
+  return { ...terms, ...(cert === undefined || key === undefined ? {} : { certFile: from(cert), keyFile: from(key) }) }
 }
 
 const EGRESS_PORTS = [443, 80]

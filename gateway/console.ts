@@ -13,9 +13,8 @@ import { ApplianceError } from '../schemas/errors.ts'
 import { askForAccess, mayAsk } from './access.ts'
 import { BundleFolder } from './bundle-folder.ts'
 import type { Settings } from './config.ts'
-import { azureIdentityOf } from './credentials/azure.ts'
-import { listenerIdentity } from './credentials/listener-tls.ts'
-import { readSecret } from './credentials/upstream.ts'
+import { ListenerContext } from './credentials/listener-context.ts'
+import { databasePlace } from './database-place.ts'
 import { AccessKeys } from './identity/access-keys.ts'
 import { BlockedSubjects } from './identity/blocked.ts'
 import { Denials } from './identity/denials.ts'
@@ -116,8 +115,16 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
     onError: (error) => log.stray(error),
   })
   const pages = existsSync(join(PAGES, 'index.html'))
-  const identity =
-    own.tls === undefined ? undefined : await listenerIdentity(own.tls, { keysDir: places.keys, gateway: settings.gateway })
+  const tls =
+    own.tls === undefined
+      ? undefined
+      : stack.use(
+          await ListenerContext.open(own.tls, {
+            keysDir: places.keys,
+            gateway: settings.gateway,
+            onNews: (news) => log.warned(`console.tls: ${news}`),
+          }),
+        )
   const server = stack.use(
     await openApiServer(
       {
@@ -152,7 +159,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
         ...(pages ? { pages: PAGES } : {}),
         ...(own.url === undefined ? {} : { url: own.url }),
       },
-      { host: own.host, port: own.port, ...(identity === undefined ? {} : { tls: identity }) },
+      { host: own.host, port: own.port, ...(tls === undefined ? {} : { tls }) },
     ).catch((error: unknown) => {
       throw new ApplianceError(
         'CONFIG_INVALID',
@@ -172,12 +179,9 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
 }
 
 async function catalogPlace({ catalog, dataDir, from }: Settings, env: NodeJS.ProcessEnv): Promise<DatabasePlace> {
-  const { url, managedIdentity } = catalog
+  const { url, ...login } = catalog
   if (url === undefined) return { folder: placesIn(dataDir).catalog }
-  return {
-    url: await readSecret(url, from, env),
-    ...(managedIdentity === undefined ? {} : { identity: azureIdentityOf(managedIdentity) }),
-  }
+  return databasePlace('catalog.url', { url, ...login }, from, env)
 }
 
 /** Plain data, for a thread: of the settings only this. */

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Rate } from '../recorder/api/rate.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { ListenerSettings, Settings } from './config.ts'
-import type { ListenerIdentity } from './credentials/listener-tls.ts'
+import type { ListenerContext } from './credentials/listener-context.ts'
 import { networkOf } from './identity/failures.ts'
 import type { Log } from './log.ts'
 import type { Protocol } from './protocol.ts'
@@ -23,7 +23,7 @@ const TOLD_EVERY_S = 10
 export interface ListenerParts {
   readonly settings: ListenerSettings
   readonly limits: Settings['limits']
-  readonly identity: ListenerIdentity
+  readonly context: ListenerContext
   readonly protocol: Protocol
   readonly sessions: GatewaySessions
   readonly log: Log
@@ -89,6 +89,7 @@ export class Listener {
   /** Accepts nothing more, and asks those who have not proved themselves to leave. Sessions are ended by their owner. */
   close(): void {
     this.#server.close()
+    this.#parts.context[Symbol.dispose]()
     const reason = new ApplianceError('LIMIT_REACHED', 'the gateway is shutting down')
     for (const [socket, { leave }] of this.#connections) if (!this.#proved.has(socket)) leave.abort(reason)
   }
@@ -127,7 +128,7 @@ export class Listener {
 
   /** Never rejects. */
   async #serve(socket: Socket, client: string, leave: AbortController): Promise<void> {
-    const { protocol, limits, log, identity, settings, sessions } = this.#parts
+    const { protocol, limits, log, context, settings, sessions } = this.#parts
     let destroying: NodeJS.Timeout | undefined
     leave.signal.addEventListener('abort', () => {
       destroying = setTimeout(() => socket.destroy(), GRACE_MS)
@@ -148,7 +149,7 @@ export class Listener {
       this.#proved.add(socket)
     }
     try {
-      const tls = { ...identity, required: settings.tls.required }
+      const tls = { context: context.current, required: settings.tls.required }
       await protocol.serve(socket, sessions.at({ tls, client, onProved }), leave.signal)
       await farewell(socket)
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { SecureContext } from 'node:tls'
 import type { Entry, Masked } from '../schemas/frame.ts'
 import type { Identity, ProtocolName, SessionId, SessionInfo, Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
@@ -40,7 +41,7 @@ export interface Sessions {
   /** Whether this key would prove somebody, were its possession proved. */
   knows(key: SshKey): boolean
   /** The TLS identity of the listeners. */
-  readonly tls: { readonly key: string; readonly cert: string; readonly required: boolean }
+  readonly tls: { readonly context: SecureContext; readonly required: boolean }
   /** Delivers a cancel to whichever process holds the session that `key` names. Resolves when delivered or found unknown. */
   cancel(key: Uint8Array): Promise<void>
   /** Makes a session cancellable: the key names this process, so that `cancel` finds it from any other. */

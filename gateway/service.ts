@@ -5,7 +5,7 @@ import type { ProtocolName } from '../schemas/session.ts'
 import { AccessWatch } from './access-watch.ts'
 import type { ListenerSettings, Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
-import { listenerIdentity } from './credentials/listener-tls.ts'
+import { ListenerContext } from './credentials/listener-context.ts'
 import { readCredential } from './credentials/upstream.ts'
 import { AccessKeys } from './identity/access-keys.ts'
 import { BlockedSubjects } from './identity/blocked.ts'
@@ -143,11 +143,18 @@ export class Service {
       binding: await shared.key('approval-binding'),
       fingerprint: await shared.key('mask-fingerprint'),
     }
-    const identities = new Map(
+    const contexts = new Map(
       await Promise.all(
         settings.listeners.map(
           async ({ protocol, tls }) =>
-            [protocol, await listenerIdentity(tls, { keysDir: places.keys, gateway: settings.gateway })] as const,
+            [
+              protocol,
+              await ListenerContext.open(tls, {
+                keysDir: places.keys,
+                gateway: settings.gateway,
+                onNews: (news) => log.warned(`listeners.${protocol}.tls: ${news}`),
+              }),
+            ] as const,
         ),
       ),
     )
@@ -203,10 +210,10 @@ export class Service {
     const service = new Service(parts)
     try {
       for (const each of settings.listeners) {
-        const identity = identities.get(each.protocol)
-        if (identity === undefined) throw new Error('every listener has its identity')
+        const context = contexts.get(each.protocol)
+        if (context === undefined) throw new Error('every listener has its certificate')
         const protocol = await PROTOCOLS[each.protocol](each, { keysDir: places.keys, gateway: settings.gateway })
-        listeners.push(await Listener.open({ settings: each, limits: settings.limits, identity, protocol, sessions, log }))
+        listeners.push(await Listener.open({ settings: each, limits: settings.limits, context, protocol, sessions, log }))
       }
     } catch (error) {
       await service.stop('start-up failed')

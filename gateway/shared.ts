@@ -10,8 +10,8 @@ import { TapeNews } from '../recorder/desk/tape-news.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import { KEY_BYTES, type LocalKeyName, localKey } from './credentials/local-key.ts'
+import { databasePlace } from './database-place.ts'
 import { type Places, placesIn } from './places.ts'
-import { sharedPlace } from './shared-place.ts'
 
 /** What is shared, each part under a name of its own. */
 const AREAS = [
@@ -56,7 +56,7 @@ export async function openShared(
 ): Promise<Shared> {
   const places = placesIn(dataDir)
   if (shared === undefined) return folderShared(places)
-  const database = await SharedDatabase.open(await sharedPlace(shared, from, env), onError)
+  const database = await SharedDatabase.open(await databasePlace('shared.url', shared, from, env), onError)
   return databaseShared(database, places)
 }
 

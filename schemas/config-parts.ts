@@ -21,6 +21,28 @@ export const oneOf = <T extends string>(names: readonly T[]) =>
 /** `45m`, `8h`. */
 export const Duration = (description: string) => Type.String({ pattern: '^[1-9][0-9]{0,3}[mh]$', description })
 
+/** What TLS is spoken on the side of those who come here. */
+export const TlsTerms = {
+  minVersion: Type.Optional(
+    Type.Unsafe<'TLSv1.2' | 'TLSv1.3'>({
+      ...oneOf(['TLSv1.2', 'TLSv1.3'] as const),
+      default: 'TLSv1.2',
+      description: 'The oldest TLS that is spoken',
+    }),
+  ),
+  ciphers: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9_:!+@=-]{1,1024}$',
+      description: "Cipher suites in OpenSSL's words, best first; without it Node's own list",
+    }),
+  ),
+}
+
+export interface TlsTerms {
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  readonly ciphers?: string
+}
+
 /** A secret is named, never written here: the environment variable or the file that holds it. */
 export const SecretSource = Type.Union([
   Type.Object({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }) }, closed),

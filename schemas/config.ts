@@ -15,6 +15,7 @@ import {
   Port,
   SecretSource,
   Subject,
+  TlsTerms,
   VaultName,
   VaultUrl,
 } from './config-parts.ts'
@@ -40,7 +41,8 @@ export const Listener = Type.Object(
             }),
           ),
           cert: Type.Optional(Path('PEM certificate chain')),
-          key: Type.Optional(Path('PEM private key')),
+          key: Type.Optional(Path('PEM private key; read again with `cert` when they change, without a restart')),
+          ...TlsTerms,
         },
         closed,
       ),
@@ -209,7 +211,7 @@ export const Console = Type.Object(
     address: Listener.properties.address,
     tls: Type.Optional(
       Type.Object(
-        { cert: Type.Optional(Path('PEM certificate chain')), key: Type.Optional(Path('PEM private key')) },
+        { cert: Type.Optional(Path('PEM certificate chain')), key: Type.Optional(Path('PEM private key')), ...TlsTerms },
         { ...closed, description: 'Serve it over TLS; without files with the certificate of our own' },
       ),
     ),

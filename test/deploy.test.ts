@@ -55,7 +55,7 @@ const KNOWN: readonly string[] = [
 ]
 /** Functions and words of the language. */
 const BUILT_IN =
-  'array bool cidrSubnet empty environment guid items json length loadTextContent reduce replace resourceGroup startsWith string subscription subscriptionResourceId tenant union uniqueString description minLength maxLength minValue maxValue object int true false null'.split(
+  'array bool cidrSubnet concat empty environment guid items json length loadTextContent reduce replace resourceGroup secure startsWith string subscription subscriptionResourceId tenant union uniqueString description minLength maxLength minValue maxValue object int true false null'.split(
     ' ',
   )
 
@@ -160,7 +160,7 @@ test('the recorder may read and add; nobody may delete', () => {
 })
 
 /** The configuration as the template makes it. */
-function configured(): string {
+function configured({ withTls }: { readonly withTls: boolean }): string {
   const facts: Record<string, string> = {
     gateway: 'gw1',
     console: 'https://ca-gateway.example.azurecontainerapps.io',
@@ -173,6 +173,7 @@ function configured(): string {
     tenant: '00000000-0000-0000-0000-00000000000a',
     'oidc-client': '00000000-0000-0000-0000-00000000000b',
     'retain-days': '365',
+    'listener-tls': withTls ? ', tls: { cert: tls.crt, key: tls.key }' : '',
   }
   const main = text('deploy/main.bicep') + text('deploy/modules/app.bicep')
   return text('deploy/config/sallyport.yaml').replaceAll(/__([a-z-]+)__/g, (whole, name: string) => {
@@ -185,15 +186,20 @@ function configured(): string {
 test('the shipped configurations are good, policies included, and their ports are those of ingress and image', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-deploy-'))
   try {
+    for (const name of ['tls.crt', 'tls.key']) writeFileSync(join(folder, name), 'PEM')
     for (const [name, config] of [
-      ['config', configured()],
+      ['config', configured({ withTls: false })],
+      ['config', configured({ withTls: true })],
       ['kubernetes', text('deploy/kubernetes/sallyport.yaml')],
     ] as const) {
       const file = join(folder, 'sallyport.yaml')
       writeFileSync(file, config)
       for (const beside of readdirSync(join(ROOT, 'deploy', name)).filter((each) => each !== 'sallyport.yaml'))
         writeFileSync(join(folder, beside), text(`deploy/${name}/${beside}`))
-      const settings = await loadConfig(file, { SHOP_PASSWORD: 'x' })
+      const settings = await loadConfig(file, {
+        SHOP_PASSWORD: 'x',
+        SALLYPORT_DATABASE: 'postgres://id-recorder@pg1.postgres.database.azure.com/sallyport?sslmode=verify-full',
+      })
       await loadPolicy(settings)
       const ports = [...settings.listeners.map(({ port }) => port), settings.console?.port, settings.monitoring?.port]
       const app = text(name === 'config' ? 'deploy/modules/app.bicep' : 'deploy/kubernetes/gateway.yaml')

@@ -15,12 +15,25 @@ param recorderIdentityId string
 param sealerIdentityId string
 param pullIdentityId string
 
+@secure()
+param listenerCertificate string
+@secure()
+param listenerKey string
+
+@description('URL of the database in which replicas agree, and of the catalog; whose password is a token.')
+param database string
+
 @description('What the configuration is told of this deployment: `__name__` in it becomes the value.')
 param facts object
 
 var name = 'ca-gateway-${suffix}'
 var console = 'https://${name}.${managed.properties.defaultDomain}'
-var told = union(facts, { gateway: gatewayName, console: console })
+var ownTls = !empty(listenerKey)
+var told = union(facts, {
+  gateway: gatewayName
+  console: console
+  'listener-tls': ownTls ? ', tls: { cert: tls.crt, key: tls.key }' : ''
+})
 var configuration = reduce(
   items(told),
   loadTextContent('../config/sallyport.yaml'),
@@ -77,10 +90,18 @@ resource app 'Microsoft.App/containerApps@2025-07-01' = {
         { identity: pullIdentityId, lifecycle: 'None' }
       ]
       registries: [{ server: registry, identity: pullIdentityId }]
-      secrets: [
-        { name: 'sallyport-yaml', value: configuration }
-        { name: 'policy-yaml', value: loadTextContent('../config/policy.yaml') }
-      ]
+      secrets: concat(
+        [
+          { name: 'sallyport-yaml', value: configuration }
+          { name: 'policy-yaml', value: loadTextContent('../config/policy.yaml') }
+        ],
+        ownTls
+          ? [
+              { name: 'listener-crt', value: listenerCertificate }
+              { name: 'listener-key', value: listenerKey }
+            ]
+          : []
+      )
       ingress: {
         external: external
         targetPort: 7480
@@ -101,10 +122,18 @@ resource app 'Microsoft.App/containerApps@2025-07-01' = {
         {
           name: 'config'
           storageType: 'Secret'
-          secrets: [
-            { secretRef: 'sallyport-yaml', path: 'sallyport.yaml' }
-            { secretRef: 'policy-yaml', path: 'policy.yaml' }
-          ]
+          secrets: concat(
+            [
+              { secretRef: 'sallyport-yaml', path: 'sallyport.yaml' }
+              { secretRef: 'policy-yaml', path: 'policy.yaml' }
+            ],
+            ownTls
+              ? [
+                  { secretRef: 'listener-crt', path: 'tls.crt' }
+                  { secretRef: 'listener-key', path: 'tls.key' }
+                ]
+              : []
+          )
         }
       ]
       containers: [
@@ -112,7 +141,10 @@ resource app 'Microsoft.App/containerApps@2025-07-01' = {
           name: 'gateway'
           image: image
           resources: { cpu: json('2.0'), memory: '4Gi' }
-          env: [{ name: 'SALLYPORT_CONFIG', value: '/etc/sallyport/sallyport.yaml' }]
+          env: [
+            { name: 'SALLYPORT_CONFIG', value: '/etc/sallyport/sallyport.yaml' }
+            { name: 'SALLYPORT_DATABASE', value: database }
+          ]
           volumeMounts: [
             { volumeName: 'data', mountPath: '/var/lib/sallyport' }
             { volumeName: 'config', mountPath: '/etc/sallyport' }

@@ -66,3 +66,4 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 }
 
 output host string = server.properties.fullyQualifiedDomainName
+output database string = database.name

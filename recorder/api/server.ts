@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { isIPv6, type Socket } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import { appOf } from './app.ts'
 import { EventHub } from './event-hub.ts'
 import type { ApiParts } from './parts.ts'
@@ -19,11 +20,17 @@ const MAX_CONNECTIONS_PER_NETWORK = 400
 const CHECK_CONNECTIONS_MS = 2_000
 const MAX_HEADER_SIZE = 16 << 10
 
+/** Certificate, key and what else TLS is to be; `follow` tells of those that take their place. */
+export interface ServerTls {
+  readonly options: SecureContextOptions
+  follow(renewed: (options: SecureContextOptions) => void): void
+}
+
 export interface ServerOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  readonly tls?: ServerTls
   readonly heartbeatMs?: number
   readonly headersTimeoutMs?: number
 }
@@ -51,7 +58,7 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
   const server =
     options.tls === undefined
       ? createServer(http, app)
-      : createTlsServer({ ...options.tls, ...http, handshakeTimeout: headersTimeoutMs }, app)
+      : renewable(createTlsServer({ ...options.tls.options, ...http, handshakeTimeout: headersTimeoutMs }, app), options.tls)
   server.headersTimeout = headersTimeoutMs
   server.requestTimeout = REQUEST_TIMEOUT_MS
   server.keepAliveTimeout = KEEP_ALIVE_MS
@@ -85,6 +92,11 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
       await Promise.all([closed, feeding])
     },
   }
+}
+
+function renewable(server: TlsServer, tls: ServerTls): TlsServer {
+  tls.follow((options) => server.setSecureContext(options))
+  return server
 }
 
 /** Hangs up on whoever holds too many already. */

@@ -49,7 +49,7 @@ export function mistakeIn({ url, identity }: ServerPlace): string | undefined {
   const host = searchParams.getAll('host').at(-1) ?? hostname
   const sslmode = searchParams.getAll('sslmode').at(-1) ?? (identity === undefined ? 'disable' : 'verify-full')
   if (sslmode === 'verify-full' || /^(\/|%2f)/i.test(host) || isLoopback(host)) return undefined
-  return 'what all gateways go by passes over verified TLS only: add sslmode=verify-full'
+  return 'passwords, evidence and decisions pass over verified TLS only: add sslmode=verify-full'
 }
 
 function isLoopback(host: string): boolean {

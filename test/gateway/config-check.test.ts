@@ -51,15 +51,19 @@ test('what only follows from another mistake is not told', async () => {
   }
 })
 
-test('a shared database elsewhere is refused without verified TLS, at its line and without its password', async () => {
-  const text = `${GOOD}shared:\n  url: { env: SHARED_URL }\n`
-  const at = (host: string): NodeJS.ProcessEnv => ({ SHOP_PASSWORD: 'x', SHARED_URL: `postgres://u:hush@${host}/d` })
-  const told = await mistakes(text, { ...at('db.example'), SHOP_PASSWORD: 'x' })
-  assert.match(told, new RegExp(`:${lineOf(text, 'SHARED_URL')}:.*sslmode=verify-full`))
-  assert.doesNotMatch(told, /hush/)
-  assert.match(await mistakes(`${text}  managedIdentity: {}\n`, at('127.0.0.1')), /either a password or managedIdentity/)
-  assert.equal(await mistakes(text, at('127.0.0.1')), '')
-})
+for (const section of ['shared', 'catalog'])
+  test(`a database elsewhere (${section}) is refused without verified TLS, at its line and without its password`, async () => {
+    const text = `${GOOD}${section}:\n  url: { env: SHARED_URL }\n${section === 'catalog' ? 'console: { address: "127.0.0.1:0", roles: { admin: [agents] } }\n' : ''}`
+    const at = (host: string): NodeJS.ProcessEnv => ({ SHOP_PASSWORD: 'x', SHARED_URL: `postgres://u:hush@${host}/d` })
+    const told = await mistakes(text, { ...at('db.example'), SHOP_PASSWORD: 'x' })
+    assert.match(told, new RegExp(`:${lineOf(text, 'SHARED_URL')}:.*sslmode=verify-full`))
+    assert.doesNotMatch(told, /hush/)
+    assert.match(
+      await mistakes(text.replace('SHARED_URL }\n', 'SHARED_URL }\n  managedIdentity: {}\n'), at('127.0.0.1')),
+      /either a password or managedIdentity/,
+    )
+    assert.equal(await mistakes(text, at('127.0.0.1')), '')
+  })
 
 const CASES: readonly (readonly [title: string, from: string, to: string, told: RegExp])[] = [
   ['a target that nobody may reach', 'groups: [agents]\n    tls', 'groups: []\n    tls', /nobody may reach this target/],

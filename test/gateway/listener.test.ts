@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { pino } from 'pino'
-import { loadConfig } from '../../gateway/config.ts'
+import { loadConfig, type Settings } from '../../gateway/config.ts'
+import { ListenerContext } from '../../gateway/credentials/listener-context.ts'
 import { Listener } from '../../gateway/listener.ts'
 import { Log, silentLog } from '../../gateway/log.ts'
+import { placesIn } from '../../gateway/places.ts'
 import type { Protocol } from '../../gateway/protocol.ts'
 import { EchoClient, echoGateway } from '../support/echo-gateway.ts'
 import { LogLines } from '../support/gateway-log.ts'
@@ -15,6 +17,10 @@ async function silent(port: number): Promise<Socket> {
   socket.on('error', () => undefined).resume()
   await once(socket, 'connect')
   return socket
+}
+
+function ownContext({ dataDir, gateway }: Settings): Promise<ListenerContext> {
+  return ListenerContext.open({}, { keysDir: placesIn(dataDir).keys, gateway, onNews: (news) => assert.fail(news) })
 }
 
 async function closed(socket: Socket): Promise<void> {
@@ -112,7 +118,7 @@ test('a protocol that throws, at once or later, harms nobody else', async () => 
   const listener = await Listener.open({
     settings: own,
     limits: settings.limits,
-    identity: { key: '', cert: '' },
+    context: await ownContext(settings),
     protocol,
     sessions: service.sessions,
     log: silentLog(),
@@ -143,7 +149,7 @@ test('an address that is taken is a mistake in the configuration, told with the 
     Listener.open({
       settings: { protocol: 'echo', host: '127.0.0.1', port, tls: { required: false } },
       limits: settings.limits,
-      identity: { key: '', cert: '' },
+      context: await ownContext(settings),
       protocol: { name: 'echo', serve: async () => undefined },
       sessions: service.sessions,
       log: silentLog(),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createSecureContext } from 'node:tls'
 import { pino } from 'pino'
 import { AccessWatch } from '../../gateway/access-watch.ts'
 import { loadConfig, type Settings } from '../../gateway/config.ts'
@@ -29,7 +30,7 @@ import { type EchoGateway, echoGateway } from '../support/echo-gateway.ts'
 import { LogLines } from '../support/gateway-log.ts'
 
 const never = new AbortController().signal
-const tls = { key: '', cert: '', required: false }
+const tls = { context: createSecureContext(), required: false }
 
 /** A recorder's room that keeps everything in memory, and fails on demand. */
 class FakeRoom {

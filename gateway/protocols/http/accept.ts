@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import type { Sessions } from '../../protocol.ts'
 
 /** First byte of a TLS record that opens a handshake. */
@@ -25,7 +25,7 @@ export async function secured(
   const first = await firstByte(client, signal)
   if (first === undefined) return undefined
   if (first === TLS_HANDSHAKE) {
-    const socket = new TLSSocket(client as Socket, { isServer: true, secureContext: contextOf(tls), ALPNProtocols: [...alpn] })
+    const socket = new TLSSocket(client as Socket, { isServer: true, secureContext: tls.context, ALPNProtocols: [...alpn] })
     socket.on('error', () => socket.destroy())
     // What was agreed on is known only then.
     await shaken(socket, signal)
@@ -74,11 +74,4 @@ function firstByte(client: Duplex, signal: AbortSignal): Promise<number | undefi
     signal.addEventListener('abort', aborted, { once: true })
     if (signal.aborted) aborted()
   })
-}
-
-let made: { readonly cert: string; readonly context: SecureContext } | undefined
-
-function contextOf({ key, cert }: Sessions['tls']): SecureContext {
-  if (made?.cert !== cert) made = { cert, context: createSecureContext({ key, cert }) }
-  return made.context
 }

@@ -1,37 +1,17 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { type SecureContext, TLSSocket } from 'node:tls'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { tolerateErrors } from './startup-pull.ts'
 
 /** The ALPN name registered for the protocol; direct TLS must name it (manual, "SSL Session Encryption"). */
 export const ALPN = 'postgresql'
-/** A listener has one identity; a few more may be in use while it is renewed. */
-const MAX_CONTEXTS = 4
-
-const contexts = new Map<string, SecureContext>()
-
-/** Making a context parses keys and costs a millisecond; sharing one also lets clients resume their TLS sessions. */
-function contextOf(identity: { readonly key: string; readonly cert: string }): SecureContext {
-  const known = contexts.get(identity.cert)
-  if (known !== undefined) return known
-  const context = createSecureContext({ key: identity.key, cert: identity.cert, minVersion: 'TLSv1.2' })
-  const oldest = contexts.keys().next().value
-  if (contexts.size >= MAX_CONTEXTS && oldest !== undefined) contexts.delete(oldest)
-  contexts.set(identity.cert, context)
-  return context
-}
-
 /**
  * Our side of the TLS handshake. What `client` has read ahead is taken as the handshake's beginning.
  * Rejects PROTOCOL_MALFORMED when the handshake fails or the peer leaves, or with the signal's reason.
  */
-export function acceptTls(
-  client: Duplex,
-  identity: { readonly key: string; readonly cert: string },
-  signal: AbortSignal,
-): Promise<TLSSocket> {
-  const secured = new TLSSocket(asSocket(client), { isServer: true, secureContext: contextOf(identity), ALPNProtocols: [ALPN] })
+export function acceptTls(client: Duplex, secureContext: SecureContext, signal: AbortSignal): Promise<TLSSocket> {
+  const secured = new TLSSocket(asSocket(client), { isServer: true, secureContext, ALPNProtocols: [ALPN] })
   tolerateErrors(secured)
   return new Promise((resolve, reject) => {
     const settle = (finish: () => void): void => {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
+import { type SecureContext, TLSSocket } from 'node:tls'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Knock } from '../../protocol.ts'
 import { checkStartup, negotiation, parseTarget, type Startup } from './greet-startup.ts'
@@ -28,7 +28,7 @@ interface ClientTls {
 }
 
 export interface GreetOptions {
-  readonly tls: { readonly key: string; readonly cert: string; readonly required: boolean }
+  readonly tls: { readonly context: SecureContext; readonly required: boolean }
   /** For the whole greeting, TLS handshake and password included. */
   readonly deadlineMs?: number
 }
@@ -139,7 +139,7 @@ async function secure(visitor: Visitor, options: GreetOptions, how: ClientTls['h
     await push(visitor.stream, Buffer.from('S'))
   }
   visitor.tls = { protocol: 'unfinished', how }
-  const secured = await acceptTls(visitor.stream, options.tls, stop)
+  const secured = await acceptTls(visitor.stream, options.tls.context, stop)
   visitor.stream = secured
   visitor.tls = { protocol: secured.getProtocol() ?? 'unknown', how }
   if (how === 'direct' && secured.alpnProtocol !== ALPN) {

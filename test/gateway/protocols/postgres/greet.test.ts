@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { duplexPair } from 'node:stream'
 import { test } from 'node:test'
+import { createSecureContext } from 'node:tls'
 import fc from 'fast-check'
 import { type Greeting, type GreetOptions, greet, MAX_PASSWORD_BYTES } from '../../../../gateway/protocols/postgres/greet.ts'
 import { CANCEL_CODE, SSL_CODE, writeRequest, writeStartup } from '../../../../gateway/protocols/postgres/startup-packet.ts'
@@ -11,8 +12,9 @@ import { PgClient } from '../../../support/pg-peer.ts'
 import { selfSigned } from '../../../support/pg-tls.ts'
 
 const identity = await selfSigned()
-const optional: GreetOptions = { tls: { ...identity, required: false } }
-const required: GreetOptions = { tls: { ...identity, required: true } }
+const context = createSecureContext(identity)
+const optional: GreetOptions = { tls: { context, required: false } }
+const required: GreetOptions = { tls: { context, required: true } }
 const never = new AbortController().signal
 const secret = 'an access key'
 

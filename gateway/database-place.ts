@@ -4,8 +4,12 @@ import { ApplianceError } from '../schemas/errors.ts'
 import { azureIdentityOf } from './credentials/azure.ts'
 import { readSecret } from './credentials/upstream.ts'
 
-/** Where the shared database is. Rejects CONFIG_INVALID where its URL is missing, or would be used without verifying whose it is. */
-export async function sharedPlace(
+/**
+ * Where a database of the gateway's own is; `setting` names it in what is said. Rejects CONFIG_INVALID where its URL is missing, or would
+ * be used without verifying whose it is.
+ */
+export async function databasePlace(
+  setting: 'shared.url' | 'catalog.url',
   { url, managedIdentity }: SharedConfig,
   from: (path: string) => string,
   env: NodeJS.ProcessEnv,
@@ -15,6 +19,6 @@ export async function sharedPlace(
     ...(managedIdentity === undefined ? {} : { identity: azureIdentityOf(managedIdentity) }),
   }
   const mistake = mistakeIn(place)
-  if (mistake !== undefined) throw new ApplianceError('CONFIG_INVALID', `shared.url: ${mistake}`)
+  if (mistake !== undefined) throw new ApplianceError('CONFIG_INVALID', `${setting}: ${mistake}`)
   return place
 }
