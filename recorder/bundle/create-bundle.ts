@@ -32,6 +32,7 @@ import { writeSample, writeTape } from './sample.ts'
 import { type Exported, type SignedBundle, type SigningParts, signBundle } from './sign-bundle.ts'
 import { leftOutOf, SMALL_SIZE } from './small-pack.ts'
 import { LOG_TABLES, tableHead, tableRow } from './tables.ts'
+import { TapeView } from './tape-view.ts'
 import { type WrittenFile, ZipWriter } from './zip-writer.ts'
 
 /** Tapes looked into at once, unless somebody says otherwise: a store in the network answers in milliseconds. */
@@ -251,7 +252,9 @@ class BundleMaker {
     const at = new Map(SESSION_COLUMNS.map((column, place) => [column as string, place]))
     const zone = this
     async function* decisions(): AsyncGenerator<readonly CsvCell[]> {
-      const all = inOrder(sessions, zone.#wish.workers ?? DEFAULT_WORKERS, (one) => inspectTape(store, one, options))
+      const all = inOrder(sessions, zone.#wish.workers ?? DEFAULT_WORKERS, (one) =>
+        inspectTape(new TapeView(store, one.session), one, options),
+      )
       for await (const found of all) {
         zone.#signal?.throwIfAborted()
         const row = sessionRow(found)
@@ -307,22 +310,34 @@ class BundleMaker {
     }
     for await (const { index, line } of this.#lines(copied)) if (wanted.has(index)) wanted.set(index, line)
     const withTape = chosen.filter((id) => HAS_TAPE.has(population.stateOf(id)))
+    // Where nothing is left out a recording is copied when it is at hand.
+    const whole = this.#wish.small !== true
+    let done = 0
+    const copy = async (id: string, store: Store): Promise<void> => {
+      for await (const file of writeTape(this.#zip, store, id, this.#signal)) this.#files.push(file)
+    }
+    const told = (): void => {
+      done += 1
+      this.#onProgress({ phase: 'sample', done, of: withTape.length })
+    }
     for (const id of chosen) {
       this.#signal?.throwIfAborted()
       const lineOf = (index: number): Uint8Array => wanted.get(index) ?? new Uint8Array(0)
       const proof = (index: number) => copied.proof(index, lineOf(index))
       const session = this.#sessionOf(copied, id)
-      const files = writeSample(this.#zip, this.#parts, session, HAS_TAPE.has(population.stateOf(id)), proof, this.#signal)
-      for await (const file of files) this.#files.push(file)
+      const hasTape = HAS_TAPE.has(population.stateOf(id))
+      const parts = { store: new TapeView(this.#parts.store, id), describers: this.#parts.describers }
+      for await (const file of writeSample(this.#zip, parts, session, hasTape, proof, this.#signal)) this.#files.push(file)
+      if (!hasTape || !whole) continue
+      await copy(id, parts.store)
+      told()
     }
-    const leftOut = new Set(this.#wish.small === true ? await this.#leftOut(withTape) : [])
-    let done = 0
+    if (whole) return { sampled: chosen, leftOut: [] }
+    const leftOut = new Set(await this.#leftOut(withTape))
     for (const id of withTape) {
       this.#signal?.throwIfAborted()
-      if (!leftOut.has(id))
-        for await (const file of writeTape(this.#zip, this.#parts.store, id, this.#signal)) this.#files.push(file)
-      done += 1
-      this.#onProgress({ phase: 'sample', done, of: withTape.length })
+      if (!leftOut.has(id)) await copy(id, this.#parts.store)
+      told()
     }
     return { sampled: chosen, leftOut: [...leftOut] }
   }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { har as validHar } from 'har-validator'
+import { runCli } from '../support/cli.ts'
 import { assertRan, clientHere, run } from '../support/clients.ts'
 import { httpGateway } from '../support/http-gateway.ts'
 import { framesOf, sessionsOf } from '../support/tapes.ts'
@@ -74,6 +76,62 @@ test('curl: bearer, basic, redirects, uploads with Expect, HEAD', async (t) => {
   await gateway.stop()
   const [session] = await sessionsOf(gateway.dataDir)
   assert.equal(session?.state, 'sealed')
+
+  await t.test('what curl did leaves as HAR, which a validator takes, and as packets, which tshark reads as HTTP', async (t) => {
+    const [{ id } = assert.fail(), ...others] = await sessionsOf(gateway.dataDir)
+    const exported = await mkdtemp(join(tmpdir(), 'curl-exports-'))
+    t.after(() => rm(exported, { recursive: true, force: true }))
+    const write = async (session: string, format: string): Promise<string> => {
+      const out = join(exported, `${session}.${format}`)
+      const ran = await runCli(['export', session, '--format', format, '--out', out, '--config', gateway.config])
+      assert.equal(ran.code, 0, ran.err)
+      return out
+    }
+    const asked: string[] = []
+    for (const session of [id, ...others.map((one) => one.id)]) {
+      const har = JSON.parse(await readFile(await write(session, 'har'), 'utf8'))
+      await validHar(har)
+      for (const { request, response } of har.log.entries) {
+        asked.push(`${request.method} ${new URL(request.url).pathname} ${response.status}`)
+        if (request.method === 'GET' && response.status === 200) assert.match(response.content.text, MASKED)
+      }
+    }
+    assert.deepEqual(
+      asked.toSorted(),
+      ['GET /a 200', 'GET /b 200', 'GET /new 200', 'GET /old 302', 'HEAD /c 200', 'POST / 200', 'POST / 200'].toSorted(),
+    )
+    const tshark = clientHere(t, 'tshark')
+    if (tshark === undefined) return
+    const read: string[] = []
+    for (const session of [id, ...others.map((one) => one.id)]) {
+      const path = await write(session, 'pcapng')
+      const wrong = '_ws.malformed || tcp.analysis.lost_segment || tcp.analysis.retransmission'
+      for (const [filter, fields] of [
+        [wrong, ['frame.number']],
+        ['http.request', ['http.request.method', 'http.request.uri']],
+        ['http.response', ['http.response.code']],
+      ] as const) {
+        const columns = fields.flatMap((field) => ['-e', field])
+        const ran = await run(tshark, ['-r', path, '-n', '-T', 'fields', ...columns, '-Y', filter])
+        assertRan(ran, 'tshark')
+        if (filter === wrong) assert.equal(ran.stdout, '')
+        else read.push(...ran.stdout.trim().split('\n'))
+      }
+    }
+    assert.deepEqual(
+      read.toSorted(),
+      [
+        ...['200', '200', '200', '200', '200', '200', '302'],
+        'GET\t/a?b=c',
+        'GET\t/b',
+        'GET\t/new',
+        'GET\t/old',
+        'HEAD\t/c',
+        'POST\t/',
+        'POST\t/',
+      ].toSorted(),
+    )
+  })
 })
 
 test('Python’s urllib, on connections of its own', async (t) => {

@@ -11,10 +11,10 @@ import io
 import json
 import os
 import re
-import struct
 import tempfile
 import zipfile
 
+from archive import is_name, unpack
 from crosscheck import Watch
 from ledger import Entry, is_count, milliseconds
 from merkle import Tree, leaf_hash
@@ -24,13 +24,10 @@ from records import is_regular
 from report import EXITS, Report, worst
 from tape import TapeVerifier
 
-NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 TAPE_STATES = ("whole", "recovered", "damaged")
 MAX_MANIFEST = 64 << 20
 MAX_TABLE = 512 << 20
 PIECE = 1 << 20
-# Of the zip format: in front of a file, of its line in the directory, and the end without and with zip64's.
-ZIP_HEAD, ZIP_DIRECTORY_HEAD, ZIP_END, ZIP64_END = 30, 46, 22, 56 + 20
 csv.field_size_limit(MAX_TABLE)
 
 
@@ -40,51 +37,15 @@ def is_bundle(path):
     return path.endswith(".zip") and zipfile.is_zipfile(path)
 
 
-def has_no_more(path, archive):
-    """Entries stand one behind the other from byte 0, the directory behind the last, and nothing behind it."""
-    at, directory = 0, 0
-    with open(path, "rb") as file:
-        for info in archive.infolist():
-            if info.header_offset != at:
-                return False
-            file.seek(at)
-            head = file.read(ZIP_HEAD)
-            if len(head) != ZIP_HEAD:
-                return False
-            name_size, extra_size = struct.unpack("<HH", head[26:30])
-            at += ZIP_HEAD + name_size + extra_size + info.compress_size
-            directory += ZIP_DIRECTORY_HEAD + len(info.filename) + len(info.extra) + len(info.comment)
-        if archive.start_dir != at:
-            return False
-        file.seek(0, os.SEEK_END)
-        return file.tell() - at - directory in (ZIP_END, ZIP64_END + ZIP_END)
-
-
 def verify_bundle(path, keys_of, progress):
     """`keys_of(folder)`: the keys to believe, and whose they are. Raises ValueError where an archive is none that a bundle can be."""
     if os.path.isdir(path):
         keys, trust = keys_of(path)
         return dict(Bundle(path, keys, progress).verify(), trust=trust, path=path)
     with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(path) as archive:
-            if not has_no_more(path, archive):
-                raise ValueError("the archive cannot be read: it has bytes that are no file's")
-            names = [info.filename for info in archive.infolist()]
-            if len(set(names)) != len(names):
-                raise ValueError("the archive cannot be read: a name is there twice")
-            for info in archive.infolist():
-                if not is_name(info.filename) or info.compress_type != zipfile.ZIP_STORED:
-                    raise ValueError("the archive cannot be read: %r is no file that a bundle has" % info.filename[:80])
-            try:
-                archive.extractall(folder)
-            except zipfile.BadZipFile as error:
-                raise ValueError("the archive cannot be read: %s" % error) from None
+        unpack(path, folder)
         keys, trust = keys_of(folder)
         return dict(Bundle(folder, keys, progress).verify(), trust=trust, path=path)
-
-
-def is_name(name):
-    return len(name) <= 400 and all(NAME.fullmatch(part) for part in name.split("/"))
 
 
 class Session:

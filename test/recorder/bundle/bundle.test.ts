@@ -295,6 +295,37 @@ test('a tape that was deleted behind the watermark is missing as of it, and the 
   assert.equal((await row('published.zip', {}))?.get('state'), 'deleted')
 })
 
+test('a damaged recording that was drawn: what the verdict is depends on what is wrong with it, and is the same in every verifier', async (t) => {
+  const [id = ''] = rig.sealed
+  const key = tapeKeys.segment(id, 0)
+  const whole = Buffer.from(rig.store.objects.get(key) ?? assert.fail())
+  const flipped = Buffer.from(whole)
+  flipped.writeUInt8(flipped.readUInt8(whole.length >> 1) ^ 1, whole.length >> 1)
+  const damages: readonly (readonly [string, Uint8Array | undefined])[] = [
+    ['a byte flipped', flipped],
+    ['its seal cut off', whole.subarray(0, whole.length - 200)],
+    ['cut in the middle', whole.subarray(0, whole.length >> 1)],
+    ['gone', undefined],
+  ]
+  const paths: string[] = []
+  for (const [at, [, bytes]] of damages.entries()) {
+    const store = rig.store.copy()
+    if (bytes !== undefined) store.objects.set(key, Buffer.from(bytes))
+    else for (const one of [...store.objects.keys()]) if (one.includes(id)) store.objects.delete(one)
+    paths.push((await rig.make(`damaged-${at}.zip`, { sampleSize: 6 }, store)).path)
+  }
+  for (const reports of await all(t, paths))
+    assert.deepEqual(
+      reports.map(({ verdict, tapes }, at) => [damages[at]?.[0], verdict, tapes['damaged'] ?? 0, tapes['missing'] ?? 0]),
+      [
+        ['a byte flipped', 'INVALID', 1, 0],
+        ['its seal cut off', 'VALID-INCOMPLETE', 1, 0],
+        ['cut in the middle', 'INVALID', 1, 0],
+        ['gone', 'VALID-INCOMPLETE', 0, 1],
+      ],
+    )
+})
+
 test('an export that fails or is stopped leaves nothing, and nothing is written over', async () => {
   const path = join(rig.folder.path, 'never.zip')
   const stop = new AbortController()
