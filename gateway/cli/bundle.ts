@@ -14,7 +14,7 @@ import { bundleScope, readScope } from '../bundle-scope.ts'
 import { keepYoungSmall } from '../collections.ts'
 import { placesIn } from '../places.ts'
 import { describers } from '../protocols/describers.ts'
-import { openSigner, tellLedger } from '../tape-room.ts'
+import { openSigner, tellInCheckpoint, tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, printJson } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import { callerOf } from './prove-caller.ts'
@@ -61,6 +61,8 @@ export async function createBundleFile(options: BundleOptions, cli: Cli): Promis
   process.once('SIGINT', interrupted)
   process.once('SIGTERM', interrupted)
   try {
+    // As of now: also what commands told since a gateway last published.
+    if (options.watermark === undefined) await tellInCheckpoint(where, [])
     const made = await createBundle(
       {
         store,

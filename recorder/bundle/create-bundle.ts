@@ -1,12 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
-import {
-  BUNDLE_PATHS,
-  type BundleManifest,
-  drawSample,
-  type Framework,
-  TAPE_STATES,
-  type TapeState,
-} from '../../schemas/bundle.ts'
+import { BUNDLE_PATHS, type BundleManifest, type Framework, TAPE_STATES, type TapeState } from '../../schemas/bundle.ts'
 import { hexOf } from '../../schemas/bytes.ts'
 import { type CsvCell, csvRecord } from '../../schemas/csv.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -24,11 +16,11 @@ import { countFourWays } from './completeness.ts'
 import { FIGURES } from './frameworks.ts'
 import { inOrder } from './in-order.ts'
 import { inspectTape } from './inspect-tape.ts'
-import { type CopiedLog, copyLog, type Watermark, watermarkOf } from './log-copy.ts'
+import { type CopiedLog, copyLog, refuseUnknown, type Watermark, watermarkOf } from './log-copy.ts'
 import { POLICY_COLUMNS, writePolicies } from './policies.ts'
 import { Population } from './population.ts'
 import { DECISION_COLUMNS, decisionRows, SESSION_COLUMNS, sessionRow } from './population-rows.ts'
-import { writeSample, writeTape } from './sample.ts'
+import { selectionOf, writeSample, writeTape } from './sample.ts'
 import { type Exported, type SignedBundle, type SigningParts, signBundle } from './sign-bundle.ts'
 import { leftOutOf, SMALL_SIZE } from './small-pack.ts'
 import { LOG_TABLES, tableHead, tableRow } from './tables.ts'
@@ -140,7 +132,7 @@ class BundleMaker {
   async make(): Promise<CreatedBundle> {
     const period = { from: this.#wish.from.toISOString(), to: this.#wish.to.toISOString() }
     const copied = await this.#copyLog({ period, scope: this.#wish.scope })
-    this.#refuseUnknown(copied)
+    refuseUnknown(copied.log, this.#wish)
     const gaps: CsvCell[][] = []
     const population = await this.#inspect(copied, gaps)
     await this.#sessions(population)
@@ -203,16 +195,6 @@ class BundleMaker {
     await this.#zip.commit()
     const unledgered = gaps.filter(([, state]) => state === 'unledgered').length
     return { ...signed, path, size: this.#zip.size, manifest, states: this.#states, sampled, leftOut, unledgered, seed }
-  }
-
-  #refuseUnknown({ log }: CopiedLog): void {
-    const { scope, knownTargets } = this.#wish
-    const unknown = scope.target.filter((name) => knownTargets?.includes(name) === false && !log.targets.has(name))
-    if (unknown.length > 0)
-      throw new ApplianceError(
-        'CONFIG_INVALID',
-        `no session of the period is of ${unknown.join(', ')}, and the configuration has no such target: nothing is in that scope`,
-      )
   }
 
   async #copyLog(range: Pick<BundleManifest, 'period' | 'scope'>): Promise<CopiedLog> {
@@ -295,13 +277,8 @@ class BundleMaker {
   ): Promise<{ readonly sampled: readonly string[]; readonly leftOut: readonly string[] }> {
     const { seed, sampleSize } = this.#wish
     const { ids } = population
-    const hmac = (id: string): string => createHmac('sha256', seed).update(id).digest('hex')
-    const chosen = drawSample(ids, sampleSize, hmac)
-    const digest = createHash('sha256')
-      .update(ids.map((id) => `${id}\n`).join(''))
-      .digest('hex')
-    const how = 'the population in the order of HMAC-SHA-256(key: seed, message: session), lower hex; the first `size` of it'
-    const selection = { algorithm: how, seed, size: sampleSize, population: { count: ids.length, sha256: digest }, chosen }
+    const selection = selectionOf(ids, seed, sampleSize)
+    const { chosen } = selection
     await this.#add(BUNDLE_PATHS.sample, `${JSON.stringify(selection, null, 1)}\n`)
     const wanted = new Map<number, Uint8Array>()
     for (const id of chosen) {

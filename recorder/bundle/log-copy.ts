@@ -162,6 +162,19 @@ export async function copyLog(
   }
 }
 
+/** Throws CONFIG_INVALID where the scope names a target that neither the period's log nor the configuration has: it is a slip, not an empty population. */
+export function refuseUnknown(
+  log: Pick<PeriodLog, 'targets'>,
+  { scope, knownTargets }: Pick<PeriodRange, 'scope'> & { readonly knownTargets?: readonly string[] },
+): void {
+  const unknown = scope.target.filter((name) => knownTargets?.includes(name) === false && !log.targets.has(name))
+  if (unknown.length > 0)
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `no session of the period is of ${unknown.join(', ')}, and the configuration has no such target: nothing is in that scope`,
+    )
+}
+
 /** Where no line is copied, the tree's own subtrees stand for all of it. */
 async function rootsOf(store: Store, size: number, signal: AbortSignal | undefined): Promise<readonly Uint8Array[]> {
   const tree = new MerkleStack(sha256)

@@ -1,3 +1,5 @@
+import { createHash, createHmac } from 'node:crypto'
+import { drawSample } from '../../schemas/bundle.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import type { PeriodSession } from '../../schemas/verify/period-log.ts'
 import { formatProof, type TlogProof } from '../../schemas/verify/tlog-proof.ts'
@@ -9,6 +11,16 @@ import type { WrittenFile, ZipWriter } from './zip-writer.ts'
 /** Objects are copied in pieces: a segment has 256 MiB. */
 const PIECE_SIZE = 4 << 20
 const TAPE_PART = /^(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
+
+/** What is drawn, from what, and how: whoever has the population draws it again. */
+export function selectionOf(ids: readonly string[], seed: string, size: number) {
+  const chosen = drawSample(ids, size, (id) => createHmac('sha256', seed).update(id).digest('hex'))
+  const sha256 = createHash('sha256')
+    .update(ids.map((id) => `${id}\n`).join(''))
+    .digest('hex')
+  const algorithm = 'the population in the order of HMAC-SHA-256(key: seed, message: session), lower hex; the first `size` of it'
+  return { algorithm, seed, size, population: { count: ids.length, sha256 }, chosen }
+}
 
 /** What the bundle has of one session that was drawn, beside its recording: the proofs of its entries, and what a reader needs to find a way in. */
 export async function* writeSample(

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { runCli } from '../support/cli.ts'
 import { assertRan, clientHere, libpqEnv, type Ran, Running, run } from '../support/clients.ts'
 import { type Rig, SERVERS, startRig } from '../support/gateway-rig.ts'
 import { framesOf } from '../support/tapes.ts'
@@ -103,6 +104,34 @@ for (const from of SERVERS) {
       const session = await rig.gateway.log.sealed(connection.port)
       const asked = await framesOf(rig.gateway.folder.dataDir, session)
       assert.ok(asked.some(({ dir, body }) => dir === 'in' && String(Buffer.from(body ?? [])).includes("LIKE 'city\\_to")))
+      await rig.tee.check()
+    })
+
+    await t.test('leaves as packets that tshark reads: what was asked, what came back', async (t) => {
+      const tshark = clientHere(t, 'tshark')
+      if (tshark === undefined) return
+      assertRan(await psql(`select name from customers where id = 1;\nselect 'second';`), 'psql')
+      const session = await rig.gateway.log.sealed(rig.tee.connections.at(-1)?.port ?? assert.fail())
+      const out = join(folder, 'psql.pcapng')
+      const exported = await runCli([
+        'export',
+        session,
+        '--format',
+        'pcapng',
+        '--out',
+        out,
+        '--config',
+        rig.gateway.folder.config,
+      ])
+      assert.equal(exported.code, 0, exported.err)
+      const read = async (filter: string, field: string): Promise<string> => {
+        const ran = await run(tshark, ['-r', out, '-n', '-T', 'fields', '-e', field, '-Y', filter])
+        assertRan(ran, 'tshark')
+        return ran.stdout
+      }
+      assert.equal(await read('_ws.malformed || tcp.analysis.lost_segment || tcp.analysis.retransmission', 'frame.number'), '')
+      assert.equal(await read('pgsql.query', 'pgsql.query'), "select name from customers where id = 1;\nselect 'second';\n")
+      assert.match(await read('pgsql.val.data', 'pgsql.val.data'), new RegExp(Buffer.from('customer 1').toString('hex')))
       await rig.tee.check()
     })
 

@@ -59,6 +59,10 @@ test('as an auditor’s wish is met: a gateway’s sessions in one file, made tw
   assert.equal(verified.code, 0, verified.out + verified.err)
   assert.match(verified.out, /^VALID: a\.zip$/m)
   assert.equal((await run('verify b.zip --json')).code, 0)
+  // What commands told since is in the next one, though no gateway runs that would publish it.
+  const third = create('third.zip', {})
+  assert.ok(third.watermark > first.watermark)
+  assert.ok((await readFile(join(gateway.folder, 'third.zip'))).includes(`,${first.sha256},`), 'custody.csv has the first')
   const listed = await run('ledger list --type export --json')
   assert.ok(listed.out.includes(first.sha256), listed.out)
 
