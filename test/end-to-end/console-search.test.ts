@@ -87,7 +87,7 @@ test('search and findings in Chromium, before a real gateway', async (t) => {
     await page.locator('.totals td', { hasText: 'customers' }).waitFor()
     await picture('findings')
     assert.deepEqual(await seen.axe(), [])
-    await page.locator('.request-row', { hasText: 'let through' }).waitFor({ timeout: 30_000 })
+    await page.locator('.request-row', { hasText: 'let through' }).waitFor({ timeout: 90_000 })
     await page.locator('.request-row', { hasText: 'let through' }).click()
     await page.locator('.evidence li').first().waitFor()
     await page.getByRole('button', { name: 'Run the detector again' }).click()

@@ -24,7 +24,7 @@ function ownContext({ dataDir, gateway }: Settings): Promise<ListenerContext> {
 }
 
 async function closed(socket: Socket): Promise<void> {
-  if (!socket.closed) await once(socket, 'close', { signal: AbortSignal.timeout(10_000) })
+  if (!socket.closed) await once(socket, 'close', { signal: AbortSignal.timeout(60_000) })
 }
 
 test('what goes in comes back, through the gate and onto a tape', async () => {

@@ -9,7 +9,7 @@ import { type Log, silentLog } from '../../gateway/log.ts'
 import { echoFrame } from '../../gateway/protocols/echo/wire.ts'
 import { Service } from '../../gateway/service.ts'
 
-const WAIT_MS = 10_000
+const WAIT_MS = 60_000
 
 const POLICY = `
 version: 1

@@ -1,4 +1,4 @@
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 120_000
 
 export type LogLine = Readonly<Record<string, unknown>>
 

@@ -9,7 +9,7 @@ import { binaryMessage, textMessage } from '../../gateway/protocols/postgres/ups
 import type { Identity } from './pg-tls.ts'
 
 /** How long a peer waits for the other side before the test fails; a hang must not outlive its test. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 60_000
 
 /** One end of a connection in a test: says and hears bytes and messages, in whatever order the test likes. */
 export class PgPeer implements Disposable {

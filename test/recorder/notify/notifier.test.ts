@@ -53,7 +53,7 @@ async function rig(t: TestContext) {
 const typesOf = ({ received }: Receiver): string[] =>
   received.map(({ body }) => JSON.parse(body).type.replace('sallyport.approval.', ''))
 
-test('each step is told in order, again until it is taken, under the same id', { timeout: 20_000 }, async (t) => {
+test('each step is told in order, again until it is taken, under the same id', { timeout: 90_000 }, async (t) => {
   const { desk, there, open, failed } = await rig(t)
   await using _notifier = await open()
   there.script.push(503, 503)
@@ -68,7 +68,7 @@ test('each step is told in order, again until it is taken, under the same id', {
   assert.deepEqual(failed, [`hook-0 ${id}.pending.0 false`, `hook-0 ${id}.pending.0 false`])
 })
 
-test('a receiver that hangs holds up neither the desk nor another receiver', { timeout: 20_000 }, async (t) => {
+test('a receiver that hangs holds up neither the desk nor another receiver', { timeout: 90_000 }, async (t) => {
   const { desk, there, open } = await rig(t)
   await using healthy = await receiver()
   there.script.push('hang')
@@ -83,7 +83,7 @@ test('a receiver that hangs holds up neither the desk nor another receiver', { t
   assert.equal(there.received.length, 1)
 })
 
-test('after a restart nothing is told twice, and what happened meanwhile is told', { timeout: 20_000 }, async (t) => {
+test('after a restart nothing is told twice, and what happened meanwhile is told', { timeout: 90_000 }, async (t) => {
   const { desk, there, open, noted } = await rig(t)
   const { id } = await desk.submit(ask())
   {
@@ -108,7 +108,7 @@ test('after a restart nothing is told twice, and what happened meanwhile is told
   assert.equal(typesOf(there).at(-1), 'rejected')
 })
 
-test('what a receiver refuses for good is given up, and the next is told', { timeout: 20_000 }, async (t) => {
+test('what a receiver refuses for good is given up, and the next is told', { timeout: 90_000 }, async (t) => {
   const { desk, there, open, failed } = await rig(t)
   await using _notifier = await open()
   there.script.push(400)
@@ -120,7 +120,7 @@ test('what a receiver refuses for good is given up, and the next is told', { tim
 })
 
 test('what the desk removes is forgotten by the channels, also what it removed while nobody ran', {
-  timeout: 20_000,
+  timeout: 90_000,
 }, async (t) => {
   const { desk, there, open, noted, remembered } = await rig(t)
   const first = await open()

@@ -8,7 +8,7 @@ test('a superuser and what it owns are told; of a role nobody gave anything to, 
   await server.sql('create role plain login')
   const target = { name: 'postgres', protocol: 'postgres', host: '127.0.0.1', port: server.port, labels: {} } as const
   const rights = async (user: string): Promise<readonly string[]> => {
-    const found = await readExcess(target, { user, tls: { mode: 'off' } }, AbortSignal.timeout(20_000))
+    const found = await readExcess(target, { user, tls: { mode: 'off' } }, AbortSignal.timeout(60_000))
     return found.map(({ right, cure }) => `${right.split(':')[0]} -> ${cure}`)
   }
   assert.deepEqual(await rights('plain'), ['TEMPORARY -> REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC, plain'])
