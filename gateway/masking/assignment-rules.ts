@@ -1,3 +1,5 @@
+import { byteSet } from './bytes.ts'
+
 /**
  * What tells a secret given a name from everything else that looks like `name = value`. Judged on short texts, after the
  * bytes have shown a name, a separator and a value. The regular expressions are anchored or alternate literals only.
@@ -95,6 +97,8 @@ const BESIDE_SECRET = new Set(
 const MAX_STAND_IN_SIZE = 48
 /** All that the words above and what stands between them consist of. */
 const WORDS_AND_NUMBER = /^[A-Za-z _.-]+\d{0,3}$/
+/** One of these is in each of the words above. */
+const SECRET_STEM = /pass|pw|secret|token|credential|key|auth/i
 /** An identifier, or a path of them. */
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z_$.-]*$/
 /** Several words, as people are told something. */
@@ -111,7 +115,7 @@ const SECRET_WORD =
  * It says that a secret belongs in its place: it is nobody's password, or everybody's.
  */
 export function isStandIn(value: string): boolean {
-  if (value.length > MAX_STAND_IN_SIZE || !WORDS_AND_NUMBER.test(value)) return false
+  if (value.length > MAX_STAND_IN_SIZE || !WORDS_AND_NUMBER.test(value) || !SECRET_STEM.test(value)) return false
   const words = snake(value.replace(/\d{1,3}$/, ''))
     .toLowerCase()
     .split(/[ _.-]/)
@@ -119,7 +123,12 @@ export function isStandIn(value: string): boolean {
   return words.some((word) => SECRET_NAME.test(word)) && words.every((word) => SECRET_NAME.test(word) || BESIDE_SECRET.has(word))
 }
 
+/** What names and sentences consist of. */
+const SPOKEN = byteSet("A-Za-z0-9 _.$,;:!?'-")
+
 function speaksOfSecrets(value: string): boolean {
+  // Most secrets have a byte that says at once they are neither.
+  for (let i = 0; i < value.length; i++) if (SPOKEN[value.charCodeAt(i)] === 0) return false
   return isStandIn(value) || (TOLD.test(value) && SECRET_WORD.test(snake(value)))
 }
 
