@@ -103,6 +103,11 @@ export class Batch {
     this.#entries.push(this.#parts.masker.entry(message, body, this.#note('hold', verdict.rules, approval)))
   }
 
+  /** What the client sent and nobody gets: evidence, and released to no one. */
+  withhold(message: Message): void {
+    this.#entries.push(this.#parts.masker.entry(message, message.redacted(this.#parts.masker), this.#note('block', [])))
+  }
+
   take(message: Message): void {
     this.#entries.push(this.#parts.masker.entry(message, message.redacted(this.#parts.masker), null))
   }

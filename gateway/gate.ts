@@ -179,6 +179,13 @@ export class Gate {
     return this.#holds.size
   }
 
+  /** Records a client's message that its protocol refuses before any rule is asked: nobody gets it, and it is evidence all the same. */
+  async withhold(message: Message): Promise<void> {
+    const batch = this.#batch()
+    batch.withhold(message)
+    await batch.record()
+  }
+
   /** Withdraws whatever is held, in this channel where one is given, as the asker's own cancel. False when nothing is held. */
   cancelHolds(channel?: number): boolean {
     const held = [...this.#holds].filter(([, of]) => channel === undefined || of === channel)

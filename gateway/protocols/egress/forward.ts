@@ -16,7 +16,7 @@ type Route = AsyncDisposable & { readonly upstream: Pick<Upstream, 'ask'> }
 export function forwarding(route: (place: Place, signal: AbortSignal) => Route): (asked: Asked, way: Way) => Promise<boolean> {
   return async (asked, way) => {
     const { visit, channel, reply, signal } = way
-    const request = await readRequest(asked, { channel, fields: visit.fields, dialect: visit.dialect, ours: OURS })
+    const request = await readRequest(asked, { channel, visit, ours: OURS })
     const through = (message: Parameters<typeof outputsOf>[1]): ReturnType<typeof outputsOf> =>
       outputsOf(visit.gate, message, signal)
     for await (const outputs of through(request.message)) {

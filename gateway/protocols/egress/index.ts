@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -11,7 +11,7 @@ import { arrivedByHttp1 } from '../http/arrived.ts'
 import { exchange } from '../http/exchange.ts'
 import { headerOf } from '../http/head.ts'
 import { Reply } from '../http/reply.ts'
-import { checkFlood, IdleWatch, strictServer } from '../http/strict-server.ts'
+import { checkHead, IdleWatch, strictServer } from '../http/strict-server.ts'
 import { Visit } from '../http/visit.ts'
 import { connecting } from './connect.ts'
 import { egressDialect, errorOf } from './dialect.ts'
@@ -86,23 +86,14 @@ export function egress(door: Door): Protocol {
   }
 }
 
+/** Upgrades in clear are declined by answering as if they had not been asked for. */
 function makeServer(door: Door, connections: WeakMap<Duplex, Connection>): Server {
-  // Upgrades in clear are declined by answering as if they had not been asked for.
-  const made = strictServer(() => false)
   const asked = (request: IncomingMessage, response: ServerResponse, tunnel?: Duplex): void => {
     const connection = connections.get(request.socket)
     if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
     void answer(connection, door, { request, response, tunnel })
   }
-  made.on('request', (request, response) => asked(request, response))
-  made.on('checkContinue', (request, response) => asked(request, response))
-  made.on('connect', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
-    if (first.length > 0) socket.unshift(first)
-    const response = new ServerResponse(request)
-    response.assignSocket(request.socket)
-    asked(request, response, socket)
-  })
-  return made
+  return strictServer(asked, { connects: true })
 }
 
 async function answer(
@@ -119,7 +110,7 @@ async function answer(
   connection.busy++
   try {
     const arrived = arrivedByHttp1(request)
-    checkFlood(arrived.headers, connection.busy)
+    checkHead(arrived, connection.busy)
     // Before anything is opened for it.
     if (placeOf(arrived.method, target).inside)
       throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'ask for https by CONNECT: nothing is encrypted in your name here')

@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -7,7 +7,7 @@ import type { Session } from '../../protocol.ts'
 import { type Arrived, arrivedByHttp1 } from '../http/arrived.ts'
 import { type Asked, exchange, type Way } from '../http/exchange.ts'
 import { headerOf, type RequestHead } from '../http/head.ts'
-import { checkFlood, IdleWatch, strictServer } from '../http/strict-server.ts'
+import { checkHead, IdleWatch, strictServer } from '../http/strict-server.ts'
 import { upgrading } from '../http/upgrade.ts'
 import type { Upgraded } from '../http/upgrade-upstream.ts'
 import type { Upstream } from '../http/upstream.ts'
@@ -60,27 +60,12 @@ export async function serveInside(client: TLSSocket, inside: Inside): Promise<vo
   }
 }
 
-/** As strict as of HTTP. CONNECT in a tunnel has no listener: the connection ends. */
+/** As strict as of HTTP. CONNECT in a tunnel ends the connection. */
 function makeServer(): Server {
-  const made = strictServer(isWebSocket)
-  const asked = (request: IncomingMessage, response: ServerResponse): void => void answer(request, response)
-  made.on('request', asked)
-  made.on('checkContinue', asked)
-  made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
-  return made
+  return strictServer((request, response, taken) => void answer(request, response, taken), { upgrades: isWebSocket })
 }
 
-async function answerUpgrade(request: IncomingMessage, socket: Duplex, first: Buffer): Promise<void> {
-  if (first.length > 0) socket.unshift(first)
-  const response = new ServerResponse(request)
-  response.assignSocket(request.socket)
-  await answer(request, response, (inside) => {
-    return upgrading(socket, { ask: (head, { signal }) => inside.upgrade(head, signal), ours: OURS })
-  })
-  socket.end()
-}
-
-async function answer(request: IncomingMessage, response: ServerResponse, upgrade?: (inside: Inside) => How): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, taken?: Duplex): Promise<void> {
   const served = tunnels.get(request.socket)
   if (served === undefined) throw new Error('a request came by a connection that is none of ours')
   const { visit, session, client, upstream } = served
@@ -89,8 +74,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, upgrad
   try {
     const arrived = arrivedByHttp1(request)
     const target = `https://${upstream.authority}${request.url ?? '/'}`
-    const wrong = flooded(arrived, served.busy) ?? misdirected(arrived, request.url ?? '', served)
-    const how = wrong ?? upgrade?.(served) ?? forwarding(() => ({ upstream, [Symbol.asyncDispose]: async () => undefined }))
+    const wrong = refusedHead(arrived, served.busy) ?? misdirected(arrived, request.url ?? '', served)
+    const how = wrong ?? (taken === undefined ? forwarding(through(upstream)) : upgradingTo(served, taken))
     if (wrong === undefined && /^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
     await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)
   } catch (error) {
@@ -100,14 +85,24 @@ async function answer(request: IncomingMessage, response: ServerResponse, upgrad
     served.busy--
     served.idle.touch()
     if (session.signal.aborted) client.destroySoon()
+    taken?.end()
   }
+}
+
+/** By what the tunnel has already. */
+function through(upstream: Upstream): Parameters<typeof forwarding>[0] {
+  return () => ({ upstream, [Symbol.asyncDispose]: async () => undefined })
+}
+
+function upgradingTo({ upgrade }: Inside, socket: Duplex): How {
+  return upgrading(socket, { ask: (head, { signal }) => upgrade(head, signal), ours: OURS })
 }
 
 type How = (asked: Asked, way: Way) => Promise<boolean>
 
-function flooded({ headers }: Arrived, busy: number): How | undefined {
+function refusedHead(arrived: Arrived, busy: number): How | undefined {
   try {
-    checkFlood(headers, busy)
+    checkHead(arrived, busy)
     return undefined
   } catch (error) {
     return () => Promise.reject(error)

@@ -10,14 +10,31 @@ export interface Arrived {
   /** No body follows; it may still be empty where this is false. */
   readonly empty: boolean
   readonly body: AsyncIterable<Uint8Array>
+  /** Why its framing or its host cannot be trusted, though the parser took it; undefined as a rule. */
+  readonly fault: string | undefined
 }
 
 /** RFC 9112, 6.3: what says neither how long its body is nor how it is cut has none. */
 export function arrivedByHttp1(request: IncomingMessage): Arrived {
   const { method = 'GET', headers, rawHeaders } = request
   const empty = headers['content-length'] === undefined && headers['transfer-encoding'] === undefined
-  return { method, headers: pairsOf(rawHeaders), empty, body: request }
+  const pairs = pairsOf(rawHeaders)
+  return { method, headers: pairs, empty, body: request, fault: faultOf(request, pairs) }
 }
+
+function faultOf({ httpVersion, headers: { 'transfer-encoding': coding } }: IncomingMessage, pairs: Headers): string | undefined {
+  if (coding !== undefined) {
+    // RFC 9112, 6.1: its sender does not know what it says.
+    if (httpVersion !== '1.1') return 'chunks came with HTTP/1.0, which has none'
+    if (coding.toLowerCase() !== 'chunked')
+      return 'the body is packed for its way (Transfer-Encoding), which cannot be looked into'
+  }
+  let hosts = 0
+  for (const [name] of pairs) if (name.length === HOST.length && name.toLowerCase() === HOST) hosts++
+  return hosts > 1 ? 'the head names more than one host' : undefined
+}
+
+const HOST = 'host'
 
 export function arrivedByHttp2(request: Http2ServerRequest): Arrived {
   const headers: [string, string][] = []
@@ -25,5 +42,5 @@ export function arrivedByHttp2(request: Http2ServerRequest): Arrived {
     if (!name.startsWith(':')) headers.push([name, value])
     else if (name === ':authority') headers.unshift(['host', value])
   }
-  return { method: request.method, headers, empty: request.stream.endAfterHeaders, body: request }
+  return { method: request.method, headers, empty: request.stream.endAfterHeaders, body: request, fault: undefined }
 }

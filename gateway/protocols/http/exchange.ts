@@ -64,7 +64,7 @@ export interface Way {
 /** False where a refusal was the answer. */
 async function forward(asked: Asked, way: Way): Promise<boolean> {
   const { visit, channel, reply, signal } = way
-  const request = await readRequest(asked, { channel, fields: visit.fields, dialect: visit.dialect })
+  const request = await readRequest(asked, { channel, visit })
   const through = (message: Message): Through => outputsOf(visit.gate, message, signal)
   for await (const outputs of through(request.message)) {
     for (const output of outputs) {

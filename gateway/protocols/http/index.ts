@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
@@ -12,7 +12,7 @@ import { headerOf } from './head.ts'
 import { http2Session } from './http2.ts'
 import { knockOf } from './knock.ts'
 import { type ClientResponse, Reply } from './reply.ts'
-import { checkFlood, IdleWatch, MAX_HEAD_BYTES, SILENT_MS, strictServer } from './strict-server.ts'
+import { checkHead, IdleWatch, MAX_HEAD_BYTES, SILENT_MS, strictServer } from './strict-server.ts'
 import { upgrading } from './upgrade.ts'
 import { Visit } from './visit.ts'
 
@@ -89,31 +89,17 @@ async function serve(
 }
 
 function makeServer(): Server {
-  const made = strictServer((request) => connections.get(request.socket)?.dialect.upgrades(request) === true)
-  const asked = (request: IncomingMessage, response: ServerResponse): void => void answerHttp1(request, response)
-  made.on('request', asked)
-  // Sent only once it is known who asks.
-  made.on('checkContinue', asked)
-  made.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => void answerUpgrade(request, socket, first))
-  return made
+  return strictServer((request, response, taken) => void answerHttp1(request, response, taken), {
+    upgrades: (request) => connections.get(request.socket)?.dialect.upgrades(request) === true,
+  })
 }
 
-async function answerUpgrade(request: IncomingMessage, socket: Duplex, first: Buffer): Promise<void> {
-  if (first.length > 0) socket.unshift(first)
-  const response = new ServerResponse(request)
-  response.assignSocket(request.socket)
-  await answerHttp1(request, response, upgrading(socket))
-  socket.end()
-}
-
-async function answerHttp1(
-  request: IncomingMessage,
-  response: ServerResponse,
-  how?: ReturnType<typeof upgrading>,
-): Promise<void> {
+async function answerHttp1(request: IncomingMessage, response: ServerResponse, taken?: Duplex): Promise<void> {
   const connection = connections.get(request.socket)
   if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
-  await answer(connection, { request: arrivedByHttp1(request), url: request.url ?? '/' }, response, how)
+  const asked = { request: arrivedByHttp1(request), url: request.url ?? '/' }
+  await answer(connection, asked, response, taken === undefined ? undefined : upgrading(taken))
+  taken?.end()
 }
 
 async function answer(
@@ -125,7 +111,7 @@ async function answer(
   const { dialect, sessions, signal, client } = connection
   connection.busy++
   try {
-    checkFlood(request.headers, connection.busy)
+    checkHead(request, connection.busy)
     const { knock, run, target, prefix } = knockOf({ headers: request.headers, target: url, client, protocol: dialect.protocol })
     using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined

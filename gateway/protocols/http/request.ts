@@ -2,13 +2,14 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
 import type { Arrived } from './arrived.ts'
 import { StreamedBody } from './body.ts'
-import type { Dialect, Reading } from './dialect.ts'
-import type { Fields } from './fields.ts'
+import type { Reading } from './dialect.ts'
 import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead, without } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
-import { mediaOf } from './media.ts'
+import type { JsonFields } from './json-body.ts'
+import { type Media, mediaOf } from './media.ts'
 import { collect, decodedBody } from './read-body.ts'
 import type { Through } from './through.ts'
+import type { Visit } from './visit.ts'
 
 /** Bodies up to this size are judged, held and approved with the request; a larger one follows its head in parts. */
 const MAX_WHOLE_BYTES = 1024 * 1024
@@ -43,19 +44,18 @@ export interface AskedRequest {
 }
 
 /**
- * The request, with its body where that is small. Rejects PROTOCOL_MALFORMED or PROTOCOL_UNSUPPORTED for a body that cannot be looked into.
+ * The request, with its body where that is small. Rejects PROTOCOL_MALFORMED, PROTOCOL_OVERSIZE, PROTOCOL_TIMEOUT or PROTOCOL_UNSUPPORTED for a body
+ * that cannot be looked into, and with what ends its stream; the head of the request is on the tape then.
  */
 export async function readRequest(
   { request, target }: { readonly request: Arrived; readonly target: string },
   {
     channel,
-    fields: named,
-    dialect,
+    visit: { fields: named, dialect, gate },
     ours = OURS,
   }: {
     readonly channel: number
-    readonly fields: Fields
-    readonly dialect: Dialect
+    readonly visit: Pick<Visit, 'fields' | 'dialect' | 'gate'>
     /** Headers that do not go on, in lower case. */
     readonly ours?: ReadonlySet<string>
   },
@@ -66,39 +66,38 @@ export async function readRequest(
     headers: [...without(endToEnd(request.headers), ours), ['accept-encoding', 'identity']],
   }
   const reading = dialect.read(asked, named)
-  const { fields } = reading
   const head: RequestHead = { ...asked, headers: reading.headers }
+  const { kind, command, fields } = reading
   const media = reading.media ?? mediaOf(head.headers)
-  const encoding = headerOf(head.headers, 'content-encoding')
-  const length = headerOf(request.headers, 'content-length')
-  const collected = request.empty ? NO_BODY : await inTime(collect(request.body, MAX_WHOLE_BYTES))
-  const whole = 'whole' in collected ? collected.whole : undefined
-  if (whole === undefined && encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    throw new ApplianceError(
-      'PROTOCOL_UNSUPPORTED',
-      `a packed body may have ${MAX_WHOLE_BYTES} bytes; send a larger one unpacked`,
-    )
-  const plain = whole === undefined ? undefined : await decodedBody(whole, encoding, MAX_UNPACKED_BYTES)
-  const { kind, command } = reading
   const shown = command === undefined ? {} : { command }
-  const parts: HttpParts = { from: 'client', channel, facts: reading.facts(plain), media, fields, kind, ...shown }
+  const partsWith = (body: Uint8Array | undefined): HttpParts => {
+    return { from: 'client', channel, facts: reading.facts(body), media, fields, kind, ...shown }
+  }
   const encoded = encodeRequest(head)
-  if ('whole' in collected) {
-    const { whole: body } = collected
+  let body: RequestBody
+  try {
+    body = request.empty
+      ? NO_BODY
+      : await readBody(request, { encoding: headerOf(head.headers, 'content-encoding'), media, fields })
+  } catch (error) {
+    // What of its body there may be is in no form in which it could be masked.
+    await gate.withhold(new HttpMessage(partsWith(undefined), encoded, { streams: true }))
+    throw error
+  }
+  const length = headerOf(request.headers, 'content-length')
+  if ('whole' in body) {
+    const { whole, plain } = body
+    const bytes = plain.length === 0 ? encoded : Buffer.concat([encoded, plain])
     return {
       head,
       reading,
       range: head.method === 'GET' ? endToEnd(request.headers).filter(([name]) => RANGE.has(name.toLowerCase())) : [],
-      message: new HttpMessage(parts, Buffer.concat([encoded, plain ?? body]), { exact: Buffer.concat([encoded, body]) }),
-      body: () => (body.length === 0 && length === undefined ? null : body),
+      message: new HttpMessage(partsWith(plain), bytes, { exact: whole === plain ? bytes : Buffer.concat([encoded, whole]) }),
+      body: () => (whole.length === 0 && length === undefined ? null : whole),
     }
   }
-  if (fields.labelled && (media === 'json' || media === 'form'))
-    throw new ApplianceError(
-      'PROTOCOL_OVERSIZE',
-      `a ${media} body may have ${MAX_WHOLE_BYTES} bytes, as labels are looked for in it`,
-    )
-  const { beginning, rest } = collected
+  const { beginning, rest } = body
+  const parts = partsWith(undefined)
   const announced: RequestHead = length === undefined ? head : { ...head, headers: [...head.headers, ['content-length', length]] }
   return {
     head: announced,
@@ -110,7 +109,35 @@ export async function readRequest(
   }
 }
 
-const NO_BODY = { whole: Buffer.alloc(0) }
+/** `plain`: as its sender meant it. */
+type RequestBody =
+  | { readonly whole: Uint8Array; readonly plain: Uint8Array }
+  | { readonly beginning: Uint8Array; readonly rest: AsyncIterator<Uint8Array> }
+
+const EMPTY = new Uint8Array()
+const NO_BODY: RequestBody = { whole: EMPTY, plain: EMPTY }
+
+async function readBody(
+  request: Arrived,
+  { encoding, media, fields }: { readonly encoding: string | undefined; readonly media: Media; readonly fields: JsonFields },
+): Promise<RequestBody> {
+  const collected = await inTime(collect(request.body, MAX_WHOLE_BYTES))
+  if ('whole' in collected) {
+    const { whole } = collected
+    return { whole, plain: await decodedBody(whole, encoding, MAX_UNPACKED_BYTES) }
+  }
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new ApplianceError(
+      'PROTOCOL_UNSUPPORTED',
+      `a packed body may have ${MAX_WHOLE_BYTES} bytes; send a larger one unpacked`,
+    )
+  if (fields.labelled && (media === 'json' || media === 'form'))
+    throw new ApplianceError(
+      'PROTOCOL_OVERSIZE',
+      `a ${media} body may have ${MAX_WHOLE_BYTES} bytes, as labels are looked for in it`,
+    )
+  return collected
+}
 
 /** Rejects PROTOCOL_TIMEOUT where what is judged with its head takes too long to come. */
 export async function inTime<T>(reading: Promise<T>, limitMs = BODY_MS): Promise<T> {

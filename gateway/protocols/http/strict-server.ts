@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Headers } from './head.ts'
+import type { Arrived } from './arrived.ts'
 
 /** More than any client sends; what is larger is refused with 431. */
 export const MAX_HEAD_BYTES = 64 * 1024
@@ -15,8 +16,17 @@ const KEEP_ALIVE_MS = 120_000
 /** And what a head may take then, however slowly it drips: the server itself watches over that only where it listens. */
 const HEAD_MS = 60_000
 
-/** Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before anybody hears of it, with 400 or 431. */
-export function strictServer(upgrades: (request: IncomingMessage) => boolean): Server {
+/** Told of every request. `taken`: the connection of one that asks for it (an upgrade, CONNECT), which is no longer read as HTTP. */
+type OnRequest = (request: IncomingMessage, response: ServerResponse, taken?: Duplex) => void
+
+/**
+ * Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before anybody hears of it, with 400 or 431. Upgrades
+ * that `upgrades` does not want are answered as if they had not been asked for; CONNECT ends the connection where `connects` is false.
+ */
+export function strictServer(
+  onRequest: OnRequest,
+  { upgrades = () => false, connects = false }: { upgrades?: (request: IncomingMessage) => boolean; connects?: boolean } = {},
+): Server {
   const made = createServer({
     maxHeaderSize: MAX_HEAD_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -28,17 +38,28 @@ export function strictServer(upgrades: (request: IncomingMessage) => boolean): S
   made.maxHeadersCount = 0
   // Of the server and not of the socket: Node sets those back after each request.
   made.timeout = SILENT_MS
-  // What follows an upgrade that was declined Node's parser throws away: the connection ends with the answer, so that nobody waits for another.
-  const last = (request: IncomingMessage, response: ServerResponse): void => {
+  const asked = (request: IncomingMessage, response: ServerResponse): void => {
+    // What follows an upgrade that was declined Node's parser throws away: the connection ends with the answer, so that nobody waits for another.
     if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
+    onRequest(request, response)
   }
-  made.on('request', last)
-  made.on('checkContinue', last)
+  const taken = (request: IncomingMessage, socket: Duplex, first: Buffer): void => {
+    if (first.length > 0) socket.unshift(first)
+    const response = new ServerResponse(request)
+    response.assignSocket(request.socket)
+    onRequest(request, response, socket)
+  }
+  made.on('request', asked)
+  // Sent only once it is known who asks.
+  made.on('checkContinue', asked)
+  made.on('upgrade', taken)
+  if (connects) made.on('connect', taken)
   return made
 }
 
-/** Throws PROTOCOL_OVERSIZE or LIMIT_REACHED. `unanswered`: of the connection, this one among them. */
-export function checkFlood(headers: Headers, unanswered: number): void {
+/** Throws PROTOCOL_MALFORMED, PROTOCOL_OVERSIZE or LIMIT_REACHED. `unanswered`: of the connection, this one among them. */
+export function checkHead({ headers, fault }: Pick<Arrived, 'headers' | 'fault'>, unanswered: number): void {
+  if (fault !== undefined) throw new ApplianceError('PROTOCOL_MALFORMED', fault)
   if (headers.length > MAX_FIELDS)
     throw new ApplianceError('PROTOCOL_OVERSIZE', `the head has ${headers.length} fields, ${MAX_FIELDS} are taken`)
   if (unanswered > MAX_UNANSWERED)

@@ -81,7 +81,7 @@ async function forwardUpgrade(
   const before = binding === undefined ? undefined : visit.refused.take(binding)
   if (before !== undefined) {
     // It was asked, which the tape has to tell.
-    await gate.take([message])
+    await gate.withhold(message)
     const own = { kind: 'refusal', channel, facts: { repeated: true } } as const
     for (const { bytes } of await gate.say([{ to: 'client', bytes: before, own }])) await reply.say(bytes)
     return false

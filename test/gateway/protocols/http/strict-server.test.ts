@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { inTime } from '../../../../gateway/protocols/http/request.ts'
-import { checkFlood, IdleWatch } from '../../../../gateway/protocols/http/strict-server.ts'
+import { checkHead, IdleWatch } from '../../../../gateway/protocols/http/strict-server.ts'
 import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
 
 test('a connection on which no request comes is closed, one that is busy is not, and an answer begins the time anew', async () => {
@@ -30,10 +30,14 @@ test('a body that is judged with its head has to come in time', async () => {
 })
 
 test('a flood of header fields is refused by their number, one of requests by those without an answer', () => {
-  const fields = (count: number) => Array.from({ length: count }, (_, n) => [`x${n}`, ''] as const)
-  assert.doesNotThrow(() => checkFlood(fields(256), 128))
-  assert.throws(() => checkFlood(fields(257), 1), { code: 'PROTOCOL_OVERSIZE' })
-  assert.throws(() => checkFlood([], 129), { code: 'LIMIT_REACHED' })
+  const fields = (count: number) => ({
+    headers: Array.from({ length: count }, (_, n) => [`x${n}`, ''] as const),
+    fault: undefined,
+  })
+  assert.doesNotThrow(() => checkHead(fields(256), 128))
+  assert.throws(() => checkHead(fields(257), 1), { code: 'PROTOCOL_OVERSIZE' })
+  assert.throws(() => checkHead(fields(0), 129), { code: 'LIMIT_REACHED' })
+  assert.throws(() => checkHead({ ...fields(0), fault: 'two hosts' }, 1), { code: 'PROTOCOL_MALFORMED' })
 })
 
 /** All that comes until the other end closes. */
