@@ -32,7 +32,8 @@ before(async () => {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'web', namespace: 'shop' },
-    spec: { containers: [{ name: 'c', image: 'x' }] },
+    // As a server fills it in: kubectl reads it without a look.
+    spec: { containers: [{ name: 'c', image: 'x' }], securityContext: {} },
     status: { phase: 'Running' },
   })
 })
@@ -76,12 +77,26 @@ for (const binary of kubectls()) {
   test(`${version}: exec with its streams, its status, and its refusals`, async () => {
     const run = await kubectl(['exec', '-i', ...IN_POD, '--', 'sh', '-c', `cat; echo to ${MAIL}; echo bad >&2; exit 3`], 'in\n')
     assert.deepEqual([run.code, run.stdout], [3, `in\nto ${STARS}\n`])
-    assert.match(run.stderr, /^bad\ncommand terminated with exit code 3/)
+    assert.match(run.stderr, /^bad\ncommand terminated with exit code 3/m)
     const refused = await kubectl(['exec', ...IN_POD, '--', 'sh', '-c', 'cat /etc/shadow'])
     assert.match(refused.stderr, /not that file \[no-etc\]/)
     const terminal = await kubectl(['exec', '-it', ...IN_POD, '--', 'true'])
     // Without a terminal of its own kubectl asks for none.
     assert.equal(terminal.code, 0, terminal.stderr)
+  })
+
+  test(`${version}: attach to what runs, and debug in a container of its own`, async () => {
+    const attached = await kubectl(['attach', '-i', ...IN_POD, '-c', 'c'], `typed ${MAIL}\n`)
+    assert.deepEqual([attached.code, attached.stdout], [0, `typed ${STARS}\n`], attached.stderr)
+    const name = `look-${version.replaceAll('.', '-')}`
+    const debugged = await kubectl(
+      ['debug', '-i', ...IN_POD, '--image=tools', '-c', name, '--target=c', '--', 'cat'],
+      `found ${MAIL}\n`,
+    )
+    assert.equal(debugged.code, 0, debugged.stderr)
+    assert.ok(debugged.stdout.endsWith(`found ${STARS}\n`), debugged.stdout)
+    const asked = gateway.api.asked.map(({ method, url }) => `${method} ${url.replace(/\?.*/, '')}`)
+    assert.ok(asked.includes('PATCH /api/v1/namespaces/shop/pods/web/ephemeralcontainers'))
   })
 
   test(`${version}: cp both ways`, async () => {
@@ -132,9 +147,22 @@ test('everything stands on the tape, and nothing of what is secret', async (t) =
   for (const secret of [WORD, Buffer.from(WORD).toString('base64'), MAIL, gateway.clusterToken, gateway.keys.agent])
     assert.ok(!text.includes(secret))
   const kinds = new Set(frames.map(({ dir, kind }) => `${dir} ${kind}`))
-  for (const kind of ['in exec', 'in stdin', 'out stdout', 'out stderr', 'out exit', 'in port-forward', 'out forward-output'])
+  for (const kind of [
+    'in exec',
+    'in attach',
+    'in stdin',
+    'out stdout',
+    'out stderr',
+    'out exit',
+    'in port-forward',
+    'out forward-output',
+  ])
     assert.ok(kinds.has(kind), kind)
   assert.ok(kinds.has('out terminal-output') && kinds.has('in terminal-resize'))
+  const debuggers = frames.filter(({ facts }) => facts['resource'] === 'pods/ephemeralcontainers')
+  assert.equal(debuggers.filter(({ facts }) => facts['verb'] === 'patch').length, kubectls().length)
+  const containers = new Set(frames.filter(({ kind }) => kind === 'attach').map(({ facts }) => facts['container']))
+  assert.equal(containers.size, kubectls().length + 1, 'the pod’s own, and one for each that debugged')
   const statuses = new Set(frames.filter(({ kind }) => kind === 'exit').map(({ facts }) => facts['status']))
   assert.ok(statuses.has(0) && statuses.has(3) && !statuses.has(undefined))
 })

@@ -163,7 +163,9 @@ export class KubernetesApi implements AsyncDisposable {
         return json(response, 200, shown(this.#put(kind, namespace, name ?? '', JSON.parse(body))))
       case 'PATCH': {
         if (kept === undefined) return status(response, 404, 'NotFound', `${kind.plural} "${name}" not found`)
-        return json(response, 200, shown(this.#put(kind, namespace, name ?? '', merged(kept, JSON.parse(body)) as KubeObject)))
+        const patched = merged(kept, JSON.parse(body)) as KubeObject
+        const running = subresource === 'ephemeralcontainers' ? withDebuggers(patched) : patched
+        return json(response, 200, shown(this.#put(kind, namespace, name ?? '', running)))
       }
       case 'DELETE': {
         if (kept === undefined) return status(response, 404, 'NotFound', `${kind.plural} "${name}" not found`)
@@ -239,6 +241,15 @@ function tableOf(objects: readonly KubeObject[]): unknown {
     // The whole object, which a client may ask for, is the harder case.
     rows: objects.map((object) => ({ cells: [object.metadata.name, object.kind], object })),
   }
+}
+
+/** What a kubelet does with containers that are added to a pod: they run. */
+function withDebuggers(pod: KubeObject): KubeObject {
+  const { ephemeralContainers = [] } = pod['spec'] as { ephemeralContainers?: readonly { name: string; image: string }[] }
+  const ephemeralContainerStatuses = ephemeralContainers.map(({ name, image }) => {
+    return { name, image, state: { running: { startedAt: '2026-01-01T00:00:00Z' } } }
+  })
+  return { ...pod, status: { ...(pod['status'] as object), ephemeralContainerStatuses } }
 }
 
 /** RFC 7396. */

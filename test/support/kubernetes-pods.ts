@@ -34,7 +34,7 @@ export function servePod(request: IncomingMessage, socket: Duplex, first: Buffer
         : channels(webSocket(request, socket, protocols[0] ?? ''))
       : spdyIn(spdySocket(socket, protocols[0] ?? ''))
   if (forwards) forward(remote)
-  else run(remote, url.searchParams)
+  else run(remote, url.searchParams, /\/attach(\/|$)/i.test(url.pathname) ? ['cat'] : url.searchParams.getAll('command'))
 }
 
 /** Bytes both ways. */
@@ -151,7 +151,8 @@ function spdyIn(carrier: Carrier): Remote {
   return remote
 }
 
-function run(remote: Remote, query: URLSearchParams): void {
+/** `words`: the command; of attach what the container is running already. */
+function run(remote: Remote, query: URLSearchParams, words: readonly string[]): void {
   // A kubelet is asked by other names than an API server.
   const other = new Map([
     ['stdin', 'input'],
@@ -159,7 +160,6 @@ function run(remote: Remote, query: URLSearchParams): void {
     ['stderr', 'error'],
   ])
   const asks = (name: string): boolean => [name, other.get(name) ?? name].some((each) => /^(true|1)$/.test(query.get(each) ?? ''))
-  const words = query.getAll('command')
   const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
   // A terminal of its own, where one is asked for.
   const [program = 'true', ...args] = asks('tty') ? ['script', '-qefc', quoted, '/dev/null'] : words
