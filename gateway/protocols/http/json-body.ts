@@ -1,4 +1,5 @@
 import type { Field, RedactionSink, Redactor, Sieve } from '../../message.ts'
+import { JsonKeys } from './json-keys.ts'
 import { type JsonReader, readJson } from './json-text.ts'
 import { MAX_NAME_SIZE, named } from './named.ts'
 
@@ -49,7 +50,7 @@ export function redactJson(
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
   { fields, answer = false }: { readonly fields: JsonFields; readonly answer?: boolean },
 ): boolean {
-  const spots = new Spots(redactor, source, to, fields)
+  const spots = new Spots(redactor, source, to, { fields, answer })
   if (!readJson(source, from, to, spots)) return false
   let copied = from
   for (const found of spots.all()) {
@@ -74,6 +75,8 @@ class Spots implements JsonReader {
   readonly #source: Uint8Array
   readonly #to: number
   readonly #fields: JsonFields
+  readonly #labelled: boolean
+  readonly #keys: JsonKeys
   readonly #spots: Spot[] = []
   #sieve: Sieve | undefined
   /** What the sieve was made for ends here. */
@@ -82,22 +85,43 @@ class Spots implements JsonReader {
   #field: Field
   readonly #outer: Field[] = []
 
-  constructor(redactor: Redactor, source: Uint8Array, to: number, fields: JsonFields) {
+  constructor(
+    redactor: Redactor,
+    source: Uint8Array,
+    to: number,
+    { fields, answer }: { readonly fields: JsonFields; readonly answer: boolean },
+  ) {
     this.#redactor = redactor
     this.#source = source
     this.#to = to
     this.#fields = fields
+    this.#labelled = fields.labelled
     this.#field = fields.unnamed
+    const key = named(KEY, '', answer)
+    this.#keys = new JsonKeys(source, (from, end) => redactor.clean(source, from, end, key))
   }
 
   key(from: number, to: number, escaped: boolean): void {
-    if (this.#fields.labelled) {
-      const key = escaped ? decoded(this.#source, from, to) : undefined
-      const inside = this.#outer.at(-1)
-      this.#field =
-        key === undefined ? this.#fields.at(this.#source, from, to, inside) : this.#fields.at(key, 0, key.length, inside)
+    const known = escaped ? undefined : this.#keys.find(from, to)
+    if (this.#labelled) {
+      const outer = this.#outer
+      const inside = outer.length === 0 ? undefined : outer[outer.length - 1]
+      if (known === undefined) this.#field = this.#fieldAt(from, to, escaped, inside)
+      else {
+        if (known.field === undefined || known.inside !== inside) {
+          known.field = this.#fieldAt(from, to, false, inside)
+          known.inside = inside
+        }
+        this.#field = known.field
+      }
     }
-    this.#note(from, to, KEY, true, escaped)
+    if (known?.clean !== true) this.#note(from, to, KEY, true, escaped)
+  }
+
+  #fieldAt(from: number, to: number, escaped: boolean, inside: Field | undefined): Field {
+    if (!escaped) return this.#fields.at(this.#source, from, to, inside)
+    const key = decoded(this.#source, from, to)
+    return this.#fields.at(key, 0, key.length, inside)
   }
 
   value(from: number, to: number, string: boolean, escaped: boolean): void {
@@ -105,11 +129,11 @@ class Spots implements JsonReader {
   }
 
   open(): void {
-    if (this.#fields.labelled) this.#outer.push(this.#field)
+    if (this.#labelled) this.#outer.push(this.#field)
   }
 
   close(): void {
-    if (this.#fields.labelled) this.#field = this.#outer.pop() ?? this.#fields.unnamed
+    if (this.#labelled) this.#field = this.#outer.pop() ?? this.#fields.unnamed
   }
 
   /** In order. */

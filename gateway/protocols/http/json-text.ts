@@ -25,8 +25,22 @@ const CLOSE_BRACE = 0x7d
 /** Of bytes inside a string: 1 where it ends or an escape begins, 2 where none may stand. */
 const STOPS = Uint8Array.from({ length: 256 }, (_, byte) => (byte === QUOTE || byte === BACKSLASH ? 1 : byte < SPACE ? 2 : 0))
 
-/** What comes next. `key` and `value` may also be the end of their object or array, unless a comma stood before. */
-type Expected = 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'nothing'
+/** Whether any of the four bytes of `word` is one of those in `STOPS`. */
+function hasStop(word: number): boolean {
+  const quote = word ^ 0x22222222
+  const backslash = word ^ 0x5c5c5c5c
+  const found = ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash) | ((word - 0x20202020) & ~word)
+  return (found & 0x80808080) !== 0
+}
+
+// What comes next, as numbers, which are quicker to tell apart. A key or value may also be the end of its object or array, unless a comma stood before.
+const A_VALUE = 0
+const VALUE_OR_END = 1
+const A_KEY = 2
+const KEY_OR_END = 3
+const A_COLON = 4
+const COMMA_OR_END = 5
+const NOTHING = 6
 
 /** Told what a text consists of, in order. */
 export interface JsonReader {
@@ -48,19 +62,26 @@ export function readJson(source: Uint8Array, from: number, to: number, reader: J
   if (!isUtf8(source.subarray(from, to))) return false
   let at = startsWithMark(source, from, to) ? from + MARK.length : from
   let depth = 0
-  let expected: Expected = 'value'
+  // Words of memory, the first of which may begin before the source does: source[at] is in the word at (at + skew) / 4.
+  const skew = source.byteOffset & 3
+  const words = new Uint32Array(source.buffer, source.byteOffset - skew, (source.length + skew) >> 2)
+  const lastWord = to - 4
+  let expected = A_VALUE
   const objects = OBJECTS
   while (at < to) {
     const byte = source[at] as number // from <= at < to
-    if (byte === SPACE || byte === LF || byte === CR || byte === TAB) {
-      at++
-    } else if (byte === QUOTE) {
-      const isKey: boolean = expected === 'key' || expected === 'key or end'
-      if (!isKey && expected !== 'value' && expected !== 'value or end') return false
+    if (byte === QUOTE) {
+      const isKey = expected === A_KEY || expected === KEY_OR_END
+      if (!isKey && expected > VALUE_OR_END) return false
       const begin = at + 1
       let escaped = false
       for (at = begin; ; ) {
-        while (at < to && STOPS[source[at] as number] === 0) at++
+        // Up to where words begin, then four bytes at a time up to the word with a stop in it, then to the stop.
+        while (at < to && ((at + skew) & 3) !== 0 && STOPS[source[at] as number] === 0) at++
+        if (((at + skew) & 3) === 0) {
+          while (at < lastWord && !hasStop(words[(at + skew) >> 2] as number)) at += 4 // whole words up to lastWord
+          while (at < to && STOPS[source[at] as number] === 0) at++
+        }
         if (at >= to) return false
         if (source[at] === QUOTE) break
         const size = escapeSize(source, at, to)
@@ -68,42 +89,48 @@ export function readJson(source: Uint8Array, from: number, to: number, reader: J
         escaped = true
         at += size
       }
-      if (isKey) reader.key(begin, at, escaped)
-      else reader.value(begin, at, true, escaped)
-      at++
-      expected = isKey ? 'colon' : depth === 0 ? 'nothing' : 'comma or end'
-    } else if (byte === COLON) {
-      if (expected !== 'colon') return false
-      expected = 'value'
+      if (isKey) {
+        reader.key(begin, at, escaped)
+        expected = A_COLON
+      } else {
+        reader.value(begin, at, true, escaped)
+        expected = depth === 0 ? NOTHING : COMMA_OR_END
+      }
       at++
     } else if (byte === COMMA) {
-      if (expected !== 'comma or end') return false
-      expected = objects[depth] === 1 ? 'key' : 'value'
+      if (expected !== COMMA_OR_END) return false
+      expected = objects[depth] === 1 ? A_KEY : A_VALUE
+      at++
+    } else if (byte === COLON) {
+      if (expected !== A_COLON) return false
+      expected = A_VALUE
       at++
     } else if (byte === BRACE || byte === BRACKET) {
-      if ((expected !== 'value' && expected !== 'value or end') || depth === MAX_DEPTH) return false
+      if (expected > VALUE_OR_END || depth === MAX_DEPTH) return false
       objects[++depth] = byte === BRACE ? 1 : 0
-      expected = byte === BRACE ? 'key or end' : 'value or end'
+      expected = byte === BRACE ? KEY_OR_END : VALUE_OR_END
       reader.open()
       at++
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      const empty = byte === CLOSE_BRACE ? 'key or end' : 'value or end'
+      const empty = byte === CLOSE_BRACE ? KEY_OR_END : VALUE_OR_END
       if (depth === 0 || objects[depth] !== (byte === CLOSE_BRACE ? 1 : 0)) return false
-      if (expected !== 'comma or end' && expected !== empty) return false
+      if (expected !== COMMA_OR_END && expected !== empty) return false
       depth--
       reader.close()
-      expected = depth === 0 ? 'nothing' : 'comma or end'
+      expected = depth === 0 ? NOTHING : COMMA_OR_END
+      at++
+    } else if (byte === SPACE || byte === LF || byte === CR || byte === TAB) {
       at++
     } else {
-      if (expected !== 'value' && expected !== 'value or end') return false
+      if (expected > VALUE_OR_END) return false
       const end = byte === MINUS || isDigit(byte) ? numberEnd(source, at, to) : wordEnd(source, at, to)
       if (end === 0) return false
       reader.value(at, end, false, false)
       at = end
-      expected = depth === 0 ? 'nothing' : 'comma or end'
+      expected = depth === 0 ? NOTHING : COMMA_OR_END
     }
   }
-  return expected === 'nothing'
+  return expected === NOTHING
 }
 
 /** Whether what is open at each depth is an object; nothing is awaited while it is in use. */

@@ -55,6 +55,11 @@ test('a label covers texts, numbers, booleans, null and what stands in lists, by
 
 test('keys are texts, too', () => {
   assert.match(redact(`{"${MAIL}":1}`).text, /^{"\[MASKED:email:[0-9a-f]{12}\]":1}$/)
+  const rows = redact(JSON.stringify(Array.from({ length: 300 }, (_, id) => ({ id, [MAIL]: 1, nick: 'bo' }))), (key) => {
+    return key === 'nick' ? NICK : SCAN
+  })
+  assert.ok(!rows.text.includes(MAIL) && !rows.text.includes('"bo"'))
+  assert.equal(rows.text.match(/"\[MASKED:email:[0-9a-f]{12}\]":1/g)?.length, 300, 'in every row')
 })
 
 test('what is no JSON, or deeper than anybody nests, is not read as JSON', () => {

@@ -72,6 +72,30 @@ test('a text with a byte or two changed is read as JSON.parse reads it', () => {
   )
 })
 
+test('wherever a text lies in memory, each byte of a string is looked at, and none behind it', () => {
+  for (let skew = 0; skew < 8; skew++) {
+    for (let length = 1; length < 14; length++) {
+      for (let byte = 0; byte < 0x80; byte++) {
+        for (const at of new Set([0, length >> 1, length - 1])) {
+          const text = Buffer.alloc(length, 'a').fill(byte, at, at + 1)
+          const source = Buffer.concat([Buffer.alloc(skew), Buffer.from('"'), text, Buffer.from('"'), Buffer.from('"\\\x01"')])
+          const view = source.subarray(skew)
+          let seen = ''
+          const reader = {
+            key() {},
+            open() {},
+            close() {},
+            value: (from: number, to: number) => (seen = view.toString('latin1', from, to)),
+          }
+          const [from, to] = [0, length + 2]
+          assert.equal(readJson(view, from, to, reader), parses(view.subarray(from, to)), `${skew} ${length} ${byte} ${at}`)
+          if (parses(view.subarray(from, to))) assert.equal(seen, text.toString('latin1'))
+        }
+      }
+    }
+  }
+})
+
 test('deeper than anybody nests is none', () => {
   assert.equal(told(Buffer.from(`${'['.repeat(512)}${']'.repeat(512)}`)).read, true)
   assert.equal(told(Buffer.from(`${'['.repeat(513)}${']'.repeat(513)}`)).read, false)

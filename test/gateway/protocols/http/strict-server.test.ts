@@ -104,3 +104,70 @@ test('a target that closes its half in the middle of a head or a body is told as
     target.close()
   }
 })
+
+test('requests two parsers may read differently are refused, and the next connection is served', async () => {
+  const seen: (string | undefined)[] = []
+  await using gateway = await httpGateway((request, response) => {
+    seen.push(request.url)
+    response.end('ok')
+  })
+  const key = `Authorization: Bearer ${gateway.keys.agent}`
+  const start = `POST /t/shop/x HTTP/1.1\r\nHost: shop\r\n${key}\r\n`
+  const next = 'GET /t/shop/smuggled HTTP/1.1\r\nHost: shop\r\n\r\n'
+  const chunked = `${start}Transfer-Encoding: chunked\r\n\r\n`
+  const attacks = [
+    // Two lengths, or one that two readers take for different numbers.
+    `${start}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${next}`,
+    `${start}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n${next}`,
+    `${start}Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde`,
+    `${start}Content-Length: 4\r\nContent-Length: 4\r\n\r\nabcd${next}`,
+    `${start}Content-Length: 4, 4\r\n\r\nabcd${next}`,
+    ...['+4', '-4', '0x4', '', '4 4'].map((length) => `${start}Content-Length: ${length}\r\n\r\nabcd${next}`),
+    // Codings that one of two does not know.
+    `${start}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${next}`,
+    `${start}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${next}`,
+    `${start}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n${next}`,
+    `${start}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n${next}`,
+    `${start}Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n${next}`,
+    `${start.replace('1.1', '1.0')}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n${next}`,
+    // White space and line ends where one of two sees none.
+    `${start}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n${next}`,
+    `${start}X: a\r\n b\r\nContent-Length: 0\r\n\r\n${next}`,
+    `${start}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n${next}`,
+    `POST /t/shop/x HTTP/1.1\r\n Host: shop\r\n${key}\r\nContent-Length: 0\r\n\r\n${next}`,
+    `${start.replaceAll('\r\n', '\n')}Content-Length: 0\n\n${next}`,
+    `${start}X: a\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n${next}`,
+    `${start}X: a\rContent-Length: 4\r\n\r\nabcd${next}`,
+    `${start}Content-Length: 0\r\n\n${next}`,
+    ...['4\nabcd\r\n0\r\n\r\n', '4\r\nabcd\n0\r\n\r\n', '4;a\nb\r\nabcd\r\n0\r\n\r\n', '4\r\nabcd\r\n0\n\r\n'].map(
+      (body) => `${chunked}${body}${next}`,
+    ),
+    ...[' 4\r\nabcd', '4 \r\nabcd', '0x4\r\nabcd', '+4\r\nabcd', 'ffffffffffffffff1\r\nabc'].map(
+      (body) => `${chunked}${body}\r\n0\r\n\r\n${next}`,
+    ),
+    `${chunked}0\r\nContent-Length: 5\r\n\r\n${next}`,
+    // Characters that end a text for some.
+    `GET /t/shop/x\x00 HTTP/1.1\r\nHost: shop\r\n${key}\r\n\r\n${next}`,
+    `${start}X: a\x00b\r\nContent-Length: 0\r\n\r\n${next}`,
+    `${start}X\x00: b\r\nContent-Length: 0\r\n\r\n${next}`,
+    `${start}Transfer\xadEncoding: chunked\r\nContent-Length: 0\r\n\r\n${next}`,
+    // Two hosts, or none.
+    `GET http://elsewhere/t/shop/x HTTP/1.1\r\nHost: shop\r\n${key}\r\n\r\n`,
+    `${start}Host: elsewhere\r\nContent-Length: 0\r\n\r\n${next}`,
+    `GET /t/shop/x HTTP/1.1\r\n${key}\r\n\r\n${next}`,
+    `GET /t/shop/x HTTP/1.1\r\nHost: shop\r\nX-Long: ${'x'.repeat(70_000)}\r\n\r\n`,
+    '\x00\x01\x02\x03 not http\r\n\r\n',
+  ]
+  for (const attack of attacks) {
+    const socket = connect({ port: gateway.port, host: '127.0.0.1' })
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk) => chunks.push(chunk)).on('error', () => undefined)
+    socket.write(attack, 'latin1')
+    await once(socket, 'close')
+    const answer = Buffer.concat(chunks).toString()
+    assert.match(answer, /^HTTP\/1\.1 4\d\d |^$/, JSON.stringify(attack.slice(0, 200)))
+    assert.equal((answer.match(/HTTP\/1\.1 \d/g) ?? []).length <= 1, true)
+  }
+  assert.deepEqual(seen, [])
+  assert.equal((await fetch(gateway.url, { headers: { authorization: `Bearer ${gateway.keys.agent}` } })).status, 200)
+})
