@@ -1,6 +1,6 @@
 import type { SessionDetail, SessionRow, SessionState, StatementRow } from '../../schemas/api.ts'
 import { type Frame, isReleased, MASK_SPAN_SIZE } from '../../schemas/frame.ts'
-import { PART_FACT, type RecoveryStatement, type TapeHeader } from '../../schemas/tape.ts'
+import { PART_FACT, type RecoveryStatement, STATEMENTS_FACT, type TapeHeader } from '../../schemas/tape.ts'
 import type { Act } from '../../schemas/verdict.ts'
 import type { Describer, Told } from './describe.ts'
 import { Pulls } from './pulls.ts'
@@ -176,7 +176,7 @@ export class SessionDigest {
         return
       }
     }
-    this.#sums.statements += 1
+    this.#sums.statements += statementsOf(frame, index)
     const text = told.text.slice(0, MAX_TEXT_CHARS).toWellFormed()
     this.#lastStatement = text.slice(0, MAX_LAST_STATEMENT_CHARS).toWellFormed()
     const open: Open = {
@@ -265,6 +265,13 @@ export class SessionDigest {
     open.row = { ...open.row, ...change }
     this.#changed.add(open)
   }
+}
+
+/** As the tape's own sums count them, where the frame says how many it has; where it does not (other protocols than SQL) what is told counts. */
+function statementsOf({ facts }: Frame, index: number): number {
+  const said = facts[STATEMENTS_FACT]
+  if (typeof said !== 'number' || !Number.isSafeInteger(said) || said < 1) return 1
+  return index === 0 ? said : 0
 }
 
 const GRAVITY: readonly Act[] = ['allow', 'mask', 'hold', 'block']

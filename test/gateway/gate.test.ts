@@ -82,6 +82,23 @@ test('what comes before a held message does not wait with it', async () => {
   assert.deepEqual(parts.approvals.consumed, ['A-00000000'])
 })
 
+test('a statement that is held counts once, where the hold begins', async () => {
+  const parts = fakeParts({ judge: scriptedJudge(({ from }) => (from === 'client' ? HOLD : ALLOW)) })
+  const message = saying('please').map((said) => Object.assign(said, { recorded: () => ({ statements: 1 }) }))
+  const passing = collect(new Gate(parts, new EchoWire()).pass(message, never))
+  await idle()
+  parts.approvals.decide('A-00000000', 'approved')
+  await passing
+  const asked = parts.recorder.entries.filter(({ dir, facts }) => dir === 'in' && facts['origin'] !== 'gateway')
+  assert.deepEqual(
+    asked.map(({ verdict, facts }) => [verdict?.act, facts['statements']]),
+    [
+      ['hold', 1],
+      ['allow', undefined],
+    ],
+  )
+})
+
 test('a hold is announced at once, then every five seconds, until its time is over', async () => {
   // The types do not know yet that it can be mocked.
   mock.timers.enable({ apis: ['setTimeout', 'AbortSignal.timeout' as 'setTimeout'] })
