@@ -16,19 +16,18 @@
   (i64.store offset=20 (local.get $record) (i64x2.extract_lane 0 (local.get $bytes)))
   (i32.store offset=28 (local.get $record) (i32x4.extract_lane 2 (local.get $bytes))))
 
-;; What stands in the field, going by its first trigger. 0: nothing. 1: hits, which stand behind those there were. 2: detectors that are not
+;; What stands in the field, whose first trigger ends at `at` among the bytes gathered, in this state. 0: nothing. 1: hits, which stand behind those there were. 2: detectors that are not
 ;; here have to be asked, or too much work has been done: then there are no more hits than there were. As `collect` in engine.ts.
-(func $judge (param $index i32) (param $start i32) (param $accept i32) (result i32)
-  (local $from i32) (local $to i32) (local $size i32) (local $at i32) (local $state i32) (local $floor i32) (local $low i32) (local $high i32)
+(func $judge (param $index i32) (param $at i32) (param $state i32) (param $start i32) (param $accept i32) (result i32)
+  (local $from i32) (local $to i32) (local $size i32) (local $floor i32) (local $low i32) (local $high i32)
   (local $asked i32) (local $work i32) (local $count i32) (local $found i64) (local $detector i32) (local $record i32) (local $keys i32)
   (local.set $size (i32.load offset=0x88004 (i32.shl (local.get $index) (i32.const 3))))
   (local.set $from (i32.add (i32.const 0x40000) (i32.load offset=0x88000 (i32.shl (local.get $index) (i32.const 3)))))
   (local.set $to (i32.add (local.get $from) (local.get $size)))
   (local.set $floor (local.get $from))
   (local.set $count (global.get $hits))
-  (local.set $state (i32.load offset=0x1c4004 (i32.shl (local.get $index) (i32.const 3))))
   (local.set $at (i32.add (i32.const 1) (i32.sub
-    (i32.load offset=0x1c4000 (i32.shl (local.get $index) (i32.const 3)))
+    (local.get $at)
     (i32.load offset=0x148000 (i32.shl (local.get $index) (i32.const 2))))))
   (if (i32.eq (local.get $size) (i32.sub
         (i32.sub

@@ -1,29 +1,36 @@
-;; A field that begins at or before `at`: the last one.
-(func $fieldAt (param $count i32) (param $at i32) (result i32)
-  (local $low i32) (local $high i32) (local $middle i32)
-  (local.set $high (local.get $count))
-  (block $found
-    (loop $halve
-      (br_if $found (i32.le_u (i32.sub (local.get $high) (local.get $low)) (i32.const 1)))
-      (local.set $middle (i32.shr_u (i32.add (local.get $low) (local.get $high)) (i32.const 1)))
-      (if (i32.le_u (i32.load offset=0x148000 (i32.shl (local.get $middle) (i32.const 2))) (local.get $at))
-        (then (local.set $low (local.get $middle)))
-        (else (local.set $high (local.get $middle))))
-      (br $halve)))
-  (local.get $low))
+;; The field that triggers are being told of, the last one judged, and how many there are in which something may be.
+(global $field (mut i32) (i32.const 0))
+(global $last (mut i32) (i32.const 0))
+(global $found (mut i32) (i32.const 0))
 
-;; Notes that a trigger ends at `at`, in this state; `field` begins before it. Returns the field it ends in, the last that begins before it.
-(func $mark (param $field i32) (param $at i32) (param $state i32) (result i32)
-  (local $slot i32)
-  (loop $on
-    (if (i32.le_u (i32.load offset=0x148004 (i32.shl (local.get $field) (i32.const 2))) (local.get $at)) (then
-      (local.set $field (i32.add (local.get $field) (i32.const 1)))
-      (br $on))))
-  (local.set $slot (i32.shl (local.get $field) (i32.const 3)))
-  (if (i32.gt_u (i32.load offset=0x1c4000 (local.get $slot)) (local.get $at)) (then
-    (i32.store offset=0x1c4000 (local.get $slot) (local.get $at))
-    (i32.store offset=0x1c4004 (local.get $slot) (local.get $state))))
-  (local.get $field))
+;; Judges the fields that the triggers from `list` to `end` stand in, in order, each by its first.
+(func $tell (param $list i32) (param $end i32) (param $origin i32) (param $start i32) (param $accept i32)
+  (local $at i32) (local $field i32) (local $hits i32) (local $judged i32)
+  (local.set $field (global.get $field))
+  (block $over
+    (loop $next
+      (br_if $over (i32.ge_u (local.get $list) (local.get $end)))
+      (local.set $at (i32.load (local.get $list)))
+      (loop $on
+        (if (i32.le_u (i32.load offset=0x148004 (i32.shl (local.get $field) (i32.const 2))) (local.get $at)) (then
+          (local.set $field (i32.add (local.get $field) (i32.const 1)))
+          (br $on))))
+      (if (i32.ne (local.get $field) (global.get $last)) (then
+        (global.set $last (local.get $field))
+        (local.set $hits (global.get $hits))
+        (local.set $judged (call $judge
+          (local.get $field) (local.get $at) (i32.load offset=4 (local.get $list)) (local.get $start) (local.get $accept)))
+        (if (local.get $judged) (then
+          (i32.store offset=0x148000
+            (i32.shl (global.get $found) (i32.const 2))
+            (i32.add (local.get $origin) (i32.load offset=0x88000 (i32.shl (local.get $field) (i32.const 3)))))
+          (i32.store offset=0x220000
+            (i32.shl (global.get $found) (i32.const 2))
+            (select (local.get $hits) (i32.const -1) (i32.eq (local.get $judged) (i32.const 1))))
+          (global.set $found (i32.add (global.get $found) (i32.const 1)))))))
+      (local.set $list (i32.add (local.get $list) (i32.const 8)))
+      (br $next)))
+  (global.set $field (local.get $field)))
 
 ;; Copies the fields together. Of one byte more than 32 times in a row it leaves out what the automaton would not notice: blocks
 ;; of 16 behind two of the same byte. Returns the end.
@@ -66,19 +73,26 @@
     (br_if $next (i32.lt_u (local.tee $index (i32.add (local.get $index) (i32.const 1))) (local.get $count))))
   (local.get $to))
 
-;; How many of `count` fields (one at least) something may stand in; where they begin, in bytes of which `origin` is the first here, then stands at
-;; 0x148000, in order, and at 0x220000 their first hits. Names a field too many where it has to, never one too few: a field is seen behind a line feed and whatever came before it, from which the automaton is in a
-;; state that waits for all its start state waits for. Four lanes, as one waits for each byte's state before it can look up
-;; the next; each but the first begins 32 bytes early, behind which its state is what it would have been.
+;; How many of `count` fields (one at least) something may stand in; where they begin, in bytes of which `origin` is the first here, then
+;; stands at 0x148000, in order, and at 0x220000 their first hits. Names a field too many where it has to, never one too few: a field is
+;; seen behind a line feed and whatever came before it, from which the automaton is in a state that waits for all its start state waits
+;; for. Four lanes, as one waits for each byte's state before it can look up the next; each but the first begins 32 bytes early, behind
+;; which its state is what it would have been. What one lane finds stands behind what those before it find.
 (func (export "sift") (param $count i32) (param $origin i32) (param $start i32) (param $accept i32) (result i32)
   (local $a i32) (local $b i32) (local $c i32) (local $d i32)
   (local $aAt i32) (local $bAt i32) (local $cAt i32) (local $dAt i32)
-  (local $aField i32) (local $bField i32) (local $cField i32) (local $dField i32)
-  (local $end i32) (local $quarter i32) (local $i i32) (local $found i32) (local $judged i32) (local $hits i32)
-  (memory.fill (i32.const 0x1c4000) (i32.const 0xff) (i32.shl (local.get $count) (i32.const 3)))
+  (local $aTo i32) (local $bTo i32) (local $cTo i32) (local $dTo i32)
+  (local $end i32) (local $quarter i32) (local $i i32)
   (local.set $end (call $gather (local.get $count)))
   (i32.store offset=0x148000 (i32.shl (local.get $count) (i32.const 2)) (i32.add (local.get $end) (i32.const 1)))
   (global.set $hits (i32.const 0))
+  (global.set $found (i32.const 0))
+  (global.set $field (i32.const 0))
+  (global.set $last (i32.const -1))
+  (local.set $aTo (i32.const 0x300000))
+  (local.set $bTo (i32.const 0x3a0000))
+  (local.set $cTo (i32.const 0x440000))
+  (local.set $dTo (i32.const 0x4e0000))
   (global.set $shift (i32.sub (local.get $origin) (i32.const 0x40000)))
   (local.set $aAt (i32.const 0xe8000))
   (local.set $dAt (i32.const 0xe8000))
@@ -91,9 +105,6 @@
     (local.set $bAt (i32.sub (i32.add (local.get $aAt) (local.get $quarter)) (i32.const 32)))
     (local.set $cAt (i32.add (local.get $bAt) (local.get $quarter)))
     (local.set $dAt (i32.add (local.get $cAt) (local.get $quarter)))
-    (local.set $bField (call $fieldAt (local.get $count) (local.get $bAt)))
-    (local.set $cField (call $fieldAt (local.get $count) (local.get $cAt)))
-    (local.set $dField (call $fieldAt (local.get $count) (local.get $dAt)))
     (local.set $i (i32.const 32))
     (loop $early
       (local.set $b (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $b) (i32.load8_u offset=0x10000 (i32.load8_u (local.get $bAt)))) (i32.const 1))))
@@ -116,13 +127,21 @@
             (i32.const 0))
         (then
           (if (i32.ge_u (local.get $a) (local.get $accept)) (then
-            (local.set $aField (call $mark (local.get $aField) (i32.add (local.get $aAt) (local.get $i)) (local.get $a)))))
+            (i32.store (local.get $aTo) (i32.add (local.get $aAt) (local.get $i)))
+            (i32.store offset=4 (local.get $aTo) (local.get $a))
+            (local.set $aTo (i32.add (local.get $aTo) (i32.const 8)))))
           (if (i32.ge_u (local.get $b) (local.get $accept)) (then
-            (local.set $bField (call $mark (local.get $bField) (i32.add (local.get $bAt) (local.get $i)) (local.get $b)))))
+            (i32.store (local.get $bTo) (i32.add (local.get $bAt) (local.get $i)))
+            (i32.store offset=4 (local.get $bTo) (local.get $b))
+            (local.set $bTo (i32.add (local.get $bTo) (i32.const 8)))))
           (if (i32.ge_u (local.get $c) (local.get $accept)) (then
-            (local.set $cField (call $mark (local.get $cField) (i32.add (local.get $cAt) (local.get $i)) (local.get $c)))))
+            (i32.store (local.get $cTo) (i32.add (local.get $cAt) (local.get $i)))
+            (i32.store offset=4 (local.get $cTo) (local.get $c))
+            (local.set $cTo (i32.add (local.get $cTo) (i32.const 8)))))
           (if (i32.ge_u (local.get $d) (local.get $accept)) (then
-            (local.set $dField (call $mark (local.get $dField) (i32.add (local.get $dAt) (local.get $i)) (local.get $d)))))))
+            (i32.store (local.get $dTo) (i32.add (local.get $dAt) (local.get $i)))
+            (i32.store offset=4 (local.get $dTo) (local.get $d))
+            (local.set $dTo (i32.add (local.get $dTo) (i32.const 8)))))))
       (br_if $lanes (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $quarter))))
     (local.set $dAt (i32.add (local.get $dAt) (local.get $quarter)))))
   (block $over
@@ -130,24 +149,16 @@
       (br_if $over (i32.ge_u (local.get $dAt) (local.get $end)))
       (local.set $d (i32.load16_u offset=0x10400 (i32.shl (i32.add (local.get $d) (i32.load8_u offset=0x10000 (i32.load8_u (local.get $dAt)))) (i32.const 1))))
       (if (i32.ge_u (local.get $d) (local.get $accept)) (then
-        (local.set $dField (call $mark (local.get $dField) (local.get $dAt) (local.get $d)))))
+        (i32.store (local.get $dTo) (local.get $dAt))
+        (i32.store offset=4 (local.get $dTo) (local.get $d))
+        (local.set $dTo (i32.add (local.get $dTo) (i32.const 8)))))
       (local.set $dAt (i32.add (local.get $dAt) (i32.const 1)))
       (br $rest)))
-  (local.set $i (i32.const 0))
-  (loop $collect
-    (if (i32.ne (i32.load offset=0x1c4000 (i32.shl (local.get $i) (i32.const 3))) (i32.const -1)) (then
-      (local.set $hits (global.get $hits))
-      (local.set $judged (call $judge (local.get $i) (local.get $start) (local.get $accept)))
-      (if (local.get $judged) (then
-        (i32.store offset=0x148000
-          (i32.shl (local.get $found) (i32.const 2))
-          (i32.add (local.get $origin) (i32.load offset=0x88000 (i32.shl (local.get $i) (i32.const 3)))))
-        (i32.store offset=0x220000
-          (i32.shl (local.get $found) (i32.const 2))
-          (select (local.get $hits) (i32.const -1) (i32.eq (local.get $judged) (i32.const 1))))
-        (local.set $found (i32.add (local.get $found) (i32.const 1)))))))
-    (br_if $collect (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $count))))
-  (local.get $found))
+  (call $tell (i32.const 0x300000) (local.get $aTo) (local.get $origin) (local.get $start) (local.get $accept))
+  (call $tell (i32.const 0x3a0000) (local.get $bTo) (local.get $origin) (local.get $start) (local.get $accept))
+  (call $tell (i32.const 0x440000) (local.get $cTo) (local.get $origin) (local.get $start) (local.get $accept))
+  (call $tell (i32.const 0x4e0000) (local.get $dTo) (local.get $origin) (local.get $start) (local.get $accept))
+  (global.get $found))
 
 ;; Where triggers end in `size` bytes (256 at least, 32768 at most) at 0x180000, the automaton being in `state`. Each lane has a list, at
 ;; 0x188000 and every 0x8000 from there: offset in the upper half, the accepting state in the lower; how many are in each stands

@@ -17,8 +17,8 @@
 ;; 0x1b0400  32 bytes of keys, as at 0, for each of the four detectors; 0x1b0480 whether the second hash is asked for, a byte for each
 ;; 0x1b1000  for each accepting state, by its distance from the first, whom it asks: a bit for each of the four, 128 for any other
 ;; 0x1c1000  lengths of card numbers by their first four digits: bit 0 is for 12
-;; 0x1c4000  per field the first trigger that ends in it: its last byte's place among those gathered, -1 where there is none, and the state
 ;; 0x220000  for those in which something may be: the number of the first hit, -1 where it is not known
 ;; 0x250000  hits, 32 bytes each: start, end; 16 bits that say which detector, and 16 how many there are in the field (of its first);
 ;;           the first hash; of the second the upper 48 bits, in hex
-(memory (export "memory") 45)
+;; 0x300000  four lists of triggers, 0xa0000 bytes each: where one ends among the bytes gathered, and the state, 32 bits each
+(memory (export "memory") 88)

@@ -290,14 +290,15 @@ export class Masker implements Redactor {
 
   /** The same with the hits of the last sieve from `first` on. */
   #coverJudged(sink: Sink, source: Uint8Array, from: number, to: number, first: number): void {
+    const words = hitWords
     let word = first * HIT_WORDS
     let at = from
-    for (let left = (hitWords[word + 2] as number) >>> 16; left > 0; left--) {
-      const start = hitWords[word] as number // all the words of a hit
-      const end = hitWords[word + 1] as number
+    for (let left = (words[word + 2] as number) >>> 16; left > 0; left--) {
+      const start = words[word] as number // all the words of a hit
+      const end = words[word + 1] as number
       if (at < start) sink.copy(source, at, start)
-      const cover = this.#judgedCovers[(hitWords[word + 2] as number) & 0xffff] as Cover // one of JUDGED
-      this.#covers.writeJudged(sink, cover, source, start, end, hitWords, word + 3)
+      const cover = this.#judgedCovers[(words[word + 2] as number) & 0xffff] as Cover // one of JUDGED
+      this.#covers.writeJudged(sink, cover, source, start, end, words, word + 3)
       at = end
       word += HIT_WORDS
     }

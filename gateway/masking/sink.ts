@@ -67,6 +67,7 @@ export class Sink implements RedactionSink {
 
   copy(source: Uint8Array, from: number, to: number): void {
     const size = to - from
+    if (size === 0) return
     if (this.#same === source && from === this.#size) {
       this.#size = to
       return

@@ -88,3 +88,17 @@ test('all a kernel holds is sifted at once', () => {
   sieve.add(last, size)
   assert.deepEqual([...sieve.suspects()], [last])
 })
+
+test('triggers at every other byte of all it holds are told of field by field', () => {
+  const size = 0x44000
+  const bytes = Buffer.alloc(size, '@a')
+  const sieve = sieveOf(bytes, 0, size)
+  assert.ok(sieve)
+  const starts: number[] = []
+  for (let at = 0; at + 6 <= size; at += 6) {
+    sieve.add(at, at + 6)
+    starts.push(at)
+  }
+  // Without rules nothing is judged: whatever has a trigger is held back.
+  assert.deepEqual([...sieve.suspects()], starts)
+})
