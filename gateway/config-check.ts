@@ -354,7 +354,8 @@ function servingChecks(config: Config, from: (path: string) => string, env: Node
   file(['console', 'tls', 'key'], config.console?.tls?.key)
   for (const [index, { credential = {}, tls }] of config.targets.entries()) {
     const at = ['targets', index]
-    const { password, certificate, privateKey } = credential
+    const { password, certificate, privateKey, userCertificate } = credential
+    file([...at, 'credential', 'userCertificate'], userCertificate)
     if (privateKey !== undefined)
       checks.push({ at: [...at, 'credential', 'privateKey'], work: readSecret(privateKey, from, env) })
     if (password !== undefined) checks.push({ at: [...at, 'credential', 'password'], work: readSecret(password, from, env) })

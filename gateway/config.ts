@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { StorePlace } from '../recorder/index.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
+import type { SignInLogin } from '../schemas/api.ts'
 import {
   type CatalogConfig,
   type Config,
@@ -14,7 +15,7 @@ import {
 } from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import type { LedgerConfig } from '../schemas/config-evidence.ts'
-import type { JwtIssuer, SignInConfig } from '../schemas/config-identity.ts'
+import { type JwtIssuer, loginWayOf, type SignInConfig } from '../schemas/config-identity.ts'
 import type { RetentionConfig } from '../schemas/config-retention.ts'
 import type { SiemConfig } from '../schemas/config-siem.ts'
 import { ApplianceError } from '../schemas/errors.ts'
@@ -39,8 +40,16 @@ export interface ListenerSettings {
   readonly egress?: ReadonlyMap<string, EgressSettings>
   /** Of an egress listener: files of the authority that signs for hosts whose TLS is opened. */
   readonly authority?: AuthorityFiles
-  /** Of an ssh listener, which has no TLS: files of its own host keys, and public keys that sign users' certificates. */
-  readonly ssh?: { readonly hostKeyFiles?: readonly string[]; readonly userAuthorities: readonly string[] }
+  /** Of an ssh listener, which has no TLS. */
+  readonly ssh?: SshListenerSettings
+}
+
+export interface SshListenerSettings {
+  readonly hostKeyFiles?: readonly string[]
+  /** Public keys that sign users' certificates. */
+  readonly userAuthorities: readonly string[]
+  /** Where people may sign in by a browser in place of a key. */
+  readonly device?: SignInLogin
 }
 
 export interface AuthorityFiles {
@@ -315,11 +324,13 @@ function egressOf(
   )
 }
 
-function sshListenerOf({ listeners }: Config, from: (path: string) => string): ListenerSettings[] {
+function sshListenerOf({ listeners, console: web }: Config, from: (path: string) => string): ListenerSettings[] {
   if (listeners.ssh === undefined) return []
-  const { address, hostKeys, userAuthorities = [] } = listeners.ssh
+  const { address, hostKeys, userAuthorities = [], deviceLogin } = listeners.ssh
   const files = hostKeys === undefined ? {} : { hostKeyFiles: hostKeys.map(from) }
-  return [{ protocol: 'ssh', ...addressOf(address), tls: { required: false }, ssh: { ...files, userAuthorities } }]
+  const oidc = web?.signIn?.oidc
+  const device = deviceLogin === true && oidc !== undefined ? { device: loginWayOf(oidc) } : {}
+  return [{ protocol: 'ssh', ...addressOf(address), tls: { required: false }, ssh: { ...files, userAuthorities, ...device } }]
 }
 
 /** `host:port`, `[v6]:port`, `*:port` in parts; `*` listens on every address of both families. */
@@ -342,6 +353,8 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
     credential = {},
     tls,
     hostKeys,
+    hostAuthorities,
+    hostName,
     durability = 'process',
     hosts = [],
     access,
@@ -352,7 +365,14 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
     groups,
     ...(access === undefined ? {} : { access: accessOf(access) }),
     durability,
-    credential: { ...credential, tls: tls ?? { mode: 'verify' }, from, ...(hostKeys === undefined ? {} : { hostKeys }) },
+    credential: {
+      ...credential,
+      tls: tls ?? { mode: 'verify' },
+      from,
+      ...(hostKeys === undefined ? {} : { hostKeys }),
+      ...(hostAuthorities === undefined ? {} : { hostAuthorities }),
+      ...(hostName === undefined ? {} : { hostName }),
+    },
   }
 }
 

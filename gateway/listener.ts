@@ -137,28 +137,39 @@ export class Listener {
       log.turnedAway(client, code)
       leave.abort(new ApplianceError(code, message))
     }
-    const deadline = setTimeout(() => {
-      turnAway('PROTOCOL_TIMEOUT', `the connection did not say who it is within ${limits.handshakeTimeoutMs} ms`)
-    }, limits.handshakeTimeoutMs)
-    const forget = this.#unproved.add(networkOf(client), () => {
-      turnAway('LIMIT_REACHED', 'too many connections have not yet said who they are, and this is the oldest; connect again')
-    })
-    const onProved = (): void => {
+    let deadline: NodeJS.Timeout | undefined
+    let forget: () => void = () => undefined
+    const expect = (): void => {
+      deadline = setTimeout(() => {
+        turnAway('PROTOCOL_TIMEOUT', `the connection did not say who it is within ${limits.handshakeTimeoutMs} ms`)
+      }, limits.handshakeTimeoutMs)
+      forget = this.#unproved.add(networkOf(client), () => {
+        turnAway('LIMIT_REACHED', 'too many connections have not yet said who they are, and this is the oldest; connect again')
+      })
+    }
+    const trust = (): void => {
       clearTimeout(deadline)
       forget()
+    }
+    const onProved = (): void => {
+      trust()
       this.#proved.add(socket)
     }
+    const awaiting = (): Disposable => {
+      trust()
+      return { [Symbol.dispose]: () => void (socket.destroyed || this.#proved.has(socket) || expect()) }
+    }
+    expect()
     try {
       const tls = { context: context.current, required: settings.tls.required }
-      await protocol.serve(socket, sessions.at({ tls, client, onProved }), leave.signal)
+      await protocol.serve(socket, sessions.at({ tls, client, onProved, awaiting }), leave.signal)
       await farewell(socket)
     } catch (error) {
       // A protocol may end by the very reason it was told to leave for; anything else is a bug.
       if (error !== leave.signal.reason) log.connectionFailed(client, error)
     } finally {
-      clearTimeout(deadline)
+      trust()
       clearTimeout(destroying)
-      forget()
       this.#proved.delete(socket)
       socket.destroy()
     }

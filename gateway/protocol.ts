@@ -40,6 +40,10 @@ export interface Sessions {
   join<T>(knock: Knock, run: string, make: (session: Session) => T, signal: AbortSignal): Promise<Joined<T>>
   /** Whether this key would prove somebody, were its possession proved. */
   knows(key: SshKey): boolean
+  /** Until it is disposed a person is waited for, and the connection need not prove itself meanwhile. Whoever calls it bounds how many there are. */
+  awaiting(): Disposable
+  /** `address:port` of who is at the door. */
+  readonly client: string
   /** The TLS identity of the listeners. */
   readonly tls: { readonly context: SecureContext; readonly required: boolean }
   /** Delivers a cancel to whichever process holds the session that `key` names. Resolves when delivered or found unknown. */

@@ -55,6 +55,8 @@ export interface Door {
   readonly client: string
   /** Called once it is proved who knocks. */
   readonly onProved: () => void
+  /** Called while a person is waited for, until that is disposed. */
+  readonly awaiting: () => Disposable
 }
 
 /** All sessions of this process. */
@@ -103,6 +105,8 @@ export class GatewaySessions {
   at(door: Door): Sessions {
     return {
       tls: door.tls,
+      client: door.client,
+      awaiting: door.awaiting,
       open: (knock, signal) => this.#enter({ ...knock, client: door.client }, signal, door.onProved),
       join: (knock, run, make, signal) => this.#join({ ...knock, client: door.client }, run, make, signal, door.onProved),
       knows: (key) => this.#parts.doorkeeper.knows(key),

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import type { SignInLogin } from './api.ts'
 import { closed, Duration, Group, oneOf, Path, SecretSource } from './config-parts.ts'
 
 /** Asymmetric signatures only: with a shared secret every verifier could also issue. */
@@ -89,6 +90,13 @@ export const OidcConfig = Type.Object(
   { ...closed, description: 'OpenID Connect: authorization code with PKCE' },
 )
 export type OidcConfig = Static<typeof OidcConfig>
+
+const DEFAULT_SCOPE = 'openid profile email'
+
+/** How one signs in there without a browser of one's own (device flow). */
+export function loginWayOf({ issuer, clientId, cliClientId = clientId, scope = DEFAULT_SCOPE }: OidcConfig): SignInLogin {
+  return { issuer, clientId: cliClientId, scope }
+}
 
 export const SamlConfig = Type.Object(
   {

@@ -27,6 +27,13 @@ export const SshListener = <T extends ReturnType<typeof Type.String>>(address: T
           uniqueItems: true,
         }),
       ),
+      deviceLogin: Type.Optional(
+        Type.Boolean({
+          default: false,
+          description:
+            'People may sign in at the issuer of `console.signIn.oidc` in place of a key: ssh shows an address and a code (device flow, RFC 8628)',
+        }),
+      ),
     },
     closed,
   )

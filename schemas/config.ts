@@ -137,6 +137,20 @@ const Target = Type.Object(
         description: 'For ssh: as `ssh-keyscan` prints them, without the name in front',
       }),
     ),
+    hostAuthorities: Type.Optional(
+      Type.Array(PublicKey('An authority for hosts (`@cert-authority` of known_hosts)'), {
+        minItems: 1,
+        uniqueItems: true,
+        description:
+          'For ssh: a host certificate of one of these is as good as one of hostKeys, where it names hostName and is valid',
+      }),
+    ),
+    hostName: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$',
+        description: 'For ssh: the principal its host certificate must have. Default: `host`',
+      }),
+    ),
     credential: Type.Optional(
       Type.Object(
         {
@@ -148,6 +162,9 @@ const Target = Type.Object(
           certificate: Type.Optional(Type.Object({ cert: Path('PEM client certificate'), key: SecretSource }, closed)),
           privateKey: Type.Optional(
             Type.Unsafe<SecretSource>({ ...SecretSource, description: 'For ssh: in OpenSSH format, without a passphrase' }),
+          ),
+          userCertificate: Type.Optional(
+            Path('For ssh: a certificate for privateKey as in `*-cert.pub`, read anew for every session'),
           ),
           keyVault: Type.Optional(
             Type.Object(

@@ -7,7 +7,7 @@ import { API_BASE, SignInLogin, SignInWays } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { expiryOf } from '../identity/jwt.ts'
-import { renewed, signInByDevice } from '../identity/oidc.ts'
+import { renewed, signInByDevice, withOffline } from '../identity/oidc.ts'
 import { type Cli, EXIT, printJson } from './context.ts'
 
 /** A token that has less than this to live is renewed: whoever gets it still has to show it. */
@@ -33,7 +33,7 @@ export interface TokenOptions {
 export async function login(url: string, cli: Cli): Promise<number> {
   const console = url.replace(/\/$/, '')
   const way = await loginAt(console)
-  const tokens = await signInByDevice(way, ({ url: at, code }) =>
+  const tokens = await signInByDevice({ ...way, scope: withOffline(way.scope) }, ({ url: at, code }) =>
     cli.err(`open ${safeText(at)}\nand confirm the code ${safeText(code)}; waiting ...\n`),
   )
   await keep({ console, login: way, ...tokens }, cli)

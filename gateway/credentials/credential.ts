@@ -11,8 +11,13 @@ export interface Credential {
   readonly certificate?: { readonly cert: string; readonly key: string }
   /** In OpenSSH format, for targets that ask for a key. */
   readonly privateKey?: string
+  /** A certificate of OpenSSH for that key, as in `*-cert.pub`. */
+  readonly certificateLine?: string
   /** Of an ssh target: the public keys of which it must prove one, as in `known_hosts`. */
   readonly hostKeys?: readonly string[]
+  /** Of an ssh target: public keys of which one must have certified its host key, for this name (its host, if left out). */
+  readonly hostAuthorities?: readonly string[]
+  readonly hostName?: string
   readonly tls: UpstreamTls
 }
 

@@ -11,6 +11,8 @@ type ConfiguredTarget = Config['targets'][number]
 export type CredentialSource = NonNullable<ConfiguredTarget['credential']> & {
   readonly tls: NonNullable<ConfiguredTarget['tls']>
   readonly hostKeys?: readonly string[]
+  readonly hostAuthorities?: readonly string[]
+  readonly hostName?: string
   readonly from: (path: string) => string
 }
 
@@ -19,7 +21,8 @@ export type CredentialSource = NonNullable<ConfiguredTarget['credential']> & {
  * is gone since the start; the message names the source, never its content.
  */
 export async function readCredential(source: CredentialSource, env: NodeJS.ProcessEnv): Promise<Credential> {
-  const { user = '', header, impersonate, certificate, privateKey, hostKeys, from } = source
+  const { user = '', header, impersonate, certificate, privateKey, userCertificate, from } = source
+  const { hostKeys, hostAuthorities, hostName } = source
   try {
     const password = await passwordOf(source, env)
     return {
@@ -29,7 +32,10 @@ export async function readCredential(source: CredentialSource, env: NodeJS.Proce
       tls: await tlsOf(source),
       ...(password === undefined ? {} : { password }),
       ...(privateKey === undefined ? {} : { privateKey: `${await readSecret(privateKey, from, env)}\n` }),
+      ...(userCertificate === undefined ? {} : { certificateLine: await readSecret({ file: userCertificate }, from, env) }),
       ...(hostKeys === undefined ? {} : { hostKeys }),
+      ...(hostAuthorities === undefined ? {} : { hostAuthorities }),
+      ...(hostName === undefined ? {} : { hostName }),
       ...(certificate === undefined
         ? {}
         : {

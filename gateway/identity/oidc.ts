@@ -1,14 +1,13 @@
 import * as client from 'openid-client'
 import type { Flow, Proved, SignInWay } from '../../recorder/api/parts.ts'
 import { API_BASE, type SignInLogin } from '../../schemas/api.ts'
-import type { OidcConfig } from '../../schemas/config-identity.ts'
+import { loginWayOf, type OidcConfig } from '../../schemas/config-identity.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { durationMs } from '../policy/quantities.ts'
 import { identityIn } from './claims.ts'
 
 /** An issuer that does not answer must not keep browsers waiting. */
 const TIMEOUT_S = 10
-const DEFAULT_SCOPE = 'openid profile email'
 /** A shift. */
 const DEFAULT_LASTS = '8h'
 /** What everybody hears who is not let in; why stands in our log. */
@@ -28,10 +27,10 @@ export class OidcSignIn implements SignInWay {
   #issuer: Promise<client.Configuration> | undefined
 
   constructor(settings: OidcConfig, secret?: string) {
-    const { name = 'Sign in with single sign-on', issuer, clientId, cliClientId = clientId, scope = DEFAULT_SCOPE } = settings
+    const { name = 'Sign in with single sign-on' } = settings
     this.name = name
-    this.login = { issuer, clientId: cliClientId, scope }
-    this.#scope = scope
+    this.login = loginWayOf(settings)
+    this.#scope = this.login.scope
     this.#settings = settings
     this.#secret = secret
   }
@@ -127,8 +126,7 @@ export async function signInByDevice(
 ): Promise<Tokens> {
   const server = await publicClient(issuer, clientId)
   try {
-    // A refresh token is what makes the next hour's token without a person.
-    const device = await client.initiateDeviceAuthorization(server, { scope: withOffline(scope) })
+    const device = await client.initiateDeviceAuthorization(server, { scope })
     onCode({ url: device.verification_uri_complete ?? device.verification_uri, code: device.user_code })
     return tokensOf(await client.pollDeviceAuthorizationGrant(server, device, undefined, signal === undefined ? {} : { signal }))
   } catch (error) {
@@ -163,7 +161,8 @@ function tokensOf(answer: { readonly id_token?: string; readonly refresh_token?:
   return { idToken, ...(refreshToken === undefined ? {} : { refreshToken }) }
 }
 
-function withOffline(scope: string): string {
+/** The scope with which there is a refresh token as well: what makes the next hour's token without a person. */
+export function withOffline(scope: string): string {
   return scope.split(' ').includes('offline_access') ? scope : `${scope} offline_access`
 }
 

@@ -110,7 +110,7 @@ async function house(
   const onProved = (): void => {
     proved += 1
   }
-  const door = sessions.at({ tls, client: '192.0.2.7:4711', onProved })
+  const door = sessions.at({ tls, client: '192.0.2.7:4711', onProved, awaiting: () => ({ [Symbol.dispose]: () => undefined }) })
   return {
     gateway,
     room,

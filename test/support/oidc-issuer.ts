@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import Provider, { type AccountClaims, type Configuration } from 'oidc-provider'
 
 export const CLIENT_ID = 'sallyport-console'
@@ -12,14 +12,25 @@ export interface OidcIssuer extends AsyncDisposable {
   open(redirectUri: string): void
   /** Answers nothing any more, or again. */
   away: boolean
+  /** So many of the next questions whether a code was confirmed are answered with `slow_down`. */
+  slowDowns: number
+  /** How long the codes of devices live. */
+  codeLifeS: number
 }
 
 /** A real OpenID Connect server on loopback, whose people sign in under any password. */
 export async function oidcIssuer(): Promise<OidcIssuer> {
   let handler: ReturnType<Provider['callback']> | undefined
   const server = createServer((request, response) => {
-    if (handler === undefined || made.away) response.writeHead(503).end()
-    else handler(request, response)
+    if (handler === undefined || made.away) {
+      response.writeHead(503).end()
+      return
+    }
+    if (request.url === '/device/auth') askOften(response)
+    if (request.url === '/token' && made.slowDowns > 0) {
+      made.slowDowns--
+      response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"slow_down"}')
+    } else handler(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -32,8 +43,11 @@ export async function oidcIssuer(): Promise<OidcIssuer> {
     secret,
     people,
     away: false,
+    slowDowns: 0,
+    codeLifeS: 600,
     open(redirectUri) {
-      handler = new Provider(issuer, configuration(redirectUri, secret, people)).callback()
+      const { ttl, ...rest } = configuration(redirectUri, secret, people)
+      handler = new Provider(issuer, { ...rest, ttl: { ...ttl, DeviceCode: () => made.codeLifeS } }).callback()
     },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve))
@@ -42,6 +56,16 @@ export async function oidcIssuer(): Promise<OidcIssuer> {
     },
   }
   return made
+}
+
+/** Devices may ask every second whether their code was confirmed; without a word of it every five. */
+function askOften(response: ServerResponse): void {
+  const end = response.end.bind(response)
+  Reflect.set(response, 'end', (body: Buffer | string) => {
+    const text = JSON.stringify({ ...JSON.parse(String(body)), interval: 1 })
+    response.setHeader('content-length', Buffer.byteLength(text))
+    return end(text)
+  })
 }
 
 function configuration(redirectUri: string, secret: string, people: OidcIssuer['people']): Configuration {
@@ -113,24 +137,35 @@ export class Wanderer {
     throw new Error(`still not there at ${at}`)
   }
 
+  /** Says no to a device's code. */
+  async refuseDevice(address: string): Promise<void> {
+    const { action, hidden } = await this.#deviceForm(address)
+    await this.ask(action, { ...hidden, abort: 'yes' })
+  }
+
   /** Confirms a device's code as `subject`, through whatever pages there are. */
   async confirmDevice(address: string, subject: string): Promise<void> {
-    let page = await (await this.ask(address)).text()
-    const action = /<form[^>]* action="([^"]+)"/.exec(page)?.[1] ?? ''
-    const hidden = Object.fromEntries(
-      [...page.matchAll(/<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map(([, k = '', v = '']) => [k, v]),
-    )
-    let answer = await this.ask(new URL(action, address).href, { ...hidden, confirm: 'yes' })
-    let at = new URL(action, address).href
+    const { action, hidden } = await this.#deviceForm(address)
+    let answer = await this.ask(action, { ...hidden, confirm: 'yes' })
+    let at = action
     for (let hops = 0; hops < 20; hops++) {
       if (answer.headers.get('location') === null) {
-        page = await answer.text()
+        const page = await answer.text()
         if (!page.includes('name="prompt"')) return
         at = await this.#next(at, new Response(page), subject)
       } else at = await this.#next(at, answer, subject)
       answer = await this.ask(at)
     }
     throw new Error(`still not there at ${at}`)
+  }
+
+  async #deviceForm(address: string): Promise<{ readonly action: string; readonly hidden: Readonly<Record<string, string>> }> {
+    const page = await (await this.ask(address)).text()
+    const action = /<form[^>]* action="([^"]+)"/.exec(page)?.[1] ?? ''
+    const hidden = Object.fromEntries(
+      [...page.matchAll(/<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map(([, k = '', v = '']) => [k, v]),
+    )
+    return { action: new URL(action, address).href, hidden }
   }
 
   async #next(at: string, response: Response, subject: string): Promise<string> {

@@ -30,6 +30,13 @@ export interface SshGatewayOptions {
   /** Who may sign certificates. */
   readonly userAuthorities?: readonly string[]
   readonly port?: number
+  /** Authorities of hosts, in the place of host keys; and the name their certificates must have. */
+  readonly hostAuthorities?: readonly string[]
+  readonly hostName?: string
+  /** A key and a certificate of the gateway's own, in the place of the key the target lets in; read anew for each session. */
+  readonly own?: { readonly key: string; readonly certificate: string }
+  /** Where people may sign in by a browser: those of the role `developers` have the target. */
+  readonly device?: { readonly issuer: string; readonly clientId: string }
 }
 
 /** A gateway before a real sshd, in this process, and OpenSSH clients that know its host key. */
@@ -83,6 +90,7 @@ export async function startSshGateway(t: TestContext, options: SshGatewayOptions
       ssh: {
         address: '127.0.0.1:0',
         ...(options.userAuthorities === undefined ? {} : { userAuthorities: options.userAuthorities }),
+        ...(options.device === undefined ? {} : { deviceLogin: true }),
       },
     },
     targets: [
@@ -92,8 +100,15 @@ export async function startSshGateway(t: TestContext, options: SshGatewayOptions
         host: '127.0.0.1',
         port: options.port ?? sshd.port,
         groups: ['agents', 'developers'],
-        hostKeys: options.hostKeys ?? [sshd.hostKey],
-        credential: { user: sshd.user, privateKey: { file: 'secrets/target' } },
+        ...(options.hostAuthorities === undefined
+          ? { hostKeys: options.hostKeys ?? [sshd.hostKey] }
+          : { hostAuthorities: options.hostAuthorities }),
+        ...(options.hostName === undefined ? {} : { hostName: options.hostName }),
+        credential: {
+          user: sshd.user,
+          privateKey: { file: options.own?.key ?? 'secrets/target' },
+          ...(options.own === undefined ? {} : { userCertificate: options.own.certificate }),
+        },
       },
     ],
     identities: [
@@ -102,6 +117,7 @@ export async function startSshGateway(t: TestContext, options: SshGatewayOptions
       identity('grace', 'human', ['approvers'], keys.approver, {}),
     ],
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.device === undefined ? {} : deviceLogin(options.device)),
   }
   const file = join(folder, 'sallyport.yaml')
   await writeFile(file, JSON.stringify(config))
@@ -157,5 +173,17 @@ export async function startSshGateway(t: TestContext, options: SshGatewayOptions
       return framesOf(dataDir, id)
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+function deviceLogin({ issuer, clientId }: NonNullable<SshGatewayOptions['device']>): object {
+  const rules = { groups: ['developers'], claims: { groups: 'roles' } }
+  return {
+    console: {
+      address: '127.0.0.1:0',
+      roles: { viewer: ['approvers'] },
+      signIn: { oidc: { issuer, clientId, scope: 'openid profile', ...rules } },
+    },
+    jwt: [{ issuer, audience: clientId, jwks: { uri: `${issuer}/jwks` }, kind: 'human', ...rules }],
   }
 }

@@ -2,11 +2,13 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { AuthContext, Connection, ServerConfig } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import type { DeviceLogins } from '../../identity/device-logins.ts'
 import type { SshKey } from '../../identity/ssh-keys.ts'
 import type { Session, Sessions } from '../../protocol.ts'
 import { offered } from './certificate.ts'
 import { Server } from './library.ts'
 import { preferGcm } from './offer.ts'
+import { askedFor } from './question.ts'
 import { quicken } from './transport.ts'
 import { guardWindows } from './window-guard.ts'
 
@@ -18,6 +20,8 @@ export interface Door {
   readonly hostKeys: readonly string[]
   /** Fingerprints of those who sign users' certificates. */
   readonly authorities: ReadonlySet<string>
+  /** Where people may sign in by a browser. */
+  readonly devices?: DeviceLogins
 }
 
 /** A client that has proved who it is. Nothing of what it sends is heard before `admit`. */
@@ -50,7 +54,15 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
     connection.on('error', () => undefined)
     const leave = (): void => void connection.end()
     signal.addEventListener('abort', leave, { once: true })
-    const proving = new Proving({ door, sessions, signal, software: header.versions.software, address: networkAddress(socket) })
+    const closed = new AbortController()
+    const over = AbortSignal.any([signal, closed.signal])
+    const proving = new Proving({
+      door,
+      sessions,
+      signal: over,
+      software: header.versions.software,
+      address: networkAddress(socket),
+    })
     connection.on('authentication', (context) => {
       proving.take(context, connection).then(
         (greeting) => {
@@ -62,7 +74,10 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
         },
       )
     })
-    connection.on('close', () => signal.removeEventListener('abort', leave))
+    connection.on('close', () => {
+      signal.removeEventListener('abort', leave)
+      closed.abort()
+    })
   })
   // SSH has no half of a connection, but the listener's sockets do: who ended hears nothing more.
   socket.once('end', () => socket.destroy())
@@ -123,12 +138,9 @@ class Proving {
       case 'password':
         return { secret: context.password }
       case 'keyboard-interactive': {
-        const [secret = ''] = await new Promise<string[]>((resolve) => {
-          context.once('abort', () => resolve([]))
-          context.prompt([{ prompt: 'Access key: ', echo: false }], 'Sallyport', (responses) =>
-            resolve(Array.isArray(responses) ? responses : []),
-          )
-        })
+        const { door, sessions, signal } = this.#parts
+        const secret = await askedFor(context, { devices: door.devices, sessions, signal })
+        if (secret === undefined) break
         return { secret }
       }
       case 'publickey': {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { ListenerSettings } from '../../config.ts'
+import { DeviceLogins } from '../../identity/device-logins.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
 import { loadShell } from '../../policy/shell/facts.ts'
 import type { Protocol, Session, Sessions } from '../../protocol.ts'
@@ -20,6 +21,7 @@ export async function doorOf(
   return {
     hostKeys: await hostKeys(settings?.hostKeyFiles, own),
     authorities: new Set(settings?.userAuthorities.map((line) => fingerprintOf(blobOf(line)))),
+    ...(settings?.device === undefined ? {} : { devices: new DeviceLogins({ way: settings.device }) }),
   }
 }
 

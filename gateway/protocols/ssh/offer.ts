@@ -62,17 +62,42 @@ interface Offer {
   copyAllTo(target: Buffer, at: number): void
 }
 
+/** Puts algorithms of host keys before those the library knows. Before the offer is made. */
+export function withHostKeys(protocol: object, algorithms: readonly string[]): void {
+  const offer: unknown = Reflect.get(protocol, '_offer')
+  if (!isOffer(offer)) throw new TypeError('this version of ssh2 makes its offer elsewhere')
+  Reflect.set(
+    protocol,
+    '_offer',
+    changed(offer, ({ serverHostKey, ...rest }) => ({
+      ...rest,
+      serverHostKey: [...algorithms, ...(Array.isArray(serverHostKey) ? serverHostKey : [])],
+    })),
+  )
+}
+
 /** The library's lists with other ciphers. */
 function gcmOnly(offer: Offer): Offer {
+  return changed(offer, ({ cs, sc, ...rest }) => ({
+    ...rest,
+    cs: { ...Object(cs), cipher: GCM },
+    sc: { ...Object(sc), cipher: GCM },
+  }))
+}
+
+function changed(offer: Offer, change: (lists: Record<string, unknown>) => object): Offer {
   const arrays = (lists: object): Record<string, unknown> =>
     Object.fromEntries(
       Object.entries(lists)
         .filter(([name]) => name !== 'all')
         .map(([name, entry]) => [name, 'array' in entry ? entry.array : arrays(entry)]),
     )
-  const { cs, sc, ...rest } = arrays(offer.lists)
   const Lists = offer.constructor as new (lists: object) => Offer
-  return new Lists({ ...rest, cs: { ...Object(cs), cipher: GCM }, sc: { ...Object(sc), cipher: GCM } })
+  return new Lists(change(arrays(offer.lists)))
+}
+
+function isOffer(value: unknown): value is Offer {
+  return typeof value === 'object' && value !== null && 'lists' in value && 'copyAllTo' in value
 }
 
 interface PlainCipher {
