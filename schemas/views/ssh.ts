@@ -25,7 +25,8 @@ export class SshView implements View {
     if (kind === 'exec' || kind === 'line') return [{ show: 'statement', label: kind, text: text(body) }]
     if (kind === 'shell' || kind === 'subsystem') return [{ show: 'statement', label: kind, text: text(body) }]
     if (kind === 'file') return [{ show: 'statement', label: 'sftp', text: operation(facts) }]
-    if (kind === 'file-download' && body !== null) return [{ show: 'word', label: kind, text: text(contents(body)) }]
+    if (kind === 'file-download' && body !== null)
+      return [{ show: 'word', label: kind, text: text(facts['scp'] === true ? body : contents(body)) }]
     if (body !== null && body.length > 0 && TEXTS.has(kind)) return [{ show: 'word', label: kind, text: text(body) }]
     const told = Object.entries(facts).filter(([name]) => name !== 'origin')
     return [{ show: 'word', label: kind, text: told.map(([name, value]) => `${name}=${String(value)}`).join(' ') }]

@@ -12,6 +12,9 @@ import { ByteStream, SshMessage } from './messages.ts'
 import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output.ts'
 import { PromptWatch } from './prompt-watch.ts'
 import { type Pump, pump } from './pump.ts'
+import { scpCommand } from './scp/command.ts'
+import { Scp } from './scp/scp.ts'
+import type { SftpMessage } from './sftp/messages.ts'
 import { Sftp } from './sftp/sftp.ts'
 import { start } from './start.ts'
 import { allowedEnv, SIGNALS, sizeOf, terminalOf, WORK_ENV } from './surroundings.ts'
@@ -149,8 +152,9 @@ export class SessionChannel {
     if (upstream === undefined || !isFromTarget(upstream)) return
     const exit = exitOf(upstream)
     const closed = once(upstream, 'close')
-    const { typing } = await (speaksSftp(request.what)
-      ? this.#operations(channel, upstream, closed)
+    const files = this.#filesOf(request.what)
+    const { typing } = await (files !== undefined
+      ? this.#operations(files, channel, upstream, closed)
       : this.#streams(channel, upstream, closed, request.terminal))
     if (this.#talk.stop.aborted) return
     this.#news('server', 'exit', { act: 'exit', exit: exit() }, exitFacts(exit()))
@@ -201,21 +205,31 @@ export class SessionChannel {
     return { typing }
   }
 
-  /** As `#streams`, where both ends speak SFTP. What breaks its rules ends the channel, and no other. */
+  /** What moves files and is read as that; undefined where bytes are bytes. */
+  #filesOf(what: ChannelRequest['what']): FileTalk | undefined {
+    if (speaksSftp(what)) return new Sftp(this.#number, this.#talk.wire.nextStatement)
+    const command = what.kind === 'exec' && this.#terminal === undefined ? scpCommand(what.command) : undefined
+    return command === undefined ? undefined : new Scp(this.#number, this.#talk.wire.nextStatement, command)
+  }
+
+  /** As `#streams`, where both ends speak SFTP or SCP. What breaks its rules ends the channel, and no other. */
   async #operations(
+    files: FileTalk,
     channel: ServerChannel,
     upstream: ClientChannel,
     closed: Promise<unknown>,
   ): Promise<{ readonly typing: Promise<void> }> {
-    const sftp = new Sftp(this.#number, this.#talk.wire.nextStatement)
     const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
+    void closed.then(() => files.leave?.())
     const broken = (error: unknown): Promise<void> => {
       upstream.close()
       return this.#talk.refuse(this.#number, error)
     }
-    const typing = this.#typing(channel, { read: (chunk) => sftp.client(chunk), room: () => sftp.pending.room() }).catch(broken)
+    const typing = this.#typing(channel, { read: (chunk) => files.client(chunk), room: () => files.pending?.room() }).catch(
+      broken,
+    )
     await Promise.all([
-      pump({ source: upstream, lanes: this.#lanes.server, read: (chunk) => sftp.server(chunk) }).catch(broken),
+      pump({ source: upstream, lanes: this.#lanes.server, read: (chunk) => files.server(chunk) }).catch(broken),
       pump({
         source: upstream.stderr,
         lanes: this.#lanes.server,
@@ -224,7 +238,7 @@ export class SessionChannel {
       }),
       closed,
     ])
-    this.#lanes.client.push(sftp.end())
+    this.#lanes.client.push(files.end())
     await this.#lanes.client.drained()
     return { typing }
   }
@@ -255,6 +269,16 @@ export class SessionChannel {
     if (from === 'server') return this.#client?.room()
     return this.#starting ?? this.#server?.room()
   }
+}
+
+/** One channel on which files are moved, both directions as messages. `end`: the channel is over. */
+interface FileTalk {
+  readonly pending?: { room(): Promise<void> | undefined }
+  client(chunk: Uint8Array): readonly SftpMessage[]
+  server(chunk: Uint8Array): readonly SftpMessage[]
+  /** An end is gone. */
+  leave?(): void
+  end(): readonly SftpMessage[]
 }
 
 /** A command that is nothing but OpenSSH's server and its options speaks it as well. */

@@ -15,16 +15,20 @@ export interface SftpParts {
   /** In the place of `facts`, where they are complete only when it passes. */
   readonly summary?: () => Facts
   /** What stands on the tape of the facts, where it is less. */
-  readonly recorded?: Facts
+  readonly recorded?: Facts | (() => Facts)
   readonly statement?: number
   readonly units?: number
   /** What an approver reads, and what an approval is of. */
-  readonly command?: string
+  readonly command?: string | (() => string)
   readonly binding?: Uint8Array
   /** An answer to what only the gateway asked. */
   readonly answersGateway?: boolean
   /** In the place of masking the packets as they stand. */
   readonly redact?: (redactor: Redactor) => Redacted
+  /** Undefined once it has its turn. */
+  readonly pending?: () => Promise<void> | undefined
+  /** Told what of it is on the tape. */
+  readonly seen?: (masked: Uint8Array) => void
   /** Passed on; `bytes`: as it was masked. */
   readonly release: (bytes: Uint8Array) => readonly SshOutput[]
   readonly refuse?: (refusal: Refusal) => readonly SshOutput[]
@@ -54,16 +58,22 @@ export class SftpMessage implements Message {
     this.#parts = parts
   }
 
+  pending(): Promise<void> | undefined {
+    return this.#parts.pending?.()
+  }
+
   facts(): Facts {
     return this.#parts.summary?.() ?? this.#parts.facts ?? NO_FACTS
   }
 
   recorded(): Facts {
-    return this.#parts.recorded ?? this.facts()
+    const { recorded } = this.#parts
+    return typeof recorded === 'function' ? recorded() : (recorded ?? this.facts())
   }
 
   command(): string {
-    return this.#parts.command ?? this.kind
+    const { command = this.kind } = this.#parts
+    return typeof command === 'function' ? command() : command
   }
 
   binding(): readonly Uint8Array[] {
@@ -73,6 +83,7 @@ export class SftpMessage implements Message {
   /** Moves streams on, so it is done once, whoever asks how often. */
   redacted(redactor: Redactor): Redacted {
     this.#redacted ??= this.#parts.redact === undefined ? inPlace(this.bytes, redactor) : this.#parts.redact(redactor)
+    this.#parts.seen?.(this.#redacted.bytes)
     return this.#redacted
   }
 
