@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -132,6 +132,46 @@ test('rules name files and what is done to them, for sftp and for commands alike
     assert.notEqual(fetched.code, 0)
     assert.match(fetched.stderr, /these files stay \[no-keys\]/, `scp ${mode}`)
   }
+})
+
+test('no rule on a path is got around by a link, a folder that is one, `..` or where one stands', async (t) => {
+  const here = await rig(t, 'sftp', POLICY)
+  if (here === undefined) return
+  const { gateway, files } = here
+  await mkdir(join(files, 'kept'))
+  await writeFile(join(files, 'kept', 'key'), 'key\n')
+  await writeFile(join(files, 'plain'), 'plain\n')
+  await symlink(join(files, 'kept', 'key'), join(files, 'file-link'))
+  await symlink('kept', join(files, 'folder-link'))
+  await symlink('plain', join(files, 'open-link'))
+  const got = join(gateway.folder, 'got')
+  const up = join(gateway.folder, 'up')
+  await writeFile(up, 'written')
+  const ran = await sftp(
+    here,
+    `-get ${files}/file-link ${got}`,
+    `-get ${files}/folder-link/key ${got}`,
+    `-get ${files}/folder-link/../kept/key ${got}`,
+    `-put ${up} ${files}/file-link`,
+    `-put ${up} ${files}/folder-link/new`,
+    `-ln ${files}/folder-link/key ${files}/hard`,
+    `cd ${files}/folder-link`,
+    `-get key ${got}`,
+    `-get ../file-link ${got}`,
+    `get ${files}/open-link ${got}.open`,
+    // The link itself may be made: what it leads to is judged when somebody goes there.
+    `cd ${files}`,
+    `ln -s kept another`,
+    `-get another/key ${got}`,
+  )
+  assertRan(ran, 'the batch')
+  await assert.rejects(stat(got), 'nothing came through')
+  await assert.rejects(stat(join(files, 'hard')))
+  assert.deepEqual(await readdir(join(files, 'kept')), ['key'])
+  assert.equal(await readFile(join(files, 'kept', 'key'), 'utf8'), 'key\n')
+  assert.equal(await readFile(`${got}.open`, 'utf8'), 'plain\n')
+  const asked = told(await gateway.frames(), 'file').filter(({ path }) => path === `${files}/file-link`)
+  assert.deepEqual(asked[0]?.['resolved'], [`${files}/kept/key`])
 })
 
 test('a budget ends a transfer in its middle, the channel stays', async (t) => {

@@ -24,14 +24,17 @@ export class OpenFile {
   /** The number of the request that opened it: what is read and written belongs to it. */
   readonly statement: number
   readonly path: string
+  /** Where that leads, as the target said. */
+  readonly resolved: readonly string[]
   readonly content = new ReadContent()
   readonly written = new WriteContent()
   #down: Transfer | undefined
   #up: Transfer | undefined
 
-  constructor(statement: number, path: string) {
+  constructor(statement: number, path: string, resolved: readonly string[] = []) {
     this.statement = statement
     this.path = path
+    this.resolved = resolved
   }
 
   /** The client was given this. */

@@ -3,7 +3,7 @@ import { showWords, textWord, type Word } from '../../../policy/shell/word.ts'
 
 /**
  * A path as rules read it, like one among the words of a command: from the root, or from the home directory (where one begins) as long as
- * nobody knows where that is. What links there are at the target is not seen.
+ * nobody knows where that is. Where it leads at the target is for the target to say.
  */
 export function pathFact(path: string, home: string | undefined): string {
   return showWords([textWord('sftp'), wordOf(path, home)])

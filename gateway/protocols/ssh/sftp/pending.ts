@@ -13,12 +13,21 @@ export interface Read {
 /** What was asked of the target, until it answers. */
 export type Asked =
   | Read
-  | { readonly is: 'open'; readonly statement: number; readonly path: string; readonly facts: Facts }
+  | {
+      readonly is: 'open'
+      readonly statement: number
+      readonly path: string
+      /** Where it leads. */
+      readonly resolved: () => readonly string[]
+      readonly facts: Facts
+    }
   | { readonly is: 'write'; readonly file: OpenFile }
   | { readonly is: 'close'; readonly file: OpenFile }
   | { readonly is: 'other'; readonly facts: Facts }
   /** The gateway's own question where relative paths begin. */
   | { readonly is: 'home' }
+  /** And where a path leads; `tell` is given nothing where the target does not say. */
+  | { readonly is: 'where'; readonly path: string; readonly tell: (answer: string | undefined) => void }
 
 /** So many answers are owed that nothing more is read from the client. Some clients ask for a whole file at once. */
 const MAX_PENDING = 4_096
@@ -36,6 +45,10 @@ export class Pending {
     if (this.#asked.has(id)) throw new ApplianceError('PROTOCOL_MALFORMED', `two requests of SFTP at once with the id ${id}`)
     this.#asked.set(id, asked)
     if (asked.is === 'open') this.opening++
+  }
+
+  has(id: number): boolean {
+    return this.#asked.has(id)
   }
 
   take(id: number): Asked | undefined {

@@ -1,4 +1,5 @@
 import { ApplianceError } from '../../../../schemas/errors.ts'
+import type { Facts } from '../../../../schemas/frame.ts'
 import type { Refusal } from '../../../../schemas/verdict.ts'
 import { SshOutput } from '../output.ts'
 import { Reader } from '../reader.ts'
@@ -10,6 +11,7 @@ import { LENGTH_SIZE, Packets, packet, STATUS, STATUS_NAMES, TYPE, typeOf, VERSI
 import { pathFact } from './paths.ts'
 import { Pending, type Read } from './pending.ts'
 import { type Request, readRequest } from './request.ts'
+import { Resolver } from './resolve.ts'
 import { uploads } from './upload.ts'
 
 /** Open at once on one channel; a server's process may have no more itself. */
@@ -29,6 +31,7 @@ export class Sftp {
   readonly pending = new Pending()
   readonly #channel: number
   readonly #nextStatement: () => number
+  readonly #resolver: Resolver
   readonly #fromClient = new Packets()
   readonly #fromServer = new Packets()
   readonly #files = new Map<string, OpenFile>()
@@ -39,6 +42,12 @@ export class Sftp {
   constructor(channel: number, nextStatement: () => number) {
     this.#channel = channel
     this.#nextStatement = nextStatement
+    this.#resolver = new Resolver(this.pending, channel)
+  }
+
+  /** The target answers nothing any more. */
+  leave(): void {
+    this.#resolver.leave()
   }
 
   /** What the client sent, as messages. Throws PROTOCOL_*, and is dead after that. */
@@ -77,7 +86,8 @@ export class Sftp {
         continue
       }
       flush()
-      messages.push(this.#request(bytes, request))
+      if (request.is === 'file') messages.push(...this.#file(bytes, request))
+      else messages.push(this.#request(bytes, request))
     }
     flush()
     return messages
@@ -110,17 +120,16 @@ export class Sftp {
   /** The channel is over: what became of the files that are still open. */
   end(): readonly SftpMessage[] {
     this.pending.end()
+    this.leave()
     const files = [...this.#files.values()]
     this.#files.clear()
     return files.map((file) => this.#close(NO_BYTES, file, { status: 'cut' }))
   }
 
-  #request(bytes: Buffer, request: Exclude<Request, { is: 'read' | 'write' }>): SftpMessage {
+  #request(bytes: Buffer, request: Exclude<Request, { is: 'read' | 'write' | 'file' }>): SftpMessage {
     switch (request.is) {
       case 'init':
         return this.#init(bytes, request.version)
-      case 'file':
-        return this.#file(bytes, request)
       case 'close': {
         const file = this.#files.get(request.handle)
         if (file === undefined) return this.#closedHandle(bytes, request.id)
@@ -161,27 +170,36 @@ export class Sftp {
     })
   }
 
-  #file(bytes: Buffer, request: FileRequest): SftpMessage {
+  /** The request, and before it the question where its paths lead. */
+  #file(bytes: Buffer, request: FileRequest): readonly SftpMessage[] {
     const { id, operations, opens } = request
     const paths = [...request.paths]
+    const opened: string[] = []
     for (const handle of request.handles) {
       const file = this.#files.get(handle)
-      if (file === undefined) return this.#closedHandle(bytes, id)
+      if (file === undefined) return [this.#closedHandle(bytes, id)]
       paths.push(file.path)
+      opened.push(...file.resolved)
     }
     if (opens && this.#files.size + this.pending.opening >= MAX_OPEN_FILES)
-      return this.#refused(bytes, id, `${MAX_OPEN_FILES} files are open on this channel`, STATUS.permissionDenied)
+      return [this.#refused(bytes, id, `${MAX_OPEN_FILES} files are open on this channel`, STATUS.permissionDenied)]
+    const where = this.#resolver.resolve(operations, request.paths)
     const statement = this.#nextStatement()
     const [path = '', to] = paths
     const told = { operations, path, ...(to === undefined ? {} : { to }), statement }
-    this.pending.add(id, opens ? { is: 'open', statement, path, facts: told } : { is: 'other', facts: told })
-    return new SftpMessage({
+    const resolved = (): readonly string[] => [...opened, ...(where?.paths() ?? [])]
+    this.pending.add(id, opens ? { is: 'open', statement, path, resolved, facts: told } : { is: 'other', facts: told })
+    const message = new SftpMessage({
       from: 'client',
       kind: 'file',
       channel: this.#channel,
       bytes,
-      facts: { ...told, paths: paths.map((name) => pathFact(name, this.#home)) },
-      recorded: told,
+      ...(where === undefined ? {} : { pending: () => where.pending() }),
+      summary: () => ({
+        ...told,
+        paths: [...new Set([...paths, ...resolved()].map((name) => pathFact(name, this.#home)))],
+      }),
+      recorded: () => ({ ...told, ...elsewhere(paths, resolved(), this.#home) }),
       statement,
       units: 1,
       command: `sftp: ${operations.join(', ')} ${paths.join(' ')}`,
@@ -189,6 +207,7 @@ export class Sftp {
       release: (released) => [this.#toServer(released)],
       refuse: (refusal) => this.#deny([id], refusal),
     })
+    return where === undefined ? [message] : [where.question, message]
   }
 
   #reads(reads: readonly { readonly bytes: Buffer; readonly forward: Buffer }[]): SftpMessage {
@@ -246,10 +265,15 @@ export class Sftp {
     if (asked.is === 'read' && type !== TYPE.status)
       throw new ApplianceError('PROTOCOL_MALFORMED', 'the target answered a read with something else')
     if (asked.is === 'home') return this.#homeIs(bytes, type, reader)
+    if (asked.is === 'where') {
+      const path = pathIn(type, reader)
+      asked.tell(path)
+      return this.#told(bytes, asked.path, path)
+    }
     const status = type === TYPE.status ? whole(() => reader.uint32()) : STATUS.ok
     if (asked.is === 'open' && type === TYPE.handle) {
       const handle = Buffer.from(whole(() => reader.string())).toString('latin1')
-      this.#files.set(handle, new OpenFile(asked.statement, asked.path))
+      this.#files.set(handle, new OpenFile(asked.statement, asked.path, asked.resolved()))
     }
     const facts = 'facts' in asked ? asked.facts : {}
     const outcome = { status: STATUS_NAMES[status] ?? String(status) }
@@ -285,18 +309,19 @@ export class Sftp {
   }
 
   #homeIs(bytes: Buffer, type: number, reader: Reader): SftpMessage {
-    if (type === TYPE.name) {
-      whole(() => reader.uint32())
-      const home = whole(() => reader.text())
-      if (home.startsWith('/')) this.#home = home
-    }
+    this.#home = pathIn(type, reader)
+    return this.#told(bytes, '.', this.#home)
+  }
+
+  /** An answer to a question of ours. */
+  #told(bytes: Buffer, path: string, to: string | undefined): SftpMessage {
     return new SftpMessage({
       from: 'server',
       kind: 'file-reply',
       channel: this.#channel,
       bytes,
       answersGateway: true,
-      facts: { operations: ['realpath'], path: '.', ...(this.#home === undefined ? {} : { to: this.#home }) },
+      facts: { operations: ['realpath'], path, ...(to === undefined ? {} : { to }) },
       release: () => [],
     })
   }
@@ -326,6 +351,21 @@ export class Sftp {
     for (const id of ids) this.pending.take(id)
     return [denial(this.#channel, ids, refusal, status)]
   }
+}
+
+/** What a REALPATH was answered; undefined where that is no path from the root. */
+function pathIn(type: number, reader: Reader): string | undefined {
+  if (type !== TYPE.name) return undefined
+  whole(() => reader.uint32())
+  const path = whole(() => reader.text())
+  return path.startsWith('/') ? path : undefined
+}
+
+/** Where the paths lead, if that is not where they say. */
+function elsewhere(paths: readonly string[], resolved: readonly string[], home: string | undefined): Facts {
+  const said = new Set(paths.map((path) => pathFact(path, home)))
+  const led = resolved.filter((path) => !said.has(pathFact(path, home)))
+  return led.length === 0 ? {} : { resolved: led }
 }
 
 /** Runs what reads; what ends too early is malformed. */

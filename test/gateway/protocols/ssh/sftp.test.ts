@@ -114,7 +114,8 @@ test('what is refused is answered here, with its id, and never sent; the reason 
   for (const id of [7, 8, 9]) await client(packet(TYPE.remove, id, '/file'))
   const answers = Buffer.concat(toClient.slice(1))
   assert.deepEqual([answers[4], answers.readUInt32BE(5), answers.readUInt32BE(9)], [TYPE.status, 7, STATUS.permissionDenied])
-  assert.deepEqual(asked, [TYPE.init, TYPE.realpath])
+  // Where relative paths begin, and where each of the three leads: no question of the client's own.
+  assert.deepEqual(asked, [TYPE.init, ...Array<number>(4).fill(TYPE.realpath)])
   assert.equal(said.length, 1)
   const [entry] = parts.recorder.entries.filter(({ kind }) => kind === 'file')
   assert.deepEqual([entry?.facts['operations'], entry?.facts['path'], entry?.verdict?.act], [['remove'], '/file', 'block'])
@@ -144,4 +145,21 @@ test('paths are what they mean', () => {
   assert.equal(pathFact('.ssh/id', undefined), 'sftp ~/.ssh/id')
   assert.equal(pathFact('../x', undefined), 'sftp "$PWD"')
   assert.equal(pathFact("/it's $x", undefined), `sftp '/it'\\''s $x'`)
+})
+
+test('a path is judged by where it leads as well; on a link itself by the folder it is in; where nobody says, by its name', async () => {
+  const led: string[] = []
+  const judge = scriptedJudge((message) => {
+    if (message.kind === 'file') led.push(String(message.facts()['paths']))
+    return ALLOW
+  })
+  const { client, sftp } = talk(TEXT, 1_000_000, judge)
+  await client(packet(TYPE.init, 3))
+  await client(packet(TYPE.open, 1, '/a/link', 1, 0))
+  await client(packet(TYPE.remove, 2, '/a/link'))
+  // Ours is asked with the first id that is free.
+  await client(packet(TYPE.stat, 0xffff_fffd, '/b'))
+  sftp.leave()
+  await client(packet(TYPE.stat, 4, '/c'))
+  assert.deepEqual(led, ['sftp /a/link,sftp /home/ada', 'sftp /a/link,sftp /home/ada/link', 'sftp /b,sftp /home/ada', 'sftp /c'])
 })
