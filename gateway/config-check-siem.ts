@@ -3,38 +3,53 @@ import type { SecretSource } from '../schemas/config-parts.ts'
 import type { Problem } from './config-check.ts'
 import { isSafe } from './config-check-approvals.ts'
 
-/** What in a well-formed `siem` could not be done as it stands. */
-export function siemProblems({ siem = [] }: Config): Problem[] {
-  return siem.flatMap((each, index) => {
-    const problems: Problem[] = []
-    if (siem.findIndex(({ name }) => name === each.name) < index)
-      problems.push({ at: ['siem', index, 'name'], message: `${each.name} stands here twice` })
-    const [kind, member, url] =
-      'webhook' in each
-        ? ['webhook', 'url', each.webhook.url]
-        : 'otlp' in each
-          ? ['otlp', 'url', each.otlp.url]
-          : 'logsIngestion' in each
-            ? ['logsIngestion', 'endpoint', each.logsIngestion.endpoint]
-            : ['', '', undefined]
-    if (typeof url === 'string' && !isSafe(url))
-      problems.push({ at: ['siem', index, kind, member], message: 'entries would go in clear: https, or a loopback address' })
-    return problems
-  })
+/** What in a well-formed `siem` or `traces` could not be done as it stands. */
+export function siemProblems({ siem = [], traces }: Config): Problem[] {
+  const clear = traces !== undefined && !isSafe(traces.otlp.url)
+  const traced = clear
+    ? [{ at: ['traces', 'otlp', 'url'], message: 'spans would go in clear: https, or a loopback address' }]
+    : []
+  return siem
+    .flatMap((each, index) => {
+      const problems: Problem[] = []
+      if (siem.findIndex(({ name }) => name === each.name) < index)
+        problems.push({ at: ['siem', index, 'name'], message: `${each.name} stands here twice` })
+      const [kind, member, url] =
+        'webhook' in each
+          ? ['webhook', 'url', each.webhook.url]
+          : 'otlp' in each
+            ? ['otlp', 'url', each.otlp.url]
+            : 'logsIngestion' in each
+              ? ['logsIngestion', 'endpoint', each.logsIngestion.endpoint]
+              : ['', '', undefined]
+      if (typeof url === 'string' && !isSafe(url))
+        problems.push({ at: ['siem', index, kind, member], message: 'entries would go in clear: https, or a loopback address' })
+      return problems
+    })
+    .concat(traced)
 }
 
-/** Every secret that the sinks need, and where it is named. */
-export function siemSecrets({ siem = [] }: Config): readonly { readonly at: Problem['at']; readonly source: SecretSource }[] {
-  return siem.flatMap((each, index) => {
-    if ('otlp' in each) {
-      const { authorization } = each.otlp
-      return authorization === undefined ? [] : [{ at: ['siem', index, 'otlp', 'authorization'], source: authorization }]
-    }
-    if (!('webhook' in each)) return []
-    const { url, secret } = each.webhook
-    return [
-      { at: ['siem', index, 'webhook', 'secret'], source: secret },
-      ...(typeof url === 'string' ? [] : [{ at: ['siem', index, 'webhook', 'url'], source: url }]),
-    ]
-  })
+/** Every secret that sinks and the collector of traces need, and where it is named. */
+export function siemSecrets({ siem = [], traces }: Config): readonly Named[] {
+  const source = traces?.otlp.authorization
+  const own = source === undefined ? [] : [{ at: ['traces', 'otlp', 'authorization'], source }]
+  return siem
+    .flatMap((each, index): readonly Named[] => {
+      if ('otlp' in each) {
+        const { authorization } = each.otlp
+        return authorization === undefined ? [] : [{ at: ['siem', index, 'otlp', 'authorization'], source: authorization }]
+      }
+      if (!('webhook' in each)) return []
+      const { url, secret } = each.webhook
+      return [
+        { at: ['siem', index, 'webhook', 'secret'], source: secret },
+        ...(typeof url === 'string' ? [] : [{ at: ['siem', index, 'webhook', 'url'], source: url }]),
+      ]
+    })
+    .concat(own)
+}
+
+interface Named {
+  readonly at: Problem['at']
+  readonly source: SecretSource
 }

@@ -18,6 +18,7 @@ import type { LedgerConfig } from '../schemas/config-evidence.ts'
 import { type JwtIssuer, loginWayOf, type SignInConfig } from '../schemas/config-identity.ts'
 import type { RetentionConfig } from '../schemas/config-retention.ts'
 import type { SiemConfig } from '../schemas/config-siem.ts'
+import type { TracesConfig } from '../schemas/config-traces.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { FindingsConfig } from '../schemas/findings.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
@@ -134,6 +135,8 @@ export interface Settings {
   readonly shared?: SharedConfig
   /** Where probes and collectors ask. */
   readonly monitoring?: { readonly host: string; readonly port: number }
+  /** Where spans go. */
+  readonly traces?: TracesConfig
   readonly findings: FindingsConfig
   readonly notify: NotifyConfig
   /** Where the ledger is told as it grows. */
@@ -257,6 +260,7 @@ function settingsOf(
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
     ...(config.shared === undefined ? {} : { shared: config.shared }),
     ...(config.retention === undefined ? {} : { retention: config.retention }),
+    ...(config.traces === undefined ? {} : { traces: config.traces }),
     ...(config.monitoring === undefined ? {} : { monitoring: addressOf(config.monitoring.address) }),
   }
 }

@@ -6,6 +6,7 @@ import { ApplianceError } from '../schemas/errors.ts'
 import type { Refusal, Verdict, VerdictNote } from '../schemas/verdict.ts'
 import { Batch, type BatchParts, Order } from './batch.ts'
 import type { Message, Output, Wire } from './message.ts'
+import type { MessageTrace, SessionTrace } from './monitoring/traces.ts'
 import type { Judge } from './policy/judge.ts'
 import { blocked, noticeOf, refusals } from './refusals.ts'
 
@@ -46,6 +47,8 @@ export interface GateParts extends BatchParts {
   }
   /** Key of the approval binding; the same in every process that may see the request again. */
   readonly bindingKey: Uint8Array
+  /** Where somebody wants to know how long things take. */
+  readonly trace?: SessionTrace | undefined
   /** Told when not even the seal could be written: the operator must know, the client cannot be helped. */
   readonly onUnsealed: (error: unknown) => void
   /** How long an approval request lives, ms. */
@@ -90,20 +93,23 @@ export class Gate {
     signal: AbortSignal,
   ): readonly Output[] | Promise<readonly Output[]> | AsyncGenerator<readonly Output[]> {
     const batch = this.#batch()
-    const stopped = this.#fill(batch, messages, 0)
-    if (stopped !== undefined) return this.#inTurn(batch, messages, stopped, signal)
-    if (batch.empty) return NOTHING
-    return batch.recordNow()
+    const trace = this.#parts.trace?.begin(messages)
+    const stopped = this.#fill(batch, messages, 0, trace)
+    trace?.judged()
+    if (stopped !== undefined) return this.#inTurn(batch, messages, stopped, signal, trace)
+    const recorded = batch.empty ? NOTHING : batch.recordNow()
+    return trace === undefined ? recorded : trace.through(recorded)
   }
 
   /** Rules on messages from `from` on; stops at the first that is held, or cannot be judged yet. */
-  #fill(batch: Batch, messages: readonly Message[], from: number): Held | Unread | undefined {
+  #fill(batch: Batch, messages: readonly Message[], from: number, trace: MessageTrace | undefined): Held | Unread | undefined {
     for (let index = from; index < messages.length; index++) {
       const message = messages[index]
       if (message === undefined) break
       const pending = message.pending?.() ?? this.#parts.judge.waits?.(message)
       if (pending !== undefined) return { index, pending }
       const verdict = this.#rule(message)
+      trace?.ruled(verdict)
       let rest: Message | undefined = message
       if ('keep' in verdict && verdict.keep !== undefined && message.split !== undefined) {
         const [head, tail] = message.split(verdict.keep)
@@ -123,17 +129,32 @@ export class Gate {
     messages: readonly Message[],
     stopped: Held | Unread,
     signal: AbortSignal,
+    trace: MessageTrace | undefined,
   ): AsyncGenerator<readonly Output[]> {
     let batch = first
-    for (let next: Held | Unread | undefined = stopped; next !== undefined; ) {
-      if (!batch.empty) yield await batch.record() // what came before must not wait with it
-      const unread = 'pending' in next
-      if ('pending' in next) await next.pending
-      else yield* this.#hold(next.rest, next.verdict, signal)
-      batch = this.#batch()
-      next = this.#fill(batch, messages, next.index + (unread ? 0 : 1))
+    try {
+      for (let next: Held | Unread | undefined = stopped; next !== undefined; ) {
+        if (!batch.empty) yield await batch.record() // what came before must not wait with it
+        const unread = 'pending' in next
+        const over = trace?.held()
+        if ('pending' in next) await next.pending
+        else {
+          for await (const outputs of this.#hold(next.rest, next.verdict, signal)) {
+            trace?.passed(outputs)
+            yield outputs
+          }
+        }
+        over?.()
+        batch = this.#batch()
+        next = this.#fill(batch, messages, next.index + (unread ? 0 : 1), trace)
+      }
+      const outputs = batch.empty ? undefined : await batch.record()
+      trace?.passed(outputs ?? NOTHING)
+      trace?.recorded()
+      if (outputs !== undefined) yield outputs
+    } finally {
+      trace?.over()
     }
-    if (!batch.empty) yield await batch.record()
   }
 
   /** Records what the gateway itself says outside any message (greetings, last words); yields it for writing. */

@@ -168,6 +168,18 @@ export class Log {
     this.#logger.info({ role }, leads ? 'this gateway does it for all' : 'this gateway does it no more')
   }
 
+  tracesFailed(error: unknown, retryMs: number): void {
+    this.#logger.warn({ ...errorFacts(error), retryMs }, 'the collector of traces took none; they are sent again')
+  }
+
+  tracesTold(count: number): void {
+    this.#count('trace_spans_told', {}, count)
+  }
+
+  tracesLost(count: number): void {
+    this.#count('trace_spans_lost', {}, count)
+  }
+
   copied(session: string, bytes: number): void {
     this.#count('copies_made')
     this.#logger.info({ session, bytes }, 'copied to the evidence container')

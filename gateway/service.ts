@@ -17,6 +17,7 @@ import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 import type { Health } from './monitoring/health.ts'
 import type { Metrics } from './monitoring/metrics.ts'
+import { openTraces } from './monitoring/open-traces.ts'
 import { Traffic } from './monitoring/traffic.ts'
 import { OrphanWatch } from './orphan-watch.ts'
 import { placesIn } from './places.ts'
@@ -85,6 +86,7 @@ export class Service {
   readonly #health: Health | undefined
   /** Opened here, and so closed here. */
   readonly #own: Shared | undefined
+  readonly #traces: AsyncDisposable | undefined
   #stopped: Promise<boolean> | undefined
 
   private constructor(parts: {
@@ -101,6 +103,7 @@ export class Service {
     readonly log: Log
     readonly health: Health | undefined
     readonly own: Shared | undefined
+    readonly traces: AsyncDisposable | undefined
   }) {
     this.cancels = parts.cancels
     this.listeners = parts.listeners
@@ -115,6 +118,7 @@ export class Service {
     this.#log = parts.log
     this.#health = parts.health
     this.#own = parts.own
+    this.#traces = parts.traces
   }
 
   /** Opens every listener. Rejects CONFIG_INVALID or POLICY_INVALID where something cannot be enforced; nothing is left open then. */
@@ -174,8 +178,10 @@ export class Service {
     const budgets = new ReservedBudgets(bank, (error) => log.stray(error))
     const cancels = new Cancels(worker, forwardCancel)
     const traffic = new Traffic()
+    const traces = await openTraces(settings, tapes.room.gateway, { log, env })
     const sessions = new GatewaySessions({
       traffic,
+      traces: traces?.traces,
       settings,
       policies,
       doorkeeper,
@@ -206,7 +212,22 @@ export class Service {
     })
     const orphans = worker <= 1 ? new OrphanWatch({ ...tapes, log }) : undefined
     const listeners: Listener[] = []
-    const parts = { cancels, listeners, sessions, tapes, denials, orphans, desk, policies, budgets, settings, log, health, own }
+    const parts = {
+      cancels,
+      listeners,
+      sessions,
+      tapes,
+      denials,
+      orphans,
+      desk,
+      policies,
+      budgets,
+      settings,
+      log,
+      health,
+      own,
+      traces,
+    }
     const service = new Service(parts)
     try {
       for (const each of settings.listeners) {
@@ -276,6 +297,7 @@ export class Service {
       await this.#policies[Symbol.asyncDispose]()
       await this.#budgets[Symbol.asyncDispose]()
       await this.#denials.tell()
+      await this.#traces?.[Symbol.asyncDispose]()
       await this.#tapes[Symbol.asyncDispose]()
       await this.#own?.[Symbol.asyncDispose]()
       return true

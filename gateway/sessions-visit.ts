@@ -7,6 +7,7 @@ import type { Credential } from './credentials/credential.ts'
 import { Gate } from './gate.ts'
 import type { Masker } from './masking/masker.ts'
 import type { Wire } from './message.ts'
+import type { SessionTrace } from './monitoring/traces.ts'
 import type { Judge } from './policy/judge.ts'
 import type { ColumnLabels } from './policy/policy.ts'
 import type { Session } from './protocol.ts'
@@ -27,6 +28,7 @@ export interface VisitParts {
   readonly bindingKey: Uint8Array
   readonly approvalTtlMs: number
   readonly credential: () => Promise<Credential>
+  readonly trace?: SessionTrace | undefined
   /** What is on its way to the tape, for whoever counts. */
   readonly onRecorded?: (entries: readonly Entry[]) => void
   readonly onRecordingFailed: (error: unknown) => void
@@ -100,7 +102,7 @@ export class Visit implements Session, Recorder {
 
   gate(wire: Wire): Gate {
     if (this.#gate !== undefined) throw new Error('a session has one gate')
-    const { info, masker, approvals, bindingKey, approvalTtlMs } = this.#parts
+    const { info, masker, approvals, bindingKey, approvalTtlMs, trace } = this.#parts
     const { identity, target } = info
     const inForce = (): string => this.#policy.slice(0, POLICY_HASH_CHARS)
     this.#gate = new Gate(
@@ -128,6 +130,7 @@ export class Visit implements Session, Recorder {
         },
         bindingKey,
         approvalTtlMs,
+        trace,
         // Told once, by the dispose that always follows.
         onUnsealed: () => undefined,
       },

@@ -16,6 +16,7 @@ import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { ProofWatch } from './identity/proof-watch.ts'
 import type { Log } from './log.ts'
 import { Masker } from './masking/masker.ts'
+import type { Traces } from './monitoring/traces.ts'
 import type { Traffic } from './monitoring/traffic.ts'
 import type { Budgets } from './policy/budgets.ts'
 import type { Outside, Policy } from './policy/policy.ts'
@@ -46,6 +47,7 @@ export interface SessionsParts {
   readonly log: Log
   readonly env: NodeJS.ProcessEnv
   readonly traffic?: Traffic
+  readonly traces?: Traces | undefined
 }
 
 /** What a listener knows of one connection that its protocol does not. */
@@ -253,7 +255,7 @@ export class GatewaySessions {
   }
 
   async #record(knock: Knock, identity: Identity, { found, grant }: Found, reservation: Reservation): Promise<Visit> {
-    const { settings, policies, room, approvals, keys, log, env, traffic } = this.#parts
+    const { settings, policies, room, approvals, keys, log, env, traffic, traces } = this.#parts
     const policy = policies.current
     const masker = new Masker({
       rules: policy.masking(identity),
@@ -278,6 +280,7 @@ export class GatewaySessions {
       throw error
     })
     const release = reservation.keep()
+    const trace = traces?.session(info)
     const visit: Visit = new Visit({
       info,
       target,
@@ -288,6 +291,7 @@ export class GatewaySessions {
       approvals,
       bindingKey: keys.binding,
       approvalTtlMs: settings.limits.approvalTtlMs,
+      trace,
       credential: async () => {
         try {
           return await readCredential(found.credential, env)
@@ -305,6 +309,7 @@ export class GatewaySessions {
         unwatch?.()
         forget()
         release()
+        trace?.end(seal === undefined)
         this.#told(info, seal, error)
       },
     })

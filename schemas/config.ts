@@ -22,6 +22,7 @@ import {
 import { RetentionConfig } from './config-retention.ts'
 import { SiemConfig } from './config-siem.ts'
 import { PublicKey, SshListener } from './config-ssh.ts'
+import { TracesConfig } from './config-traces.ts'
 import { type FindingsConfig, FindingsConfig as FindingsConfigSchema } from './findings.ts'
 import { DURABILITY_LEVELS, type Durability, PROTOCOL_NAMES } from './session.ts'
 
@@ -379,6 +380,7 @@ export const Config = Type.Object(
         { ...closed, description: '/healthz, /readyz and /metrics over plain HTTP: numbers only, for probes and collectors' },
       ),
     ),
+    traces: Type.Optional(TracesConfig),
     findings: Type.Optional(FindingsConfigSchema),
     approvals: Type.Optional(ApprovalsConfig),
     notify: Type.Optional(NotifyConfig),

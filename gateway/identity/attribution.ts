@@ -3,6 +3,7 @@ const MAX_TEXT = 128
 /** W3C Trace Context, level 1: version, trace, parent, flags. */
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/
 const NO_TRACE = '0'.repeat(32)
+const NO_SPAN = '0'.repeat(16)
 
 /** What a client says of the work it does: unproved, for whoever puts sessions of several protocols together afterwards. */
 export function attributionOf({
@@ -14,11 +15,11 @@ export function attributionOf({
   readonly purpose?: string | undefined
   readonly traceparent?: string | undefined
 }): Readonly<Record<string, string>> {
-  const trace = TRACEPARENT.exec(traceparent?.trim() ?? '')?.[1]
+  const [, trace, span] = TRACEPARENT.exec(traceparent?.trim() ?? '') ?? []
   return {
     ...said('run', run),
     ...said('purpose', purpose),
-    ...(trace === undefined || trace === NO_TRACE ? {} : { trace }),
+    ...(trace === undefined || span === undefined || trace === NO_TRACE || span === NO_SPAN ? {} : { trace, span }),
   }
 }
 

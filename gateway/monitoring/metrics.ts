@@ -22,6 +22,8 @@ const COUNTED = {
   siem_entries_told: { help: 'Entries of the ledger that a SIEM has taken', labels: ['sink'] },
   siem_deliveries_failed: { help: 'Batches that a SIEM did not take and is sent again', labels: ['sink'] },
   siem_entries_rejected: { help: 'Entries of the ledger that a SIEM has thrown away', labels: ['sink'] },
+  trace_spans_told: { help: 'Spans that the collector has taken', labels: [] },
+  trace_spans_lost: { help: 'Spans left out: too many waited, or the collector threw them away', labels: [] },
   workers_died: { help: 'Workers that died and were started again', labels: [] },
   policies_activated: { help: 'Policies that came into force', labels: [] },
 } as const satisfies Readonly<Record<string, { readonly help: string; readonly labels: readonly string[] }>>

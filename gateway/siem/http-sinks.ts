@@ -5,6 +5,7 @@ import { post } from '../../recorder/notify/post.ts'
 import { signatureOf } from '../../recorder/notify/webhook.ts'
 import { asimOfEntry } from '../exports/asim-entry.ts'
 import { ocsfOfEntry, severityOf, type ToldEntry } from '../exports/ocsf-entry.ts'
+import { attribute, rejectedOf, resourceOf, scopeOf } from '../monitoring/otlp.ts'
 import type { Sink } from './stream.ts'
 
 /** Arrays of OCSF events, signed as Standard Webhooks 1.0 says; the same batch has the same `webhook-id`. */
@@ -65,14 +66,14 @@ const OTLP_SEVERITY = [9, 9, 10, 13, 17, 21] as const
 
 /** OTLP logs over HTTP in JSON; the body of a record is the OCSF event as text. */
 export function otlpSink(name: string, { url, authorization, gateway, onRejected }: OtlpPlace): Sink {
-  const resource = { attributes: [attribute('service.name', 'sallyport'), attribute('service.instance.id', gateway)] }
+  const resource = resourceOf(gateway)
   return {
     name,
     async send(batch, signal) {
-      const scopeLogs = [{ scope: { name: 'sallyport.ledger', version: packageJson.version }, logRecords: batch.map(recordOf) }]
+      const scopeLogs = [{ scope: scopeOf('ledger'), logRecords: batch.map(recordOf) }]
       const headers = { 'content-type': 'application/json', ...(authorization === undefined ? {} : { authorization }) }
       const answer = await post(url, { headers, body: JSON.stringify({ resourceLogs: [{ resource, scopeLogs }] }), signal })
-      const rejected = rejectedOf(answer)
+      const rejected = rejectedOf(answer, 'rejectedLogRecords')
       if (rejected > 0) onRejected(rejected)
     },
   }
@@ -89,22 +90,5 @@ function recordOf(told: ToldEntry): unknown {
     eventName: statement.type,
     body: { stringValue: JSON.stringify(ocsfOfEntry(told, packageJson.version)) },
     attributes,
-  }
-}
-
-function attribute(key: string, stringValue: string): { readonly key: string; readonly value: unknown } {
-  return { key, value: { stringValue } }
-}
-
-/** Of a partial success; an answer that is none of OTLP's says nothing about records. */
-function rejectedOf(answer: string): number {
-  try {
-    const value: unknown = JSON.parse(answer)
-    if (typeof value !== 'object' || value === null || !('partialSuccess' in value)) return 0
-    const { partialSuccess } = value
-    if (typeof partialSuccess !== 'object' || partialSuccess === null || !('rejectedLogRecords' in partialSuccess)) return 0
-    return Number(partialSuccess.rejectedLogRecords) || 0
-  } catch {
-    return 0
   }
 }

@@ -79,6 +79,8 @@ export interface GatewayOptions {
   readonly breakGlass?: readonly string[]
   /** With a console, for the human as investigator and the approver as approver and investigator. */
   readonly console?: boolean
+  /** Sections of the configuration beside these. */
+  readonly more?: object
   readonly findings?: FindingsConfig
   /** The data folder; default: `data` beside the configuration. */
   readonly dataDir?: string
@@ -123,6 +125,7 @@ export async function gatewayFolder(options: GatewayOptions): Promise<GatewayFol
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.findings === undefined ? {} : { findings: options.findings }),
     ...(options.jwt === undefined ? {} : { jwt: options.jwt }),
+    ...options.more,
     ...(options.breakGlass === undefined ? {} : { approvals: { breakGlass: options.breakGlass } }),
     ...(options.console === true
       ? {

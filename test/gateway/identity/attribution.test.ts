@@ -9,6 +9,7 @@ test('run, purpose and trace are kept as said, cut where they are endless; what 
     run: 'build-4711',
     purpose: 'report',
     trace: TRACE,
+    span: '00f067aa0ba902b7',
   })
   assert.deepEqual(attributionOf({}), {})
   assert.deepEqual(attributionOf({ run: '', purpose: undefined }), {})
@@ -18,6 +19,7 @@ test('run, purpose and trace are kept as said, cut where they are endless; what 
     'x',
     TRACE,
     `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
+    `00-${TRACE}-${'0'.repeat(16)}-01`,
     `00-${TRACE.toUpperCase()}-00f067aa0ba902b7-01`,
   ])
     assert.deepEqual(attributionOf({ traceparent }), {}, traceparent)

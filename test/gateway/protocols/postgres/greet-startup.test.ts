@@ -87,6 +87,7 @@ test('what the work is is told by settings, in options or as parameters; what ca
     run: 'build-4711',
     purpose: 'nightly report',
     trace: '4bf92f3577b34da6a3ce929d0e0e4736',
+    span: '00f067aa0ba902b7',
   })
   assert.equal(claims([['sallyport.run', 'r-1']])['run'], 'r-1')
   assert.deepEqual(claims([['options', '-f x']]), { user: 'u', version: '3.0' })
