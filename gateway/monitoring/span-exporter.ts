@@ -27,7 +27,7 @@ export interface Span {
   readonly status: { readonly code: 0 | 2 }
 }
 
-export interface SpanExporterParts {
+interface SpanExporterParts {
   readonly url: string
   readonly authorization: string | undefined
   /** The process, as tapes name it. */

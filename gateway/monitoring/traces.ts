@@ -2,9 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { Rate } from '../../recorder/api/rate.ts'
 import type { SessionInfo } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
+import type { Settings } from '../config.ts'
+import { readSecret } from '../credentials/upstream.ts'
+import type { Log } from '../log.ts'
 import type { Message, Output } from '../message.ts'
 import { type Attribute, attribute } from './otlp.ts'
-import type { Span } from './span-exporter.ts'
+import { type Span, SpanExporter } from './span-exporter.ts'
 
 const TRACE_BYTES = 16
 const SPAN_BYTES = 8
@@ -22,7 +25,37 @@ const SPAN = /^[0-9a-f]{16}$/
 /** Gravest last. */
 const GRAVITY = ['allow', 'mask', 'hold', 'block'] as const
 
-export interface TracesParts {
+const MESSAGES_PER_SECOND = 50
+
+interface OpenTraces extends AsyncDisposable {
+  readonly traces: Traces
+}
+
+/** Where the configuration has a collector. `gateway`: the process, as tapes name it. Rejects CONFIG_INVALID where the secret is missing. */
+export async function openTraces(
+  { traces: config, from }: Pick<Settings, 'traces' | 'from'>,
+  gateway: string,
+  { log, env }: { readonly log: Log; readonly env: NodeJS.ProcessEnv },
+): Promise<OpenTraces | undefined> {
+  if (config === undefined) return undefined
+  const { url, authorization } = config.otlp
+  const exporter = new SpanExporter({
+    url,
+    authorization: authorization === undefined ? undefined : await readSecret(authorization, from, env),
+    gateway,
+    onTold: (count) => log.tracesTold(count),
+    onLost: (count) => log.tracesLost(count),
+    onFailed: (error, retryMs) => log.tracesFailed(error, retryMs),
+    ...(config.everyMs === undefined ? {} : { everyMs: config.everyMs }),
+  })
+  const { ratio = 1, messagesPerSecond = MESSAGES_PER_SECOND } = config
+  return {
+    traces: new Traces({ ratio, messagesPerSecond, add: (span) => exporter.add(span) }),
+    [Symbol.asyncDispose]: () => exporter[Symbol.asyncDispose](),
+  }
+}
+
+interface TracesParts {
   /** Of all traces, from 0 to 1. */
   readonly ratio: number
   /** Spans of messages that one process makes in a second; sessions are always told of. */
