@@ -104,13 +104,18 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : typeof value === 'string' ? [value] : []
 }
 
-/** The claim of this very name, or the one inside where dots lead (`act.sub`). */
-function claimOf(claims: Claims, path: string): unknown {
+/** The claim of this very name, or the one inside where dots lead (`act.sub`); a name on the way may have dots itself (`kubernetes.io`). */
+function claimOf(claims: unknown, path: string): unknown {
+  if (!isClaims(claims)) return undefined
   if (Object.hasOwn(claims, path)) return claims[path]
-  let value: unknown = claims
-  for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-    value = Reflect.get(value, name)
+  for (let dot = path.indexOf('.'); dot > 0; dot = path.indexOf('.', dot + 1)) {
+    const name = path.slice(0, dot)
+    const found = Object.hasOwn(claims, name) ? claimOf(claims[name], path.slice(dot + 1)) : undefined
+    if (found !== undefined) return found
   }
-  return value
+  return undefined
+}
+
+function isClaims(value: unknown): value is Claims {
+  return typeof value === 'object' && value !== null
 }

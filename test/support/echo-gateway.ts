@@ -106,15 +106,15 @@ export class EchoClient implements Disposable {
     socket.on('error', () => undefined)
   }
 
-  static async open(port: number): Promise<EchoClient> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  static async open(port: number, from = '127.0.0.1'): Promise<EchoClient> {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from, noDelay: true })
     await once(socket, 'connect', { signal: AbortSignal.timeout(WAIT_MS) })
     return new EchoClient(socket)
   }
 
   /** Connects and knocks. */
-  static async enter(port: number, key: string, target = 'parrot'): Promise<EchoClient> {
-    const client = await EchoClient.open(port)
+  static async enter(port: number, key: string, target = 'parrot', from?: string): Promise<EchoClient> {
+    const client = await EchoClient.open(port, from)
     client.say(`${target} ${key}`)
     return client
   }
