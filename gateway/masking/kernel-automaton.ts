@@ -67,7 +67,9 @@ export class KernelAutomaton {
     for (let lane = 0; lane < 4; lane++) {
       const size = this.#counts[lane] ?? 0
       const list = this.#lists[lane]
-      for (let i = 0; i < size; i++) this.#words[count++] = list?.[i] ?? 0
+      if (list === undefined || size === 0) continue
+      this.#words.set(list.subarray(0, size), count)
+      count += size
     }
     return { count, words: this.#words, state: last }
   }

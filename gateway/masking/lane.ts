@@ -84,7 +84,7 @@ export class Lane {
     // Between two triggers others may use the kernel.
     if (count > 0) {
       if (this.#ahead === undefined || this.#ahead.length < count) this.#ahead = new Uint32Array(Math.max(count, FEW_FOUND))
-      for (let i = 0; i < count; i++) this.#ahead[i] = words[i] as number // i < count
+      this.#ahead.set(words.subarray(0, count))
     }
     this.#aheadCount = count
     this.#aheadAt = 0

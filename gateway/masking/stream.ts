@@ -10,11 +10,14 @@ import { TailRun } from './tail.ts'
 
 /** Bytes taken in at once; with the hold-back they fill the buffer. */
 const SLICE_SIZE = 8192
+/** As much of what comes in pieces larger than that: a stream in bulk keeps a larger buffer. */
+const BULK_SLICE_SIZE = 4 * SLICE_SIZE
 /** At most held back: what a candidate may look ahead at, and what a later one may look back on. */
 export const MAX_HOLD_BACK = MAX_LOOK_AHEAD + MAX_LOOK_BACK
 const CODE_WINDOW_SIZE = 1024
 /** The last bytes released stay visible to detectors: what stands before a value decides with. */
 const BUFFER_SIZE = MAX_LOOK_BACK + MAX_HOLD_BACK + SLICE_SIZE
+const BULK_BUFFER_SIZE = MAX_LOOK_BACK + MAX_HOLD_BACK + BULK_SLICE_SIZE
 
 /**
  * Same-length masking of one field in pieces. A trigger is verified only once all bytes it may look at are there, so the
@@ -30,7 +33,8 @@ export class Stream implements StreamRedactor {
   /** What source code is called, where it is masked; and the end of what came, which the next piece may go on. */
   readonly #code: Label | undefined
   #before = Buffer.alloc(0)
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE)
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE)
+  #sliceSize = SLICE_SIZE
   readonly #tail = new TailRun()
   /** Of the tail on its way; after an overload, of all that follows. */
   #tailEntity = OVERLOAD_ID
@@ -64,8 +68,9 @@ export class Stream implements StreamRedactor {
       this.#pass(own, source, from, to)
       return
     }
+    if (to - from > this.#sliceSize) this.#grow()
     for (let at = from; at < to; ) {
-      const size = Math.min(SLICE_SIZE, to - at)
+      const size = Math.min(this.#sliceSize, to - at)
       this.#take(source, at, at + size)
       at += size
       // Code is scanned like all else: a value that begins in it may go on behind it.
@@ -124,6 +129,14 @@ export class Stream implements StreamRedactor {
   #pass(sink: Sink, source: Uint8Array, from: number, to: number): void {
     if (this.#field.action === 'skip') sink.copy(source, from, to)
     else if (from < to) this.#covers.writeStars(sink, this.#covers.ofField(this.#field), source, from, to)
+  }
+
+  #grow(): void {
+    if (this.#sliceSize === BULK_SLICE_SIZE) return
+    const larger = Buffer.allocUnsafeSlow(BULK_BUFFER_SIZE)
+    this.#buffer.copy(larger, 0, 0, this.#size)
+    this.#buffer = larger
+    this.#sliceSize = BULK_SLICE_SIZE
   }
 
   #take(source: Uint8Array, from: number, to: number): void {
