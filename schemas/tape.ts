@@ -43,11 +43,14 @@ export const MAX_FRAME_SIZE = 8 << 20
 /** A chunk is closed by the frame that fills it. */
 export const CHUNK_RAW_SIZE = 256 << 10
 /**
- * In a session that is in bulk: each chunk has its own key, signature, compression and append, which at hundreds of megabytes
- * a second would cost more than the bytes. A quarter of what may be on its way to the store.
+ * In a session that is in bulk: each chunk has its own key, signature, compression, append and way to another thread and back, which
+ * at hundreds of megabytes a second would cost more than the bytes. Half of what may be on its way to the store, so that one can be
+ * filled while the last one is.
  */
-export const BULK_CHUNK_SIZE = 1 << 20
-export const MAX_CHUNK_RAW_SIZE = BULK_CHUNK_SIZE + MAX_FRAME_SIZE + FRAME_HEAD_SIZE
+export const BULK_CHUNK_SIZE = 2 << 20
+/** Of chunks that take another frame of any size. */
+export const MAX_OPEN_CHUNK_SIZE = 1 << 20
+export const MAX_CHUNK_RAW_SIZE = MAX_OPEN_CHUNK_SIZE + MAX_FRAME_SIZE + FRAME_HEAD_SIZE
 /** The largest payload a reader accepts: a stored chunk that does not compress, its header and its marks; an index of 40,000 chunks. */
 export const MAX_RECORD_SIZE = 16 << 20
 

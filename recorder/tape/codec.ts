@@ -66,8 +66,11 @@ function zstd(raw: Uint8Array): Uint8Array | Promise<Uint8Array> {
   return zstdCompressSync(raw, { params: PARAMS, chunkSize: Math.max(LEAST_OUTPUT, raw.length >> 1), pledgedSrcSize: raw.length })
 }
 
-/** Output blocks of a compressor; several chunks fit into one. */
-const OUTPUT_SIZE = 256 << 10
+/**
+ * Output blocks of a compressor, for one chunk after the other. As long as there is room for all that a chunk can come to, zstd writes into it
+ * directly; with less it goes by way of a window and buffers of its own, which costs a fifth more.
+ */
+const OUTPUT_SIZE = 8 << 20
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL }
 /** Nobody reads before a frame is complete, so there must be room for all of it. */
 const POOLED: ZstdOptions & { readonly readableHighWaterMark: number } = {

@@ -11,7 +11,7 @@ const FIXED_ROOM = 96
 /** A full chunk and a read's worth more, masked all over. Fresh ones cost page faults and garbage collection, a tenth of bulk recording. */
 const LARGE_BUFFER = CHUNK_RAW_SIZE + SPOOL_PIECE_SIZE
 export const BULK_BUFFER = BULK_CHUNK_SIZE + SPOOL_PIECE_SIZE
-/** 16 MiB and 10 MiB per process, for as many sessions at once. */
+/** 16 MiB and 18 MiB per process, for as many sessions at once. */
 const POOLS: ReadonlyMap<number, { readonly count: number; readonly buffers: Buffer[] }> = new Map([
   [LARGE_BUFFER, { count: 32, buffers: [] }],
   [BULK_BUFFER, { count: 8, buffers: [] }],

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { HASH_SIZE, SALT_SIZE } from '../../schemas/tape.ts'
 
 /** Salts that come out of one SHA-512. */
@@ -40,8 +40,13 @@ export class Salts {
   }
 }
 
+/** Up to this, putting a frame behind its salt costs less than a hash that takes two pieces (2 us more than one). */
+const JOINED_SIZE = 16 << 10
+const SALTED_AT = 1 + SALT_SIZE
+
 /** One for all: nothing is awaited while it is in use. */
-let scratch = Buffer.allocUnsafeSlow(64 << 10)
+const scratch = Buffer.alloc(SALTED_AT + JOINED_SIZE)
+const scratchHead = scratch.subarray(0, SALTED_AT)
 
 /** Hashes frames to leaves: SHA-256(0x00 || salt || frame). */
 export class Leaves {
@@ -53,12 +58,16 @@ export class Leaves {
 
   /** Writes the leaf of frame `seq`, raw[from, to), into `target` at `at`. */
   write(seq: number, raw: Uint8Array, from: number, to: number, target: Buffer, at: number): void {
-    const size = 1 + SALT_SIZE + to - from
-    if (size > scratch.length) scratch = Buffer.allocUnsafeSlow(size * 2)
-    scratch[0] = 0x00
+    const size = to - from
+    const frame = from === 0 && to === raw.length ? raw : raw.subarray(from, to)
     this.#salts.write(seq, scratch, 1)
-    scratch.set(from === 0 && to === raw.length ? raw : raw.subarray(from, to), 1 + SALT_SIZE)
-    target.write(hash('sha256', scratch.subarray(0, size), 'binary'), at, HASH_SIZE, 'latin1')
+    let digest: string
+    if (size > JOINED_SIZE) digest = createHash('sha256').update(scratchHead).update(frame).digest('binary')
+    else {
+      scratch.set(frame, SALTED_AT)
+      digest = hash('sha256', scratch.subarray(0, SALTED_AT + size), 'binary')
+    }
+    target.write(digest, at, HASH_SIZE, 'latin1')
   }
 }
 

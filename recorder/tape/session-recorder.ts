@@ -1,7 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Masked } from '../../schemas/frame.ts'
 import type { Durability, SessionId, SessionInfo } from '../../schemas/session.ts'
-import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE } from '../../schemas/tape.ts'
+import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, MAX_OPEN_CHUNK_SIZE } from '../../schemas/tape.ts'
 import { RECORDED, type Recorder, type Seal } from '../recorder.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { Backlog } from './backlog.ts'
@@ -140,7 +140,7 @@ export class SessionRecorder implements Recorder {
         for (const part of splitEntry(entry)) {
           while (this.#overBudget(performance.now())) await this.#backlog.change()
           if (this.#failure !== undefined) throw this.#failure
-          const chunk = this.#open(performance.now())
+          const chunk = this.#openForLarge(performance.now())
           const mark = chunk.mark()
           try {
             this.#add(chunk, entry, part, performance.now())
@@ -259,6 +259,12 @@ export class SessionRecorder implements Recorder {
     return this.#chunk
   }
 
+  /** A chunk with room for a frame of any size: one in bulk is left that much only where frames are known to be small. */
+  #openForLarge(nowMs: number): OpenChunk {
+    if (this.#chunk !== undefined && this.#chunk.size > MAX_OPEN_CHUNK_SIZE) this.#close(false)
+    return this.#open(nowMs)
+  }
+
   #encode(chunk: OpenChunk, entry: Entry, nowMs: number): void {
     const { facts, body, masks } = entry
     if (fitsOneFrame(entry)) this.#add(chunk, entry, { facts, body, spans: masks === null ? null : masks.spans }, nowMs)
@@ -310,7 +316,7 @@ export class SessionRecorder implements Recorder {
     const { spool, slot } = this.#parts
     for (const entry of entries) {
       for (const part of splitEntry(entry)) {
-        const chunk = this.#open(performance.now())
+        const chunk = this.#openForLarge(performance.now())
         const from = chunk.size
         this.#add(chunk, entry, part, performance.now())
         try {

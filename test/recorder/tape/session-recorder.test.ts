@@ -8,7 +8,7 @@ import { openTape, type TapeFrame } from '../../../recorder/tape/reader.ts'
 import { verifyTape } from '../../../recorder/tape/verify.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Entry } from '../../../schemas/frame.ts'
-import { BULK_CHUNK_SIZE, MAX_CHUNK_RAW_SIZE, MAX_FRAME_BODY } from '../../../schemas/tape.ts'
+import { CHUNK_RAW_SIZE, MAX_CHUNK_RAW_SIZE, MAX_FRAME_BODY, MAX_FRAME_SIZE } from '../../../schemas/tape.ts'
 import { type Fault, FaultyStore } from '../../support/faulty-store.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, recordingFolder, START } from '../../support/recording.ts'
@@ -160,13 +160,17 @@ test('a session in bulk has larger chunks, none larger than a reader takes', asy
   const body = Buffer.alloc(60_000, 'row ')
   for (let index = 0; index < 80; index++) await recorder.append([entry({ dir: 'out', body })])
   await recorder.append([entry({ dir: 'out', body: Buffer.alloc(MAX_FRAME_BODY + 1, 'x') })])
+  // Behind as much as a chunk in bulk may hold, a frame as large as frames get.
+  for (let index = 0; index < 34; index++) await recorder.append([entry({ dir: 'out', body })])
+  const facts = { text: 'x'.repeat(MAX_FRAME_SIZE - MAX_FRAME_BODY - 1000) }
+  await recorder.append([entry({ dir: 'out', facts, body: Buffer.alloc(MAX_FRAME_BODY, 'x') })])
   await recorder.seal('client.left')
   const result = await verifyTape(folder.store, info.id, { gatewayKeys: [folder.signer] })
   assert.equal(result.verdict, 'VALID', JSON.stringify(result.problems))
   const tape = await openTape(folder.store, info.id)
   const sizes = tape.segments.flatMap(({ chunks }) => chunks.map((row) => row[7]))
   assert.ok(
-    sizes.some((size) => size >= BULK_CHUNK_SIZE),
+    sizes.some((size) => size > 2 * CHUNK_RAW_SIZE),
     String(sizes),
   )
   assert.ok(
