@@ -70,8 +70,8 @@ test('top shows what runs: gateways by their monitoring, sessions and requests b
     )
     assert.doesNotMatch(cli.text(), /[\u001b\u202e\r]/)
     assert.match(cli.text(), /GATEWAY +SESS +HOLD +MSG\/S +IN\/S +OUT\/S +BLOCK +LAG +MEM +CPU\n127\.0\.0\.1:\d+ +2 +1 /)
-    assert.match(cli.text(), new RegExp(`${id} +\\d+s +message +shop +\\\\x1b\\[2Jagent-\\\\u\\{202e\\}8`))
-    assert.match(cli.text(), /\n\\x1b\[2Jagent.*… shop +postgres +\d+s +2 +0 +\S+ B1\n/)
+    assert.match(cli.text(), new RegExp(`${id} +\\d+[smh] +message +shop +\\\\x1b\\[2Jagent-\\\\u\\{202e\\}8`))
+    assert.match(cli.text(), /\n\\x1b\[2Jagent.*… shop +postgres +\d+[smh] +2 +0 +\S+ B1\n/)
   })
   await t.test('as it goes on, until a key ends it; another sorts', async () => {
     const cli = world()
