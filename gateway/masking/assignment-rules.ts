@@ -123,12 +123,15 @@ export function isStandIn(value: string): boolean {
   return words.some((word) => SECRET_NAME.test(word)) && words.every((word) => SECRET_NAME.test(word) || BESIDE_SECRET.has(word))
 }
 
+/** One of these is in whatever speaks of a secret. */
+const SPOKEN_STEM = /pass|pw|secret|token|credential|api|key|auth|user/i
 /** What names and sentences consist of. */
 const SPOKEN = byteSet("A-Za-z0-9 _.$,;:!?'-")
 
 function speaksOfSecrets(value: string): boolean {
   // Most secrets have a byte that says at once they are neither.
   for (let i = 0; i < value.length; i++) if (SPOKEN[value.charCodeAt(i)] === 0) return false
+  if (!SPOKEN_STEM.test(value)) return false
   return isStandIn(value) || (TOLD.test(value) && SECRET_WORD.test(snake(value)))
 }
 

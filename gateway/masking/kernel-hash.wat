@@ -71,7 +71,7 @@
 
 ;; SipHash-2-4 of `size` bytes at `at` under both keys at `keys`; the results go to `to`. Of values this short the rotations of one lane each,
 ;; side by side, are quicker than both in a vector, which has no rotation.
-(func $hash (param $at i32) (param $size i32) (param $keys i32) (param $to i32)
+(func $hash (export "hash") (param $at i32) (param $size i32) (param $keys i32) (param $to i32)
   (local $a0 i64) (local $a1 i64) (local $a2 i64) (local $a3 i64) (local $b0 i64) (local $b1 i64) (local $b2 i64) (local $b3 i64) (local $m i64)
   (local $end i32) (local $rounds i32) (local $stage i32)
   (local.set $a0 (i64.xor (i64.load (local.get $keys)) (i64.const 0x736f6d6570736575)))

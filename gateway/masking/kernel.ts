@@ -8,6 +8,7 @@ declare const WebAssembly: {
 
 export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer }
+  hash(at: number, size: number, keys: number, to: number): void
   sip(size: number, total: number, first: number, last: number): void
   sift(count: number, origin: number, start: number, accept: number): number
   scan(size: number, state: number, start: number, accept: number): number
@@ -23,16 +24,17 @@ export function newKernel(): Kernel {
 
 /** The one of the hashes and of the built-in detectors. One for the process: nothing is awaited while it is in use. */
 export const kernel = newKernel()
-const { memory, sip } = kernel
+const { memory, hash, sip } = kernel
 
 const KEY_WORDS = 8
+const KEYS_AT = 0
 const RESULT_AT = 96
 const VALUE_AT = 1024
 /** A multiple of 8, and room to read 8 at its end. */
 const VALUE_SIZE = 0x10000 - VALUE_AT - 8
 
 const bytes = new Uint8Array(memory.buffer)
-const keyWords = new Int32Array(memory.buffer, 0, KEY_WORDS)
+const keyWords = new Int32Array(memory.buffer, KEYS_AT, KEY_WORDS)
 const resultWords = new Uint32Array(memory.buffer, RESULT_AT, 4)
 const SHORT_VALUE = 64
 
@@ -68,7 +70,7 @@ export function hashPair(keys: KeyPair, source: Uint8Array, from: number, to: nu
   if (size <= SHORT_VALUE) {
     let at = VALUE_AT
     for (let i = from; i < to; i++) bytes[at++] = source[i] as number // from <= i < to
-    sip(size, size, 1, 1)
+    hash(VALUE_AT, size, KEYS_AT, RESULT_AT)
     return resultWords
   }
   for (let at = from; ; at += VALUE_SIZE) {

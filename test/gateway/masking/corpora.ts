@@ -55,6 +55,8 @@ export const HOSTILE_UNITS: readonly string[] = [
   'token=',
   'password: ',
   'pwd="',
+  'db_pwd="',
+  'userPassWord="a bc d",',
   'api_key =',
   'pass>    ',
   'pass_',
