@@ -12,21 +12,24 @@ interface Described {
   readonly statements: readonly StatementRow[]
 }
 
+/** The files of a bundle by their paths in it. */
+type BundleFiles = Pick<ReadonlyMap<string, Blob>, 'has' | 'get' | 'keys'>
+
 /** An audit bundle that somebody opened: its folder, or its archive, which is read where it lies. */
 export class OfflineBundle implements ReplayApi {
-  readonly #files: ReadonlyMap<string, Blob>
+  readonly #files: BundleFiles
   /** Whose recordings are here, in the order they were drawn. */
   readonly sessions: readonly string[]
   readonly #keys: string
 
-  private constructor(files: ReadonlyMap<string, Blob>, sessions: readonly string[], keys: string) {
+  private constructor(files: BundleFiles, sessions: readonly string[], keys: string) {
     this.#files = files
     this.sessions = sessions
     this.#keys = keys
   }
 
   /** `files` by their paths in the bundle. `keys`: a gateway.pub that did not come with it; '' for the one that did. */
-  static async open(files: ReadonlyMap<string, Blob>, keys: string): Promise<OfflineBundle> {
+  static async open(files: BundleFiles, keys: string): Promise<OfflineBundle> {
     const selection = files.get(BUNDLE_PATHS.sample)
     if (selection === undefined || !files.has(BUNDLE_PATHS.manifest))
       throw new ApplianceError('STORE_MISSING', 'this is no audit bundle: choose its folder, or its .zip')
@@ -37,9 +40,10 @@ export class OfflineBundle implements ReplayApi {
 
   blobsOf(id: string): readonly BlobObject[] {
     const prefix = `tapes/${id}/`
-    return [...this.#files].flatMap(([path, blob]) =>
-      path.startsWith(prefix) ? [{ name: path.slice(prefix.length), blob }] : [],
-    )
+    return [...this.#files.keys()].flatMap((path) => {
+      const blob = path.startsWith(prefix) ? this.#files.get(path) : undefined
+      return blob === undefined ? [] : [{ name: path.slice(prefix.length), blob }]
+    })
   }
 
   async session(id: string): Promise<SessionDetail> {
@@ -78,18 +82,20 @@ export class OfflineBundle implements ReplayApi {
 }
 
 /** The files of a folder that was chosen, by their paths within it; of an archive, where it is one. */
-export async function bundleFilesOf(chosen: readonly File[]): Promise<ReadonlyMap<string, Blob>> {
+export async function bundleFilesOf(chosen: readonly File[]): Promise<BundleFiles> {
   const [first] = chosen
   if (first !== undefined && chosen.length === 1 && first.webkitRelativePath === '') {
     const read = async (from: number, to: number): Promise<Uint8Array> =>
       new Uint8Array(await first.slice(from, to).arrayBuffer())
     const zip = await ZipSource.open({ size: first.size, read })
-    return new Map(
-      zip.names().map((name) => {
-        const { from, size } = zip.place(name)
-        return [name, first.slice(from, from + size)]
-      }),
-    )
+    const names = new Set(zip.names())
+    // Cut out when it is asked for: a blob for each of a hundred thousand files takes a browser minutes.
+    const get = (name: string): Blob | undefined => {
+      if (!names.has(name)) return undefined
+      const { from, size } = zip.place(name)
+      return first.slice(from, from + size)
+    }
+    return { has: (name) => names.has(name), keys: () => names.keys(), get }
   }
   return new Map(chosen.map((file) => [file.webkitRelativePath.split('/').slice(1).join('/'), file]))
 }
