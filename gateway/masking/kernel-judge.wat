@@ -80,7 +80,9 @@
           (local.set $size (i32.sub (local.get $floor) (local.get $low)))
           (if (i32.load8_u offset=0x1b0480 (local.get $detector))
             (then
-              (call $hash (local.get $low) (local.get $size) (local.get $keys) (i32.add (local.get $record) (i32.const 12)))
+              (call $sip
+                (local.get $low) (local.get $size) (local.get $size) (i32.const 1) (i32.const 1)
+                (local.get $keys) (i32.add (local.get $record) (i32.const 12)))
               (call $digits (local.get $record)))
             (else
               (call $hashOne (local.get $low) (local.get $size) (local.get $keys) (i32.add (local.get $record) (i32.const 12)))))

@@ -8,8 +8,7 @@ declare const WebAssembly: {
 
 export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer }
-  hash(at: number, size: number, keys: number, to: number): void
-  sip(size: number, total: number, first: number, last: number): void
+  sip(at: number, size: number, total: number, first: number, last: number, keys: number, to: number): void
   sift(count: number, origin: number, start: number, accept: number): number
   scan(size: number, state: number, start: number, accept: number): number
   cut(size: number, state: number, seen: number): number
@@ -24,7 +23,7 @@ export function newKernel(): Kernel {
 
 /** The one of the hashes and of the built-in detectors. One for the process: nothing is awaited while it is in use. */
 export const kernel = newKernel()
-const { memory, hash, sip } = kernel
+const { memory, sip } = kernel
 
 const KEY_WORDS = 8
 const KEYS_AT = 0
@@ -70,13 +69,13 @@ export function hashPair(keys: KeyPair, source: Uint8Array, from: number, to: nu
   if (size <= SHORT_VALUE) {
     let at = VALUE_AT
     for (let i = from; i < to; i++) bytes[at++] = source[i] as number // from <= i < to
-    hash(VALUE_AT, size, KEYS_AT, RESULT_AT)
+    sip(VALUE_AT, size, size, 1, 1, KEYS_AT, RESULT_AT)
     return resultWords
   }
   for (let at = from; ; at += VALUE_SIZE) {
     const end = Math.min(at + VALUE_SIZE, to)
     bytes.set(source.subarray(at, end), VALUE_AT)
-    sip(end - at, size, at === from ? 1 : 0, end === to ? 1 : 0)
+    sip(VALUE_AT, end - at, size, at === from ? 1 : 0, end === to ? 1 : 0, KEYS_AT, RESULT_AT)
     if (end === to) return resultWords
   }
 }
