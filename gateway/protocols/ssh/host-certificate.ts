@@ -42,7 +42,7 @@ export function certifiedHost(data: Uint8Array, { authorities, name, nowMs }: Ho
   const { role, principals, authority, critical, blob, keyId } = certificate
   if (!authorities.has(authority)) return 'none of the configured authorities signed it'
   if (role !== 'host') return 'it is a certificate of a user'
-  if (!principals.includes(name)) return `it is not of ${name}`
+  if (!principals.includes(name.toLowerCase())) return `it is not of ${name}`
   if (!validAt(certificate, nowMs)) return 'it is not valid at this time'
   // There are none for hosts: one that is there is not understood.
   if (critical.length > 0) return 'it has critical options'

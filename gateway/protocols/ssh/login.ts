@@ -69,7 +69,7 @@ export async function loginUpstream(target: Target, credential: Credential, sign
     agent: new AgentDoor(),
     authHandler:
       certified !== undefined
-        ? certifiedLogin(credential.user, certified)
+        ? [certifiedLogin(credential.user, certified)]
         : privateKey === undefined
           ? ['password', 'keyboard-interactive']
           : ['publickey'],

@@ -1,4 +1,4 @@
-import type { AuthHandlerMiddleware, Client, ParsedKey } from 'ssh2'
+import type { Client, ParsedKey, PublicKeyAuthMethod } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { blobOf } from '../../identity/ssh-keys.ts'
 import { certificateName, numbersOf, readCertificate, stringOf, validAt } from './certificate-fields.ts'
@@ -56,14 +56,8 @@ export function certifiedKey(line: string, privateKey: string, nowMs: number): C
   }
 }
 
-/** Tries the key, and nothing after it. */
-export function certifiedLogin(username: string, { key }: CertifiedKey): AuthHandlerMiddleware {
-  let tried = false
-  return (_left, _partial, next) => {
-    if (tried) return next(Object(false)) // the library's word for "none is left", which its typings lack
-    tried = true
-    next({ type: 'publickey', username, key: Object(key) })
-  }
+export function certifiedLogin(username: string, { key }: CertifiedKey): PublicKeyAuthMethod {
+  return { type: 'publickey', username, key }
 }
 
 interface Protocol {
