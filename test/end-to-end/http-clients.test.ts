@@ -156,6 +156,35 @@ for path in ('/p', '/q'):
   )
 })
 
+test('Python’s requests: one session, redirects, a form with a file, a body without a length', async (t) => {
+  const python = clientHere(t, 'requests')
+  if (python === undefined) return
+  await using gateway = await httpGateway(shop)
+  const ran = await run(python, [
+    '-c',
+    `import requests, sys
+url, key = sys.argv[1:]
+with requests.Session() as s:
+    s.headers['Authorization'] = 'Bearer ' + key
+    for path in ('/p', '/old'):
+        print(s.get(url + path, timeout=60).text)
+    print(s.post(url, data={'a': 'b'}, files={'f': ('f.txt', b'x' * 1000)}, timeout=60).text.split()[0])
+    print(s.post(url, data=(b'y' * 1000 for _ in range(3000)), timeout=60).text)
+    refused = s.delete(url + '/p', timeout=60)
+    print(refused.status_code, refused.json()['rules'][0])
+print(requests.get(url, auth=('anybody', key), timeout=60).json()['path'])`,
+    gateway.url,
+    gateway.keys.agent,
+  ])
+  assertRan(ran, 'python3')
+  const [first, moved, ...others] = ran.stdout.trim().split('\n')
+  assert.deepEqual(
+    [first, moved].map((line) => MASKED.exec(line ?? '')?.[1]),
+    ['/p', '/new'],
+  )
+  assert.deepEqual(others, ['got', 'got 3000000', '403 no-deletes', '/'])
+})
+
 test('git clones and pushes over smart HTTP', async (t) => {
   const git = clientHere(t, 'git')
   if (git === undefined) return

@@ -29,6 +29,7 @@ const FINDERS = {
   scp: () => programs('scp'),
   sftp: () => programs('sftp'),
   rsync: () => programs('rsync'),
+  requests: () => programs('/usr/bin/python3', 'python3').find((python) => imports(python, 'requests')),
   paramiko: () => programs('/usr/bin/python3', 'python3').find((python) => imports(python, 'paramiko')),
   // The schemas of OCSF, and a validator.
   ocsf: () => programs('.sallyport/ci-python/bin/python3', 'python3').find((python) => imports(python, 'ocsf_json_schema')),

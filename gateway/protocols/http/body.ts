@@ -2,14 +2,20 @@ import type { Field, LiveRedactor, Redacted, RedactionSink, Redactor, StreamReda
 import { redactPairs } from './encoded-text.ts'
 import { type JsonFields, redactJson } from './json-body.ts'
 import { isOpaque, type Media } from './media.ts'
+import { redactMultipart } from './multipart-body.ts'
 
 const TEXT: Field = { path: 'body', action: 'scan' }
 const BULK: Field = { ...TEXT, bulk: true }
 const LF = 0x0a
 
+/** Parts that have parts deeper than that are read as text. */
+const MAX_NESTED_PARTS = 4
+
 /** `answer`: whatever the target has may be in it. */
 interface BodyKind {
   readonly media: Media
+  /** Of `multipart`: what stands between its parts. */
+  readonly boundary?: string | undefined
   readonly fields: JsonFields
   readonly answer: boolean
 }
@@ -20,6 +26,7 @@ export function redactBody(
   sink: RedactionSink,
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
   how: BodyKind,
+  depth = 0,
 ): void {
   const text = how.answer ? BULK : TEXT
   if (from >= to) return
@@ -35,6 +42,18 @@ export function redactBody(
     case 'events':
       redactLines(redactor, sink, [source, from, to], how)
       break
+    case 'multipart': {
+      const { boundary, fields, answer } = how
+      if (boundary === undefined || depth === MAX_NESTED_PARTS) redactor.write(sink, source, from, to, text)
+      else
+        redactMultipart(redactor, sink, [source, from, to], {
+          boundary,
+          fields,
+          answer,
+          redactPart: (piece, part) => redactBody(redactor, sink, piece, { ...how, ...part }, depth + 1),
+        })
+      break
+    }
     case 'opaque':
     case 'unknown':
     case 'text':

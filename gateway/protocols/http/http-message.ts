@@ -13,6 +13,8 @@ export interface HttpParts {
   readonly channel: number
   readonly facts: Facts
   readonly media: Media
+  /** Of a body in parts: what stands between them. */
+  readonly boundary?: string | undefined
   readonly fields: JsonFields
   /** Of the first message; `request` and `response` where absent. */
   readonly kind?: string
@@ -64,10 +66,10 @@ export class HttpMessage implements Message {
   }
 
   redacted(redactor: Redactor): Redacted {
-    const { media, fields } = this.#parts
+    const { media, boundary, fields } = this.#parts
     const sink = redactor.sink(this.bytes.length, this.bytes)
     const size = redactHead(redactor, sink, this.bytes, { request: this.from === 'client', query: (key) => fields.of(key) })
-    redactBody(redactor, sink, [this.bytes, size, this.bytes.length], { media, fields, answer: this.from === 'server' })
+    redactBody(redactor, sink, [this.bytes, size, this.bytes.length], { media, boundary, fields, answer: this.from === 'server' })
     const redacted = sink.finish()
     return redacted.masks === null ? { bytes: this.bytes, masks: null } : redacted
   }

@@ -2,16 +2,15 @@ import { type Headers, headerOf } from './head.ts'
 
 /**
  * How a body is read. `json`, `form`: by their values. `events`: line by line as it comes (server-sent events, NDJSON).
- * `text`: as one text. `live`: as one that somebody reads while it is written; no type says so. `opaque`: compressed or pictures, in which no detector could see anything, where it begins like them. `unknown`:
+ * `text`: as one text. `multipart`: each part as what it says it is. `live`: as one that somebody reads while it is written; no type says so. `opaque`: compressed or pictures, in which no detector could see anything, where it begins like them. `unknown`:
  * as text, unless it begins with what no text has: a mask in it would break it, and what looks like a value there is chance.
  */
-export type Media = 'json' | 'form' | 'events' | 'text' | 'live' | 'opaque' | 'unknown'
+export type Media = 'json' | 'form' | 'multipart' | 'events' | 'text' | 'live' | 'opaque' | 'unknown'
 
 const OPAQUE =
   /^(image\/(?!svg)|audio\/|video\/|font\/|application\/(zip|gzip|x-gzip|x-bzip2?|x-xz|zstd|x-7z-compressed|pdf|wasm|java-archive|vnd\.rar|x-tar\+gzip)$)/
 
-const TEXT =
-  /^(text|multipart)\/|[/+](xml|html|yaml|x-yaml|javascript|ecmascript|graphql|sql|csv|toml|x-sh|x-httpd-php)$|^message\//
+const TEXT = /^text\/|[/+](xml|html|yaml|x-yaml|javascript|ecmascript|graphql|sql|csv|toml|x-sh|x-httpd-php)$|^message\//
 
 /** The type is the peer's own word, and a wrong one must hide nothing that can be seen without it. */
 export function mediaOf(headers: Headers): Media {
@@ -19,6 +18,7 @@ export function mediaOf(headers: Headers): Media {
   if (type === 'text/event-stream' || /^application\/(x-)?(ndjson|json-?lines|json-seq)$/.test(type)) return 'events'
   if (/[/+]json$/.test(type)) return 'json'
   if (type === 'application/x-www-form-urlencoded') return 'form'
+  if (type.startsWith('multipart/')) return 'multipart'
   if (TEXT.test(type)) return 'text'
   return OPAQUE.test(type) ? 'opaque' : 'unknown'
 }

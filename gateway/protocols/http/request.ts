@@ -7,6 +7,7 @@ import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead, with
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import type { JsonFields } from './json-body.ts'
 import { type Media, mediaOf } from './media.ts'
+import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedBody } from './read-body.ts'
 import type { Through } from './through.ts'
 import type { Visit } from './visit.ts'
@@ -70,8 +71,9 @@ export async function readRequest(
   const { kind, command, fields } = reading
   const media = reading.media ?? mediaOf(head.headers)
   const shown = command === undefined ? {} : { command }
+  const boundary = media === 'multipart' ? boundaryOf(head.headers) : undefined
   const partsWith = (body: Uint8Array | undefined): HttpParts => {
-    return { from: 'client', channel, facts: reading.facts(body), media, fields, kind, ...shown }
+    return { from: 'client', channel, facts: reading.facts(body), media, boundary, fields, kind, ...shown }
   }
   const encoded = encodeRequest(head)
   let body: RequestBody

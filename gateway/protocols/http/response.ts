@@ -9,6 +9,7 @@ import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './htt
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
 import { type Media, mediaOf, typeOf } from './media.ts'
+import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedAnswer } from './read-body.ts'
 
 /** Bodies up to this size pass in one piece, with what was masked in them taking the room it needs. */
@@ -43,6 +44,7 @@ export async function* readResponse(
     channel,
     facts: { status, content_type: typeOf(headers), ...(size === undefined ? {} : { size }) },
     media,
+    boundary: media === 'multipart' ? boundaryOf(headers) : undefined,
     fields,
   })
   if (method === 'HEAD' || status === 204 || status === 304) {

@@ -282,12 +282,15 @@ test('a form with files reaches the target as it was sent; on the tape its field
   const form = new FormData()
   form.append('picture', new Blob([Buffer.from('89504e470d0a1a0a00000000ffff', 'hex')], { type: 'image/png' }), 'a.png')
   form.append('mail', MAIL)
+  form.append('nickname', 'bo the tall')
+  form.append('about', new Blob([JSON.stringify({ nickname: 'lou the small', note: 'none' })], { type: 'application/json' }))
   const sent = await fetch(`${gateway.url}/form`, { method: 'POST', headers: bearer(gateway), body: form })
   assert.equal(sent.status, 200)
   assert.ok(seen[0]?.body.includes(MAIL) && seen[0].body.includes(Buffer.from('89504e470d0a1a0a00000000ffff', 'hex')))
   const { text } = await tapeOf(gateway)
-  assert.ok(text.includes('name="mail"') && text.includes('[MASKED:email'))
-  assert.ok(!text.includes(MAIL))
+  assert.ok(text.includes('name="mail"') && text.includes('[MASKED:email') && text.includes('"note":"none"'))
+  for (const hidden of [MAIL, 'the tall', 'the small']) assert.ok(!text.includes(hidden))
+  assert.equal(text.match(/\[MASKED:nickname:[0-9a-f]{12}\]/g)?.length, 2)
 })
 
 test('a packed answer is unpacked, looked into, and said to be what it is now', async () => {
