@@ -96,6 +96,10 @@ test('the gateway logs in by a certificate the client never sees, and takes a re
     assert.equal(upstream?.facts['certificate'], `of ${type}`)
     assert.match(gateway.sshd.log(), new RegExp(`Accepted publickey .*ID of ${type}`))
   }
+  await issue('ed25519', 'for another', '-n', 'somebody-else')
+  const refused = await gateway.run(['echo in'])
+  assert.equal(refused.code, 255)
+  assert.match(refused.stderr, /TARGET_REFUSED: target web-1 refused the gateway's own login/)
   await issue('ed25519', 'old', '-V', '-10m:-5m')
   const old = await gateway.run(['echo in'])
   assert.equal(old.code, 255)
