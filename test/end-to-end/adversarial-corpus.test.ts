@@ -146,7 +146,30 @@ const CORPUS: readonly (readonly [group: number, what: string, file: string, tit
     'test/end-to-end/ssh-sftp.test.ts',
     'sftp: what is done to which file, how much, its hash and the outcome are on the tape',
   ],
-  [10, 'SCP inside a session', 'test/end-to-end/ssh-clients.test.ts', 'brings files there and back'],
+  [
+    10,
+    'SCP inside a session',
+    'test/end-to-end/ssh-scp.test.ts',
+    'scp -O: rules on files hold for each of a folder, the others go on',
+  ],
+  [
+    10,
+    'all of these against one rule',
+    'test/end-to-end/ssh-adversarial.test.ts',
+    'ways around a gateway that are its channels and requests',
+  ],
+  [
+    10,
+    'links at the target',
+    'test/end-to-end/ssh-sftp.test.ts',
+    'no rule on a path is got around by a link, a folder that is one, `..` or where one stands',
+  ],
+  [
+    10,
+    'a packet before the handshake is over',
+    'test/end-to-end/ssh-prefix.test.ts',
+    'a packet slipped into a client’s handshake ends that connection, whichever way it goes; the next one is served',
+  ],
   [10, 'forwards of every kind', 'test/end-to-end/ssh-bad-input.test.ts', 'forwarding of every kind is refused and recorded'],
   [
     10,
@@ -164,7 +187,7 @@ const CORPUS: readonly (readonly [group: number, what: string, file: string, tit
     10,
     'unknown requests',
     'test/end-to-end/ssh-bad-input.test.ts',
-    'more channels than there may be are refused one by one, unknown requests are answered with no',
+    'requests and channels of kinds nobody knows are answered with no, and the connection goes on',
   ],
   [
     10,
@@ -176,13 +199,19 @@ const CORPUS: readonly (readonly [group: number, what: string, file: string, tit
     10,
     'a key offered and not proved',
     'test/end-to-end/ssh-bad-input.test.ts',
-    'a client that guesses is sent away, and one that only offers keys proves nothing',
+    'a key that is only offered, however often, lets nobody in',
   ],
   [
     11,
     'history, editing and pasting on a terminal',
     'test/end-to-end/ssh-lines.test.ts',
     'a line that policy blocks is answered and never reaches the shell; the next one does',
+  ],
+  [
+    11,
+    'backspaces, pastes, the alternate screen, base64',
+    'test/end-to-end/ssh-adversarial.test.ts',
+    'ways around a gateway that are a person’s keys; what is on the screen is on the tape, byte for byte',
   ],
   [
     11,

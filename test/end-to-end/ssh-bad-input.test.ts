@@ -6,8 +6,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ClientChannel, Client as SshClient } from 'ssh2'
-import { Client } from '../../gateway/protocols/ssh/library.ts'
+import type { ClientChannel, ParsedKey, Client as SshClient } from 'ssh2'
+import { BaseAgent, Client, utils } from '../../gateway/protocols/ssh/library.ts'
 import { assertRan, clientHere, run } from '../support/clients.ts'
 import { type SshGateway, startSshGateway, TARGET } from '../support/ssh-gateway.ts'
 import { sessionsOf } from '../support/tapes.ts'
@@ -85,6 +85,81 @@ test('a client that guesses is sent away, and one that only offers keys proves n
   await closed
   assert.equal(tries, 21)
   assert.deepEqual(await sessionsOf(gateway.dataDir), [])
+})
+
+test('a key that is only offered, however often, lets nobody in', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const line = await readFile(`${gateway.identityFiles.human}.pub`, 'utf8')
+  class Offers extends BaseAgent {
+    asked = 0
+    getIdentities(done: (error: Error | undefined, keys?: ParsedKey[]) => void): void {
+      const key = utils.parseKey(line)
+      if (key instanceof Error) done(key)
+      else done(undefined, Array<ParsedKey>(10).fill(Object(key)))
+    }
+    sign(...args: readonly unknown[]): void {
+      this.asked++
+      const done = args.at(-1)
+      if (typeof done === 'function') done(new Error('it has not the key'))
+    }
+  }
+  const agent = new Offers()
+  const client = new Client()
+  let ready = false
+  client
+    .on('error', () => undefined)
+    .on('ready', () => {
+      ready = true
+    })
+  const closed = new Promise<void>((resolve) => void client.on('close', () => resolve()))
+  client.connect({ host: '127.0.0.1', port: gateway.port, username: TARGET, agent })
+  await closed
+  assert.equal(ready, false)
+  assert.ok(agent.asked > 0, 'the offer was answered: sign')
+  assert.deepEqual(await sessionsOf(gateway.dataDir), [])
+})
+
+test('requests and channels of kinds nobody knows are answered with no, and the connection goes on', async (t) => {
+  await using gateway = await startSshGateway(t)
+  const program = clientHere(t, 'paramiko')
+  if (gateway === undefined || program === undefined) return
+  const script = `
+import paramiko, sys
+from paramiko.common import cMSG_CHANNEL_REQUEST
+port, user, key = sys.argv[1:]
+client = paramiko.SSHClient()
+client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+client.connect('127.0.0.1', int(port), user, key_filename=key, allow_agent=False, look_for_keys=False)
+transport = client.get_transport()
+for kind in ['x-unknown@example.org', 'hostkeys-prove-00@openssh.com', 'streamlocal-forward@openssh.com']:
+    print('global', transport.global_request(kind, (b'x' * 1000,), wait=True))
+for kind in ['x-unknown', 'x11', 'forwarded-tcpip', 'auth-agent@openssh.com', 'tun@openssh.com']:
+    try:
+        transport.open_channel(kind, ('127.0.0.1', 1), ('127.0.0.1', 1), timeout=60)
+        print('opened', kind)
+    except (paramiko.ChannelException, paramiko.SSHException) as error:
+        print('no', type(error).__name__)
+channel = transport.open_session()
+for kind in ['x-unknown', 'break', 'signal\\x00']:
+    m = paramiko.Message()
+    m.add_byte(cMSG_CHANNEL_REQUEST)
+    m.add_int(channel.remote_chanid)
+    m.add_string(kind)
+    m.add_boolean(False)
+    m.add_string(b'y' * 1000)
+    transport._send_user_message(m)
+channel.exec_command('echo still here')
+print(channel.makefile().read().decode().strip())
+client.close()
+`
+  const ran = await run(program, ['-c', script, String(gateway.port), TARGET, gateway.identityFiles.human])
+  assertRan(ran, 'the script')
+  assert.deepEqual(ran.stdout.trim().split('\n'), [
+    ...Array<string>(3).fill('global None'),
+    ...Array<string>(5).fill('no ChannelException'),
+    'still here',
+  ])
 })
 
 test('more channels than there may be are refused one by one, unknown requests are answered with no', async (t) => {
