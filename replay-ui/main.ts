@@ -10,6 +10,7 @@ import './pages/cases.ts'
 import './pages/compare.ts'
 import './pages/evidence.ts'
 import './pages/findings.ts'
+import './pages/policy.ts'
 import './pages/replay.ts'
 import './pages/search.ts'
 import './pages/sessions.ts'
@@ -197,6 +198,7 @@ class SallyportApp extends LitElement {
       cases: 'Cases · Sallyport',
       compare: 'Compare · Sallyport',
       evidence: 'Evidence · Sallyport',
+      policy: 'Policy · Sallyport',
     }
     const help = this.querySelector<HTMLDialogElement>('dialog.key-help')
     if (help?.open === false) help.showModal()
@@ -243,6 +245,7 @@ class SallyportApp extends LitElement {
           ${link('/approvals', 'Approvals', page === 'approvals', this.#waiting > 0 ? html`<span class="waiting" aria-label="${this.#waiting} waiting">${this.#waiting}</span>` : nothing)}
           ${this.#reads ? link('/cases', 'Cases', page === 'cases') : nothing}
           ${this.#reads ? link('/evidence', 'Evidence', page === 'evidence') : nothing}
+          ${this.#audits ? link('/policy', 'Policy', page === 'policy') : nothing}
           ${this.#audits ? link('/bundles', 'Bundles', page === 'bundles') : nothing}
         </nav>
         <span class="line-state" role="status">${this.#me === undefined ? nothing : this.#live.up ? html`<i class="dot on" aria-hidden="true"></i>live` : html`<i class="dot" aria-hidden="true"></i>reconnecting`}</span>
@@ -275,6 +278,8 @@ class SallyportApp extends LitElement {
         return html`<replay-page .api=${this.#api} .setting=${this.#setting} .session=${route.id} .place=${route.place}></replay-page>`
       case 'bundles':
         return html`<bundles-page .api=${this.#api}></bundles-page>`
+      case 'policy':
+        return html`<policy-page .api=${this.#api}></policy-page>`
       case 'search':
         return html`<search-page .api=${this.#api} .filter=${route.filter} @filter=${(event: FilterEvent) => this.#go(searchPath(event.filter))}></search-page>`
       case 'findings':

@@ -18,6 +18,7 @@ export type Route =
   | { readonly page: 'replay'; readonly id: string; readonly place?: FramePlace }
   | { readonly page: 'approvals'; readonly id?: string }
   | { readonly page: 'bundles' }
+  | { readonly page: 'policy' }
   | { readonly page: 'search'; readonly filter: string }
   | { readonly page: 'findings'; readonly id?: string }
   | { readonly page: 'cases'; readonly id?: string }
@@ -41,6 +42,7 @@ export function routeOf(url: URL): Route {
       return { page: 'replay', id, ...(place === undefined ? {} : { place }) }
     }
     if (first === 'bundles' && second === undefined) return { page: 'bundles' }
+    if (first === 'policy' && second === undefined) return { page: 'policy' }
     if (first === 'search' && second === undefined) return { page: 'search', filter: url.searchParams.get('q') ?? '' }
     if (first === 'cases') return { page: 'cases', ...(id === undefined ? {} : { id }) }
     if (first === 'evidence' && second === undefined) return { page: 'evidence', ask: custodyOf(url.searchParams) }

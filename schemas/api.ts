@@ -15,6 +15,7 @@ import { CaseAsk, CaseChange, CaseList, CaseView, SavedSearchAsk, SavedSearches,
 import { CatalogSessions, CatalogSessionsQuery, CatalogStatus } from './api-catalog.ts'
 import { CustodyPage, CustodyQuery, LedgerState } from './api-custody.ts'
 import { CatalogLag } from './api-parts.ts'
+import { PolicyState, PolicyText, PolicyTrial, PolicyTried } from './api-policies.ts'
 import { FindingExplained, FindingPage, FindingView, PullTotals, SearchPage } from './api-search.ts'
 import { Kill, KillAnswer, SessionDetail, SessionPage, SessionQuery, StatementPage, StatementQuery } from './api-sessions.ts'
 import { Me, type Role, SignIn, SignInWays } from './api-sign-in.ts'
@@ -42,6 +43,7 @@ export {
   SIGN_IN_FRAGMENT,
 } from './api-names.ts'
 export { CatalogLag, ProblemDetails } from './api-parts.ts'
+export * from './api-policies.ts'
 export * from './api-search.ts'
 export * from './api-sessions.ts'
 export * from './api-sign-in.ts'
@@ -89,6 +91,28 @@ export const ENDPOINTS = {
     summary: 'How far the ledger is signed, and the legal holds it has',
     access: 'auditor',
     answer: LedgerState,
+  },
+  policy: {
+    method: 'get',
+    path: '/policy',
+    summary: 'The policy in force, those before it, and what its rules hit in the last 7 days',
+    access: 'auditor',
+    answer: PolicyState,
+  },
+  policyText: {
+    method: 'get',
+    path: '/policies/{hash}',
+    summary: 'The text of a policy that was in force',
+    access: 'auditor',
+    answer: PolicyText,
+  },
+  tryPolicy: {
+    method: 'post',
+    path: '/policy/try',
+    summary: 'What the policy says of a command; nothing is sent anywhere',
+    access: 'auditor',
+    body: PolicyTrial,
+    answer: PolicyTried,
   },
   cases: { method: 'get', path: '/cases', summary: 'Cases, changed last first', access: 'investigator', answer: CaseList },
   createCase: {

@@ -1,3 +1,4 @@
+import type { PolicyTried } from '../../schemas/api.ts'
 import type { Facts } from '../../schemas/frame.ts'
 import type { Identity, Target } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
@@ -35,6 +36,20 @@ export function explainStatement(
     facts: message.facts(),
     verdict,
     policy: policy.hash.slice(0, 12),
+  }
+}
+
+/** The explanation as the API tells it. */
+export function triedOf({ identity, target, facts, verdict, policy }: Explanation): PolicyTried {
+  return {
+    policy,
+    subject: identity.subject,
+    target: target.name,
+    act: verdict.act,
+    rules: [...verdict.rules],
+    reason: 'reason' in verdict ? verdict.reason : null,
+    hint: 'hint' in verdict ? (verdict.hint ?? null) : null,
+    facts: Object.entries(facts).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : String(value)]),
   }
 }
 

@@ -14,6 +14,7 @@ import { custodyRoutes } from './routes-custody.ts'
 import { eventRoutes } from './routes-events.ts'
 import { evidenceRoutes } from './routes-evidence.ts'
 import { findingRoutes } from './routes-findings.ts'
+import { policyRoutes } from './routes-policies.ts'
 import { searchRoutes } from './routes-search.ts'
 import { sessionRoutes } from './routes-sessions.ts'
 import { signInRoutes } from './routes-sign-in.ts'
@@ -38,6 +39,7 @@ const HANDLERS: Handlers<EndpointName> = {
   ...evidenceRoutes,
   ...bundleRoutes,
   ...custodyRoutes,
+  ...policyRoutes,
   ...caseRoutes,
   ...searchRoutes,
   ...findingRoutes,

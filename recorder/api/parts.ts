@@ -1,4 +1,4 @@
-import type { BundleAsk, BundleJob, Role, SignInLogin } from '../../schemas/api.ts'
+import type { BundleAsk, BundleJob, PolicyTried, Role, SignInLogin } from '../../schemas/api.ts'
 import type { Approval } from '../../schemas/approval.ts'
 import type { Identity } from '../../schemas/session.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
@@ -95,6 +95,8 @@ export interface ApiParts {
   readonly slack: readonly SlackInteractions[]
   /** Audit bundles, made in the background. */
   readonly bundles: BundleWorks
+  /** What the policy says of a command. Rejects TARGET_UNKNOWN, POLICY_INVALID. */
+  tryPolicy(identity: Identity, target: string, command: string): Promise<PolicyTried>
   /** What people gather of evidence, and searches they keep. */
   readonly cases: CaseShelf
   readonly searches: SearchShelf

@@ -5,6 +5,7 @@ import type {
   CatalogLag,
   CatalogSessions,
   CatalogSessionsQuery,
+  RuleHits,
   SessionQuery,
   SessionRow,
   StatementPage,
@@ -96,6 +97,11 @@ export class Catalog implements AsyncDisposable {
   /** Newest first. Rejects API_INVALID for what is no filter, and for a foreign cursor. */
   search(query: SearchQuery, seeker: Seeker): Promise<Found> {
     return this.#ask('search', query, seeker)
+  }
+
+  /** Statements by rule, of sessions with this id (it begins with their time) and later; most first. */
+  ruleHits(from: string): Promise<readonly RuleHits[]> {
+    return this.#ask('ruleHits', from)
   }
 
   /** What happened in it, in a few sentences. */

@@ -9,6 +9,7 @@ import type { Change } from './messages.ts'
 import { dropBefore, keptFrom } from './months.ts'
 import { forgetSession, storeDigests } from './store-rows.ts'
 import { TapeFollower } from './tape-follower.ts'
+import { PENDING, sortIn } from './text-index.ts'
 
 /** A tape that could not be read is tried again then. */
 const RETRY_MS = 10_000
@@ -69,6 +70,8 @@ export class Ingest {
   #settles = 0
   #behindSinceMs: number | undefined
   #backfill = true
+  /** Texts of old tapes may wait to be sorted in. */
+  #unsorted = false
   #discoverMs = 0
   #running: Promise<void> | undefined
   #said = ''
@@ -170,7 +173,10 @@ export class Ingest {
       }
       more = (await this.#step(id, each, stop)) || more
     }
-    if (!more) await this.#flush(stop)
+    if (!more) {
+      await this.#flush(stop)
+      await this.#sortIn(stop)
+    }
     return more
   }
 
@@ -220,6 +226,13 @@ export class Ingest {
     }
   }
 
+  /** Nothing old is left to read: searches need not walk through what was put aside of it. */
+  async #sortIn(stop: AbortSignal): Promise<void> {
+    if (!this.#unsorted || stop.aborted) return
+    this.#unsorted = false
+    await sortIn(this.#parts.database)
+  }
+
   async #flush(stop: AbortSignal): Promise<void> {
     const batch = [...this.#batch]
     this.#batch.clear()
@@ -228,7 +241,9 @@ export class Ingest {
       await storeDigests(
         this.#parts.database,
         batch.flatMap(([, { follower }]) => follower.digest ?? []),
+        PENDING.backlog,
       )
+      this.#unsorted = true
     } catch (error) {
       // Each on its own the next time, so that one that cannot be written keeps no other out.
       for (const [id] of batch)

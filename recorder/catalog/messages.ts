@@ -2,6 +2,7 @@ import type {
   CatalogLag,
   CatalogSessions,
   CatalogSessionsQuery,
+  RuleHits,
   SessionProgress,
   SessionQuery,
   SessionRow,
@@ -33,6 +34,7 @@ export interface Calls {
   narrate(session: CatalogSession): readonly string[]
   topPulls(query: PullQuery, scope: Scope): readonly PullTotal[]
   search(query: SearchQuery, seeker: Seeker): Found
+  ruleHits(from: string): readonly RuleHits[]
   findings(query: FindingQuery, scope: Scope): { readonly findings: readonly FindingRow[]; readonly next: string | null }
   finding(id: string): Finding | null
   explain(id: string): Explained | null

@@ -1,8 +1,9 @@
 import type { Queries } from './database.ts'
 import { ensureMonths } from './months.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS, uniteKeys } from './rollups.ts'
-import { CATALOG_VERSION, DECISIONS_SQL, MONTHLY, MONTHLY_SQL, ROLLUPS_SQL } from './schema.ts'
+import { CATALOG_VERSION, DECISIONS_SQL, LONG_SQL, MONTHLY, MONTHLY_SQL, ROLLUPS_SQL } from './schema.ts'
 import { KeySketch } from './sketch.ts'
+import { saidByWriter } from './text-index.ts'
 
 type Migration = (queries: Queries) => Promise<unknown>
 
@@ -10,6 +11,7 @@ type Migration = (queries: Queries) => Promise<unknown>
 const MIGRATIONS: Readonly<Record<number, Migration>> = {
   4: byMonth,
   5: (queries) => queries.exec(DECISIONS_SQL),
+  6: pendingByWriter,
 }
 
 /** Whether everything in a catalog of this version can be kept. */
@@ -22,6 +24,12 @@ export function canMigrate(version: number): boolean {
 export async function migrate(queries: Queries, version: number): Promise<void> {
   for (let from = version; from < CATALOG_VERSION; from += 1) await MIGRATIONS[from]?.(queries)
   await queries.query('update catalog.version set version = $1', [CATALOG_VERSION])
+}
+
+/** 7: how much of a text index may wait to be sorted in is said by who writes. Sessions that went on for long have an index. */
+async function pendingByWriter(queries: Queries): Promise<void> {
+  await saidByWriter(queries)
+  await queries.exec(LONG_SQL)
 }
 
 /** Sketches united at a time. */

@@ -1,5 +1,6 @@
 import type { Queries } from './database.ts'
 import { MONTHLY } from './schema.ts'
+import { saidByWriter } from './text-index.ts'
 
 /** Ids begin with the time of their session: `20261120T105150Z-...`. What does not look so has partitions of its own. */
 const FIRST_YEAR = 2000
@@ -57,6 +58,7 @@ export async function ensureMonths(queries: Queries, ids: Iterable<string>): Pro
         `create table if not exists catalog.${table}_${month} partition of catalog.${table} for values ${boundsOf(month)}`,
       )
     known.add(month)
+    await saidByWriter(queries)
   }
 }
 

@@ -7,7 +7,7 @@
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-export const CATALOG_VERSION = 6
+export const CATALOG_VERSION = 7
 
 /** Partitioned by their column `session`. */
 export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches'] as const
@@ -15,8 +15,10 @@ export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches'] as const
 /** Sessions with that many result rows have an index of their own: whoever looks for large results wants few of many. */
 export const LARGE_RESULTS = [10_000, 1_000_000] as const
 
-/** Of a text index: what was written last and not yet sorted in, which every search walks through; PostgreSQL's own 4 MiB cost it a tenth of a second. */
-export const PENDING_KIB = 512
+/** A day: what a session that goes on for longer says may be long after the time its id begins with. */
+export const LONG_US = 86_400_000_000
+/** Has the index of sessions that went on for longer. */
+export const LONG_SQL = `create index if not exists sessions_long on catalog.sessions (id) where duration_us > ${LONG_US};`
 
 /** Tables of `MONTHLY`, without partitions. */
 export const MONTHLY_SQL = `
@@ -43,7 +45,7 @@ create table catalog.statements (
   fingerprint text,
   primary key (session, frame, part)
 ) partition by range (session);
-create index statements_text on catalog.statements using gin (text gin_trgm_ops) with (gin_pending_list_limit = ${PENDING_KIB});
+create index statements_text on catalog.statements using gin (text gin_trgm_ops);
 create index statements_objects on catalog.statements using gin (objects);
 
 create table catalog.texts (
@@ -56,7 +58,7 @@ create table catalog.texts (
   text text not null,
   primary key (session, frame, part)
 ) partition by range (session);
-create index texts_text on catalog.texts using gin (text gin_trgm_ops) with (gin_pending_list_limit = ${PENDING_KIB});
+create index texts_text on catalog.texts using gin (text gin_trgm_ops);
 
 -- What left, by object and hour of each session: sums from the session's start, so that writing them again changes nothing.
 create table catalog.pulls (
@@ -185,6 +187,7 @@ create index sessions_started on catalog.sessions (started_at);
 create index sessions_mask on catalog.sessions (id) where v_mask > 0;
 create index sessions_block on catalog.sessions (id) where v_block > 0;
 create index sessions_hold on catalog.sessions (id) where v_hold > 0;
+${LONG_SQL}
 ${LARGE_RESULTS.map((rows) => `create index sessions_rows_${rows} on catalog.sessions (id, rows) where rows >= ${rows};`).join('\n')}
 
 ${MONTHLY_SQL}${ROLLUPS_SQL}${DECISIONS_SQL}

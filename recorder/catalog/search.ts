@@ -4,6 +4,7 @@ import type { SearchFacets, SearchHit, SearchQuery } from '../../schemas/search.
 import { cursorOf, placeOf } from './cursor.ts'
 import type { Database } from './database.ts'
 import type { Scope } from './messages.ts'
+import { LONG_US } from './schema.ts'
 import { anywhere, globbed } from './text.ts'
 import { Where } from './where.ts'
 
@@ -72,16 +73,25 @@ async function ask(
   const texts = seeker.results && terms.some(({ field, not }) => field === 'text' && !not)
   const ofStatements = terms.some(({ field }) => STATEMENT_FIELDS.has(field))
   if (texts && !ofStatements && ['result', 'terminal', 'output', 'body'].some(has)) sources.push('texts')
-  const found = await Promise.all(
-    sources.map(async (source) => {
+  const found = await database.transaction(async (each) => {
+    await each.exec(NESTED)
+    const rows: (readonly HitColumns[])[] = []
+    for (const source of sources) {
       const where = whereOf(source, terms, seeker.scope, place)
       const select = text === 'without' ? SELECTS[source].replace('r.text', `'' as text`) : SELECTS[source]
       const sql = `${select} ${where.sql} order by r.session desc, r.frame desc, r.part desc limit ${limit}`
-      return (await database.query<HitColumns>(sql, where.values)).rows
-    }),
-  )
+      rows.push((await each.query<HitColumns>(sql, where.values)).rows)
+    }
+    return rows
+  })
   return found.flat().sort(newestFirst).slice(0, limit)
 }
+
+/**
+ * Sessions are looked up for what was found, or what is theirs for each of a few: any other join walks past all of them, for a rare word too.
+ * And what takes a few milliseconds waits for no other process to begin.
+ */
+const NESTED = 'set local enable_mergejoin = off; set local enable_hashjoin = off; set local max_parallel_workers_per_gather = 0'
 
 type Source = 'statements' | 'texts'
 const STATEMENT_FIELDS: ReadonlySet<string> = new Set([
@@ -118,7 +128,33 @@ function whereOf(source: Source, terms: readonly Term[], scope: Scope, place: Re
     where.add(`r.session < $ or r.frame < ${Number(frame)} or (r.frame = ${Number(frame)} and ${same} ${Number(part)})`, session)
   }
   for (const term of terms) add(where, source, term)
+  bound(where, terms)
   return where
+}
+
+/** Ids begin with the time of their session: what is too old or too new by that is not looked at, a month of it not even planned for. */
+function bound(where: Where, terms: readonly Term[]): void {
+  for (const { field, not, value } of terms) {
+    if (not || (field !== 'since' && field !== 'until')) continue
+    const at = Date.parse(value)
+    // A moment in the year 10000 has no such id.
+    if (field === 'until' && at < LAST_MS) where.add('r.session < $', stampOf(at + SECOND_MS))
+    if (field !== 'since' || at < DAY_MS || at > LAST_MS) continue
+    const [from, since] = [where.given(stampOf(at - DAY_MS)), where.given(value)]
+    // Of the few that went on for longer than a day, those that went on until then.
+    where.also(
+      `r.session >= least(${from}, (select min(id) from catalog.sessions
+         where duration_us > ${LONG_US} and started_at + duration_us * interval '1 microsecond' >= ${since}::timestamptz))`,
+    )
+  }
+}
+
+const SECOND_MS = 1_000
+const DAY_MS = 86_400_000
+const LAST_MS = Date.UTC(9999, 0)
+
+function stampOf(ms: number): string {
+  return new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
 
 const COUNTS: Readonly<Partial<Record<Term['field'], string>>> = { rows: 'r.rows', bytes: 'r.bytes_out', masked: 'r.masked' }

@@ -1,13 +1,14 @@
-import type { SessionRow, StatementRow } from '../../schemas/api.ts'
+import type { SessionRow } from '../../schemas/api.ts'
 import type { Database } from './database.ts'
 import type { SessionDigest } from './digest.ts'
 import { ensureMonths } from './months.ts'
 import type { ObjectKeys, Pull } from './pulls.ts'
 import { dayOf, PUT_PULLS, rederive, sumsOf, uniteKeys } from './rollups.ts'
+import { PUT_STATEMENTS, PUT_TEXTS, statementValues, textValues } from './row-arrays.ts'
 import { sqlJson } from './text.ts'
-import type { TextRow } from './texts.ts'
+import { PENDING } from './text-index.ts'
 
-/** Statements of one insert: a few hundred kilobytes of JSON, some tens of milliseconds of the catalog's thread. */
+/** Rows of one insert: some hundred kilobytes, some tens of milliseconds of the catalog's thread. */
 const BATCH_ROWS = 500
 const BATCH_CHARS = 1 << 20
 
@@ -41,30 +42,6 @@ const SESSION_COLUMNS = [
   'last_statement',
   'extra',
 ] as const
-const STATEMENT_COLUMNS = [
-  'session',
-  'frame',
-  'part',
-  'channel',
-  'kind',
-  'text',
-  'text_cut',
-  'at_us',
-  'duration_us',
-  'last_frame',
-  'rows',
-  'bytes_out',
-  'masked',
-  'verdict',
-  'rules',
-  'approval',
-  'outcome',
-  'objects',
-  'verbs',
-  'fingerprint',
-] as const
-
-const TEXT_COLUMNS = ['session', 'frame', 'part', 'place', 'at_us', 'first_row', 'text'] as const
 const PULL_COLUMNS = [
   'session',
   'object',
@@ -85,8 +62,6 @@ const PULL_COLUMNS = [
 const SKETCH_COLUMNS = ['session', 'object', 'keyed', 'rows', 'keys'] as const
 
 const PUT_SESSION = upsert('sessions', SESSION_COLUMNS, ['id'])
-const PUT_STATEMENTS = upsert('statements', STATEMENT_COLUMNS, ['session', 'frame', 'part'])
-const PUT_TEXTS = upsert('texts', TEXT_COLUMNS, ['session', 'frame', 'part'])
 const PUT_SKETCHES = upsert('sketches', SKETCH_COLUMNS, ['session', 'object', 'keyed'])
 /** The earliest of what is written and what was there, whichever session is read first. */
 const PUT_FIRST_SEEN = `insert into catalog.first_seen (family, target, object, at, session, frame)
@@ -97,19 +72,24 @@ const PUT_FIRST_SEEN = `insert into catalog.first_seen (family, target, object, 
     where (excluded.at, excluded.session) < (first_seen.at, first_seen.session)`
 
 /** Writes what the digests have gathered: all of it or nothing. The same again changes nothing. */
-export async function storeDigests(database: Database, digests: readonly SessionDigest[]): Promise<void> {
+export async function storeDigests(
+  database: Database,
+  digests: readonly SessionDigest[],
+  pending: string = PENDING.live,
+): Promise<void> {
   await ensureMonths(
     database,
     digests.map(({ id }) => id),
   )
-  const statements = digests.flatMap((digest) => digest.takeStatements().map(statementColumns))
-  const texts = digests.flatMap((digest) => digest.texts.take().map((row) => textColumns(digest.id, row)))
+  const statements = digests.flatMap((digest) => digest.takeStatements())
+  const texts = digests.flatMap(({ id, texts: own }) => own.take().map((row) => ({ session: id, ...row })))
   const taken = digests.map((digest) => ({ row: digest.row(), ...digest.pulls.take() }))
   const pulls = taken.flatMap(({ row, pulls }) => pulls.map((pull) => pullColumns(row, pull)))
   const sketches = taken.flatMap(({ row, keys }) => keys.map((each) => sketchColumns(row.id, each)))
   await database.transaction(async (each) => {
-    for (const rows of batches(statements)) await each.query(PUT_STATEMENTS, [sqlJson(rows)])
-    for (const rows of batches(texts)) await each.query(PUT_TEXTS, [sqlJson(rows)])
+    await each.exec(pending)
+    for (const rows of batches(statements)) await each.query(PUT_STATEMENTS, statementValues(rows))
+    for (const rows of batches(texts)) await each.query(PUT_TEXTS, textValues(rows))
     for (const rows of batches(pulls)) {
       await each.query(PUT_PULLS, [sqlJson(rows)])
       await each.query(PUT_FIRST_SEEN, [sqlJson(rows.map(firstSeenColumns))])
@@ -183,16 +163,6 @@ function sessionColumns(digest: SessionDigest): Record<(typeof SESSION_COLUMNS)[
     last_statement: row.lastStatement,
     extra: digest.extra(),
   }
-}
-
-function statementColumns(row: StatementRow): Record<(typeof STATEMENT_COLUMNS)[number], unknown> {
-  const { textCut, atUs, durationUs, lastFrame, bytesOut, ...same } = row
-  return { ...same, text_cut: textCut, at_us: atUs, duration_us: durationUs, last_frame: lastFrame, bytes_out: bytesOut }
-}
-
-function textColumns(session: string, row: TextRow): Record<(typeof TEXT_COLUMNS)[number], unknown> {
-  const { frame, part, place, atUs, firstRow, text } = row
-  return { session, frame, part, place, at_us: atUs, first_row: firstRow, text }
 }
 
 function pullColumns(session: SessionRow, pull: Pull): Record<(typeof PULL_COLUMNS)[number], unknown> {

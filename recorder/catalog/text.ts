@@ -2,7 +2,7 @@
  * PostgreSQL's text takes every character but NUL, and its JSON no lone surrogates; recorded text may hold both. They are
  * shown as the replacement character, on the page as in the catalog; the tape has the bytes.
  */
-function sqlText(text: string): string {
+export function sqlText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd')
 }
 

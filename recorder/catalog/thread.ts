@@ -12,6 +12,7 @@ import { Ingest } from './ingest.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
 import { narrate } from './narrative.ts'
 import { countAll, countSessions, findSession, findSessions, findStatements, listEntries } from './queries.ts'
+import { ruleHits } from './rule-hits.ts'
 import { search } from './search.ts'
 import { topPulls } from './top-pulls.ts'
 import { yieldToOthers } from './yielding.ts'
@@ -60,6 +61,7 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   countSessions: (ids) => countSessions(database, ids),
   topPulls: (query, scope) => topPulls(database, query, scope),
   search: (query, seeker) => search(database, query, seeker, Date.now()),
+  ruleHits: (from) => ruleHits(database, from),
   findings: (query, scope) => listFindings(database, query, scope),
   finding: async (id) => (await readFinding(database, id))?.finding ?? null,
   explain: (id) => watch.explain(id),

@@ -20,6 +20,10 @@ import type {
   KillAnswer,
   LedgerState,
   Me,
+  PolicyState,
+  PolicyText,
+  PolicyTrial,
+  PolicyTried,
   ProblemDetails,
   PullTotals,
   SavedSearchAsk,
@@ -148,6 +152,18 @@ export class Api {
 
   startBundle(ask: BundleAsk): Promise<BundleJob> {
     return this.#json<BundleJob>('POST', '/bundles', ask)
+  }
+
+  policy(signal?: AbortSignal): Promise<PolicyState> {
+    return this.#json<PolicyState>('GET', '/policy', undefined, signal)
+  }
+
+  policyText(policy: string, signal?: AbortSignal): Promise<PolicyText> {
+    return this.#json<PolicyText>('GET', `/policies/${encodeURIComponent(policy)}`, undefined, signal)
+  }
+
+  tryPolicy(ask: PolicyTrial): Promise<PolicyTried> {
+    return this.#json<PolicyTried>('POST', '/policy/try', ask)
   }
 
   custody(query: CustodyQuery, signal?: AbortSignal): Promise<CustodyPage> {

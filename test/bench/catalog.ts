@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Database, openDatabase } from '../../recorder/catalog/database.ts'
+import { type Database, type DatabasePlace, openDatabase } from '../../recorder/catalog/database.ts'
 import { ensureMonths } from '../../recorder/catalog/months.ts'
 import { findSessions, findStatements } from '../../recorder/catalog/queries.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS } from '../../recorder/catalog/rollups.ts'
-import { PENDING_KIB } from '../../recorder/catalog/schema.ts'
 import { search } from '../../recorder/catalog/search.ts'
 import { storeDigests } from '../../recorder/catalog/store-rows.ts'
+import { PENDING, sortIn } from '../../recorder/catalog/text-index.ts'
 import { topPulls } from '../../recorder/catalog/top-pulls.ts'
 import { stitchedKeys, stitchedRows } from '../../recorder/findings/stitched.ts'
 import type { SessionQuery } from '../../schemas/api.ts'
@@ -19,6 +19,8 @@ import { rounded } from './support.ts'
 
 // What a list costs, and how that grows: `npm run bench -- catalog [--only postgres] [--json]`.
 
+/** A database that is filled once and stays: a folder, or a server's URL. Without it, one that is gone in the end. */
+const KEPT = process.env['BENCH_CATALOG']
 /** Two sizes in one run, so that growth is measured and nothing has to be believed about the next one. */
 const SIZES = (process.env['BENCH_STATEMENTS'] ?? '75000,300000').split(',').map(Number)
 const STATEMENTS_PER_SESSION = 100
@@ -32,6 +34,7 @@ const INGESTED_SESSIONS = 400
 /** As the catalog writes tapes from before its start. */
 const SESSIONS_A_BATCH = 25
 const BEGIN_MS = Date.UTC(2026, 10, 20)
+const FILLED_BY = '10.0.0.1:5000'
 const MINUTE_MS = 60_000
 /** Of the kernel's accounts: 100 a second. */
 const TICK_US = 10_000
@@ -78,25 +81,17 @@ export async function bench({
   only?: string
   progress: (line: string) => void
 }): Promise<object> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-bench-'))
   await using stack = new AsyncDisposableStack()
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
-  const server = only === 'postgres' ? stack.use(await startPostgres({ tls: false, settings: SERVER })) : undefined
-  const database = await openDatabase(
-    server === undefined
-      ? { folder: join(folder, 'pg') }
-      : { url: `postgres://postgres:${server.password}@127.0.0.1:${server.port}/postgres` },
-    progress,
-  )
+  const database = await openDatabase(KEPT === undefined ? await fresh(only, stack) : placeOf(KEPT), progress)
   try {
     const bySize: Record<number, { readonly fillS: number; readonly ingest: object; readonly questions: Record<string, Times> }> =
       {}
-    let have = 0
+    let have = await filled(database)
     for (const size of SIZES) {
       progress(`filling to ${size} statements ...`)
       const begun = performance.now()
-      await fill(database, have, size)
-      have = size
+      if (have < size) await fill(database, have, size)
+      have = Math.max(have, size)
       const fillS = rounded((performance.now() - begun) / 1000)
       const questions = await ask(database, rounds)
       bySize[size] = { fillS, questions, ingest: await ingest(database, size) }
@@ -124,6 +119,26 @@ export async function bench({
   }
 }
 
+async function fresh(only: string, stack: AsyncDisposableStack): Promise<DatabasePlace> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-bench-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  if (only !== 'postgres') return { folder: join(folder, 'pg') }
+  const server = stack.use(await startPostgres({ tls: false, settings: SERVER }))
+  return { url: `postgres://postgres:${server.password}@127.0.0.1:${server.port}/postgres` }
+}
+
+function placeOf(kept: string): DatabasePlace {
+  return kept.startsWith('postgres') ? { url: kept } : { folder: kept }
+}
+
+/** Statements of an earlier run, in a database that was kept. */
+async function filled(database: Database): Promise<number> {
+  const { rows } = await database.query<{ count: number }>(
+    `select count(*)::int as count from catalog.sessions where client = '${FILLED_BY}'`,
+  )
+  return (rows[0]?.count ?? 0) * STATEMENTS_PER_SESSION
+}
+
 /** Sessions as they come from tapes: described, written, indexed. Each has a hundred statements with ten rows; a row of the catalog is one of its tables. */
 async function ingest(database: Database, size: number): Promise<object> {
   const tables = ['orders', 'customers', 'invoices', 'stock'] as const
@@ -138,16 +153,17 @@ async function ingest(database: Database, size: number): Promise<object> {
       }
     })
     const who = { subject: `agent-${n % 40}`, principal: `person-${n % 300}` }
-    return framesOf(size + n, BEGIN_MS + n * MINUTE_MS, asked, who)
+    return framesOf((Date.now() % 10_000) * 10_000 + n, BEGIN_MS + n * MINUTE_MS, asked, who)
   })
   const [begun, cpu, serverCpu] = [performance.now(), process.cpuUsage(), await serverCpuUs(database)]
   let rows = 0
   for (let from = 0; from < INGESTED_SESSIONS; from += SESSIONS_A_BATCH) {
     const digests = sessions.slice(from, from + SESSIONS_A_BATCH).map(digested)
-    await storeDigests(database, digests)
+    await storeDigests(database, digests, PENDING.backlog)
     // A session; each of its statements, with a stretch of text; of each of its four tables what was taken, and its keys.
     rows += digests.length * (1 + 2 * STATEMENTS_PER_SESSION + 2 * tables.length)
   }
+  await sortIn(database)
   const seconds = (performance.now() - begun) / 1000
   const { user, system } = process.cpuUsage(cpu)
   return {
@@ -243,7 +259,7 @@ async function fill(database: Database, have: number, want: number): Promise<voi
   await database.query(
     `insert into catalog.sessions
       select ${ID}, case when s % 500 = 0 then 'live' else 'sealed' end, 'gw1',
-        'agent-' || s % 40, 'agent', 'ada@example.com', '["agents"]', 'target-' || s % 8, 'postgres', 'shop', '{}', '10.0.0.1:5000',
+        'agent-' || s % 40, 'agent', 'ada@example.com', '["agents"]', 'target-' || s % 8, 'postgres', 'shop', '{}', '${FILLED_BY}',
         ${AT}, ${AT} + interval '1 minute', 'client.left',
         60000000, 300, $3, case when s % 90 = 0 then 20000 else s % 900 end, 4000, 90000, s % 30, 100, s % 5, (s % 70 = 0)::int,
         (s % 60 = 0)::int, 'SELECT 1', '{}'
@@ -271,9 +287,7 @@ async function fill(database: Database, have: number, want: number): Promise<voi
   )
   if (have === 0) await plant(database)
   await database.exec(`truncate catalog.daily; ${DAILY_FROM_PULLS} ${DAILY_GROUPS}`)
-  await database.exec(
-    `create index statements_text on catalog.statements using gin (text gin_trgm_ops) with (gin_pending_list_limit = ${PENDING_KIB}); analyze`,
-  )
+  await database.exec(`create index statements_text on catalog.statements using gin (text gin_trgm_ops); analyze`)
 }
 
 /** Who takes the customers apart, and keys of what everybody read in the days that are looked through. */

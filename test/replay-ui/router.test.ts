@@ -12,6 +12,7 @@ test('every page has its address', () => {
   assert.deepEqual(at('/approvals'), { page: 'approvals' })
   assert.deepEqual(at('/approvals/A-12345678'), { page: 'approvals', id: 'A-12345678' })
   assert.deepEqual(at('/bundles'), { page: 'bundles' })
+  assert.deepEqual(at('/policy'), { page: 'policy' })
   assert.deepEqual(at('/policies'), { page: 'unknown', path: '/policies' })
   assert.deepEqual(at('/sessions/%zz'), { page: 'unknown', path: '/sessions/%zz' })
 })

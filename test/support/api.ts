@@ -184,6 +184,10 @@ export async function apiRig(
           }),
         ),
     },
+    tryPolicy: async ({ subject }, target) => ({
+      ...{ policy: '0123456789ab', subject, target, act: 'block', rules: ['pg.no-drop'] },
+      ...{ reason: 'no table is dropped here', hint: null, facts: [['verbs', 'DROP']] },
+    }),
     trusted: async () => [{ gateway: 'gw1', publicKey: folder.signer.publicKey }],
     kill: async (session, by, reason) => {
       killed.push(`${session} ${by} ${reason}`)
