@@ -21,7 +21,7 @@ async function record(
     await recorder.append([
       entry({
         ...{ kind: 'query', body: serialize.query(sql), facts },
-        ...(sql.startsWith('DROP') ? { verdict: { act: 'allow', rules: ['pg.no-drop'] } as const } : {}),
+        ...(sql.startsWith('DROP') ? { verdict: { act: 'allow', rules: ['pg.no-drop'], policy: 'abababababab' } as const } : {}),
       }),
       entry({
         dir: 'out',
