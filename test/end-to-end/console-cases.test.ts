@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { serialize } from 'pg-protocol'
 import { StoreLedger } from '../../recorder/index.ts'
-import { keepPolicy } from '../../recorder/policy-texts.ts'
 import { type ApiRig, apiRig, keyOf, type Name } from '../support/api.ts'
 import { PAGES, startBrowser, type TestBrowser, type Watched } from '../support/browser.ts'
 import { COMPLETE } from '../support/recorded-session.ts'
@@ -19,10 +17,7 @@ async function record(
   for (const [at, [sql, table, rows]] of statements.entries()) {
     const facts = { statement: at + 1, relations: [table], fingerprint: sql.replaceAll(/\d+/g, '?') }
     await recorder.append([
-      entry({
-        ...{ kind: 'query', body: serialize.query(sql), facts },
-        ...(sql.startsWith('DROP') ? { verdict: { act: 'allow', rules: ['pg.no-drop'], policy: 'abababababab' } as const } : {}),
-      }),
+      entry({ kind: 'query', body: serialize.query(sql), facts }),
       entry({
         dir: 'out',
         kind: 'reply',
@@ -58,8 +53,6 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
   const one = await record(rig, [
     ['SELECT * FROM orders WHERE id = 7', 'orders', 1],
     ['SELECT * FROM customers', 'customers', 4_000],
-    ['DROP TABLE carts', 'carts', 0],
-    ['DROP TABLE notes', 'notes', 0],
   ])
   const other = await record(rig, [
     ['SELECT * FROM orders WHERE id = 9', 'orders', 1],
@@ -72,15 +65,6 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
     publish: false,
   })
   await ledger.append({ type: 'evidence.view', actor: 'ivan', proof: 'key:k', what: HOSTILE, session: one })
-  const texts = [
-    { rules: [{ action: 'block', id: 'pg.no-drop', reason: 'no table is dropped here' }] },
-    { rules: [{ action: 'hold', id: 'pg.no-drop', match: { verb: 'DROP' }, reason: 'somebody looks first' }] },
-  ].map((content) => JSON.stringify(content))
-  const [before = '', inForce = ''] = texts.map((text) => createHash('sha256').update(text).digest('hex'))
-  await keepPolicy(rig.folder.store, { hash: before, text: texts[0] ?? '' })
-  await keepPolicy(rig.folder.store, { hash: inForce, text: texts[1] ?? '' })
-  await ledger.append({ type: 'policy.activate', policy: before })
-  await ledger.append({ type: 'policy.activate', policy: inForce, previous: before, by: 'file:ops', request: 'A-12345678' })
   await ledger.append({ type: 'hold.set', actor: 'audrey', proof: 'key:k', session: one, matter: 'case-1', reason: 'audit' })
   await ledger.close()
   await rig.catalog.settle()
@@ -180,27 +164,6 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
     assert.deepEqual(gina.problems, [])
   })
 
-  await t.test('the policy in force, what its rules hit, what changed, and what it says of a command', async () => {
-    const audrey = await signedIn(browser, origin, 'audrey')
-    const policies = audrey.page
-    await policies.getByRole('link', { name: 'Policy' }).click()
-    await policies.locator('.policy-hash', { hasText: inForce }).waitFor()
-    const rule = policies.locator('.policy-rules tr', { hasText: 'pg.no-drop' })
-    await rule.getByRole('link', { name: '2' }).waitFor()
-    await policies.getByRole('button', { name: 'What changed' }).click()
-    await policies.locator('.policy-come', { hasText: 'somebody looks first' }).waitFor()
-    await policies.locator('.policy-gone', { hasText: 'no table is dropped here' }).waitFor()
-    await policies.getByLabel('Target').fill('shop')
-    await policies.getByLabel('Command').fill('DROP TABLE customers')
-    await policies.getByRole('button', { name: 'Judge it' }).click()
-    await policies.locator('.policy-tried .rule', { hasText: 'pg.no-drop' }).waitFor()
-    if (folder !== undefined) await shot('policy', policies)
-    assert.deepEqual(await audrey.axe(), [])
-    await rule.getByRole('link', { name: '2' }).click()
-    await policies.waitForURL(/search\?q=rule%3Apg.no-drop/)
-    assert.deepEqual(audrey.problems, [])
-  })
-
   await t.test('every page has its keys, by ?', async () => {
     for (const path of ['/sessions', '/search', '/findings', '/approvals', '/cases', '/evidence']) {
       await page.goto(origin + path)
@@ -222,7 +185,6 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
       '/cases/mine',
       '/evidence',
       '/bundles',
-      '/policy',
       `/compare/${one}/${other}`,
       `/sessions/${one}#frame=2`,
     ]
