@@ -91,6 +91,12 @@ export interface Redactor {
    */
   write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field, suspect?: number): number
   /**
+   * Appends the source of the last sieve from `from` on, masked, as far as its sieve knows all that stands in its suspects from `suspect` on and of units whole ones
+   * only; their length words are put right. All fields before that suspect are clean. Undefined, and `sink` is not asked for, where nothing is known; else
+   * how far it came, which may be nowhere. What comes then is for `clean` and `write`.
+   */
+  writeSuspects(sink: () => RedactionSink, from: number, suspect: number): Progress | undefined
+  /**
    * An empty sink for one message; `sizeHint` is the size of the message in bytes. Of `same`, which must not change before `finish`, nothing is
    * copied as long as what is appended is what stands there: a clean message comes out as the very same array.
    */
@@ -101,10 +107,21 @@ export interface Redactor {
   live(field: Field): LiveRedactor
 }
 
+/** `at`: the first byte that has not been written; `next`: the first suspect that has not. */
+export interface Progress {
+  readonly at: number
+  readonly next: number
+}
+
 /** Which of many fields `clean` should be asked about. Only until the next one is made. */
 export interface Sieve {
-  /** A field [from, to), behind those added before it and apart from them. */
-  add(from: number, to: number): void
+  /**
+   * The fields added next stand in a unit (a row, a line) that is as long as the 32-bit word at `lengthAt` says, highest byte first; `lengths`: each has such a
+   * word of its own before it. For `writeSuspects`: fields in no unit stand as they are, so that all do or none.
+   */
+  unit(lengthAt: number, lengths: boolean): void
+  /** A field [from, to), behind those added before it and apart from them. `held`: `writeSuspects` leaves it, as it cannot hold a mask. */
+  add(from: number, to: number, held?: boolean): void
   /** Where those begin that may hold something, in order; all others are clean. Only until the next sieve. */
   suspects(): Int32Array
 }

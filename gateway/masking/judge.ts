@@ -10,6 +10,8 @@ const PARTS_AT = 0x1b0000
 const IBAN_SIZES_AT = 0x1b0100
 const KEYS_AT = 0x1b0400
 const TAGGED_AT = 0x1b0480
+const TEXTS_AT = 0x1b0500
+const TEXT_ROOM = 128
 const ASKED_AT = 0x1b1000
 const CARD_SIZES_AT = 0x1c1000
 const MAX_ASKED_SIZE = 0x10000
@@ -29,14 +31,19 @@ export interface Judge {
   /** Of each of `JUDGED`, and whether its masks have tags: else only the first hash is made. */
   readonly keys: readonly KeyPair[]
   readonly tagged: readonly boolean[]
+  /** What the mask of each begins with, or is, if it has no tag: `MAX_TEXT_SIZE` bytes at most. Undefined where the kernel cannot write one of them. */
+  readonly texts?: readonly Uint8Array[]
 }
+
+/** Of all the hits there is room for with a mask as long as this there is room for the output. */
+export const MAX_TEXT_SIZE = 64
 
 const BITS = new Map<object, number>(PII_DETECTORS.map((detector, bit) => [detector, 1 << bit]))
 
 /** One for each set of detectors that are on. */
 const known = new WeakMap<Accepts, Uint8Array>()
 
-export function judgeOf(rules: MaskingRules, keys: readonly KeyPair[], tagged: readonly boolean[]): Judge {
+export function judgeOf(rules: MaskingRules, { keys, tagged, texts }: Omit<Judge, 'asked'>): Judge {
   const accepts = acceptsOf(rules)
   let asked = known.get(accepts)
   if (asked === undefined) {
@@ -49,7 +56,7 @@ export function judgeOf(rules: MaskingRules, keys: readonly KeyPair[], tagged: r
     }
     known.set(accepts, asked)
   }
-  return { asked, keys, tagged }
+  return texts === undefined ? { asked, keys, tagged } : { asked, keys, tagged, texts }
 }
 
 /** Gives a kernel the tables its detectors share with those in TypeScript. */
@@ -73,4 +80,8 @@ export function loadJudge({ memory }: Kernel, judge: Judge | undefined): void {
   for (const [index, keys] of judge.keys.entries())
     new Int32Array(memory.buffer, KEYS_AT + index * keys.byteLength, keys.length).set(keys)
   for (const [index, tagged] of judge.tagged.entries()) bytes[TAGGED_AT + index] = tagged ? 1 : 0
+  for (const [index, text] of (judge.texts ?? []).entries()) {
+    new DataView(memory.buffer).setUint32(TEXTS_AT + index * TEXT_ROOM, text.length, true)
+    bytes.set(text, TEXTS_AT + index * TEXT_ROOM + 4)
+  }
 }

@@ -26,7 +26,9 @@
             (i32.add (local.get $origin) (i32.load offset=0x88000 (i32.shl (local.get $field) (i32.const 3)))))
           (i32.store offset=0x220000
             (i32.shl (global.get $found) (i32.const 2))
-            (select (local.get $hits) (i32.const -1) (i32.eq (local.get $judged) (i32.const 1))))
+            (select (local.get $hits) (i32.const -1) (i32.and
+              (i32.eq (local.get $judged) (i32.const 1))
+              (i32.eqz (i32.load8_u offset=0x5a8000 (local.get $field))))))
           (global.set $found (i32.add (global.get $found) (i32.const 1)))))))
       (local.set $list (i32.add (local.get $list) (i32.const 8)))
       (br $next)))
@@ -89,6 +91,7 @@
   (global.set $found (i32.const 0))
   (global.set $field (i32.const 0))
   (global.set $last (i32.const -1))
+  (global.set $unit (i32.const 0))
   (local.set $aTo (i32.const 0x300000))
   (local.set $bTo (i32.const 0x3a0000))
   (local.set $cTo (i32.const 0x440000))

@@ -6,6 +6,7 @@ import type {
   LiveRedactor,
   Message,
   Output,
+  Progress,
   Redacted,
   RedactionSink,
   Redactor,
@@ -18,11 +19,11 @@ import { type Cover, Covers } from './cover.ts'
 import { MIN_FIELD_SIZE } from './detector.ts'
 import { Scanner } from './engine.ts'
 import { HIT_ENTITIES, Hits } from './hits.ts'
-import { JUDGED, type Judge, judgeOf } from './judge.ts'
+import { JUDGED, type Judge, judgeOf, MAX_TEXT_SIZE } from './judge.ts'
 import { LiveText } from './live-text.ts'
 import { CODE_NAME, type MaskingRules } from './rules.ts'
-import { firstHitOf, HIT_WORDS, hitWords, sieveOf } from './sieve.ts'
-import { type Label, ownSink, Sink } from './sink.ts'
+import { firstHitOf, HIT_WORDS, hitWords, isWritable, sieveOf, writeSuspects } from './sieve.ts'
+import { type Label, NO_LABEL, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
 export interface MaskerOptions {
@@ -97,11 +98,30 @@ export class Masker implements Redactor {
 
   #newJudge(): Judge {
     this.#judgedCovers = JUDGED.map((entity) => this.#covers.ofEntity(HIT_ENTITIES.indexOf(entity)))
-    return judgeOf(
-      this.#rules,
-      this.#judgedCovers.map(({ keys }) => keys),
-      this.#judgedCovers.map(({ form }) => form === 'tag'),
-    )
+    const texts = this.#judgedCovers.map(({ text }) => Buffer.from(text.text, 'latin1'))
+    const isWritten = this.#judgedCovers.every(({ form }) => form !== 'partial' && form !== 'length')
+    return judgeOf(this.#rules, {
+      keys: this.#judgedCovers.map(({ keys }) => keys),
+      tagged: this.#judgedCovers.map(({ form }) => form === 'tag'),
+      ...(isWritten && texts.every(({ length }) => length <= MAX_TEXT_SIZE) && { texts }),
+    })
+  }
+
+  writeSuspects(sink: () => RedactionSink, from: number, suspect: number): Progress | undefined {
+    if (!isWritable(this.#judge, suspect)) return undefined
+    const own = ownSink(sink())
+    const covers = this.#judgedCovers
+    const labels = Uint8Array.from(covers, ({ label }) => own.labelNumber(label))
+    const count = own.labelCount
+    if (count + covers.length >= NO_LABEL) return undefined
+    const written = writeSuspects(from, suspect, own.size, labels, count)
+    const added: Label[] = []
+    for (const [index, { label }] of covers.entries()) {
+      const number = written.labels[index] ?? NO_LABEL
+      if (number >= count && number !== NO_LABEL) added[number - count] = label
+    }
+    own.written(written.bytes, written.spans, added)
+    return { at: written.at, next: written.next }
   }
 
   write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field, suspect = -1): number {

@@ -14,6 +14,17 @@ const FOUND_AT = 0x148000
 const FIRST_HITS_AT = 0x220000
 const HITS_AT = 0x250000
 const MAX_HITS = 0x4000
+const UNITS_AT = 0x580000
+const MAX_UNITS = 0xa000
+const HELD_AT = 0x5a8000
+const WRITTEN_AT = 0x300000
+const SPANS_AT = 0x4e0000
+/** Where the kernel leaves how far it came. */
+const REACHED_AT = 0x70
+const LABELS_AT = 0x80
+/** A unit's framing, as the kernel has it. */
+const UNIT_LENGTHS = 1
+const ALL_LENGTHS = 2
 /** Any message that is held whole, and a run of what one read brings; with a line feed before every six, all that fits where they are gathered. */
 const MAX_BYTES = 0x44000
 /** Below, copying and calling cost more than they save. */
@@ -26,6 +37,18 @@ const MAX_FIELDS = Math.ceil(MAX_BYTES / MIN_FIELD_SIZE)
  * are in it; lower and upper half of the fingerprint; the tag's 12 digits.
  */
 export const HIT_WORDS = 8
+
+/** What the kernel wrote of a source, in its own memory: only until the next call. */
+export interface Written {
+  /** Up to where in the source, and the suspect that comes next. */
+  readonly at: number
+  readonly next: number
+  readonly bytes: Uint8Array
+  /** As they stand on the tape. */
+  readonly spans: Uint8Array
+  /** Of each of `JUDGED`, as far as it has one by now. */
+  readonly labels: Uint8Array
+}
 
 /**
  * Tells of many fields at once which may hold something: what costs a call for each of them otherwise is a few nanoseconds, and
@@ -42,6 +65,12 @@ class KernelSieve implements Sieve {
   readonly #kernel: Kernel
   /** Whose rules and keys the kernel has. */
   #judge: Judge | undefined
+  /** Of each field whether it is left to the detectors. */
+  readonly #held: Uint8Array
+  readonly #units: Int32Array
+  #unitCount = 0
+  #framing = 0
+  #foundCount = 0
   #count = 0
   #origin = 0
   #size = 0
@@ -59,6 +88,8 @@ class KernelSieve implements Sieve {
     this.#bytes = new Uint8Array(memory.buffer, BYTES_AT, MAX_BYTES)
     this.#fields = new Int32Array(memory.buffer, FIELDS_AT, 2 * MAX_FIELDS)
     this.#found = new Int32Array(memory.buffer, FOUND_AT, MAX_FIELDS)
+    this.#held = new Uint8Array(memory.buffer, HELD_AT, MAX_FIELDS)
+    this.#units = new Int32Array(memory.buffer, UNITS_AT, MAX_UNITS)
     this.#firstHits = new Int32Array(memory.buffer, FIRST_HITS_AT, MAX_FIELDS)
   }
 
@@ -69,15 +100,25 @@ class KernelSieve implements Sieve {
     }
     this.#bytes.set(source.subarray(from, to))
     this.#count = 0
+    this.#unitCount = 0
+    this.#framing = 0
     this.#origin = from
     this.#size = to - from
     return this
   }
 
-  add(from: number, to: number): void {
+  unit(lengthAt: number, lengths: boolean): void {
+    if (this.#unitCount === MAX_UNITS || lengthAt < this.#origin || lengthAt + 4 > this.#origin + this.#size)
+      throw new RangeError(`unit at ${lengthAt} is not inside what is sifted`)
+    this.#framing = lengths ? ALL_LENGTHS : UNIT_LENGTHS
+    this.#units[this.#unitCount++] = BYTES_AT + lengthAt - this.#origin
+  }
+
+  add(from: number, to: number, held = false): void {
     if (to - from < MIN_FIELD_SIZE) return
     if (this.#count === MAX_FIELDS || from < this.#origin || to > this.#origin + this.#size)
       throw new RangeError(`field [${from}, ${to}) is not inside what is sifted`)
+    this.#held[this.#count] = held ? 1 : 0
     const at = 2 * this.#count++
     this.#fields[at] = from - this.#origin
     this.#fields[at + 1] = to - from
@@ -85,7 +126,25 @@ class KernelSieve implements Sieve {
 
   suspects(): Int32Array {
     const count = this.#count === 0 ? 0 : this.#sift(this.#count, this.#origin, this.#start, this.#acceptFrom)
+    this.#foundCount = count
     return this.#found.subarray(0, count)
+  }
+
+  /** Writes what is known of the suspects from `suspect` on, beginning with the byte at `from`; `labels`: of each of `JUDGED` in what is written to. */
+  write(from: number, suspect: number, base: number, labels: Uint8Array, nextLabel: number): Written {
+    const { memory, cover } = this.#kernel
+    new Uint8Array(memory.buffer, LABELS_AT, labels.length).set(labels)
+    const words = new Int32Array(memory.buffer, REACHED_AT, 6)
+    words[5] = nextLabel
+    cover(from, suspect, this.#foundCount, base, this.#framing, this.#unitCount)
+    const [at = 0, next = 0, end = 0, spansEnd = 0] = words
+    return {
+      at,
+      next,
+      bytes: new Uint8Array(memory.buffer, WRITTEN_AT, end - WRITTEN_AT),
+      spans: new Uint8Array(memory.buffer, SPANS_AT, spansEnd - SPANS_AT),
+      labels: new Uint8Array(memory.buffer, LABELS_AT, labels.length),
+    }
   }
 
   get judge(): Judge | undefined {
@@ -114,8 +173,12 @@ class BothSieves implements Sieve {
     return this
   }
 
-  add(from: number, to: number): void {
-    this.#first.add(from, to)
+  unit(lengthAt: number, lengths: boolean): void {
+    this.#first.unit(lengthAt, lengths)
+  }
+
+  add(from: number, to: number, held = false): void {
+    this.#first.add(from, to, held)
     this.#second.add(from, to)
   }
 
@@ -163,4 +226,14 @@ export function sieveOf(source: Uint8Array, from: number, to: number, judge?: Ju
 /** The number of the first hit in a suspect of the last sieve; -1 where the kernel does not know all that may stand in it, or hashed for another. */
 export function firstHitOf(judge: Judge | undefined, suspect: number): number {
   return judge !== undefined && builtIn.judge === judge ? (lastFirstHits[suspect] ?? -1) : -1
+}
+
+/** Whether the kernel can write what it knows of this suspect of the last sieve, and maybe of those behind it. */
+export function isWritable(judge: Judge | undefined, suspect: number): boolean {
+  return judge?.texts !== undefined && lastFirstHits === builtIn.firstHits && firstHitOf(judge, suspect) >= 0
+}
+
+/** The kernel's masks for a source from `from` on; `isWritable` was asked. */
+export function writeSuspects(from: number, suspect: number, base: number, labels: Uint8Array, nextLabel: number): Written {
+  return builtIn.write(from, suspect, base, labels, nextLabel)
 }

@@ -8,6 +8,8 @@ const SLACK_SIZE = 256
 const MAX_SPAN_LENGTH = 0xffffff
 /** A span's label index has 8 bits; what exceeds them shares the last. */
 const MAX_LABEL_COUNT = 255
+/** No label has this number. */
+export const NO_LABEL = 0xff
 const OTHER_LABEL = ['other', 'label:other'] as const
 /** The size of a NULL on the PostgreSQL wire, which is what a nulled field leaves to point at. */
 const NULL_SIZE = 4
@@ -21,6 +23,7 @@ const FIRST_SPAN_COUNT = 8
 
 /** A text as 32-bit words, so that it is written in a few steps. */
 export interface MaskText {
+  readonly text: string
   /** Padded to whole words. */
   readonly words: Uint32Array
   readonly size: number
@@ -29,7 +32,7 @@ export interface MaskText {
 export function maskText(text: string): MaskText {
   const bytes = Buffer.alloc((text.length + 3) & ~3)
   bytes.write(text, 'latin1')
-  return { words: Uint32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32BE(4 * i)), size: text.length }
+  return { text, words: Uint32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32BE(4 * i)), size: text.length }
 }
 
 /** Puts a redacted message together: one growing buffer, and its mask spans packed as they will stand on the tape. */
@@ -150,7 +153,7 @@ export class Sink implements RedactionSink {
   span(start: number, length: number, label: Label, high: number, low: number): void {
     const index = this.#labelIndex(label)
     for (let done = 0; done < length; done += MAX_SPAN_LENGTH) {
-      if (this.#spansSize + MASK_SPAN_SIZE > this.#spansBytes.length) this.#growSpans()
+      if (this.#spansSize + MASK_SPAN_SIZE > this.#spansBytes.length) this.#growSpans(0)
       const view = this.#spansView
       const at = this.#spansSize
       view.setUint32(at, start + done)
@@ -159,6 +162,28 @@ export class Sink implements RedactionSink {
       view.setUint32(at + 12, low)
       this.#spansSize = at + MASK_SPAN_SIZE
     }
+  }
+
+  /** The number of a label here, NO_LABEL where it has none yet; and how many there are. */
+  labelNumber(label: Label): number {
+    const index = this.#labels.findIndex((known) => known[0] === label[0] && known[1] === label[1])
+    return index === -1 ? NO_LABEL : index
+  }
+
+  get labelCount(): number {
+    return this.#labels.length
+  }
+
+  /** Appends bytes with their spans, which count from the beginning of all and name labels by their numbers here: `added` are the next. */
+  written(bytes: Uint8Array, spans: Uint8Array, added: readonly Label[]): void {
+    this.#labels.push(...added)
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#size)
+    this.#size += bytes.length
+    const size = this.#spansSize + spans.length
+    if (size > this.#spansBytes.length) this.#growSpans(size)
+    this.#spansBytes.set(spans, this.#spansSize)
+    this.#spansSize = size
   }
 
   /** Keeps what the next `noteNull` will say. */
@@ -247,8 +272,8 @@ export class Sink implements RedactionSink {
     return this.#labels.push(this.#labels.length < MAX_LABEL_COUNT ? label : OTHER_LABEL) - 1
   }
 
-  #growSpans(): void {
-    const size = this.#spansSize === 0 ? FIRST_SPAN_COUNT * MASK_SPAN_SIZE : 4 * this.#spansBytes.length
+  #growSpans(least: number): void {
+    const size = Math.max(least, this.#spansSize === 0 ? FIRST_SPAN_COUNT * MASK_SPAN_SIZE : 4 * this.#spansBytes.length)
     const bytes = Buffer.allocUnsafeSlow(size)
     this.#spansBytes.copy(bytes, 0, 0, this.#spansSize)
     this.#spansBytes = bytes

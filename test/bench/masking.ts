@@ -148,6 +148,23 @@ function runEngine(masker: Masker, field: Field, corpus: Corpus): { readonly sec
         if (suspects[next] !== from) continue
       }
       const suspect = suspects === undefined ? -1 : next
+      if (suspects !== undefined) {
+        const progress = masker.writeSuspects(
+          () => {
+            sink ??= masker.sink(runTo - runFrom)
+            sink.copy(bytes, kept, from)
+            return sink
+          },
+          from,
+          next,
+        )
+        if (progress !== undefined) {
+          fields += progress.next - next
+          kept = progress.at
+          next = progress.next
+          continue
+        }
+      }
       next++
       if (masker.clean(bytes, from, to, field, suspect)) continue
       sink ??= masker.sink(runTo - runFrom)

@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Field, Redacted, RedactionSink, Redactor } from '../../message.ts'
+import type { Field, Progress, Redacted, RedactionSink, Redactor } from '../../message.ts'
 
 /** A stretch of bytes being redacted: nothing is copied until the first change, and then only once. */
 export class Rewrite {
@@ -28,6 +28,13 @@ export class Rewrite {
   /** The source up to `at` has been replaced by what the caller wrote. */
   replaced(at: number): void {
     this.#copied = at
+  }
+
+  /** Writes what is known of the suspects from this one on, which stands behind `from`. The suspect where that ends, and the first byte not written. */
+  suspects(from: number, suspect: number): Progress | undefined {
+    const progress = this.redactor.writeSuspects(() => this.upTo(from), from, suspect)
+    if (progress !== undefined) this.#copied = progress.at
+    return progress
   }
 
   /** A field in the middle of a message whose length word stands at `lengthAt`; keeps the message's length right. */

@@ -10,6 +10,8 @@ const UNDESCRIBED: Field = { path: 'row', action: 'scan', bulk: true }
 interface Plan {
   /** 1 where detectors decide. */
   readonly scanned: Uint8Array
+  /** 1 where only NULL can stand for what is masked. */
+  readonly typed: Uint8Array
   /** A column is masked whatever it holds. */
   readonly masks: boolean
   /** Nothing has to be looked at. */
@@ -25,6 +27,7 @@ function planOf(columns: readonly Field[]): Plan {
   if (plan === undefined) {
     plan = {
       scanned: Uint8Array.from(columns, ({ action }) => (action === 'scan' ? 1 : 0)),
+      typed: Uint8Array.from(columns, ({ nullOnly }) => (nullOnly === true ? 1 : 0)),
       masks: columns.some(({ action }) => action === 'mask'),
       idle: columns.length > 0 && columns.every(({ action }) => action === 'skip'),
       encoded: columns.some(({ encoding }) => encoding !== undefined),
@@ -43,17 +46,18 @@ export function redactRows(rewrite: Rewrite, from: number, to: number, columns: 
   const plan = planOf(columns)
   if (plan.idle) return
   const sieve = plan.encoded ? undefined : rewrite.redactor.sieve(rewrite.source, from, to)
-  const suspects = sieve !== undefined && addCells(sieve, rewrite.source, from, to, plan.scanned) ? sieve.suspects() : undefined
+  const suspects = sieve !== undefined && addCells(sieve, rewrite.source, from, to, plan) ? sieve.suspects() : undefined
   if (suspects?.length === 0 && !plan.masks) return
   coverCells(rewrite, from, to, columns, suspects, plan.masks)
 }
 
 /** False where the rows lie about their lengths; `coverCells` then says how. */
-function addCells(sieve: Sieve, source: Uint8Array, from: number, to: number, scanned: Uint8Array): boolean {
+function addCells(sieve: Sieve, source: Uint8Array, from: number, to: number, { scanned, typed }: Plan): boolean {
   for (let row = from; row < to; ) {
     const end = row + 1 + int32(source, row + 1)
     const count = uint16(source, row + HEADER_SIZE)
     if (end > to || count !== scanned.length) return false
+    sieve.unit(row + 1, true)
     let at = row + HEADER_SIZE + 2
     for (let index = 0; index < count; index++) {
       if (at + 4 > end) return false
@@ -64,7 +68,7 @@ function addCells(sieve: Sieve, source: Uint8Array, from: number, to: number, sc
         continue
       }
       if (size > end - at) return false
-      if (scanned[index] === 1) sieve.add(at, at + size)
+      if (scanned[index] === 1) sieve.add(at, at + size, typed[index] === 1)
       at += size
     }
     if (at !== end) return false
@@ -85,6 +89,8 @@ function coverCells(
   const { source, redactor } = rewrite
   let next = 0
   let row = from
+  /** The row that has just been left by who writes the others at once. */
+  let left = -1
   while (row < to) {
     const length = int32(source, row + 1)
     const end = row + 1 + length
@@ -94,6 +100,12 @@ function coverCells(
       if (suspect >= end) {
         row = end
         continue
+      }
+      const progress = row === left ? undefined : rewrite.suspects(row, next)
+      if (progress !== undefined) {
+        next = progress.next
+        left = progress.at - 1
+        if (row !== left) continue
       }
     }
     let at = row + HEADER_SIZE + 2
