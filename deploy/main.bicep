@@ -69,6 +69,14 @@ param listenerCertificate string = ''
 @secure()
 param listenerKey string = ''
 
+@description('PEM certificate of the authority that signs for hosts of egress whose TLS is opened, the same in all replicas.')
+@secure()
+param egressAuthorityCertificate string = ''
+
+@description('Its private key, PEM.')
+@secure()
+param egressAuthorityKey string = ''
+
 var tags = { 'azd-env-name': environmentName, application: 'sallyport' }
 var suffix = uniqueString(subscription().id, environmentName, location)
 
@@ -184,6 +192,8 @@ module app 'modules/app.bicep' = {
     pullIdentityId: identities.outputs.pullId
     listenerCertificate: listenerCertificate
     listenerKey: listenerKey
+    egressAuthorityCertificate: egressAuthorityCertificate
+    egressAuthorityKey: egressAuthorityKey
     database: 'postgres://${identities.outputs.recorderName}@${postgres.outputs.host}/${postgres.outputs.database}?sslmode=verify-full'
     facts: {
       account: storage.outputs.accountName

@@ -160,7 +160,7 @@ test('the recorder may read and add; nobody may delete', () => {
 })
 
 /** The configuration as the template makes it. */
-function configured({ withTls }: { readonly withTls: boolean }): string {
+function configured({ withOwn }: { readonly withOwn: boolean }): string {
   const facts: Record<string, string> = {
     gateway: 'gw1',
     console: 'https://ca-gateway.example.azurecontainerapps.io',
@@ -173,7 +173,8 @@ function configured({ withTls }: { readonly withTls: boolean }): string {
     tenant: '00000000-0000-0000-0000-00000000000a',
     'oidc-client': '00000000-0000-0000-0000-00000000000b',
     'retain-days': '365',
-    'listener-tls': withTls ? ', tls: { cert: tls.crt, key: tls.key }' : '',
+    'listener-tls': withOwn ? ', tls: { cert: tls.crt, key: tls.key }' : '',
+    'egress-authority': withOwn ? ', authority: { cert: egress-ca.crt, key: egress-ca.key }' : '',
   }
   const main = text('deploy/main.bicep') + text('deploy/modules/app.bicep')
   return text('deploy/config/sallyport.yaml').replaceAll(/__([a-z-]+)__/g, (whole, name: string) => {
@@ -183,14 +184,27 @@ function configured({ withTls }: { readonly withTls: boolean }): string {
   })
 }
 
+/** With what stands in it as comments: listeners and targets that are there to be opened. */
+function opened(config: string): string {
+  const open = config.replaceAll(/^ {2}# (?=- name: |[a-z]+: \{| {2}[a-z])/gm, '  ')
+  assert.notEqual(open, config)
+  return open
+}
+
+/** Beside `limits.drainTimeoutMs` and `limits.shutdownTimeoutMs`: workers that do not end are killed so much later (gateway/workers.ts). */
+const KILL_AFTER_MS = 7_000
+
 test('the shipped configurations are good, policies included, and their ports are those of ingress and image', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-deploy-'))
   try {
-    for (const name of ['tls.crt', 'tls.key']) writeFileSync(join(folder, name), 'PEM')
+    for (const name of ['tls.crt', 'tls.key', 'egress-ca.crt', 'egress-ca.key']) writeFileSync(join(folder, name), 'PEM')
+    let widest = 0
     for (const [name, config] of [
-      ['config', configured({ withTls: false })],
-      ['config', configured({ withTls: true })],
+      ['config', configured({ withOwn: false })],
+      ['config', configured({ withOwn: true })],
+      ['config', opened(configured({ withOwn: true }))],
       ['kubernetes', text('deploy/kubernetes/sallyport.yaml')],
+      ['kubernetes', opened(text('deploy/kubernetes/sallyport.yaml'))],
     ] as const) {
       const file = join(folder, 'sallyport.yaml')
       writeFileSync(file, config)
@@ -208,7 +222,14 @@ test('the shipped configurations are good, policies included, and their ports ar
         assert.match(app, new RegExp(`(targetPort|port|containerPort): ${port}\\b`), `${name}: ${port}`)
         assert.match(image, new RegExp(`EXPOSE.* ${port}\\b`))
       }
+      const { drainTimeoutMs, shutdownTimeoutMs } = settings.limits
+      const grace = Number(/terminationGracePeriodSeconds: (\d+)/.exec(app)?.[1])
+      assert.ok(grace * 1000 > drainTimeoutMs + shutdownTimeoutMs + KILL_AFTER_MS, `${name}: ${grace} s are too short`)
+      widest = Math.max(widest, settings.listeners.length)
     }
+    assert.equal(widest, 2, 'a listener of egress that is opened')
+    // What Container Apps allow beside HTTP.
+    assert.equal(text('deploy/modules/app.bicep').match(/exposedPort: /g)?.length, 5)
   } finally {
     rmSync(folder, { recursive: true })
   }
@@ -244,6 +265,18 @@ test('in Kubernetes nothing may become more than it is, and what kustomize names
   const ports: readonly string[] = container.ports.map(({ name }: { name: string }) => name)
   for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe])
     assert.ok(ports.includes(probe.httpGet.port))
+  const volumes = spec.volumes.map(({ name }: { name: string }) => name)
+  for (const { name } of container.volumeMounts) assert.ok(name === 'data' || volumes.includes(name), name)
+  const services = parseAllDocuments(text('deploy/kubernetes/services.yaml')).map((each) => each.toJS())
+  const served: readonly string[] = services.flatMap((service) =>
+    service.spec.ports.map(({ targetPort }: { targetPort: string }) => targetPort),
+  )
+  const { ingress } = parse(text('deploy/kubernetes/network-policy.yaml')).spec
+  const reachable: readonly string[] = ingress.flatMap((rule: { ports: { port: string }[] }) =>
+    rule.ports.map(({ port }) => port),
+  )
+  assert.deepEqual([...reachable].sort(), [...ports].sort())
+  assert.deepEqual([...new Set([...served, 'monitoring'])].sort(), [...ports].sort())
 })
 
 test('the acceptance script counts what is not as it should be', () => {

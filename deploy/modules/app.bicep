@@ -19,6 +19,10 @@ param pullIdentityId string
 param listenerCertificate string
 @secure()
 param listenerKey string
+@secure()
+param egressAuthorityCertificate string
+@secure()
+param egressAuthorityKey string
 
 @description('URL of the database in which replicas agree, and of the catalog; whose password is a token.')
 param database string
@@ -29,10 +33,12 @@ param facts object
 var name = 'ca-gateway-${suffix}'
 var console = 'https://${name}.${managed.properties.defaultDomain}'
 var ownTls = !empty(listenerKey)
+var ownAuthority = !empty(egressAuthorityKey)
 var told = union(facts, {
   gateway: gatewayName
   console: console
   'listener-tls': ownTls ? ', tls: { cert: tls.crt, key: tls.key }' : ''
+  'egress-authority': ownAuthority ? ', authority: { cert: egress-ca.crt, key: egress-ca.key }' : ''
 })
 var configuration = reduce(
   items(told),
@@ -100,6 +106,12 @@ resource app 'Microsoft.App/containerApps@2025-07-01' = {
               { name: 'listener-crt', value: listenerCertificate }
               { name: 'listener-key', value: listenerKey }
             ]
+          : [],
+        ownAuthority
+          ? [
+              { name: 'egress-ca-crt', value: egressAuthorityCertificate }
+              { name: 'egress-ca-key', value: egressAuthorityKey }
+            ]
           : []
       )
       ingress: {
@@ -108,14 +120,18 @@ resource app 'Microsoft.App/containerApps@2025-07-01' = {
         transport: 'http'
         allowInsecure: false
         traffic: [{ latestRevision: true, weight: 100 }]
+        // Five at most: one for each protocol, postgres, ssh, http, kubernetes and egress.
         additionalPortMappings: [
           { external: external, targetPort: 6432, exposedPort: 6432 }
           { external: external, targetPort: 2222, exposedPort: 2222 }
           { external: external, targetPort: 8443, exposedPort: 8443 }
+          { external: external, targetPort: 8444, exposedPort: 8444 }
+          { external: external, targetPort: 3128, exposedPort: 3128 }
         ]
       }
     }
     template: {
+      // Above limits.drainTimeoutMs, the farewell and the seal.
       terminationGracePeriodSeconds: 60
       volumes: [
         { name: 'data', storageType: 'EmptyDir' }
@@ -131,6 +147,12 @@ resource app 'Microsoft.App/containerApps@2025-07-01' = {
               ? [
                   { secretRef: 'listener-crt', path: 'tls.crt' }
                   { secretRef: 'listener-key', path: 'tls.key' }
+                ]
+              : [],
+            ownAuthority
+              ? [
+                  { secretRef: 'egress-ca-crt', path: 'egress-ca.crt' }
+                  { secretRef: 'egress-ca-key', path: 'egress-ca.key' }
                 ]
               : []
           )
