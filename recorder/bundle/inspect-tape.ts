@@ -78,7 +78,7 @@ export async function inspectTape(
     totals: tape.summary?.totals ?? {
       frames: tape.frameCount,
       rows: tape.rowCount,
-      statements: tape.segments.flatMap(({ chunks }) => chunks).reduce((sum, chunk) => sum + chunk[10], 0),
+      statements: tape.statementCount,
     },
     decisions,
   }

@@ -45,6 +45,8 @@ export interface Tape {
   readonly frameCount: number
   /** Result rows that were released, as the chunks say: also of a tape that no seal sums up. */
   readonly rowCount: number
+  /** Statements, counted the same way. */
+  readonly statementCount: number
   readonly segments: readonly SegmentIndex[]
   /** Frames in order, one chunk in memory at a time. Does not verify: that is `verifyTape`. */
   frames(range?: FrameRange, signal?: AbortSignal): AsyncGenerator<TapeFrame>
@@ -56,6 +58,7 @@ export async function openTape(store: Store, id: string, signal?: AbortSignal): 
   const summary = segments.at(-1)?.summary ?? undefined
   const lastRow = segments.findLast((segment) => segment.chunks.length > 0)?.chunks.at(-1)
   const onTape = lastRow === undefined ? 0 : lastRow[3] + lastRow[4]
+  const parts = [...segments, ...(recovered === undefined ? [] : [recovered])]
   return {
     id,
     header,
@@ -63,7 +66,8 @@ export async function openTape(store: Store, id: string, signal?: AbortSignal): 
     summary,
     recovery: recovered?.statement,
     frameCount: onTape + (recovered?.statement.recovered ?? 0),
-    rowCount: rowsIn([...segments, ...(recovered === undefined ? [] : [recovered])]),
+    rowCount: sumOf(parts, 8),
+    statementCount: sumOf(parts, 10),
     segments,
     async *frames(range = {}, framesSignal) {
       for (const segment of segments)
@@ -73,8 +77,9 @@ export async function openTape(store: Store, id: string, signal?: AbortSignal): 
   }
 }
 
-function rowsIn(parts: readonly { readonly chunks: readonly IndexRow[] }[]): number {
-  return parts.reduce((sum, { chunks }) => chunks.reduce((more, [, , , , , , , , rows]) => more + rows, sum), 0)
+/** Of the chunks' rows: 8 is rows of results, 10 statements. */
+function sumOf(parts: readonly { readonly chunks: readonly IndexRow[] }[], column: 8 | 10): number {
+  return parts.reduce((sum, { chunks }) => chunks.reduce((more, row) => more + row[column], sum), 0)
 }
 
 async function* chunkFrames(

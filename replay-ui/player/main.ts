@@ -1,4 +1,5 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit'
+import type { BlobObject } from '../data/blob-objects.ts'
 import TerminalWorker from '../data/terminal.worker.ts?worker&inline'
 import VerifyWorker from '../data/verify.worker.ts?worker&inline'
 import { safeLine } from '../elements/safe.ts'
@@ -16,6 +17,8 @@ class BundlePlayer extends LitElement {
   #bundle: OfflineBundle | undefined
   #setting: ReplaySetting | undefined
   #session: string | undefined
+  /** The recording of that session. */
+  #blobs: readonly BlobObject[] = []
   #keys = ''
   #problem = ''
 
@@ -25,7 +28,7 @@ class BundlePlayer extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback()
-    addEventListener('hashchange', () => this.#arrived())
+    addEventListener('hashchange', () => void this.#arrived())
     this.addEventListener('click', (event) => {
       const link = event.target instanceof Element ? event.target.closest('a') : null
       // The replay's way back to all sessions is, here, the list of the sample.
@@ -33,11 +36,23 @@ class BundlePlayer extends LitElement {
       event.preventDefault()
       location.hash = ''
     })
-    this.#arrived()
+    void this.#arrived()
   }
 
-  #arrived(): void {
-    const [, session] = /^#session=([A-Za-z0-9._-]{1,200})/.exec(location.hash) ?? []
+  async #arrived(): Promise<void> {
+    const { hash } = location
+    const [, session] = /^#session=([A-Za-z0-9._-]{1,200})/.exec(hash) ?? []
+    if (session !== this.#session && session !== undefined && this.#bundle !== undefined) {
+      try {
+        const blobs = await this.#bundle.blobsOf(session)
+        if (location.hash !== hash) return
+        this.#blobs = blobs
+      } catch (error) {
+        this.#problem = messageOf(error)
+        location.hash = ''
+        return
+      }
+    }
     this.#session = session
     this.requestUpdate()
   }
@@ -50,11 +65,13 @@ class BundlePlayer extends LitElement {
         newTapeWorker: () => new VerifyWorker(),
         newTerminalWorker: () => new TerminalWorker(),
         pathOf: (session, { frame, row }) => `#session=${session}&frame=${frame}${row === undefined ? '' : `.${row}`}`,
-        blobsOf: (session) => bundle.blobsOf(session),
+        blobsOf: (session) => (session === this.#session ? this.#blobs : []),
       }
       this.#bundle = bundle
+      this.#session = undefined
+      await this.#arrived()
     } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error)
+      this.#problem = messageOf(error)
     }
     this.requestUpdate()
   }
@@ -83,13 +100,22 @@ class BundlePlayer extends LitElement {
         <label class="player-choice">The bundle’s folder, unpacked <input id="folder" type="file" webkitdirectory @change=${take}></label>
         <label class="player-choice">or its archive <input id="archive" type="file" accept=".zip" @change=${take}></label>
       </div>
-      ${this.#problem === '' ? nothing : html`<p class="problem" role="alert">${safeLine(this.#problem, 400)}</p>`}
+      ${this.#said()}
     </main>`
+  }
+
+  #said(): TemplateResult | typeof nothing {
+    return this.#problem === '' ? nothing : html`<p class="problem" role="alert">${safeLine(this.#problem, 400)}</p>`
   }
 
   #list({ sessions }: OfflineBundle): TemplateResult {
     return html`<main class="page player" id="main"><h1>Recordings of the sample</h1>
+      ${this.#said()}
       ${sessions.length === 0 ? html`<p>No recording was drawn, or none is there.</p>` : html`<ol>${sessions.map((id) => html`<li><a href=${`#session=${id}`}>${id}</a></li>`)}</ol>`}</main>`
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 customElements.define('bundle-player', BundlePlayer)

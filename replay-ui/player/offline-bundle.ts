@@ -13,7 +13,9 @@ interface Described {
 }
 
 /** The files of a bundle by their paths in it. */
-type BundleFiles = Pick<ReadonlyMap<string, Blob>, 'has' | 'get' | 'keys'>
+interface BundleFiles extends Pick<ReadonlyMap<string, Blob>, 'has' | 'keys'> {
+  get(path: string): Promise<Blob | undefined>
+}
 
 /** An audit bundle that somebody opened: its folder, or its archive, which is read where it lies. */
 export class OfflineBundle implements ReplayApi {
@@ -30,20 +32,23 @@ export class OfflineBundle implements ReplayApi {
 
   /** `files` by their paths in the bundle. `keys`: a gateway.pub that did not come with it; '' for the one that did. */
   static async open(files: BundleFiles, keys: string): Promise<OfflineBundle> {
-    const selection = files.get(BUNDLE_PATHS.sample)
+    const selection = await files.get(BUNDLE_PATHS.sample)
     if (selection === undefined || !files.has(BUNDLE_PATHS.manifest))
       throw new ApplianceError('STORE_MISSING', 'this is no audit bundle: choose its folder, or its .zip')
     const { chosen }: { readonly chosen: readonly string[] } = JSON.parse(await selection.text())
     const here = chosen.filter((id) => files.has(`sample/${id}/session.json`))
-    return new OfflineBundle(files, here, keys.trim() === '' ? ((await files.get(BUNDLE_PATHS.keys)?.text()) ?? '') : keys)
+    return new OfflineBundle(
+      files,
+      here,
+      keys.trim() === '' ? ((await (await files.get(BUNDLE_PATHS.keys))?.text()) ?? '') : keys,
+    )
   }
 
-  blobsOf(id: string): readonly BlobObject[] {
+  async blobsOf(id: string): Promise<readonly BlobObject[]> {
     const prefix = `tapes/${id}/`
-    return [...this.#files.keys()].flatMap((path) => {
-      const blob = path.startsWith(prefix) ? this.#files.get(path) : undefined
-      return blob === undefined ? [] : [{ name: path.slice(prefix.length), blob }]
-    })
+    const paths = [...this.#files.keys()].filter((path) => path.startsWith(prefix))
+    const blobs = await Promise.all(paths.map((path) => this.#files.get(path)))
+    return blobs.flatMap((blob, at) => (blob === undefined ? [] : [{ name: paths[at]?.slice(prefix.length) ?? '', blob }]))
   }
 
   async session(id: string): Promise<SessionDetail> {
@@ -63,8 +68,8 @@ export class OfflineBundle implements ReplayApi {
     return { keys }
   }
 
-  objects(id: string): Promise<TapeObjects> {
-    return new BlobObjects(this.blobsOf(id)).objects(id)
+  async objects(id: string): Promise<TapeObjects> {
+    return new BlobObjects(await this.blobsOf(id)).objects(id)
   }
 
   /** Nothing goes on in a bundle. */
@@ -75,7 +80,7 @@ export class OfflineBundle implements ReplayApi {
   }
 
   async #described(id: string): Promise<Described> {
-    const file = this.#files.get(`sample/${id}/session.json`)
+    const file = await this.#files.get(`sample/${id}/session.json`)
     if (file === undefined) throw new ApiError('API_UNKNOWN', 404, 'The bundle has no such recording.')
     return JSON.parse(await file.text()) as Described // written by the bundle's maker; shown as text, whatever is in it
   }
@@ -90,12 +95,13 @@ export async function bundleFilesOf(chosen: readonly File[]): Promise<BundleFile
     const zip = await ZipSource.open({ size: first.size, read })
     const names = new Set(zip.names())
     // Cut out when it is asked for: a blob for each of a hundred thousand files takes a browser minutes.
-    const get = (name: string): Blob | undefined => {
+    const get = async (name: string): Promise<Blob | undefined> => {
       if (!names.has(name)) return undefined
-      const { from, size } = zip.place(name)
+      const { from, size } = await zip.place(name)
       return first.slice(from, from + size)
     }
     return { has: (name) => names.has(name), keys: () => names.keys(), get }
   }
-  return new Map(chosen.map((file) => [file.webkitRelativePath.split('/').slice(1).join('/'), file]))
+  const files = new Map(chosen.map((file) => [file.webkitRelativePath.split('/').slice(1).join('/'), file]))
+  return { has: (path) => files.has(path), keys: () => files.keys(), get: async (path) => files.get(path) }
 }

@@ -19,10 +19,7 @@ export async function isArchive(file: PickedFile): Promise<boolean> {
 export async function filesInArchive(file: PickedFile): Promise<ReadonlyMap<string, PickedFile>> {
   const zip = await ZipSource.open({ size: await file.size(), read: (from, to) => file.read(from, to) })
   return new Map(
-    zip.names().map((name) => {
-      const { from, size } = zip.place(name)
-      return [name, { size: async () => size, read: (first, to) => file.read(from + first, from + Math.min(to, size)) }]
-    }),
+    zip.names().map((name) => [name, { size: () => zip.size(name), read: (from, to) => zip.get(name, { from, to }) }]),
   )
 }
 

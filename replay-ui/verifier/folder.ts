@@ -193,6 +193,8 @@ export function sourceOf(
     try {
       return await read(found)
     } catch (error) {
+      // What an archive holds is not there as it should be: that is for the verification to say.
+      if (error instanceof ApplianceError) throw error
       const why = error instanceof Error ? error.message : String(error)
       throw new ApplianceError('STORE_FAILED', `reading of ${key} failed: ${why}`, { cause: error })
     }

@@ -1,4 +1,5 @@
 import { joinBytes } from '../bytes.ts'
+import type { Totals } from '../tape.ts'
 import { type TapeVerification, VERIFY_EXITS } from '../verification.ts'
 import { NO_TAPE } from './ledger-check.ts'
 import { expectedState, type PeriodSession } from './period-log.ts'
@@ -19,6 +20,17 @@ export function isRowOf(row: ReadonlyMap<string, string>, session: PeriodSession
     (session.kind === '' || row.get('kind') === session.kind) &&
     (said !== 'whole' || session.closed === undefined || row.get('frames') === String(session.closed.frames))
   )
+}
+
+/** What of a row does not say what its recording sums up, in words; undefined where all does. */
+export function otherTotals(row: ReadonlyMap<string, string>, totals: Totals, sealed: boolean): string | undefined {
+  const { frames, statements, rows, bytesIn, bytesOut, masked } = totals
+  // Where no seal is found, as in front of an index that was cut off, chunks tell; they do not count bytes by direction, or masks.
+  const bySeal = sealed && !(row.get('state') === 'damaged' && row.get('bytes_in') === '')
+  const wanted = { frames, statements, rows, ...(bySeal ? { bytes_in: bytesIn, bytes_out: bytesOut, masked } : {}) }
+  for (const [column, value] of Object.entries(wanted))
+    if (row.get(column) !== String(value)) return `${column} ${row.get(column) ?? ''}, its recording ${value}`
+  return undefined
 }
 
 /** RFC 2104 with SHA-256, whose block has 64 bytes. */

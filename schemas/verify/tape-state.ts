@@ -1,4 +1,4 @@
-import type { Certificate, IndexRow, TapeHeader } from '../tape.ts'
+import type { Certificate, IndexRow, TapeHeader, Totals } from '../tape.ts'
 import { decodeCertificate } from '../tape-statement.ts'
 import { MAX_PROBLEMS, type Problem } from '../verification.ts'
 import { type ChainVerifier, checkIndex, type Report } from './chain.ts'
@@ -32,6 +32,8 @@ export interface VerifyOptions {
   readonly onHeader?: (statement: Uint8Array, checkpoint: Uint8Array | null) => void
   /** Told of every chunk in tape order, as it is checked. */
   readonly onChunk?: (chunk: CheckedChunk) => void
+  /** Told at the end what the seal sums up; without one (`sealed` false), of what frames there are, recovered ones included. */
+  readonly onTotals?: (totals: Totals, sealed: boolean) => void
   readonly signal?: AbortSignal
 }
 

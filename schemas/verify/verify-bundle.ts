@@ -11,8 +11,9 @@ import { base64Of, hexOf } from '../bytes.ts'
 import { readCsv } from '../csv.ts'
 import { ApplianceError } from '../errors.ts'
 import { FigureCounts } from '../figures.ts'
+import type { Totals } from '../tape.ts'
 import { MAX_PROBLEMS, type Problem, type TapeVerification, VERIFY_EXITS, worstVerdict } from '../verification.ts'
-import { hmac, isRowOf, linesOf, MISSING_TAPE } from './bundle-rows.ts'
+import { hmac, isRowOf, linesOf, MISSING_TAPE, otherTotals } from './bundle-rows.ts'
 import type { BundleVerification } from './bundle-verification.ts'
 import { EntryKeys } from './entry-keys.ts'
 import { withProblems } from './ledger-check.ts'
@@ -112,8 +113,10 @@ class BundleVerifier {
 
   async #files(manifest: BundleManifest): Promise<void> {
     const listed = new Map(manifest.files.map((file) => [file.path, file]))
+    // What stands below signatures/ is not for this to judge, but an archive has nothing behind it that is no file's.
     for await (const key of this.#source.list('', this.#options.signal))
-      if (!listed.has(key) && key !== BUNDLE_PATHS.manifest && !key.startsWith(BUNDLE_PATHS.signatures))
+      if (key.startsWith(BUNDLE_PATHS.signatures)) await this.#read(key, 0, 0)
+      else if (!listed.has(key) && key !== BUNDLE_PATHS.manifest)
         this.#invalid('checksum', 'the manifest does not know this file', key)
     for (const { path, size, sha256 } of manifest.files) {
       const hasher = this.#tools.hasher()
@@ -243,15 +246,16 @@ class BundleVerifier {
     const chosen = typeof selection === 'object' && selection !== null && 'chosen' in selection ? selection.chosen : undefined
     if (JSON.stringify(chosen) !== JSON.stringify(drawn))
       this.#invalid('order', 'the sample is not the one that its seed draws from the population', BUNDLE_PATHS.sample)
-    const states = new Map(rows.map((row) => [row.get('session') ?? '', row.get('state') ?? '']))
+    const byId = new Map(rows.map((row) => [row.get('session') ?? '', row]))
     const verified: TapeVerification[] = []
     const leftOut = new Set(manifest.small?.leftOut)
     let left = 0
     for (const id of drawn) {
       const session = log.sessions.get(id)
-      if (session === undefined || !HAS_TAPE.has(states.get(id) ?? '')) continue
+      const row = byId.get(id)
+      if (session === undefined || row === undefined || !HAS_TAPE.has(row.get('state') ?? '')) continue
       if (leftOut.has(id)) left += 1
-      else verified.push(await this.#tape(session))
+      else verified.push(await this.#tape(session, row))
     }
     if (left > 0) {
       const what = `${left} recordings of the sample were left out of this small pack, as it says`
@@ -263,25 +267,27 @@ class BundleVerifier {
     return verified
   }
 
-  async #tape(session: PeriodSession): Promise<TapeVerification> {
+  async #tape(session: PeriodSession, row: ReadonlyMap<string, string>): Promise<TapeVerification> {
     const { session: id, header, closed } = session
-    const { signal } = this.#options
     let seen = ''
     const host = { source: this.#source, tools: this.#tools }
     const onHeader = (statement: Uint8Array): void => {
       seen = hexOf(statement)
     }
+    let differs: string | undefined
+    const onTotals = (totals: Totals, sealed: boolean): void => {
+      differs = otherTotals(row, totals, sealed)
+    }
     let tape: TapeVerification
     try {
-      tape = await verifyTapeWith(
-        host,
-        id,
-        { gatewayKeys: this.#trusted },
-        { onHeader, ...(signal === undefined ? {} : { signal }) },
-      )
+      const signal = this.#options.signal === undefined ? {} : { signal: this.#options.signal }
+      tape = await verifyTapeWith(host, id, { gatewayKeys: this.#trusted }, { onHeader, onTotals, ...signal })
     } catch (error) {
-      if (!(error instanceof ApplianceError) || error.code !== 'STORE_MISSING') throw error
-      this.#invalid('segment', 'the tape of a session that was drawn is missing', `tapes/${id}/`)
+      if (!(error instanceof ApplianceError)) throw error
+      if (error.code === 'STORE_MISSING')
+        this.#invalid('segment', 'the tape of a session that was drawn is missing', `tapes/${id}/`)
+      else if (error.code === 'TAPE_MALFORMED') this.#invalid('record', error.message, `tapes/${id}/`)
+      else throw error
       return { ...MISSING_TAPE, session: id }
     }
     const said: Problem[] = []
@@ -290,6 +296,9 @@ class BundleVerifier {
     if (closed !== undefined && (tape.root !== closed.root || tape.chunks !== closed.chunks))
       wrong(`the log says ${closed.chunks} chunks with root ${closed.root}, the tape has ${tape.chunks} with ${tape.root}`)
     const judged = withProblems(tape, said)
+    // What was found changed sums up to something else, and that has been said.
+    if (differs !== undefined && (judged.verdict === 'VALID' || judged.verdict === 'VALID-INCOMPLETE'))
+      this.#invalid('index', `the row of ${id} has ${differs}`, BUNDLE_PATHS.sessions)
     for (const problem of judged.problems) this.#verdicts.add(problem.verdict)
     return judged
   }
@@ -322,8 +331,11 @@ class BundleVerifier {
       this.#options.onRead?.(bytes.length)
       return bytes
     } catch (error) {
-      if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
-      throw error
+      if (!(error instanceof ApplianceError)) throw error
+      if (error.code === 'STORE_MISSING') return undefined
+      if (error.code !== 'TAPE_MALFORMED') throw error
+      this.#invalid('record', error.message, path)
+      return undefined
     }
   }
 

@@ -4,6 +4,7 @@ import { type RecoveryStatement, tapeKeys } from '../tape.ts'
 import { type TapeVerification, VERIFY_EXITS, worstVerdict } from '../verification.ts'
 import type { ChainVerifier } from './chain.ts'
 import { TapeState, type TapeTrust, type VerifyHost, type VerifyOptions } from './tape-state.ts'
+import { Tally } from './totals.ts'
 import { readRecovery, verifyRecovered } from './verify-recovery.ts'
 import { verifySegments } from './verify-segments.ts'
 
@@ -25,7 +26,19 @@ export async function verifyTapeWith(
   const recovery = keys.includes(recoveredKey) ? await tape.readable(recoveredKey, () => readRecovery(tape)) : undefined
   await verifySegments(tape, keys, recovery)
   const recovered = recovery === undefined ? undefined : await tape.readable(recoveredKey, () => verifyRecovered(tape, recovery))
+  if (options.onTotals !== undefined && tape.chain !== undefined) tellTotals(options.onTotals, tape.chain, recovered)
   return resultOf(tape, recovery, recovered)
+}
+
+function tellTotals(
+  tell: NonNullable<VerifyOptions['onTotals']>,
+  { seal, tally }: ChainVerifier,
+  recovered: ChainVerifier | undefined,
+): void {
+  const sums = new Tally()
+  sums.join(tally)
+  if (recovered !== undefined) sums.join(recovered.tally)
+  tell(seal?.totals ?? sums.totals(), seal !== undefined)
 }
 
 async function keysOf(tape: TapeState): Promise<string[]> {

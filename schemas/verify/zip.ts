@@ -24,6 +24,8 @@ const END64_SIZE = 56
 /** Entries of a bundle: 100,000 tapes of a few objects each. */
 const MAX_ENTRIES = 1_000_000
 const MAX_DIRECTORY_SIZE = 256 << 20
+/** What 16 bits count. */
+const MAX_EXTRA_SIZE = 0xffff
 
 /** Random access to the archive's bytes: a file, or a Blob in a browser. */
 export interface ZipBytes {
@@ -33,16 +35,24 @@ export interface ZipBytes {
 }
 
 interface ZipEntry {
+  readonly name: string
+  /** Of its local header. */
+  readonly at: number
+  /** Of its first byte. */
   readonly from: number
   readonly size: number
-  readonly crc: number
 }
 
-/** The entries of an archive as objects by name. Each byte of the file belongs to one entry, one header or the directory, or TAPE_MALFORMED. */
+/**
+ * The entries of an archive as objects by name. Each byte of the file belongs to one entry, one header or the directory, or TAPE_MALFORMED: the directory,
+ * all that is read of an archive to open it, says where every header begins and every entry ends. An entry's own header is looked at before the first
+ * of its bytes is handed out, with which it is read; where it is another's, TAPE_MALFORMED.
+ */
 export class ZipSource implements ObjectSource {
   readonly #bytes: ZipBytes
   readonly #entries: ReadonlyMap<string, ZipEntry>
   readonly #names: readonly string[]
+  readonly #seen = new Set<ZipEntry>()
 
   private constructor(bytes: ZipBytes, entries: ReadonlyMap<string, ZipEntry>) {
     this.#bytes = bytes
@@ -50,24 +60,28 @@ export class ZipSource implements ObjectSource {
     this.#names = [...entries.keys()].sort()
   }
 
+  /** Three reads, however many entries there are. */
   static async open(bytes: ZipBytes): Promise<ZipSource> {
-    const entries = new Map<string, ZipEntry>()
-    let at = 0
     const { directory, count } = await directoryOf(bytes)
     const view = new DataView(directory.bytes.buffer, directory.bytes.byteOffset, directory.bytes.byteLength)
+    const listed: Listed[] = []
     let read = 0
     for (let index = 0; index < count; index += 1) {
       const entry = centralAt(view, directory.bytes, read)
       read = entry.end
-      if (entries.has(entry.name)) throw malformed(`${entry.name} is there twice`)
-      // In the order of the file and without gaps: nothing hides between entries, and none overlaps another.
-      if (entry.at !== at) throw malformed(`${entry.name} does not begin where the entry before it ends`)
-      const head = await bytes.read(at, Math.min(bytes.size, at + LOCAL_SIZE))
-      const local = localOf(head, entry)
-      entries.set(entry.name, { from: at + local, size: entry.size, crc: entry.crc })
-      at += local + entry.size
+      listed.push(entry)
     }
-    if (read !== directory.bytes.length || at !== directory.at) throw malformed('its directory is not that of its entries')
+    if (read !== directory.bytes.length || (listed[0]?.at ?? directory.at) !== 0)
+      throw malformed('its directory is not that of its entries')
+    const entries = new Map<string, ZipEntry>()
+    for (const [index, { name, at, size }] of listed.entries()) {
+      if (entries.has(name)) throw malformed(`${name} is there twice`)
+      // In the order of the file and without gaps: nothing hides between entries, and none overlaps another.
+      const from = (listed[index + 1]?.at ?? directory.at) - size
+      const header = from - at - LOCAL_SIZE - name.length
+      if (header < 0 || header > MAX_EXTRA_SIZE) throw malformed(`${name} does not end where the next begins`)
+      entries.set(name, { name, at, from, size })
+    }
     return new ZipSource(bytes, entries)
   }
 
@@ -76,21 +90,39 @@ export class ZipSource implements ObjectSource {
   }
 
   /** Where the entry's bytes stand in the archive. */
-  place(name: string): { readonly from: number; readonly size: number; readonly crc: number } {
+  async place(name: string): Promise<{ readonly from: number; readonly size: number }> {
+    const entry = this.#entry(name)
+    if (!this.#seen.has(entry)) this.#see(entry, await this.#bytes.read(entry.at, entry.from))
+    return entry
+  }
+
+  async get(name: string, range?: { readonly from: number; readonly to: number }): Promise<Uint8Array> {
+    const entry = this.#entry(name)
+    const { at, from, size } = entry
+    const to = Math.min(range?.to ?? size, size)
+    const first = Math.min(range?.from ?? 0, to)
+    if (first === 0 && !this.#seen.has(entry)) {
+      const bytes = await this.#bytes.read(at, from + to)
+      this.#see(entry, bytes.subarray(0, from - at))
+      return bytes.subarray(from - at)
+    }
+    await this.place(name)
+    return this.#bytes.read(from + first, from + to)
+  }
+
+  async size(name: string): Promise<number> {
+    return this.#entry(name).size
+  }
+
+  #entry(name: string): ZipEntry {
     const entry = this.#entries.get(name)
     if (entry === undefined) throw new ApplianceError('STORE_MISSING', `${name} is not in the bundle`)
     return entry
   }
 
-  async get(name: string, range?: { readonly from: number; readonly to: number }): Promise<Uint8Array> {
-    const { from, size } = this.place(name)
-    const to = Math.min(range?.to ?? size, size)
-    const first = Math.min(range?.from ?? 0, to)
-    return this.#bytes.read(from + first, from + to)
-  }
-
-  async size(name: string): Promise<number> {
-    return this.place(name).size
+  #see(entry: ZipEntry, header: Uint8Array): void {
+    checkLocal(header, entry)
+    this.#seen.add(entry)
   }
 
   async *list(prefix: string): AsyncGenerator<string> {
@@ -123,7 +155,12 @@ async function directoryOf(bytes: ZipBytes): Promise<{ directory: { at: number; 
   return { directory: { at, bytes: await bytes.read(at, tail) }, count }
 }
 
-function centralAt(view: DataView, bytes: Uint8Array, at: number): ZipEntry & { name: string; at: number; end: number } {
+/** What the directory says of an entry, and where its line ends. */
+interface Listed extends Omit<ZipEntry, 'from'> {
+  readonly end: number
+}
+
+function centralAt(view: DataView, bytes: Uint8Array, at: number): Listed {
   if (at + CENTRAL_SIZE > bytes.length || view.getUint32(at, true) !== ZIP.central) throw malformed('its directory is cut')
   const [nameSize, extraSize, commentSize] = [28, 30, 32].map((place) => view.getUint16(at + place, true)) as [
     number,
@@ -140,17 +177,21 @@ function centralAt(view: DataView, bytes: Uint8Array, at: number): ZipEntry & { 
   const stored = extra.number(view.getUint32(at + 20, true))
   const place = extra.number(view.getUint32(at + 42, true))
   if (stored !== size) throw malformed(`${name} is not stored as it is`)
-  return { name, from: 0, size, at: place, crc: view.getUint32(at + 16, true), end }
+  return { name, size, at: place, end }
 }
 
-/** The size of the local header, which must be of this entry. */
-function localOf(head: Uint8Array, entry: { readonly name: string }): number {
-  const view = viewOf(head)
-  if (head.length < LOCAL_SIZE || view.getUint32(0, true) !== ZIP.local) throw malformed(`${entry.name} has no header`)
-  if (view.getUint16(26, true) !== entry.name.length) throw malformed(`${entry.name} has another name in its header`)
-  if (view.getUint16(8, true) !== 0 || (view.getUint16(6, true) & 0x9) !== 0)
-    throw malformed(`${entry.name} is not stored as it is`)
-  return LOCAL_SIZE + entry.name.length + view.getUint16(28, true)
+/** The local header must be of this entry, and as long as the directory leaves room for. */
+function checkLocal(header: Uint8Array, { name }: ZipEntry): void {
+  const view = viewOf(header)
+  if (view.getUint32(0, true) !== ZIP.local) throw malformed(`${name} has no header`)
+  if (
+    view.getUint16(26, true) !== name.length ||
+    !header.subarray(LOCAL_SIZE).every((byte, at) => at >= name.length || byte === name.charCodeAt(at))
+  )
+    throw malformed(`${name} has another name in its header`)
+  if (view.getUint16(8, true) !== 0 || (view.getUint16(6, true) & 0x9) !== 0) throw malformed(`${name} is not stored as it is`)
+  if (LOCAL_SIZE + name.length + view.getUint16(28, true) !== header.length)
+    throw malformed(`${name} does not begin where its header ends`)
 }
 
 /** The numbers of a zip64 extra, in the order in which the members before them had no room. */

@@ -290,7 +290,12 @@ export const DECODERS: readonly Decoder[] = [
       end.writeUInt32LE(0x06054b50)
       return [end]
     },
-    feed: (bytes) => triedLater(() => ZipSource.open({ size: bytes.length, read: async (from, to) => bytes.subarray(from, to) })),
+    feed: (bytes) =>
+      triedLater(async () => {
+        const zip = await ZipSource.open({ size: bytes.length, read: async (from, to) => bytes.subarray(from, to) })
+        for (const name of zip.names()) await zip.get(name)
+        return zip
+      }),
   },
   {
     name: 'search-terms',

@@ -48,6 +48,18 @@ def verify_bundle(path, keys_of, progress):
         return dict(Bundle(folder, keys, progress).verify(), trust=trust, path=path)
 
 
+def other_totals(row, totals, sealed):
+    """What of a row does not say what its recording sums up, in words; None where all does."""
+    wanted = {"frames": totals["frames"], "statements": totals["statements"], "rows": totals["rows"]}
+    # Where no seal is found, as in front of an index that was cut off, chunks tell; they do not count bytes by direction, or masks.
+    if sealed and not (row.get("state") == "damaged" and row.get("bytes_in") == ""):
+        wanted.update(bytes_in=totals["bytesIn"], bytes_out=totals["bytesOut"], masked=totals["masked"])
+    for column, value in wanted.items():
+        if row.get(column) != str(value):
+            return "%s %s, its recording %d" % (column, row.get(column, ""), value)
+    return None
+
+
 class Session:
     """What the log says of one session of the period."""
 
@@ -310,15 +322,15 @@ class Bundle:
         if chosen != drawn:
             what = "the sample is not the one that its seed draws from the population"
             self.report.invalid("order", what, "sample/selection.json")
-        states = {row["session"]: row["state"] for row in rows}
+        by_id = {row["session"]: row for row in rows}
         tapes, left, left_out = [], 0, set(manifest.get("small", {}).get("leftOut", []))
         for session in drawn:
-            if session not in self.sessions or states[session] not in TAPE_STATES:
+            if session not in self.sessions or by_id[session]["state"] not in TAPE_STATES:
                 continue
             if session in left_out:
                 left += 1
             else:
-                tapes.append(self.tape(session))
+                tapes.append(self.tape(session, by_id[session]))
         if left:
             what = "%d recordings of the sample were left out of this small pack, as it says" % left
             self.report.add("VALID-INCOMPLETE", "segment", what, "manifest.json")
@@ -328,7 +340,7 @@ class Bundle:
                 self.report.invalid("order", "a tape that was not drawn", "tapes/%s/" % name)
         return tapes
 
-    def tape(self, session):
+    def tape(self, session, row):
         folder, facts, watch = os.path.join(self.folder, "tapes", session), self.sessions[session], Watch(0)
         if not os.path.isdir(folder):
             self.report.invalid("segment", "the tape of a session that was drawn is missing", "tapes/%s/" % session)
@@ -346,6 +358,10 @@ class Bundle:
             tape["problems"].append(place)
         if said:
             tape.update(verdict="INVALID", exit=EXITS["INVALID"])
+        # What was found changed sums up to something else, and that has been said.
+        differs = watch.totals and tape["verdict"] in ("VALID", "VALID-INCOMPLETE") and other_totals(row, *watch.totals)
+        if differs:
+            self.report.invalid("index", "the row of %s has %s" % (session, differs), "populations/sessions.csv")
         return tape
 
     def rows(self, path):

@@ -31,6 +31,7 @@ class Watch:
         self.header = None
         self.checkpoint = None  # (size, root), or () where it is none that can be read
         self.head = None
+        self.totals = None  # (sums, whether a seal has signed them)
 
     def on_header(self, statement_hash, checkpoint):
         self.header = statement_hash.hex()

@@ -335,7 +335,7 @@ class Recovery(Part):
         if record.type == "recovery" and self.chain is None:
             statement = self.statement
             head = sha256(unpack(record.payload)[0])
-            self.chain = Chain(statement["epoch"], head, statement["chunks"], statement["frames"])
+            self.chain = self.tape.brought = Chain(statement["epoch"], head, statement["chunks"], statement["frames"])
         elif record.type == "chunk":
             self.chunk(record, True)
         elif record.type == "seal":

@@ -3,7 +3,7 @@
 import os
 import re
 
-from chunks import signed
+from chunks import Totals, signed
 from frames import Salts
 from merkle import sha256
 from msgpack import Malformed, unpack
@@ -28,6 +28,7 @@ class TapeVerifier:
         self.recovered = self.last_good = self.signer = None
         self.durability = self.loss_window = None
         self.salts = None
+        self.brought = None  # the chain of a recovery
 
     def verify(self):
         try:
@@ -119,9 +120,18 @@ class TapeVerifier:
         else:
             self.salts = Salts(key)
 
+    def _sums(self):
+        sums = Totals()
+        for chain in (self.chain, self.brought):
+            if chain is not None:
+                sums.add_all(chain.totals)
+        return sums.as_map()
+
     def _result(self):
         verdict = self.report.verdict()
         seal = self.chain and self.chain.seal
+        if self.watch is not None and self.chain is not None:
+            self.watch.totals = (seal["totals"], True) if seal else (self._sums(), False)
         if self.chain is None:
             state = "unreadable"
         elif self.chain.seal is not None:

@@ -50,6 +50,7 @@ test('the Python verifier of a bundle leaves it as it is, and takes an archive t
     await writeFile(changed, Buffer.concat(parts))
     assert.equal(verify(program, changed).code, 1, name)
     const script = spawnSync(process.execPath, [gallery.singleFilePath(), '--trust', gallery.keys, changed], { encoding: 'utf8' })
-    assert.equal(script.status, 1, `${name}: ${script.stdout}${script.stderr}`)
+    // An entry’s own header is read with the entry, and that it does not lead there found then.
+    assert.equal(script.status, name === 'bytes before the directory' ? 20 : 1, `${name}: ${script.stdout}${script.stderr}`)
   }
 })

@@ -34,8 +34,20 @@ test('more entries than 16 bits count: zip64, as another implementation reads it
       for (let n = 0; n < entries; n += 1) await zip.add(`n/${n}`, '')
       await zip.commit()
     }
-    const zip = await sourceOf(await readFile(path))
+    const bytes = await readFile(path)
+    let reads = 0
+    const zip = await ZipSource.open({
+      size: bytes.length,
+      async read(from, to) {
+        reads += 1
+        return bytes.subarray(from, to)
+      },
+    })
     assert.equal(zip.names().length, entries)
+    // A browser takes milliseconds for each.
+    assert.ok(reads <= 3, `${reads} reads`)
+    assert.equal((await zip.get('n/65999')).length, 0)
+    assert.ok(reads <= 4, `${reads} reads`)
     const script = `import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); i = z.getinfo("n/65999"); print(len(z.namelist()), i.date_time, oct(i.external_attr >> 16))`
     const ran = spawnSync(python, ['-c', script, path], { encoding: 'utf8' })
     assert.equal(ran.stdout.trim(), `${entries} (2026, 3, 1, 12, 30, 40) 0o100644`, ran.stderr)
@@ -70,6 +82,56 @@ test('an archive with any byte cut off, added or out of place is refused', async
       await assert.rejects(sourceOf(bytes.subarray(0, size)), { code: 'TAPE_MALFORMED' }, `${size} bytes`)
     await assert.rejects(sourceOf(Buffer.concat([bytes, Buffer.from('x')])), { code: 'TAPE_MALFORMED' })
     await assert.rejects(sourceOf(Buffer.concat([Buffer.from('x'), bytes])), { code: 'TAPE_MALFORMED' })
+  })
+})
+
+test('what stands between two entries, and a header that is not the directory’s, is refused before a byte of the entry is read', async () => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'a.zip')
+    const places: number[] = []
+    {
+      await using zip = await ZipWriter.create(path, AT)
+      for (const name of ['a', 'b', 'c']) places.push((await zip.add(name, `the text of ${name}`)).at)
+      await zip.commit()
+    }
+    const bytes = await readFile(path)
+    const [, second = 0, third = 0] = places
+    const header = second - 30 - 1 - 20
+    const changed = (change: (copy: Buffer) => void): Buffer => {
+      const copy = Buffer.from(bytes)
+      change(copy)
+      return copy
+    }
+    const line = (name: string): number => bytes.lastIndexOf(name) - 46
+    const hidden = Buffer.concat([bytes.subarray(0, header), Buffer.from('hidden'), bytes.subarray(header)])
+    for (const name of ['b', 'c']) {
+      const at = line(name) + 6
+      hidden.writeUInt32LE(hidden.readUInt32LE(at + 42) + 6, at + 42)
+    }
+    hidden.writeUInt32LE(hidden.readUInt32LE(hidden.length - 6) + 6, hidden.length - 6)
+    const cases: readonly (readonly [what: string, archive: Buffer, entry: string])[] = [
+      ['bytes in between', hidden, 'a'],
+      ['another name', changed((copy) => copy.write('z', header + 30)), 'b'],
+      ['no header', changed((copy) => copy.write('X', header)), 'b'],
+      ['compressed', changed((copy) => copy.writeUInt16LE(8, header + 8)), 'b'],
+      ['encrypted', changed((copy) => copy.writeUInt16LE(1, header + 6)), 'b'],
+      ['a longer extra', changed((copy) => copy.writeUInt16LE(21, header + 28)), 'b'],
+      ['a shorter extra', changed((copy) => copy.writeUInt16LE(0, header + 28)), 'b'],
+    ]
+    for (const [what, archive, entry] of cases)
+      for (const range of [undefined, { from: 0, to: 3 }, { from: 2, to: 3 }]) {
+        const zip = await sourceOf(archive)
+        await assert.rejects(zip.get(entry, range), { code: 'TAPE_MALFORMED' }, what)
+        await assert.rejects(zip.place(entry), { code: 'TAPE_MALFORMED' }, what)
+        assert.equal(Buffer.from(await zip.get('c')).toString(), 'the text of c', what)
+      }
+    // Overlapping, or out of order, by what the directory says.
+    for (const at of [header - 1, header + 1, 0, third, bytes.length, 2 ** 32 - 2]) {
+      const archive = changed((copy) => copy.writeUInt32LE(at, line('b') + 42))
+      await assert.rejects(async () => (await sourceOf(archive)).get('a').then(async () => (await sourceOf(archive)).get('b')), {
+        code: 'TAPE_MALFORMED',
+      })
+    }
   })
 })
 
