@@ -1,4 +1,4 @@
-import { byteSet } from './bytes.ts'
+import { mayBeNoValue, maySpeak, mayStandIn } from './value-traits.ts'
 
 /**
  * What tells a secret given a name from everything else that looks like `name = value`. Judged on short texts, after the
@@ -11,6 +11,10 @@ export interface ValueContext {
   readonly name: string
   readonly wordEnd: number
   readonly value: string
+  /** Of `value`, and its size. */
+  readonly traits: number
+  readonly size: number
+  byteAt(index: number): number
   readonly isQuoted: boolean
   /** `=` with nothing around it, as in environment files and connection strings. */
   readonly isTight: boolean
@@ -42,20 +46,7 @@ const OTHER_PREFIX =
 const KEY_QUALIFIER =
   /(?:api|app|application|access|secret|private|auth|oauth|encrypt(?:ion)?|signing|client|account|master|shared|integration|consumer|license|service|admin|deploy|hmac|jwt|session|storage|webhook|write|server)[_.-]?key$/i
 
-/** The name judged last: where there is one it comes again, row after row and line after line. */
-const last = { name: '', wordEnd: 0, word: '', isSecret: false }
-
-export function isSecretName({ name, wordEnd }: ValueContext, word: string): boolean {
-  if (name !== last.name || wordEnd !== last.wordEnd || word !== last.word) {
-    last.isSecret = judgeName(name, wordEnd, word)
-    last.name = name
-    last.wordEnd = wordEnd
-    last.word = word
-  }
-  return last.isSecret
-}
-
-function judgeName(name: string, wordEnd: number, word: string): boolean {
+export function isSecretName({ name, wordEnd }: Pick<ValueContext, 'name' | 'wordEnd'>, word: string): boolean {
   const before = name.slice(0, wordEnd - word.length)
   const after = name.slice(wordEnd)
   if (word === 'auth') return AUTH_NAME.test(after)
@@ -125,22 +116,23 @@ export function isStandIn(value: string): boolean {
 
 /** One of these is in whatever speaks of a secret. */
 const SPOKEN_STEM = /pass|pw|secret|token|credential|api|key|auth|user/i
-/** What names and sentences consist of. */
-const SPOKEN = byteSet("A-Za-z0-9 _.$,;:!?'-")
 
 function speaksOfSecrets(value: string): boolean {
-  // Most secrets have a byte that says at once they are neither.
-  for (let i = 0; i < value.length; i++) if (SPOKEN[value.charCodeAt(i)] === 0) return false
   if (!SPOKEN_STEM.test(value)) return false
   return isStandIn(value) || (TOLD.test(value) && SECRET_WORD.test(snake(value)))
 }
 
 /** Whether the value may be the secret its name promises. */
 export function isSecretValue(context: ValueContext, entity: 'password' | 'secret'): boolean {
-  const { value, isQuoted } = context
-  if (value.length < 4 || NO_VALUE.test(value) || (value[0] === value[1] && UNIFORM.test(value))) return false
-  if (PLACEHOLDER.test(value) || (value.includes('.') && FILE_NAME.test(value)) || speaksOfSecrets(value)) return false
+  const { isQuoted, traits } = context
+  if (context.size < 4) return false
+  // Most values have a byte, or lack one, that answers at once.
+  if (mayBeNoValue(traits, context.byteAt(0)) && NO_VALUE.test(context.value)) return false
+  if (context.byteAt(0) === context.byteAt(1) && UNIFORM.test(context.value)) return false
+  if (mayStandIn(traits) && (PLACEHOLDER.test(context.value) || FILE_NAME.test(context.value))) return false
+  if (maySpeak(traits) && speaksOfSecrets(context.value)) return false
   if (isQuoted && !context.isArgument && entity === 'password') return true
+  const { value } = context
   const isRandom = looksRandom(value)
   if (context.isArgument) return isRandom && value.length >= 8
   if (isQuoted) {

@@ -15,16 +15,15 @@ import {
   OPEN,
   SEMICOLON,
 } from './ascii.ts'
-import { isSecretName, isSecretValue } from './assignment-rules.ts'
-import { bounds, byteAt, byteSet, follows, latin1, runEnd, runStart, WORD, within } from './bytes.ts'
+import { isSecretValue } from './assignment-rules.ts'
+import { bounds, byteAt, byteSet, follows, runEnd, runStart, WORD, within } from './bytes.ts'
+import { Candidate } from './candidate.ts'
 import type { Detector, Probe } from './detector.ts'
 
 /** The longest name looked at, to each side of the word that gave it away. */
 const MAX_NAME_SIZE = 48
 /** A value's head; what is longer goes on as a tail to its closing quote or the end of its word. */
 const MAX_VALUE_SIZE = 512
-/** How much of a value its judgement looks at. */
-const MAX_JUDGED_SIZE = 128
 /** What judging a name and a value by their words costs, in bytes looked at. */
 const JUDGEMENT_COST = 512
 const MAX_SPACES = 8
@@ -45,6 +44,7 @@ const QUOTED: readonly (Uint8Array | undefined)[] = Array.from({ length: 256 }, 
 
 /** Where the value of `name` begins, and how it is separated; one for all candidates. */
 const found = { value: 0, isTight: false, isArgument: false }
+const candidate = new Candidate()
 
 /**
  * `word` within a name gives an assignment away; with `follow`, a set, only where the name ends there.
@@ -147,23 +147,21 @@ function verifyValue(
   const isCut = end - start === MAX_VALUE_SIZE
   if (escapes > 0 && !isCut) while (end > start && byteAt(bytes, end - 1) === BACKSLASH) end--
   probe.seen = end + JUDGEMENT_COST
-  const context = {
-    name: latin1(bytes, nameStart, nameEnd),
-    wordEnd: wordEnd - nameStart,
-    value: latin1(bytes, start, Math.min(end, start + MAX_JUDGED_SIZE)),
-    isQuoted: quoted !== undefined,
-    isTight,
-    isArgument,
-    isLine: quoted === undefined && isLineStart(bytes, nameStart, from) && isLineEnd(bytes, end, to),
-    isInCode:
-      end < to &&
-      (byteAt(bytes, end) === CLOSE ||
-        byteAt(bytes, end) === SEMICOLON ||
-        byteAt(bytes, end) === COMMA ||
-        byteAt(bytes, end) === CLOSE_BRACKET),
-  }
-  if (!isSecretName(context, word) || !isSecretValue(context, entity)) return false
-  if (isAwsSecret(context.name, context.value)) probe.entity = 'aws-secret-access-key'
+  candidate.set(bytes, nameStart, nameEnd, start, end)
+  candidate.wordEnd = wordEnd - nameStart
+  if (!candidate.hasSecretName(word)) return false
+  candidate.isQuoted = quoted !== undefined
+  candidate.isTight = isTight
+  candidate.isArgument = isArgument
+  candidate.isLine = quoted === undefined && isLineStart(bytes, nameStart, from) && isLineEnd(bytes, end, to)
+  candidate.isInCode =
+    end < to &&
+    (byteAt(bytes, end) === CLOSE ||
+      byteAt(bytes, end) === SEMICOLON ||
+      byteAt(bytes, end) === COMMA ||
+      byteAt(bytes, end) === CLOSE_BRACKET)
+  if (!isSecretValue(candidate, entity)) return false
+  if (candidate.size === AWS_SECRET_SIZE && isAwsSecret(candidate.name, candidate.value)) probe.entity = 'aws-secret-access-key'
   probe.start = start
   probe.end = end
   if (isCut) probe.tail = { set }
@@ -182,7 +180,7 @@ function beforeNextParameter(bytes: Uint8Array, start: number, end: number): num
 
 /** AWS secret access keys have no prefix: 40 characters of base64 under a name that says what they are. */
 function isAwsSecret(name: string, value: string): boolean {
-  return value.length === AWS_SECRET_SIZE && /(?:aws|secret_?access)/i.test(name) && /^[A-Za-z0-9+/=]+$/.test(value)
+  return /(?:aws|secret_?access)/i.test(name) && /^[A-Za-z0-9+/=]+$/.test(value)
 }
 
 function isLineStart(bytes: Uint8Array, nameStart: number, from: number): boolean {
