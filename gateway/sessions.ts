@@ -261,6 +261,7 @@ export class GatewaySessions {
       rules: policy.masking(identity),
       tagKey: randomBytes(TAG_KEY_BYTES),
       fingerprintKey: keys.fingerprint,
+      protocol: found.target.protocol,
     })
     const target: Target = knock.database === undefined ? found.target : { ...found.target, database: knock.database }
     // Whatever can fail does so before there is a tape to seal.

@@ -1,4 +1,6 @@
+import { asks } from '../../schemas/asked.ts'
 import type { Entry, Fact, Facts, Masked } from '../../schemas/frame.ts'
+import type { ProtocolName } from '../../schemas/session.ts'
 import { STATEMENTS_FACT } from '../../schemas/tape.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
 import type {
@@ -32,6 +34,8 @@ export interface MaskerOptions {
   readonly tagKey: Uint8Array
   /** Of the whole gateway: 16 random bytes or more. Fingerprints of all sessions can be compared by whoever holds it. */
   readonly fingerprintKey: Uint8Array
+  /** Of the session whose messages are recorded: tells which of them are statements. Without it, those whose facts say so. */
+  readonly protocol?: ProtocolName
 }
 
 /** Shorter texts have no eight lines. */
@@ -49,6 +53,7 @@ const scratch = Buffer.alloc(SCRATCH_SIZE)
  */
 export class Masker implements Redactor {
   readonly #rules: MaskingRules
+  readonly #protocol: ProtocolName | undefined
   readonly #scanner: Scanner
   readonly #covers: Covers
   readonly #hits = new Hits()
@@ -62,6 +67,7 @@ export class Masker implements Redactor {
       throw new RangeError(`masking keys need ${MIN_KEY_SIZE} bytes or more`)
     }
     this.#rules = options.rules
+    this.#protocol = options.protocol
     this.#scanner = new Scanner(options.rules)
     this.#covers = new Covers(options.rules, options.tagKey, options.fingerprintKey)
   }
@@ -246,7 +252,7 @@ export class Masker implements Redactor {
   entry(message: Message, redacted: Redacted | null, verdict: VerdictNote | null, again = false): Masked<Entry> {
     const said = this.facts(message.recorded?.() ?? message.facts())
     const facts = again ? uncounted(said) : said
-    return brand({
+    const entry: Entry = {
       dir: message.from === 'client' ? 'in' : 'out',
       channel: message.channel,
       kind: message.kind,
@@ -254,7 +260,14 @@ export class Masker implements Redactor {
       body: redacted === null ? null : redacted.bytes,
       masks: redacted === null ? null : redacted.masks,
       verdict,
-    })
+    }
+    return brand(again || entry.dir === 'out' ? entry : this.#counted(entry))
+  }
+
+  /** Where the protocol does not say how many statements a message that asks is, it is one. */
+  #counted(entry: Entry): Entry {
+    if (this.#protocol === undefined || entry.facts[STATEMENTS_FACT] !== undefined || !asks(this.#protocol, entry)) return entry
+    return { ...entry, facts: { ...entry.facts, [STATEMENTS_FACT]: 1 } }
   }
 
   /** An entry about the session, sent to nobody. */

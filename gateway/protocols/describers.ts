@@ -1,4 +1,5 @@
 import type { Describers } from '../../recorder/catalog/describe.ts'
+import { asks } from '../../schemas/asked.ts'
 import { HttpDescriber } from './http/describe.ts'
 import { KubernetesDescriber } from './kubernetes/describe.ts'
 import { PostgresDescriber } from './postgres/describe.ts'
@@ -7,11 +8,11 @@ import { SshDescriber } from './ssh/describe.ts'
 /** Loaded by the catalog in its own thread, by URL. */
 export const describers: Describers = {
   echo: () => ({
-    read: ({ dir, body, facts }) =>
-      dir !== 'in' || body === null || facts['origin'] === 'gateway'
+    read: (frame) =>
+      frame.body === null || !asks('echo', frame)
         ? []
         : // Channel and length word stand in front (echo/README.md).
-          [{ told: 'statement', kind: 'say', text: Buffer.from(body.subarray(5)).toString('utf8'), answer: null }],
+          [{ told: 'statement', kind: 'say', text: Buffer.from(frame.body.subarray(5)).toString('utf8'), answer: null }],
   }),
   egress: () => new HttpDescriber(),
   http: () => new HttpDescriber(),

@@ -21,7 +21,7 @@ export const FIGURES: readonly Omit<Figure, 'value'>[] = [
   figure('sessions-service', 'Sessions of services', sessions, { kind: 'service' }),
   figure('sessions-untold', 'Sessions of which neither ledger nor recording tells whose they are', sessions, { kind: '' }),
   ...TAPE_STATES.map((state) => figure(`tapes-${state}`, `Tapes: ${state}`, sessions, { state })),
-  figure('statements', 'SQL statements', sessions, {}, 'statements'),
+  figure('statements', 'Statements: what was asked', sessions, {}, 'statements'),
   figure('frames', 'Frames recorded', sessions, {}, 'frames'),
   figure('rows', 'Result rows that were released', sessions, {}, 'rows'),
   figure('bytes-out', 'Bytes released to clients', sessions, {}, 'bytes_out'),

@@ -267,7 +267,7 @@ export class SessionDigest {
   }
 }
 
-/** As the tape's own sums count them, where the frame says how many it has; where it does not (other protocols than SQL) what is told counts. */
+/** As the tape's own sums count them, where the frame says how many it has; where it does not (recordings of earlier versions) what is told counts. */
 function statementsOf({ facts }: Frame, index: number): number {
   const said = facts[STATEMENTS_FACT]
   if (typeof said !== 'number' || !Number.isSafeInteger(said) || said < 1) return 1

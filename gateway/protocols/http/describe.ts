@@ -1,4 +1,5 @@
 import type { Describer, Told } from '../../../recorder/catalog/describe.ts'
+import { asks } from '../../../schemas/asked.ts'
 import { type Frame, isReleased } from '../../../schemas/frame.ts'
 import { headSize } from '../../../schemas/views/http.ts'
 
@@ -13,9 +14,9 @@ export class HttpDescriber implements Describer {
     const { dir, kind, facts, channel } = frame
     if (dir === 'note' || facts['origin'] === 'gateway') return []
     if (dir === 'in') {
+      if (!asks('http', frame)) return bodyText(frame)
       if (kind === 'ws-call' && frame.body !== null)
         return [{ told: 'statement', kind, text: Buffer.from(frame.body).toString().slice(0, MAX_BODY_CHARS), answer: null }]
-      if (kind !== 'request' || facts['part'] === 'middle' || facts['part'] === 'last') return bodyText(frame)
       const { method, route, fingerprint = `${method ?? ''} ${route ?? ''}` } = facts
       return [
         {

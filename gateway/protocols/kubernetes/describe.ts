@@ -1,10 +1,10 @@
 import type { Describer, Told } from '../../../recorder/catalog/describe.ts'
+import { asks } from '../../../schemas/asked.ts'
 import { type Frame, isReleased } from '../../../schemas/frame.ts'
 import { KubernetesView } from '../../../schemas/views/kubernetes.ts'
 
 /** Of a body: enough to tell requests apart in a list. */
 const MAX_BODY_CHARS = 2_000
-const ASKS = new Set(['request', 'exec', 'attach', 'port-forward'])
 
 /** Tells the catalog what was asked of the API server, discovery left out, and what answered it. */
 export class KubernetesDescriber implements Describer {
@@ -18,7 +18,7 @@ export class KubernetesDescriber implements Describer {
       if (kind !== 'response' || typeof status !== 'number') return []
       return [{ told: 'answer', answer: channel, rows: 0, end: status >= 400 ? 'error' : 'complete' }]
     }
-    if (!ASKS.has(kind) || facts['resource'] === undefined) return []
+    if (!asks('kubernetes', frame)) return []
     const texts = this.#view.read(frame).flatMap((shown) => {
       if (shown.show === 'statement') return [shown.text]
       return shown.show === 'word' && shown.label === 'body' ? [shown.text.slice(0, MAX_BODY_CHARS)] : []

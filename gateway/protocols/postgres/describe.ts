@@ -1,4 +1,5 @@
 import type { Describer, Told } from '../../../recorder/catalog/describe.ts'
+import { asks } from '../../../schemas/asked.ts'
 import { type Facts, type Frame, isReleased } from '../../../schemas/frame.ts'
 import { PART_FACT, ROWS_FACT } from '../../../schemas/tape.ts'
 import { ResultRows } from './describe-rows.ts'
@@ -58,7 +59,7 @@ export class PostgresDescriber implements Describer {
       case 'parse': {
         const text = this.#names(body)
         // Preparing is told where it was all that came of it.
-        return isReleased(frame) ? [] : [{ told: 'statement', kind, text, answer: null, ...saidOf(facts) }]
+        return asks('postgres', frame) ? [{ told: 'statement', kind, text, answer: null, ...saidOf(facts) }] : []
       }
       default:
         return []

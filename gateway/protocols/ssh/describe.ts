@@ -1,4 +1,5 @@
 import type { Describer, Told } from '../../../recorder/catalog/describe.ts'
+import { asks } from '../../../schemas/asked.ts'
 import { type Frame, isReleased } from '../../../schemas/frame.ts'
 import { isOfTerminal, sftpLine, terminalStep } from '../../../schemas/views/terminal.ts'
 
@@ -16,18 +17,21 @@ export class SshDescriber implements Describer {
     const step = terminalStep(frame)
     const screen: Told[] =
       step === undefined || (step.does === 'output' && !isOfTerminal(frame)) ? [] : [{ told: 'screen', step }]
+    const asked = asks('ssh', frame)
     switch (kind) {
       case 'exec':
       case 'shell':
       case 'subsystem': {
+        if (!asked) return screen
         const text = kind === 'exec' ? textOf(body) : `${kind} ${textOf(body)}`.trimEnd()
         return [{ told: 'statement', kind, text, answer: isReleased(frame) ? channel : null, ...said(frame) }, ...screen]
       }
       case 'line':
-        return [{ told: 'statement', kind, text: textOf(body), answer: null, ...said(frame) }]
+        return asked ? [{ told: 'statement', kind, text: textOf(body), answer: null, ...said(frame) }] : []
       case 'forward':
-        return [{ told: 'statement', kind, text: forwardLine(frame), answer: null, ...said(frame) }]
+        return asked ? [{ told: 'statement', kind, text: forwardLine(frame), answer: null, ...said(frame) }] : []
       case 'file':
+        if (!asked) return []
         return [
           {
             told: 'statement',
