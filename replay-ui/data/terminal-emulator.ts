@@ -115,19 +115,13 @@ export class TerminalEmulator {
 
   /** Whether both show the same, and would go on alike: text and looks of each cell, cursor, modes, margins. */
   shows(other: TerminalEmulator): boolean {
-    return this.#state() === other.#state()
+    return this.#state() === other.#state() && sameCells(this.#terminal, other.#terminal)
   }
 
   #state(): string {
-    const { active, normal } = this.#terminal.buffer
-    const cells = (active.type === 'normal' ? [active] : [active, normal]).flatMap((buffer) =>
-      Array.from({ length: this.#terminal.rows }, (_, row) => {
-        const line = buffer.getLine(buffer.baseY + row)
-        return Array.from({ length: this.#terminal.cols }, (_each, column) => looksOf(line?.getCell(column))).join()
-      }),
-    )
-    const { cursorX, cursorY, type } = active
-    return JSON.stringify([cells, type, cursorX, cursorY, this.#terminal.modes, this.#margins ?? null])
+    const { cursorX, cursorY, type } = this.#terminal.buffer.active
+    const { cols, rows, modes } = this.#terminal
+    return JSON.stringify([cols, rows, type, cursorX, cursorY, modes, this.#margins ?? null])
   }
 
   /** The rows as text, without what trails them. */
@@ -162,10 +156,36 @@ export class TerminalEmulator {
   }
 }
 
+/** Of the screen that is shown, and of the one behind it. */
+function sameCells(one: Terminal, other: Terminal): boolean {
+  const [cell, otherCell] = [one.buffer.active.getNullCell(), other.buffer.active.getNullCell()]
+  for (const which of ['active', 'normal'] as const) {
+    if (which === 'normal' && one.buffer.active.type === 'normal') break
+    const [buffer, otherBuffer] = [one.buffer[which], other.buffer[which]]
+    for (let row = 0; row < one.rows; row += 1) {
+      const [line, otherLine] = [buffer.getLine(buffer.baseY + row), otherBuffer.getLine(otherBuffer.baseY + row)]
+      for (let column = 0; column < one.cols; column += 1) {
+        const [here, there] = [line?.getCell(column, cell), otherLine?.getCell(column, otherCell)]
+        if (here === undefined || there === undefined ? here !== there : !looksAlike(here, there)) return false
+      }
+    }
+  }
+  return true
+}
+
 /** An empty cell and a blank one look alike. */
-function looksOf(cell: IBufferCell | undefined): string {
-  if (cell === undefined) return ''
-  const chars = cell.getChars() === '' ? ' ' : cell.getChars()
-  const flags = [cell.isBold(), cell.isDim(), cell.isItalic(), cell.isUnderline(), cell.isInverse(), cell.isInvisible()]
-  return `${chars} ${cell.getFgColorMode()} ${cell.getFgColor()} ${cell.getBgColorMode()} ${cell.getBgColor()} ${flags.map(Number).join('')}`
+function looksAlike(one: IBufferCell, other: IBufferCell): boolean {
+  return (
+    (one.getChars() || ' ') === (other.getChars() || ' ') &&
+    one.getFgColorMode() === other.getFgColorMode() &&
+    one.getFgColor() === other.getFgColor() &&
+    one.getBgColorMode() === other.getBgColorMode() &&
+    one.getBgColor() === other.getBgColor() &&
+    one.isBold() === other.isBold() &&
+    one.isDim() === other.isDim() &&
+    one.isItalic() === other.isItalic() &&
+    one.isUnderline() === other.isUnderline() &&
+    one.isInverse() === other.isInverse() &&
+    one.isInvisible() === other.isInvisible()
+  )
 }

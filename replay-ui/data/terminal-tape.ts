@@ -67,11 +67,7 @@ export class TerminalTape {
 
   /** The screen behind frame `seq`; undefined where there is none yet. `onProgress` is told how far it had to read, in frames. */
   async screenAt(seq: number, onProgress: (read: number) => void = () => undefined): Promise<TerminalScreen | undefined> {
-    if (seq >= this.#next) {
-      const built = this.#turn.then(() => this.#readTo(seq, onProgress))
-      this.#turn = built.catch(() => undefined)
-      await built
-    }
+    if (seq >= this.#next) await this.#inTurn(() => this.#readTo(seq, onProgress))
     const keyframe = this.#keyframes.findLast((one) => one.seq <= seq)
     if (keyframe === undefined) return undefined
     const steps: (Uint8Array | TerminalSize)[] = []
@@ -86,9 +82,23 @@ export class TerminalTape {
     return { seq, from, cols, rows, init, steps, torn }
   }
 
+  /** Reads so many frames ahead of whoever asks for them. Resolves false where there are no more. */
+  async readOn(count: number): Promise<boolean> {
+    const last = this.#source.chunks.at(-1)
+    const end = last === undefined ? 0 : last.firstSeq + last.count
+    await this.#inTurn(() => this.#readTo(Math.min(end, this.#next + count) - 1, () => undefined))
+    return this.#next < end
+  }
+
   /** The screens kept so far, in order. */
   get kept(): readonly Keyframe[] {
     return this.#keyframes
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(() => undefined)
+    return done
   }
 
   async #readTo(seq: number, onProgress: (read: number) => void): Promise<void> {

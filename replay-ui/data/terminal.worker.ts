@@ -1,12 +1,9 @@
 import './worker-window.ts'
 
-import { ApplianceError } from '../../schemas/errors.ts'
 import { Api } from './api.ts'
 import { BlobObjects } from './blob-objects.ts'
-import { ChunkFrames } from './chunk-frames.ts'
+import { ChunkRuns } from './chunk-runs.ts'
 import type { ChunkPlace } from './tape-map.ts'
-import { readChunk } from './tape-reader.ts'
-import type { ObjectApi } from './tape-source.ts'
 import { TerminalFinder } from './terminal-finder.ts'
 import type { TerminalAsk, TerminalTell } from './terminal-messages.ts'
 import { type TerminalSource, TerminalTape } from './terminal-tape.ts'
@@ -14,15 +11,13 @@ import { webTools } from './web-tools.ts'
 
 // A worker of its own: it may read a recording through for its first screen, and neither seeking nor verifying waits for it.
 
-/** Chunks kept unpacked: those a reader steps to and fro in. */
-const KEPT_CHUNKS = 8
+/** Read on at once while nobody asks: whoever does waits for so many at most. */
+const READ_ON_FRAMES = 500
 
-let api: ObjectApi = new Api()
-let id = ''
+let runs = new ChunkRuns(new Api(), webTools, '')
 let asked = 0
 let searched = 0
 const terminals = new Map<number, TerminalTape>()
-const kept = new Map<string, Promise<ChunkFrames | undefined>>()
 let chunks: readonly ChunkPlace[] = []
 
 function tell(message: TerminalTell): void {
@@ -38,31 +33,13 @@ const source: TerminalSource = {
   get chunks() {
     return chunks
   },
-  chunk(index) {
-    const place = chunks[index]
-    if (place === undefined) return Promise.resolve(undefined)
-    const key = `${place.key} ${place.offset}`
-    const known = kept.get(key)
-    if (known !== undefined) return known
-    const [oldest] = kept.keys()
-    if (kept.size >= KEPT_CHUNKS && oldest !== undefined) kept.delete(oldest)
-    const reading = readChunk(api, webTools, id, place).then(
-      ({ raw, bounds }) => new ChunkFrames(raw, bounds),
-      (error: unknown) => {
-        if (error instanceof ApplianceError && error.code === 'TAPE_MALFORMED') return undefined
-        kept.delete(key)
-        throw error
-      },
-    )
-    kept.set(key, reading)
-    return reading
-  },
+  chunk: (index) => runs.chunk(chunks, index),
 }
 
 async function answer(ask: TerminalAsk): Promise<void> {
   if (ask.ask === 'open') {
-    api = ask.blobs === undefined ? new Api({ origin: ask.origin, purpose: ask.purpose }) : new BlobObjects(ask.blobs)
-    id = ask.id
+    const api = ask.blobs === undefined ? new Api({ origin: ask.origin, purpose: ask.purpose }) : new BlobObjects(ask.blobs)
+    runs = new ChunkRuns(api, webTools, ask.id)
     return
   }
   if (ask.ask === 'map') {
@@ -79,7 +56,11 @@ async function answer(ask: TerminalAsk): Promise<void> {
   const tape = terminalOf(channel)
   const screen = await tape.screenAt(seq, (read) => tell({ tell: 'reading', channel, seq, read }))
   // Somebody who steps on has asked for the next already.
-  if (own === asked) tell({ tell: 'screen', channel, seq, screen: screen ?? null })
+  if (own !== asked) return
+  tell({ tell: 'screen', channel, seq, screen: screen ?? null })
+  // Whoever has seen one screen wants others: they are made ready as far as the recording goes. What cannot be had now is asked for
+  // again, and told of, when somebody wants it.
+  while (own === asked && (await tape.readOn(READ_ON_FRAMES).catch(() => false)));
 }
 
 function terminalOf(channel: number): TerminalTape {

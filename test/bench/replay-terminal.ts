@@ -8,7 +8,8 @@ import { rounded } from './support.ts'
 
 const FRAMES = Number(process.env['BENCH_TERMINAL_FRAMES'] ?? 200_000)
 const SEEKS = 40
-const APPENDED_AT_ONCE = 200
+/** Of two hours with 200,000 frames as many come in the 750 ms after which a chunk is stored. */
+const FRAMES_PER_CHUNK = 21
 /** For the first screen far into the recording: all before it is read. */
 const FIRST_MS = 180_000
 
@@ -71,12 +72,20 @@ async function record({ room }: ApiRig): Promise<string> {
   const { info, recorder } = await room.open({ ...START, target: { ...START.target, protocol: 'echo' } })
   const facts: Facts = { pty: true, term: 'xterm-256color', cols: 100, rows: 30 }
   await recorder.append([entry({ dir: 'in', channel: 1, kind: 'shell', facts })])
-  for (let seq = 1; seq < FRAMES; seq += APPENDED_AT_ONCE) {
-    const count = Math.min(APPENDED_AT_ONCE, FRAMES - seq)
-    await recorder.append(Array.from({ length: count }, (_, index) => entry(output(seq + index))))
+  for (let seq = 1; seq < FRAMES; seq += FRAMES_PER_CHUNK) {
+    const count = Math.min(FRAMES_PER_CHUNK, FRAMES - seq)
+    await recorder.append(Array.from({ length: count }, (_, index) => entry(index === count - 1 ? REFUSED : output(seq + index))))
   }
   await recorder.seal('the client left')
   return info.id
+}
+
+/** Ends a chunk at once. */
+const REFUSED: Partial<Entry> = {
+  channel: 1,
+  kind: 'terminal-input',
+  body: Buffer.from('rm -r /'),
+  verdict: { act: 'block', rules: ['r'], policy: 'abababababab' },
 }
 
 function output(seq: number): Partial<Entry> {

@@ -3,31 +3,10 @@ import { test } from 'node:test'
 import { ChunkFrames } from '../../../replay-ui/data/chunk-frames.ts'
 import { chunkAtTime, chunkOfFrame, type TapeMap, tapeMapOf } from '../../../replay-ui/data/tape-map.ts'
 import { TapeReader } from '../../../replay-ui/data/tape-reader.ts'
-import type { ObjectApi } from '../../../replay-ui/data/tape-source.ts'
 import { webTools } from '../../../replay-ui/data/web-tools.ts'
-import type { TapeObject } from '../../../schemas/api.ts'
 import type { IndexRow } from '../../../schemas/tape.ts'
-import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
-
-/** The API's objects straight from a store, counting requests. */
-function apiOn({ store }: RecordingFolder, state: { live: boolean; requests: number }): ObjectApi {
-  return {
-    async objects(id) {
-      const objects: TapeObject[] = []
-      for await (const key of store.list(`tapes/${id}/`)) {
-        const name = key.slice(`tapes/${id}/`.length)
-        const kind =
-          name === 'salt' ? 'salt' : name.startsWith('recovered') ? 'recovered' : name.endsWith('.idx') ? 'index' : 'segment'
-        objects.push({ name, kind, size: await store.size(key), final: !state.live })
-      }
-      return { session: id, state: state.live ? 'live' : 'sealed', objects }
-    },
-    object(id, name, range) {
-      state.requests += 1
-      return store.get(`tapes/${id}/${name}`, range)
-    },
-  }
-}
+import { entry, recordingFolder, START } from '../../support/recording.ts'
+import { apiOn } from './stored-objects.ts'
 
 test('a tape is opened by few requests, and any chunk is one more', async () => {
   await using folder = await recordingFolder()
