@@ -12,6 +12,8 @@ const UNSPOKEN = 1 << 27
 const SLASH_OR_BRACKET = 1 << 28
 const DOT = 1 << 29
 const STAR = 1 << 30
+/** What stands between words. */
+const BETWEEN = 1 << 31
 
 const WORDLIKE = byteSet('A-Za-z0-9_ /-')
 /** What names and sentences consist of. */
@@ -26,7 +28,8 @@ const TRAITS = Int32Array.from({ length: 256 }, (_, byte) => {
   const lower = byte | 0x20
   const letter = lower >= 0x61 && lower <= 0x7a && byte < 0x80 ? 1 << (lower - 0x61) : 0
   const sign = byte === 0x2f || byte === 0x5d ? SLASH_OR_BRACKET : byte === 0x2e ? DOT : byte === 0x2a ? STAR : 0
-  return letter | sign | (WORDLIKE[byte] === 1 ? 0 : NO_WORD) | (SPOKEN[byte] === 1 ? 0 : UNSPOKEN)
+  const between = byte === 0x20 || byte === 0x5f || byte === 0x2d ? BETWEEN : 0
+  return letter | sign | between | (WORDLIKE[byte] === 1 ? 0 : NO_WORD) | (SPOKEN[byte] === 1 ? 0 : UNSPOKEN)
 })
 
 const lettersOf = (words: string): readonly number[] =>
@@ -37,6 +40,9 @@ const PLACEHOLDERS = lettersOf('your my change place example insert redact her x
 /** The same of the words for secrets. */
 const STEMS = lettersOf('pas pw secrt token credntial api key auth user')
 
+/** The same of all that says there is nothing in several words, or names a way to hash. */
+const NOTHINGS = lettersOf('notse sha argon pbkdf')
+
 export function traitsOf(bytes: Uint8Array, from: number, to: number): number {
   let traits = 0
   for (let i = from; i < to; i++) traits |= TRAITS[byteAt(bytes, i)] as number // a byte indexes 256
@@ -45,7 +51,8 @@ export function traitsOf(bytes: Uint8Array, from: number, to: number): number {
 
 /** Whether it may refer to something else, say that there is nothing, or be a place. */
 export function mayBeNoValue(traits: number, first: number): boolean {
-  return (traits & NO_WORD) === 0 || (traits & SLASH_OR_BRACKET) !== 0 || REFERRING[first] === 1
+  if ((traits & SLASH_OR_BRACKET) !== 0 || REFERRING[first] === 1) return true
+  return (traits & NO_WORD) === 0 && ((traits & BETWEEN) === 0 || hasOne(traits, NOTHINGS))
 }
 
 export function mayStandIn(traits: number): boolean {

@@ -26,7 +26,7 @@ function contextOf(value: string, traits: number, [isQuoted, isTight, isArgument
 const SIGNS = ' _-./:;=+*$#{}[]()<>%@&?!\'"\\^~,|\t\u00a0\u00e9\u00ff'
 const WORDS =
   `MASKED redacted filtered hidden secret null none nil n/a string bytes boolean scram-sha-256-plus md5 sha-1 argon2id not_set
- pbkdf2_x your YOUR yourX my mypass my_token changeme change-this place holder example insert replace put-your -here _here xxxx **** ... key.pem
+ pbkdf2_x not-set not set argon2_a scram-sha-1 your YOUR yourX my mypass my_token changeme change-this place holder example insert replace put-your -here _here xxxx **** ... key.pem
  .json a:// ~/ ../ http:// password pw pass token credential api auth user the 12 hunter2 Zq8 s3cr3t`.split(/\s+/)
 const piece = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...WORDS) },
