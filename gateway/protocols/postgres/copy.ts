@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Field } from '../../message.ts'
+import type { Field, Sieve } from '../../message.ts'
 import { hexRuns, redactText } from './hex-runs.ts'
 import { HEADER_SIZE, int32 } from './messages.ts'
 import { MessageLength, type Rewrite } from './rewrite.ts'
@@ -24,38 +24,88 @@ const BINARY_SIGNATURE_SIZE = 11
 
 /** Redacts a run of CopyData messages; each holds one row (PostgreSQL's server sends it so). */
 export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: CopyShape | undefined): void {
-  const { source, redactor } = rewrite
+  const { source } = rewrite
   // A line with a binary value written out in it is looked at field by field.
-  const scanned = (shape === undefined || onlyScanned(shape)) && hexRuns(source, from, to).length === 0
-  // Most lines are clean, and where no column is masked whatever it holds, a line can be looked at as one field.
-  const suspects = scanned ? suspectLines(rewrite, from, to) : undefined
+  if ((shape === undefined || onlyScanned(shape)) && hexRuns(source, from, to).length === 0) {
+    coverLines(rewrite, from, to, dirtyLines(rewrite, from, to), shape)
+    return
+  }
+  for (let at = from; at < to; at += 1 + int32(source, at + 1)) coverLine(rewrite, at, shape)
+}
+
+/** Where the messages begin in whose lines detectors find something: most are clean, and a line can be looked at as one field. */
+function dirtyLines({ source, redactor }: Rewrite, from: number, to: number): readonly number[] {
+  const sieve = redactor.sieve(source, from, to)
+  for (let at = from; sieve !== undefined && at < to; at += 1 + int32(source, at + 1))
+    sieve.add(at + HEADER_SIZE, at + 1 + int32(source, at + 1))
+  const suspects = sieve?.suspects()
+  const dirty: number[] = []
   let next = 0
-  for (let at = from; at < to; ) {
-    const size = int32(source, at + 1)
-    const end = at + 1 + size
+  for (let at = from; at < to && next !== suspects?.length; at += 1 + int32(source, at + 1)) {
     const body = at + HEADER_SIZE
-    const sifted = suspects !== undefined && suspects[next] !== body
-    if (suspects !== undefined && !sifted) next++
-    if (sifted || (scanned && redactor.clean(source, body, end, LINE))) {
-      if (suspects !== undefined && next === suspects.length) return
-      at = end
-      continue
+    if (suspects !== undefined && suspects[next] !== body) continue
+    const suspect = suspects === undefined ? -1 : next++
+    if (!redactor.clean(source, body, at + 1 + int32(source, at + 1), LINE, suspect)) dirty.push(at)
+  }
+  return dirty
+}
+
+/** Below, a line is quicker than a second look at all that came with it. */
+const MIN_SIFTED_LINES = 8
+
+/** The fields of these lines are sifted in their turn, and what is known of them is written at once. */
+function coverLines(rewrite: Rewrite, from: number, to: number, lines: readonly number[], shape: CopyShape | undefined): void {
+  const { source, redactor } = rewrite
+  const isSifted = lines.length >= MIN_SIFTED_LINES && shape?.columns.every(({ encoding }) => encoding === undefined) !== false
+  const sieve = isSifted ? redactor.sieve(source, from, to) : undefined
+  if (sieve !== undefined) for (const at of lines) addFields(sieve, source, at, shape)
+  const suspects = sieve?.suspects()
+  let next = 0
+  /** The line that has just been left by who writes the others at once. */
+  let left = -1
+  for (const at of lines) {
+    if (suspects !== undefined) {
+      const end = at + 1 + int32(source, at + 1)
+      const suspect = suspects[next]
+      if (suspect === undefined) return
+      if (suspect >= end) continue
+      const progress = at === left ? undefined : rewrite.suspects(at, next)
+      if (progress !== undefined) {
+        next = progress.next
+        left = progress.at - 1
+        if (left !== at) continue
+      }
+      while ((suspects[next] ?? end) < end) next++
     }
-    const length = new MessageLength(at + 1, size)
-    if (shape === undefined) redactText(rewrite, body, end, LINE, length)
-    else if (shape.format === 'binary') binaryRow(rewrite, body, end, shape, length)
-    else textRow(rewrite, body, end, shape, length)
-    length.settle()
-    at = end
+    coverLine(rewrite, at, shape)
   }
 }
 
-/** Where the lines begin that detectors may find something in; undefined where it can be any. */
-function suspectLines({ source, redactor }: Rewrite, from: number, to: number): Int32Array | undefined {
-  const sieve = redactor.sieve(source, from, to)
-  if (sieve === undefined) return undefined
-  for (let at = from; at < to; at += 1 + int32(source, at + 1)) sieve.add(at + HEADER_SIZE, at + 1 + int32(source, at + 1))
-  return sieve.suspects()
+function addFields(sieve: Sieve, source: Uint8Array, at: number, shape: CopyShape | undefined): void {
+  const end = at + 1 + int32(source, at + 1)
+  sieve.unit(at + 1, false)
+  if (shape === undefined) sieve.add(at + HEADER_SIZE, end)
+  else
+    eachField(source, at + HEADER_SIZE, end, shape, (from, to, index) => {
+      const field = shape.columns[index] ?? shape.rest ?? LINE
+      if (field.action === 'skip' || isNull(source, from, to, shape)) return
+      const quotes = field.nullOnly === true ? 0 : quotesOf(source, from, to, shape)
+      sieve.add(from + quotes, to - quotes, field.nullOnly === true)
+    })
+}
+
+function coverLine(rewrite: Rewrite, at: number, shape: CopyShape | undefined): void {
+  const size = int32(rewrite.source, at + 1)
+  const body = at + HEADER_SIZE
+  const end = at + 1 + size
+  const length = new MessageLength(at + 1, size)
+  if (shape === undefined) redactText(rewrite, body, end, LINE, length)
+  else if (shape.format === 'binary') binaryRow(rewrite, body, end, shape, length)
+  else
+    eachField(rewrite.source, body, end, shape, (from, to, index) => {
+      copyField(rewrite, from, to, shape, index, length)
+    })
+  length.settle()
 }
 
 /** Whether detectors alone decide about every field; a binary line is more than the text in it. */
@@ -64,8 +114,13 @@ function onlyScanned(shape: CopyShape): boolean {
   return shape.columns.every((field) => field.action !== 'mask')
 }
 
-function textRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape, length: MessageLength): void {
-  const { source } = rewrite
+function eachField(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  shape: CopyShape,
+  visit: (from: number, to: number, index: number) => void,
+): void {
   let end = to
   if (end > from && source[end - 1] === NEWLINE) end--
   if (end > from && source[end - 1] === RETURN) end--
@@ -78,21 +133,28 @@ function textRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape, l
     if (shape.format === 'text' && byte === BACKSLASH) {
       at++
     } else if (byte === shape.delimiter && !quoted) {
-      copyField(rewrite, start, at, shape, index, length)
+      visit(start, at, index)
       start = at + 1
       index++
     }
   }
-  copyField(rewrite, start, end, shape, index, length)
+  visit(start, end, index)
+}
+
+/** \N is NULL in text format; an empty field is NULL in CSV. */
+function isNull(source: Uint8Array, from: number, to: number, { format }: CopyShape): boolean {
+  return from >= to || (format === 'text' && to - from === 2 && source[from] === BACKSLASH && source[from + 1] === 0x4e)
+}
+
+function quotesOf(source: Uint8Array, from: number, to: number, shape: CopyShape): number {
+  return shape.format === 'csv' && source[from] === shape.quote && to - from >= 2 ? 1 : 0
 }
 
 function copyField(rewrite: Rewrite, from: number, to: number, shape: CopyShape, index: number, length: MessageLength): void {
   const { source } = rewrite
   const field = shape.columns[index] ?? shape.rest ?? LINE
-  // \N is NULL in text format; an empty field is NULL in CSV.
-  if (from >= to || (shape.format === 'text' && to - from === 2 && source[from] === BACKSLASH && source[from + 1] === 0x4e))
-    return
-  const quotes = shape.format === 'csv' && source[from] === shape.quote && to - from >= 2 ? 1 : 0
+  if (isNull(source, from, to, shape)) return
+  const quotes = quotesOf(source, from, to, shape)
   if (field.nullOnly !== true && field.action === 'scan') {
     redactText(rewrite, from + quotes, to - quotes, field, length)
     return
