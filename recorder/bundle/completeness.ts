@@ -40,7 +40,10 @@ export async function countFourWays(
       ledger: { what: 'session.open entries of the period, signed', sessions: log.sessions.size + log.outOfScope },
       numbers: {
         what: 'numbers that every gateway gives its sessions, without gaps',
-        sessions: [...log.numbers.values()].reduce((sum, { first: lowest, last: highest }) => sum + highest - lowest + 1, 0),
+        sessions: [...log.numbers.values()].reduce(
+          (sum, { first: lowest, last: highest, outside }) => sum + highest - lowest + 1 - outside,
+          0,
+        ),
         gateways: Object.fromEntries([...log.numbers].sort(([a], [b]) => (a < b ? -1 : 1))),
       },
       store: { what: 'sessions in scope with at least one object in the store', sessions: stored },

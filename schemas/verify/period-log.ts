@@ -45,7 +45,16 @@ interface Numbers {
   first: number
   last: number
   count: number
+  /** Numbers between first and last of sessions whose time is not in the period: a clock was set back. */
+  outside: number
   readonly gaps: string[]
+}
+
+/** What followed a gateway's last number of the period so far. It counts once another of the period follows. */
+interface Beyond {
+  last: number
+  count: number
+  gaps: string[]
 }
 
 /** Gaps told of one writer; more are counted by what is between first and last. */
@@ -63,6 +72,7 @@ export class PeriodLog {
   readonly sessions = new Map<string, PeriodSession>()
   /** Session numbers by who gives them, those out of scope included. */
   readonly numbers = new Map<string, Numbers>()
+  readonly #beyond = new Map<string, Beyond>()
   /** Sessions of the period that are not in scope. */
   outOfScope = 0
   /** Lines that are no entries, entries of strangers, entries that are not what their writer signed. */
@@ -97,8 +107,9 @@ export class PeriodLog {
 
   #open(index: number, statement: LedgerStatement, within: boolean): void {
     const { session, number, header, identity, kind, target, policy, durability, at, gateway } = statement
-    if (!within || typeof session !== 'string' || !isCount(number)) return
-    this.#numbered(gateway, number)
+    if (typeof session !== 'string' || !isCount(number)) return
+    this.#numbered(gateway, number, within)
+    if (!within) return
     const text = (value: unknown): string => (typeof value === 'string' ? value : '')
     this.targets.add(this.#one(text(target)))
     const { scope } = this.#range
@@ -132,12 +143,25 @@ export class PeriodLog {
     return known ?? text
   }
 
-  #numbered(gateway: string, number: number): void {
-    const numbers = this.numbers.get(gateway) ?? { first: number, last: number - 1, count: 0, gaps: [] }
+  #numbered(gateway: string, number: number, within: boolean): void {
+    const known = this.numbers.get(gateway)
+    if (known === undefined && !within) return
+    const numbers = known ?? { first: number, last: number - 1, count: 0, outside: 0, gaps: [] }
     this.numbers.set(gateway, numbers)
-    if (number !== numbers.last + 1 && numbers.gaps.length < MAX_GAPS) numbers.gaps.push(`${numbers.last}-${number}`)
-    numbers.last = Math.max(numbers.last, number)
+    const beyond = this.#beyond.get(gateway) ?? { last: numbers.last, count: 0, gaps: [] }
+    this.#beyond.set(gateway, beyond)
+    if (number !== beyond.last + 1 && numbers.gaps.length + beyond.gaps.length < MAX_GAPS)
+      beyond.gaps.push(`${beyond.last}-${number}`)
+    beyond.last = Math.max(beyond.last, number)
+    if (!within) {
+      beyond.count += 1
+      return
+    }
+    numbers.gaps.push(...beyond.gaps)
+    numbers.outside += beyond.count
+    numbers.last = beyond.last
     numbers.count += 1
+    this.#beyond.set(gateway, { last: beyond.last, count: 0, gaps: [] })
   }
 
   #of(index: number, statement: LedgerStatement): void {

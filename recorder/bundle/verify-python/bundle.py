@@ -245,13 +245,18 @@ class Bundle:
         self.leaves.setdefault(statement["type"], []).append((index, within))
         session = statement.get("session")
         if statement["type"] == "session.open":
-            if not within or not isinstance(session, str) or not is_count(statement.get("number")):
+            if not isinstance(session, str) or not is_count(statement.get("number")):
                 return
-            number = statement["number"]
-            last, gaps = self.numbers.get(statement["gateway"], (number - 1, []))
+            number, gateway = statement["number"], statement["gateway"]
+            if not within and gateway not in self.numbers:
+                return
+            # What is not of the period stands between what is where a clock was set back; behind the last of it, it counts for nothing.
+            last, gaps, beyond = self.numbers.get(gateway, (number - 1, [], []))
             if number != last + 1:
-                gaps.append((last, number))
-            self.numbers[statement["gateway"]] = (max(last, number), gaps)
+                beyond = beyond + [(last, number)]
+            self.numbers[gateway] = (max(last, number), gaps + beyond, []) if within else (max(last, number), gaps, beyond)
+            if not within:
+                return
             if all(not names or statement.get(name) in names for name, names in self.scope.items()):
                 self.sessions[session] = Session(index, statement)
         elif isinstance(session, str) and session in self.sessions:
