@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { Rate } from '../recorder/api/rate.ts'
-import { ApplianceError } from '../schemas/errors.ts'
+import { ApplianceError, type ErrorCode } from '../schemas/errors.ts'
 import type { ListenerSettings, Settings } from './config.ts'
 import type { ListenerContext } from './credentials/listener-context.ts'
 import { networkOf } from './identity/failures.ts'
@@ -19,6 +19,8 @@ const WORDLESS_FACTOR = 2
 const BURST_SECONDS = 2
 /** A flood is one line of the log each so many seconds. */
 const TOLD_EVERY_S = 10
+/** Lines about refused requests of one network in a row: of a broken client all are wanted. */
+const REFUSED_BURST = 10
 
 export interface ListenerParts {
   readonly settings: ListenerSettings
@@ -39,6 +41,7 @@ export class Listener {
   /** Connections, by network, and lines of the log about those that were too many. */
   readonly #rate: Rate
   readonly #toldRate = new Rate({ perSecond: 1 / TOLD_EVERY_S, burst: 1 })
+  readonly #refusedRate = new Rate({ perSecond: 1 / TOLD_EVERY_S, burst: REFUSED_BURST })
 
   private constructor(parts: ListenerParts) {
     this.#parts = parts
@@ -159,10 +162,12 @@ export class Listener {
       trust()
       return { [Symbol.dispose]: () => void (socket.destroyed || this.#proved.has(socket) || expect()) }
     }
+    const refused = (code: ErrorCode, why: string): void =>
+      log.requestRefused({ client, protocol: protocol.name, code, why }, this.#refusedRate.take(networkOf(client)) === 0)
     expect()
     try {
       const tls = { context: context.current, required: settings.tls.required }
-      await protocol.serve(socket, sessions.at({ tls, client, onProved, awaiting }), leave.signal)
+      await protocol.serve(socket, sessions.at({ tls, client, onProved, awaiting, refused }), leave.signal)
       await farewell(socket)
     } catch (error) {
       // A protocol may end by the very reason it was told to leave for; anything else is a bug.

@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino'
 import type { RecoveryReport } from '../recorder/index.ts'
 import { DeliveryError } from '../recorder/notify/post.ts'
-import { ApplianceError } from '../schemas/errors.ts'
+import { ApplianceError, type ErrorCode } from '../schemas/errors.ts'
 import type { SessionId } from '../schemas/session.ts'
 import type { Health } from './monitoring/health.ts'
 import type { Counted, Metrics } from './monitoring/metrics.ts'
@@ -87,6 +87,15 @@ export class Log {
   tooMany(client: string, tell: boolean): void {
     this.#count('connections_turned_away', { code: 'LIMIT_REACHED' })
     if (tell) this.#logger.warn({ client, code: 'LIMIT_REACHED' }, 'too many connections from one address are closed at once')
+  }
+
+  /** A request on no tape: `why` is ours or a parser's word. That a proof is missing is how clients of HTTP ask what is wanted; `tell`: beside being counted. */
+  requestRefused(
+    facts: { readonly client: string; readonly protocol: string; readonly code: ErrorCode; readonly why: string },
+    tell: boolean,
+  ): void {
+    this.#count('requests_refused', { code: facts.code })
+    if (tell && facts.code !== 'AUTH_REQUIRED') this.#logger.warn(facts, 'request refused before it belonged to a session')
   }
 
   denied(client: string, why: string): void {

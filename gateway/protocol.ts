@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { SecureContext } from 'node:tls'
+import type { ErrorCode } from '../schemas/errors.ts'
 import type { Entry, Masked } from '../schemas/frame.ts'
 import type { Identity, ProtocolName, SessionId, SessionInfo, Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
@@ -42,6 +43,8 @@ export interface Sessions {
   knows(key: SshKey): boolean
   /** Until it is disposed a person is waited for, and the connection need not prove itself meanwhile. Whoever calls it bounds how many there are. */
   awaiting(): Disposable
+  /** Tells the operator of a request that belongs to no session, and so to no tape. `why` is told as it is: nothing of the client's. */
+  refused(code: ErrorCode, why: string): void
   /** `address:port` of who is at the door. */
   readonly client: string
   /** The TLS identity of the listeners. */

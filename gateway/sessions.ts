@@ -59,6 +59,7 @@ export interface Door {
   readonly onProved: () => void
   /** Called while a person is waited for, until that is disposed. */
   readonly awaiting: () => Disposable
+  readonly refused: Sessions['refused']
 }
 
 /** All sessions of this process. */
@@ -109,6 +110,7 @@ export class GatewaySessions {
       tls: door.tls,
       client: door.client,
       awaiting: door.awaiting,
+      refused: door.refused,
       open: (knock, signal) => this.#enter({ ...knock, client: door.client }, signal, door.onProved),
       join: (knock, run, make, signal) => this.#join({ ...knock, client: door.client }, run, make, signal, door.onProved),
       knows: (key) => this.#parts.doorkeeper.knows(key),

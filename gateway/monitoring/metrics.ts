@@ -11,6 +11,7 @@ const COUNTED = {
   proofs_denied: { help: 'Proofs that proved nobody', labels: [] },
   targets_denied: { help: 'Targets asked for that are not there, or not for who asked', labels: [] },
   connections_turned_away: { help: 'Connections that never became a session', labels: ['code'] },
+  requests_refused: { help: 'Requests over HTTP refused before they belonged to a session', labels: ['code'] },
   connections_failed: { help: 'Connections ended by a bug of ours', labels: [] },
   unexpected_errors: { help: 'Errors outside any connection', labels: [] },
   credentials_failed: { help: 'Credentials of targets that could not be read', labels: ['target'] },

@@ -9,6 +9,7 @@ import { har as validHar } from 'har-validator'
 import { runCli } from '../support/cli.ts'
 import { assertRan, clientHere, run } from '../support/clients.ts'
 import { httpGateway } from '../support/http-gateway.ts'
+import { selfSigned } from '../support/pg-tls.ts'
 import { framesOf, sessionsOf } from '../support/tapes.ts'
 
 const AT = String.fromCharCode(64)
@@ -185,40 +186,58 @@ print(requests.get(url, auth=('anybody', key), timeout=60).json()['path'])`,
   assert.deepEqual(others, ['got', 'got 3000000', '403 no-deletes', '/'])
 })
 
-test('git clones and pushes over smart HTTP', async (t) => {
+test('git clones and pushes over https, by HTTP/2 and HTTP/1.1, and in clear', async (t) => {
   const git = clientHere(t, 'git')
   if (git === undefined) return
   const folder = await mkdtemp(join(tmpdir(), 'git-http-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
   const does = async (cwd: string, ...args: string[]): Promise<string> => {
     const ran = await run(git, ['-c', 'user.name=t', '-c', `user.email=t${AT}localhost`, ...args], {
       cwd,
-      env: { GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' },
+      env: {
+        GIT_TERMINAL_PROMPT: '0',
+        GIT_CONFIG_GLOBAL: '/dev/null',
+        GIT_CONFIG_NOSYSTEM: '1',
+        GIT_SSL_CAINFO: join(folder, 'ca.pem'),
+      },
     })
     assertRan(ran, `git ${args[0]}`)
     return ran.stdout
   }
-  try {
-    await does(folder, 'init', '-q', '--bare', 'repo.git')
-    await does(join(folder, 'repo.git'), 'config', 'http.receivepack', 'true')
-    await using gateway = await httpGateway(gitBackend(git, folder))
-    const url = `http://agent:${gateway.keys.agent}${AT}127.0.0.1:${gateway.port}/t/shop/repo.git`
-    await does(folder, 'clone', '-q', url, 'one')
-    await writeFile(
-      join(folder, 'one', 'large.txt'),
-      Array.from({ length: 200_000 }, (_, n) => `line ${n} ${n * 7919}`).join('\n'),
-    )
-    await does(join(folder, 'one'), 'add', '.')
-    await does(join(folder, 'one'), 'commit', '-q', '-m', 'first')
-    await does(join(folder, 'one'), 'push', '-q', 'origin', 'HEAD:refs/heads/main')
-    await does(folder, 'clone', '-q', '-b', 'main', url, 'two')
-    assert.equal(await does(join(folder, 'two'), 'rev-parse', 'HEAD'), await does(join(folder, 'one'), 'rev-parse', 'HEAD'))
-    await gateway.stop()
-    const [session] = await sessionsOf(gateway.dataDir)
-    const frames = await framesOf(gateway.dataDir, session?.id ?? '')
-    assert.ok(frames.some(({ facts }) => facts['path'] === '/repo.git/git-receive-pack'))
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+  const identity = await selfSigned()
+  await writeFile(join(folder, 'ca.pem'), identity.cert)
+  const repository = join(folder, 'repo.git')
+  await does(folder, 'init', '-q', '--bare', 'repo.git')
+  await does(repository, 'config', 'http.receivepack', 'true')
+  await using gateway = await httpGateway(gitBackend(git, folder), { tls: 'optional', identity })
+  const at = `agent:${gateway.keys.agent}${AT}localhost:${gateway.port}/t/shop/repo.git`
+  for (const [name, scheme, ...version] of [
+    ['http2', 'https'],
+    ['http1', 'https', '-c', 'http.version=HTTP/1.1'],
+    ['clear', 'http'],
+  ] as const) {
+    const work = join(folder, name)
+    await does(folder, ...version, 'clone', '-q', `${scheme}://${at}`, name)
+    await does(work, 'checkout', '-q', '-b', name)
+    await writeFile(join(work, `${name}.txt`), Array.from({ length: 100_000 }, (_, n) => `${name} ${n} ${n * 7919}`).join('\n'))
+    await does(work, 'add', '.')
+    await does(work, 'commit', '-q', '-m', name)
+    await does(work, ...version, 'push', '-q', 'origin', name)
+    await does(folder, ...version, 'clone', '-q', '-b', name, `${scheme}://${at}`, `${name}-again`)
+    const [pushed, ...cloned] = [
+      await does(repository, 'rev-parse', name),
+      await does(work, 'rev-parse', 'HEAD'),
+      await does(join(folder, `${name}-again`), 'rev-parse', 'HEAD'),
+    ]
+    assert.deepEqual(cloned, [pushed, pushed], name)
   }
+  await gateway.stop()
+  const [session, ...others] = await sessionsOf(gateway.dataDir)
+  assert.deepEqual(others, [])
+  const frames = await framesOf(gateway.dataDir, session?.id ?? '')
+  const pushes = frames.filter(({ kind, facts }) => kind === 'request' && facts['path'] === '/repo.git/git-receive-pack')
+  assert.ok(pushes.length >= 3, 'each push is on the tape')
+  assert.ok(!frames.some(({ body }) => Buffer.from(body ?? '').includes(gateway.keys.agent)))
 })
 
 /** git's own CGI (git-http-backend). */

@@ -110,7 +110,13 @@ async function house(
   const onProved = (): void => {
     proved += 1
   }
-  const door = sessions.at({ tls, client: '192.0.2.7:4711', onProved, awaiting: () => ({ [Symbol.dispose]: () => undefined }) })
+  const door = sessions.at({
+    tls,
+    client: '192.0.2.7:4711',
+    onProved,
+    awaiting: () => ({ [Symbol.dispose]: () => undefined }),
+    refused: () => undefined,
+  })
   return {
     gateway,
     room,

@@ -10,6 +10,7 @@ import { secured } from '../http/accept.ts'
 import { arrivedByHttp1 } from '../http/arrived.ts'
 import { exchange } from '../http/exchange.ts'
 import { headerOf } from '../http/head.ts'
+import { onUnparsable, type Refusing, tellRefused } from '../http/refused.ts'
 import { Reply } from '../http/reply.ts'
 import { checkHead, IdleWatch, strictServer } from '../http/strict-server.ts'
 import { Visit } from '../http/visit.ts'
@@ -23,7 +24,7 @@ import { knockOf } from './knock.ts'
 /** CONNECT over HTTP/2 is another thing (RFC 9113, 8.5). */
 const ALPN = ['http/1.1']
 
-interface Connection {
+interface Connection extends Refusing {
   readonly sessions: Sessions
   readonly signal: AbortSignal
   /** `address:port` of the client. */
@@ -76,8 +77,9 @@ export function egress(door: Door): Protocol {
         () => connection.busy > 0,
         () => socket.destroy(),
       )
-      const connection: Connection = { sessions, signal, client: address, busy: 0, idle, fail: reject }
+      const connection: Connection = { sessions, signal, client: address, busy: 0, idle, latest: undefined, fail: reject }
       connections.set(socket, connection)
+      onUnparsable(socket, (code, why) => tellRefused(connection, code, why))
       server.emit('connection', socket)
       socket.resume()
       await closed
@@ -108,6 +110,7 @@ async function answer(
   const { sessions, signal, client, fail } = connection
   const target = request.url ?? ''
   connection.busy++
+  let inside = false
   try {
     const arrived = arrivedByHttp1(request)
     checkHead(arrived, connection.busy)
@@ -118,11 +121,14 @@ async function answer(
     const { settings, intercepting } = door.get(knock.target) ?? NOWHERE
     using joined = await sessions.join(knock, run, (session) => new Visit(session, egressDialect(settings)), signal)
     const { session, state: visit } = joined
+    inside = true
+    connection.latest = session
     if (/^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
     const how = tunnel === undefined ? forwarding(inClear(settings)) : connecting(tunnel, { session, settings, intercepting })
     await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)
   } catch (error) {
     const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
+    if (!inside) tellRefused(connection, refusal.code, refusal.message)
     await new Reply(response, signal).say(errorOf(refusal)).catch(() => response.destroy())
     if (!(error instanceof ApplianceError)) fail(error)
   } finally {

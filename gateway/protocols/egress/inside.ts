@@ -7,6 +7,7 @@ import type { Session } from '../../protocol.ts'
 import { type Arrived, arrivedByHttp1 } from '../http/arrived.ts'
 import { type Asked, exchange, type Way } from '../http/exchange.ts'
 import { headerOf, type RequestHead } from '../http/head.ts'
+import { noteRefused, onUnparsable } from '../http/refused.ts'
 import { checkHead, IdleWatch, strictServer } from '../http/strict-server.ts'
 import { upgrading } from '../http/upgrade.ts'
 import type { Upgraded } from '../http/upgrade-upstream.ts'
@@ -50,6 +51,7 @@ export async function serveInside(client: TLSSocket, inside: Inside): Promise<vo
   signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted) leave()
   tunnels.set(client, served)
+  onUnparsable(client, (code, why) => noteRefused(inside.session, code, why))
   server ??= makeServer()
   server.emit('connection', client)
   client.resume()

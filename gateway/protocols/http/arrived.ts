@@ -22,7 +22,10 @@ export function arrivedByHttp1(request: IncomingMessage): Arrived {
   return { method, headers: pairs, empty, body: request, fault: faultOf(request, pairs) }
 }
 
-function faultOf({ httpVersion, headers: { 'transfer-encoding': coding } }: IncomingMessage, pairs: Headers): string | undefined {
+function faultOf(
+  { method, httpVersion, headers: { 'transfer-encoding': coding } }: IncomingMessage,
+  pairs: Headers,
+): string | undefined {
   if (coding !== undefined) {
     // RFC 9112, 6.1: its sender does not know what it says.
     if (httpVersion !== '1.1') return 'chunks came with HTTP/1.0, which has none'
@@ -31,7 +34,9 @@ function faultOf({ httpVersion, headers: { 'transfer-encoding': coding } }: Inco
   }
   let hosts = 0
   for (const [name] of pairs) if (name.length === HOST.length && name.toLowerCase() === HOST) hosts++
-  return hosts > 1 ? 'the head names more than one host' : undefined
+  if (hosts > 1) return 'the head names more than one host'
+  // That of CONNECT is its target; some clients leave it at that.
+  return hosts === 0 && httpVersion === '1.1' && method !== 'CONNECT' ? 'the head names no host' : undefined
 }
 
 const HOST = 'host'

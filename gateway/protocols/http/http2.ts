@@ -19,7 +19,14 @@ export interface Http2Limits {
 export function http2Session(
   socket: Duplex,
   { maxHeadBytes, silentMs }: Http2Limits,
-  onRequest: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+  {
+    onRequest,
+    onError,
+  }: {
+    readonly onRequest: (request: Http2ServerRequest, response: Http2ServerResponse) => void
+    /** It is closed already. */
+    readonly onError: (error: Error) => void
+  },
 ): ServerHttp2Session {
   const server = createServer({
     settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeadBytes, enablePush: false },
@@ -30,7 +37,10 @@ export function http2Session(
   server.on('request', onRequest)
   // Sent only once it is known who asks.
   server.on('checkContinue', onRequest)
-  server.on('sessionError', () => socket.destroy())
+  server.on('sessionError', (error) => {
+    socket.destroy()
+    onError(error)
+  })
   const made: ServerHttp2Session[] = []
   server.once('session', (session) => made.push(session))
   server.emit('connection', socket)

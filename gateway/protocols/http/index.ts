@@ -11,12 +11,13 @@ import { exchange } from './exchange.ts'
 import { headerOf } from './head.ts'
 import { http2Session } from './http2.ts'
 import { knockOf } from './knock.ts'
+import { onUnparsable, type Refusing, refusedBy, tellRefused } from './refused.ts'
 import { type ClientResponse, Reply } from './reply.ts'
 import { checkHead, IdleWatch, MAX_HEAD_BYTES, SILENT_MS, strictServer } from './strict-server.ts'
 import { upgrading } from './upgrade.ts'
 import { Visit } from './visit.ts'
 
-interface Connection {
+interface Connection extends Refusing {
   readonly dialect: Dialect
   readonly sessions: Sessions
   readonly signal: AbortSignal
@@ -68,19 +69,28 @@ async function serve(
     busy: 0,
     idle,
     watched: new WeakSet<AbortSignal>(),
+    latest: undefined,
     fail: reject,
     closed,
   }
   let connection: Connection
   if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') {
     connection = { ...parts, leave: () => session.close() }
-    const session = http2Session(socket, { maxHeadBytes: MAX_HEAD_BYTES, silentMs: SILENT_MS }, (request, response) => {
-      void answer(connection, { request: arrivedByHttp2(request), url: request.url }, response)
+    const limits = { maxHeadBytes: MAX_HEAD_BYTES, silentMs: SILENT_MS }
+    const session = http2Session(socket, limits, {
+      onRequest: (request, response) => {
+        void answer(connection, { request: arrivedByHttp2(request), url: request.url }, response)
+      },
+      onError: (error) => {
+        const refused = refusedBy(error)
+        if (refused !== undefined) tellRefused(connection, ...refused)
+      },
     })
   } else {
     server ??= makeServer()
     connection = { ...parts, leave: () => void (socket instanceof Socket ? socket.destroySoon() : socket.destroy()) }
     connections.set(socket, connection)
+    onUnparsable(socket, (code, why) => tellRefused(connection, code, why))
     server.emit('connection', socket)
     socket.resume()
   }
@@ -110,18 +120,21 @@ async function answer(
 ): Promise<void> {
   const { dialect, sessions, signal, client } = connection
   connection.busy++
+  let inside = false
   try {
     checkHead(request, connection.busy)
     const { knock, run, target, prefix } = knockOf({ headers: request.headers, target: url, client, protocol: dialect.protocol })
     using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined
+    inside = true
+    connection.latest = session
     endWith(session.signal, connection)
     if (/^100-continue$/i.test(headerOf(request.headers, 'expect') ?? '')) response.writeContinue()
     await exchange({ request, target, prefix }, response, { session, visit: state }, how)
     if (session.signal.aborted) connection.leave()
   } catch (error) {
-    // Before there is a session there is no tape either: the log has it, as it has every failed proof.
     const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
+    if (!inside) tellRefused(connection, refusal.code, refusal.message)
     await new Reply(response, signal).say(dialect.error(refusal))
     if (!(error instanceof ApplianceError)) connection.fail(error)
   } finally {

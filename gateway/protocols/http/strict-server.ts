@@ -33,6 +33,8 @@ export function strictServer(
     requestTimeout: 0,
     insecureHTTPParser: false,
     joinDuplicateHeaders: false,
+    // Refused with the rest, where it is told of.
+    requireHostHeader: false,
     shouldUpgradeCallback: upgrades,
   })
   made.maxHeadersCount = 0

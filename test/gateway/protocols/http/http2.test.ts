@@ -107,7 +107,9 @@ test('requests of one connection at once are exchanges of their own, masked and 
   const sessions = await sessionsOf(gateway.dataDir)
   assert.equal(sessions.length, 1)
   const frames = await framesOf(gateway.dataDir, sessions[0]?.id ?? '')
-  assert.equal(new Set(frames.map(({ channel }) => channel)).size, 43)
+  assert.equal(new Set(frames.flatMap(({ dir, channel }) => (dir === 'note' ? [] : [channel]))).size, 43)
+  const refused = frames.filter(({ kind }) => kind === 'request.refused').map(({ facts }) => facts['code'])
+  assert.deepEqual(refused, ['AUTH_REQUIRED'], 'of a connection that had a session before')
 })
 
 test('trailers pass, masked like headers, behind texts and behind JSON; by HTTP/1.1 as well', async () => {

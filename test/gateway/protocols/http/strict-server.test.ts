@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { pino } from 'pino'
+import { Log } from '../../../../gateway/log.ts'
+import { Metrics } from '../../../../gateway/monitoring/metrics.ts'
+import { refusedBy } from '../../../../gateway/protocols/http/refused.ts'
 import { inTime } from '../../../../gateway/protocols/http/request.ts'
 import { checkHead, IdleWatch } from '../../../../gateway/protocols/http/strict-server.ts'
 import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
+import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
 test('a connection on which no request comes is closed, one that is busy is not, and an answer begins the time anew', async () => {
   let busy = true
@@ -103,6 +109,92 @@ test('a target that closes its half in the middle of a head or a body is told as
     assert.equal(JSON.parse(await got.text()).code, 'TARGET_REFUSED')
     target.close()
   }
+})
+
+/** A log whose lines and numbers are looked at. */
+function heard() {
+  const lines: { readonly code?: string; readonly why?: string; readonly msg: string }[] = []
+  const to = new PassThrough().on('data', (line: Buffer) => lines.push(JSON.parse(line.toString())))
+  const metrics = new Metrics()
+  const counted = async (code: string): Promise<number> => {
+    const all: readonly { name: string; values: { value: number; labels: { code: string } }[] }[] = JSON.parse(
+      JSON.stringify(await metrics.json()),
+    )
+    const { values } = all.find(({ name }) => name === 'sallyport_requests_refused_total') ?? assert.fail('it is counted')
+    return values.find(({ labels }) => labels.code === code)?.value ?? 0
+  }
+  return { lines, counted, log: new Log(pino({ level: 'info' }, to), { metrics }) }
+}
+
+test('what the parser or the head refuses is in the log and counted, and on the tape of the session its connection had', async () => {
+  const { lines, counted, log } = heard()
+  await using gateway = await httpGateway((_, response) => response.end('ok'), { log })
+  const bad = 'GET /t/shop/secret-path HTTP/1.1\r\nHost: shop\r\nX-Secret Name: secret-value\r\n\r\n'
+  const flood = head(gateway, Array.from({ length: 300 }, (_, n) => `a${n}:\r\n`).join(''))
+  const ask = async (...texts: readonly string[]): Promise<string> => {
+    const socket = connect({ port: gateway.port, host: '127.0.0.1' })
+    const all = allOf(socket)
+    for (const text of texts) {
+      if (text !== texts[0]) await once(socket, 'data')
+      socket.write(text)
+    }
+    return all
+  }
+  assert.match(await ask(bad), /^HTTP\/1\.1 400 /)
+  assert.match(await ask('GET /t/shop/x HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400 [\s\S]*names no host/)
+  assert.match(await ask(`GET / HTTP/1.1\r\nHost: shop\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`), /^(HTTP\/1\.1 431 |$)/)
+  assert.equal((await fetch(gateway.url)).status, 401)
+  assert.deepEqual(await sessionsOf(gateway.dataDir), [])
+  assert.match(await ask(head(gateway), bad), /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 400 /)
+  assert.match(await ask(head(gateway), flood), /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 413 /)
+  await gateway.stop()
+  const told = lines.filter(({ msg }) => msg.startsWith('request refused'))
+  assert.deepEqual(
+    told.map(({ code, why }) => [code, why]),
+    [
+      ['PROTOCOL_MALFORMED', 'HPE_INVALID_HEADER_TOKEN'],
+      ['PROTOCOL_MALFORMED', 'the head names no host'],
+      ['PROTOCOL_OVERSIZE', 'HPE_HEADER_OVERFLOW'],
+      ['PROTOCOL_MALFORMED', 'HPE_INVALID_HEADER_TOKEN'],
+      ['PROTOCOL_OVERSIZE', 'the head has 302 fields, 256 are taken'],
+    ],
+  )
+  assert.ok(!JSON.stringify(told).includes('secret'), 'nothing of what was sent')
+  assert.deepEqual(
+    await Promise.all(['PROTOCOL_MALFORMED', 'PROTOCOL_OVERSIZE', 'AUTH_REQUIRED'].map(counted)),
+    [3, 2, 1],
+    'a proof that is missing is counted, and no line of the log',
+  )
+  const [session] = await sessionsOf(gateway.dataDir)
+  const frames = await framesOf(gateway.dataDir, session?.id ?? assert.fail('it has a tape'))
+  assert.deepEqual(
+    frames.filter(({ kind }) => kind === 'request.refused').map(({ dir, facts }) => [dir, facts['code']]),
+    [
+      ['note', 'PROTOCOL_MALFORMED'],
+      ['note', 'PROTOCOL_OVERSIZE'],
+    ],
+  )
+})
+
+test('lines about refused requests of one network are few, whatever comes; clients that leave are none', async () => {
+  const { lines, counted, log } = heard()
+  await using gateway = await httpGateway((_, response) => response.end('ok'), { log })
+  for (let n = 0; n < 40; n++) {
+    const socket = connect({ port: gateway.port, host: '127.0.0.1' })
+    socket.write('no http at all\r\n\r\n')
+    await allOf(socket)
+  }
+  const count = (): number => lines.filter(({ msg }) => msg.startsWith('request refused')).length
+  assert.equal(await counted('PROTOCOL_MALFORMED'), 40)
+  assert.ok(count() >= 10 && count() < 40, String(count()))
+  for (const [code, refused] of [
+    ['ECONNRESET', undefined],
+    ['HPE_INVALID_EOF_STATE', undefined],
+    ['ERR_HTTP_REQUEST_TIMEOUT', 'PROTOCOL_TIMEOUT'],
+    ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 'PROTOCOL_OVERSIZE'],
+    ['ERR_HTTP2_ERROR', 'PROTOCOL_MALFORMED'],
+  ] as const)
+    assert.equal(refusedBy(Object.assign(new Error('any'), { code }))?.[0], refused)
 })
 
 test('requests two parsers may read differently are refused, and the next connection is served', async () => {
