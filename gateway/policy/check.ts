@@ -187,15 +187,15 @@ function checkThreshold(rule: Rule, protocols: readonly ProtocolName[], path: Pa
   }
 }
 
-/** A day is the longest that processes keep for each other. */
-const MAX_WINDOW_MS = 24 * 3_600_000
+/** A week is the longest that processes keep for each other. */
+const MAX_WINDOW_MS = 7 * 24 * 3_600_000
 
 function checkWindow(threshold: Rule['threshold'], path: Path, report: Report): void {
   const { per, window, distinct, code } = threshold ?? {}
   const budget = per === 'identity' || per === 'principal'
   if (budget && window === undefined) report(path, `per: ${per} needs a \`window\`, like 1h`)
   if (!budget && window !== undefined) report([...path, 'window'], `only per: identity has one, this is per: ${per}`)
-  if (window !== undefined && durationMs(window) > MAX_WINDOW_MS) report([...path, 'window'], 'at most 24h')
+  if (window !== undefined && durationMs(window) > MAX_WINDOW_MS) report([...path, 'window'], 'at most 168h')
   if (budget && distinct !== undefined) report([...path, 'distinct'], 'different values are counted per statement or per session')
   if (budget && code !== undefined) report([...path, 'code'], 'code is counted per statement or per session')
 }

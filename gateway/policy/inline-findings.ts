@@ -1,10 +1,11 @@
 import { DETECTORS, type DetectorName, type FindingsConfig, type InlineName } from '../../schemas/findings.ts'
 import type { Rule } from '../../schemas/policy.ts'
 
-/** Spans of S1 that a budget can count; the week is for the detector alone. */
+/** Spans of S1, as budgets. The week is the last seven days, where the detector takes calendar weeks. */
 const SPANS = [
   { window: '1h', name: 'hour', param: 'rowsHour' },
   { window: '24h', name: 'day', param: 'rowsDay' },
+  { window: '168h', name: 'week', param: 'rowsWeek' },
 ] as const
 
 /**

@@ -9,8 +9,8 @@ const PARTS = 60
 const MIN_PART_MS = 1_000
 /** Parts so far back may be within the window of a process whose clock is late, or of all others where this one's is ahead. */
 const KEPT_PARTS = 2 * PARTS
-/** The longest window is a day; what was not touched for longer counts nowhere. */
-const FORGET_AFTER_MS = 25 * 3_600_000
+/** The longest window is a week; what was not touched for longer counts nowhere. */
+const FORGET_AFTER_MS = (7 * 24 + 1) * 3_600_000
 
 export interface Amount {
   readonly rows: number
@@ -96,7 +96,7 @@ export class BudgetBank {
     )
   }
 
-  /** Removes budgets that nobody has used for a day. */
+  /** Removes budgets that nobody has used for longer than any window. */
   tidy(): Promise<void> {
     return this.#records.forget(FORGET_AFTER_MS)
   }

@@ -154,7 +154,7 @@ test('thresholds that count nothing, or over no time, are refused', () => {
   assert.throws(threshold('per: session'), /counts nothing: give `rows`, `bytes`, `distinct` or `code`/)
   assert.throws(threshold('rows: 5, per: identity'), /needs a `window`/)
   assert.throws(threshold('rows: 5, per: session, window: 1h'), /only per: identity has one/)
-  assert.throws(threshold('rows: 5, per: identity, window: 25h'), /at most 24h/)
+  assert.throws(threshold('rows: 5, per: identity, window: 169h'), /at most 168h/)
   assert.throws(threshold('distinct: 5, per: identity, window: 1h'), /per statement or per session/)
   threshold('rows: 5, bytes: 1MiB, per: identity, window: 10m')()
 })
