@@ -29,6 +29,13 @@ export const policyRoutes: Handlers<'policy' | 'policyText' | 'tryPolicy'> = {
     const { subject, target, command } = bodyOf(request, PolicyTrial)
     const identity = subject === undefined ? viewer.identity : parts.people.named(subject)
     if (identity === undefined) throw new ApplianceError('API_UNKNOWN', 'no such identity is configured')
+    // What it says of others would tell somebody how to get past it.
+    await note(parts, viewer.identity, {
+      type: 'evidence.view',
+      what: 'policy-trial',
+      object: `${identity.subject} at ${target}`,
+      ...purposeOf(request),
+    })
     return parts.tryPolicy(identity, target, command)
   },
 }

@@ -30,6 +30,7 @@ const ACT_OF: Readonly<Record<string, CustodyAct>> = {
   'hold.set': 'kept',
   'hold.clear': 'kept',
   'retention.delete': 'kept',
+  reconcile: 'verified',
   'console.sign-in': 'signed-in',
   'console.sign-out': 'signed-in',
 }

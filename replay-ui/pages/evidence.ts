@@ -82,7 +82,7 @@ function row({ at, actor, act, type, session, told, signed, gateway, n }: Custod
   const shown = told.filter(([name]) => name !== 'proof')
   return html`<tr>
     <td title="${gateway} ${n}">${dateText(at)}</td>
-    <td><b>${safeLine(actor, 60)}</b>${signed ? nothing : html` <span class="mark mark-block">not signed by us</span>`}</td>
+    <td>${actor === '' ? html`<span class="muted">${safeLine(gateway, 60)}</span>` : html`<b>${safeLine(actor, 60)}</b>`}${signed ? nothing : html` <span class="mark mark-block">not signed by us</span>`}</td>
     <td><span class="act-${act}">${CUSTODY_NAMES[act]}</span> <span class="muted mono">${safeLine(type, 40)}</span></td>
     <td>${session === null ? nothing : html`<a class="mono" href=${replayPath(session)}>${safeLine(session, 40)}</a>`}</td>
     <td class="told">${shown.map(([name, value]) => html`<span><span class="muted">${safeLine(name, 30)}</span> ${safeLine(value, 120)}</span> `)}</td>

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { serialize } from 'pg-protocol'
+import { keepPolicy } from '../../../recorder/policy-texts.ts'
 import { ENDPOINTS, type Endpoint, type EndpointName } from '../../../schemas/api.ts'
 import { type ApiRig, type Asking, apiRig, type Browser, listen } from '../../support/api.ts'
 import { COMPLETE } from '../../support/recorded-session.ts'
@@ -59,6 +61,7 @@ before(async () => {
     caseView: 'mine',
     changeCase: 'mine',
   }
+  await keepPolicy(rig.folder.store, POLICY)
   gina = await rig.as('gina')
   const { searches } = (await gina.ask('/saved-searches', { body: SEARCH })).json
   others.removeSearch = searches[0].id
@@ -69,6 +72,8 @@ before(async () => {
 })
 after(() => rig[Symbol.asyncDispose]())
 
+const POLICY_TEXT = '{"rules":[]}'
+const POLICY = { hash: createHash('sha256').update(POLICY_TEXT).digest('hex'), text: POLICY_TEXT }
 const SEARCH = { name: 'Blocked', page: 'sessions', filter: 'verdict:block', shared: true }
 /** What shows no evidence: who one is, public keys, and that the server lives. */
 const NOT_EVIDENCE: readonly EndpointName[] = [
@@ -89,6 +94,9 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   bundle: 'evidence.view',
   custody: 'evidence.view',
   ledgerState: 'evidence.view',
+  policy: 'evidence.view',
+  policyText: 'evidence.view',
+  tryPolicy: 'evidence.view',
   cases: 'evidence.search',
   caseView: 'evidence.view',
   createCase: 'case.change',
@@ -126,6 +134,7 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
   const bodies: Partial<Record<EndpointName, object>> = {
     startBundle: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', framework: 'soc2', sample: 5 },
     kill: { reason: 'x' },
+    tryPolicy: { target: 'shop', command: 'DROP TABLE customers' },
     createCase: { title: 'x' },
     changeCase: { act: 'add', kind: 'session', session },
     saveSearch: SEARCH,
@@ -143,6 +152,7 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
       path: ENDPOINTS[name].path
         .replace('{id}', others[name] ?? (['approval', 'decide', 'similar'].includes(name) ? approval : session))
         .replace('{name}', '0000.tape')
+        .replace('{hash}', POLICY.hash)
         .replace(/\/search$/, '/search?q=SELECT')
         .replace(/\/custody$/, `/custody?session=${session}`),
       asking: { method: ENDPOINTS[name].method.toUpperCase(), ...(name in bodies ? { body: bodies[name] } : {}) },

@@ -18,6 +18,7 @@ test('custody is read from the end, page by page, of one session or one person; 
     await ledger.append({ type: 'evidence.view', ...by('ivan'), what: 'session', session: `s-${n}`, purpose: long })
   await ledger.append({ type: 'session.kill', ...by('gina'), session: 's-3', reason: 'enough' })
   await ledger.append({ type: 'clock', stepMs: 5 })
+  await ledger.append({ type: 'reconcile', opens: 4, tapes: 3, missing: ['s-9'], extra: [] })
   await ledger.append({ type: 'export.create', ...by('audrey'), format: 'csv', sha256: 'ab', sessionIds: ['s-3', 's-4'] })
   await ledger.close()
   const stranger = await openFileSigner(`${folder.path}/elsewhere`, 'gw1')
@@ -40,9 +41,10 @@ test('custody is read from the end, page by page, of one session or one person; 
     return found
   }
   const all = await pages({})
-  assert.deepEqual(all.map(({ actor, act, signed }) => `${actor} ${act} ${signed}`).slice(0, 4), [
+  assert.deepEqual(all.map(({ actor, act, signed }) => `${actor} ${act} ${signed}`).slice(0, 5), [
     'nobody viewed false',
     'audrey exported true',
+    ' verified true',
     'gina decided true',
     'ivan viewed true',
   ])
@@ -59,6 +61,10 @@ test('custody is read from the end, page by page, of one session or one person; 
   assert.deepEqual(
     (await pages({ actor: 'g*a', act: 'decided' })).map(({ session }) => session),
     ['s-3'],
+  )
+  assert.deepEqual(
+    (await pages({ act: 'verified' })).map(({ told }) => told.find(([name]) => name === 'missing')),
+    [['missing', '["s-9"]']],
   )
   await assert.rejects(custodyOf(store, { cursor: 'nonsense' }, [signer]), { code: 'API_INVALID' })
 })
