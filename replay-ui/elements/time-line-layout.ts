@@ -51,25 +51,49 @@ export function layOut(
   return {
     density: densityBars(map, span, width),
     rows: rowCurve(map, x),
-    marks: statements.flatMap(({ atUs, verdict }) =>
-      verdict === null || verdict === 'allow' || atUs < span.fromUs || atUs > span.toUs ? [] : [{ x: x(atUs), act: verdict }],
+    marks: apart(
+      statements.flatMap(({ atUs, verdict }) =>
+        verdict === null || verdict === 'allow' || atUs < span.fromUs || atUs > span.toUs ? [] : [{ x: x(atUs), act: verdict }],
+      ),
     ),
     holds: statements
       .flatMap(({ atUs, durationUs, approval }) =>
         approval === null ? [] : [bar(atUs, atUs + (durationUs ?? map.durationUs - atUs), 3)],
       )
       .filter(inSight),
-    checks: map.chunks
-      .map(({ n, firstUs, lastUs, recovered }, index) => {
+    checks: joined(
+      map.chunks.map(({ n, firstUs, lastUs, recovered }, index) => {
         // To the next chunk's start: the strip tells of the tape, which has no holes where time has.
         const until = map.chunks[index + 1]?.firstUs ?? lastUs
         return { ...bar(firstUs, Math.max(until, lastUs), 1), state: checked[n] ?? 'waiting', recovered }
-      })
-      .filter(inSight),
+      }),
+    ).filter(inSight),
     gaps: map.gaps.map(({ fromUs, toUs }) => bar(fromUs, toUs, 3)).filter(inSight),
     ticks: ticksOf(span, width, x),
     openEnd: map.end.kind === 'sealed' || map.durationUs > span.toUs ? undefined : x(map.durationUs),
   }
+}
+
+/** Of marks that would cover each other one is enough. */
+function apart(marks: TimeLineLayout['marks']): TimeLineLayout['marks'] {
+  const last = new Map<Act, number>()
+  return marks.filter(({ x, act }) => {
+    if (x - (last.get(act) ?? Number.NEGATIVE_INFINITY) < 1) return false
+    last.set(act, x)
+    return true
+  })
+}
+
+/** Chunks that look alike and touch are one bar: a quiet session has thousands, drawn whenever one more is checked. */
+function joined(checks: TimeLineLayout['checks']): TimeLineLayout['checks'] {
+  const bars: TimeLineLayout['checks'][number][] = []
+  for (const check of checks) {
+    const last = bars.at(-1)
+    const touches = last?.state === check.state && last.recovered === check.recovered && check.x - (last.x + last.width) < 0.5
+    if (touches) bars[bars.length - 1] = { ...last, width: Math.max(last.width, check.x + check.width - last.x) }
+    else bars.push(check)
+  }
+  return bars
 }
 
 function densityBars({ density }: TapeMap, span: Span, width: number): TimeLineLayout['density'] {

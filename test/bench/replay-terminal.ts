@@ -26,6 +26,7 @@ export async function benchTerminal(progress: (line: string) => void): Promise<T
   await using rig = await apiRig({ pages: PAGES })
   progress(`recording ${FRAMES} frames of a terminal ...`)
   const id = await record(rig)
+  progress('filling the catalog ...')
   await rig.catalog.settle()
   await using browser = await launchBrowser()
   const { page } = await browser.open()

@@ -62,6 +62,11 @@ const STATEMENT: StatementRow = {
   approval: 'A-12345678',
   outcome: 'complete',
 }
+const one = (): TapeMap['chunks'][number] => {
+  const [chunk] = MAP.chunks
+  assert.ok(chunk !== undefined)
+  return chunk
+}
 const ALL = { fromUs: 0, toUs: 1000 }
 
 test('density, marks, holds, gaps and checks stand where their time is', () => {
@@ -79,6 +84,20 @@ test('density, marks, holds, gaps and checks stand where their time is', () => {
   assert.ok(layout.density.every(({ x }) => x < 100 || (x >= 597 && x < 700)))
   assert.deepEqual(layout.rows.at(-1), { x: 1000, share: 1 })
   assert.equal(layout.openEnd, 1000)
+})
+
+test('thousands of chunks that look alike are one bar as long as they are, and another begins where they differ', () => {
+  const chunks = Array.from({ length: 10_000 }, (_, n) => ({ ...one(), n, firstUs: n, lastUs: n }))
+  const checked = chunks.map(({ n }) => (n < 4_000 || n >= 5_000 ? 'good' : 'bad') as const)
+  const { checks } = layOut({ ...MAP, chunks, gaps: [], durationUs: 10_000 }, [], checked, { fromUs: 0, toUs: 10_000 }, 1000)
+  assert.deepEqual(
+    checks.map(({ x, width, state }) => [Math.round(x), Math.round(width), state]),
+    [
+      [0, 401, 'good'],
+      [400, 101, 'bad'],
+      [500, 501, 'good'],
+    ],
+  )
 })
 
 test('zoomed in, what is out of sight is not drawn', () => {
