@@ -80,7 +80,7 @@ function ruleTable(rules: readonly PolicyRule[], { hits, days }: PolicyState): T
 function trial({ tried, triedProblem, busy, onTry }: PolicyInput): TemplateResult {
   return html`<section class="card" aria-labelledby="policy-try">
     <h2 id="policy-try">Try a command</h2>
-    <p class="muted">Judged as the first command of a session, by the policy file as it stands. Nothing is sent anywhere.</p>
+    <p class="muted">Judged as the first command of a session, by the policy file as it stands. Nothing is sent anywhere; that you asked is in the ledger.</p>
     <form class="policy-try" @submit=${onTry}>
       <label>Target <input name="target" required maxlength="200" autocomplete="off"></label>
       <label>Identity <input name="subject" maxlength="200" autocomplete="off" placeholder="yourself"></label>

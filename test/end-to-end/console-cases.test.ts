@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { serialize } from 'pg-protocol'
 import { StoreLedger } from '../../recorder/index.ts'
+import { keepPolicy } from '../../recorder/policy-texts.ts'
 import { type ApiRig, apiRig, keyOf, type Name } from '../support/api.ts'
 import { PAGES, startBrowser, type TestBrowser, type Watched } from '../support/browser.ts'
 import { COMPLETE } from '../support/recorded-session.ts'
@@ -17,7 +19,10 @@ async function record(
   for (const [at, [sql, table, rows]] of statements.entries()) {
     const facts = { statement: at + 1, relations: [table], fingerprint: sql.replaceAll(/\d+/g, '?') }
     await recorder.append([
-      entry({ kind: 'query', body: serialize.query(sql), facts }),
+      entry({
+        ...{ kind: 'query', body: serialize.query(sql), facts },
+        ...(sql.startsWith('DROP') ? { verdict: { act: 'allow', rules: ['pg.no-drop'], policy: 'abababababab' } as const } : {}),
+      }),
       entry({
         dir: 'out',
         kind: 'reply',
@@ -164,6 +169,56 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
     assert.deepEqual(gina.problems, [])
   })
 
+  await t.test('the policy in force, what its rules hit, what changed, and what it says of a command', async () => {
+    await record(rig, [
+      ['DROP TABLE carts', 'carts', 0],
+      ['DROP TABLE notes', 'notes', 0],
+    ])
+    const texts = [
+      { rules: [{ action: 'block', id: 'pg.no-drop', reason: 'no table is dropped here' }] },
+      { rules: [{ action: 'hold', id: 'pg.no-drop', match: { verb: 'DROP' }, reason: `somebody looks first ${HOSTILE}` }] },
+    ].map((content) => JSON.stringify(content))
+    const [before = '', inForce = ''] = texts.map((text) => createHash('sha256').update(text).digest('hex'))
+    await keepPolicy(rig.folder.store, { hash: before, text: texts[0] ?? '' })
+    await keepPolicy(rig.folder.store, { hash: inForce, text: texts[1] ?? '' })
+    // After the sessions, which tell of a policy of their own.
+    const rules = await StoreLedger.open({
+      store: rig.folder.store,
+      gateway: 'gw1-rules',
+      signer: rig.folder.signer,
+      publish: false,
+    })
+    await rules.append({ type: 'policy.activate', policy: before })
+    await rules.append({ type: 'policy.activate', policy: inForce, previous: before, by: 'file:ops', request: 'A-12345678' })
+    await rules.close()
+    await rig.catalog.settle()
+    for (const [width, scheme] of [
+      [1360, 'dark'],
+      [390, 'light'],
+    ] as const) {
+      const audrey = await signedIn(browser, origin, 'audrey', width, scheme)
+      const policies = audrey.page
+      await policies.goto(`${origin}/policy`)
+      await policies.locator('.policy-hash', { hasText: inForce }).waitFor()
+      const hits = policies.locator('.policy-rules tr', { hasText: 'pg.no-drop' }).getByRole('link', { name: '2', exact: true })
+      await hits.waitFor()
+      await policies.getByRole('button', { name: 'What changed' }).click()
+      await policies.locator('.policy-come', { hasText: 'somebody looks first' }).waitFor()
+      await policies.locator('.policy-gone', { hasText: 'no table is dropped here' }).waitFor()
+      await policies.getByRole('textbox', { name: 'Target' }).fill('shop')
+      await policies.getByRole('textbox', { name: 'Command' }).fill('DROP TABLE customers')
+      await policies.getByRole('button', { name: 'Judge it' }).click()
+      await policies.locator('.policy-tried .rule', { hasText: 'pg.no-drop' }).waitFor()
+      assert.equal(await policies.locator('.policy img').count(), 0)
+      await shot(`policy-${scheme}`, policies)
+      assert.deepEqual(await audrey.axe(), [])
+      await hits.click()
+      await policies.waitForURL(/search\?q=rule/)
+      await policies.locator('.hit', { hasText: 'DROP TABLE carts' }).waitFor()
+      assert.deepEqual(audrey.problems, [])
+    }
+  })
+
   await t.test('every page has its keys, by ?', async () => {
     for (const path of ['/sessions', '/search', '/findings', '/approvals', '/cases', '/evidence']) {
       await page.goto(origin + path)
@@ -185,6 +240,7 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
       '/cases/mine',
       '/evidence',
       '/bundles',
+      '/policy',
       `/compare/${one}/${other}`,
       `/sessions/${one}#frame=2`,
     ]
