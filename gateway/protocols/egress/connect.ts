@@ -6,7 +6,7 @@ import type { EgressSettings } from '../../config.ts'
 import { authorityOf, type Place, placeOf } from '../../policy/http/egress-facts.ts'
 import type { Session } from '../../protocol.ts'
 import type { Asked, Way } from '../http/exchange.ts'
-import { encodeRequest, encodeResponse, endToEnd, type RequestHead, without } from '../http/head.ts'
+import { encodeRequest, encodeResponse, endToEnd, type RequestHead } from '../http/head.ts'
 import { HttpMessage } from '../http/http-message.ts'
 import { outputsOf } from '../http/through.ts'
 import { tunnel } from '../http/tunnel.ts'
@@ -48,7 +48,7 @@ export function connecting(
     const { gate, fields, dialect } = visit
     const place = placeOf('CONNECT', target)
     const authority = authorityOf(place)
-    const head: RequestHead = { method: 'CONNECT', target: authority, headers: without(endToEnd(request.headers), OURS) }
+    const head: RequestHead = { method: 'CONNECT', target: authority, headers: endToEnd(request.headers, OURS) }
     const facts = dialect.read(head, fields).facts(undefined)
     const command = `CONNECT ${authority}`
     const parts = { from: 'client', channel, facts, media: 'unknown', fields, command, binding: Buffer.from(command) } as const

@@ -13,7 +13,7 @@ import { isBinaryPart, mediaOf } from './media.ts'
 import { type ClientResponse, Reply } from './reply.ts'
 import { type AskedRequest, readRequest } from './request.ts'
 import { readResponse } from './response.ts'
-import { outputsOf, type Through } from './through.ts'
+import { isThere, outputsOf, type Through } from './through.ts'
 import type { Visit } from './visit.ts'
 
 const LEFT = new Error('the client left')
@@ -66,12 +66,10 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
   const { visit, channel, reply, signal } = way
   const request = await readRequest(asked, { channel, visit })
   const through = (message: Message): Through => outputsOf(visit.gate, message, signal)
-  for await (const outputs of through(request.message)) {
-    for (const output of outputs) {
-      if (output.own === undefined) continue
-      await reply.say(output.bytes)
-      return false
-    }
+  const refused = await ownOf(through(request.message))
+  if (refused !== undefined) {
+    await reply.say(refused.bytes)
+    return false
   }
   const upstream = await visit.upstream()
   const credential = await visit.credential()
@@ -79,6 +77,17 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
   const answer = await askPart(request, ask)
   const place = { prefix: asked.prefix, authority: upstream.authority }
   return pass(answer, { method: request.head.method, place, reading: request.reading.answer }, way)
+}
+
+/** The first that the gateway says itself: a refusal. */
+async function ownOf(through: Through): Promise<Output | undefined> {
+  const isOwn = ({ own }: Output): boolean => own !== undefined
+  if (isThere(through)) return through.flat().find(isOwn)
+  for await (const outputs of through) {
+    const own = outputs.find(isOwn)
+    if (own !== undefined) return own
+  }
+  return undefined
 }
 
 /** A part only where nothing could be hidden by where it is cut: of anything that could be text the whole is asked for, which a server may always send. */
@@ -99,20 +108,27 @@ export async function pass(
 ): Promise<boolean> {
   try {
     for await (const message of readResponse(answer, { channel, memory, ...about })) {
-      for await (const outputs of outputsOf(visit.gate, message, signal)) {
-        for (const output of outputs) {
-          if (output.own !== undefined) {
-            await reply.say(output.bytes)
-            return false
-          }
-          if (message instanceof HttpMessage) await reply.begin(output.bytes, message.streams)
-          else if (message instanceof TrailersMessage) reply.trailers(parseResponse(output.bytes).headers)
-          else await reply.more(output.bytes)
-        }
-      }
+      const through = outputsOf(visit.gate, message, signal)
+      if (isThere(through)) {
+        for (const outputs of through) if (!(await told(reply, message, outputs))) return false
+      } else for await (const outputs of through) if (!(await told(reply, message, outputs))) return false
     }
   } finally {
     answer.body.destroy()
+  }
+  return true
+}
+
+/** False where a refusal was said. */
+async function told(reply: Reply, message: Message, outputs: readonly Output[]): Promise<boolean> {
+  for (const { own, bytes } of outputs) {
+    if (own !== undefined) {
+      await reply.say(bytes)
+      return false
+    }
+    if (message instanceof HttpMessage) await reply.begin(bytes, message.streams, message.headOf(bytes))
+    else if (message instanceof TrailersMessage) reply.trailers(parseResponse(bytes).headers)
+    else await reply.more(bytes)
   }
   return true
 }

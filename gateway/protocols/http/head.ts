@@ -63,7 +63,8 @@ export function pairsOf(raw: readonly string[]): Headers {
 
 /** The value of the first header of that name; names are compared without case. */
 export function headerOf(headers: Headers, name: string): string | undefined {
-  return headers.find(([each]) => each.toLowerCase() === name)?.[1]
+  for (const [each, value] of headers) if (each.length === name.length && each.toLowerCase() === name) return value
+  return undefined
 }
 
 /** Without those names, given in lower case. */
@@ -71,8 +72,11 @@ export function without(headers: Headers, names: ReadonlySet<string>): Headers {
   return headers.filter(([name]) => !names.has(name.toLowerCase()))
 }
 
-/** RFC 9110, 7.6.1: of one hop, with those `Connection` names; and the framing of the body, which each hop makes anew. */
-export function endToEnd(headers: Headers): Headers {
+/**
+ * Without what is of one hop (RFC 9110, 7.6.1), with those `Connection` names; without the framing of the body, which each hop makes anew; and
+ * without `others`, in lower case.
+ */
+export function endToEnd(headers: Headers, others: ReadonlySet<string> = NONE): Headers {
   let named: Set<string> | undefined
   for (const [name, value] of headers) {
     // The most usual words of it name no header.
@@ -80,9 +84,14 @@ export function endToEnd(headers: Headers): Headers {
     named ??= new Set(HOP_BY_HOP)
     for (const each of value.split(',')) named.add(each.trim().toLowerCase())
   }
-  return without(headers, named ?? HOP_BY_HOP)
+  const ofHop = named ?? HOP_BY_HOP
+  return headers.filter(([name]) => {
+    const lower = name.toLowerCase()
+    return !ofHop.has(lower) && !others.has(lower)
+  })
 }
 
+const NONE: ReadonlySet<string> = new Set()
 const CONNECTION = 'connection'
 const NAMES_NOTHING = /^(keep-alive|close)$/i
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Message, Redacted, Redactor, Side } from '../../message.ts'
 import { redactBody, type StreamedBody } from './body.ts'
-import { headSize } from './head.ts'
+import { headSize, type ResponseHead } from './head.ts'
 import type { JsonFields } from './json-body.ts'
 import type { Media } from './media.ts'
 import { redactHead } from './redact-head.ts'
@@ -24,6 +24,12 @@ export interface HttpParts {
   readonly binding?: Uint8Array
 }
 
+/** A head, and how many bytes it takes. */
+export interface EncodedHead {
+  readonly head: ResponseHead
+  readonly size: number
+}
+
 /** A request or response: its head with the whole body, or with none where the body follows. */
 export class HttpMessage implements Message {
   readonly part = 'whole'
@@ -35,9 +41,15 @@ export class HttpMessage implements Message {
   readonly #exact: Uint8Array
   /** A body follows. */
   readonly streams: boolean
+  readonly #head: EncodedHead | undefined
 
-  /** `exact`: as it goes on, where `bytes` are those of its unpacked body. `streams`: a body follows. */
-  constructor(parts: HttpParts, bytes: Uint8Array, { exact = bytes, streams = false } = {}) {
+  /** `head`: of a response, that at the beginning of `bytes`. `exact`: as it goes on, where `bytes` are those of its unpacked body. `streams`: a body follows. */
+  constructor(
+    parts: HttpParts,
+    bytes: Uint8Array,
+    { exact = bytes, streams = false, head }: { exact?: Uint8Array; streams?: boolean; head?: EncodedHead } = {},
+  ) {
+    this.#head = head
     this.#parts = parts
     this.bytes = bytes
     this.holdLimitMs = streams ? 0 : Number.POSITIVE_INFINITY
@@ -59,6 +71,11 @@ export class HttpMessage implements Message {
 
   get statement(): number {
     return this.#parts.channel
+  }
+
+  /** The head that `bytes` begin with, where that is known because nothing in them is masked. */
+  headOf(bytes: Uint8Array): EncodedHead | undefined {
+    return bytes === this.bytes ? this.#head : undefined
   }
 
   facts(): Facts {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { ServerResponse } from 'node:http'
 import { constants, Http2ServerResponse } from 'node:http2'
 import { type Headers, headSize, parseResponse } from './head.ts'
+import type { EncodedHead } from './http-message.ts'
 
 /** Up to here copying a body is cheaper than a second piece. */
 const MAX_JOINED_BYTES = 16 * 1024
@@ -24,10 +25,10 @@ export class Reply {
     return this.#response.headersSent
   }
 
-  /** A head, with the whole body or with none yet. Resolves when the client has taken enough. */
-  async begin(bytes: Uint8Array, streams: boolean): Promise<void> {
-    const { status, headers } = parseResponse(bytes)
-    const body = bytes.subarray(headSize(bytes))
+  /** A head, with the whole body or with none yet; `known`: what it is read as. Resolves when the client has taken enough. */
+  async begin(bytes: Uint8Array, streams: boolean, known?: EncodedHead): Promise<void> {
+    const { status, headers } = known?.head ?? parseResponse(bytes)
+    const body = bytes.subarray(known?.size ?? headSize(bytes))
     const response = this.#response
     const whole = !streams && hasBody(status) && response.req.method !== 'HEAD'
     const framing: [string, string][] = whole ? [['content-length', String(body.length)]] : []

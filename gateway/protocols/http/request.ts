@@ -3,7 +3,7 @@ import type { Message } from '../../message.ts'
 import type { Arrived } from './arrived.ts'
 import { StreamedBody } from './body.ts'
 import type { Reading } from './dialect.ts'
-import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead, without } from './head.ts'
+import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import type { JsonFields } from './json-body.ts'
 import { type Media, mediaOf } from './media.ts'
@@ -64,7 +64,7 @@ export async function readRequest(
   const asked: RequestHead = {
     method: request.method,
     target,
-    headers: [...without(endToEnd(request.headers), ours), ['accept-encoding', 'identity']],
+    headers: [...endToEnd(request.headers, ours), ['accept-encoding', 'identity']],
   }
   const reading = dialect.read(asked, named)
   const head: RequestHead = { ...asked, headers: reading.headers }
@@ -93,7 +93,7 @@ export async function readRequest(
     return {
       head,
       reading,
-      range: head.method === 'GET' ? endToEnd(request.headers).filter(([name]) => RANGE.has(name.toLowerCase())) : [],
+      range: rangeOf(head.method, request.headers),
       message: new HttpMessage(partsWith(plain), bytes, { exact: whole === plain ? bytes : Buffer.concat([encoded, whole]) }),
       body: () => (whole.length === 0 && length === undefined ? null : whole),
     }
@@ -109,6 +109,11 @@ export async function readRequest(
     body: (through) =>
       bodyParts(beginning, rest, { parts, streamed: new StreamedBody({ media, fields, answer: false }), through }),
   }
+}
+
+function rangeOf(method: string, headers: Headers): Headers {
+  if (method !== 'GET' || headerOf(headers, 'range') === undefined) return []
+  return endToEnd(headers).filter(([name]) => RANGE.has(name.toLowerCase()))
 }
 
 /** `plain`: as its sender meant it. */

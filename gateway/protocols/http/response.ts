@@ -4,7 +4,7 @@ import type { Answer } from './answer.ts'
 import { StreamedBody } from './body.ts'
 import type { BodyMemory } from './body-memory.ts'
 import type { Reading } from './dialect.ts'
-import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, type ResponseHead, without } from './head.ts'
+import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, type ResponseHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
@@ -34,7 +34,7 @@ export async function* readResponse(
   const { channel, method, place, memory } = about
   const { fields } = about.reading
   const { status } = answer
-  const headers = relocated(without(endToEnd(answer.headers), OF_THE_BYTES), place)
+  const headers = relocated(endToEnd(answer.headers, OF_THE_BYTES), place)
   const head: ResponseHead = { status, headers }
   const said = about.reading.media(mediaOf(headers), typeOf(headers))
   // A part does not begin like the whole.
@@ -62,7 +62,10 @@ export async function* readResponse(
   if ('whole' in collected) {
     const { whole } = collected
     const trailers = trailersOf(answer)
-    yield new HttpMessage(partsOf(whole.length - encoded.length), whole, { streams: trailers.length > 0 })
+    yield new HttpMessage(partsOf(whole.length - encoded.length), whole, {
+      streams: trailers.length > 0,
+      head: { head, size: encoded.length },
+    })
     if (trailers.length > 0) yield new TrailersMessage(partsOf(undefined), encodeTrailers(trailers))
     return
   }
@@ -96,7 +99,7 @@ function lengthOf({ headers }: Answer, { method, media }: { readonly method: str
 }
 
 function trailersOf({ trailers }: Answer): Headers {
-  return trailers === undefined ? [] : without(endToEnd(trailers()), OF_THE_BYTES)
+  return trailers === undefined ? [] : endToEnd(trailers(), OF_THE_BYTES)
 }
 
 type Make = (bytes: Uint8Array, last: boolean) => Message

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { Intake } from '../../intake.ts'
 import { type Asked, pass, type Way } from './exchange.ts'
-import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, type RequestHead, without } from './head.ts'
+import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, type RequestHead } from './head.ts'
 import { HttpMessage, type HttpParts } from './http-message.ts'
 import { OURS } from './request.ts'
 import { outputsOf, type Through } from './through.ts'
@@ -121,7 +121,7 @@ async function forwardUpgrade(
 
 function headOf({ request, target }: Asked, ours: ReadonlySet<string>): RequestHead {
   const headers: Headers = [
-    ...without(endToEnd(request.headers), new Set([...ours, ...NOT_PASSED])),
+    ...endToEnd(request.headers, new Set([...ours, ...NOT_PASSED])),
     ['upgrade', headerOf(request.headers, 'upgrade') ?? ''],
   ]
   return { method: request.method, target, headers }
