@@ -95,6 +95,8 @@ export class Scp {
   }
 
   #said(chunk: Uint8Array): readonly SftpMessage[] {
+    // What was on its way when the file was cut goes nowhere.
+    if (this.#over) return []
     return this.#lines.take(chunk).map((said) => this.#tell(said))
   }
 
