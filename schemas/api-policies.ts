@@ -4,10 +4,7 @@ import { Count, closed, DateTime, orNull } from './api-parts.ts'
 /** Of a command that is tried out. */
 const MAX_COMMAND_CHARS = 10_000
 
-/** Of a policy as the ledger and tapes name it: SHA-256, hex. */
-export const PolicyHash = Type.String({ pattern: '^[0-9a-f]{64}$' })
-
-/** A policy that came into force, as the ledger has it; only lines that a trusted key has signed. */
+/** A policy (SHA-256 of its text, hex) that came into force, as the ledger has it; only lines that a trusted key has signed. */
 export const PolicyActivation = Type.Object({
   policy: Type.String(),
   previous: orNull(Type.String()),
