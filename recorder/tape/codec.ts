@@ -13,7 +13,7 @@ import {
 import { ApplianceError } from '../../schemas/errors.ts'
 import { GZIP_HEADER_SIZE, GZIP_TRAILER_SIZE, isPlainGzip } from '../../schemas/gzip.ts'
 import { type Codec, MAX_CHUNK_RAW_SIZE, MAX_RECORD_SIZE } from '../../schemas/tape.ts'
-import { zstdFrameSize } from './zstd-frame.ts'
+import { isPlainZstd, zstdFrameSize } from '../../schemas/zstd-frame.ts'
 
 const gzipAsync = promisify(gzip)
 
@@ -54,7 +54,7 @@ function isIncompressible(raw: Uint8Array): boolean {
 
 /**
  * Without what may stand behind it: where a frame ends just where an output block does, Node cannot know that it has ended, asks for more
- * and gets a frame of nothing, with which no verifier would take the chunk.
+ * and gets a frame of nothing. What stands behind the frame is outside every signature, and every verifier refuses the chunk for it.
  */
 function theFrame(stored: Uint8Array): Uint8Array {
   const size = zstdFrameSize(stored)
@@ -117,7 +117,7 @@ export function decompress(codec: Codec, stored: Uint8Array, rawSize: number): U
   try {
     // maxOutputLength may not be 0.
     const maxOutputLength = Math.max(rawSize, 1)
-    raw = codec === 'store' ? stored : codec === 'zstd' ? oneFrame(stored, maxOutputLength) : gunzipOne(stored, maxOutputLength)
+    raw = codec === 'store' ? stored : codec === 'zstd' ? unzstdOne(stored, rawSize) : gunzipOne(stored, maxOutputLength)
   } catch (error) {
     throw new ApplianceError('TAPE_MALFORMED', `the chunk cannot be decompressed (${codec})`, { cause: error })
   }
@@ -142,9 +142,8 @@ export function gunzipOne(stored: Uint8Array, maxOutputLength: number): Uint8Arr
   return buffer
 }
 
-/** zlib stops at the end of a frame without a word: what stands behind it is outside every signature, and no other verifier takes it. */
-function oneFrame(stored: Uint8Array, maxOutputLength: number): Uint8Array {
-  const done = zstdDecompressSync(stored, { maxOutputLength, info: true }) as unknown as Informed
-  if (done.engine.bytesWritten !== stored.length) throw new Error('bytes stand behind the frame')
-  return done.buffer
+/** One plain frame, and nothing before or behind it: zlib goes on with frames, or stops without a word, where no other verifier does. */
+function unzstdOne(stored: Uint8Array, rawSize: number): Uint8Array {
+  if (!isPlainZstd(stored, rawSize)) throw new Error('not one plain zstd frame')
+  return zstdDecompressSync(stored, { maxOutputLength: Math.max(rawSize, 1) })
 }

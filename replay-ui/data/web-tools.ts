@@ -6,6 +6,7 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { isPlainGzip } from '../../schemas/gzip.ts'
 import { type Certificate, type Codec, HASH_SIZE, MAX_CHUNK_RAW_SIZE, SALT_SIZE, SIGNED } from '../../schemas/tape.ts'
 import type { GatewayKey, LeafHasher, VerifyTools } from '../../schemas/verify/tools.ts'
+import { isPlainZstd } from '../../schemas/zstd-frame.ts'
 
 /** Salts that come out of one SHA-512 (docs/tape-format.md). */
 const SALTS_PER_HASH = 4
@@ -47,10 +48,12 @@ async function decompress(codec: Codec, stored: Uint8Array, rawSize: number): Pr
 }
 
 /**
- * fzstd writes into what it is given and fails at its end, so no input can make it take more. It also asks, twice, whether what
+ * fzstd checks neither sizes nor windows, reads without the dictionary that is asked for and goes on with other frames: hence the look before.
+ * It writes into what it is given and fails at its end, so no input can make it take more. It also asks, twice, whether what
  * it is given `== 1`: an array answers that by writing itself out as text, megabytes of it, unless it has an answer of its own.
  */
 function unzstd(stored: Uint8Array, rawSize: number): Uint8Array {
+  if (!isPlainZstd(stored, rawSize)) throw new ApplianceError('TAPE_MALFORMED', 'not one plain zstd frame')
   return zstd(stored, Object.defineProperty(new Uint8Array(rawSize), Symbol.toPrimitive, { value: () => Number.NaN }))
 }
 

@@ -53,7 +53,7 @@ class Excerpt:
     def __init__(self, text):
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Malformed("the excerpt cannot be read: it is not JSON") from None
         _need(isinstance(value, dict) and value.get("format") == "sallyport excerpt", "it is no excerpt")
         version = _count(value.get("v"))

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import zlib
 
+import plain_zstd
 from msgpack import Malformed, unpack
 
 MAX_RAW = 9 * 1024 * 1024 + 4
@@ -34,6 +35,9 @@ def inflate(data, most):
 
 
 def _unzstd(data, most):
+    # Before any decoder sees it: the command takes gzip, xz and lz4 as well, and frames behind frames.
+    if not plain_zstd.is_plain(data, most):
+        raise Malformed("zstd: not one plain frame")
     if os.environ.get("SALLYPORT_VERIFY_ZSTD") == "none":  # for tests, on machines that have one
         raise NeedsZstd()
     try:

@@ -12,6 +12,7 @@ import type { TapeVerification, Verification } from '../../../schemas/verificati
 import type { ObjectSource } from '../../../schemas/verify/tools.ts'
 import { type Attack, attacksOnChunks, attacksOnObjects, crashes, flips } from '../../support/attacks.ts'
 import { clientHere } from '../../support/clients.ts'
+import { attacksOnCodec } from '../../support/codec-attacks.ts'
 import { forgeTape } from '../../support/forge.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
@@ -34,7 +35,8 @@ before(async () => {
     forged: await forgeTape(folder.signer, [['a', 'b'], ['c'], ['d', 'e', 'f']]),
     ...(await recorded('gzip')),
   }
-  attacks.push(...attacksOnChunks(tapes), ...attacksOnObjects(tapes), ...crashes(tapes, 211), ...flips(tapes, 173))
+  attacks.push(...attacksOnChunks(tapes), ...attacksOnCodec(tapes), ...attacksOnObjects(tapes))
+  attacks.push(...crashes(tapes, 211), ...flips(tapes, 173))
   folders = attacks.map(({ objects }) => gallery.add(objects))
 })
 after(async () => {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { constants, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { zstdFrameSize } from '../../../recorder/tape/zstd-frame.ts'
+import { isPlainZstd, zstdFrameSize } from '../../schemas/zstd-frame.ts'
 
 const raws = fc.oneof(
   fc.uint8Array({ maxLength: 2_000 }).map((bytes) => Buffer.from(bytes)),
@@ -20,6 +20,9 @@ test('a frame’s size is told by its heads, whatever stands behind it', () => {
       })
       assert.equal(zstdFrameSize(frame), frame.length)
       assert.equal(zstdFrameSize(Buffer.concat([frame, frame])), frame.length)
+      assert.equal(isPlainZstd(frame, raw.length), !checksum)
+      assert.equal(isPlainZstd(frame, raw.length + 1), false)
+      assert.equal(isPlainZstd(Buffer.concat([frame, frame]), raw.length), false)
     }),
     { numRuns: 60 },
   )
