@@ -2,13 +2,13 @@ import type { Field, LiveRedactor, Redacted, RedactionSink, Redactor, StreamReda
 import { redactPairs } from './encoded-text.ts'
 import { type JsonFields, redactJson } from './json-body.ts'
 import { isOpaque, type Media } from './media.ts'
-import { redactMultipart } from './multipart-body.ts'
+import { MAX_PARTS, type PartsBudget, redactMultipart, unreadablePart } from './multipart-body.ts'
 
 const TEXT: Field = { path: 'body', action: 'scan' }
 const BULK: Field = { ...TEXT, bulk: true }
 const LF = 0x0a
 
-/** Parts that have parts deeper than that are read as text. */
+/** Parts that have parts deeper than that are not looked into. */
 const MAX_NESTED_PARTS = 4
 
 /** `answer`: whatever the target has may be in it. */
@@ -27,6 +27,7 @@ export function redactBody(
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
   how: BodyKind,
   depth = 0,
+  budget: PartsBudget = { left: MAX_PARTS },
 ): void {
   const text = how.answer ? BULK : TEXT
   if (from >= to) return
@@ -44,13 +45,16 @@ export function redactBody(
       break
     case 'multipart': {
       const { boundary, fields, answer } = how
-      if (boundary === undefined || depth === MAX_NESTED_PARTS) redactor.write(sink, source, from, to, text)
+      const unreadable = unreadablePart(fields)
+      if (boundary === undefined || depth === MAX_NESTED_PARTS)
+        redactor.write(sink, source, from, to, unreadable.action === 'mask' ? unreadable : text)
       else
         redactMultipart(redactor, sink, [source, from, to], {
           boundary,
           fields,
           answer,
-          redactPart: (piece, part) => redactBody(redactor, sink, piece, { ...how, ...part }, depth + 1),
+          budget,
+          redactPart: (piece, part) => redactBody(redactor, sink, piece, { ...how, ...part }, depth + 1, budget),
         })
       break
     }

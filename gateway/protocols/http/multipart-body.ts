@@ -3,6 +3,8 @@ import { type Headers, headerOf } from './head.ts'
 import type { JsonFields } from './json-body.ts'
 import { type Media, mediaOf } from './media.ts'
 import { named } from './named.ts'
+import { readingsOf } from './parameters.ts'
+import { type LineEnd, type PartHead, partHeadOf } from './part-head.ts'
 
 type Piece = readonly [source: Uint8Array, from: number, to: number]
 
@@ -13,11 +15,21 @@ type RedactPart = (piece: Piece, about: { readonly media: Media; readonly bounda
 interface PartsHow {
   readonly fields: JsonFields
   readonly answer: boolean
+  readonly budget: PartsBudget
   readonly redactPart: RedactPart
 }
 
+/** Parts that are still looked into, of a whole body with those inside of its parts. */
+export interface PartsBudget {
+  left: number
+}
+
+/** Nobody's form has that many; each costs some microseconds, however small it is. */
+export const MAX_PARTS = 1_000
+
 const TEXT: Field = { path: 'body', action: 'scan' }
 const HEADER: Field = { path: 'body.header', action: 'scan' }
+const UNREADABLE: Field = { path: 'body', action: 'mask', label: 'http.unreadable', entity: 'unreadable' }
 const LF = 0x0a
 const CR = 0x0d
 const DASH = 0x2d
@@ -26,19 +38,23 @@ const TAB = 0x09
 
 /** RFC 2046, 5.1.1. */
 const MAX_BOUNDARY_LENGTH = 70
-/** Of one part: more is no head. */
-const MAX_HEAD_SIZE = 16 * 1024
 
-/** What stands between the parts of a multipart body; undefined where the type names nothing that could. */
+/** What of a body in parts nobody can tell how its target reads it: masked whole where a label may be meant, else a text. */
+export function unreadablePart({ unreadable, labelled }: JsonFields): Field {
+  return unreadable ?? (labelled ? UNREADABLE : TEXT)
+}
+
+/** What stands between the parts of a multipart body; undefined where the type names nothing that could, or two readers may take it for different things. */
 export function boundaryOf(headers: Headers): string | undefined {
-  const type = headerOf(headers, 'content-type') ?? ''
-  const boundary = parameter(type, 'boundary')
-  return boundary === undefined || boundary === '' || boundary.length > MAX_BOUNDARY_LENGTH ? undefined : boundary
+  const [type, ...others] = valuesOf(headers, 'content-type')
+  const [boundary = '', ...more] = (type === undefined ? undefined : readingsOf(type, 'boundary')) ?? []
+  const isClear = others.length === 0 && more.length === 0 && boundary !== '' && boundary.trim() === boundary
+  return isClear && boundary.length <= MAX_BOUNDARY_LENGTH ? boundary : undefined
 }
 
 /**
  * Appends a multipart body (RFC 2046, 5.1; RFC 7578), each part redacted as if it had come by itself: labelled ones whole, by the name of their field,
- * others by their own type. What stands around parts is text. Linear.
+ * others by their own type. What stands around parts is text. From where readers may differ over what a part is, the rest is `unreadablePart`. Linear.
  */
 export function redactMultipart(
   redactor: Redactor,
@@ -47,13 +63,25 @@ export function redactMultipart(
   how: PartsHow & { readonly boundary: string },
 ): void {
   const delimiter = Buffer.from(`--${how.boundary}`, 'latin1')
+  const bytes = Buffer.from(source.buffer, source.byteOffset, to)
+  const rest = unreadablePart(how.fields)
+  const strict = rest.action === 'mask'
+  let lineEnd: LineEnd | undefined
   let at = from
   let inside = false
   for (;;) {
-    const line = nextDelimiter(source, at, to, delimiter)
+    const line = nextDelimiter(bytes, at, delimiter, strict)
+    lineEnd ??= line?.before ?? line?.after
+    const doubtful = line !== undefined && strict && isDoubtful(line, lineEnd)
+    if (doubtful || (inside && how.budget.left === 0)) {
+      if (at < to) redactor.write(sink, source, at, to, rest)
+      return
+    }
     const end = line === undefined ? to : line.contentEnd
-    if (inside) redactOne(redactor, sink, [source, at, end], how)
-    else redactor.write(sink, source, at, end, TEXT)
+    if (inside) {
+      how.budget.left--
+      redactOne(redactor, sink, [source, at, end], { ...how, bytes, lineEnd })
+    } else redactor.write(sink, source, at, end, TEXT)
     if (line === undefined) return
     sink.copy(source, end, line.next)
     at = line.next
@@ -65,31 +93,49 @@ function redactOne(
   redactor: Redactor,
   sink: RedactionSink,
   [source, from, to]: Piece,
-  { fields, answer, redactPart }: PartsHow,
+  { fields, answer, redactPart, bytes, lineEnd }: PartsHow & { readonly bytes: Buffer; readonly lineEnd: LineEnd | undefined },
 ): void {
-  const head = headOf(source, from, to)
-  if (head === undefined) {
-    redactor.write(sink, source, from, to, TEXT)
+  const unreadable = unreadablePart(fields)
+  const head = partHeadOf(bytes, from, to)
+  const name = head === undefined ? undefined : nameOf(head)
+  const isClear = name !== undefined && head?.lineEnd === (lineEnd ?? head?.lineEnd)
+  if (head === undefined || (unreadable.action === 'mask' && !isClear)) {
+    if (from < to) redactor.write(sink, source, from, to, unreadable)
     return
   }
-  for (const { value, end, name, next } of head.lines) {
+  for (const { value, end, name: header, next } of head.lines) {
     sink.copy(source, from, value)
-    redactor.write(sink, source, value, end, named(HEADER, name))
+    redactor.write(sink, source, value, end, named(HEADER, header))
     sink.copy(source, end, next)
     from = next
   }
   sink.copy(source, from, head.end)
   const { headers, end: body } = head
-  const name = unescaped(parameter(headerOf(headers, 'content-disposition') ?? '', 'name') ?? '')
-  const field = named(fields.of(name), name, answer)
-  const media = headerOf(headers, 'content-type') === undefined ? untyped(source[body]) : mediaOf(headers)
+  const field = named(fields.of(name ?? ''), name ?? '', answer)
+  const media = headerOf(headers, 'content-type') === undefined ? untyped(bytes, body, to) : mediaOf(headers)
   if (field.action === 'mask' || media === 'text') redactor.write(sink, source, body, to, field)
   else redactPart([source, body, to], { media, boundary: boundaryOf(headers) })
 }
 
+/** Of the field: '' where it has none; undefined where two readers may take it for different ones. */
+function nameOf({ headers }: PartHead): string | undefined {
+  const [disposition = '', ...more] = valuesOf(headers, 'content-disposition')
+  const readings = readingsOf(disposition, 'name')
+  if (readings === undefined || readings.size > 1 || more.length > 0) return undefined
+  if (valuesOf(headers, 'content-type').length > 1) return undefined
+  const [name = ''] = readings
+  return unescaped(name)
+}
+
+function valuesOf(headers: Headers, name: string): readonly string[] {
+  return headers.filter(([each]) => each.toLowerCase() === name).map(([, value]) => value)
+}
+
 /** A field without a type is a text (RFC 7578, 4.4), in which some clients write JSON all the same. */
-function untyped(first: number | undefined): Media {
-  return first === 0x7b || first === 0x5b ? 'json' : 'text'
+function untyped(bytes: Buffer, from: number, to: number): Media {
+  let at = from
+  while (at < to && (bytes[at] === SPACE || bytes[at] === TAB || bytes[at] === LF || bytes[at] === CR)) at++
+  return at < to && (bytes[at] === 0x7b || bytes[at] === 0x5b) ? 'json' : 'text'
 }
 
 /** A line that begins with the delimiter: what stands before it ends at `contentEnd`, what follows begins at `next`. */
@@ -97,66 +143,45 @@ interface Delimiter {
   readonly contentEnd: number
   readonly next: number
   readonly closes: boolean
+  /** How the line before it ends, and itself. */
+  readonly before: LineEnd | undefined
+  readonly after: LineEnd | undefined
+  /** There is more on its line. */
+  readonly more: boolean
 }
 
-function nextDelimiter(source: Uint8Array, from: number, to: number, delimiter: Buffer): Delimiter | undefined {
-  const bytes = Buffer.from(source.buffer, source.byteOffset, to)
+/** Whether it is one to some readers only: with blanks behind it, or ended unlike the first. */
+function isDoubtful({ before, after, closes, more }: Delimiter, lineEnd: LineEnd | undefined): boolean {
+  return more || (before ?? lineEnd) !== lineEnd || (!closes && (after ?? lineEnd) !== lineEnd)
+}
+
+/** In `bytes` from `from` on. `strict`: also a line that only begins like one. */
+function nextDelimiter(bytes: Buffer, from: number, delimiter: Buffer, strict: boolean): Delimiter | undefined {
+  const to = bytes.length
   for (let at = bytes.indexOf(delimiter, from); at !== -1; at = bytes.indexOf(delimiter, at + 1)) {
-    // A line of its own, and nothing behind it but that it closes, and blanks.
     if (at > from && bytes[at - 1] !== LF) continue
     let next = at + delimiter.length
     const closes = bytes[next] === DASH && bytes[next + 1] === DASH
     if (closes) next += 2
+    const blanks = next
     while (next < to && (bytes[next] === SPACE || bytes[next] === TAB)) next++
-    if (next < to && bytes[next] === CR) next++
-    if (next < to && bytes[next] !== LF) continue
+    const padded = next > blanks
+    const returns = next < to && bytes[next] === CR
+    if (returns) next++
+    const whole = next >= to || bytes[next] === LF
+    if (!whole && !strict) continue
     const lineEnd = at > from ? at - 1 : at
+    const before = at === from ? undefined : lineEnd > from && bytes[lineEnd - 1] === CR ? 'crlf' : 'lf'
     return {
-      contentEnd: lineEnd > from && bytes[lineEnd - 1] === CR && at > from ? lineEnd - 1 : lineEnd,
+      contentEnd: before === 'crlf' ? lineEnd - 1 : lineEnd,
       next: Math.min(next + 1, to),
       closes,
+      before,
+      after: next >= to ? undefined : returns ? 'crlf' : 'lf',
+      more: !whole || padded,
     }
   }
   return undefined
-}
-
-interface Line {
-  readonly name: string
-  /** Where its value begins and ends, and the next line begins. */
-  readonly value: number
-  readonly end: number
-  readonly next: number
-}
-
-/** Undefined where the part does not begin with header lines and an empty one. */
-function headOf(
-  source: Uint8Array,
-  from: number,
-  to: number,
-): { readonly lines: readonly Line[]; readonly headers: Headers; readonly end: number } | undefined {
-  const bytes = Buffer.from(source.buffer, source.byteOffset, Math.min(to, from + MAX_HEAD_SIZE))
-  const lines: Line[] = []
-  const headers: [string, string][] = []
-  for (let at = from; ; ) {
-    const feed = bytes.indexOf(LF, at)
-    if (feed === -1) return undefined
-    const end = feed > at && bytes[feed - 1] === CR ? feed - 1 : feed
-    if (end === at) return { lines, headers, end: feed + 1 }
-    const colon = bytes.indexOf(':', at)
-    if (colon === -1 || colon >= end) return undefined
-    const name = bytes.toString('latin1', at, colon)
-    let value = colon + 1
-    while (value < end && bytes[value] === SPACE) value++
-    lines.push({ name, value, end, next: feed + 1 })
-    headers.push([name, bytes.toString('latin1', value, end)])
-    at = feed + 1
-  }
-}
-
-/** Of a header's value: `; name=value` or `; name="value"`. */
-function parameter(value: string, name: string): string | undefined {
-  const found = new RegExp(`;[ \\t]*${name}[ \\t]*=[ \\t]*(?:"((?:[^"\\\\]|\\\\.)*)"|([^;\\s"]*))`, 'i').exec(value)
-  return found === null ? undefined : (found[1]?.replace(/\\(.)/g, '$1') ?? found[2])
 }
 
 /** As browsers write names (RFC 7578, 4.2; WHATWG HTML): UTF-8, with quotes and line ends as escapes. */
