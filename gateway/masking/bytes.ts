@@ -1,3 +1,6 @@
+import { BACKSLASH } from './ascii.ts'
+
+const U = 0x75
 /** A set of byte values: 1 at each member. */
 export type ByteSet = Uint8Array
 
@@ -60,6 +63,36 @@ export function runStart(set: ByteSet, bytes: Uint8Array, index: number, start: 
 /** Whether `index` is outside [start, end) or its byte is not in `set`: a boundary for a run of `set`. */
 export function bounds(set: ByteSet, bytes: Uint8Array, index: number, start: number, end: number): boolean {
   return index < start || index >= end || set[byteAt(bytes, index)] !== 1
+}
+
+const ESCAPED = byteSet('bfnrtv')
+const HEX = byteSet('0-9A-Fa-f')
+
+/**
+ * Whether an escape of JSON or of a string ends before `end`: `\n`, `\u000a`. Its letters and digits are part of no word. However many
+ * backslashes there are: text within text has two where it had one.
+ */
+export function endsEscape(bytes: Uint8Array, end: number, start: number): boolean {
+  if (end - 2 < start) return false
+  if (byteAt(bytes, end - 2) === BACKSLASH) return within(ESCAPED, bytes, end - 1)
+  return (
+    end - 6 >= start &&
+    byteAt(bytes, end - 5) === U &&
+    byteAt(bytes, end - 6) === BACKSLASH &&
+    runEnd(HEX, bytes, end - 4, end) === end
+  )
+}
+
+/** Where a run that was found to begin at `index` does begin: behind an escape, where one seems to be its beginning. */
+export function pastEscape(bytes: Uint8Array, index: number, start: number, end: number): number {
+  if (index <= start || byteAt(bytes, index - 1) !== BACKSLASH) return index
+  if (index < end && endsEscape(bytes, index + 1, start)) return index + 1
+  return index + 5 <= end && endsEscape(bytes, index + 5, start) ? index + 5 : index
+}
+
+/** Whether a word may begin at `index`: what stands before it in the field, if anything does, is no part of one. */
+export function beginsWord(bytes: Uint8Array, index: number, start: number): boolean {
+  return index <= start || !within(WORD, bytes, index - 1) || endsEscape(bytes, index, start)
 }
 
 /** Whether the bytes from `index` are `text` (ASCII). */

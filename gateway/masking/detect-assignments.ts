@@ -16,7 +16,7 @@ import {
   SEMICOLON,
 } from './ascii.ts'
 import { isSecretValue } from './assignment-rules.ts'
-import { bounds, byteAt, byteSet, follows, runEnd, runStart, WORD, within } from './bytes.ts'
+import { bounds, byteAt, byteSet, follows, pastEscape, runEnd, runStart, WORD, within } from './bytes.ts'
 import { Candidate } from './candidate.ts'
 import type { Detector, Probe } from './detector.ts'
 
@@ -61,7 +61,7 @@ function assignment(entity: 'password' | 'secret', word: string, follow = ''): D
       probe.seen = nameEnd
       if (nameEnd >= to || nameEnd - wordEnd === MAX_NAME_SIZE) return false
       probe.seen = nameEnd + MAX_NAME_SIZE
-      const nameStart = runStart(NAME, bytes, wordEnd, Math.max(from, wordEnd - MAX_NAME_SIZE))
+      const nameStart = pastEscape(bytes, runStart(NAME, bytes, wordEnd, Math.max(from, wordEnd - MAX_NAME_SIZE)), from, wordEnd)
       if (!separated(bytes, nameStart, nameEnd, to)) return false
       return verifyValue(bytes, entity, word, from, nameStart, wordEnd, nameEnd, to, probe)
     },

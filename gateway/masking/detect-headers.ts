@@ -1,6 +1,6 @@
 import { AT_SIGN, CLOSE_BRACE, COLON, DOLLAR, DOT, OPEN_BRACE, SLASH, STAR } from './ascii.ts'
 import { isStandIn } from './assignment-rules.ts'
-import { BASE64, bounds, byteAt, byteSet, DIGIT, latin1, runEnd, runStart, WORD } from './bytes.ts'
+import { BASE64, beginsWord, bounds, byteAt, byteSet, DIGIT, latin1, runEnd, runStart, WORD } from './bytes.ts'
 import type { Detector } from './detector.ts'
 
 const SCHEME = byteSet('A-Za-z0-9+.-')
@@ -60,7 +60,7 @@ const bearer: Detector = {
   triggers: ['bearer '],
   ignoreCase: true,
   verify(bytes, from, at, to, probe) {
-    if (!bounds(WORD, bytes, at - 8, from, to)) return false
+    if (!beginsWord(bytes, at - 7, from)) return false
     const end = runEnd(BEARER, bytes, at, Math.min(to, at + MAX_HEAD_SIZE))
     probe.seen = end
     if (end - at < MIN_BEARER_SIZE || runDigits(bytes, at, end) === 0) return false
@@ -79,7 +79,7 @@ const basic: Detector = {
   triggers: ['basic '],
   ignoreCase: true,
   verify(bytes, from, at, to, probe) {
-    if (!bounds(WORD, bytes, at - 7, from, to)) return false
+    if (!beginsWord(bytes, at - 6, from)) return false
     const end = runEnd(BASE64, bytes, at, Math.min(to, at + MAX_HEAD_SIZE))
     probe.seen = end
     if (end - at < MIN_BASIC_SIZE || !decodesToCredentials(bytes, at, end)) return false

@@ -1,5 +1,18 @@
 import { A, DOT, HYPHEN, NINE, SPACE, UNDERSCORE, ZERO } from './ascii.ts'
-import { ALNUM, bounds, byteAt, byteSet, DIGIT, runEnd, runStart, WORD, within } from './bytes.ts'
+import {
+  ALNUM,
+  beginsWord,
+  bounds,
+  byteAt,
+  byteSet,
+  DIGIT,
+  endsEscape,
+  pastEscape,
+  runEnd,
+  runStart,
+  WORD,
+  within,
+} from './bytes.ts'
 import type { Detector } from './detector.ts'
 
 /** RFC 5321 4.5.3.1: local part 64, domain 255 octets. */
@@ -17,7 +30,7 @@ const email: Detector = {
   triggers: ['@[A-Za-z0-9\u0080-\u00ff]'],
   verify(bytes, from, at, to, probe) {
     const sign = at - 2
-    let start = runStart(LOCAL, bytes, sign, Math.max(from, sign - MAX_LOCAL_SIZE))
+    let start = pastEscape(bytes, runStart(LOCAL, bytes, sign, Math.max(from, sign - MAX_LOCAL_SIZE)), from, sign)
     while (start < sign && !within(LABEL_EDGE, bytes, start) && byteAt(bytes, start) !== UNDERSCORE) start++
     if (start === sign) return false
     const limit = Math.min(to, sign + 1 + MAX_DOMAIN_SIZE)
@@ -154,10 +167,11 @@ export const IBAN_CHARACTER = byteSet('A-Z0-9')
 /** International bank account numbers (ISO 13616), plain or in groups of four: country, its length, and the mod-97 check. */
 const iban: Detector = {
   entity: 'iban',
-  triggers: ['\\W[A-Z][A-Z]\\d\\d[ A-Z0-9][A-Z0-9]'],
+  // Behind no word, or what may be the end of a `\n`.
+  triggers: ['[\u0000-/:-@[-^`bfnrtv{-\u00ff][A-Z][A-Z]\\d\\d[ A-Z0-9][A-Z0-9]'],
   verify(bytes, from, at, to, probe) {
     const start = at - 6
-    if (start < from || !bounds(WORD, bytes, start - 1, from, to)) return false
+    if (start < from || !beginsWord(bytes, start, from)) return false
     const wanted = IBAN_SIZES[countryIndex(byteAt(bytes, start), byteAt(bytes, start + 1))] ?? 0
     if (wanted === 0) return false
     let count = 0
@@ -189,7 +203,7 @@ function modulo97(remainder: number, byte: number): number {
 function isNumberStart(bytes: Uint8Array, start: number, from: number): boolean {
   if (start <= from) return start === from
   const before = byteAt(bytes, start - 1)
-  if (WORD[before] === 1) return false
+  if (WORD[before] === 1) return endsEscape(bytes, start, from)
   return !((before === HYPHEN || before === DOT) && start - 2 >= from && within(ALNUM, bytes, start - 2))
 }
 

@@ -1,5 +1,5 @@
 import { DOUBLE_QUOTE, HYPHEN } from './ascii.ts'
-import { ALNUM, BASE64URL, type ByteSet, bounds, byteAt, byteSet, runEnd, startsWith, WORD } from './bytes.ts'
+import { ALNUM, BASE64URL, type ByteSet, beginsWord, bounds, byteAt, byteSet, runEnd, startsWith, WORD } from './bytes.ts'
 import type { Detector } from './detector.ts'
 import type { EntityName } from './rules.ts'
 
@@ -123,7 +123,7 @@ function tokenDetector(entity: EntityName, shape: TokenShape, prefix: string, ma
     triggers: [prefix],
     verify(bytes, from, at, to, probe) {
       const start = at - prefix.length
-      if (maskPrefix && !bounds(WORD, bytes, start - 1, from, to)) return false
+      if (maskPrefix && !beginsWord(bytes, start, from)) return false
       const end = runEnd(body, bytes, at, Math.min(to, at + MAX_TOKEN_SIZE))
       probe.seen = end
       if (end - at < min || (end - at > max && !isOpenEnded)) return false

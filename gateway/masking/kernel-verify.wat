@@ -7,6 +7,41 @@
 (func $hit (param $start i32) (param $end i32) (result i64)
   (i64.or (i64.shl (i64.extend_i32_u (local.get $start)) (i64.const 32)) (i64.extend_i32_u (local.get $end))))
 
+(func $isHex (param $at i32) (result i32)
+  (i32.or
+    (i32.ne (call $is (local.get $at) (i32.const 64)) (i32.const 0))
+    (i32.lt_u (i32.sub (i32.or (i32.load8_u (local.get $at)) (i32.const 0x20)) (i32.const 0x61)) (i32.const 6))))
+
+;; Whether an escape ends before `$end`: a backslash and one of `bfnrtv`, or `u` and four hexadecimal digits.
+(func $endsEscape (param $low i32) (param $end i32) (result i32)
+  (local $letter i32)
+  (if (i32.lt_s (i32.sub (local.get $end) (i32.const 2)) (local.get $low)) (then (return (i32.const 0))))
+  (if (i32.eq (i32.load8_u (i32.sub (local.get $end) (i32.const 2))) (i32.const 0x5c)) (then
+    (local.set $letter (i32.sub (i32.load8_u (i32.sub (local.get $end) (i32.const 1))) (i32.const 0x62)))
+    (return (i32.and
+      (i32.lt_u (local.get $letter) (i32.const 32))
+      (i32.and (i32.shr_u (i32.const 0x151011) (local.get $letter)) (i32.const 1))))))
+  (if (i32.lt_s (i32.sub (local.get $end) (i32.const 6)) (local.get $low)) (then (return (i32.const 0))))
+  (if (i32.ne (i32.load16_u (i32.sub (local.get $end) (i32.const 6))) (i32.const 0x755c)) (then (return (i32.const 0))))
+  (i32.and
+    (i32.and
+      (call $isHex (i32.sub (local.get $end) (i32.const 4)))
+      (call $isHex (i32.sub (local.get $end) (i32.const 3))))
+    (i32.and
+      (call $isHex (i32.sub (local.get $end) (i32.const 2)))
+      (call $isHex (i32.sub (local.get $end) (i32.const 1))))))
+
+(func $pastEscape (param $low i32) (param $at i32) (param $high i32) (result i32)
+  (if (i32.le_s (local.get $at) (local.get $low)) (then (return (local.get $at))))
+  (if (i32.ne (i32.load8_u (i32.sub (local.get $at) (i32.const 1))) (i32.const 0x5c)) (then (return (local.get $at))))
+  (if (i32.lt_s (local.get $at) (local.get $high)) (then
+    (if (call $endsEscape (local.get $low) (i32.add (local.get $at) (i32.const 1)))
+      (then (return (i32.add (local.get $at) (i32.const 1)))))))
+  (if (i32.le_s (i32.add (local.get $at) (i32.const 5)) (local.get $high)) (then
+    (if (call $endsEscape (local.get $low) (i32.add (local.get $at) (i32.const 5)))
+      (then (return (i32.add (local.get $at) (i32.const 5)))))))
+  (local.get $at))
+
 (func $email (param $low i32) (param $at i32) (param $high i32) (result i64)
   (local $sign i32) (local $start i32) (local $end i32) (local $limit i32) (local $dot i32) (local $byte i32) (local $letters i32)
   (local.set $sign (i32.sub (local.get $at) (i32.const 2)))
@@ -20,6 +55,7 @@
         (i32.load8_u offset=0x1b0000 (i32.load8_u (i32.sub (local.get $start) (i32.const 1)))) (i32.const 1))))
       (local.set $start (i32.sub (local.get $start) (i32.const 1)))
       (br $local)))
+  (local.set $start (call $pastEscape (local.get $low) (local.get $start) (local.get $sign)))
   (block $edge
     (loop $inner
       (br_if $edge (i32.ge_s (local.get $start) (local.get $sign)))
@@ -69,7 +105,8 @@
   (local $before i32)
   (if (i32.le_s (local.get $start) (local.get $low)) (then (return (i32.eq (local.get $start) (local.get $low)))))
   (local.set $before (i32.load8_u (i32.sub (local.get $start) (i32.const 1))))
-  (if (i32.and (i32.load8_u offset=0x1b0000 (local.get $before)) (i32.const 16)) (then (return (i32.const 0))))
+  (if (i32.and (i32.load8_u offset=0x1b0000 (local.get $before)) (i32.const 16))
+    (then (return (call $endsEscape (local.get $low) (local.get $start)))))
   (if (i32.gt_u (i32.sub (local.get $before) (i32.const 0x2d)) (i32.const 1)) (then (return (i32.const 1))))
   (if (i32.lt_s (i32.sub (local.get $start) (i32.const 2)) (local.get $low)) (then (return (i32.const 1))))
   (i32.eqz (call $is (i32.sub (local.get $start) (i32.const 2)) (i32.const 32))))
@@ -193,7 +230,10 @@
   (local.set $start (i32.sub (local.get $at) (i32.const 6)))
   (if (i32.lt_s (local.get $start) (local.get $low)) (then (return (i64.const 0))))
   (if (i32.gt_s (local.get $start) (local.get $low)) (then
-    (if (call $is (i32.sub (local.get $start) (i32.const 1)) (i32.const 16)) (then (return (i64.const 0))))))
+    (if (i32.and
+          (i32.ne (call $is (i32.sub (local.get $start) (i32.const 1)) (i32.const 16)) (i32.const 0))
+          (i32.eqz (call $endsEscape (local.get $low) (local.get $start))))
+      (then (return (i64.const 0))))))
   (local.set $wanted (i32.load8_u offset=0x1b0100 (i32.add
     (i32.mul (i32.sub (i32.load8_u (local.get $start)) (i32.const 65)) (i32.const 26))
     (i32.sub (i32.load8_u offset=1 (local.get $start)) (i32.const 65)))))

@@ -51,6 +51,37 @@ test('a value inside a longer word or number is not a value', () => {
   }
 })
 
+test('a value behind an escape of JSON or of a string is found, and the escape stays whole', () => {
+  for (const ending of ['\\n', '\\t', '\\\\r', '\\f', '\\u000a', '\\u000A']) {
+    for (const entity of [
+      'email',
+      'us-ssn',
+      'card',
+      'aws-access-key-id',
+      'github-token',
+      'npm-token',
+      'sallyport-key',
+    ] as const) {
+      for (const [value] of SAMPLES[entity]) {
+        const text = `{"note": "see${ending}${value}"}`
+        const found = explain(text).map((hit) => [hit.entity, text.slice(hit.start, hit.end)])
+        assert.deepEqual(found, [[entity, value]], text)
+      }
+    }
+    if (ending.includes('u')) continue
+    for (const [value] of SAMPLES.iban)
+      assert.deepEqual(
+        explain(`"see${ending}${value}"`).map(({ entity }) => entity),
+        ['iban'],
+        `${ending}${value}`,
+      )
+  }
+  assert.deepEqual(
+    explain('{"a": "see\\npassword: \\"Zx9!kk2Lq_w\\""}').map(({ entity }) => entity),
+    ['password'],
+  )
+})
+
 test('several values of several kinds are found side by side', () => {
   const [email] = SAMPLES.email[0] ?? ['']
   const [card] = SAMPLES.card[0] ?? ['']

@@ -86,6 +86,7 @@ const piece = fc.oneof(
   fc.constantFrom(...HOSTILE_UNITS),
   fc.string({ maxLength: 12 }),
   fc.tuple(fc.constantFrom(' ', 'a', '4', '-', '@'), fc.nat(90)).map(([character, count]) => character.repeat(count)),
+  fc.constantFrom('\\n', '\\\\t', '\\u000a', '\\u00', '\\x', 'x\\r', '\\'),
   fc.constantFrom('xn--p1ai', '.xn--p1ai', '@a.', '4111 1111 1111 ', '3782 822463 10005', 'GB82', ' WEST', '..', '.co', '-'),
 )
 const field = fc
