@@ -69,13 +69,47 @@ export function encodeExcerpt({ session, header, chain, disclosed, frames }: Exc
 `
 }
 
+/** A mark before the text is not part of JSON (RFC 8259 section 8.1), and stays to be refused. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const MAX_DEPTH = 16
+/** Of a number in digits; 2^53 has as many. */
+const NOT_WHOLE = /[0-9][.eE]|[0-9]{17}/
+
+/** Whether numbers are whole and nesting bounded, outside its strings: parsers differ in what they make of others, and JSON.parse does not tell. */
+function checkPlain(text: string): void {
+  let depth = 0
+  for (let at = 0; at < text.length; ) {
+    const quote = text.indexOf('"', at)
+    const end = quote < 0 ? text.length : quote
+    const between = text.slice(at, end)
+    if (NOT_WHOLE.test(between)) throw malformed('a number is not whole, or has more than 16 digits')
+    for (const character of between) {
+      if (character === '[' || character === '{') depth += 1
+      else if (character === ']' || character === '}') depth -= 1
+      if (depth > MAX_DEPTH) throw malformed(`it is nested deeper than ${MAX_DEPTH}`)
+    }
+    at = quote < 0 ? text.length : behindString(text, quote)
+  }
+}
+
+function behindString(text: string, quote: number): number {
+  for (let end = text.indexOf('"', quote + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let slashes = 0
+    while (text[end - 1 - slashes] === '\\') slashes += 1
+    if (slashes % 2 === 0) return end + 1
+  }
+  return text.length
+}
+
 /** Throws TAPE_MALFORMED; checks shapes, and nothing that is signed. */
-export function decodeExcerpt(text: string): Excerpt | { readonly newer: number } {
+export function decodeExcerpt(encoded: Uint8Array): Excerpt | { readonly newer: number } {
   let value: unknown
   try {
+    const text = utf8.decode(encoded)
+    checkPlain(text)
     value = JSON.parse(text)
-  } catch {
-    throw malformed('it is not JSON')
+  } catch (error) {
+    throw error instanceof ApplianceError ? error : malformed('it is not JSON')
   }
   const map = object(value)
   if (map['format'] !== EXCERPT_FORMAT) throw malformed('it is no excerpt')
@@ -118,7 +152,8 @@ function linkOf(value: unknown): ExcerptLink {
 
 function certificateOf(value: unknown): Certificate | undefined {
   if (value === null) return undefined
-  const [gateway, algorithm, keyId, signature] = list(value)
+  const [gateway, algorithm, keyId, signature, ...more] = list(value)
+  if (more.length > 0) throw malformed('a certificate has four members')
   return { gateway: textOf(gateway), algorithm: textOf(algorithm), keyId: textOf(keyId), signature: bytes(signature) }
 }
 

@@ -145,6 +145,7 @@ export class Unpacker {
     for (let index = 0; index < count; index += 1) {
       const key = this.value(depth + 1)
       if (typeof key !== 'string') throw malformed('a map key is not text')
+      if (Object.hasOwn(map, key)) throw malformed('a map has a key twice')
       // A plain assignment of `__proto__` would set the prototype instead of a member.
       if (key === '__proto__') Object.defineProperty(map, key, { value: this.value(depth + 1), enumerable: true })
       else map[key] = this.value(depth + 1)

@@ -15,8 +15,10 @@ import {
   type StoredChunk,
   TAPE_VERSION,
 } from './tape.ts'
-import { array, count, malformed, object, sized, text, version } from './tape-members.ts'
-import { totalsOf } from './tape-statement.ts'
+import { array, count, exact, malformed, sized, text, tuple, version } from './tape-members.ts'
+import { TOTALS_MEMBERS, totalsOf, VERDICT_MEMBERS } from './tape-statement.ts'
+
+const SUMMARY_MEMBERS = ['reason', 'chunks', 'root', 'endedAt', 'durationUs', 'totals']
 
 export function decodeChunk(payload: Uint8Array): StoredChunk {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
@@ -67,10 +69,11 @@ export function decodeChunkHeader(bytes: Uint8Array): ChunkHeader {
 
 /** `bytes`: an index payload after its codec byte, unpacked. */
 export function decodeIndex(bytes: Uint8Array): SegmentIndex {
-  const map = object(unpack(bytes), 'index')
+  const map = exact(unpack(bytes), ['v', 'segment', 'chunks', 'density', 'summary'], 'index')
   version(map)
-  const density = object(map['density'], 'index density')
-  const summary = map['summary'] === null ? null : object(map['summary'], 'index summary')
+  const density = exact(map['density'], ['binUs', 'counts'], 'index density')
+  const summary = map['summary'] === null ? null : exact(map['summary'], SUMMARY_MEMBERS, 'index summary')
+  if (summary !== null) exact(exact(summary['totals'], TOTALS_MEMBERS, 'totals')['verdicts'], VERDICT_MEMBERS, 'totals verdicts')
   return {
     v: TAPE_VERSION,
     segment: count(map['segment'], 'index segment'),
@@ -107,6 +110,6 @@ export function decodeFooter(bytes: Uint8Array): Footer {
 }
 
 function indexRow(value: Unpacked): IndexRow {
-  const [a, b, c, d, e, f, g, h, i, j, k, l] = array(value, 'index row').map((item) => count(item, 'index row'))
+  const [a, b, c, d, e, f, g, h, i, j, k, l] = tuple(value, 12, 'index row').map((item) => count(item, 'index row'))
   return [a ?? 0, b ?? 0, c ?? 0, d ?? 0, e ?? 0, f ?? 0, g ?? 0, h ?? 0, i ?? 0, j ?? 0, k ?? 0, l ?? 0]
 }

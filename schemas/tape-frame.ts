@@ -1,15 +1,14 @@
-import type { Facts, Frame, Masks } from './frame.ts'
+import { type Facts, type Frame, MASK_SPAN_SIZE, type Masks } from './frame.ts'
 import { type Unpacked, Unpacker } from './msgpack.ts'
-import { DIRS, FRAME_HEAD_SIZE } from './tape.ts'
-import { array, binary, count, fail, malformed, object, text } from './tape-members.ts'
+import { DIRS, FRAME_HEAD_SIZE, MAX_FRAME_BODY, MAX_FRAME_SIZE } from './tape.ts'
+import { array, binary, count, fail, malformed, object, text, tuple } from './tape-members.ts'
 import type { Act, VerdictNote } from './verdict.ts'
 
 const ACTS = ['allow', 'mask', 'block', 'hold'] as const satisfies readonly Act[]
 
 export function decodeFrame(bytes: Uint8Array, from = 0, to = bytes.length): Frame {
   const value = new Unpacker(bytes, from, to).only()
-  const [seq, atUs, dir, channel, kind, facts, body, masks, verdict, ...more] = array(value, 'frame')
-  if (more.length > 0) throw malformed('frame has more than 9 members')
+  const [seq, atUs, dir, channel, kind, facts, body, masks, verdict] = tuple(value, 9, 'frame')
   return {
     seq: count(seq, 'frame seq'),
     atUs: count(atUs, 'frame atUs'),
@@ -17,7 +16,7 @@ export function decodeFrame(bytes: Uint8Array, from = 0, to = bytes.length): Fra
     channel: count(channel, 'frame channel'),
     kind: text(kind, 'frame kind'),
     facts: factsOf(facts),
-    body: body === null ? null : binary(body, 'frame body'),
+    body: body === null ? null : bodyOf(body),
     masks: masks === null ? null : masksOf(masks),
     verdict: verdict === null ? null : verdictOf(verdict),
   }
@@ -32,6 +31,7 @@ export function frameBounds(raw: Uint8Array): number[] {
     if (raw.length - at < FRAME_HEAD_SIZE) throw malformed('a frame size is cut off')
     const size = view.getUint32(at)
     at += FRAME_HEAD_SIZE
+    if (size > MAX_FRAME_SIZE) throw malformed(`frame of ${size} bytes, the limit is ${MAX_FRAME_SIZE}`)
     if (size === 0 || size > raw.length - at) throw malformed(`frame of ${size} bytes in a chunk with ${raw.length - at} left`)
     bounds.push(at, at + size)
     at += size
@@ -52,23 +52,31 @@ function factsOf(value: Unpacked | undefined): Facts {
   return map as Facts
 }
 
+function bodyOf(value: Unpacked | undefined): Uint8Array {
+  const body = binary(value, 'frame body')
+  if (body.length > MAX_FRAME_BODY) throw malformed(`frame body of ${body.length} bytes, the limit is ${MAX_FRAME_BODY}`)
+  return body
+}
+
 function masksOf(value: Unpacked | undefined): Masks {
-  const [labels, spans] = array(value, 'frame masks')
+  const [labels, packed] = tuple(value, 2, 'frame masks')
+  const spans = binary(packed, 'mask spans')
+  if (spans.length % MASK_SPAN_SIZE !== 0) throw malformed('mask spans are cut off')
   return {
     labels: array(labels, 'mask labels').map((label) => {
-      const [entity, rule] = array(label, 'mask label')
+      const [entity, rule] = tuple(label, 2, 'mask label')
       return [text(entity, 'mask entity'), text(rule, 'mask rule')] as const
     }),
-    spans: binary(spans, 'mask spans'),
+    spans,
   }
 }
 
 function verdictOf(value: Unpacked | undefined): VerdictNote {
-  const [act, rules, policy, approval] = array(value, 'frame verdict')
+  const [act, rules, policy, approval] = tuple(value, 4, 'frame verdict')
   const note = {
     act: ACTS.find((name) => name === act) ?? fail('verdict act'),
     rules: array(rules, 'verdict rules').map((rule) => text(rule, 'verdict rule')),
     policy: text(policy, 'verdict policy'),
   }
-  return approval === null || approval === undefined ? note : { ...note, approval: text(approval, 'verdict approval') }
+  return approval === null ? note : { ...note, approval: text(approval, 'verdict approval') }
 }

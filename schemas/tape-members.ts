@@ -8,6 +8,19 @@ export function array(value: Unpacked | undefined, what: string): readonly Unpac
   return Array.isArray(value) ? value : fail(what)
 }
 
+/** Of just so many items: a signature covers no others, or nobody knows what they mean. */
+export function tuple(value: Unpacked | undefined, size: number, what: string): readonly Unpacked[] {
+  const items = array(value, what)
+  return items.length === size ? items : fail(`${what} of ${size}`)
+}
+
+/** A map of just these members: for what no signature covers. */
+export function exact(value: Unpacked | undefined, names: readonly string[], what: string): { readonly [key: string]: Unpacked } {
+  const map = object(value, what)
+  for (const name in map) if (!names.includes(name)) throw malformed(`${what} has a member that has no place in it`)
+  return map
+}
+
 export function object(value: Unpacked | undefined, what: string): { readonly [key: string]: Unpacked } {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) return fail(what)
   // What is left of Unpacked is the map; Array.isArray does not narrow readonly arrays.

@@ -12,7 +12,7 @@ import {
   type TapeHeader,
   type Totals,
 } from './tape.ts'
-import { array, binary, count, isNewer, object, sized, text, version } from './tape-members.ts'
+import { array, binary, count, isNewer, malformed, object, sized, text, tuple, version } from './tape-members.ts'
 
 /** Where in it the version's digit stands. */
 const VERSION_AT = 5
@@ -20,11 +20,12 @@ const VERSION_AT = 5
 /** A signed statement and its signature or certificate, as headers, recovery statements and seals are stored: `[bin, ...]`. */
 export function decodeStatement(payload: Uint8Array): { readonly statement: Uint8Array; readonly rest: readonly Unpacked[] } {
   const [statement, ...rest] = array(unpack(payload), 'statement')
+  if (rest.length > 1) throw malformed('something stands behind a statement and its signature')
   return { statement: binary(statement, 'statement'), rest }
 }
 
 export function decodeCertificate(value: Unpacked | undefined): Certificate {
-  const [gateway, algorithm, keyId, signature] = array(value, 'certificate')
+  const [gateway, algorithm, keyId, signature] = tuple(value, 4, 'certificate')
   return {
     gateway: text(gateway, 'certificate gateway'),
     algorithm: text(algorithm, 'certificate algorithm'),
@@ -121,6 +122,10 @@ export function newerVersion(statement: Uint8Array): number | undefined {
     return undefined
   }
 }
+
+/** The members of totals and of their verdicts, which are all there are where no signature covers them. */
+export const TOTALS_MEMBERS = ['frames', 'bytesIn', 'bytesOut', 'rows', 'statements', 'masked', 'verdicts']
+export const VERDICT_MEMBERS = ['allow', 'mask', 'block', 'hold']
 
 export function totalsOf(value: Unpacked | undefined): Totals {
   const map = object(value, 'totals')

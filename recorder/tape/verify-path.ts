@@ -50,7 +50,7 @@ async function verifyExcerptAt(path: string, options: VerifyPathOptions): Promis
     throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
   const beside = options.gatewayKeys === undefined ? await firstKeys([join(dirname(at), 'keys')]) : []
   const gatewayKeys = options.gatewayKeys ?? beside
-  const excerpt = await verifyExcerpt(nodeTools, await readFile(at, 'utf8'), basename(at), gatewayKeys)
+  const excerpt = await verifyExcerpt(nodeTools, await readFile(at), basename(at), gatewayKeys)
   const trust = options.policy && (await judgeTrust(undefined, undefined, options.policy))
   const tape = trust === undefined ? excerpt : checkTrust(excerpt, undefined, trust)
   options.onTape?.(tape)

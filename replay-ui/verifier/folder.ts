@@ -156,7 +156,7 @@ export async function verifyExcerptFile(
   const size = await file.size()
   if (size > MAX_EXCERPT_SIZE)
     throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
-  const tape = await verifyExcerpt(webTools, new TextDecoder().decode(await file.read(0, size)), name, keys)
+  const tape = await verifyExcerpt(webTools, await file.read(0, size), name, keys)
   const { verdict, exit, frames } = tape
   return {
     path,

@@ -19,11 +19,11 @@ const LEAF = Uint8Array.of(0x00)
  */
 export async function verifyExcerpt(
   tools: VerifyTools,
-  text: string,
+  bytes: Uint8Array,
   object: string,
   gatewayKeys: readonly GatewayKey[],
 ): Promise<TapeVerification> {
-  return new ExcerptVerifier(tools, object, gatewayKeys).run(text)
+  return new ExcerptVerifier(tools, object, gatewayKeys).run(bytes)
 }
 
 class ExcerptVerifier {
@@ -52,10 +52,10 @@ class ExcerptVerifier {
     this.#tree = new MerkleStack((bytes) => tools.sha256(bytes))
   }
 
-  async run(text: string): Promise<TapeVerification> {
+  async run(bytes: Uint8Array): Promise<TapeVerification> {
     let excerpt: ReturnType<typeof decodeExcerpt>
     try {
-      excerpt = decodeExcerpt(text)
+      excerpt = decodeExcerpt(bytes)
     } catch (error) {
       this.#invalid('header', told(error))
       return this.#result([], 0)

@@ -1,7 +1,7 @@
 import { sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
 import { type TapeHeader, tapeKeys } from '../tape.ts'
-import { decodeHeader, decodeStatement, newerVersion } from '../tape-statement.ts'
+import { decodeCertificate, decodeHeader, decodeStatement, newerVersion } from '../tape-statement.ts'
 import { ChainVerifier, type Report } from './chain.ts'
 import { told } from './frames.ts'
 import type { RecordPiece } from './scan.ts'
@@ -35,6 +35,7 @@ export async function beginSegment(tape: TapeState, piece: RecordPiece, number: 
         invalid(`the header is that of the first segment, not of ${number}`)
         return
       }
+      if (rest[0] !== undefined) decodeCertificate(rest[0])
       tape.header = header
       tape.onHeader?.(tape.tools.sha256(statement), header.checkpoint)
       said = (await tape.certificate(rest[0], 'header', statement, report, offset)) === 'INVALID'
@@ -49,6 +50,7 @@ export async function beginSegment(tape: TapeState, piece: RecordPiece, number: 
       })
     } else {
       const chain = tape.chain
+      if (rest.length > 0) throw new ApplianceError('TAPE_MALFORMED', 'a later header has no certificate')
       if (chain === undefined || number === 0) {
         invalid(`the header is that of segment ${header.segment}`)
         return

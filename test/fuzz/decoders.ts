@@ -281,7 +281,7 @@ export const DECODERS: readonly Decoder[] = [
   {
     name: 'excerpt',
     seeds: excerptSeeds,
-    feed: (bytes) => tried(() => decodeExcerpt(text(bytes))),
+    feed: (bytes) => tried(() => decodeExcerpt(bytes)),
   },
   {
     name: 'zip',

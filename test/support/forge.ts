@@ -61,13 +61,16 @@ export interface ChunkPlan {
   readonly next: Key
   /** When it claims to begin; its number otherwise. */
   readonly firstUs?: number
+  /** Its frames as they are, of whatever shape; made of `texts` otherwise. */
+  readonly frames?: readonly Buffer[]
 }
 
 /** A chunk of `in` frames with these bodies, stored uncompressed. */
-export function forgeChunk({ n, firstSeq, texts, prev, key, next, firstUs = firstSeq }: ChunkPlan): ForgedChunk {
-  const frames = texts.map((text, index) =>
-    Buffer.from(pack([firstSeq + index, firstUs + index, 0, 0, 'query', {}, Buffer.from(text), null, null])),
-  )
+export function forgeChunk(plan: ChunkPlan): ForgedChunk {
+  const { n, firstSeq, texts, prev, key, next, firstUs = firstSeq } = plan
+  const packed = (text: string, index: number): Buffer =>
+    Buffer.from(pack([firstSeq + index, firstUs + index, 0, 0, 'query', {}, Buffer.from(text), null, null]))
+  const frames = plan.frames ?? texts.map(packed)
   const leaves = frames.map((frame, index) => sha256(Buffer.of(0), salt(firstSeq + index), frame))
   const raw = Buffer.concat(frames.flatMap((frame) => [u32(frame.length), frame]))
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)

@@ -166,9 +166,9 @@ def verify(path, given, now_ms, progress):
         if not tapes and not (ledger and ledger["size"]):
             raise FileNotFoundError(path + " has no tapes")
     if excerpt:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read(excerpts.MAX_SIZE + 1)
-        tapes.append(excerpts.ExcerptVerifier(text, os.path.basename(path), keys).verify())
+        with open(path, "rb") as file:
+            data = file.read(excerpts.MAX_SIZE + 1)
+        tapes.append(excerpts.ExcerptVerifier(data, os.path.basename(path), keys).verify())
     verdict = worst([tape["verdict"] for tape in tapes] + ([ledger["verdict"]] if ledger else []))
     return {
         "path": path, "verdict": verdict, "exit": EXITS[verdict], "trust": trust,

@@ -5,7 +5,7 @@ from frames import Frame, NeedsZstd, raw_frames, split
 from merkle import Tree, leaf_hash
 from msgpack import Malformed, unpack
 from signatures import verify_raw_ed25519
-from statements import SEAL, TOTALS, VERDICTS, NewerVersion, check_members, statement_of
+from statements import SEAL, TOTALS, VERDICTS, NewerVersion, check_members, named_totals, statement_of
 
 RECOVERED = 2
 NEED_ZSTD = (
@@ -214,7 +214,7 @@ def check_seal(tape, chain, record, say):
             wrong.append("the seal's root is not that of the chunks")
         if seal["head"] != chain.head:
             wrong.append("the seal does not follow the last chunk")
-        if tape.salts is not None and seal["totals"] != chain.totals.as_map():
+        if tape.salts is not None and named_totals(seal["totals"]) != chain.totals.as_map():
             wrong.append("the seal's totals are not those of the frames")
     for what in wrong:
         say("INVALID", "seal", what, offset=record.offset)

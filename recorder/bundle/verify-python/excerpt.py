@@ -16,6 +16,8 @@ from statements import HEADER, LATER, RECOVERY, SEAL, SESSION, TOTALS, VERDICTS,
 ENDING = ".excerpt.json"
 MAX_SIZE = 256 * 1024 * 1024
 MAX_PATH = 24
+MAX_DEPTH = 16
+MAX_DIGITS = 16
 
 
 def _b64(value, size=None):
@@ -47,12 +49,29 @@ def _certificate(value):
     return value[:3] + [_b64(value[3])]
 
 
+def _no_number(_):
+    raise ValueError("a number that is not whole")
+
+
+def _whole(digits):
+    if len(digits.lstrip("-")) > MAX_DIGITS:
+        raise ValueError("a number of too many digits")
+    return int(digits)
+
+
+def _is_flat(value, depth):
+    if not isinstance(value, (dict, list)):
+        return True
+    return depth > 0 and all(_is_flat(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value))
+
+
 class Excerpt:
     """The file's members, decoded; nothing is checked that is signed. Raises Malformed, NewerVersion."""
 
-    def __init__(self, text):
+    def __init__(self, data):
         try:
-            value = json.loads(text)
+            value = json.loads(data.decode(), parse_float=_no_number, parse_constant=_no_number, parse_int=_whole)
+            _need(_is_flat(value, MAX_DEPTH), "it is nested too deep")
         except (ValueError, RecursionError):
             raise Malformed("the excerpt cannot be read: it is not JSON") from None
         _need(isinstance(value, dict) and value.get("format") == "sallyport excerpt", "it is no excerpt")
@@ -91,8 +110,8 @@ class Excerpt:
 
 
 class ExcerptVerifier:
-    def __init__(self, text, obj, keys):
-        self.text, self.object, self.keys = text, obj, keys
+    def __init__(self, data, obj, keys):
+        self.data, self.object, self.keys = data, obj, keys
         self.report = Report()
         self.session = ""
         self.header = self.signer = self.recovery = self.seal = None
@@ -110,7 +129,7 @@ class ExcerptVerifier:
 
     def verify(self):
         try:
-            excerpt = Excerpt(self.text)
+            excerpt = Excerpt(self.data)
             self.session, self.disclosed = excerpt.session, excerpt.disclosed
             self._begin(excerpt)
         except NewerVersion as error:

@@ -104,8 +104,8 @@ def split(raw):
     while at < len(raw):
         size = int.from_bytes(raw[at : at + 4], "big")
         at += 4
-        if size > MAX_FRAME or at + size > len(raw):
-            raise Malformed("a frame ends behind the chunk")
+        if size == 0 or size > MAX_FRAME or at + size > len(raw):
+            raise Malformed("a frame of nothing, of more than 8 MiB, or one that ends behind the chunk")
         frames.append(view[at : at + size])
         at += size
     return frames
@@ -137,7 +137,7 @@ class Frame:
         self.seq, self.at_us, self.dir, channel, kind, self.facts, body, masks, verdict = value
         if not (_count(self.seq) and _count(self.at_us) and self.dir in (0, 1, 2) and type(self.dir) is int):
             raise Malformed("number, time or direction of a frame")
-        if type(channel) is not int or not isinstance(kind, str) or not isinstance(self.facts, dict):
+        if not _count(channel) or not isinstance(kind, str) or not isinstance(self.facts, dict):
             raise Malformed("channel, kind or facts of a frame")
         if not all(_is_fact(fact) for fact in self.facts.values()):
             raise Malformed("a fact is null, a boolean, a number, a text or an array of texts")

@@ -3,7 +3,7 @@
 import struct
 
 MAX_DEPTH = 16
-MAX_INTEGER = 2**53
+MAX_INTEGER = 2**53 - 1
 
 
 class Malformed(Exception):
@@ -57,6 +57,8 @@ def _value(data, at, depth):
         (number,) = struct.unpack_from(kind, data, at)
         if isinstance(number, int) and abs(number) > MAX_INTEGER:
             raise Malformed("an integer beyond 2^53")
+        if isinstance(number, float) and number.is_integer() and abs(number) <= MAX_INTEGER:
+            return int(number), at + size  # a number's size is the writer's choice
         return number, at + size
     if tag not in _SIZES:
         raise Malformed("an extension type, or no MessagePack")

@@ -5,9 +5,10 @@ from frames import inflate
 from merkle import sha256
 from msgpack import Malformed, unpack
 from records import MAGIC, MAX_SEGMENT, Damage, Footer, Record, pieces
-from statements import HEADER, LATER, RECOVERY, SESSION, NewerVersion, certificate_of, check_members, statement_of
+from statements import HEADER, LATER, RECOVERY, SESSION, NewerVersion, certificate_of, check_members, named_totals, statement_of
 
 MAX_INDEX = 8 * 1024 * 1024
+INDEX_MEMBERS = {"v", "segment", "chunks", "density", "summary"}
 
 
 class Part:
@@ -67,7 +68,10 @@ class Part:
             self.invalid("index", str(error), offset=record.offset)
 
     def _compare(self, index):
-        if not isinstance(index, dict) or index.get("v") != 1 or index.get("segment") != self.number:
+        # Not signed: what is not named has no place in it.
+        if not isinstance(index, dict) or set(index) != INDEX_MEMBERS:
+            raise Malformed("the index has not just its members")
+        if index.get("v") != 1 or index.get("segment") != self.number:
             raise Malformed("the index is that of another segment, or of another version")
         if index.get("chunks") != self.rows:
             raise Malformed("the index does not describe the chunks of its segment")
@@ -81,7 +85,7 @@ class Part:
             "root": seal["root"].hex(),
             "endedAt": seal["endedAt"],
             "durationUs": seal["atUs"],
-            "totals": seal["totals"],
+            "totals": named_totals(seal["totals"]),
         }
         if index.get("summary") != summary:
             raise Malformed("the index's summary is not the seal's")
@@ -215,12 +219,12 @@ class Segment(Part):
         before = self.tape.report.count
         try:
             value = unpack(record.payload)
-            if not isinstance(value, list) or not value or not isinstance(value[0], bytes):
+            if not isinstance(value, list) or len(value) not in (1, 2) or not isinstance(value[0], bytes):
                 raise Malformed("a header is its statement and its certificate")
             if self.number == 0:
                 self._first(value, record.offset)
             else:
-                self._later(value[0], record.offset)
+                self._later(value, record.offset)
             # A key that is not trusted says nothing about the check.
             if not record.intact and not any(
                 problem["verdict"] == "INVALID" for problem in self.tape.report.problems[before:]
@@ -253,8 +257,11 @@ class Segment(Part):
             tape.watch.on_header(sha256(value[0]), statement.get("checkpoint"))
         tape.chain = self.chain = Chain(statement["epoch"], sha256(value[0]), 0, 0)
 
-    def _later(self, data, offset):
-        chain, statement = self.chain, statement_of(data, LATER)
+    def _later(self, value, offset):
+        data, chain = value[0], self.chain
+        statement = statement_of(data, LATER)
+        if len(value) != 1:
+            raise Malformed("a later header has no certificate")
         follows = (statement["chunk"], statement["seq"], statement["prev"]) == (chain.n, chain.seq, chain.head)
         if chain.lost:
             chain.n, chain.seq, chain.lost, follows = statement["chunk"], statement["seq"], False, True
@@ -280,7 +287,7 @@ def recovery_of(tape, source, obj):
         if not isinstance(record, Record) or record.type != "recovery" or not record.intact:
             raise Malformed("the recovery statement was changed")
         value = unpack(record.payload)
-        if not isinstance(value, list) or not value or not isinstance(value[0], bytes):
+        if not isinstance(value, list) or len(value) not in (1, 2) or not isinstance(value[0], bytes):
             raise Malformed("a recovery is its statement and its certificate")
         statement = statement_of(value[0], RECOVERY)
         if not tape.certificate("recovery", value[0], certificate_of(value), obj):

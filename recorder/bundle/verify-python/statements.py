@@ -44,6 +44,12 @@ def check_members(value, members):
             raise Malformed("a statement whose %s is missing or of the wrong type" % name)
 
 
+def named_totals(totals):
+    """Of a seal's: what a later version may say besides is not compared."""
+    verdicts = {name: totals["verdicts"][name] for name in VERDICTS}
+    return dict({name: totals[name] for name in TOTALS}, verdicts=verdicts)
+
+
 def certificate_of(header):
     """The second member of a header's array: [gateway, algorithm, keyId, signature], or None where there is none."""
     if len(header) == 1:

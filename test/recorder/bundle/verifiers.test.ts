@@ -16,6 +16,7 @@ import { attacksOnCodec } from '../../support/codec-attacks.ts'
 import { forgeTape } from '../../support/forge.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { oddFrames, oddShapes } from '../../support/shape-attacks.ts'
 import { Gallery, PYTHON_VERIFIER } from '../../support/verifiers.ts'
 import GO_NOTE from '../../vectors/signed-note.json' with { type: 'json' }
 
@@ -36,6 +37,7 @@ before(async () => {
     ...(await recorded('gzip')),
   }
   attacks.push(...attacksOnChunks(tapes), ...attacksOnCodec(tapes), ...attacksOnObjects(tapes))
+  attacks.push(...oddFrames(tapes), ...oddShapes(tapes))
   attacks.push(...crashes(tapes, 211), ...flips(tapes, 173))
   folders = attacks.map(({ objects }) => gallery.add(objects))
 })

@@ -170,12 +170,24 @@ test('the golden excerpt still verifies, and what is no excerpt or of a later ve
   }
   const golden = readFileSync(new URL('../../vectors/tape/v1/frames-1-2.excerpt.json', import.meta.url), 'utf8')
   using own = new Gallery([{ gateway: vector.gateway, publicKey: Buffer.from(vector.publicKey, 'base64') }])
-  const rows: readonly (readonly [string, string])[] = [
+  const rows: readonly (readonly [string | Buffer, string])[] = [
     [golden, 'VALID'],
     [golden.replace('"v": 1', '"v": 2'), 'UNVERIFIABLE'],
     ['{}', 'INVALID'],
     ['not JSON', 'INVALID'],
     [golden.replace('"frames": [', '"frames": [7,'), 'INVALID'],
+    // What parsers of JSON differ about.
+    [golden.replace('{', '{"more": [12, -3, "\\"1.5\\\\"],'), 'VALID'],
+    ['['.repeat(100_000), 'INVALID'],
+    [golden.replace('{', `{"more": ${'['.repeat(20)}${']'.repeat(20)},`), 'INVALID'],
+    [golden.replace('"v": 1', '"v": 1.0'), 'INVALID'],
+    [golden.replace(/"seq": ?(\d+)/, '"seq": $1.0'), 'INVALID'],
+    [golden.replace('{', '{"more": 1e2,'), 'INVALID'],
+    [golden.replace('{', '{"more": 12345678901234567,'), 'INVALID'],
+    [golden.replace('{', '{"more": NaN,'), 'INVALID'],
+    [`\ufeff${golden}`, 'INVALID'],
+    [Buffer.from(golden.replace('{', '{"more": "\u00e9",'), 'latin1'), 'INVALID'],
+    [Buffer.from(golden, 'utf16le'), 'INVALID'],
   ]
   const paths = rows.map(([text], index) => {
     const path = join(own.path, `${index}.excerpt.json`)
@@ -209,7 +221,7 @@ test('paths lead to the roots of RFC 6962 and to nothing else', () => {
 })
 
 function decoded(text: string): Excerpt {
-  const excerpt = decodeExcerpt(text)
+  const excerpt = decodeExcerpt(Buffer.from(text))
   assert.ok(!('newer' in excerpt))
   return excerpt
 }
