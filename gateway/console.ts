@@ -25,7 +25,7 @@ import { signInWays } from './identity/sign-in-ways.ts'
 import type { Log } from './log.ts'
 import { slackPlace } from './notify.ts'
 import { placesIn } from './places.ts'
-import { explainStatement, triedOf } from './policy/command-explain.ts'
+import { PolicyTrials } from './policy-trial.ts'
 import { loadPolicy } from './service.ts'
 import { openShared, type Shared } from './shared.ts'
 import { openLedger, type Where } from './tape-room.ts'
@@ -115,6 +115,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
     named: people.named,
     onError: (error) => log.stray(error),
   })
+  const trials = new PolicyTrials(settings)
   const pages = existsSync(join(PAGES, 'index.html'))
   const tls =
     own.tls === undefined
@@ -153,11 +154,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
           ask: async (identity, wish) =>
             askForAccess(wish, identity, { settings, policy: await loadPolicy(settings), desk, fingerprintKey }),
         },
-        tryPolicy: async (identity, name, command) => {
-          const target = settings.targets.get(name)?.target
-          if (target === undefined) throw new ApplianceError('TARGET_UNKNOWN', 'there is no such target')
-          return triedOf(explainStatement(await loadPolicy(settings), { identity, target, atMs: Date.now() }, command))
-        },
+        tryPolicy: (identity, name, command) => trials.try(identity, name, command),
         trusted: () => readGatewayKeys(places.keys),
         kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),
         onError: (error) => log.stray(error),

@@ -15,7 +15,8 @@ export const TracesConfig = Type.Object(
         minimum: 0,
         maximum: 1,
         default: 1,
-        description: 'Share of the traces that are told of, by their ids: the same in every gateway',
+        description:
+          'Share of the traces that are told of, each whole within one process; by a hash that nobody who chooses an id knows',
       }),
     ),
     messagesPerSecond: Type.Optional(
@@ -23,7 +24,7 @@ export const TracesConfig = Type.Object(
         minimum: 1,
         maximum: 10_000,
         default: 50,
-        description: 'Messages that one process tells of in a second; sessions are always told of',
+        description: 'Messages, and as many sessions, that one process tells of in a second',
       }),
     ),
     everyMs: Type.Optional(

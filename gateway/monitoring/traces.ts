@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { Rate } from '../../recorder/api/rate.ts'
 import type { SessionInfo } from '../../schemas/session.ts'
 import type { Verdict } from '../../schemas/verdict.ts'
@@ -11,9 +11,10 @@ import { type Span, SpanExporter } from './span-exporter.ts'
 
 const TRACE_BYTES = 16
 const SPAN_BYTES = 8
-/** A trace is in where the last 52 bits of its id are below this share of all: the same in every process that samples alike. */
-const ID_DIGITS = 13
-const ID_RANGE = 16 ** ID_DIGITS
+const KEY_BYTES = 32
+/** A trace is in where the first 48 bits of its keyed hash are below this share of all: whoever chooses an id cannot choose that. */
+const DRAWN_BYTES = 6
+const DRAWN_RANGE = 2 ** (8 * DRAWN_BYTES)
 /** Requests that a target has not answered, of one session; more are not told of. */
 const MAX_UPSTREAM = 1_024
 /** A verdict covers many messages at once; of their rules so many are named. */
@@ -58,7 +59,7 @@ export async function openTraces(
 interface TracesParts {
   /** Of all traces, from 0 to 1. */
   readonly ratio: number
-  /** Spans of messages that one process makes in a second; sessions are always told of. */
+  /** Messages, and as many sessions, that one process tells of in a second. */
   readonly messagesPerSecond: number
   add(span: Span): void
 }
@@ -66,24 +67,29 @@ interface TracesParts {
 /** Makes the spans of one process: of what is done and how long it takes, by whose rules; never of what is in it, or of who. */
 export class Traces {
   readonly #parts: TracesParts
-  readonly #rate: Rate
+  readonly #messages: Rate
+  readonly #sessions: Rate
+  readonly #key = randomBytes(KEY_BYTES)
 
   constructor(parts: TracesParts) {
     this.#parts = parts
-    this.#rate = new Rate({ perSecond: parts.messagesPerSecond, burst: parts.messagesPerSecond })
+    const limits = { perSecond: parts.messagesPerSecond, burst: parts.messagesPerSecond }
+    this.#messages = new Rate(limits)
+    this.#sessions = new Rate(limits)
   }
 
-  /** Undefined where its trace is left out. */
+  /** Undefined where its trace is left out, or there are too many. */
   session(info: SessionInfo): SessionTrace | undefined {
     const { trace, span } = info.claims
     const isJoined = trace !== undefined && TRACE.test(trace) && span !== undefined && SPAN.test(span)
     const traceId = isJoined ? trace : randomBytes(TRACE_BYTES).toString('hex')
-    if (Number.parseInt(traceId.slice(-ID_DIGITS), 16) >= this.#parts.ratio * ID_RANGE) return undefined
+    const drawn = createHmac('sha256', this.#key).update(traceId).digest().readUIntBE(0, DRAWN_BYTES)
+    if (drawn >= this.#parts.ratio * DRAWN_RANGE || this.#sessions.take('') > 0) return undefined
     return new SessionTrace(
       info,
       { traceId, parent: isJoined ? span : undefined },
       (each) => this.#parts.add(each),
-      () => this.#rate.take('') === 0,
+      () => this.#messages.take('') === 0,
     )
   }
 }

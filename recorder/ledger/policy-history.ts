@@ -22,7 +22,10 @@ export async function policyHistory(
     const { type, at, gateway, ...told } = entry.statement
     if (looked > MAX_LOOKED || found.length >= MAX_ACTIVATIONS) return { inForce, activations: came(found), lookedTo: at }
     const policy = textOf(told['policy'])
-    if (!TELL.has(type) || policy === null || !isSignedBy(entry, trusted)) continue
+    if (!TELL.has(type) || policy === null) continue
+    // Sessions are most of a ledger, and only tell what was in force last.
+    if (type === 'session.open' && inForce !== null) continue
+    if (!isSignedBy(entry, trusted)) continue
     inForce ??= policy
     if (type === 'session.open') continue
     found.push({

@@ -17,8 +17,14 @@ export interface GatewaySigner {
 }
 
 export function keyIdOf(publicKey: Uint8Array): string {
-  return sha256(publicKey).toString('hex').slice(0, 16)
+  const known = keyIds.get(publicKey)
+  if (known !== undefined) return known
+  const id = sha256(publicKey).toString('hex').slice(0, 16)
+  keyIds.set(publicKey, id)
+  return id
 }
+
+const keyIds = new WeakMap<Uint8Array, string>()
 
 export async function certify(signer: GatewaySigner, kind: keyof typeof SIGNED, statement: Uint8Array): Promise<Certificate> {
   return {

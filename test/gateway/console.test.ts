@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { consoleLink } from '../../gateway/cli/console.ts'
 import { loadConfig } from '../../gateway/config.ts'
@@ -99,4 +100,29 @@ test('a console with issuers tells of them to whoever comes', async () => {
     ways.map(({ id }: { id: string }) => id),
     ['oidc', 'saml'],
   )
+})
+
+test('commands for every protocol are tried by the policy file as it stands, also where no listener runs in this process', async () => {
+  const policy = (id: string): string =>
+    `version: 1\nrules:\n  - { id: ${id}, on: ssh, match: { program: shutdown }, action: block, reason: no }\n`
+  const text = GOOD + CONSOLE.replace('{ investigator: [dba] }', '{ auditor: [dba] }')
+  await using folder = await configFolder({ 'sallyport.yaml': text, 'policy.yaml': policy('first') })
+  const loaded = await loadConfig(`${folder.path}/sallyport.yaml`, { SHOP_PASSWORD: 'x' })
+  const shop = loaded.targets.get('shop')
+  assert.ok(shop !== undefined)
+  const as = (protocol: 'ssh' | 'kubernetes') =>
+    [protocol, { ...shop, target: { ...shop.target, name: protocol, protocol } }] as const
+  const settings = { ...loaded, targets: new Map([['shop', shop], as('ssh'), as('kubernetes')]) }
+  await using running = await openConsole(settings, { log: silentLog(), env: {}, kill: async () => false })
+  assert.ok(running !== undefined)
+  const ask = askAt.bind(undefined, running.port)
+  const link = (await running.link('ana@example.org')).split('#sign-in=')[1]
+  const auditor = browserOf(await ask('/sign-in', { body: { link } }), ask)
+  const tried = async (target: string, command: string) => (await auditor.ask('/policy/try', { body: { target, command } })).json
+  assert.deepEqual((await tried('ssh', 'ls; shutdown now')).rules, ['first'])
+  assert.equal((await tried('kubernetes', 'kubectl get pods')).target, 'kubernetes')
+  assert.equal((await tried('shop', 'select 1')).act, 'allow')
+  assert.equal((await tried('none', 'select 1')).code, 'TARGET_UNKNOWN')
+  await writeFile(`${folder.path}/policy.yaml`, policy('the-second'))
+  assert.deepEqual((await tried('ssh', 'ls; shutdown now')).rules, ['the-second'])
 })

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { SpanExporter } from '../../../gateway/monitoring/span-exporter.ts'
+import { Traces } from '../../../gateway/monitoring/traces.ts'
+import type { SessionId, SessionInfo } from '../../../schemas/session.ts'
 import { type GatewayOptions, startGateway, targetAt } from '../../support/gateway.ts'
 import { startPostgres } from '../../support/pg-server.ts'
 import { type Receiver, receiver } from '../../support/receiver.ts'
+import { START } from '../../support/recording.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
@@ -176,4 +179,33 @@ test('a collector that refuses, hangs or is slow loses spans and nothing else; w
   // Hangs now; the end of the process waits a moment and no longer.
   await exporter[Symbol.asyncDispose]()
   assert.equal(told + lost, 10_003)
+})
+
+const joining = (trace: string): SessionInfo => ({
+  ...{
+    ...START,
+    id: '20260301T000000Z-gw1-00000001' as SessionId,
+    gateway: 'gw1',
+    number: 1,
+    run: null,
+    startedAt: '2026-03-01T00:00:00.000Z',
+  },
+  claims: { trace, span: PARENT },
+})
+
+test('whether a trace is in is not for the client to choose by its id, and a flood of sessions is told of in part', () => {
+  const idOf = (n: number): string => `${n.toString(16).padStart(16, '1')}${'0'.repeat(16)}`
+  const half = new Traces({ ratio: 0.5, messagesPerSecond: 10_000, add: () => undefined })
+  const told = Array.from({ length: 400 }, (_, n) => half.session(joining(idOf(n))) !== undefined)
+  const share = told.filter(Boolean).length / told.length
+  assert.ok(share > 0.3 && share < 0.7, String(share))
+  assert.deepEqual(
+    told.map((_, n) => half.session(joining(idOf(n))) !== undefined),
+    told,
+    'the same for all sessions of a trace',
+  )
+  const slow = new Traces({ ratio: 1, messagesPerSecond: 1, add: () => undefined })
+  const begun = performance.now()
+  const many = Array.from({ length: 1_000 }, () => slow.session(joining(TRACE))).filter((each) => each !== undefined).length
+  assert.ok(many >= 1 && many <= 2 + (performance.now() - begun) / 1_000, String(many))
 })

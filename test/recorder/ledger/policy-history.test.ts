@@ -26,3 +26,26 @@ test('the policy in force and those before it are told, newest first, by lines t
   )
   assert.deepEqual(await policyHistory(store, []), { inForce: null, activations: [], lookedTo: null })
 })
+
+test('of sessions only the last is checked for its signature: they are most of a ledger', async () => {
+  await using folder = await recordingFolder()
+  const { store, signer } = folder
+  const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer, publish: false })
+  await ledger.append({ type: 'gateway.start', version: '1', node: '24', policy: FIRST })
+  const told = { header: SECOND, identity: 'agent-7', target: 'shop', policy: FIRST, durability: 'process' } as const
+  for (let number = 1; number <= 20; number++)
+    await ledger.append({ type: 'session.open', session: `20260301T000000Z-gw1-${number}`, number, ...told })
+  await ledger.close()
+  let asked = 0
+  const key = {
+    gateway: 'gw1',
+    get publicKey() {
+      asked++
+      return signer.publicKey
+    },
+  }
+  const { inForce, activations } = await policyHistory(store, [key])
+  assert.deepEqual([inForce, activations.length], [FIRST, 1])
+  // For whose key it is, and for its signature: of the last session, and of the start.
+  assert.equal(asked, 4)
+})
