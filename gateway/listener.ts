@@ -38,6 +38,8 @@ export class Listener {
   readonly #connections = new Map<Socket, { readonly leave: AbortController; readonly served: Promise<void> }>()
   readonly #unproved: Unproved
   readonly #proved = new Set<Socket>()
+  /** Whose person is waited for; how many there may be is for the protocol. */
+  readonly #awaiting = new Set<Socket>()
   /** Connections, by network, and lines of the log about those that were too many. */
   readonly #rate: Rate
   readonly #toldRate = new Rate({ perSecond: 1 / TOLD_EVERY_S, burst: 1 })
@@ -112,7 +114,7 @@ export class Listener {
     const client = clientOf(socket)
     // A socket without an error listener would take the process with it; the protocol learns of errors from the stream.
     socket.on('error', () => undefined)
-    const unproved = this.#connections.size - this.#proved.size
+    const unproved = this.#connections.size - this.#proved.size - this.#awaiting.size
     if (client === '' || unproved >= limits.connectionsUnproved * WORDLESS_FACTOR) {
       socket.destroy()
       return
@@ -156,11 +158,13 @@ export class Listener {
     }
     const onProved = (): void => {
       trust()
+      this.#awaiting.delete(socket)
       this.#proved.add(socket)
     }
     const awaiting = (): Disposable => {
       trust()
-      return { [Symbol.dispose]: () => void (socket.destroyed || this.#proved.has(socket) || expect()) }
+      this.#awaiting.add(socket)
+      return { [Symbol.dispose]: () => void (this.#awaiting.delete(socket) && !socket.destroyed && expect()) }
     }
     const refused = (code: ErrorCode, why: string): void =>
       log.requestRefused({ client, protocol: protocol.name, code, why }, this.#refusedRate.take(networkOf(client)) === 0)
@@ -176,6 +180,7 @@ export class Listener {
       trust()
       clearTimeout(destroying)
       this.#proved.delete(socket)
+      this.#awaiting.delete(socket)
       socket.destroy()
     }
   }

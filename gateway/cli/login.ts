@@ -33,7 +33,7 @@ export interface TokenOptions {
 export async function login(url: string, cli: Cli): Promise<number> {
   const console = url.replace(/\/$/, '')
   const way = await loginAt(console)
-  const tokens = await signInByDevice({ ...way, scope: withOffline(way.scope) }, ({ url: at, code }) =>
+  const tokens = await signInByDevice({ ...way, scope: withOffline(way.scope) }, ({ completeUrl: at, code }) =>
     cli.err(`open ${safeText(at)}\nand confirm the code ${safeText(code)}; waiting ...\n`),
   )
   await keep({ console, login: way, ...tokens }, cli)

@@ -106,7 +106,10 @@ export class OidcSignIn implements SignInWay {
 /** What a person on another device has to do. */
 export interface DeviceCode {
   readonly url: string
+  /** To be typed there. */
   readonly code: string
+  /** With the code in it, where the issuer has such: for the asker's own browser, not to be sent to anybody. */
+  readonly completeUrl: string
 }
 
 /** An ID token, and what another is to be had for. */
@@ -127,7 +130,8 @@ export async function signInByDevice(
   const server = await publicClient(issuer, clientId)
   try {
     const device = await client.initiateDeviceAuthorization(server, { scope })
-    onCode({ url: device.verification_uri_complete ?? device.verification_uri, code: device.user_code })
+    const { verification_uri: url, verification_uri_complete: completeUrl = url, user_code: code } = device
+    onCode({ url, code, completeUrl })
     return tokensOf(await client.pollDeviceAuthorizationGrant(server, device, undefined, signal === undefined ? {} : { signal }))
   } catch (error) {
     throw denied(whyOf(error))

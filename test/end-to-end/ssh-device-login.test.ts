@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
+import { Client } from '../../gateway/protocols/ssh/library.ts'
 import { assertRan, type Running } from '../support/clients.ts'
 import { CLIENT_ID, type OidcIssuer, oidcIssuer, Wanderer } from '../support/oidc-issuer.ts'
-import { type SshGateway, type SshGatewayOptions, startSshGateway } from '../support/ssh-gateway.ts'
+import { type SshGateway, type SshGatewayOptions, startSshGateway, TARGET } from '../support/ssh-gateway.ts'
 import { sessionsOf } from '../support/tapes.ts'
 
 const SUBJECT = 'lin'
@@ -42,7 +43,14 @@ async function come(gateway: SshGateway, flags: readonly string[] = []): Promise
   })
 }
 
-const ADDRESS = /open (http\S+)\s+and confirm the code ([A-Z0-9-]+); waiting/
+const ADDRESS = /open (http\S+)\s+and enter the code ([A-Z0-9-]+); waiting/
+
+/** The issuer's page once the code was typed. */
+async function typed(client: Running): Promise<string> {
+  const [, address = '', code = ''] = await client.says(ADDRESS)
+  assert.ok(!address.includes(code), 'whoever is sent the address has to be told the code as well')
+  return `${address}?user_code=${code}`
+}
 
 test('ssh shows an address and a code, and is in once the person has confirmed it, however long that takes', async (t) => {
   // So long a connection has that waits for nobody. Told to slow down, we ask after seven seconds at the earliest.
@@ -50,9 +58,7 @@ test('ssh shows an address and a code, and is in once the person has confirmed i
   if (gateway === undefined) return
   issuer.slowDowns = 1
   const client = await come(gateway)
-  const [, address = '', code = ''] = await client.says(ADDRESS)
-  assert.ok(address.includes(code))
-  await new Wanderer().confirmDevice(address, SUBJECT)
+  await new Wanderer().confirmDevice(await typed(client), SUBJECT)
   const ran = await client.ended
   assertRan(ran, 'ssh')
   assert.equal(ran.stdout, 'in\n')
@@ -60,13 +66,14 @@ test('ssh shows an address and a code, and is in once the person has confirmed i
   const [session] = await sessionsOf(gateway.dataDir)
   const identity = session?.header?.session.identity
   assert.deepEqual([identity?.subject, identity?.kind, identity?.proof], [SUBJECT, 'human', `jwt:${issuer.issuer}`])
+  assert.equal(session?.header?.session.claims['signIn'], 'device', 'how, so that who was talked into it finds it')
 })
 
 test('who refuses, is late, or is nobody here, is told; a key is taken all the same', async (t) => {
   const gateway = await rig(t)
   if (gateway === undefined) return
   const refused = await come(gateway)
-  await new Wanderer().refuseDevice((await refused.says(ADDRESS))[1] ?? '')
+  await new Wanderer().refuseDevice(await typed(refused))
   const no = await refused.ended
   assert.equal(no.code, 255)
   assert.match(no.stderr, /AUTH_DENIED: .*access_denied/)
@@ -78,7 +85,7 @@ test('who refuses, is late, or is nobody here, is told; a key is taken all the s
   assert.match(late.stderr, /AUTH_DENIED: /)
 
   const stranger = await come(gateway)
-  await new Wanderer().confirmDevice((await stranger.says(ADDRESS))[1] ?? '', 'stranger')
+  await new Wanderer().confirmDevice(await typed(stranger), 'stranger')
   assert.match((await stranger.ended).stderr, /TARGET_UNKNOWN/)
 
   issuer.away = true
@@ -92,11 +99,11 @@ test('many wait for their people at once, and whoever leaves is not waited for',
   const gateway = await rig(t)
   if (gateway === undefined) return
   const leaves = await come(gateway, ['-o', 'KbdInteractiveDevices=device'])
-  const [, gone = ''] = await leaves.says(ADDRESS)
+  const gone = await typed(leaves)
   leaves.child.kill('SIGKILL')
   await leaves.ended
   const clients = await Promise.all(Array.from({ length: 9 }, () => come(gateway)))
-  const addresses = await Promise.all(clients.map(async (client) => (await client.says(ADDRESS))[1] ?? ''))
+  const addresses = await Promise.all(clients.map(typed))
   assert.equal(new Set(addresses).size, clients.length)
   await new Wanderer().confirmDevice(addresses[0] ?? '', SUBJECT)
   const [first, ...rest] = clients
@@ -107,4 +114,57 @@ test('many wait for their people at once, and whoever leaves is not waited for',
   // A code whose client left lets nobody in.
   await new Wanderer().confirmDevice(gone, SUBJECT)
   assert.equal((await sessionsOf(gateway.dataDir)).length, 1)
+})
+
+/** Comes for a code, and never answers what it is told. `told`: a code, or why there is none; `refused`: the latter only. */
+function mute(gateway: SshGateway): {
+  readonly told: Promise<string>
+  readonly refused: Promise<string>
+  readonly closed: Promise<void>
+  leave(): void
+} {
+  const client = new Client()
+  const told = Promise.withResolvers<string>()
+  const refused = Promise.withResolvers<string>()
+  const closed = Promise.withResolvers<void>()
+  client.on('error', () => undefined)
+  client.on('close', () => {
+    for (const each of [told, refused]) each.resolve('closed')
+    closed.resolve()
+  })
+  const proof = { type: 'keyboard-interactive', username: `x+${TARGET}`, prompt: () => undefined } as const
+  client.connect({ host: '127.0.0.1', port: gateway.port, username: proof.username, authHandler: [proof], readyTimeout: 0 })
+  // The library answers by itself what has no question in it.
+  const protocol: { authInfoRes(answers: string[]): void; _handlers: Record<string, unknown> } = Reflect.get(client, '_protocol')
+  protocol._handlers['USERAUTH_INFO_REQUEST'] = (_: unknown, _title: string, text: string, prompts: unknown[]): void => {
+    if (prompts.length > 0) protocol.authInfoRes([''])
+    else {
+      told.resolve(text)
+      if (!text.includes('enter the code')) refused.resolve(text)
+    }
+  }
+  return { told: told.promise, refused: refused.promise, closed: closed.promise, leave: () => void client.destroy() }
+}
+
+test('who never answers is gone when connections are that say nothing, and many who wait for a person keep nobody out', async (t) => {
+  const gateway = await rig(t, { handshakeTimeoutMs: 10_000, connectionsUnproved: 2 })
+  if (gateway === undefined) return
+  issuer.codeLifeS = 1
+  const denied = mute(gateway)
+  assert.match(await denied.refused, /AUTH_DENIED: /)
+  issuer.codeLifeS = 600
+  const waiting: ReturnType<typeof mute>[] = []
+  t.after(() => waiting.forEach(({ leave }) => void leave()))
+  let limited: (typeof waiting)[number] | undefined
+  // Ten codes a minute, and the minute may be over meanwhile.
+  while (limited === undefined && waiting.length < 21) {
+    const next = mute(gateway)
+    if ((await next.told).includes('LIMIT_REACHED')) limited = next
+    else waiting.push(next)
+  }
+  assert.ok(limited !== undefined && waiting.length >= 9)
+  await Promise.all([denied.closed, limited.closed])
+  assertRan(await gateway.run(['echo in']), 'a key')
+  for (const { leave } of waiting) leave()
+  await Promise.all(waiting.map(({ closed }) => closed))
 })

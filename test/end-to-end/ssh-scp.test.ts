@@ -105,6 +105,14 @@ test('scp -O: rules on files hold for each of a folder, the others go on', async
     assert.equal(up.code, 1, there)
     assert.match(up.stderr, /nothing goes there/)
   }
+  for (const there of [`${files}/clos[e]d`, `${files}/c*`]) {
+    const up = await scp(own, `:${there}`)
+    assert.notEqual(up.code, 0, there)
+    assert.match(up.stderr, /has a pattern/)
+  }
+  const byPattern = await scp(`:${files}/al[l]/kep[t]/key`, join(gateway.folder, 'key'))
+  assert.equal(byPattern.code, 1)
+  assert.match(byPattern.stderr, /these files stay/)
   assert.deepEqual(await readdir(join(files, 'closed')), [])
   assertRan(await scp(own, `:${files}/open`), 'elsewhere')
   const frames = await gateway.frames()

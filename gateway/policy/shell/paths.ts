@@ -94,7 +94,7 @@ function candidates(program: string, arg: Word): Word[] {
 const SLASH: Piece = { kind: 'text', text: '/' }
 
 /** The word as a path from the root or the home directory, for each place the shell may be; `..` and `.` resolved where they are text. */
-export function resolvePath(word: Word, scope: Scope): Word[] {
+export function resolvePath(word: Word, scope: Pick<Scope, 'cwds'>): Word[] {
   if (prefixOf(word).startsWith('/') || word[0]?.kind === 'home') return [normalise(word)]
   if (word[0]?.kind === 'any') return [word]
   if (scope.cwds.length === 0) return [normalise([{ kind: 'any', source: '$PWD', many: false }, SLASH, ...word])]

@@ -94,6 +94,12 @@ interface ProvingParts {
   readonly address: string
 }
 
+interface Shown {
+  readonly secret: string
+  readonly sshKey?: SshKey
+  readonly byDevice?: boolean
+}
+
 /** One client's attempts. */
 class Proving {
   readonly #parts: ProvingParts
@@ -115,10 +121,11 @@ class Proving {
     if (shown === undefined) return undefined
     const { user, target } = addressed(context.username)
     const { sessions, signal, software } = this.#parts
+    const { byDevice, ...proof } = shown
     let opened: Session | ApplianceError
     try {
-      const claims = { user, software }
-      opened = await sessions.open({ protocol: 'ssh', client: '', ...shown, target, claims }, signal)
+      const claims = { user, software, ...(byDevice === true ? { signIn: 'device' } : {}) }
+      opened = await sessions.open({ protocol: 'ssh', client: '', ...proof, target, claims }, signal)
     } catch (error) {
       if (!(error instanceof ApplianceError)) throw error
       if (error.code.startsWith('AUTH_')) {
@@ -128,20 +135,21 @@ class Proving {
       opened = error
     }
     this.#proved = true
-    const facts = { user: context.username, method: context.method, software }
+    const method = byDevice === true ? `${context.method} (device)` : context.method
+    const facts = { user: context.username, method, software }
     return { connection, opened, facts, admit: () => context.accept() }
   }
 
   /** What was shown as a proof; undefined where there is none yet, and the client was told how to go on. */
-  async #shown(context: AuthContext): Promise<{ readonly secret: string; readonly sshKey?: SshKey } | undefined> {
+  async #shown(context: AuthContext): Promise<Shown | undefined> {
     switch (context.method) {
       case 'password':
         return { secret: context.password }
       case 'keyboard-interactive': {
         const { door, sessions, signal } = this.#parts
-        const secret = await askedFor(context, { devices: door.devices, sessions, signal })
-        if (secret === undefined) break
-        return { secret }
+        const answer = await askedFor(context, { devices: door.devices, sessions, signal })
+        if (answer === undefined) break
+        return answer
       }
       case 'publickey': {
         const { door, sessions, address } = this.#parts

@@ -352,7 +352,9 @@ function requestMessage(channel: number, request: ChannelRequest): SshMessage {
     case 'exec': {
       // The library reads text: what was none has lost bytes, and would run as something else.
       const lost = what.command.includes('\uFFFD') ? { malformed: 'the command is not UTF-8' } : {}
-      const facts = { ...shellFacts(what.command), command: what.command, ...around, ...lost }
+      const unclear = scpCommand(what.command)?.unclear
+      const hidden = unclear === undefined ? {} : { malformed: unclear }
+      const facts = { ...shellFacts(what.command), command: what.command, ...around, ...hidden, ...lost }
       return new SshMessage({ ...asked, kind: 'exec', facts, text: what.command })
     }
     case 'shell':

@@ -22,6 +22,11 @@ export function quicken(connection: object, socket: Socket): void {
       enumerable: true,
       get: () => cipher,
       set(next: unknown) {
+        // Of the read that brings the change the rest is for the new keys, and the library's ciphers keep what they are given.
+        if (cipher instanceof GcmDecipher && !isGcmDecipher(next)) {
+          socket.destroy()
+          throw new Error('the peer changed from AES-GCM to another cipher')
+        }
         for (const key of KEYS) {
           const bytes: unknown = Reflect.get(Object(next), key)
           if (Buffer.isBuffer(bytes) && bytes.length > 0) Reflect.set(Object(next), key, createSecretKey(bytes))

@@ -1,4 +1,3 @@
-import { posix } from 'node:path'
 import type { Facts } from '../../../../schemas/frame.ts'
 import type { FileOperation } from '../../../../schemas/policy.ts'
 import type { Refusal } from '../../../../schemas/verdict.ts'
@@ -7,11 +6,13 @@ import { SshOutput } from '../output.ts'
 import { WriteContent } from '../sftp/content.ts'
 import { SftpMessage, type SftpParts } from '../sftp/messages.ts'
 import { OpenFile } from '../sftp/open-file.ts'
-import { pathFact } from '../sftp/paths.ts'
 import type { ScpCommand } from './command.ts'
 import { type Said, SinkAnswers, SourceLines } from './lines.ts'
+import { type Place, placesOf } from './places.ts'
 
 const NO_BYTES = new Uint8Array()
+/** Refused, whatever policy says. */
+const TOO_LONG: Facts = { malformed: 'a path of scp that is longer or deeper than paths may be' }
 const NAME: Field = { path: 'ssh.sftp', action: 'scan' }
 /** Of a command that may not go on (POSIX, "Exit Status for Commands"). */
 const NOT_PERMITTED = 126
@@ -148,8 +149,10 @@ export class Scp {
   #named(name: string, operation: FileOperation, bytes: Buffer, { facts, turn, lost }: NamedParts): SftpMessage {
     const folder = operation === 'mkdir' || operation === 'list'
     let redacted: Uint8Array = bytes
-    let where: readonly string[] = []
-    const told = (): Facts => ({ operations: [operation], path: where[0] ?? name, name, ...facts })
+    let where: readonly Place[] | undefined
+    let asked = false
+    const path = (): string => where?.[0]?.path ?? name
+    const told = (): Facts => ({ operations: [operation], path: path(), name, ...facts })
     return this.#message({
       // Whoever has the file, it is the client that wants it moved.
       from: 'client',
@@ -157,18 +160,19 @@ export class Scp {
       bytes,
       pending: () => {
         const room = this.#room()
-        if (room !== undefined || where.length > 0) return room
+        if (room !== undefined || asked) return room
         // In which folder it is, is known only now.
-        where = this.#candidates(name)
-        turn?.(where[0] ?? name)
+        asked = true
+        where = placesOf(this.#command, [...this.#folders, name])
+        turn?.(path())
         return undefined
       },
       statement: facts.statement,
       units: 1,
       redact: (redactor) => maskedName(redactor, bytes),
-      summary: () => ({ ...told(), paths: where.map((path) => pathFact(path, undefined)) }),
+      summary: () => ({ ...told(), ...(where === undefined ? TOO_LONG : { paths: where.map(({ fact }) => fact) }) }),
       recorded: told,
-      command: () => `scp: ${operation} ${where[0] ?? name}`,
+      command: () => `scp: ${operation} ${path()}`,
       seen: (masked) => {
         redacted = masked
       },
@@ -313,22 +317,6 @@ export class Scp {
       new SshOutput('client', this.#channel, { act: 'exit', exit: { status: NOT_PERMITTED } }, NO_BYTES, exit),
       new SshOutput('server', this.#channel, { act: 'close' }, NO_BYTES, { kind: 'close', facts: {} }),
     ]
-  }
-
-  /** Where it may be: a path that is sent to may be a folder or the file, and one of several that are fetched. */
-  #candidates(name: string): readonly string[] {
-    const { direction, folder } = this.#command
-    const paths = this.#command.paths.map((path) => path.replace(/^~(\/|$)/, './'))
-    const inside = [...this.#folders, name]
-    if (direction === 'to') {
-      const [path = ''] = paths
-      const below = posix.join(path, ...inside)
-      if (folder || path.endsWith('/')) return [below]
-      return [posix.join(path, ...inside.slice(1)), below]
-    }
-    const [first = name] = inside
-    const named = paths.filter((path) => posix.basename(path) === first)
-    return (named.length > 0 ? named : paths).map((path) => posix.join(posix.dirname(path), ...inside))
   }
 }
 

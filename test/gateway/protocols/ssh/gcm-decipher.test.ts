@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { createCipheriv, createSecretKey } from 'node:crypto'
+import { Socket } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { countUp } from '../../../../gateway/protocols/ssh/gcm.ts'
 import { GcmDecipher, isGcmDecipher } from '../../../../gateway/protocols/ssh/gcm-decipher.ts'
+import { isSealed, quicken } from '../../../../gateway/protocols/ssh/transport.ts'
 
 const KEY = createSecretKey(Buffer.alloc(16, 7))
 const NONCE = Buffer.from([1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 250])
@@ -130,4 +132,26 @@ test('a changed byte, an impossible length and one beyond the limit end the conn
     decipher.decrypt(bytes, 0, 3)
     assert.throws(() => decipher.decrypt(bytes, 3, bytes.length), /length/)
   }
+})
+
+test('a peer that leaves AES-GCM for another cipher is left: its ciphers would keep memory that others read into', () => {
+  const socket = new Socket()
+  const protocol = { _cipher: {}, _decipher: {}, _onWrite: () => undefined }
+  const connection = { _protocol: protocol }
+  quicken(connection, socket)
+  const gcm = (): object => ({
+    inSeqno: 3,
+    _onPayload: () => undefined,
+    _decipherSSLName: 'aes-128-gcm',
+    _decipherKey: KEY,
+    _decipherIV: Buffer.from(NONCE),
+  })
+  protocol._decipher = { decrypt: () => undefined }
+  assert.equal(isSealed(connection), false)
+  for (let rekey = 0; rekey < 2; rekey++) protocol._decipher = gcm()
+  assert.ok(isSealed(connection) && !socket.destroyed)
+  assert.throws(() => {
+    protocol._decipher = { decrypt: () => undefined }
+  }, /another cipher/)
+  assert.ok(socket.destroyed && isSealed(connection), 'whatever is still read is read as it was')
 })
