@@ -1,15 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import {
-  type GatewayKey,
-  newestCheckpoint,
-  nodeTools,
-  parseGatewayKeys,
-  proofOf,
-  type ReadLine,
-  readLines,
-} from '../../recorder/index.ts'
+import { type GatewayKey, newestCheckpoint, nodeTools, proofOf, type ReadLine, readLines } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { parseLine } from '../../schemas/verify/ledger-line.ts'
 import { noteKeysOf, parseCheckpoint, parseVerifierKey, signersOf, verifierKey } from '../../schemas/verify/note.ts'
@@ -138,7 +131,7 @@ export async function checkProofFile(file: string, options: CheckOptions, cli: C
 }
 
 async function gatewaysOf({ trust, config }: CheckOptions, named: boolean, cli: Cli): Promise<readonly GatewayKey[]> {
-  if (trust !== undefined) return parseGatewayKeys(await readFile(resolve(cli.cwd, trust), 'utf8'))
+  if (trust !== undefined) return parseGatewayKeys(await readFile(resolve(cli.cwd, trust), 'utf8'), trust)
   return named ? [] : (await evidenceOf(config, cli)).trusted
 }
 

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { type GatewayKey, parseGatewayKeys } from '../../recorder/index.ts'
+import type { GatewayKey } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import type { Cli } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 
@@ -18,7 +19,7 @@ export async function keysOf(
         `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
       )
     })
-    return parseGatewayKeys(text)
+    return parseGatewayKeys(text, file)
   }
   if (config === undefined) return undefined
   const { trusted } = await evidenceOf(config, cli)

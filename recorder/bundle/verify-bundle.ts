@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BUNDLE_FORMAT, BUNDLE_PATHS, MAX_MANIFEST_SIZE } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { VERIFY_EXITS, worstVerdict } from '../../schemas/verification.ts'
 import type { BundleVerification } from '../../schemas/verify/bundle-verification.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
@@ -10,7 +11,6 @@ import { type BundleTools, verifyBundle } from '../../schemas/verify/verify-bund
 import { ZIP, ZipSource } from '../../schemas/verify/zip.ts'
 import { codeOf } from '../files.ts'
 import { FileStore } from '../store/store-file.ts'
-import { parseGatewayKeys } from '../tape/signer-file.ts'
 import { nodeTools } from '../tape/tools.ts'
 
 /** A timestamp with its certificates. */
@@ -120,7 +120,10 @@ async function timestampsIn(source: ObjectSource, authorities: readonly string[]
 
 async function keysIn(source: ObjectSource): Promise<readonly GatewayKey[]> {
   try {
-    return parseGatewayKeys(Buffer.from(await source.get(BUNDLE_PATHS.keys, { from: 0, to: MAX_MANIFEST_SIZE })).toString('utf8'))
+    return parseGatewayKeys(
+      Buffer.from(await source.get(BUNDLE_PATHS.keys, { from: 0, to: MAX_MANIFEST_SIZE })).toString('utf8'),
+      BUNDLE_PATHS.keys,
+    )
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return []
     throw error

@@ -1,7 +1,7 @@
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Store } from '../store/store.ts'
 import { type GatewaySigner, keyIdOf } from './signer.ts'
-import { parseGatewayKeys } from './signer-file.ts'
 
 const PREFIX = 'keys/'
 const SUFFIX = '.pub'
@@ -24,7 +24,7 @@ export async function readStoreKeys(store: Store): Promise<GatewayKey[]> {
     if (!key.endsWith(SUFFIX)) continue
     const text = Buffer.from(await store.get(key, { from: 0, to: MAX_SIZE })).toString()
     try {
-      keys.push(...parseGatewayKeys(text))
+      keys.push(...parseGatewayKeys(text, key))
     } catch {
       // Put there by somebody else: whoever trusts it must name it by hand.
     }

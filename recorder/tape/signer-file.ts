@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { codeOf, syncFolder } from '../files.ts'
 import type { GatewaySigner } from './signer.ts'
@@ -27,23 +28,10 @@ export async function openFileSigner(folder: string, gateway: string): Promise<G
   }
 }
 
-/** The keys in a `gateway.pub`: one per line, name and SPKI in base64. */
-export function parseGatewayKeys(text: string): GatewayKey[] {
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => {
-      const [gateway, publicKey, ...more] = line.trim().split(/\s+/)
-      if (gateway === undefined || publicKey === undefined || more.length > 0) {
-        throw new ApplianceError('CONFIG_INVALID', 'a gateway key line is a name and a public key (SPKI, base64)')
-      }
-      return { gateway, publicKey: Buffer.from(publicKey, 'base64') }
-    })
-}
-
 export async function readGatewayKeys(folder: string): Promise<GatewayKey[]> {
+  const path = join(folder, PUBLIC_FILE)
   try {
-    return parseGatewayKeys(await readFile(join(folder, PUBLIC_FILE), 'utf8'))
+    return parseGatewayKeys(await readFile(path, 'utf8'), path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
     throw error

@@ -1,12 +1,13 @@
 import { BUNDLE_ENDING, BUNDLE_PATHS } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
 import { filesInArchive, isArchive, isBundleFolder, verifyBundleFiles } from './bundle.ts'
-import { type FolderOptions, type PickedFile, parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
+import { type FolderOptions, type PickedFile, verifyExcerptFile, verifyFolder } from './folder.ts'
 import { excerptAt, filesUnder, folderAt, type NodeProcess, pickedAt, readText } from './folder-node.ts'
 
 const USAGE = `node sallyport-verify.mjs [--trust gateway.pub] [--at TIME] [--json] PATH...
@@ -29,11 +30,11 @@ export async function command(process: NodeProcess): Promise<void> {
     process.exitCode = 2
     return
   }
-  let keys: ReturnType<typeof parseKeys> | undefined
+  let keys: ReturnType<typeof parseGatewayKeys> | undefined
   try {
-    if (trust !== undefined) keys = parseKeys(await readText(process, trust))
+    if (trust !== undefined) keys = parseGatewayKeys(await readText(process, trust), trust)
   } catch (error) {
-    process.stderr.write(`${safeText(`${trust}: ${error instanceof Error ? error.message : String(error)}`)}\n`)
+    process.stderr.write(`${safeText(error instanceof Error ? error.message : String(error))}\n`)
     process.exitCode = 2
     return
   }

@@ -1,6 +1,6 @@
-import { base64Bytes } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { MAX_FOREIGN, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import { ObjectWindow } from '../../schemas/verify/scan.ts'
@@ -32,6 +32,8 @@ const FIRST_SEGMENT = '0000.tape'
 const PUBLIC_KEYS = 'keys/gateway.pub'
 /** A line per gateway; what is larger is something else. */
 const MAX_KEYS_SIZE = 1 << 20
+/** As files are read elsewhere: a mark before the text stays, to be told of. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * Files by key, of whatever folder of a store was picked or dropped; `files` by their paths from there, its own name first.
@@ -71,21 +73,6 @@ export async function sessionIn(segment: PickedFile): Promise<string | undefined
   } catch {
     return undefined
   }
-}
-
-/** Trusted keys: one per line, a gateway's name and its public key (SPKI, base64). Throws CONFIG_INVALID. */
-export function parseKeys(text: string): GatewayKey[] {
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => {
-      const [gateway, key, ...more] = line.trim().split(/\s+/)
-      if (gateway === undefined || key === undefined || more.length > 0)
-        throw new ApplianceError('CONFIG_INVALID', 'a gateway key line is a name and a public key (SPKI, base64)')
-      const publicKey = base64Bytes(key)
-      if (publicKey === undefined) throw new ApplianceError('CONFIG_INVALID', `the public key of ${gateway} is not base64`)
-      return { gateway, publicKey }
-    })
 }
 
 export interface FolderOptions {
@@ -173,7 +160,7 @@ export async function verifyExcerptFile(
 
 export async function keysBeside(folder: PickedFolder['files']): Promise<GatewayKey[]> {
   const file = folder.get(PUBLIC_KEYS)
-  return file === undefined ? [] : parseKeys(new TextDecoder().decode(await file.read(0, MAX_KEYS_SIZE)))
+  return file === undefined ? [] : parseGatewayKeys(utf8.decode(await file.read(0, MAX_KEYS_SIZE)), PUBLIC_KEYS)
 }
 
 export function sourceOf(

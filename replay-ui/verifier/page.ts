@@ -1,9 +1,10 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
 import { filesInArchive, isArchive, isBundleFolder, verifyBundleFiles } from './bundle.ts'
-import { folderOf, type PickedFile, parseKeys, verifyExcerptFile, verifyFolder } from './folder.ts'
+import { folderOf, type PickedFile, verifyExcerptFile, verifyFolder } from './folder.ts'
 
 /** The verifier as a page: opens from a folder, asks no server, sends nothing anywhere. */
 export function page(document: Document): void {
@@ -16,7 +17,7 @@ export function page(document: Document): void {
     document.body.dataset['verdict'] = ''
     result.textContent = 'Reading ...'
     try {
-      const keys = trust.value.trim() === '' ? undefined : parseKeys(trust.value)
+      const keys = trust.value.trim() === '' ? undefined : parseGatewayKeys(trust.value, 'trusted keys')
       let read = 0
       const onRead = (bytes: number, tape: number, tapes: number): void => {
         read += bytes

@@ -42,11 +42,15 @@ export function parseTrustPolicy(tools: Pick<VerifyTools, 'sha256'>, text: strin
   const groups = new Map<string, Group>()
   const grouped = new Set<string>()
   const keys = new Set<string>()
+  /** Named in lines that have a mistake, which has been told: what builds on them is not another. */
+  const mistaken = new Set<string>()
   let quorum: string | undefined
+  let hasQuorumLine = false
 
-  const known = (name: string): boolean => attesters.has(name) || groups.has(name)
+  const taken = (name: string): boolean => attesters.has(name) || groups.has(name)
+  const known = (name: string): boolean => taken(name) || mistaken.has(name)
   const unused = (name: string): void => {
-    if (name === 'none' || known(name)) throw new Error(`the name ${name} is taken`)
+    if (name === 'none' || taken(name)) throw new Error(`the name ${name} is taken`)
   }
   const newKey = ({ publicKey }: { readonly publicKey: Uint8Array }): void => {
     const id = publicKey.join()
@@ -109,10 +113,13 @@ export function parseTrustPolicy(tools: Pick<VerifyTools, 'sha256'>, text: strin
       if (/[\x00-\x08\x0b-\x1f\x7f]/.test(each)) throw new Error('control characters')
       line(words)
     } catch (error) {
+      const [kind, name] = words
+      if (kind === 'quorum') hasQuorumLine = true
+      else if (name !== undefined) mistaken.add(name)
       mistakes.push(`${file}:${index + 1}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  if (quorum === undefined) mistakes.push(`${file}: there is no quorum line; \`quorum none\` asks for nobody`)
+  if (quorum === undefined && !hasQuorumLine) mistakes.push(`${file}: there is no quorum line; \`quorum none\` asks for nobody`)
   if (mistakes.length > 0 || quorum === undefined) throw new ApplianceError('CONFIG_INVALID', mistakes.join('\n'))
   return { logs, attesters: [...attesters.values()], groups: [...groups.values()], quorum }
 }

@@ -2,12 +2,12 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseGatewayKeys } from '../../recorder/index.ts'
 import { StoreLedger } from '../../recorder/ledger/store-ledger.ts'
 import type { StoreLedgerOptions } from '../../recorder/ledger/store-ledger-options.ts'
 import type { Store } from '../../recorder/store/store.ts'
 import type { GatewaySigner } from '../../recorder/tape/signer.ts'
 import { nodeTools } from '../../recorder/tape/tools.ts'
+import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import type { SignedEntry } from '../../schemas/verify/ledger-line.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { type VerifiedLedger, verifyLedger } from '../../schemas/verify/verify-ledger.ts'
@@ -40,7 +40,7 @@ export function goldenLedger(name: 'ledger' | 'ledger-kinds'): {
   const store = new MemoryStore()
   for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
     if (statSync(join(folder, path)).isFile()) store.objects.set(`ledger/${path}`, readFileSync(join(folder, path)))
-  return { store, gatewayKeys: parseGatewayKeys(readFileSync(join(folder, 'gateway.pub'), 'utf8')) }
+  return { store, gatewayKeys: parseGatewayKeys(readFileSync(join(folder, 'gateway.pub'), 'utf8'), 'gateway.pub') }
 }
 
 export interface ReadLedger extends VerifiedLedger {

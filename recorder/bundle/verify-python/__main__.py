@@ -133,8 +133,7 @@ class Progress:
 
 def keys_beside(folder):
     try:
-        with open(os.path.join(folder, "keys", "gateway.pub"), encoding="utf-8") as file:
-            return signatures.read_keys(file.read(MAX_KEYS_SIZE))
+        return signatures.read_keys(os.path.join(folder, "keys", "gateway.pub"), MAX_KEYS_SIZE)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -258,10 +257,9 @@ def main():
     keys = None
     if arguments.trust is not None:
         try:
-            with open(arguments.trust, encoding="utf-8") as file:
-                keys = signatures.read_keys(file.read(MAX_KEYS_SIZE))
+            keys = signatures.read_keys(arguments.trust, MAX_KEYS_SIZE)
         except (OSError, ValueError) as error:
-            parser.error("%s: %s" % (arguments.trust, error))
+            parser.error(str(error))
     paths = [line.rstrip("\n") for line in sys.stdin] if arguments.paths == ["-"] else arguments.paths
     progress = Progress(sys.stderr.isatty())
     verdicts, code = [], 0

@@ -7,6 +7,7 @@ be compared with the papers, not to be fast or to hide anything: verification ha
 import base64
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 
@@ -32,17 +33,28 @@ class PublicKey:
         return VERIFY(self.algorithm, self.spki, message, signature)
 
 
-def read_keys(text):
-    """A gateway.pub: one key a line, the gateway's name and its SPKI in base64. Raises ValueError."""
+def read_keys(path, most):
+    """A gateway.pub: one key a line, the gateway's name and its SPKI in base64. Raises OSError, ValueError naming the line."""
+    with open(path, "rb") as file:
+        text = file.read(most).decode(errors="replace")
     keys = []
-    for line in text.splitlines():
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        if len(words) != 2:
-            raise ValueError("a line of a gateway.pub is a name and a public key")
-        keys.append(PublicKey(words[0], base64.b64decode(words[1], validate=True)))
+    for number, line in enumerate(text.split("\n"), 1):
+        try:
+            keys += _key_of(line)
+        except ValueError as error:
+            raise ValueError("%s:%d: %s" % (path, number, error)) from None
     return keys
+
+
+def _key_of(line):
+    if line.startswith("\ufeff"):
+        raise ValueError("a byte order mark; a gateway.pub is UTF-8 without one")
+    words = [word for word in re.split("[ \t\r]+", line) if word]
+    if not words or words[0].startswith("#"):
+        return []
+    if len(words) != 2:
+        raise ValueError("a line is the name of a gateway and a public key (SPKI, base64)")
+    return [PublicKey(words[0], base64.b64decode(words[1], validate=True))]
 
 
 def verify_raw_ed25519(key, message, signature):

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { verifyTape } from '../../../recorder/index.ts'
 import { type PickedFile, verifyFolder } from '../../../replay-ui/verifier/folder.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import { parseGatewayKeys } from '../../../schemas/gateway-keys.ts'
 import { type Codec, tapeKeys } from '../../../schemas/tape.ts'
 import type { TapeVerification, Verification } from '../../../schemas/verification.ts'
 import type { ObjectSource } from '../../../schemas/verify/tools.ts'
@@ -117,6 +118,28 @@ describe('every attack on a tape, and every crash, in three verifiers', () => {
     assertAsExpected(results)
     for (const [index, { name }] of attacks.entries()) assert.deepEqual(told(results[index]), told(own[index]), name)
   })
+})
+
+test('a file of trusted keys that is odd is refused by each, by file and line', (t) => {
+  const good = readFileSync(gallery.keys, 'utf8')
+  const odd = join(gallery.path, 'odd.pub')
+  const python = clientHere(t, 'python3')
+  const programs: readonly (readonly [string, string])[] = [
+    [process.execPath, gallery.singleFilePath()],
+    ...(python === undefined ? [] : [[python, PYTHON_VERIFIER] as const]),
+  ]
+  for (const [line, text] of [
+    [1, `\ufeff${good}`],
+    [2, `${good}gw2 not-base64!\n`],
+  ] as const) {
+    writeFileSync(odd, text)
+    assert.throws(() => parseGatewayKeys(text, odd), { message: new RegExp(`^${odd}:${line}: `) })
+    for (const [program, script] of programs) {
+      const { status, stderr } = spawnSync(program, [script, '--trust', odd, gallery.path], { encoding: 'utf8' })
+      assert.equal(status, 2)
+      assert.ok(stderr.includes(`${odd}:${line}: `), stderr)
+    }
+  }
 })
 
 const DENYING = `

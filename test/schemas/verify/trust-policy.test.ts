@@ -79,6 +79,15 @@ test('every mistake is told at once, by line', () => {
       return true
     },
   )
+  // What builds on a line with a mistake is not another one.
+  assert.throws(
+    () => parse('witness w not-a-key\ngroup g any w\nquorum g\n'),
+    ({ message }: Error) => message.split('\n').length === 1 && message.startsWith('trust.policy:1:'),
+  )
+  assert.throws(
+    () => parse('quorum w\n'),
+    ({ message }: Error) => message === 'trust.policy:1: w is not defined above',
+  )
   assert.throws(() => parse('# nothing'), /there is no quorum line/)
   assert.throws(() => parse('#\n'.repeat(2000)), /larger than a trust policy/)
 })
