@@ -157,12 +157,24 @@ test('COPY is masked line by line, in text, CSV and binary', async (t) => {
     'copy people to stdout (format binary)',
     'copy (select upper(name) from people) to stdout',
     'copy (select * from contacts_again) to stdout csv',
+    // Of every way in which a client can choose how lines are written.
+    "copy people (note, name) to stdout (format csv, escape '\\')",
+    "copy people (id, card, note) to stdout (delimiter 'X')",
+    "copy people (id, card, note) to stdout (delimiter '_')",
+    "copy people (id, ssn, note) to stdout (delimiter '-')",
+    "copy people (card, note) to stdout (format csv, quote '1', force_quote *)",
+    "copy people (id, card) to stdout (format csv, null '9', delimiter E'\\x02', quote E'\\x03')",
+    "copy people (id, note) to stdout (encoding 'SJIS')",
+    "copy (select E'x\\n' || card, E'note\\t' || card from people) to stdout",
+    'copy people (note) to stdout; copy people (name) to stdout',
   ]
+  await rig.server.sql(`update people set note = 'a"' || note where id < 200`)
   for (const sql of copies) {
     await t.test(sql, async () => {
       const ran = await run(program, ['-X', '-c', sql], { env })
       assertRan(ran, 'psql')
       assert.deepEqual(detailsIn(ran.stdout), [])
+      assert.deepEqual(detailsIn(ran.stdout.replaceAll('\\', '')), [])
       if (!sql.includes('binary')) assert.match(ran.stdout, /MASKED/)
     })
   }

@@ -88,7 +88,13 @@ export function postgresTalk(secret: string): fc.Arbitrary<Talk> {
   const copyOut = fc.array(value, { maxLength: 4 }).map(
     (lines): Exchange => ({
       asked: [says.query('copy t to stdout')],
-      answered: [answers.copyOut(), ...lines.map((line) => answers.copyData(`1\t${line}\n`)), answers.copyDone(), done, ready],
+      answered: [
+        answers.copyOut(0, 2),
+        ...lines.map((line) => answers.copyData(`1\t${line}\n`)),
+        answers.copyDone(),
+        done,
+        ready,
+      ],
     }),
   )
   const exchanges = fc.array(fc.oneof(simple, extended, failed, copyOut), { maxLength: 6 })

@@ -1,5 +1,6 @@
 import { serialize } from 'pg-protocol'
 import { type ColumnOrigin, describedBy, readOrigins } from '../../gateway/protocols/postgres/columns.ts'
+import type { CopyLines } from '../../gateway/protocols/postgres/copy-fields.ts'
 import { BACKEND, FRONTEND, message, nulTerminated } from '../../gateway/protocols/postgres/messages.ts'
 import { errorResponse, noticeResponse } from '../../gateway/protocols/postgres/refuse.ts'
 import type { ColumnJudge } from '../../gateway/protocols/postgres/reply-reader.ts'
@@ -66,7 +67,11 @@ export const answers = {
   fatal: (text: string): Uint8Array => errorResponse({ severity: 'FATAL', code: '57P01', message: text }),
   notice: (text: string): Uint8Array => noticeResponse({ severity: 'NOTICE', code: '00000', message: text }),
   copyIn: (): Uint8Array => message(BACKEND.copyIn, Buffer.from([0, 0, 1, 0, 0])),
-  copyOut: (format = 0): Uint8Array => message(BACKEND.copyOut, Buffer.from([format, 0, 1, 0, format])),
+  copyOut: (format = 0, count = 1): Uint8Array =>
+    message(
+      BACKEND.copyOut,
+      Buffer.concat([Buffer.of(format), int16(count), ...Array.from({ length: count }, () => int16(format))]),
+    ),
   copyData: (text: string | Uint8Array): Uint8Array => message(BACKEND.copyData, Buffer.from(text)),
   copyDone: (): Uint8Array => message(BACKEND.copyDone),
   setting: (name: string, value: string): Uint8Array =>
@@ -80,6 +85,8 @@ export const answers = {
 export const LABELLED = 4711
 export const PLAIN = 4712
 
+export const TEXT_LINES: CopyLines = { format: 'text', delimiter: 9, quote: 0x22, escapeByte: 0x22, nullText: Buffer.from('\\N') }
+
 /** Labels by table; what is computed is labelled where the text names `customers` or cannot be read. */
 export const testColumns: ColumnJudge = {
   described(bytes, from, to, sql) {
@@ -91,7 +98,7 @@ export const testColumns: ColumnJudge = {
   },
   labelsTouched: () => [],
   writesFromMasked: () => false,
-  copy: () => undefined,
+  copy: (_sql, format, count) => ({ lines: format === 'binary' ? format : TEXT_LINES, count, columns: [] }),
   complaint: () => undefined,
   parameter: () => undefined,
   notification: () => undefined,

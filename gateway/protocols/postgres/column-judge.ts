@@ -20,13 +20,8 @@ import { latin1At } from './messages.ts'
 import type { ColumnJudge } from './reply-reader.ts'
 import { readingOf } from './sql-threads.ts'
 
-/** Lines that cannot be cut, because more than one COPY comes into question: one field each, masked. */
-const UNKNOWN_LINES = {
-  delimiter: -1,
-  quote: -1,
-  columns: [],
-  rest: { path: 'copy', action: 'mask', ...UNKNOWN_ORIGIN },
-} as const
+/** For what cannot be told, because more than one COPY comes into question. */
+const UNKNOWN_FIELD: Field = { path: 'copy', action: 'mask', ...UNKNOWN_ORIGIN }
 /** In text format every type is text on the wire; in COPY there is nothing else to go by. */
 const TEXT_TYPE = 25
 const BOOL_TYPE = 16
@@ -118,11 +113,11 @@ export class Columns implements ColumnJudge {
     return described
   }
 
-  copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined {
+  copy(sql: string, format: 'text' | 'binary', count: number): CopyShape {
     const plan = isLarge(sql) ? readingOf(sql)?.plan : copyPlan(sql)
-    if (this.#labels.empty)
-      return plan === undefined ? undefined : { ...plan, format: format === 'binary' ? format : plan.format, columns: [] }
-    if (plan === undefined) return { ...UNKNOWN_LINES, format }
+    const lines = format === 'binary' ? format : (plan?.lines ?? 'unknown')
+    if (this.#labels.empty) return { lines, count, columns: [] }
+    if (plan === undefined) return { lines, count, columns: [], rest: UNKNOWN_FIELD }
     const { relation } = plan
     const known = relation === undefined ? [] : (this.#catalog?.named(relation.table, relation.schema) ?? [])
     const names = plan.columns ?? (known.length === 1 && known[0] !== undefined ? [...known[0].columns.values()] : [])
@@ -136,10 +131,12 @@ export class Columns implements ColumnJudge {
     // A table the catalog does not know (yet: a temporary one) may have been filled from any other.
     const unknown = relation !== undefined && known.length === 0 ? UNKNOWN_ORIGIN : undefined
     const taint = relation === undefined || known.length !== 1 ? (this.#taint(sql) ?? unknown) : undefined
+    // Which is which cannot be told of other columns than the catalog knows, such as a generated one, which is not copied.
+    if (names.length > 0 && names.length !== count && columns.some(({ action }) => action === 'mask'))
+      return { lines, count, columns: [], rest: UNKNOWN_FIELD }
     return {
-      format: format === 'binary' ? 'binary' : plan.format,
-      delimiter: plan.delimiter,
-      quote: plan.quote,
+      lines,
+      count,
       columns,
       ...(taint === undefined
         ? {}

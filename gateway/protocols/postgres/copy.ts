@@ -1,14 +1,17 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { Field, Sieve } from '../../message.ts'
+import type { Field, RedactionSink, Sieve } from '../../message.ts'
+import { CopyFields, type CopyLines, codingByte, encoded, isCommon, lineEnd, needsQuotes } from './copy-fields.ts'
 import { hexRuns, redactText } from './hex-runs.ts'
+import { UNKNOWN_ORIGIN } from './label-reader.ts'
 import { HEADER_SIZE, int32 } from './messages.ts'
-import { MessageLength, type Rewrite } from './rewrite.ts'
+import { MessageLength, Rewrite } from './rewrite.ts'
 
-/** How the lines of a COPY ... TO STDOUT are cut into fields. */
+/** How a COPY ... TO STDOUT is cut into fields, and how they are treated. */
 export interface CopyShape {
-  readonly format: 'text' | 'csv' | 'binary'
-  readonly delimiter: number
-  readonly quote: number
+  /** `unknown`: it cannot be told how lines are cut; they are masked whole. */
+  readonly lines: CopyLines | 'binary' | 'unknown'
+  /** Fields in every line, as the server says; a line that has another number is masked whole. */
+  readonly count: number
   /** Per column in file order, as far as known. */
   readonly columns: readonly Field[]
   /** For fields without a column here; scanned where absent. */
@@ -16,49 +19,120 @@ export interface CopyShape {
 }
 
 const LINE: Field = { path: 'copy', action: 'scan' }
-const NEWLINE = 0x0a
-const BACKSLASH = 0x5c
-const RETURN = 0x0d
+const WHOLE: Field = { path: 'copy', action: 'mask', ...UNKNOWN_ORIGIN }
 /** First bytes of a binary COPY: "PGCOPY\n\377\r\n\0", then flags and an extension length (manual, COPY, "Binary Format"). */
 const BINARY_SIGNATURE_SIZE = 11
+/** Of the delimiters in whose lines words end, those that no mask has in it. */
+const NEVER_IN_MASKS: ReadonlySet<number> = new Set([0x09, 0x7c])
 
 /** Redacts a run of CopyData messages; each holds one row (PostgreSQL's server sends it so). */
 export function redactCopy(rewrite: Rewrite, from: number, to: number, shape: CopyShape | undefined): void {
   const { source } = rewrite
-  // A line with a binary value written out in it is looked at field by field.
-  if ((shape === undefined || onlyScanned(shape)) && hexRuns(source, from, to).length === 0) {
-    coverLines(rewrite, from, to, dirtyLines(rewrite, from, to), shape)
+  const lines = shape?.lines ?? 'unknown'
+  if (shape === undefined || typeof lines === 'string') {
+    for (let at = from; at < to; at += 1 + int32(source, at + 1)) coverUncut(rewrite, at, shape)
     return
   }
-  for (let at = from; at < to; at += 1 + int32(source, at + 1)) coverLine(rewrite, at, shape)
+  const cut: CutLines = { lines, shape, fields: new CopyFields(lines), common: isCommon(lines) }
+  // A line with a binary value written out in it is looked at field by field.
+  if (cut.common && onlyScanned(shape) && hexRuns(source, from, to).length === 0) {
+    coverLines(rewrite, suspectLines(rewrite, from, to, codingByte(lines)), cut)
+    return
+  }
+  for (let at = from; at < to; at += 1 + int32(source, at + 1)) coverLine(rewrite, at, cut)
 }
 
-/** Where the messages begin in whose lines detectors find something: most are clean, and a line can be looked at as one field. */
-function dirtyLines({ source, redactor }: Rewrite, from: number, to: number): readonly number[] {
+/** How a line is treated in which no fields can be told apart, as in one too large to hold; undefined: detectors look at it. */
+export function uncutField(shape: CopyShape | undefined): Field | undefined {
+  if (shape === undefined || shape.lines === 'unknown') return WHOLE
+  const masked = [...shape.columns, ...(shape.rest === undefined ? [] : [shape.rest])].find(({ action }) => action === 'mask')
+  return masked ?? (shape.lines === 'binary' || isCommon(shape.lines) ? undefined : WHOLE)
+}
+
+interface CutLines {
+  readonly lines: CopyLines
+  readonly shape: CopyShape
+  readonly fields: CopyFields
+  readonly common: boolean
+}
+
+/**
+ * Where the messages begin whose fields must be looked at: detectors find something in the line, which most are clean of, or it
+ * has the byte in it without which a line says of itself what its fields say.
+ */
+function suspectLines({ source, redactor }: Rewrite, from: number, to: number, coding: number): readonly number[] {
+  const coded = linesWith(source, from, to, coding)
   const sieve = redactor.sieve(source, from, to)
-  for (let at = from; sieve !== undefined && at < to; at += 1 + int32(source, at + 1))
-    sieve.add(at + HEADER_SIZE, at + 1 + int32(source, at + 1))
-  const suspects = sieve?.suspects()
-  const dirty: number[] = []
-  let next = 0
-  for (let at = from; at < to && next !== suspects?.length; at += 1 + int32(source, at + 1)) {
-    const body = at + HEADER_SIZE
-    if (suspects !== undefined && suspects[next] !== body) continue
-    const suspect = suspects === undefined ? -1 : next++
-    if (!redactor.clean(source, body, at + 1 + int32(source, at + 1), LINE, suspect)) dirty.push(at)
+  let isCoded = 0
+  for (let at = from; sieve !== undefined && at < to; at += 1 + int32(source, at + 1)) {
+    if (coded[isCoded] === at) isCoded++
+    else sieve.add(at + HEADER_SIZE, at + 1 + int32(source, at + 1))
   }
-  return dirty
+  const suspects = sieve?.suspects()
+  const found: number[] = []
+  let next = 0
+  isCoded = 0
+  for (let at = from; at < to; at += 1 + int32(source, at + 1)) {
+    const body = at + HEADER_SIZE
+    if (coded[isCoded] === at) {
+      isCoded++
+      found.push(at)
+      continue
+    }
+    if (suspects !== undefined && suspects[next] !== body) {
+      if (suspects[next] === undefined && coded[isCoded] === undefined) break
+      continue
+    }
+    const suspect = suspects === undefined ? -1 : next++
+    if (!redactor.clean(source, body, at + 1 + int32(source, at + 1), LINE, suspect)) found.push(at)
+  }
+  return found
+}
+
+/** Where the messages begin that have this byte in their bodies. */
+function linesWith(source: Uint8Array, from: number, to: number, byte: number): readonly number[] {
+  const bytes = Buffer.from(source.buffer, source.byteOffset, to)
+  const found: number[] = []
+  let mark = bytes.indexOf(byte, from)
+  for (let at = from; mark !== -1 && at < to; at += 1 + int32(source, at + 1)) {
+    const end = at + 1 + int32(source, at + 1)
+    if (mark >= end) continue
+    if (mark < at + HEADER_SIZE) mark = bytes.indexOf(byte, at + HEADER_SIZE)
+    if (mark === -1 || mark >= end) continue
+    found.push(at)
+    mark = bytes.indexOf(byte, end)
+  }
+  return found
 }
 
 /** Below, a line is quicker than a second look at all that came with it. */
 const MIN_SIFTED_LINES = 8
 
+/** Runs of lines whose fields stand as they are can be sifted; one with a field to decode, or with too few, ends a run. */
+function coverLines(rewrite: Rewrite, lines: readonly number[], cut: CutLines): void {
+  let run: number[] = []
+  for (const at of lines) {
+    readLine(rewrite.source, at, cut)
+    if (!cut.fields.coded && cut.fields.count === cut.shape.count) {
+      run.push(at)
+      continue
+    }
+    coverRun(rewrite, run, cut)
+    run = []
+    coverLine(rewrite, at, cut)
+  }
+  coverRun(rewrite, run, cut)
+}
+
 /** The fields of these lines are sifted in their turn, and what is known of them is written at once. */
-function coverLines(rewrite: Rewrite, from: number, to: number, lines: readonly number[], shape: CopyShape | undefined): void {
+function coverRun(rewrite: Rewrite, lines: readonly number[], cut: CutLines): void {
   const { source, redactor } = rewrite
-  const isSifted = lines.length >= MIN_SIFTED_LINES && shape?.columns.every(({ encoding }) => encoding === undefined) !== false
-  const sieve = isSifted ? redactor.sieve(source, from, to) : undefined
-  if (sieve !== undefined) for (const at of lines) addFields(sieve, source, at, shape)
+  const [first] = lines
+  const last = lines.at(-1)
+  if (first === undefined || last === undefined) return
+  const isSifted = lines.length >= MIN_SIFTED_LINES && cut.shape.columns.every(({ encoding }) => encoding === undefined)
+  const sieve = isSifted ? redactor.sieve(source, first, last + 1 + int32(source, last + 1)) : undefined
+  if (sieve !== undefined) for (const at of lines) addFields(sieve, source, at, cut)
   const suspects = sieve?.suspects()
   let next = 0
   /** The line that has just been left by who writes the others at once. */
@@ -77,100 +151,107 @@ function coverLines(rewrite: Rewrite, from: number, to: number, lines: readonly 
       }
       while ((suspects[next] ?? end) < end) next++
     }
-    coverLine(rewrite, at, shape)
+    coverLine(rewrite, at, cut)
   }
 }
 
-function addFields(sieve: Sieve, source: Uint8Array, at: number, shape: CopyShape | undefined): void {
-  const end = at + 1 + int32(source, at + 1)
-  sieve.unit(at + 1, false)
-  if (shape === undefined) sieve.add(at + HEADER_SIZE, end)
-  else
-    eachField(source, at + HEADER_SIZE, end, shape, (from, to, index) => {
-      const field = shape.columns[index] ?? shape.rest ?? LINE
-      if (field.action === 'skip' || isNull(source, from, to, shape)) return
-      const quotes = field.nullOnly === true ? 0 : quotesOf(source, from, to, shape)
-      sieve.add(from + quotes, to - quotes, field.nullOnly === true)
-    })
+function readLine(source: Uint8Array, at: number, { fields }: CutLines): void {
+  fields.read(source, at + HEADER_SIZE, at + 1 + int32(source, at + 1))
 }
 
-function coverLine(rewrite: Rewrite, at: number, shape: CopyShape | undefined): void {
+function addFields(sieve: Sieve, source: Uint8Array, at: number, cut: CutLines): void {
+  const { fields } = cut
+  readLine(source, at, cut)
+  sieve.unit(at + 1, false)
+  for (let index = 0; index < fields.count; index++) {
+    const field = fieldAt(cut.shape, index)
+    if (field.action === 'skip' || fields.isNull(index) || fields.from(index) === fields.to(index)) continue
+    if (field.nullOnly === true) sieve.add(fields.outerFrom(index), fields.outerTo(index), true)
+    else sieve.add(fields.from(index), fields.to(index))
+  }
+}
+
+function fieldAt({ columns, rest }: CopyShape, index: number): Field {
+  return columns[index] ?? rest ?? LINE
+}
+
+function coverUncut(rewrite: Rewrite, at: number, shape: CopyShape | undefined): void {
   const size = int32(rewrite.source, at + 1)
   const body = at + HEADER_SIZE
   const end = at + 1 + size
   const length = new MessageLength(at + 1, size)
-  if (shape === undefined) redactText(rewrite, body, end, LINE, length)
-  else if (shape.format === 'binary') binaryRow(rewrite, body, end, shape, length)
-  else
-    eachField(rewrite.source, body, end, shape, (from, to, index) => {
-      copyField(rewrite, from, to, shape, index, length)
-    })
+  if (shape?.lines === 'binary') binaryRow(rewrite, body, end, shape, length)
+  else rewrite.field(body, lineEnd(rewrite.source, body, end), WHOLE, length)
   length.settle()
 }
 
-/** Whether detectors alone decide about every field; a binary line is more than the text in it. */
+function coverLine(rewrite: Rewrite, at: number, cut: CutLines): void {
+  const { fields, shape } = cut
+  readLine(rewrite.source, at, cut)
+  // A table may have no columns, and its lines then are empty.
+  if (fields.count !== Math.max(shape.count, 1)) {
+    coverUncut(rewrite, at, undefined)
+    return
+  }
+  const length = new MessageLength(at + 1, int32(rewrite.source, at + 1))
+  for (let index = 0; index < fields.count; index++) coverField(rewrite, index, cut, length)
+  length.settle()
+}
+
+/** Whether detectors alone decide about every field. */
 function onlyScanned(shape: CopyShape): boolean {
-  if (shape.format === 'binary' || shape.rest?.action === 'mask') return false
-  return shape.columns.every((field) => field.action !== 'mask')
+  return shape.rest?.action !== 'mask' && shape.columns.every((field) => field.action !== 'mask')
 }
 
-function eachField(
-  source: Uint8Array,
-  from: number,
-  to: number,
-  shape: CopyShape,
-  visit: (from: number, to: number, index: number) => void,
+function coverField(rewrite: Rewrite, index: number, { lines, shape, fields, common }: CutLines, length: MessageLength): void {
+  const field = fieldAt(shape, index)
+  if (field.action === 'skip' || fields.isNull(index) || fields.outerFrom(index) === fields.outerTo(index)) return
+  const isPlain = common && !fields.isCoded(index) && (fields.isQuoted(index) || NEVER_IN_MASKS.has(lines.delimiter))
+  if (isPlain && field.nullOnly !== true) {
+    redactValue(rewrite, fields.from(index), fields.to(index), field, length)
+    return
+  }
+  const value = fields.value(index)
+  if (field.nullOnly === true) {
+    // A typed column (number, date, JSON): only NULL is valid in its place.
+    if (!rewrite.redactor.clean(value, 0, value.length, field))
+      replace(rewrite, index, fields, length, (sink) => sink.copy(lines.nullText, 0, lines.nullText.length))
+    return
+  }
+  const redaction = new Rewrite(value, 0, value.length, rewrite.redactor)
+  redactValue(redaction, 0, value.length, field, new MessageLength(0, value.length))
+  const redacted = redaction.finish(value)
+  if (redacted.bytes === value) return
+  const quoted =
+    lines.format === 'csv' && (rewrite.source[fields.outerFrom(index)] === lines.quote || needsQuotes(redacted.bytes, lines))
+  const quotes = Uint8Array.of(lines.quote)
+  replace(rewrite, index, fields, length, (sink) => {
+    if (quoted) sink.copy(quotes, 0, 1)
+    sink.append(redacted, (piece) => (quoted || lines.format === 'text' ? encoded(piece, lines) : piece))
+    if (quoted) sink.copy(quotes, 0, 1)
+  })
+}
+
+function redactValue(rewrite: Rewrite, from: number, to: number, field: Field, length: MessageLength): void {
+  if (field.action === 'scan') redactText(rewrite, from, to, field, length)
+  else rewrite.field(from, to, field, length)
+}
+
+function replace(
+  rewrite: Rewrite,
+  index: number,
+  fields: CopyFields,
+  length: MessageLength,
+  write: (sink: RedactionSink) => void,
 ): void {
-  let end = to
-  if (end > from && source[end - 1] === NEWLINE) end--
-  if (end > from && source[end - 1] === RETURN) end--
-  let start = from
-  let index = 0
-  let quoted = false
-  for (let at = from; at < end; at++) {
-    const byte = source[at]
-    if (shape.format === 'csv' && byte === shape.quote) quoted = !quoted
-    if (shape.format === 'text' && byte === BACKSLASH) {
-      at++
-    } else if (byte === shape.delimiter && !quoted) {
-      visit(start, at, index)
-      start = at + 1
-      index++
-    }
-  }
-  visit(start, end, index)
-}
-
-/** \N is NULL in text format; an empty field is NULL in CSV. */
-function isNull(source: Uint8Array, from: number, to: number, { format }: CopyShape): boolean {
-  return from >= to || (format === 'text' && to - from === 2 && source[from] === BACKSLASH && source[from + 1] === 0x4e)
-}
-
-function quotesOf(source: Uint8Array, from: number, to: number, shape: CopyShape): number {
-  return shape.format === 'csv' && source[from] === shape.quote && to - from >= 2 ? 1 : 0
-}
-
-function copyField(rewrite: Rewrite, from: number, to: number, shape: CopyShape, index: number, length: MessageLength): void {
-  const { source } = rewrite
-  const field = shape.columns[index] ?? shape.rest ?? LINE
-  if (isNull(source, from, to, shape)) return
-  const quotes = quotesOf(source, from, to, shape)
-  if (field.nullOnly !== true && field.action === 'scan') {
-    redactText(rewrite, from + quotes, to - quotes, field, length)
-    return
-  }
-  if (field.nullOnly !== true) {
-    rewrite.field(from + quotes, to - quotes, field, length)
-    return
-  }
-  if (rewrite.redactor.clean(source, from, to, field)) return
-  // A typed column (number, date, JSON): only NULL is valid in its place. `masked` stays visible on the tape as a NULL span.
+  const from = fields.outerFrom(index)
+  const to = fields.outerTo(index)
   const sink = rewrite.upTo(from)
   length.found(sink, from)
-  const nullText = shape.format === 'text' ? Buffer.from('\\N') : new Uint8Array()
-  sink.copy(nullText, 0, nullText.length)
+  const before = sink.size
+  write(sink)
   rewrite.replaced(to)
-  length.change(nullText.length - (to - from))
+  length.change(sink.size - before - (to - from))
 }
 
 function binaryRow(rewrite: Rewrite, from: number, to: number, shape: CopyShape, length: MessageLength): void {

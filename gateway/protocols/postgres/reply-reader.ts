@@ -4,7 +4,7 @@ import type { Field, Message } from '../../message.ts'
 import { isFree } from './catalog-system.ts'
 import type { Described } from './columns.ts'
 import type { Conversation } from './conversation.ts'
-import type { CopyShape } from './copy.ts'
+import { type CopyShape, uncutField } from './copy.ts'
 import { BACKEND, cstring, cstringEnd, HEADER_SIZE, uint16 } from './messages.ts'
 import { errorField, Reply, type ReplyEnd, type Segment } from './reply.ts'
 import { PartSource } from './row-stream.ts'
@@ -19,8 +19,8 @@ export interface ColumnJudge {
    * is computed. Throws PROTOCOL_MALFORMED where it is none.
    */
   described(bytes: Uint8Array, from: number, to: number, sql: string): Described
-  /** How a COPY ... TO STDOUT of this statement is cut and treated. */
-  copy(sql: string, format: 'text' | 'binary'): CopyShape | undefined
+  /** How a COPY ... TO STDOUT of this statement is cut and treated, in each of whose lines are `count` fields. */
+  copy(sql: string, format: 'text' | 'binary', count: number): CopyShape
   /** How values are treated that an error or notice of this statement may quote; undefined: as any text. */
   complaint(sql: string): Field | undefined
   /** The labels of what a statement with these facts may read or write; none, where no rule asks for them. */
@@ -108,8 +108,7 @@ export class ReplyReader {
     if (type === BACKEND.dataRow) return this.#columns(turn)
     if (turn?.copyOut !== true) throw outOfStep('COPY data')
     // Where its columns begin is not followed through a line this long: one that must be masked masks all of it.
-    const masked = [...(turn.copy?.columns ?? []), ...(turn.copy?.rest === undefined ? [] : [turn.copy.rest])]
-    const whole = masked.find((field) => field.action === 'mask')
+    const whole = uncutField(turn.copy)
     return whole === undefined ? [] : [whole]
   }
 
@@ -201,7 +200,8 @@ export class ReplyReader {
       case BACKEND.copyOut: {
         const copying = fits(turn, piece, 'execute', 'query')
         copying.copyOut = true
-        copying.copy = this.#judge.copy(copying.sql, bytes[from + HEADER_SIZE] === 1 ? 'binary' : 'text')
+        const format = bytes[from + HEADER_SIZE] === 1 ? 'binary' : 'text'
+        copying.copy = this.#judge.copy(copying.sql, format, uint16(bytes, from + HEADER_SIZE + 1))
         return
       }
       case BACKEND.copyDone:

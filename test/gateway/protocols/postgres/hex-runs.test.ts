@@ -49,7 +49,7 @@ test('copied data, both ways', async () => {
     clientGets(() => undefined),
     client(says.query('copy t to stdout')),
     serverGets(() => undefined),
-    server(answers.copyOut(), answers.copyData(line), answers.copyData('2\tclean\tend\n')),
+    server(answers.copyOut(0, 3), answers.copyData(line), answers.copyData('2\tclean\tend\n')),
     clientGets((bytes) => {
       assert.ok(!bytes.includes(HIDDEN.slice(2)) && bytes.includes('2\tclean\tend\n'))
       assert.match(bytes.toString('latin1'), /1\t\[MASKED:email:[0-9a-f]{12}\]\tend\n/)

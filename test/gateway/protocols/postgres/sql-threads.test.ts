@@ -58,7 +58,7 @@ test('a large text is read in a thread, and its facts are then there as for any 
   assert.equal(readingOf(sql)?.made.converts, false)
   const copy = `${' '.repeat(20_000)}COPY t (a) TO STDOUT (FORMAT csv)`
   await threads.read(copy)
-  assert.equal(readingOf(copy)?.plan?.format, 'csv')
+  assert.equal(readingOf(copy)?.plan?.lines?.format, 'csv')
   const wrong = largeText('INSRT INTO t VALUES')
   await threads.read(wrong)
   assert.deepEqual([isUnread(wrong), sqlFacts(wrong).parse_error_at], [false, 1])
