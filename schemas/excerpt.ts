@@ -6,6 +6,15 @@ export const EXCERPT_FORMAT = 'sallyport excerpt'
 export const EXCERPT_VERSION = 1
 /** What an excerpt's file is called behind the session's id; verifiers know it by this. */
 export const EXCERPT_ENDING = '.excerpt.json'
+/** What every excerpt begins with: one that was renamed is known by it. */
+const EXCERPT_HEAD = `{"format": "${EXCERPT_FORMAT}"`
+export const EXCERPT_HEAD_SIZE = EXCERPT_HEAD.length
+
+/** Whether a file with this name and these first bytes is an excerpt. */
+export function isExcerptFile(name: string, head: Uint8Array): boolean {
+  return name.endsWith(EXCERPT_ENDING) || new TextDecoder().decode(head.subarray(0, EXCERPT_HEAD_SIZE)) === EXCERPT_HEAD
+}
+
 /** An excerpt is read whole. */
 export const MAX_EXCERPT_SIZE = 256 << 20
 /** A chunk has no more than 2^24 frames: the least frame has more than a byte, a chunk less than 16 MiB. */

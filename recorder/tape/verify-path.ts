@@ -1,7 +1,7 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises'
+import { lstat, open, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { EXCERPT_ENDING, MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
+import { EXCERPT_HEAD_SIZE, isExcerptFile, MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import { MAX_FOREIGN, type TapeVerification, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
@@ -35,10 +35,27 @@ export interface VerifyPathOptions {
  * folder with its ledger and all its tapes. Rejects STORE_MISSING where there is no tape.
  */
 export async function verifyPath(path: string, options: VerifyPathOptions = {}, signal?: AbortSignal): Promise<Verification> {
-  if (path.endsWith(EXCERPT_ENDING)) return verifyExcerptAt(path, options)
+  if (isExcerptFile(path, await headOf(resolve(path)))) return verifyExcerptAt(path, options)
   const { keys, ...there } = await locate(resolve(path))
   const beside = options.gatewayKeys === undefined ? await firstKeys(keys) : []
   return verifyTapes({ ...there, path, beside }, options, signal)
+}
+
+/** The first bytes of a file; none of what is no file, or cannot be read: that is told by whoever reads on. */
+async function headOf(path: string): Promise<Uint8Array> {
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
+  if (!isFile) return new Uint8Array(0)
+  const file = await open(path).catch(() => undefined)
+  if (file === undefined) return new Uint8Array(0)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(EXCERPT_HEAD_SIZE), 0, EXCERPT_HEAD_SIZE, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
 }
 
 /** Keys may lie beside it, as beside a copied tape. */

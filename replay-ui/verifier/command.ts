@@ -1,6 +1,6 @@
 import { BUNDLE_ENDING, BUNDLE_PATHS } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
+import { EXCERPT_HEAD_SIZE, isExcerptFile } from '../../schemas/excerpt.ts'
 import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
@@ -80,9 +80,13 @@ async function bundleAt(process: NodeProcess, path: string): Promise<ReadonlyMap
 }
 
 async function verifyOne(process: NodeProcess, path: string, options: FolderOptions): Promise<Verification> {
-  if (path.endsWith(EXCERPT_ENDING)) {
-    const { name, file } = excerptAt(process, path)
-    return verifyExcerptFile(path, name, file, options.keys ?? [])
+  const file = pickedAt(process, path)
+  // A pipe has no size, and would be waited for.
+  const size = await file.size().catch(() => 0)
+  const head = size === 0 ? new Uint8Array(0) : await file.read(0, EXCERPT_HEAD_SIZE).catch(() => new Uint8Array(0))
+  if (isExcerptFile(path, head)) {
+    const { name, file: excerpt } = excerptAt(process, path)
+    return verifyExcerptFile(path, name, excerpt, options.keys ?? [])
   }
   return verifyFolder(path, await folderAt(process, path), options)
 }

@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import { EXCERPT_ENDING } from '../../schemas/excerpt.ts'
+import { EXCERPT_HEAD_SIZE, isExcerptFile } from '../../schemas/excerpt.ts'
 import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
@@ -35,7 +35,7 @@ export function page(document: Document): void {
         return
       }
       const excerpt = alone
-      const verification = await (excerpt !== undefined && root.endsWith(EXCERPT_ENDING)
+      const verification = await (excerpt !== undefined && isExcerptFile(root, await excerpt.read(0, EXCERPT_HEAD_SIZE))
         ? verifyExcerptFile(root, root, excerpt, keys ?? [])
         : verifyFolder(root, await folderOf(picked), { keys, onRead }))
       document.body.dataset['verdict'] = verification.verdict

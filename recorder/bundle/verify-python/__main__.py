@@ -141,7 +141,7 @@ def keys_beside(folder):
 def verify(path, given, now_ms, progress):
     if bundles.is_bundle(path):
         return bundles.verify_bundle(path, lambda folder: _bundle_keys(folder, given), progress)
-    excerpt = path.endswith(excerpts.ENDING)
+    excerpt = excerpts.is_excerpt(path)
     around, foreign, whole, sessions = [os.path.dirname(os.path.abspath(path))], [], None, []
     if not excerpt:
         sessions, around, foreign, whole = locate(path)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import bisect
 import json
+import os
 
 from chunks import ChunkHeader, signed
 from frames import Frame
@@ -14,10 +15,24 @@ from signatures import verify_raw_ed25519
 from statements import HEADER, LATER, RECOVERY, SEAL, SESSION, TOTALS, VERDICTS, NewerVersion, check_members, statement_of
 
 ENDING = ".excerpt.json"
+HEAD = b'{"format": "sallyport excerpt"'
 MAX_SIZE = 256 * 1024 * 1024
 MAX_PATH = 24
 MAX_DEPTH = 16
 MAX_DIGITS = 16
+
+
+def is_excerpt(path):
+    """By its name, or by how it begins where it was renamed."""
+    if path.endswith(ENDING):
+        return True
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(HEAD)) == HEAD
+    except OSError:
+        return False  # said by whoever reads on
 
 
 def _b64(value, size=None):

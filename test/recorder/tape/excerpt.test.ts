@@ -194,6 +194,10 @@ test('the golden excerpt still verifies, and what is no excerpt or of a later ve
     writeFileSync(path, text)
     return path
   })
+  // Renamed, and known by how it begins.
+  const renamed = join(own.path, 'few.json')
+  writeFileSync(renamed, golden)
+  for (const [result] of await own.all(t, [renamed])) assert.equal(result?.verdict, 'VALID')
   for (const results of await own.all(t, paths))
     assert.deepEqual(
       results.map(({ verdict }) => verdict),
