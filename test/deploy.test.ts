@@ -173,8 +173,8 @@ function configured({ withOwn }: { readonly withOwn: boolean }): string {
     tenant: '00000000-0000-0000-0000-00000000000a',
     'oidc-client': '00000000-0000-0000-0000-00000000000b',
     'retain-days': '365',
-    'listener-tls': withOwn ? ', tls: { cert: tls.crt, key: tls.key }' : '',
-    'egress-authority': withOwn ? ', authority: { cert: egress-ca.crt, key: egress-ca.key }' : '',
+    'listener-tls': withOwn ? '{ cert: tls.crt, key: tls.key }' : '{}',
+    'egress-authority': withOwn ? '{ cert: egress-ca.crt, key: egress-ca.key }' : '{}',
   }
   const main = text('deploy/main.bicep') + text('deploy/modules/app.bicep')
   return text('deploy/config/sallyport.yaml').replaceAll(/__([a-z-]+)__/g, (whole, name: string) => {

@@ -37,8 +37,8 @@ var ownAuthority = !empty(egressAuthorityKey)
 var told = union(facts, {
   gateway: gatewayName
   console: console
-  'listener-tls': ownTls ? ', tls: { cert: tls.crt, key: tls.key }' : ''
-  'egress-authority': ownAuthority ? ', authority: { cert: egress-ca.crt, key: egress-ca.key }' : ''
+  'listener-tls': ownTls ? '{ cert: tls.crt, key: tls.key }' : '{}'
+  'egress-authority': ownAuthority ? '{ cert: egress-ca.crt, key: egress-ca.key }' : '{}'
 })
 var configuration = reduce(
   items(told),
