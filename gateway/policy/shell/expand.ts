@@ -1,6 +1,6 @@
 import { expandBraces } from './braces.ts'
 import type { Syntax } from './parse.ts'
-import { Disagreement, type RawPiece, readAnsiC, readBare, readQuoted } from './quoting.ts'
+import { BRACKETS, Disagreement, type RawPiece, readAnsiC, readBare, readQuoted } from './quoting.ts'
 import { type Scope, type Value, valueWord, type Walk } from './scope.ts'
 import { anyWord, isKnown, join, literalOf, type Piece, type Word } from './word.ts'
 
@@ -31,7 +31,9 @@ export function expandWords(nodes: readonly Syntax[], scope: Scope, walk: Walk):
 
 /** The one word of a redirection or an assignment: no braces, no splitting. */
 export function expandWord(nodes: readonly Syntax[], scope: Scope, walk: Walk): Word {
-  return join(pieces(nodes, scope, walk, true).map(plain))
+  const all = pieces(nodes, scope, walk, true).map(plain)
+  const untold = all.indexOf(plain(BRACKETS))
+  return join(untold === -1 ? all : all.slice(0, untold + 1))
 }
 
 /** The text of an assigned value, where it is known: patterns are not expanded in it. */
@@ -57,6 +59,8 @@ function split(raw: readonly RawPiece[]): Word[] {
   const words: Piece[][] = []
   let word: Piece[] | undefined
   const add = (piece: Piece): void => {
+    // What follows may be inside of the brackets.
+    if (word?.at(-1) === BRACKETS) return
     if (word === undefined) {
       word = []
       words.push(word)
@@ -72,7 +76,8 @@ function split(raw: readonly RawPiece[]): Word[] {
       if (part === '') continue
       if (/^[ \t\n]/.test(part)) word = undefined
       else if (part === '*' || part === '?') add({ kind: 'glob', text: part })
-      else if (part === '[' || part === '\\') add({ kind: 'any', source: '$()', many: false })
+      else if (part === '[') add(plain(BRACKETS))
+      else if (part === '\\') add({ kind: 'any', source: '$()', many: false })
       else add({ kind: 'text', text: part })
     }
   }

@@ -12,6 +12,11 @@ export type RawPiece =
 /** What tree-sitter took for one word and bash would not: where they differ, nothing is known. */
 export class Disagreement extends Error {}
 
+/** Brackets of which cannot be told where they end (quotes or classes in them): whatever follows in the word may be inside. */
+export const BRACKETS: RawPiece = { kind: 'any', source: '$()', many: false }
+const PLAIN_BRACKETS = /^\[[A-Za-z0-9!^_.:-]+\]/
+/** Longer ones are not told either. */
+const MAX_BRACKETS = 256
 const META = /[|&;()<> \t\n'"`]/
 /** After these a dollar begins an expansion. */
 const AFTER_DOLLAR = /[A-Za-z0-9_{([@*#?$!'"-]/
@@ -37,15 +42,14 @@ export function readBare(raw: string): RawPiece[] {
       flush()
       pieces.push({ kind: 'glob', text: char })
     } else if (char === '[') {
-      const end = raw.indexOf(']', at + 2)
-      const inside = raw.slice(at, end + 1)
+      const inside = PLAIN_BRACKETS.exec(raw.slice(at, at + MAX_BRACKETS))?.[0]
       if (raw === '[' || raw === '[[') text += char
       else {
-        // What has quotes in its brackets, or goes on behind them, is some pattern.
-        const plain = /^\[[A-Za-z0-9!^_.:-]+\]$/.test(inside)
         flush()
-        pieces.push(plain ? { kind: 'glob', text: inside } : { kind: 'any', source: '$()', many: false })
-        if (plain) at = end
+        if (inside !== undefined) {
+          pieces.push({ kind: 'glob', text: inside })
+          at += inside.length - 1
+        } else pieces.push(BRACKETS)
       }
     } else if (char === '{' || char === ',' || char === '}') {
       flush()
