@@ -1,7 +1,8 @@
 import type { Facts } from '../../../schemas/frame.ts'
-import { bytesHoldMask, MaskSearch } from '../../masking/sentinel.ts'
+import { bytesHoldMask } from '../../masking/sentinel.ts'
 import { mayWrite, statementHoldsMask } from '../../policy/sql/masked-write.ts'
 import type { Conversation } from './conversation.ts'
+import { CopyMasks } from './copy-masks.ts'
 import { labelled, MASKED_WRITE, variant } from './judged-facts.ts'
 import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt, uint16 } from './messages.ts'
 import { passwordLiterals } from './password-literals.ts'
@@ -59,7 +60,7 @@ export class ConversationContext implements RequestContext {
   /** Large texts met while a meaning was resolved, and not read yet. */
   readonly #unread = new Set<string>()
   /** Of the COPY the client sends data for: a mask may be cut in two by the ends of its messages. */
-  readonly masksInCopy = new MaskSearch()
+  readonly masksInCopy = new CopyMasks()
   /** Role and database of the upstream login, and its parameters: an approval for one is not one for the other. */
   readonly #place: readonly Uint8Array[]
 

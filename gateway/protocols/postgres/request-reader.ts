@@ -1,5 +1,5 @@
-import type { MaskSearch } from '../../masking/sentinel.ts'
 import type { Message } from '../../message.ts'
+import type { CopyMasks } from './copy-masks.ts'
 import { FRONTEND, HEADER_SIZE, nameAt } from './messages.ts'
 import { bindNames, Request, type RequestContext, type RequestKind } from './request.ts'
 import { PartSource } from './row-stream.ts'
@@ -26,10 +26,10 @@ const SINGLE: Readonly<Record<number, RequestKind>> = {
 /** Groups the client's messages into requests: one decision each. Purely by shape; what names stand for is asked later. */
 export class RequestReader {
   readonly #context: RequestContext
-  readonly #masks: MaskSearch
+  readonly #masks: CopyMasks
   #parts: PartSource | undefined
 
-  constructor(context: RequestContext, masks: MaskSearch) {
+  constructor(context: RequestContext, masks: CopyMasks) {
     this.#context = context
     this.#masks = masks
   }

@@ -1,6 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
-import type { MaskSearch } from '../../masking/sentinel.ts'
 import type { Field, Message, Redacted, RedactionSink, Redactor, Side, StreamRedactor } from '../../message.ts'
+import type { CopyMasks } from './copy-masks.ts'
 import { BACKEND, HEADER_SIZE } from './messages.ts'
 import type { Turn } from './turns.ts'
 
@@ -66,11 +66,11 @@ class PartStream {
 export class PartSource {
   readonly #from: Side
   readonly #stream: PartStream
-  readonly #masks: MaskSearch | undefined
+  readonly #masks: CopyMasks | undefined
   readonly turn: Turn | undefined
 
   /** `masks`: of what a client writes, where masks are looked for across all its pieces. */
-  constructor(from: Side, type: number, columns: readonly Field[], turn: Turn | undefined, masks?: MaskSearch) {
+  constructor(from: Side, type: number, columns: readonly Field[], turn: Turn | undefined, masks?: CopyMasks) {
     this.#from = from
     this.#stream = new PartStream(type, columns)
     this.turn = turn
@@ -92,7 +92,7 @@ export class Part implements Message {
   readonly units: number
   readonly turn: Turn | undefined
   readonly #stream: PartStream
-  readonly #masks: MaskSearch | undefined
+  readonly #masks: CopyMasks | undefined
   #redacted: Redacted | undefined
   #facts: Facts | undefined
 
@@ -102,7 +102,7 @@ export class Part implements Message {
     bytes: Uint8Array,
     part: 'first' | 'middle' | 'last',
     turn: Turn | undefined,
-    masks?: MaskSearch,
+    masks?: CopyMasks,
   ) {
     this.from = from
     this.kind = from === 'server' ? 'reply' : 'copy-data'
