@@ -26,6 +26,9 @@ export const BUNDLE_PATHS = {
   signatures: 'signatures/',
 } as const
 
+/** What may stand below signatures/, which no manifest lists: the note, and timestamps. Anything else there would be read by people and vouched for by nobody. */
+export const SIGNATURE_FILE = /^signatures\/(?:manifest\.note|[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.tsr)$/
+
 /** What became of a session's tape, as of the watermark. The last three are gaps, and listed as such. */
 export const TAPE_STATES = ['whole', 'recovered', 'absent', 'deleted', 'live', 'missing', 'damaged'] as const
 export type TapeState = (typeof TAPE_STATES)[number]

@@ -32,6 +32,9 @@ Verify it, by either of two implementations, with a gateway.pub that did not com
 
 Replay what was sampled: open player/player.html and choose this folder, or the .zip.
 
+Draw the sample again: HMAC-SHA256 of each session's id, the seed of sample/selection.json being the key; the first of the sorted ones are the sample.
+  tail -n +2 populations/sessions.csv | cut -d, -f1 | while read id; do printf '%s %s\\n' "$(printf %s "$id" | openssl dgst -sha256 -hmac "$SEED" -r | cut -d' ' -f1)" "$id"; done | sort | head -25
+
 manifest.json           what is in here, with every file's SHA-256; signatures/ signs it
 ipe/                    is the population whole? counted four ways, and what is missing, by name
 populations/            every session, decision, approval, access, policy, finding of the period (CSV)

@@ -6,6 +6,7 @@ import {
   MAX_MANIFEST_SIZE,
   MAX_TABLE_SIZE,
   parseManifest,
+  SIGNATURE_FILE,
 } from '../bundle.ts'
 import { base64Of, hexOf } from '../bytes.ts'
 import { readCsv } from '../csv.ts'
@@ -115,7 +116,7 @@ class BundleVerifier {
     const listed = new Map(manifest.files.map((file) => [file.path, file]))
     // What stands below signatures/ is not for this to judge, but an archive has nothing behind it that is no file's.
     for await (const key of this.#source.list('', this.#options.signal))
-      if (key.startsWith(BUNDLE_PATHS.signatures)) await this.#read(key, 0, 0)
+      if (SIGNATURE_FILE.test(key)) await this.#read(key, 0, 0)
       else if (!listed.has(key) && key !== BUNDLE_PATHS.manifest)
         this.#invalid('checksum', 'the manifest does not know this file', key)
     for (const { path, size, sha256 } of manifest.files) {

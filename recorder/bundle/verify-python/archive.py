@@ -36,16 +36,20 @@ def has_no_more(path, archive):
 
 def unpack(path, folder):
     """Into a folder, once its names were looked at. Raises ValueError where it is no archive that a bundle can be."""
-    with zipfile.ZipFile(path) as archive:
-        if not has_no_more(path, archive):
-            raise ValueError("the archive cannot be read: it has bytes that are no file's")
-        names = [info.filename for info in archive.infolist()]
-        if len(set(names)) != len(names):
-            raise ValueError("the archive cannot be read: a name is there twice")
-        for info in archive.infolist():
-            if not is_name(info.filename) or info.compress_type != zipfile.ZIP_STORED:
-                raise ValueError("the archive cannot be read: %r is no file that a bundle has" % info.filename[:80])
-        try:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            look_at(path, archive)
             archive.extractall(folder)
-        except zipfile.BadZipFile as error:
-            raise ValueError("the archive cannot be read: %s" % error) from None
+    except zipfile.BadZipFile as error:
+        raise ValueError("the archive cannot be read, it may be cut: %s" % error) from None
+
+
+def look_at(path, archive):
+    if not has_no_more(path, archive):
+        raise ValueError("the archive cannot be read: it has bytes that are no file's")
+    names = [info.filename for info in archive.infolist()]
+    if len(set(names)) != len(names):
+        raise ValueError("the archive cannot be read: a name is there twice")
+    for info in archive.infolist():
+        if not is_name(info.filename) or info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError("the archive cannot be read: %r is no file that a bundle has" % info.filename[:80])

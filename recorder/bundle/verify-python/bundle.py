@@ -12,7 +12,6 @@ import json
 import os
 import re
 import tempfile
-import zipfile
 
 from archive import is_name, unpack
 from crosscheck import Watch
@@ -28,13 +27,14 @@ TAPE_STATES = ("whole", "recovered", "damaged")
 MAX_MANIFEST = 64 << 20
 MAX_TABLE = 512 << 20
 PIECE = 1 << 20
+SIGNATURE_FILE = re.compile(r"signatures/(?:manifest\.note|[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.tsr)\Z")
 csv.field_size_limit(MAX_TABLE)
 
 
 def is_bundle(path):
     if os.path.isdir(path):
         return is_regular(os.path.join(path, "manifest.json")) and is_regular(os.path.join(path, "log", "lines.jsonl"))
-    return path.endswith(".zip") and zipfile.is_zipfile(path)
+    return path.endswith(".zip") and os.path.isfile(path)
 
 
 def verify_bundle(path, keys_of, progress):
@@ -182,7 +182,7 @@ class Bundle:
             inside = os.path.relpath(folder, self.folder).replace(os.sep, "/")
             for name in names:
                 path = name if inside == "." else "%s/%s" % (inside, name)
-                if path not in listed and path != "manifest.json" and not path.startswith("signatures/") and name[0] != ".":
+                if path not in listed and path != "manifest.json" and not SIGNATURE_FILE.match(path) and name[0] != ".":
                     self.report.invalid("checksum", "the manifest does not know this file", path)
         for file in manifest["files"]:
             digest, size = hashlib.sha256(), 0

@@ -219,6 +219,8 @@ test('every lie is found by every verifier: a row, a figure, a line, a file, a s
     ['a view left out', text('custody/custody.csv', (was) => was.replace(/\n[^\n]*evidence\.view[^\n]*/, '')), 'INVALID'],
     ['another sample', text(BUNDLE_PATHS.sample, (was) => was.replace(/\n {2}"[^"]*gw1[^"]*",?/, '')), 'INVALID'],
     ['a file more', (folder) => writeFile(join(folder, 'more.txt'), 'x'), 'INVALID'],
+    ['a page among the signatures', (folder) => writeFile(join(folder, 'signatures/README.html'), 'x'), 'INVALID'],
+    ['a timestamp more', (folder) => writeFile(join(folder, 'signatures/other-1.tsr'), 'x'), 'VALID-INCOMPLETE'],
     ['a file changed', (folder) => writeFile(join(folder, 'verify/README'), 'x'), 'INVALID'],
     [
       'no signature',
