@@ -34,6 +34,7 @@ export function foldCase(set: ByteSet): ByteSet {
 export const DIGIT = byteSet('0-9')
 export const ALNUM = byteSet('A-Za-z0-9')
 export const WORD = byteSet('A-Za-z0-9_')
+export const HEX = byteSet('0-9A-Fa-f')
 export const BASE64 = byteSet('A-Za-z0-9+/=')
 export const BASE64URL = byteSet('A-Za-z0-9_-')
 
@@ -66,7 +67,6 @@ export function bounds(set: ByteSet, bytes: Uint8Array, index: number, start: nu
 }
 
 const ESCAPED = byteSet('bfnrtv')
-const HEX = byteSet('0-9A-Fa-f')
 
 /**
  * Whether an escape of JSON or of a string ends before `end`: `\n`, `\u000a`. Its letters and digits are part of no word. However many

@@ -1,8 +1,7 @@
 import { BACKSLASH } from './ascii.ts'
-import { byteAt, byteSet, latin1, runEnd } from './bytes.ts'
+import { byteAt, HEX, latin1, runEnd } from './bytes.ts'
 import type { Detector } from './detector.ts'
 
-const HEX = byteSet('0-9A-Fa-f')
 /** Digits of the shortest value any detector knows: six bytes. */
 const MIN_DIGITS = 12
 

@@ -1,5 +1,5 @@
 import { DOUBLE_QUOTE, HYPHEN } from './ascii.ts'
-import { ALNUM, BASE64URL, type ByteSet, beginsWord, bounds, byteAt, byteSet, runEnd, startsWith, WORD } from './bytes.ts'
+import { ALNUM, BASE64URL, type ByteSet, beginsWord, bounds, byteAt, byteSet, HEX, runEnd, startsWith, WORD } from './bytes.ts'
 import type { Detector } from './detector.ts'
 import type { EntityName } from './rules.ts'
 
@@ -13,7 +13,6 @@ interface TokenShape {
 }
 
 const UPPER_BASE32 = byteSet('A-Z0-9')
-const HEX = byteSet('0-9a-fA-F')
 const PERCENT_BASE64 = byteSet('A-Za-z0-9+/=%_-')
 const STANDARD_BASE64 = byteSet('A-Za-z0-9+/=')
 const PATH = byteSet('A-Za-z0-9/_-')
