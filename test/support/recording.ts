@@ -39,7 +39,7 @@ export interface RecordingFolder extends AsyncDisposable {
   readonly signer: GatewaySigner
   /** A room on this folder, closed with it. */
   room(
-    options?: Partial<Pick<RecorderOptions, 'gateway' | 'store' | 'limits' | 'spool' | 'codec' | 'ledger'>>,
+    options?: Partial<Pick<RecorderOptions, 'gateway' | 'store' | 'limits' | 'spool' | 'codec' | 'ledger' | 'onStored'>>,
   ): Promise<RecorderRoom>
 }
 
@@ -65,6 +65,7 @@ export async function recordingFolder(): Promise<RecordingFolder> {
         ledger,
         ...(options.codec === undefined ? {} : { codec: options.codec }),
         ...(options.spool === undefined ? {} : { spool: options.spool }),
+        ...(options.onStored === undefined ? {} : { onStored: options.onStored }),
         limits: { ...TEST_LIMITS, ...options.limits },
       })
       // The room first: it still seals, and tells the ledger.

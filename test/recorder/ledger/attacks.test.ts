@@ -27,12 +27,18 @@ before(async () => {
   const store = new MemoryStore()
   const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer, origin: 'log.example/test' })
   await ledger.append({ type: 'gateway.start', version: '0', node: 'v24' })
-  const room = await folder.room({ store, ledger, limits: { interimMs: 3_600_000 } })
+  // What is durable in the spool reaches the store a little later, and an interim tells of the store.
+  const stored = Promise.withResolvers<void>()
+  const onStored = (id: string): void => {
+    if (id === open && chunks(store, id) === 3) stored.resolve()
+  }
+  const room = await folder.room({ store, ledger, limits: { interimMs: 3_600_000 }, onStored })
   sealed = await session(room, 3, true)
   await ledger.publish()
   const last = await room.open(START)
   open = last.info.id
   await record(last, 3)
+  await stored.promise
   await room.interim()
   await ledger.publish()
   running = store.copy()
@@ -54,6 +60,15 @@ async function session(room: RecorderRoom, count: number, seal: boolean): Promis
 /** Each durable append closes a chunk of its own. */
 async function record({ recorder }: OpenSession, count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) await recorder.append([entry({ body: Buffer.from(`statement ${n}`) })], { durable: true })
+}
+
+const CHUNK_MAGIC = Buffer.from([0x89, 0x54, 0x52, 0x43])
+
+function chunks(store: MemoryStore, id: string): number {
+  const bytes = store.objects.get(tapeKeys.segment(id, 0)) ?? Buffer.alloc(0)
+  let count = 0
+  for (let at = bytes.indexOf(CHUNK_MAGIC); at >= 0; at = bytes.indexOf(CHUNK_MAGIC, at + 1)) count += 1
+  return count
 }
 
 interface Found {
@@ -180,7 +195,7 @@ describe('a tail cut', () => {
   test('behind the last interim of a tape still open: INVALID where the interim knew more, a crash where not', async () => {
     const key = tapeKeys.segment(open, 0)
     const bytes = running.objects.get(key) ?? Buffer.alloc(0)
-    const chunk = bytes.lastIndexOf(Buffer.from([0x89, 0x54, 0x52, 0x43]))
+    const chunk = bytes.lastIndexOf(CHUNK_MAGIC)
     const cut = running.copy()
     cut.objects.set(key, bytes.subarray(0, chunk))
     const found = await verify(cut)

@@ -54,13 +54,21 @@ test('what node compresses is what comes out; what is longer than it says is ref
   await assert.rejects(async () => webTools.gunzip(Uint8Array.of(1, 2, 3), 10), malformed)
 })
 
-/** Where a chunk's compressed bytes were changed, one decompressor gives up and the other goes on to frames that are not the signed ones. */
+/**
+ * Where a chunk's compressed bytes were changed, one decompressor gives up, another goes on to frames that are not the signed ones, and now and
+ * then one comes to the very frames: a chunk that is INVALID by its frames to one and by its checksum to the other, which counts its frames.
+ */
 function comparable(verification: TapeVerification): object {
+  let compressed = false
   const problems = verification.problems.map((problem) => {
-    const { what, frame, frames, ...where } = problem
-    return problem.part === 'frames' ? where : problem
+    const { what, part, frame, frames, ...where } = problem
+    if (part !== 'frames' && part !== 'checksum') return problem
+    compressed = true
+    return where
   })
-  return { ...verification, problems }
+  if (!compressed) return verification
+  const { frames, lastGood, ...rest } = verification
+  return { ...rest, problems }
 }
 
 test('page and command come to the same verdict about the same tape, whatever byte of it was changed', async () => {
