@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { isErrno } from '../../recorder/desk/exclusive-file.ts'
+import { codeOf } from '../../recorder/files.ts'
 import { API_BASE, SignInLogin, SignInWays } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
@@ -102,7 +102,7 @@ async function read(cli: Cli): Promise<Login> {
 
 /** A file that is not there is nobody's; one that cannot be read is a fault to be told. */
 function nobody(error: unknown): string {
-  if (isErrno(error, 'ENOENT')) return ''
+  if (codeOf(error) === 'ENOENT') return ''
   throw error
 }
 

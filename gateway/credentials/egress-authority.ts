@@ -1,7 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createFile, isErrno, makeFolder } from '../../recorder/desk/exclusive-file.ts'
+import { createFile, makeFolder } from '../../recorder/desk/exclusive-file.ts'
+import { codeOf } from '../../recorder/files.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { AuthorityFiles } from '../config.ts'
 import { issueCertificate } from './certificate.ts'
@@ -58,7 +59,7 @@ async function ownAuthority({ keysDir, gateway }: { readonly keysDir: string; re
   const path = join(keysDir, FILE)
   await makeFolder(keysDir)
   const kept = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   })
   const pem = kept ?? (await made(path, gateway))

@@ -4,7 +4,8 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { generate } from 'selfsigned'
-import { createFile, isErrno, makeFolder } from '../../recorder/desk/exclusive-file.ts'
+import { createFile, makeFolder } from '../../recorder/desk/exclusive-file.ts'
+import { codeOf } from '../../recorder/files.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 
 /** Long, because clients pin a self-signed certificate by hand; whoever wants rotation brings certificates of their own. */
@@ -47,7 +48,7 @@ async function ownIdentity(keysDir: string, gateway: string): Promise<ListenerId
   const path = join(keysDir, 'listener.pem')
   await makeFolder(keysDir)
   const kept = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   })
   const pem = kept ?? (await made(path, gateway))

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isErrno } from '../../recorder/desk/exclusive-file.ts'
+import { codeOf } from '../../recorder/files.ts'
 import { hashAccessKey, newAccessKey } from '../identity/access-key.ts'
 import { CUSTOMER_COUNT } from './sample-seed.ts'
 import { SAMPLE_DATABASE, type SampleTarget } from './sample-target.ts'
@@ -39,7 +39,7 @@ export async function writeDemoFolder(
   await mkdir(folder, { recursive: true })
   const policy = join(folder, 'policy.yaml')
   await copyFile(POLICY, policy, constants.COPYFILE_EXCL).catch((error: unknown) => {
-    if (!isErrno(error, 'EEXIST')) throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   })
   const keys = { agent: newAccessKey(), human: newAccessKey(), approver: newAccessKey() }
   const config = join(folder, 'sallyport.yaml')

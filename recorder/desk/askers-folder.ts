@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../files.ts'
 import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
-import { isErrno, makeFolder } from './exclusive-file.ts'
+import { makeFolder } from './exclusive-file.ts'
 import type { Askers } from './records.ts'
 
 /** One file each, `<id>.<random>`, with the mark of its process. */
@@ -31,14 +32,14 @@ export class FolderAskers implements Askers {
   /** Whether a wire still waits for the request. Those of processes that died do not count, and are cleared away. */
   async awaited(id: string): Promise<boolean> {
     const names = await readdir(this.#folder).catch((error: unknown) => {
-      if (isErrno(error, 'ENOENT')) return []
+      if (codeOf(error) === 'ENOENT') return []
       throw error
     })
     for (const name of names) {
       if (!name.startsWith(`${id}.`)) continue
       const path = join(this.#folder, name)
       const text = await readFile(path, 'utf8').catch((error: unknown) => {
-        if (isErrno(error, 'ENOENT')) return undefined
+        if (codeOf(error) === 'ENOENT') return undefined
         throw error
       })
       if (text === undefined) continue // left meanwhile

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { codeOf, syncFolder } from '../files.ts'
 
 /** Only the gateway's own user reads what it keeps. */
 const FILE_MODE = 0o600
@@ -18,7 +19,7 @@ export async function createFile(path: string, bytes: Uint8Array | string): Prom
     await writeDurably(draft, bytes)
     await link(draft, path)
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) return false
+    if (codeOf(error) === 'EEXIST') return false
     throw error
   } finally {
     await rm(draft, { force: true })
@@ -32,10 +33,6 @@ export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: FOLDER_MODE })
 }
 
-export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
-}
-
 async function writeDurably(path: string, bytes: Uint8Array | string): Promise<void> {
   const file = await open(path, 'wx', FILE_MODE)
   try {
@@ -43,16 +40,5 @@ async function writeDurably(path: string, bytes: Uint8Array | string): Promise<v
     await file.sync()
   } finally {
     await file.close()
-  }
-}
-
-/** A new name is durable only once its folder is; Windows has no such call and needs none. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

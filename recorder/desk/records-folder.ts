@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { codeOf } from '../files.ts'
 import { FileLock } from '../store/file-lock.ts'
-import { createFile, isErrno, makeFolder } from './exclusive-file.ts'
+import { createFile, makeFolder } from './exclusive-file.ts'
 import { FolderChanges } from './folder-changes.ts'
 import type { Records } from './records.ts'
 
@@ -116,7 +117,7 @@ export class FolderRecords implements Records {
       try {
         return await work(file)
       } catch (error) {
-        if (!isErrno(error, 'ENOENT')) throw error
+        if (codeOf(error) !== 'ENOENT') throw error
         await makeFolder(dirname(file))
       }
     }
@@ -124,14 +125,14 @@ export class FolderRecords implements Records {
 }
 
 function stillUsed(error: unknown): void {
-  if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].some((code) => isErrno(error, code))) throw error
+  if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(codeOf(error) ?? '')) throw error
 }
 
 async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
   try {
     return await work
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return otherwise
+    if (codeOf(error) === 'ENOENT') return otherwise
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createFile, isErrno, makeFolder } from '../../../recorder/desk/exclusive-file.ts'
+import { createFile, makeFolder } from '../../../recorder/desk/exclusive-file.ts'
+import { codeOf } from '../../../recorder/files.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { utils } from './library.ts'
 
@@ -29,7 +30,7 @@ async function ownKey({ keysDir, gateway }: { readonly keysDir: string; readonly
   const path = join(keysDir, KEY_FILE)
   await makeFolder(keysDir)
   const kept = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   })
   if (kept === undefined) {

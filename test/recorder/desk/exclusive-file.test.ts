@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { createFile, isErrno, makeFolder } from '../../../recorder/desk/exclusive-file.ts'
+import { createFile, makeFolder } from '../../../recorder/desk/exclusive-file.ts'
+import { codeOf } from '../../../recorder/files.ts'
 
 async function temporary(): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-exclusive-'))
@@ -45,7 +46,7 @@ test('a file that exists is left as it is', async () => {
 
 test('a failure is a failure, not a file that existed', async () => {
   await using made = await temporary()
-  await assert.rejects(createFile(join(made.path, 'missing', 'file'), ''), (error) => isErrno(error, 'ENOENT'))
+  await assert.rejects(createFile(join(made.path, 'missing', 'file'), ''), (error) => codeOf(error) === 'ENOENT')
   await makeFolder(join(made.path, 'missing'))
   assert.equal((await stat(join(made.path, 'missing'))).mode & 0o777, 0o700)
 })
