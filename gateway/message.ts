@@ -86,6 +86,12 @@ export interface Redactor {
   /** For many fields of one message whose action is `scan`: undefined where source[from, to) is too large for that, or too small. */
   sieve(source: Uint8Array, from: number, to: number): Sieve | undefined
   /**
+   * Reads source[from, to), UTF-8 without a byte order mark, and sifts what stands in it; `key`: the field of its keys. True where it is one JSON text (RFC 8259)
+   * of at most 512 levels: then `told` has been told of all that may have to be masked. False where it is none, undefined where it has to be read
+   * by other means; it may have been told of some of it then.
+   */
+  siftJson(source: Uint8Array, from: number, to: number, told: JsonTold, key: Field): boolean | undefined
+  /**
    * Appends source[from,to), masked, to `sink`. Returns the bytes appended, or -1 where the field must become NULL
    * (then nothing was appended, and the span is noted by the next `sink.noteNull`). `suspect`: as for `clean`.
    */
@@ -124,6 +130,25 @@ export interface Sieve {
   add(from: number, to: number, held?: boolean): void
   /** Where those begin that may hold something, in order; all others are clean. Only until the next sieve. */
   suspects(): Int32Array
+}
+
+/** Asked and told while JSON is sifted; none of it may sift anything itself. */
+export interface JsonTold {
+  /** Of all that has no key. */
+  readonly unnamed: Field
+  /** Of the values of the key source[from, to), `inside` the field of what it stands in; asked once for all keys alike, as a rule. */
+  fieldOf(from: number, to: number, escaped: boolean, inside: Field): Field
+  /** Whether all values of this field are told of, though its action is `scan`. */
+  isApart(field: Field): boolean
+  /**
+   * A value or key that `clean` has to be asked about: source[from, to) without its quotes, in no order. Of what the sieve holds back only where it begins
+   * is known; of all others what they are, a key without a field.
+   */
+  found(
+    from: number,
+    to: number | undefined,
+    value: { readonly field: Field | undefined; readonly string: boolean; readonly escaped: boolean } | undefined,
+  ): void
 }
 
 /** Same-length masking of a field that arrives in pieces. */

@@ -13,6 +13,8 @@ export interface Kernel {
   scan(size: number, state: number, start: number, accept: number): number
   cover(from: number, suspect: number, count: number, base: number, framing: number, units: number): void
   cut(size: number, state: number, seen: number): number
+  json(size: number, last: number, min: number): number
+  learn(field: number, clean: number, min: number): void
 }
 
 const code = new WebAssembly.Module(Buffer.from(KERNEL_CODE, 'base64'))

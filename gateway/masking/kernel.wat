@@ -25,4 +25,5 @@
 ;;           when that has been read: 0x300000 what `cover` writes, 0x4e0000 the spans of it
 ;; 0x580000  units that fields stand in: where the length word of each stands, as an address here
 ;; 0x5a8000  of each field whether it is not to be covered here, whatever is found in it, a byte each
-(memory (export "memory") 92)
+;; 0x5c0000  what is known of a JSON text: kernel-json.wat
+(memory (export "memory") 96)

@@ -5,6 +5,7 @@ import { STATEMENTS_FACT } from '../../schemas/tape.ts'
 import type { VerdictNote } from '../../schemas/verdict.ts'
 import type {
   Field,
+  JsonTold,
   LiveRedactor,
   Message,
   Output,
@@ -21,10 +22,11 @@ import { type Cover, Covers } from './cover.ts'
 import { MIN_FIELD_SIZE } from './detector.ts'
 import { Scanner } from './engine.ts'
 import { HIT_ENTITIES, Hits } from './hits.ts'
+import { siftJson } from './json-sieve.ts'
 import { JUDGED, type Judge, judgeOf, MAX_TEXT_SIZE } from './judge.ts'
 import { LiveText } from './live-text.ts'
 import { CODE_NAME, type MaskingRules } from './rules.ts'
-import { firstHitOf, HIT_WORDS, hitWords, isWritable, sieveOf, writeSuspects } from './sieve.ts'
+import { firstHitOf, HIT_WORDS, hitWords, isWritable, openSieve, sieveOf, writeSuspects } from './sieve.ts'
 import { type Label, NO_LABEL, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
@@ -100,6 +102,16 @@ export class Masker implements Redactor {
     if (this.#rules.code === true) return undefined
     this.#judge ??= this.#newJudge()
     return sieveOf(source, from, to, this.#judge, this.#rules.own)
+  }
+
+  siftJson(source: Uint8Array, from: number, to: number, told: JsonTold, key: Field): boolean | undefined {
+    if (this.#rules.code === true) return undefined
+    this.#judge ??= this.#newJudge()
+    const judge = this.#judge
+    return siftJson([from, to], told, {
+      sieve: (start, end) => openSieve(source, start, end, judge, this.#rules.own),
+      clean: (start, end) => this.clean(source, start, end, key),
+    })
   }
 
   #newJudge(): Judge {

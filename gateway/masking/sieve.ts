@@ -28,7 +28,7 @@ const ALL_LENGTHS = 2
 /** Any message that is held whole, and a run of what one read brings; with a line feed before every six, all that fits where they are gathered. */
 const MAX_BYTES = 0x44000
 /** Below, copying and calling cost more than they save. */
-const MIN_BYTES = 1024
+export const MIN_BYTES = 1024
 /** Fields do not overlap, and shorter ones are not looked at. */
 const MAX_FIELDS = Math.ceil(MAX_BYTES / MIN_FIELD_SIZE)
 
@@ -50,11 +50,17 @@ export interface Written {
   readonly labels: Uint8Array
 }
 
+/** A sieve whose fields may stand in the kernel's memory already. */
+export interface FilledSieve extends Sieve {
+  /** So many fields were written there. */
+  filled(count: number): void
+}
+
 /**
  * Tells of many fields at once which may hold something: what costs a call for each of them otherwise is a few nanoseconds, and
  * the automaton runs in four places at the same time. Nothing is awaited while it is in use.
  */
-class KernelSieve implements Sieve {
+class KernelSieve implements FilledSieve {
   readonly #sift: Kernel['sift']
   readonly #start: number
   readonly #acceptFrom: number
@@ -124,6 +130,17 @@ class KernelSieve implements Sieve {
     this.#fields[at + 1] = to - from
   }
 
+  filled(count: number): void {
+    this.#count = count
+  }
+
+  /** Takes the fields of another sieve, which has the same bytes. */
+  fill(from: KernelSieve): void {
+    this.#count = from.#count
+    this.#fields.set(from.#fields.subarray(0, 2 * from.#count))
+    this.#held.fill(0, 0, from.#count)
+  }
+
   suspects(): Int32Array {
     const count = this.#count === 0 ? 0 : this.#sift(this.#count, this.#origin, this.#start, this.#acceptFrom)
     this.#foundCount = count
@@ -158,7 +175,7 @@ class KernelSieve implements Sieve {
 }
 
 /** What either of two holds back. */
-class BothSieves implements Sieve {
+class BothSieves implements FilledSieve {
   readonly #first: KernelSieve
   readonly #second: KernelSieve
 
@@ -180,6 +197,11 @@ class BothSieves implements Sieve {
   add(from: number, to: number, held = false): void {
     this.#first.add(from, to, held)
     this.#second.add(from, to)
+  }
+
+  filled(count: number): void {
+    this.#first.filled(count)
+    this.#second.fill(this.#first)
   }
 
   suspects(): Int32Array {
@@ -215,7 +237,11 @@ const { buffer } = KernelAutomaton.of(AUTOMATON).kernel.memory
 export const hitWords: Int32Array = new Int32Array(buffer, HITS_AT, HIT_WORDS * MAX_HITS)
 /** A sieve for fields in source[from, to); undefined where that is too much for one, or too little. `judge`: of whom its hits are. */
 export function sieveOf(source: Uint8Array, from: number, to: number, judge?: Judge, own?: OwnDetectors): Sieve | undefined {
-  if (to - from < MIN_BYTES || to - from > MAX_BYTES) return undefined
+  return to - from < MIN_BYTES || to - from > MAX_BYTES ? undefined : openSieve(source, from, to, judge, own)
+}
+
+/** One for source[from, to), which has to fit. */
+export function openSieve(source: Uint8Array, from: number, to: number, judge?: Judge, own?: OwnDetectors): FilledSieve {
   lastFirstHits = builtIn.firstHits
   if (own === undefined) return builtIn.begin(source, from, to, judge)
   const both = withOwn.get(own) ?? new BothSieves(builtIn, new KernelSieve(own.automaton))

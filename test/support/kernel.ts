@@ -2,7 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises'
 import wabt from 'wabt'
 
 /** One module, in this order. */
-const TEXTS = ['kernel', 'kernel-hash', 'kernel-verify', 'kernel-judge', 'kernel-cover', 'kernel-sift', 'kernel-cut']
+const TEXTS = [
+  'kernel',
+  'kernel-hash',
+  'kernel-verify',
+  'kernel-judge',
+  'kernel-cover',
+  'kernel-sift',
+  'kernel-cut',
+  'kernel-json',
+]
 const CODE = new URL('../../gateway/masking/kernel-code.ts', import.meta.url)
 
 /** The text of kernel-code.ts, from kernel*.wat. */

@@ -1,16 +1,9 @@
-import type { Field, RedactionSink, Redactor, Sieve } from '../../message.ts'
-import { JsonKeys } from './json-keys.ts'
-import { type JsonReader, readJson } from './json-text.ts'
+import type { Field, RedactionSink, Redactor } from '../../message.ts'
+import { decoded, type Spot, spotsIn, UTF8 } from './json-spots.ts'
 import { MAX_NAME_SIZE, named } from './named.ts'
 
-/** Sifted at once: what the masker takes in one go at the most. */
-const WINDOW_BYTES = 256 * 1024
-
 const QUOTE = 0x22
-const COMMA = 0x2c
 const SPACE = 0x20
-const CLOSE_BRACKET = 0x5d
-const CLOSE_BRACE = 0x7d
 
 /** How the value of a key is treated; the key of what stands in an array is the array's. */
 export interface JsonFields {
@@ -31,15 +24,6 @@ export interface JsonFields {
 /** Appends what stands for `plain`. */
 export type Rewrite = (redactor: Redactor, sink: RedactionSink, plain: Uint8Array) => void
 
-/** A value that may have to be masked: source[from, to) without its quotes, or a number or word. */
-interface Spot {
-  readonly from: number
-  readonly to: number
-  readonly field: Field
-  readonly string: boolean
-  readonly escaped: boolean
-}
-
 /**
  * Appends source[from, to), JSON, to `sink` with its strings and numbers redacted, everything else as it stands. Linear.
  * False where it is no JSON: nothing was appended then, and the caller withholds it or reads it as text.
@@ -50,10 +34,10 @@ export function redactJson(
   [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
   { fields, answer = false }: { readonly fields: JsonFields; readonly answer?: boolean },
 ): boolean {
-  const spots = new Spots(redactor, source, to, { fields, answer })
-  if (!readJson(source, from, to, spots)) return false
+  const spots = spotsIn(redactor, [source, from, to], { fields, answer })
+  if (spots === undefined) return false
   let copied = from
-  for (const found of spots.all()) {
+  for (const found of spots) {
     // By the field as it was given: those that are written otherwise are known by themselves.
     const rewrite = found.string ? fields.rewrite?.(found.field) : undefined
     const spot = { ...found, field: named(found.field, keyBefore(source, from, found), answer && found.string) }
@@ -67,106 +51,6 @@ export function redactJson(
   }
   sink.copy(source, copied, to)
   return true
-}
-
-/** What has to be looked at closely: nearly nothing, as a rule. Values that are only scanned are sifted, many at a time. */
-class Spots implements JsonReader {
-  readonly #redactor: Redactor
-  readonly #source: Uint8Array
-  readonly #to: number
-  readonly #fields: JsonFields
-  readonly #labelled: boolean
-  readonly #keys: JsonKeys
-  readonly #spots: Spot[] = []
-  #sieve: Sieve | undefined
-  /** What the sieve was made for ends here. */
-  #windowEnd = 0
-  /** Of the last key; and those of what is open around it. */
-  #field: Field
-  readonly #outer: Field[] = []
-
-  constructor(
-    redactor: Redactor,
-    source: Uint8Array,
-    to: number,
-    { fields, answer }: { readonly fields: JsonFields; readonly answer: boolean },
-  ) {
-    this.#redactor = redactor
-    this.#source = source
-    this.#to = to
-    this.#fields = fields
-    this.#labelled = fields.labelled
-    this.#field = fields.unnamed
-    const key = named(KEY, '', answer)
-    this.#keys = new JsonKeys(source, (from, end) => redactor.clean(source, from, end, key))
-  }
-
-  key(from: number, to: number, escaped: boolean): void {
-    const known = escaped ? undefined : this.#keys.find(from, to)
-    if (this.#labelled) {
-      const outer = this.#outer
-      const inside = outer.length === 0 ? undefined : outer[outer.length - 1]
-      if (known === undefined) this.#field = this.#fieldAt(from, to, escaped, inside)
-      else {
-        if (known.field === undefined || known.inside !== inside) {
-          known.field = this.#fieldAt(from, to, false, inside)
-          known.inside = inside
-        }
-        this.#field = known.field
-      }
-    }
-    if (known?.clean !== true) this.#note(from, to, KEY, true, escaped)
-  }
-
-  #fieldAt(from: number, to: number, escaped: boolean, inside: Field | undefined): Field {
-    if (!escaped) return this.#fields.at(this.#source, from, to, inside)
-    const key = decoded(this.#source, from, to)
-    return this.#fields.at(key, 0, key.length, inside)
-  }
-
-  value(from: number, to: number, string: boolean, escaped: boolean): void {
-    this.#note(from, to, this.#field, string, escaped)
-  }
-
-  open(): void {
-    if (this.#labelled) this.#outer.push(this.#field)
-  }
-
-  close(): void {
-    if (this.#labelled) this.#field = this.#outer.pop() ?? this.#fields.unnamed
-  }
-
-  /** In order. */
-  all(): readonly Spot[] {
-    this.#settle()
-    return this.#spots.sort((a, b) => a.from - b.from)
-  }
-
-  #note(from: number, to: number, field: Field, string: boolean, escaped: boolean): void {
-    if (from === to || field.action === 'skip') return
-    if (field.action === 'mask' || escaped) {
-      this.#spots.push({ from, to, field, string, escaped })
-      return
-    }
-    if (to > this.#windowEnd) {
-      this.#settle()
-      this.#windowEnd = Math.min(from + WINDOW_BYTES, this.#to)
-      this.#sieve = this.#redactor.sieve(this.#source, from, this.#windowEnd)
-    }
-    if (this.#sieve === undefined || to > this.#windowEnd) this.#spots.push({ from, to, field, string, escaped })
-    else this.#sieve.add(from, to)
-  }
-
-  #settle(): void {
-    const source = this.#source
-    for (const from of this.#sieve?.suspects() ?? []) {
-      const string = source[from - 1] === QUOTE
-      let to = from
-      while (string ? source[to] !== QUOTE : to < this.#to && !endsLiteral(source[to] as number)) to++
-      this.#spots.push({ from, to, field: PLAIN, string, escaped: false })
-    }
-    this.#sieve = undefined
-  }
 }
 
 const COLON = 0x3a
@@ -187,25 +71,10 @@ function keyBefore(source: Uint8Array, floor: number, { from, string }: Spot): s
   return start < floor || end - start > MAX_NAME_SIZE ? '' : Buffer.from(source.subarray(start + 1, end)).toString('latin1')
 }
 
-const PLAIN: Field = { path: 'body', action: 'scan' }
-
-/** Of the text between two punctuation marks: a number, `true`, `false`, `null`. */
-function endsLiteral(byte: number): boolean {
-  return byte <= SPACE || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET
-}
-
 function isClean(redactor: Redactor, source: Uint8Array, { from, to, field, escaped }: Spot): boolean {
   if (!escaped || field.action === 'mask') return redactor.clean(source, from, to, field)
   const plain = decoded(source, from, to)
   return redactor.clean(plain, 0, plain.length, field)
-}
-
-const KEY: Field = { path: 'body.key', action: 'scan' }
-const UTF8 = new TextDecoder('utf-8', { fatal: true })
-
-/** What the string source[from, to) says; its quotes stand around it. */
-function decoded(source: Uint8Array, from: number, to: number): Buffer {
-  return Buffer.from(JSON.parse(UTF8.decode(source.subarray(from - 1, to + 1))))
 }
 
 /** The inside of a string as what it decodes to, escaped again. */

@@ -53,14 +53,18 @@ export interface JsonReader {
   close(): void
 }
 
+/** Where the text begins in source[from, to): behind a byte order mark. Undefined where that is not UTF-8 without a fault. */
+export function textStart(source: Uint8Array, from: number, to: number): number | undefined {
+  if (!isUtf8(source.subarray(from, to))) return undefined
+  return startsWithMark(source, from, to) ? from + MARK.length : from
+}
+
 /**
- * Whether source[from, to) is one JSON text (RFC 8259), a byte order mark before it allowed, in UTF-8 without a fault: exactly what
- * `JSON.parse` takes, and nothing two readers could understand differently. Linear; makes nothing. A reader has been told
- * of some of it where the answer is no.
+ * Whether source[from, to), of `textStart`, is one JSON text (RFC 8259): exactly what `JSON.parse` takes, and nothing two readers could understand
+ * differently. Linear; makes nothing. A reader has been told of some of it where the answer is no.
  */
 export function readJson(source: Uint8Array, from: number, to: number, reader: JsonReader): boolean {
-  if (!isUtf8(source.subarray(from, to))) return false
-  let at = startsWithMark(source, from, to) ? from + MARK.length : from
+  let at = from
   let depth = 0
   // Words of memory, the first of which may begin before the source does: source[at] is in the word at (at + skew) / 4.
   const skew = source.byteOffset & 3

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Field } from '../../../../gateway/message.ts'
+import type { Field, Redactor } from '../../../../gateway/message.ts'
 import { redactJson } from '../../../../gateway/protocols/http/json-body.ts'
 import { MASK_SPAN_SIZE } from '../../../../schemas/frame.ts'
 import { testMasker } from '../../../support/fakes.ts'
+import { HOSTILE_UNITS } from '../../masking/corpora.ts'
+import { SAMPLES } from '../../masking/samples.ts'
 
 const SCAN: Field = { path: 'body', action: 'scan' }
 const NICK: Field = { path: 'body.nick', action: 'mask', label: 'pii.nick', entity: 'nick' }
@@ -83,6 +85,57 @@ test('whatever JSON comes in, JSON with the same shape goes out, and without the
       assert.ok(!text.includes(MAIL))
       assert.deepEqual(shape(JSON.parse(text)), shape(JSON.parse(written)))
     }),
+  )
+})
+
+/** Reads JSON without the kernel: what is slower, and what the kernel is compared with. */
+function withoutKernel(masker: Redactor): Redactor {
+  return {
+    clean: (...args) => masker.clean(...args),
+    sieve: (...args) => masker.sieve(...args),
+    siftJson: () => undefined,
+    write: (...args) => masker.write(...args),
+    writeSuspects: (...args) => masker.writeSuspects(...args),
+    sink: (...args) => masker.sink(...args),
+    stream: (field) => masker.stream(field),
+    live: (field) => masker.live(field),
+  }
+}
+
+test('with the kernel and without it the same is masked, however large the body', () => {
+  const masker = testMasker()
+  const fields = {
+    labelled: true,
+    unnamed: SCAN,
+    of: () => SCAN,
+    at: (bytes: Uint8Array, from: number, to: number) =>
+      Buffer.from(bytes.subarray(from, to)).toString() === 'nick' ? NICK : SCAN,
+  }
+  const redacted = (redactor: Redactor, source: Uint8Array) => {
+    const sink = redactor.sink(source.length, source)
+    const read = redactJson(redactor, sink, [source, 0, source.length], { fields, answer: true })
+    const { bytes, masks } = sink.finish()
+    return { read, bytes: Buffer.from(bytes).toString('latin1'), masks }
+  }
+  const values = [
+    ...Object.values(SAMPLES).flatMap((samples) => samples.map(([text]) => text)),
+    ...HOSTILE_UNITS,
+    MAIL,
+    `one\n${MAIL}`,
+    'x'.repeat(300_000),
+  ]
+  const value = fc.oneof(
+    { weight: 20, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
+    { weight: 5, arbitrary: fc.constantFrom(...values) },
+  )
+  const row = fc.dictionary(fc.oneof(fc.constantFrom('nick', 'note', 'id', MAIL), fc.string()), value, { maxKeys: 5 })
+  fc.assert(
+    fc.property(fc.array(row, { minLength: 1, maxLength: 30 }), fc.nat(40), fc.boolean(), (rows, times, whole) => {
+      const text = JSON.stringify(Array.from({ length: times }, () => rows))
+      const source = Buffer.from(whole ? text : text.slice(0, -1))
+      assert.deepEqual(redacted(masker, source), redacted(withoutKernel(masker), source))
+    }),
+    { numRuns: 150 },
   )
 })
 
