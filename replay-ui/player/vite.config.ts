@@ -41,7 +41,7 @@ export default defineConfig({
     assetsInlineLimit: 1 << 20,
     cssCodeSplit: false,
     modulePreload: false,
-    rolldownOptions: { input: 'main.ts', output: { codeSplitting: false } },
+    rolldownOptions: { input: 'main.ts', output: { codeSplitting: false }, checks: { bundlerTimings: false } },
     reportCompressedSize: false,
   },
 })

@@ -30,5 +30,6 @@ export default defineConfig({
     target: ['chrome137', 'firefox130', 'safari17', 'node20'],
     lib: { entry: 'main.ts', formats: ['es'], fileName: () => FILE },
     reportCompressedSize: false,
+    rolldownOptions: { checks: { bundlerTimings: false } },
   },
 })
