@@ -8,6 +8,7 @@ import { decodeStatement } from '../../schemas/tape-statement.ts'
 import type { Problem, VerifyVerdict } from '../../schemas/verification.ts'
 import { type ForgedTape, forgeChunk, ID, makeKey } from './forge.ts'
 import type { MemoryStore } from './memory-store.ts'
+import { CHUNK_MAGIC } from './stored-chunks.ts'
 
 /** What the first problem of the worst verdict must say. */
 type Named = Partial<Pick<Problem, 'part' | 'chunk' | 'frame' | 'frames' | 'object'>>
@@ -107,7 +108,7 @@ export function attacksOnChunks({ forged }: Tapes): Attack[] {
 
 /** Compressed bytes stand outside the signature: what decompresses to the same must still be one member. */
 function withMember(segment: Buffer): Buffer {
-  const at = segment.indexOf(Buffer.from([0x89, 0x54, 0x52, 0x43]))
+  const at = segment.indexOf(CHUNK_MAGIC)
   const end = at + RECORD_HEAD_SIZE + segment.readUInt32BE(at + 4)
   const longer = encodeRecord('chunk', [segment.subarray(at + RECORD_HEAD_SIZE, end), gzipSync(none)])
   return Buffer.concat([segment.subarray(0, at), longer, segment.subarray(end + 32)])

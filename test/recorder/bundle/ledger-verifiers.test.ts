@@ -13,6 +13,7 @@ import { goldenLedger, makeSigner } from '../../support/ledger.ts'
 import { EVERY_KIND } from '../../support/ledger-kinds.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { CHUNK_MAGIC, StoredChunks } from '../../support/stored-chunks.ts'
 import { Gallery } from '../../support/verifiers.ts'
 
 /** One row: a store somebody has been at, what every verifier must say of it, and in which part it must see why. */
@@ -42,7 +43,9 @@ before(async () => {
   const store = new MemoryStore()
   const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer, origin: 'log.example/test' })
   await ledger.append({ type: 'gateway.start', version: '0', node: 'v24' })
-  const room = await folder.room({ store, ledger, codec: 'gzip', limits: { interimMs: 3_600_000 } })
+  const stored = new StoredChunks(store)
+  const { onStored } = stored
+  const room = await folder.room({ store, ledger, codec: 'gzip', limits: { interimMs: 3_600_000 }, onStored })
   const record = async (): Promise<Awaited<ReturnType<typeof room.open>>> => {
     const opened = await room.open(START)
     for (let n = 0; n < 3; n += 1)
@@ -55,6 +58,7 @@ before(async () => {
   await ledger.publish()
   const second = await record()
   open = second.info.id
+  await stored.reached(open, 3)
   await room.interim()
   await ledger.publish()
   running = store.copy()
@@ -125,7 +129,7 @@ function changed(store: MemoryStore, key: string, change: (bytes: Buffer) => Buf
 
 /** The last chunk and everything behind it. */
 function cutTail(bytes: Buffer): Buffer {
-  return bytes.subarray(0, bytes.lastIndexOf(Buffer.from([0x89, 0x54, 0x52, 0x43])))
+  return bytes.subarray(0, bytes.lastIndexOf(CHUNK_MAGIC))
 }
 
 function rows(): Row[] {

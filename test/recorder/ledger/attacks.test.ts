@@ -12,6 +12,7 @@ import { parseCheckpoint } from '../../../schemas/verify/note.ts'
 import { makeSigner } from '../../support/ledger.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { CHUNK_MAGIC, StoredChunks } from '../../support/stored-chunks.ts'
 
 let folder: RecordingFolder
 let signer: GatewaySigner
@@ -27,18 +28,14 @@ before(async () => {
   const store = new MemoryStore()
   const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer, origin: 'log.example/test' })
   await ledger.append({ type: 'gateway.start', version: '0', node: 'v24' })
-  // What is durable in the spool reaches the store a little later, and an interim tells of the store.
-  const stored = Promise.withResolvers<void>()
-  const onStored = (id: string): void => {
-    if (id === open && chunks(store, id) === 3) stored.resolve()
-  }
-  const room = await folder.room({ store, ledger, limits: { interimMs: 3_600_000 }, onStored })
+  const stored = new StoredChunks(store)
+  const room = await folder.room({ store, ledger, limits: { interimMs: 3_600_000 }, onStored: stored.onStored })
   sealed = await session(room, 3, true)
   await ledger.publish()
   const last = await room.open(START)
   open = last.info.id
   await record(last, 3)
-  await stored.promise
+  await stored.reached(open, 3)
   await room.interim()
   await ledger.publish()
   running = store.copy()
@@ -60,15 +57,6 @@ async function session(room: RecorderRoom, count: number, seal: boolean): Promis
 /** Each durable append closes a chunk of its own. */
 async function record({ recorder }: OpenSession, count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) await recorder.append([entry({ body: Buffer.from(`statement ${n}`) })], { durable: true })
-}
-
-const CHUNK_MAGIC = Buffer.from([0x89, 0x54, 0x52, 0x43])
-
-function chunks(store: MemoryStore, id: string): number {
-  const bytes = store.objects.get(tapeKeys.segment(id, 0)) ?? Buffer.alloc(0)
-  let count = 0
-  for (let at = bytes.indexOf(CHUNK_MAGIC); at >= 0; at = bytes.indexOf(CHUNK_MAGIC, at + 1)) count += 1
-  return count
 }
 
 interface Found {

@@ -10,6 +10,7 @@ import { tapeKeys } from '../../../schemas/tape.ts'
 import { FaultyStore } from '../../support/faulty-store.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { CHUNK_MAGIC } from '../../support/stored-chunks.ts'
 
 function ledgerOf(told: LedgerEntry[]) {
   return { append: async (one: LedgerEntry) => void told.push(one), lastSession: () => 0, close: async () => undefined }
@@ -147,7 +148,7 @@ test('a tape cut at any byte behind its header, in any segment, is ended with wh
   for (let index = 0; index < 5; index += 1) await recorder.append([entry({ facts: { index } })])
   const segments = [...store.objects.keys()].filter((key) => key.endsWith('.tape')).sort()
   assert.equal(segments.length, 3)
-  const chunk = Buffer.from([0x89, 0x54, 0x52, 0x43])
+  const chunk = CHUNK_MAGIC
   let most = 0
   for (const [number, key] of segments.entries()) {
     const bytes = store.objects.get(key) ?? Buffer.alloc(0)

@@ -11,6 +11,7 @@ import { tapeKeys } from '../../../schemas/tape.ts'
 import { type Fault, FaultyStore } from '../../support/faulty-store.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { CHUNK_MAGIC } from '../../support/stored-chunks.ts'
 
 const FRAMES = 9
 
@@ -92,7 +93,7 @@ async function allThere(store: MemoryStore | FaultyStore): Promise<void> {
 test('a tape that stopped at any byte behind its header is completed from the spool, and its bytes stay as they are', async () => {
   const key = tapeKeys.segment(id, 0)
   const bytes = tape.objects.get(key) ?? Buffer.alloc(0)
-  const headerEnd = bytes.indexOf(Buffer.from([0x89, 0x54, 0x52, 0x43]))
+  const headerEnd = bytes.indexOf(CHUNK_MAGIC)
   for (let size = headerEnd; size <= bytes.length; size += size < headerEnd + 40 ? 1 : 13) {
     const store = tape.copy()
     store.objects.set(key, bytes.subarray(0, size))
@@ -150,7 +151,7 @@ test('a recovered tape whose recorded part is cut later is INVALID, and the fram
   await recover(store)
   const key = tapeKeys.segment(id, 0)
   const bytes = store.objects.get(key) ?? Buffer.alloc(0)
-  store.objects.set(key, bytes.subarray(0, bytes.lastIndexOf(Buffer.from([0x89, 0x54, 0x52, 0x43]))))
+  store.objects.set(key, bytes.subarray(0, bytes.lastIndexOf(CHUNK_MAGIC)))
   const result = await verifyTape(store, id, { gatewayKeys: [folder.signer] })
   assert.equal(result.verdict, 'INVALID')
   assert.ok(result.problems.some(({ part, frames }) => part === 'recovery' && frames !== undefined))
@@ -165,7 +166,7 @@ test('a spool that lacks frames between the tape and its own first is kept, and 
     // The tape loses its last chunk, the spool the beginning of that chunk's frame: no crash does that.
     const key = tapeKeys.segment(id, 0)
     const whole = store.objects.get(key) ?? Buffer.alloc(0)
-    store.objects.set(key, whole.subarray(0, whole.indexOf(Buffer.from([0x89, 0x54, 0x52, 0x43]))))
+    store.objects.set(key, whole.subarray(0, whole.indexOf(CHUNK_MAGIC)))
     const enrol = readSpoolRecord(bytes, 0)
     const first = readSpoolRecord(bytes, enrol?.end ?? 0)
     await writeFile(path, Buffer.concat([bytes.subarray(0, enrol?.end), bytes.subarray(first?.end)]))
