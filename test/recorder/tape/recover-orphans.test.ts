@@ -148,11 +148,10 @@ test('a tape cut at any byte behind its header, in any segment, is ended with wh
   for (let index = 0; index < 5; index += 1) await recorder.append([entry({ facts: { index } })])
   const segments = [...store.objects.keys()].filter((key) => key.endsWith('.tape')).sort()
   assert.equal(segments.length, 3)
-  const chunk = CHUNK_MAGIC
   let most = 0
   for (const [number, key] of segments.entries()) {
     const bytes = store.objects.get(key) ?? Buffer.alloc(0)
-    const from = number === 0 ? bytes.indexOf(chunk) : 1
+    const from = number === 0 ? bytes.indexOf(CHUNK_MAGIC) : 1
     for (const size of [...range(from, from + 24, 1), ...range(from + 24, bytes.length, 17), bytes.length]) {
       const cut = store.copy()
       cut.objects.set(key, bytes.subarray(0, size))
