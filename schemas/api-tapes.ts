@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { SESSION_STATES } from './api-names.ts'
-import { Count, oneOf } from './api-parts.ts'
+import { Count, closed, oneOf, orNull } from './api-parts.ts'
 
 export const OBJECT_KINDS = ['segment', 'index', 'recovered', 'salt'] as const
 
@@ -24,6 +24,30 @@ export const TapeObjects = Type.Object({
   objects: Type.Array(TapeObject),
 })
 export type TapeObjects = Static<typeof TapeObjects>
+
+/** The terminal of a channel, as it was behind a frame. */
+export const ScreenQuery = Type.Object({ channel: Count, frame: Count }, closed)
+export type ScreenQuery = Static<typeof ScreenQuery>
+
+/**
+ * The newest screen the catalog has kept at or before that frame: what comes behind it is read from the tape. Derived, and proved by nobody; null
+ * where there is none, and the tape is read from its start.
+ */
+export const ScreenAnswer = Type.Object({
+  keyframe: orNull(
+    Type.Object({
+      /** The screen is that behind this frame. */
+      seq: Count,
+      cols: Count,
+      rows: Count,
+      /** What, written to a new terminal of this size, gives it. Untrusted and masked. */
+      init: Type.String(),
+      /** Frames before it could not be read: the screen may have been another. */
+      torn: Type.Boolean(),
+    }),
+  ),
+})
+export type ScreenAnswer = Static<typeof ScreenAnswer>
 
 /** Public keys of this installation's gateways, for verification in the browser. Whoever doubts this server takes them from elsewhere. */
 export const Trust = Type.Object({

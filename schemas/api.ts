@@ -19,7 +19,7 @@ import { PolicyState, PolicyText, PolicyTrial, PolicyTried } from './api-policie
 import { FindingExplained, FindingPage, FindingView, PullTotals, SearchPage } from './api-search.ts'
 import { Kill, KillAnswer, SessionDetail, SessionPage, SessionQuery, StatementPage, StatementQuery } from './api-sessions.ts'
 import { Me, type Role, SignIn, SignInWays } from './api-sign-in.ts'
-import { TapeObjects, Trust } from './api-tapes.ts'
+import { ScreenAnswer, ScreenQuery, TapeObjects, Trust } from './api-tapes.ts'
 import { DispositionAsk, FindingQuery } from './findings.ts'
 import { PullQuery, SearchQuery } from './search.ts'
 
@@ -292,6 +292,14 @@ export const ENDPOINTS = {
     summary: 'One object, whole or one range of it',
     access: 'investigator',
     answer: 'bytes',
+  },
+  screen: {
+    method: 'get',
+    path: '/sessions/{id}/screen',
+    summary: 'A kept screen of one of its terminals, to go on from',
+    access: 'investigator',
+    query: ScreenQuery,
+    answer: ScreenAnswer,
   },
   live: {
     method: 'get',

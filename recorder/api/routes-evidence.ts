@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import type { Response } from 'express'
-import type { TapeObjects } from '../../schemas/api.ts'
+import { type ScreenAnswer, ScreenQuery, type TapeObjects } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import type { Store } from '../store/store.ts'
+import { queryOf } from './check.ts'
 import { type Handlers, sessionOf } from './context.ts'
 import { note, purposeOf } from './notes.ts'
 import { type ByteRange, rangeOf } from './range.ts'
@@ -12,7 +13,7 @@ import { tapeObject, tapeObjects } from './tape-objects.ts'
 /** Read from the store at a time: what one answer holds in memory, whatever the size of the tape. */
 const PIECE_SIZE = 256 << 10
 
-export const evidenceRoutes: Handlers<'objects' | 'object'> = {
+export const evidenceRoutes: Handlers<'objects' | 'object' | 'screen'> = {
   async objects(asked, context) {
     const { id, state } = await sessionOf(asked, context)
     await note(context.parts, asked.viewer.identity, {
@@ -77,6 +78,21 @@ export const evidenceRoutes: Handlers<'objects' | 'object'> = {
     if (request.method === 'HEAD') response.end()
     else await send(store, tapeKeys.prefix(id) + name, { from, to }, response)
     return undefined
+  },
+
+  async screen(asked, context) {
+    const { parts } = context
+    const { id } = await sessionOf(asked, context)
+    const { channel, frame } = queryOf(asked.request, ScreenQuery)
+    const keyframe = await parts.catalog.keyframe(id, channel, frame)
+    await note(parts, asked.viewer.identity, {
+      type: 'evidence.view',
+      session: id,
+      what: 'screen',
+      ...(keyframe === null ? {} : { first: keyframe.seq, last: keyframe.seq }),
+      ...purposeOf(asked.request),
+    })
+    return { keyframe } satisfies ScreenAnswer
   },
 }
 

@@ -14,6 +14,7 @@ import type {
 import { ApplianceError, ERROR_CODES } from '../../schemas/errors.ts'
 import type { Finding, FindingQuery, FindingRow } from '../../schemas/findings.ts'
 import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
+import type { Keyframe } from '../../schemas/views/keyframes.ts'
 import type { Disposition } from '../findings/finding-rows.ts'
 import type { Explained } from '../findings/watch.ts'
 import type { CallName, Calls, CatalogSession, Change, FromThread, Question, Scope, ThreadData } from './messages.ts'
@@ -92,6 +93,11 @@ export class Catalog implements AsyncDisposable {
   /** In tape order. */
   statements(session: string, query: StatementQuery): Promise<Omit<StatementPage, 'lag'>> {
     return this.#ask('statements', session, query)
+  }
+
+  /** The newest screen of a terminal that was kept at or before that frame; null where there is none. */
+  keyframe(session: string, channel: number, seq: number): Promise<Keyframe | null> {
+    return this.#ask('keyframe', session, channel, seq)
   }
 
   /** Newest first. Rejects API_INVALID for what is no filter, and for a foreign cursor. */

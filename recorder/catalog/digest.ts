@@ -2,8 +2,10 @@ import type { SessionDetail, SessionRow, SessionState, StatementRow } from '../.
 import { type Frame, isReleased, MASK_SPAN_SIZE } from '../../schemas/frame.ts'
 import { PART_FACT, type RecoveryStatement, STATEMENTS_FACT, type TapeHeader } from '../../schemas/tape.ts'
 import type { Act } from '../../schemas/verdict.ts'
+import { terminalStep } from '../../schemas/views/terminal.ts'
 import type { Describer, Told } from './describe.ts'
 import { Pulls } from './pulls.ts'
+import { Screens } from './screens.ts'
 import { Texts } from './texts.ts'
 
 /** Of a statement in the catalog: what a list can show and a search needs; the tape has it whole. */
@@ -44,8 +46,12 @@ export class SessionDigest {
   readonly pulls: Pulls
   /** What can be found by words. */
   readonly texts = new Texts()
+  /** Of its terminals, to go on from. */
+  readonly screens = new Screens()
   #lastStatement: string | null = null
   #lastUs = 0
+  /** Number of the next frame, where none is missing. */
+  #next = 0
   #state: SessionState = 'live'
   #end: { readonly reason: string; readonly at: string } | undefined
   #recovered: SessionExtra['recovered'] = null
@@ -65,7 +71,21 @@ export class SessionDigest {
     return this.#state
   }
 
+  /** Resolves once what was added can be written. */
+  async quiet(): Promise<void> {
+    await this.texts.quiet()
+    await this.screens.quiet()
+  }
+
+  /** As `quiet`, where nothing follows. */
+  async over(): Promise<void> {
+    await this.texts.end()
+    await this.screens.end()
+  }
+
   add(frame: Frame): void {
+    if (frame.seq !== this.#next) this.screens.tear()
+    this.#next = frame.seq + 1
     this.#sums.frames += 1
     this.#lastUs = Math.max(this.#lastUs, frame.atUs)
     const size = frame.body?.length ?? 0
@@ -73,6 +93,9 @@ export class SessionDigest {
     this.#sums.masked += spans
     if (frame.verdict?.approval !== undefined && this.#approvals.size < MAX_APPROVALS) this.#approvals.add(frame.verdict.approval)
     if (frame.dir === 'note') return
+    // Not as the describer tells it: what a replay draws has the gateway's own words on it, which are nobody's to be found.
+    const step = terminalStep(frame)
+    if (step !== undefined) this.screens.add(frame.channel, frame.seq, step)
     const part = frame.facts[PART_FACT]
     if (part === undefined || part === 'first') this.#verdicts[frame.verdict?.act ?? 'allow'] += 1
     if (frame.dir === 'in') this.#sums.bytesIn += size

@@ -11,6 +11,7 @@ import type {
 } from '../../schemas/api.ts'
 import type { Finding, FindingQuery, FindingRow, FindingsConfig } from '../../schemas/findings.ts'
 import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
+import type { Keyframe } from '../../schemas/views/keyframes.ts'
 import type { Disposition } from '../findings/finding-rows.ts'
 import type { Explained, FindingNews } from '../findings/watch.ts'
 import type { StorePlace } from '../store/places.ts'
@@ -31,6 +32,7 @@ export interface Calls {
   /** How many of these the catalog has. */
   countSessions(ids: readonly string[]): number
   statements(session: string, query: StatementQuery): Omit<StatementPage, 'lag'>
+  keyframe(session: string, channel: number, seq: number): Keyframe | null
   narrate(session: CatalogSession): readonly string[]
   topPulls(query: PullQuery, scope: Scope): readonly PullTotal[]
   search(query: SearchQuery, seeker: Seeker): Found

@@ -1,7 +1,7 @@
 import type { Queries } from './database.ts'
 import { ensureMonths } from './months.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS, uniteKeys } from './rollups.ts'
-import { CATALOG_VERSION, DECISIONS_SQL, LONG_SQL, MONTHLY, MONTHLY_SQL, ROLLUPS_SQL } from './schema.ts'
+import { CATALOG_VERSION, DECISIONS_SQL, LONG_SQL, MONTHLY, MONTHLY_SQL, ROLLUPS_SQL, SCREENS_SQL } from './schema.ts'
 import { KeySketch } from './sketch.ts'
 import { saidByWriter } from './text-index.ts'
 
@@ -12,6 +12,7 @@ const MIGRATIONS: Readonly<Record<number, Migration>> = {
   4: byMonth,
   5: (queries) => queries.exec(DECISIONS_SQL),
   6: pendingByWriter,
+  7: (queries) => queries.exec(SCREENS_SQL),
 }
 
 /** Whether everything in a catalog of this version can be kept. */
@@ -37,7 +38,10 @@ const SKETCHES = 500
 
 /** 5: what grows is partitioned by month, and sums by day stand beside it. */
 async function byMonth(queries: Queries): Promise<void> {
-  for (const table of MONTHLY) {
+  const tables = MONTHLY.filter((table) => table !== 'screens')
+  // Version 8's, as partitions are made of all tables that have any.
+  await queries.exec(SCREENS_SQL)
+  for (const table of tables) {
     await queries.exec(`alter table catalog.${table} rename to old_${table}`)
     // Names of indexes are of the schema, not of the table.
     const { rows } = await queries.query<{ name: string }>(
@@ -50,13 +54,13 @@ async function byMonth(queries: Queries): Promise<void> {
   await queries.exec(ROLLUPS_SQL)
   const { rows } = await queries.query<{ id: string }>(
     `select distinct on (left(id, 6)) id from catalog.sessions
-     union ${MONTHLY.map((table) => `select min(session) from catalog.old_${table} group by left(session, 6)`).join(' union ')}`,
+     union ${tables.map((table) => `select min(session) from catalog.old_${table} group by left(session, 6)`).join(' union ')}`,
   )
   await ensureMonths(
     queries,
     rows.map(({ id }) => id),
   )
-  for (const table of MONTHLY) {
+  for (const table of tables) {
     await queries.exec(`insert into catalog.${table} select * from catalog.old_${table}`)
     await queries.exec(`drop table catalog.old_${table}`)
   }

@@ -7,10 +7,10 @@
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-export const CATALOG_VERSION = 7
+export const CATALOG_VERSION = 8
 
 /** Partitioned by their column `session`. */
-export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches'] as const
+export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches', 'screens'] as const
 
 /** Sessions with that many result rows have an index of their own: whoever looks for large results wants few of many. */
 export const LARGE_RESULTS = [10_000, 1_000_000] as const
@@ -20,7 +20,21 @@ export const LONG_US = 86_400_000_000
 /** Has the index of sessions that went on for longer. */
 export const LONG_SQL = `create index if not exists sessions_long on catalog.sessions (id) where duration_us > ${LONG_US};`
 
-/** Tables of `MONTHLY`, without partitions. */
+/** Screens of terminals, kept now and then: `init` written to a new terminal gives the one behind frame `seq`. */
+export const SCREENS_SQL = `
+create table if not exists catalog.screens (
+  session text collate "C" not null,
+  channel bigint not null,
+  seq bigint not null,
+  cols int not null,
+  rows int not null,
+  init text not null,
+  torn boolean not null,
+  primary key (session, channel, seq)
+) partition by range (session);
+`
+
+/** Tables of `MONTHLY` but SCREENS_SQL, without partitions. */
 export const MONTHLY_SQL = `
 create table catalog.statements (
   session text collate "C" not null,
@@ -190,7 +204,7 @@ create index sessions_hold on catalog.sessions (id) where v_hold > 0;
 ${LONG_SQL}
 ${LARGE_RESULTS.map((rows) => `create index sessions_rows_${rows} on catalog.sessions (id, rows) where rows >= ${rows};`).join('\n')}
 
-${MONTHLY_SQL}${ROLLUPS_SQL}${DECISIONS_SQL}
+${MONTHLY_SQL}${SCREENS_SQL}${ROLLUPS_SQL}${DECISIONS_SQL}
 create table catalog.first_seen (
   family text not null,
   target text not null,

@@ -1,10 +1,12 @@
 import type { SessionRow } from '../../schemas/api.ts'
 import type { Database } from './database.ts'
 import type { SessionDigest } from './digest.ts'
+import { putKeyframes } from './keyframe-rows.ts'
 import { ensureMonths } from './months.ts'
 import type { ObjectKeys, Pull } from './pulls.ts'
 import { dayOf, PUT_PULLS, rederive, sumsOf, uniteKeys } from './rollups.ts'
 import { PUT_STATEMENTS, PUT_TEXTS, statementValues, textValues } from './row-arrays.ts'
+import { MONTHLY } from './schema.ts'
 import { sqlJson } from './text.ts'
 import { PENDING } from './text-index.ts'
 
@@ -83,6 +85,7 @@ export async function storeDigests(
   )
   const statements = digests.flatMap((digest) => digest.takeStatements())
   const texts = digests.flatMap(({ id, texts: own }) => own.take().map((row) => ({ session: id, ...row })))
+  const screens = digests.flatMap(({ id, screens: own }) => own.take().map((row) => ({ session: id, ...row })))
   const taken = digests.map((digest) => ({ row: digest.row(), ...digest.pulls.take() }))
   const pulls = taken.flatMap(({ row, pulls }) => pulls.map((pull) => pullColumns(row, pull)))
   const sketches = taken.flatMap(({ row, keys }) => keys.map((each) => sketchColumns(row.id, each)))
@@ -90,6 +93,7 @@ export async function storeDigests(
     await each.exec(pending)
     for (const rows of batches(statements)) await each.query(PUT_STATEMENTS, statementValues(rows))
     for (const rows of batches(texts)) await each.query(PUT_TEXTS, textValues(rows))
+    for (const rows of batches(screens)) await putKeyframes(each, rows)
     for (const rows of batches(pulls)) {
       await each.query(PUT_PULLS, [sqlJson(rows)])
       await each.query(PUT_FIRST_SEEN, [sqlJson(rows.map(firstSeenColumns))])
@@ -111,7 +115,7 @@ function* batches<T extends object>(rows: readonly T[]): Generator<readonly T[]>
   let chars = 0
   for (const row of rows) {
     batch.push(row)
-    chars += 'text' in row ? String(row.text).length : 0
+    chars += 'text' in row ? String(row.text).length : 'init' in row ? String(row.init).length : 0
     if (batch.length < BATCH_ROWS && chars < BATCH_CHARS) continue
     yield batch
     batch = []
@@ -124,8 +128,7 @@ function* batches<T extends object>(rows: readonly T[]): Generator<readonly T[]>
 export async function forgetSession(database: Database, id: string): Promise<void> {
   await database.transaction(async (each) => {
     const sums = await sumsOf(each, id)
-    for (const table of ['statements', 'texts', 'pulls', 'sketches', 'first_seen'])
-      await each.query(`delete from catalog.${table} where session = $1`, [id])
+    for (const table of [...MONTHLY, 'first_seen']) await each.query(`delete from catalog.${table} where session = $1`, [id])
     await each.query('delete from catalog.sessions where id = $1', [id])
     await rederive(each, sums)
   })

@@ -40,7 +40,7 @@ export class TapeFollower {
   /** Reads on, some chunks. Rejects what the store rejects; may be called again then. */
   async step(signal?: AbortSignal): Promise<Step> {
     const step = await this.#step(signal)
-    await (step === 'ended' ? this.#digest?.texts.end() : this.#digest?.texts.quiet())
+    await (step === 'ended' ? this.#digest?.over() : this.#digest?.quiet())
     return step
   }
 

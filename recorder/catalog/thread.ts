@@ -9,6 +9,7 @@ import { openDatabase } from './database.ts'
 import { DeletedSessions } from './deleted-sessions.ts'
 import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
+import { findKeyframe } from './keyframe-rows.ts'
 import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
 import { narrate } from './narrative.ts'
 import { countAll, countSessions, findSession, findSessions, findStatements, listEntries } from './queries.ts'
@@ -57,6 +58,7 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   sessions: (query, scope) => findSessions(database, query, scope),
   session: (id) => findSession(database, id),
   statements: (session, query) => findStatements(database, session, query),
+  keyframe: (session, channel, seq) => findKeyframe(database, session, channel, seq),
   narrate: (session) => narrate(database, session),
   countSessions: (ids) => countSessions(database, ids),
   topPulls: (query, scope) => topPulls(database, query, scope),

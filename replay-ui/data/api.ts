@@ -28,6 +28,8 @@ import type {
   PullTotals,
   SavedSearchAsk,
   SavedSearches,
+  ScreenAnswer,
+  ScreenQuery,
   SearchPage,
   ServerEvent,
   SessionBookmarks,
@@ -136,6 +138,10 @@ export class Api {
       undefined,
       signal,
     )
+  }
+
+  screen(id: string, query: ScreenQuery, signal?: AbortSignal): Promise<ScreenAnswer> {
+    return this.#json<ScreenAnswer>('GET', `/sessions/${encodeURIComponent(id)}/screen${queryText(query)}`, undefined, signal)
   }
 
   kill(id: string, ask: Kill): Promise<KillAnswer> {

@@ -39,8 +39,11 @@ export class ChunkRuns {
     this.#id = id
   }
 
-  /** Chunk `index` of these; undefined where it cannot be read. Rejects where it cannot be had now. */
-  chunk(chunks: readonly ChunkPlace[], index: number): Promise<ChunkFrames | undefined> {
+  /**
+   * Chunk `index` of these; undefined where it cannot be read. Rejects where it cannot be had now. Those up to `last` are wanted next, and come
+   * with it where they are not too much.
+   */
+  chunk(chunks: readonly ChunkPlace[], index: number, last = index): Promise<ChunkFrames | undefined> {
     const place = chunks[index]
     if (place === undefined) return Promise.resolve(undefined)
     const key = `${place.key} ${place.offset}`
@@ -48,7 +51,7 @@ export class ChunkRuns {
     if (known !== undefined) return known
     const [oldest] = this.#kept.keys()
     if (this.#kept.size >= KEPT_CHUNKS && oldest !== undefined) this.#kept.delete(oldest)
-    const reading = this.#read(chunks, index, place).catch((error: unknown) => {
+    const reading = this.#read(chunks, index, place, last).catch((error: unknown) => {
       if (error instanceof ApplianceError && error.code === 'TAPE_MALFORMED') return undefined
       this.#kept.delete(key)
       throw error
@@ -57,18 +60,18 @@ export class ChunkRuns {
     return reading
   }
 
-  async #read(chunks: readonly ChunkPlace[], index: number, place: ChunkPlace): Promise<ChunkFrames> {
-    const { from, bytes } = this.#runWith(chunks, index, place)
+  async #read(chunks: readonly ChunkPlace[], index: number, place: ChunkPlace, last: number): Promise<ChunkFrames> {
+    const { from, bytes } = this.#runWith(chunks, index, place, last)
     const stored = (await bytes).subarray(place.offset - from, place.offset + place.size - from)
     const { raw, bounds } = await readChunk({ object: () => Promise.resolve(stored) }, this.#tools, this.#id, place)
     return new ChunkFrames(raw, bounds)
   }
 
-  #runWith(chunks: readonly ChunkPlace[], index: number, place: ChunkPlace): Run {
+  #runWith(chunks: readonly ChunkPlace[], index: number, place: ChunkPlace, last: number): Run {
     const before = this.#run
     if (before !== undefined && holds(before, place)) return before
     const inOrder = before?.key === place.key && before.to === place.offset
-    const size = inOrder ? Math.min(MAX_RUN_SIZE, (before.to - before.from) * 2) : 0
+    const size = Math.min(MAX_RUN_SIZE, Math.max(inOrder ? (before.to - before.from) * 2 : 0, sizeTo(place, chunks[last])))
     const run = this.#ahead !== undefined && holds(this.#ahead, place) ? this.#ahead : this.#fetch(chunks, index, size)
     this.#run = run
     this.#ahead = inOrder && chunks[run.next]?.offset === run.to ? this.#fetch(chunks, run.next, size) : undefined
@@ -93,6 +96,11 @@ export class ChunkRuns {
     })
     return { key, from, to, next, bytes }
   }
+}
+
+/** From the beginning of one to the end of the other; 0 where they are not in one object. */
+function sizeTo({ key, offset }: ChunkPlace, last: ChunkPlace | undefined): number {
+  return last?.key === key ? Math.max(0, last.offset + last.size - offset) : 0
 }
 
 function holds(run: Run, { key, offset, size }: ChunkPlace): boolean {

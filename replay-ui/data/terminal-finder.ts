@@ -1,7 +1,8 @@
+import type { Keyframe } from '../../schemas/views/keyframes.ts'
 import { terminalStep } from '../../schemas/views/terminal.ts'
-import { TerminalEmulator } from './terminal-emulator.ts'
+import { TerminalEmulator } from '../../schemas/views/terminal-emulator.ts'
 import type { ScreenSearch } from './terminal-messages.ts'
-import type { Keyframe, TerminalTape } from './terminal-tape.ts'
+import type { TerminalTape } from './terminal-tape.ts'
 
 /** Written at once: the emulator takes a turn of the event loop for each batch, and somebody may have asked for something else meanwhile. */
 const BATCH_FRAMES = 500
@@ -34,6 +35,7 @@ export class TerminalFinder {
   ): Promise<number | null> {
     const wanted = text.toLowerCase()
     let hit: number | null = null
+    await this.#tape.readTo(seq, onProgress)
     if (way === 'next') {
       const from = this.#tape.kept.findLast((one) => one.seq <= seq)
       const found = (at: number): boolean => {

@@ -1,20 +1,7 @@
-import { joinBytes } from '../../schemas/bytes.ts'
 import type { Frame } from '../../schemas/frame.ts'
-import { TerminalSeam, type TerminalSize, terminalStep } from '../../schemas/views/terminal.ts'
+import { type Keyframe, KeyframeMaker, type KeyframePace } from '../../schemas/views/keyframes.ts'
+import { type TerminalSize, terminalStep } from '../../schemas/views/terminal.ts'
 import type { ChunkFrames } from './chunk-frames.ts'
-import { TerminalEmulator } from './terminal-emulator.ts'
-
-/** A screen is kept after so much output, some milliseconds for the player, or so many frames, which are read for it. */
-const KEYFRAME_EVERY = { bytes: 128 << 10, frames: 1_000 } as const
-/** Written to the emulator at once: it takes a turn of the event loop for each. */
-const WRITE_SIZE = 64 << 10
-
-/** A screen kept, as it was behind frame `seq`. */
-export interface Keyframe extends TerminalSize {
-  readonly seq: number
-  readonly init: string
-  readonly torn: boolean
-}
 
 /** How the player comes to the screen behind a frame: a new terminal, `init` written to it, then the steps. */
 export interface TerminalScreen extends TerminalSize {
@@ -30,46 +17,54 @@ export interface TerminalScreen extends TerminalSize {
 /** What of a tape this reads. */
 export interface TerminalSource {
   readonly chunks: readonly { readonly firstSeq: number; readonly count: number }[]
-  /** Undefined for one that cannot be read. Rejects where it cannot be had now. */
-  chunk(index: number): Promise<Pick<ChunkFrames, 'at'> | undefined>
+  /** Undefined for one that cannot be read. Rejects where it cannot be had now. `last`: read up to there after it. */
+  chunk(index: number, last: number): Promise<Pick<ChunkFrames, 'at'> | undefined>
+  /** The newest screen at or before that frame which somebody else has kept; undefined where nobody has. */
+  keyframe?(channel: number, seq: number): Promise<Keyframe | undefined>
 }
 
+/** Gone on from a screen somebody else kept, at most so many frames: else the recording is read from its start. */
+const MAX_STEPS = 50_000
+
 /**
- * The screens of one channel. Reads the tape once from its start as far as it is asked for, keeping a screen every now and then; from the
- * nearest one any other is some frames away, however long the recording.
+ * The screens of one channel. Reads the tape once from its start, keeping a screen every now and then; from the nearest one any other is some
+ * frames away, however long the recording. Beyond what it has read it goes on from screens that others kept: nothing proves these,
+ * so they stand only until it has come by itself to where they are.
  */
 export class TerminalTape {
   readonly #source: TerminalSource
   readonly #channel: number
-  readonly #every: { readonly bytes: number; readonly frames: number }
+  readonly #maker: KeyframeMaker
   readonly #keyframes: Keyframe[] = []
-  #seam = new TerminalSeam()
-  #emulator: TerminalEmulator | undefined
   /** Frames below this one are in the emulator. */
   #next = 0
-  #torn = false
-  #sinceBytes = 0
-  #sinceFrames = 0
-  #unwritten: Uint8Array[] = []
-  #unwrittenSize = 0
   /** One after the other: there is one emulator. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(
-    source: TerminalSource,
-    channel: number,
-    every: { readonly bytes: number; readonly frames: number } = KEYFRAME_EVERY,
-  ) {
+  constructor(source: TerminalSource, channel: number, paceOf?: (size: TerminalSize) => KeyframePace) {
     this.#source = source
     this.#channel = channel
-    this.#every = every
+    this.#maker = new KeyframeMaker((keyframe) => this.#keyframes.push(keyframe), paceOf)
   }
 
   /** The screen behind frame `seq`; undefined where there is none yet. `onProgress` is told how far it had to read, in frames. */
   async screenAt(seq: number, onProgress: (read: number) => void = () => undefined): Promise<TerminalScreen | undefined> {
-    if (seq >= this.#next) await this.#inTurn(() => this.#readTo(seq, onProgress))
+    const told = seq < this.#next ? undefined : await this.#source.keyframe?.(this.#channel, seq)
+    // One that is no further than what has been read is no better than one's own.
+    if (told !== undefined && told.seq >= this.#next && told.seq <= seq && seq - told.seq <= MAX_STEPS)
+      return this.#from(told, seq)
+    await this.readTo(seq, onProgress)
     const keyframe = this.#keyframes.findLast((one) => one.seq <= seq)
-    if (keyframe === undefined) return undefined
+    return keyframe === undefined ? undefined : this.#from(keyframe, seq)
+  }
+
+  /** Whether a screen that was shown is what the recording gives, as far as it has been read; undefined where it has not been yet. */
+  confirms({ from, init }: TerminalScreen): boolean | undefined {
+    if (from >= this.#next) return undefined
+    return this.#keyframes.some((own) => own.seq === from && own.init === init)
+  }
+
+  async #from(keyframe: Keyframe, seq: number): Promise<TerminalScreen> {
     const steps: (Uint8Array | TerminalSize)[] = []
     let { torn } = keyframe
     for await (const frame of this.frames(keyframe.seq + 1, seq + 1)) {
@@ -86,8 +81,15 @@ export class TerminalTape {
   async readOn(count: number): Promise<boolean> {
     const last = this.#source.chunks.at(-1)
     const end = last === undefined ? 0 : last.firstSeq + last.count
-    await this.#inTurn(() => this.#readTo(Math.min(end, this.#next + count) - 1, () => undefined))
+    await this.readTo(Math.min(end, this.#next + count) - 1)
     return this.#next < end
+  }
+
+  /** Reads on at least to that frame, and keeps screens on the way. */
+  readTo(seq: number, onProgress: (read: number) => void = () => undefined): Promise<void> {
+    const done = this.#turn.then(() => this.#readTo(seq, onProgress))
+    this.#turn = done.catch(() => undefined)
+    return done
   }
 
   /** The screens kept so far, in order. */
@@ -95,17 +97,13 @@ export class TerminalTape {
     return this.#keyframes
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work)
-    this.#turn = done.catch(() => undefined)
-    return done
-  }
-
   async #readTo(seq: number, onProgress: (read: number) => void): Promise<void> {
     for await (const frame of this.frames(this.#next, seq + 1)) {
-      if (frame === undefined) this.#torn = true
+      if (frame === undefined) this.#maker.tear()
       else {
-        await this.#take(frame)
+        const step = terminalStep(frame)
+        const written = step === undefined ? undefined : this.#maker.take(step, frame.seq)
+        if (written !== undefined) await written
         this.#next = frame.seq + 1
         if (frame.seq % 1_000 === 0) onProgress(frame.seq)
       }
@@ -113,62 +111,14 @@ export class TerminalTape {
     this.#next = Math.max(this.#next, seq + 1)
   }
 
-  async #take(frame: Frame): Promise<void> {
-    const step = terminalStep(frame)
-    if (step === undefined) return
-    this.#sinceFrames += 1
-    if (step.does === 'output') {
-      if (this.#emulator === undefined) return
-      this.#unwritten.push(step.bytes)
-      this.#unwrittenSize += step.bytes.length
-      this.#sinceBytes += step.bytes.length
-      this.#seam.push(step.bytes)
-      if (this.#unwrittenSize >= WRITE_SIZE) await this.#flush()
-    } else if (step.does === 'start') {
-      this.#emulator?.dispose()
-      this.#emulator = new TerminalEmulator(step)
-      this.#seam = new TerminalSeam()
-      this.#unwritten = []
-      this.#torn = false
-      await this.#keep(frame.seq)
-    } else {
-      await this.#flush()
-      this.#emulator?.resize(step)
-    }
-    if ((this.#sinceBytes >= this.#every.bytes || this.#sinceFrames >= this.#every.frames) && this.#seam.whole) {
-      await this.#flush()
-      await this.#keep(frame.seq)
-    }
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#unwritten.length > 0) await this.#emulator?.write(joinBytes(...this.#unwritten))
-    this.#unwritten = []
-    this.#unwrittenSize = 0
-  }
-
-  /** Keeps the screen if a new terminal can be brought to it; else there is another chance after the next frames. */
-  async #keep(seq: number): Promise<void> {
-    if (this.#emulator === undefined) return
-    const { size } = this.#emulator
-    const init = this.#emulator.snapshot()
-    const again = new TerminalEmulator(size)
-    await again.write(new TextEncoder().encode(init))
-    const same = this.#emulator.steady && again.shows(this.#emulator)
-    again.dispose()
-    if (same) this.#keyframes.push({ seq, ...size, init, torn: this.#torn })
-    // Trying costs as much as a screen: not at every frame of a stream that allows none.
-    this.#sinceBytes = same ? 0 : this.#every.bytes / 2
-    this.#sinceFrames = same ? 0 : this.#every.frames / 2
-  }
-
   /** Frames [from, to) of the channel; undefined for whatever is missing or cannot be read between them. */
   async *frames(from: number, to: number): AsyncGenerator<Frame | undefined> {
     let next = from
+    const last = this.#source.chunks.findLastIndex(({ firstSeq }) => firstSeq < to)
     for (const [index, { firstSeq, count }] of this.#source.chunks.entries()) {
       if (firstSeq + count <= from || firstSeq >= to) continue
       if (firstSeq > next) yield undefined
-      const frames = await this.#source.chunk(index)
+      const frames = await this.#source.chunk(index, last)
       next = Math.min(to, firstSeq + count)
       if (frames === undefined) yield undefined
       for (let seq = Math.max(from, firstSeq); frames !== undefined && seq < next; seq += 1) {

@@ -15,6 +15,7 @@ import { webTools } from './web-tools.ts'
 const READ_ON_FRAMES = 500
 
 let runs = new ChunkRuns(new Api(), webTools, '')
+let keyframeOf: NonNullable<TerminalSource['keyframe']> = () => Promise.resolve(undefined)
 let asked = 0
 let searched = 0
 const terminals = new Map<number, TerminalTape>()
@@ -33,13 +34,18 @@ const source: TerminalSource = {
   get chunks() {
     return chunks
   },
-  chunk: (index) => runs.chunk(chunks, index),
+  chunk: (index, last) => runs.chunk(chunks, index, last),
+  // Where the catalog is away, or there is no server, the recording alone is enough: it is read from its start.
+  keyframe: (channel, seq) => keyframeOf(channel, seq).catch(() => undefined),
 }
 
 async function answer(ask: TerminalAsk): Promise<void> {
   if (ask.ask === 'open') {
-    const api = ask.blobs === undefined ? new Api({ origin: ask.origin, purpose: ask.purpose }) : new BlobObjects(ask.blobs)
-    runs = new ChunkRuns(api, webTools, ask.id)
+    const { id, origin, purpose, blobs } = ask
+    const server = blobs === undefined ? new Api({ origin, purpose }) : undefined
+    runs = new ChunkRuns(server ?? new BlobObjects(blobs ?? []), webTools, id)
+    if (server !== undefined)
+      keyframeOf = async (channel, frame) => (await server.screen(id, { channel, frame })).keyframe ?? undefined
     return
   }
   if (ask.ask === 'map') {
@@ -54,13 +60,18 @@ async function answer(ask: TerminalAsk): Promise<void> {
   const own = asked
   const { channel, seq } = ask
   const tape = terminalOf(channel)
-  const screen = await tape.screenAt(seq, (read) => tell({ tell: 'reading', channel, seq, read }))
+  let screen = await tape.screenAt(seq, (read) => tell({ tell: 'reading', channel, seq, read }))
   // Somebody who steps on has asked for the next already.
   if (own !== asked) return
   tell({ tell: 'screen', channel, seq, screen: screen ?? null })
   // Whoever has seen one screen wants others: they are made ready as far as the recording goes. What cannot be had now is asked for
   // again, and told of, when somebody wants it.
-  while (own === asked && (await tape.readOn(READ_ON_FRAMES).catch(() => false)));
+  while (own === asked && (await tape.readOn(READ_ON_FRAMES).catch(() => false))) {
+    if (screen === undefined || tape.confirms(screen) !== false) continue
+    // It went on from a screen that was kept elsewhere and is not the recording's.
+    screen = await tape.screenAt(seq)
+    if (own === asked) tell({ tell: 'screen', channel, seq, screen: screen ?? null })
+  }
 }
 
 function terminalOf(channel: number): TerminalTape {

@@ -56,7 +56,7 @@ export class TerminalScreen extends LitElement {
     this.#player ??= import('./terminal-player.ts').then(({ openPlayer }) => openPlayer(into, screen))
     const player = await this.#player
     const before = this.#shown
-    const goesOn = before !== undefined && before.from === screen.from && before.steps.length <= screen.steps.length
+    const goesOn = before?.from === screen.from && before.init === screen.init && before.steps.length <= screen.steps.length
     if (!goesOn) {
       player.reset(screen, screen.init)
       this.#decoder = new TextDecoder()

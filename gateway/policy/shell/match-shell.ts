@@ -76,7 +76,9 @@ function pathTest(fits: (word: Word) => boolean, program: Fits | undefined): Tes
   return (facts) =>
     list(facts, 'paths').some((entry) => {
       const [name, path] = pair(entry)
-      return (program === undefined || program(name)) && fits(path)
+      // A command's argument nobody knows is asked for by `dynamic_arguments`; of SFTP there is nothing else to ask for.
+      const unknown = name === 'sftp' && path.every((piece) => piece.kind === 'any')
+      return (program === undefined || program(name)) && (unknown || fits(path))
     }) ||
     (program === undefined && list(facts, 'redirects').some((entry) => fits(readWords(entry.replace(/^\S+ /, ''))[0] ?? [])))
 }

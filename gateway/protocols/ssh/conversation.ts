@@ -3,6 +3,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Gate } from '../../gate.ts'
 import type { Output } from '../../message.ts'
 import { FAREWELL_MS, refusalOf, TARGET_BROKE, within } from '../../relay.ts'
+import { because } from './disconnect.ts'
 import { Forwards } from './forwards.ts'
 import type { Upstream } from './login.ts'
 import { SshOutput } from './output.ts'
@@ -71,6 +72,7 @@ export class Conversation {
     )
     const { reason } = this.stop
     const refusal = refusalOf(reason)
+    if (refusal !== undefined) because(this.#connection, refusal.message)
     if (refusal === undefined) return reason instanceof Error ? `peer: ${reason.message}` : 'closed'
     await within(FAREWELL_MS, async () => {
       const channels = [...this.#channels.values()]

@@ -6,6 +6,7 @@ import type { DeviceLogins } from '../../identity/device-logins.ts'
 import type { SshKey } from '../../identity/ssh-keys.ts'
 import type { Session, Sessions } from '../../protocol.ts'
 import { offered } from './certificate.ts'
+import { because, NO_MORE_AUTH_METHODS, tellWhy } from './disconnect.ts'
 import { Server } from './library.ts'
 import { preferGcm } from './offer.ts'
 import { askedFor } from './question.ts'
@@ -35,7 +36,7 @@ export interface Greeting {
 
 /**
  * Key exchange and authentication (RFC 4253, RFC 4252). Undefined when the client left, or was sent away for what it showed.
- * `signal`: the listener's; its reason is not told, SSH has no words for it.
+ * `signal`: the listener's; its reason is told.
  */
 export async function greet(socket: Duplex, door: Door, sessions: Sessions, signal: AbortSignal): Promise<Greeting | undefined> {
   if (!(socket instanceof Socket)) throw new TypeError('ssh is spoken over sockets')
@@ -49,10 +50,14 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
   const server = new Server(config, (connection, { header }) => {
     guardWindows(connection)
     quicken(connection, socket)
+    tellWhy(connection)
     preferGcm(connection, header.versions.software)
     // What a peer breaks is said by the close that follows.
     connection.on('error', () => undefined)
-    const leave = (): void => void connection.end()
+    const leave = (): void => {
+      if (signal.reason instanceof ApplianceError) because(connection, `${signal.reason.code}: ${signal.reason.message}`)
+      connection.end()
+    }
     signal.addEventListener('abort', leave, { once: true })
     const closed = new AbortController()
     const over = AbortSignal.any([signal, closed.signal])
@@ -114,6 +119,7 @@ class Proving {
   async take(context: AuthContext, connection: Connection): Promise<Greeting | undefined> {
     if (this.#proved) return undefined
     if (++this.#attempts > MAX_ATTEMPTS) {
+      because(connection, `${MAX_ATTEMPTS} attempts to sign in were not enough`, NO_MORE_AUTH_METHODS)
       connection.end()
       return undefined
     }

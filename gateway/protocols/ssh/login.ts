@@ -4,6 +4,7 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
+import { tellWhy } from './disconnect.ts'
 import { AgentDoor } from './forward-ends.ts'
 import { certifiedHost, isHostCertificate, takeHostCertificates } from './host-certificate.ts'
 import { Client } from './library.ts'
@@ -100,6 +101,7 @@ export async function loginUpstream(target: Target, credential: Credential, sign
     client.connect({ ...config, sock: socket })
     guardWindows(client)
     quicken(client, socket)
+    tellWhy(client)
     if (authorities.size > 0) certificates = takeHostCertificates(client)
     if (certified !== undefined) proveByCertificate(client, certified)
     await promise

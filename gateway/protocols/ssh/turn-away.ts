@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { ServerChannel } from 'ssh2'
 import type { ApplianceError } from '../../../schemas/errors.ts'
+import { because } from './disconnect.ts'
 import type { Greeting } from './greet.ts'
 
 /** How long a client that cannot be served may stay to hear why. */
@@ -12,6 +13,7 @@ const CONNECTION_FAILED = 255
  * for that beside an authentication that failed, which it did not. Nothing it sends is used.
  */
 export async function turnAway({ connection, admit }: Greeting, error: ApplianceError): Promise<void> {
+  because(connection, `${error.code}: ${error.message}`)
   const tell = (channel: ServerChannel | undefined): void => {
     if (channel === undefined) return
     channel.on('error', () => undefined)

@@ -1,3 +1,5 @@
+import { because, PROTOCOL_ERROR } from './disconnect.ts'
+
 /**
  * The library (ssh2 1.17, its issue 1505) takes data as long as a channel's window is not exactly used up: a peer that ignores
  * windows could fill our memory. Every peer that sends more than it may is cut off here.
@@ -12,6 +14,7 @@ export function guardWindows(connection: object): void {
     handlers[name] = (self, recipient, data, ...rest) => {
       const window = windowOf(manager.get(recipient))
       if (window !== undefined && data.length > window) {
+        because(connection, 'more was sent than the window of the channel has room for')
         protocol.disconnect(PROTOCOL_ERROR)
         throw new Error('the peer sent more than the window of its channel')
       }
@@ -19,9 +22,6 @@ export function guardWindows(connection: object): void {
     }
   }
 }
-
-/** SSH_DISCONNECT_PROTOCOL_ERROR (RFC 4253, 11.1). */
-const PROTOCOL_ERROR = 2
 
 type Handler = (self: unknown, recipient: number, data: Uint8Array, ...rest: unknown[]) => void
 

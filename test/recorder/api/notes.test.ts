@@ -117,6 +117,7 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   statements: 'evidence.view',
   objects: 'evidence.view',
   object: 'evidence.view',
+  screen: 'evidence.view',
   live: 'evidence.follow',
   kill: 'session.kill',
   approvals: 'evidence.search',
@@ -153,6 +154,7 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
         .replace('{id}', others[name] ?? (['approval', 'decide', 'similar'].includes(name) ? approval : session))
         .replace('{name}', '0000.tape')
         .replace('{hash}', POLICY.hash)
+        .replace(/\/screen$/, '/screen?channel=0&frame=0')
         .replace(/\/search$/, '/search?q=SELECT')
         .replace(/\/custody$/, `/custody?session=${session}`),
       asking: { method: ENDPOINTS[name].method.toUpperCase(), ...(name in bodies ? { body: bodies[name] } : {}) },

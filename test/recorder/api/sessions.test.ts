@@ -55,7 +55,7 @@ test('a foreign session, one that is not there and a name that cannot be are ans
   const answers = new Set<string>()
   for (const id of foreign) {
     const path = `/sessions/${encodeURI(id).replaceAll('%25', '%')}`
-    for (const end of ['', '/statements', '/objects', '/objects/0000.tape', '/live']) {
+    for (const end of ['', '/statements', '/objects', '/objects/0000.tape', '/screen?channel=1&frame=0', '/live']) {
       const { status, text } = await ivan.ask(path + end)
       answers.add(`${status} ${text}`)
     }
@@ -139,7 +139,7 @@ test('roles: a viewer reads statements but no tape and ends nothing; an auditor 
   const vera = await rig.as('vera')
   assert.equal((await vera.ask(`/sessions/${shop}`)).json.may.read, false)
   assert.equal((await vera.ask(`/sessions/${shop}/statements`)).status, 200)
-  for (const end of ['objects', 'objects/0000.tape', 'live'])
+  for (const end of ['objects', 'objects/0000.tape', 'screen?channel=1&frame=0', 'live'])
     assert.equal((await vera.ask(`/sessions/${shop}/${end}`)).status, 403)
   const audrey = await rig.as('audrey')
   assert.equal((await audrey.ask(`/sessions/${vault}/objects`)).status, 200)

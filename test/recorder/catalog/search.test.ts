@@ -19,6 +19,8 @@ let server: PgServer
 let shop: string
 let web: string
 let api: string
+/** A terminal, 2,500 frames of it. */
+let long: string
 
 before(async () => {
   folder = await recordingFolder()
@@ -81,6 +83,14 @@ before(async () => {
     }),
   ])
   await three.recorder.seal('client.left')
+  // Nothing of it is to be found but its screens.
+  const four = await room.open({ ...START, target: { ...START.target, name: 'long', protocol: 'echo' } })
+  long = four.info.id
+  await four.recorder.append([
+    entry({ channel: 1, kind: 'shell', facts: { pty: true, cols: 40, rows: 6 } }),
+    ...Array.from({ length: 2_500 }, (_, n) => output(`line ${n}\r\n`)),
+  ])
+  await four.recorder.seal('client.left')
   server = await startPostgres({ tls: false })
 })
 after(async () => {
@@ -171,6 +181,16 @@ for (const [where, place] of Object.entries(places))
         assert.deepEqual(await ask(`"${q} "`).catch(() => []), [], q)
       for (const q of ['ab', 'colour:red']) await assert.rejects(catalog.search({ q }, EVERYBODY), { code: 'API_INVALID' })
       await assert.rejects(catalog.search({ q: '', cursor: 'AAAA' }, EVERYBODY), { code: 'API_INVALID' })
+    })
+    await t.test('a terminal has its screens, those before it was opened and other channels have none', async () => {
+      const kept = await catalog.keyframe(web, 1, 4)
+      assert.deepEqual([kept?.seq, kept?.cols, kept?.rows, kept?.torn], [0, 40, 6, false])
+      assert.equal(await catalog.keyframe(web, 2, 4), null)
+      assert.equal(await catalog.keyframe(shop, 0, 1), null)
+      const late = await catalog.keyframe(long, 1, 2_500)
+      assert.equal(late?.seq, 2_000)
+      assert.match(late?.init ?? '', /line 1998\r\n.*line 1999/)
+      assert.deepEqual((await catalog.keyframe(long, 1, 1_999))?.seq, 1_000)
     })
     const before = await catalog.search({ q: '', facets: 'true' }, EVERYBODY)
     await catalog.rebuild()

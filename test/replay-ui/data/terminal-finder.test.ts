@@ -6,7 +6,7 @@ import type { Facts } from '../../../schemas/frame.ts'
 import { framesOf, tapeOf } from './terminal-frames.ts'
 
 async function finderOf(steps: readonly (Uint8Array | string | Facts)[], seq: number): Promise<TerminalFinder> {
-  const tape = new TerminalTape(tapeOf(framesOf(steps)), 1, { bytes: 20, frames: 5 })
+  const tape = new TerminalTape(tapeOf(framesOf(steps)), 1, () => ({ bytes: 20, frames: 5 }))
   // Somebody looks at a screen before they search from there.
   await tape.screenAt(seq)
   return new TerminalFinder(tape)

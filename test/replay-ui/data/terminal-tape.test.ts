@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { TerminalEmulator } from '../../../replay-ui/data/terminal-emulator.ts'
 import { type TerminalScreen, TerminalTape } from '../../../replay-ui/data/terminal-tape.ts'
 import type { Facts } from '../../../schemas/frame.ts'
+import type { Keyframe } from '../../../schemas/views/keyframes.ts'
+import { TerminalEmulator } from '../../../schemas/views/terminal-emulator.ts'
 import { CHUNK_FRAMES, framesOf, tapeOf } from './terminal-frames.ts'
 
 /** The rows a player comes to. */
@@ -76,8 +77,11 @@ test('a screen gone on from a kept one is the one that playing from the start gi
           at += size
         }
         const frames = framesOf(steps)
-        const often = new TerminalTape(tapeOf(frames), 1, { bytes: 20, frames: 5 })
-        const never = new TerminalTape(tapeOf(frames), 1, { bytes: Number.POSITIVE_INFINITY, frames: Number.POSITIVE_INFINITY })
+        const often = new TerminalTape(tapeOf(frames), 1, () => ({ bytes: 20, frames: 5 }))
+        const never = new TerminalTape(tapeOf(frames), 1, () => ({
+          bytes: Number.POSITIVE_INFINITY,
+          frames: Number.POSITIVE_INFINITY,
+        }))
         for (const place of places) {
           const seq = place % frames.length
           assert.deepEqual(await drawn(await often.screenAt(seq)), await drawn(await never.screenAt(seq)), `frame ${seq}`)
@@ -96,7 +100,10 @@ test('a resize is part of the way, and another channel is not', async () => {
 })
 
 test('behind what cannot be read the screen is said to be uncertain, and before it is not', async () => {
-  const tape = new TerminalTape(tapeOf(framesOf(Array.from({ length: 20 }, (_, n) => `${n} `)), [1]), 1, { bytes: 5, frames: 3 })
+  const tape = new TerminalTape(tapeOf(framesOf(Array.from({ length: 20 }, (_, n) => `${n} `)), [1]), 1, () => ({
+    bytes: 5,
+    frames: 3,
+  }))
   assert.equal((await tape.screenAt(20))?.torn, true)
   assert.equal((await tape.screenAt(6))?.torn, false)
 })
@@ -113,4 +120,27 @@ test('seeking in a long recording reads few chunks and writes little, wherever i
     assert.ok(source.asked <= 5_001 / CHUNK_FRAMES + 2)
     assert.match((await drawn(screen)).join('\n'), new RegExp(`line ${seq - 1}\\b`))
   }
+})
+
+test('a long recording is entered from a screen that was kept elsewhere, by few chunks; one of its own comes to stand for it', async () => {
+  const frames = framesOf(Array.from({ length: 20_000 }, (_, n) => `\u001b[3${n % 8}mline ${n}\r\n`))
+  const kept = new TerminalTape(tapeOf(frames), 1)
+  await kept.screenAt(frames.length - 1)
+  const source = tapeOf(frames)
+  const asked: number[] = []
+  const keyframe = async (_: number, seq: number): Promise<Keyframe | undefined> => {
+    asked.push(seq)
+    return kept.kept.findLast((one) => one.seq <= seq)
+  }
+  const tape = new TerminalTape(Object.assign(source, { keyframe }), 1)
+  const screen = await tape.screenAt(15_500)
+  assert.ok(screen !== undefined && source.asked <= 1_000 / CHUNK_FRAMES + 2, `${source.asked} chunks`)
+  assert.deepEqual(await drawn(screen), await drawn(await kept.screenAt(15_500)))
+  assert.equal(tape.confirms(screen), undefined, 'it has not been there')
+  const forged = { ...screen, init: 'forged' }
+  while (tape.confirms(screen) === undefined) await tape.readOn(5_000)
+  assert.equal(tape.confirms(screen), true)
+  assert.equal(tape.confirms(forged), false)
+  await tape.screenAt(100)
+  assert.deepEqual(asked, [15_500], 'what it has read it knows itself')
 })

@@ -14,7 +14,12 @@ function wordOf(path: string, home: string | undefined): Word {
   if (home !== undefined) return textWord(normal(`${home}/${path}`))
   const inside = posix.normalize(path).replace(/\/$/, '')
   if (inside === '.' || inside === '') return [{ kind: 'home' }]
-  if (inside === '..' || inside.startsWith('../')) return [{ kind: 'any', source: '$PWD', many: false }]
+  const above = /^(?:\.\.(?:\/|$))+/.exec(inside)?.[0]
+  if (above !== undefined) {
+    // Any folder that has this in it, or is it.
+    const rest = inside.slice(above.length)
+    return [{ kind: 'any', source: '$PWD', many: false }, ...(rest === '' ? [] : textWord(`/${rest}`))]
+  }
   return [{ kind: 'home' }, { kind: 'text', text: `/${inside}` }]
 }
 

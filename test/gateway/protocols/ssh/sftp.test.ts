@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { shellTests } from '../../../../gateway/policy/shell/match-shell.ts'
 import { SshOutput } from '../../../../gateway/protocols/ssh/output.ts'
 import { packet, STATUS, TYPE } from '../../../../gateway/protocols/ssh/sftp/packets.ts'
 import { pathFact } from '../../../../gateway/protocols/ssh/sftp/paths.ts'
@@ -143,7 +144,8 @@ test('paths are what they mean', () => {
   assert.equal(pathFact('//etc/shadow', undefined), 'sftp /etc/shadow')
   assert.equal(pathFact('.ssh/id', '/home/ada'), 'sftp /home/ada/.ssh/id')
   assert.equal(pathFact('.ssh/id', undefined), 'sftp ~/.ssh/id')
-  assert.equal(pathFact('../x', undefined), 'sftp "$PWD"')
+  assert.equal(pathFact('../x', undefined), 'sftp "$PWD"/x')
+  assert.equal(pathFact('a/../../..', undefined), 'sftp "$PWD"')
   assert.equal(pathFact("/it's $x", undefined), `sftp '/it'\\''s $x'`)
 })
 
@@ -162,4 +164,13 @@ test('a path is judged by where it leads as well; on a link itself by the folder
   sftp.leave()
   await client(packet(TYPE.stat, 4, '/c'))
   assert.deepEqual(led, ['sftp /a/link,sftp /home/ada', 'sftp /a/link,sftp /home/ada/link', 'sftp /b,sftp /home/ada', 'sftp /c'])
+})
+
+test('what leads above a home nobody knows is whatever it may be to a rule', () => {
+  const hits = (file: string, path: string): boolean =>
+    shellTests({ file }).every((test) => test({ paths: [pathFact(path, undefined)] }))
+  assert.ok(hits('/etc/shadow', '../../etc/shadow'))
+  assert.ok(hits('/etc/*', '../etc/passwd'))
+  assert.ok(!hits('/etc/shadow', '../../etc/motd'))
+  assert.ok(hits('/etc', '..'))
 })

@@ -1,7 +1,7 @@
 import { SerializeAddon } from '@xterm/addon-serialize'
 import type { IBufferCell } from '@xterm/headless'
 import { Terminal } from '@xterm/headless/lib-headless/xterm-headless.mjs'
-import type { TerminalSize } from '../../schemas/views/terminal.ts'
+import type { TerminalSize } from './terminal.ts'
 
 /** Lines above the screen are not replayed: what scrolled away is in the frames before. */
 const SCROLLBACK = 0

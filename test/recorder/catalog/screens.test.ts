@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type KeyframeRow, Screens } from '../../../recorder/catalog/screens.ts'
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+
+test('each terminal has its own screens, and what is behind missing frames is said to be uncertain', async () => {
+  const screens = new Screens()
+  screens.add(1, 0, { does: 'start', cols: 40, rows: 6 })
+  screens.add(2, 1, { does: 'output', bytes: bytes('no terminal') })
+  screens.add(3, 2, { does: 'start', cols: 80, rows: 24 })
+  for (let seq = 3; seq < 1_100; seq += 1) screens.add(1, seq, { does: 'output', bytes: bytes(`line ${seq}\r\n`) })
+  screens.tear()
+  for (let seq = 1_200; seq < 2_300; seq += 1) screens.add(1, seq, { does: 'output', bytes: bytes(`line ${seq}\r\n`) })
+  await screens.end()
+  const seen = screens.take().map(({ channel, seq, torn }) => [channel, seq, torn])
+  assert.deepEqual(seen, [
+    [1, 0, false],
+    [3, 2, false],
+    [1, 1_002, false],
+    [1, 2_102, true],
+  ])
+  assert.deepEqual(screens.take(), [])
+})
+
+test('of more terminals than a person has none is kept, nor a screen too large to be sent', async () => {
+  const screens = new Screens()
+  for (let channel = 1; channel <= 20; channel += 1) screens.add(channel, channel, { does: 'start', cols: 10, rows: 2 })
+  await screens.quiet()
+  assert.equal(screens.take().length, 16)
+  const large = new Screens()
+  large.add(1, 0, { does: 'start', cols: 1_000, rows: 500 })
+  const cell = Array.from({ length: 1_000 }, (_, n) => `\u001b[38;2;${n % 256};1;2mx`).join('')
+  const line = bytes(`${cell}\r\n`)
+  for (let seq = 1; seq < 1_200; seq += 1) large.add(1, seq, { does: 'output', bytes: line })
+  await large.end()
+  const kept: readonly KeyframeRow[] = large.take()
+  assert.deepEqual(
+    kept.map(({ seq }) => seq),
+    [0],
+  )
+})
