@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { loadConfig } from '../../gateway/config.ts'
 import { hashAccessKey, newAccessKey } from '../../gateway/identity/access-key.ts'
-import { silentLog } from '../../gateway/log.ts'
+import { type Log, silentLog } from '../../gateway/log.ts'
 import { Service } from '../../gateway/service.ts'
 import { selfSigned } from './pg-tls.ts'
 
@@ -32,6 +32,7 @@ export async function egressGateway(
     readonly policy?: string
     readonly allow?: string
     readonly networks?: string
+    readonly log?: Log
     /** YAML of `intercept`; the TLS server's certificate is `ca.pem` beside it. */
     readonly intercept?: string
     /** What the TLS server answers, and speaks after an upgrade. */
@@ -81,7 +82,7 @@ ${options.intercept === undefined ? '' : `      intercept: ${options.intercept}\
   - { subject: grace, kind: human, groups: [deciders], keys: [{ id: grace, sha256: ${hashAccessKey(newAccessKey())} }] }
 `,
   )
-  const service = await Service.open(await loadConfig(config, {}), { log: silentLog(), env: {} })
+  const service = await Service.open(await loadConfig(config, {}), { log: options.log ?? silentLog(), env: {} })
   const [listener] = service.listeners
   if (listener === undefined) throw new Error('the configuration has a listener')
   const stop = (): Promise<boolean> => service.stop('test ends')

@@ -2,29 +2,41 @@ import type { Field, LiveRedactor, Redacted, RedactionSink, Redactor, StreamReda
 import { redactPairs } from './encoded-text.ts'
 import { type JsonFields, redactJson } from './json-body.ts'
 import { isOpaque, type Media } from './media.ts'
-import { MAX_PARTS, type PartsBudget, redactMultipart, unreadablePart } from './multipart-body.ts'
+import { MAX_PARTS, type PartsBudget, redactMultipart, unreadableField } from './multipart-body.ts'
 
 const TEXT: Field = { path: 'body', action: 'scan' }
 const BULK: Field = { ...TEXT, bulk: true }
 const LF = 0x0a
+const SPACE = 0x20
+const QUOTE = 0x22
+const APOSTROPHE = 0x27
+const COLON = 0x3a
+const BRACKET = 0x5b
+const BRACE = 0x7b
 
 /** Parts that have parts deeper than that are not looked into. */
 const MAX_NESTED_PARTS = 4
 
 /** `answer`: whatever the target has may be in it. */
-interface BodyKind {
-  readonly media: Media
-  /** Of `multipart`: what stands between its parts. */
-  readonly boundary?: string | undefined
+interface TextKind {
   readonly fields: JsonFields
   readonly answer: boolean
 }
 
-/** Appends source[from, to), a whole body, redacted as its kind asks. What calls itself JSON and is none is read as text. */
+interface BodyKind extends TextKind {
+  readonly media: Media
+  /** Of `multipart`: what stands between its parts. */
+  readonly boundary?: string | undefined
+}
+
+/**
+ * Appends source[from, to), a whole body, redacted as its kind asks. What calls itself JSON and is none is masked whole where there are labels, which go by keys
+ * that only a reader of JSON finds; else it is read as text.
+ */
 export function redactBody(
   redactor: Redactor,
   sink: RedactionSink,
-  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
+  [source, from, to]: Piece,
   how: BodyKind,
   depth = 0,
   budget: PartsBudget = { left: MAX_PARTS },
@@ -33,8 +45,10 @@ export function redactBody(
   if (from >= to) return
   switch (how.media) {
     case 'json': {
-      if (!redactJson(redactor, sink, [source, from, to], how))
-        redactor.write(sink, source, from, to, how.fields.unreadable ?? text)
+      if (!redactJson(redactor, sink, [source, from, to], how)) {
+        const unreadable = unreadableField(how.fields)
+        redactor.write(sink, source, from, to, unreadable.action === 'mask' && !isBlank(source, from, to) ? unreadable : text)
+      }
       break
     }
     case 'form':
@@ -45,7 +59,7 @@ export function redactBody(
       break
     case 'multipart': {
       const { boundary, fields, answer } = how
-      const unreadable = unreadablePart(fields)
+      const unreadable = unreadableField(fields)
       if (boundary === undefined || depth === MAX_NESTED_PARTS)
         redactor.write(sink, source, from, to, unreadable.action === 'mask' ? unreadable : text)
       else
@@ -70,26 +84,55 @@ export function redactBody(
   }
 }
 
-/** Lines of a stream of events; the JSON in one (`data: {...}`, or the line itself) by its values. */
-function redactLines(
-  redactor: Redactor,
-  sink: RedactionSink,
-  [source, from, to]: readonly [source: Uint8Array, from: number, to: number],
-  how: BodyKind,
-): void {
+function isBlank(source: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if ((source[at] as number) > SPACE) return false
+  return true
+}
+
+type Piece = readonly [source: Uint8Array, from: number, to: number]
+
+/** Lines of a stream of events (`data: {...}`, or the line itself), each as `redactText`. */
+function redactLines(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: TextKind): void {
   for (let start = from; start < to; ) {
     const feed = source.subarray(start, to).indexOf(LF)
     const end = feed === -1 ? to : start + feed
     const data = DATA.every((byte, at) => source[start + at] === byte) ? start + DATA.length : start
     sink.copy(source, start, data)
-    if (!redactJson(redactor, sink, [source, data, end], how))
-      redactor.write(sink, source, data, end, how.fields.unreadable ?? TEXT)
+    redactText(redactor, sink, [source, data, end], how)
     if (end < to) sink.copy(source, end, end + 1)
     start = end + 1
   }
 }
 
 const DATA = Buffer.from('data:')
+
+/**
+ * Appends a text that may be JSON, or end with some (`42["event",{...}]`): that by its values, what is not as a text. What has names of values as JSON has
+ * them, and is none, is masked whole where there are labels: it may be a piece of some.
+ */
+export function redactText(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: TextKind): void {
+  if (redactJson(redactor, sink, [source, from, to], how)) return
+  const { unreadable, labelled } = how.fields
+  if (unreadable === undefined && labelled && namesValue(source, from, to)) {
+    const start = source.subarray(from, to).findIndex((byte) => byte === BRACE || byte === BRACKET) + from
+    const inside = redactor.sink(to - start)
+    if (start > from && redactJson(redactor, inside, [source, start, to], how)) {
+      redactor.write(sink, source, from, start, TEXT)
+      sink.append(inside.finish(), (bytes) => bytes)
+    } else redactor.write(sink, source, from, to, unreadableField(how.fields))
+  } else redactor.write(sink, source, from, to, unreadable ?? (how.answer ? BULK : TEXT))
+}
+
+/** Whether a quote stands before a colon somewhere, as behind the key of an object. */
+function namesValue(source: Uint8Array, from: number, to: number): boolean {
+  let quoted = false
+  for (let at = from; at < to; at++) {
+    const byte = source[at] as number // from <= at < to
+    if (byte === COLON && quoted) return true
+    if (byte > SPACE) quoted = byte === QUOTE || byte === APOSTROPHE
+  }
+  return false
+}
 
 /**
  * A body that is passed on while it comes. Texts are masked byte for byte, later by at most the masker's hold-back; of events whole

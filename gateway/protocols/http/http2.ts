@@ -21,9 +21,12 @@ export function http2Session(
   { maxHeadBytes, silentMs }: Http2Limits,
   {
     onRequest,
+    onUnread,
     onError,
   }: {
     readonly onRequest: (request: Http2ServerRequest, response: Http2ServerResponse) => void
+    /** Of so many requests there is no more than their number: Node refuses what is over these limits without a word. */
+    readonly onUnread: (count: number) => void
     /** It is closed already. */
     readonly onError: (error: Error) => void
   },
@@ -43,11 +46,39 @@ export function http2Session(
   })
   const made: ServerHttp2Session[] = []
   server.once('session', (session) => made.push(session))
+  // Before the session hears of it, which then tells nothing any more.
+  socket.once('close', () => unread.upTo(made[0]?.state.lastProcStreamID))
   server.emit('connection', socket)
   // Waited for by sessions on a TLS socket that no TLS server made; its handshake is over.
   socket.emit('secureConnect')
   const [session] = made
   if (session === undefined) throw new Error('a connection without a session')
+  const unread = new Unread(onUnread)
+  session.on('stream', ({ id = 0 }) => unread.next(id))
+  session.on('goaway', () => unread.upTo(session.state.lastProcStreamID))
   session.setTimeout(silentMs, () => session.destroy())
   return session
+}
+
+/** Streams that a client has opened and no request came of: their numbers are odd and ascend (RFC 9113, 5.1.1). */
+class Unread {
+  readonly #tell: (count: number) => void
+  #last = -1
+
+  constructor(tell: (count: number) => void) {
+    this.#tell = tell
+  }
+
+  /** A request came by this stream. */
+  next(id: number): void {
+    this.upTo(id - 2)
+    this.#last = id
+  }
+
+  /** None more will come of those up to this one. */
+  upTo(id: number | undefined): void {
+    if (id === undefined || id <= this.#last) return
+    this.#tell((id - this.#last) / 2)
+    this.#last = id
+  }
 }

@@ -81,6 +81,8 @@ async function serve(
       onRequest: (request, response) => {
         void answer(connection, { request: arrivedByHttp2(request), url: request.url }, response)
       },
+      onUnread: (count) =>
+        tellRefused(connection, 'PROTOCOL_OVERSIZE', `${count} over the limits of a head, or of streams at once`),
       onError: (error) => {
         const refused = refusedBy(error)
         if (refused !== undefined) tellRefused(connection, ...refused)

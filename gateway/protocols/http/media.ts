@@ -14,7 +14,10 @@ const TEXT = /^text\/|[/+](xml|html|yaml|x-yaml|javascript|ecmascript|graphql|sq
 
 /** The type is the peer's own word, and a wrong one must hide nothing that can be seen without it. */
 export function mediaOf(headers: Headers): Media {
-  const type = typeOf(headers)
+  return mediaOfType(typeOf(headers))
+}
+
+function mediaOfType(type: string): Media {
   if (type === 'text/event-stream' || /^application\/(x-)?(ndjson|json-?lines|json-seq)$/.test(type)) return 'events'
   if (/[/+]json$/.test(type)) return 'json'
   if (type === 'application/x-www-form-urlencoded') return 'form'
@@ -25,7 +28,49 @@ export function mediaOf(headers: Headers): Media {
 
 /** The media type without its parameters, in lower case; empty where there is none. */
 export function typeOf(headers: Headers): string {
-  return (headerOf(headers, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  return bareType(membersOf(headerOf(headers, CONTENT_TYPE) ?? '')[0] ?? '')
+}
+
+function bareType(value: string): string {
+  return value.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}
+
+/**
+ * Whether a head says more than one type, of which it has one (RFC 9110, 8.3), and a body would be read otherwise by the one than by the other. Some readers
+ * of a repeated header, or of a list in it, take the first, and others the last.
+ */
+export function isAmbiguous(headers: Headers): boolean {
+  const readings = new Set<string>()
+  for (const [name, value] of headers) {
+    if (name.length !== CONTENT_TYPE.length || name.toLowerCase() !== CONTENT_TYPE) continue
+    for (const type of membersOf(value)) {
+      const media = mediaOfType(bareType(type))
+      // By what stands between the parts, too.
+      readings.add(media === 'multipart' ? type : media)
+    }
+  }
+  return readings.size > 1
+}
+
+const CONTENT_TYPE = 'content-type'
+
+/** Of a list (RFC 9110, 5.6.1), without those that are empty; a comma between quotes is part of one. */
+function membersOf(value: string): readonly string[] {
+  if (!value.includes(',')) return [value.trim()]
+  const members: string[] = []
+  let quoted = false
+  let from = 0
+  for (let at = 0; at < value.length; at++) {
+    const character = value[at]
+    if (character === '"') quoted = !quoted
+    else if (character === '\\' && quoted) at++
+    else if (character === ',' && !quoted) {
+      members.push(value.slice(from, at).trim())
+      from = at + 1
+    }
+  }
+  members.push(value.slice(from).trim())
+  return members.filter((member) => member !== '')
 }
 
 /** Bytes an opaque type must begin with to be believed. */

@@ -1,7 +1,7 @@
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { type Headers, headerOf } from './head.ts'
 import type { JsonFields } from './json-body.ts'
-import { type Media, mediaOf } from './media.ts'
+import { isAmbiguous, type Media, mediaOf } from './media.ts'
 import { named } from './named.ts'
 import { readingsOf } from './parameters.ts'
 import { type LineEnd, type PartHead, partHeadOf } from './part-head.ts'
@@ -39,8 +39,8 @@ const TAB = 0x09
 /** RFC 2046, 5.1.1. */
 const MAX_BOUNDARY_LENGTH = 70
 
-/** What of a body in parts nobody can tell how its target reads it: masked whole where a label may be meant, else a text. */
-export function unreadablePart({ unreadable, labelled }: JsonFields): Field {
+/** What nobody can tell how its reader takes it, a body or a part of one: masked whole where a label may be meant, else a text. */
+export function unreadableField({ unreadable, labelled }: JsonFields): Field {
   return unreadable ?? (labelled ? UNREADABLE : TEXT)
 }
 
@@ -54,7 +54,7 @@ export function boundaryOf(headers: Headers): string | undefined {
 
 /**
  * Appends a multipart body (RFC 2046, 5.1; RFC 7578), each part redacted as if it had come by itself: labelled ones whole, by the name of their field,
- * others by their own type. What stands around parts is text. From where readers may differ over what a part is, the rest is `unreadablePart`. Linear.
+ * others by their own type. What stands around parts is text. From where readers may differ over what a part is, the rest is `unreadableField`. Linear.
  */
 export function redactMultipart(
   redactor: Redactor,
@@ -64,7 +64,7 @@ export function redactMultipart(
 ): void {
   const delimiter = Buffer.from(`--${how.boundary}`, 'latin1')
   const bytes = Buffer.from(source.buffer, source.byteOffset, to)
-  const rest = unreadablePart(how.fields)
+  const rest = unreadableField(how.fields)
   const strict = rest.action === 'mask'
   let lineEnd: LineEnd | undefined
   let at = from
@@ -95,7 +95,7 @@ function redactOne(
   [source, from, to]: Piece,
   { fields, answer, redactPart, bytes, lineEnd }: PartsHow & { readonly bytes: Buffer; readonly lineEnd: LineEnd | undefined },
 ): void {
-  const unreadable = unreadablePart(fields)
+  const unreadable = unreadableField(fields)
   const head = partHeadOf(bytes, from, to)
   const name = head === undefined ? undefined : nameOf(head)
   const isClear = name !== undefined && head?.lineEnd === (lineEnd ?? head?.lineEnd)
@@ -122,7 +122,7 @@ function nameOf({ headers }: PartHead): string | undefined {
   const [disposition = '', ...more] = valuesOf(headers, 'content-disposition')
   const readings = readingsOf(disposition, 'name')
   if (readings === undefined || readings.size > 1 || more.length > 0) return undefined
-  if (valuesOf(headers, 'content-type').length > 1) return undefined
+  if (valuesOf(headers, 'content-type').length > 1 || isAmbiguous(headers)) return undefined
   const [name = ''] = readings
   return unescaped(name)
 }

@@ -8,7 +8,7 @@ import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, type 
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
-import { type Media, mediaOf, typeOf } from './media.ts'
+import { isAmbiguous, type Media, mediaOf, typeOf } from './media.ts'
 import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedAnswer } from './read-body.ts'
 
@@ -20,7 +20,7 @@ const MAX_JSON_BYTES = 16 * 1024 * 1024
 /** Of the bytes as they were, which are not those that go on (RFC 9530; RFC 1864), or of parts of them (RFC 9110, 14.3). */
 const OF_THE_BYTES = new Set(['content-encoding', 'content-md5', 'digest', 'content-digest', 'repr-digest', 'accept-ranges'])
 
-/** The answer as messages: one, or a head and the parts of its body as they come. */
+/** The answer as messages: one, or a head and the parts of its body as they come. Rejects TARGET_REFUSED for one that cannot be read in one way only. */
 export async function* readResponse(
   answer: Answer,
   about: {
@@ -51,6 +51,11 @@ export async function* readResponse(
     yield new HttpMessage(partsOf(0), encodeResponse({ status, headers: [...headers, ...lengthOf(answer, { method, media })] }))
     return
   }
+  if (isAmbiguous(headers))
+    throw new ApplianceError(
+      'TARGET_REFUSED',
+      'the answer says more than one type of its body: it could be read as what it was not looked at as',
+    )
   const body = decodedAnswer(answer.body, headerOf(answer.headers, 'content-encoding'))
   const streams =
     media !== 'json' && (media === 'events' || media === 'live' || headerOf(answer.headers, 'content-length') === undefined)

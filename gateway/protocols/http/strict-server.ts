@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Arrived } from './arrived.ts'
+import { isAmbiguous } from './media.ts'
 
 /** More than any client sends; what is larger is refused with 431. */
 export const MAX_HEAD_BYTES = 64 * 1024
@@ -64,6 +65,8 @@ export function checkHead({ headers, fault }: Pick<Arrived, 'headers' | 'fault'>
   if (fault !== undefined) throw new ApplianceError('PROTOCOL_MALFORMED', fault)
   if (headers.length > MAX_FIELDS)
     throw new ApplianceError('PROTOCOL_OVERSIZE', `the head has ${headers.length} fields, ${MAX_FIELDS} are taken`)
+  // Whoever judges the body by the one would miss what its target reads by the other.
+  if (isAmbiguous(headers)) throw new ApplianceError('PROTOCOL_MALFORMED', 'the head says more than one type of its body')
   if (unanswered > MAX_UNANSWERED)
     throw new ApplianceError('LIMIT_REACHED', `${MAX_UNANSWERED} requests of this connection are not answered yet: wait for one`)
 }

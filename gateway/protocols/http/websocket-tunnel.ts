@@ -4,7 +4,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Redacted, Redactor, Side } from '../../message.ts'
 import { callFacts } from '../../policy/http/facts.ts'
-import { redactBody } from './body.ts'
+import { redactBody, redactText } from './body.ts'
 import type { JsonFields } from './json-body.ts'
 import { type LastWords, type TunnelCodec, TunnelMessage } from './tunnel-message.ts'
 import { CLOSE_CODES, closePayload, encodeFrame, OPCODES, type WebSocketMessage, WebSocketReader } from './websocket.ts'
@@ -69,10 +69,8 @@ export class WebSocketTunnel implements TunnelCodec {
       const code = Math.min(CODE_BYTES, bytes.length)
       sink.copy(bytes, 0, code)
       redactor.write(sink, bytes, code, bytes.length, REASON)
-    } else {
-      const media = opcode === OPCODES.text ? 'json' : 'unknown'
-      redactBody(redactor, sink, [bytes, 0, bytes.length], { media, fields: this.#fields, answer })
-    }
+    } else if (opcode === OPCODES.text) redactText(redactor, sink, [bytes, 0, bytes.length], { fields: this.#fields, answer })
+    else redactBody(redactor, sink, [bytes, 0, bytes.length], { media: 'unknown', fields: this.#fields, answer })
     const redacted = sink.finish()
     if (redacted.masks === null) return { bytes, masks: null }
     // A control frame cannot grow: a reason that would is left out, and a ping's is blank.

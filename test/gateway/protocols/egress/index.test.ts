@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ProxyAgent, request } from 'undici'
@@ -8,6 +11,7 @@ import { knockOf } from '../../../../gateway/protocols/egress/knock.ts'
 import { openFolderDesk } from '../../../../recorder/desk/desk-folder.ts'
 import { assertRan, clientHere, run } from '../../../support/clients.ts'
 import { type EgressGateway, egressGateway } from '../../../support/egress-gateway.ts'
+import { heardLog } from '../../../support/heard-log.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
 const GRACE = { subject: 'grace', kind: 'human', groups: ['deciders'] } as const
@@ -105,6 +109,46 @@ test('who proves nothing gets 407; ports, private and metadata addresses are ref
     assert.match(await refused(curl, gateway, gateway.key, url), /^HTTP\/1\.1 403 [\s\S]*destination_ip_prohibited/, url)
   const frames = await onlyTape(gateway)
   assert.equal(frames.filter(({ kind }) => kind === 'refusal').length, 4)
+})
+
+test('what the parser or the head refuses is in the log and counted, and on the tape of the session its connection had', {
+  timeout: 60_000,
+}, async () => {
+  const { lines, counted, log } = heardLog()
+  await using gateway = await egressGateway({ log })
+  const start = `GET http://localhost:${gateway.ports.clear}/secret-path HTTP/1.1\r\nHost: localhost:${gateway.ports.clear}\r\n`
+  const good = `${start}Proxy-Authorization: Bearer ${gateway.key}\r\n`
+  const ask = async (...requests: readonly string[]): Promise<string> => {
+    const socket = connect(gateway.port, '127.0.0.1').on('error', () => undefined)
+    socket.write(requests[0] ?? '')
+    const [first = Buffer.alloc(0)] = requests.length > 1 ? ((await once(socket, 'data')) as [Buffer]) : []
+    for (const request of requests.slice(1)) socket.write(request)
+    return first.toString() + (await text(socket))
+  }
+  const flood = Array.from({ length: 300 }, (_, n) => `a${n}:\r\n`).join('')
+  assert.match(await ask(`${start}X-Secret Name: secret-value\r\n\r\n`), /^HTTP\/1\.1 400 /)
+  assert.match(await ask(`${start}Host: elsewhere\r\n\r\n`), /^HTTP\/1\.1 400 [\s\S]*more than one host/)
+  assert.match(await ask(`${start}\r\n`), /^HTTP\/1\.1 407 /)
+  assert.match(await ask(`${good}\r\n`, `${good}Transfer-Encoding : chunked\r\n\r\n`), /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 400 /)
+  assert.match(await ask(`${good}\r\n`, `${good}${flood}\r\n`), /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 413 /)
+  const types = 'Content-Type: text/plain\r\nContent-Type: application/json\r\n'
+  assert.match(await ask(`${good}\r\n`, `${good}${types}\r\n`), /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 400 [\s\S]*more than one type/)
+  const told = lines.filter(({ msg }) => msg.startsWith('request refused'))
+  assert.deepEqual(
+    told.map(({ code }) => code),
+    ['PROTOCOL_MALFORMED', 'PROTOCOL_MALFORMED', 'PROTOCOL_MALFORMED', 'PROTOCOL_OVERSIZE', 'PROTOCOL_MALFORMED'],
+  )
+  assert.ok(!JSON.stringify(told).includes('secret'), 'nothing of what was sent')
+  assert.deepEqual(await Promise.all(['PROTOCOL_MALFORMED', 'PROTOCOL_OVERSIZE', 'AUTH_REQUIRED'].map(counted)), [4, 1, 1])
+  const frames = await onlyTape(gateway)
+  assert.deepEqual(
+    frames.filter(({ kind }) => kind === 'request.refused').map(({ dir, facts }) => [dir, facts['code']]),
+    [
+      ['note', 'PROTOCOL_MALFORMED'],
+      ['note', 'PROTOCOL_OVERSIZE'],
+      ['note', 'PROTOCOL_MALFORMED'],
+    ],
+  )
 })
 
 test('a host that is not listed is refused, or held where a rule says so, and goes on once it is approved', {

@@ -203,6 +203,28 @@ test(
   },
 )
 
+test('what the parser or the head refuses inside of a tunnel ends it, and no other', WAIT, async () => {
+  const start = `GET /refused HTTP/1.1\r\nhost: localhost:${gateway.ports.tls}\r\n`
+  const refusals = [
+    [`${start}X-Bad Name: x\r\n\r\n`, /^HTTP\/1\.1 400 /],
+    [`${start}${Array.from({ length: 300 }, (_, n) => `a${n}:\r\n`).join('')}\r\n`, /^HTTP\/1\.1 413 /],
+    [`${start}host: elsewhere\r\n\r\n`, /^HTTP\/1\.1 400 [\s\S]*more than one host/],
+    [`${start}content-type: text/plain, application/json\r\n\r\n`, /^HTTP\/1\.1 400 [\s\S]*more than one type/],
+  ] as const
+  for (const [bad, expected] of refusals) {
+    const secure = await secured(await tunnelTo('localhost'), { servername: 'localhost' })
+    secure.write(bad)
+    assert.match(await text(secure), expected)
+  }
+  const before = heard.length
+  const agent = proxy()
+  const got = await request(`https://localhost:${gateway.ports.tls}/after-refusals`, { dispatcher: agent })
+  assert.equal(got.statusCode, 200)
+  await got.body.dump()
+  await agent.close()
+  assert.equal(heard.length, before + 1)
+})
+
 test('a host that is excepted passes sealed, with its own certificate', WAIT, async (t) => {
   const curl = clientHere(t, 'curl')
   if (curl === undefined) return
@@ -244,6 +266,14 @@ test(
     const all = Buffer.concat(frames.map(({ body }) => body ?? new Uint8Array())).toString('latin1')
     assert.ok(all.includes(`GET https://localhost:${gateway.ports.tls}/users/7?q=1 HTTP/1.1`))
     assert.ok(!all.includes(MAIL) && !all.includes('for-the-host') && !all.includes(gateway.key))
+    const refused = frames.filter(({ kind }) => kind === 'request.refused').map(({ facts }) => facts['why'])
+    assert.ok(refused.includes('HPE_INVALID_HEADER_TOKEN'), String(refused))
+    const own = frames.filter(({ kind }) => kind === 'refusal').map(({ body }) => Buffer.from(body ?? []).toString())
+    for (const said of ['256 are taken', 'more than one host', 'more than one type'])
+      assert.ok(
+        own.some((words) => words.includes(said)),
+        said,
+      )
     const opened = frames.filter(({ kind, facts }) => kind === 'response' && facts['tunnel'] !== undefined)
     assert.deepEqual(new Set(opened.map(({ facts }) => facts['tunnel'])), new Set(['intercepted', 'opaque']))
     const notes = frames.filter(({ kind }) => kind === 'tunnel.closed').map(({ facts }) => facts)

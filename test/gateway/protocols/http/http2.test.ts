@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2'
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type OutgoingHttpHeaders } from 'node:http2'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { heardLog } from '../../../support/heard-log.ts'
 import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
@@ -168,4 +170,37 @@ test('a client that resets what it asks for, or sends heads without end, loses i
   }
   using other = client(gateway)
   assert.equal((await ask(other.session, bearer(gateway, '/still'))).status, 200)
+})
+
+test('heads over the limits are told of, by whatever a connection goes on or ends with', { timeout: 120_000 }, async () => {
+  const { lines, log } = heardLog()
+  await using gateway = await httpGateway(shop, { tls: 'required', log })
+  const flood = (): OutgoingHttpHeaders => ({
+    ...bearer(gateway, '/secret-path'),
+    ...Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`x-${n}`, ''])),
+  })
+  const told = (): number => lines.filter(({ msg }) => msg.startsWith('request refused')).length
+  const until = async (count: number): Promise<void> => {
+    const deadline = performance.now() + 60_000
+    while (told() < count && performance.now() < deadline) await wait(20)
+    assert.equal(told(), count)
+  }
+  for (const end of ['ask', 'close', 'break'] as const) {
+    using opened = client(gateway)
+    const { session } = opened
+    assert.equal((await ask(session, bearer(gateway, '/first'))).status, 200)
+    assert.equal((await ask(session, flood())).code, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    assert.equal((await ask(session, flood())).code, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    if (end === 'ask') assert.equal((await ask(session, bearer(gateway, '/next'))).status, 200)
+    else if (end === 'close') session.close()
+    else session.socket.destroy()
+    await until(['ask', 'close', 'break'].indexOf(end) + 1)
+  }
+  const refused = lines.filter(({ msg }) => msg.startsWith('request refused'))
+  for (const { code, why } of refused) assert.deepEqual([code, why?.slice(0, 18)], ['PROTOCOL_OVERSIZE', '2 over the limits '])
+  assert.ok(!JSON.stringify(lines).includes('secret-path'))
+  await gateway.stop()
+  const [session] = await sessionsOf(gateway.dataDir)
+  const frames = await framesOf(gateway.dataDir, session?.id ?? assert.fail('it has a tape'))
+  assert.equal(frames.filter(({ kind, facts }) => kind === 'request.refused' && facts['code'] === 'PROTOCOL_OVERSIZE').length, 3)
 })

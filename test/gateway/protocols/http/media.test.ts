@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isOpaque, mediaOf } from '../../../../gateway/protocols/http/media.ts'
+import { isAmbiguous, isOpaque, mediaOf } from '../../../../gateway/protocols/http/media.ts'
 
 const media = (type: string) => mediaOf([['Content-Type', type]])
 
@@ -15,6 +15,26 @@ test('a body is read by its type, parameters and case aside', () => {
     unknown: ['', 'application/octet-stream', 'application/x-git-upload-pack-result', 'nonsense'],
   }
   for (const [expected, names] of Object.entries(types)) for (const name of names) assert.equal(media(name), expected, name)
+})
+
+test('who says two types that are read alike says one; of a list the first counts', () => {
+  const said = (...types: readonly string[]) => isAmbiguous(types.map((type) => ['Content-Type', type]))
+  assert.equal(said(), false)
+  assert.equal(said('text/plain', 'Text/HTML; charset=utf-8'), false)
+  assert.equal(said('application/json, application/problem+json'), false)
+  assert.equal(said('multipart/mixed; boundary="a,b"', 'multipart/mixed; boundary="a,b"'), false)
+  assert.equal(media('application/json; a="b,c", application/json'), 'json')
+  for (const types of [
+    ['text/plain', 'application/json'],
+    ['text/plain, application/json'],
+    ['text/plain; charset=utf-8, application/json'],
+    ['text/plain; a="b\\"", application/json'],
+    ['multipart/mixed; boundary=a', 'multipart/mixed; boundary=b'],
+    ['', 'application/json'],
+  ])
+    assert.equal(said(...types), true, String(types))
+  const hostile = `text/plain; a=${'"\\'.repeat(1 << 15)}`
+  assert.equal(said(hostile), false)
 })
 
 test('what calls itself a picture and is a text is read as text', () => {

@@ -117,18 +117,37 @@ test('what unpacks to no end comes no faster than it is read', async () => {
   socket.destroy()
 })
 
-test('JSON that is deep, broken or no UTF-8 is looked into as text', async () => {
+test('JSON that is deep, broken or no UTF-8 is looked into as text, or masked whole where keys may have labels', async () => {
   const deep = `${'['.repeat(100_000)}"${MAIL}"${']'.repeat(100_000)}`
   const bodies: Record<string, Buffer> = {
     '/deep': Buffer.from(deep),
     '/broken': Buffer.from(`{"mail":"${MAIL}"`),
     '/bytes': Buffer.concat([Buffer.from([0x22, 0xff, 0xfe, 0x20]), Buffer.from(`${MAIL}"`)]),
   }
-  await using gateway = await httpGateway(({ url }, response) => {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(bodies[url ?? ''])
-  })
-  for (const path of Object.keys(bodies)) {
-    const text = await (await fetch(`${gateway.url}${path}`, { headers: bearer(gateway) })).text()
-    assert.ok(!text.includes(MAIL) && text.includes('[MASKED:email'), path)
+  for (const [policy, mask] of [
+    ['version: 1\nrules: []\n', '[MASKED:email'],
+    [undefined, '[MASKED:unreadable'],
+  ] as const) {
+    await using gateway = await httpGateway(
+      ({ url }, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(bodies[url ?? '']),
+      policy === undefined ? {} : { policy },
+    )
+    for (const path of Object.keys(bodies)) {
+      const text = await (await fetch(`${gateway.url}${path}`, { headers: bearer(gateway) })).text()
+      assert.ok(!text.includes(MAIL) && text.includes(mask), path)
+    }
   }
+})
+
+test('an answer of two types, which could be read as what it was not looked at as, is refused', async () => {
+  await using gateway = await httpGateway(({ url }, response) => {
+    const types = url === '/alike' ? ['application/json', 'application/json; charset=utf-8'] : ['text/plain', 'application/json']
+    response.writeHead(200, [...types.flatMap((type) => ['content-type', type])])
+    response.end('{"nickname":"bo"}')
+  })
+  const ask = (path: string): Promise<Response> => fetch(`${gateway.url}${path}`, { headers: bearer(gateway) })
+  const refused = await ask('/')
+  assert.equal(refused.status, 502)
+  assert.equal(JSON.parse(await refused.text()).code, 'TARGET_REFUSED')
+  assert.match(await (await ask('/alike')).text(), /^{"nickname":"\[MASKED:nickname:/)
 })

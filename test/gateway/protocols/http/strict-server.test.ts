@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
-import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { pino } from 'pino'
-import { Log } from '../../../../gateway/log.ts'
-import { Metrics } from '../../../../gateway/monitoring/metrics.ts'
 import { refusedBy } from '../../../../gateway/protocols/http/refused.ts'
 import { inTime } from '../../../../gateway/protocols/http/request.ts'
 import { checkHead, IdleWatch } from '../../../../gateway/protocols/http/strict-server.ts'
+import { heardLog } from '../../../support/heard-log.ts'
 import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
@@ -111,23 +108,8 @@ test('a target that closes its half in the middle of a head or a body is told as
   }
 })
 
-/** A log whose lines and numbers are looked at. */
-function heard() {
-  const lines: { readonly code?: string; readonly why?: string; readonly msg: string }[] = []
-  const to = new PassThrough().on('data', (line: Buffer) => lines.push(JSON.parse(line.toString())))
-  const metrics = new Metrics()
-  const counted = async (code: string): Promise<number> => {
-    const all: readonly { name: string; values: { value: number; labels: { code: string } }[] }[] = JSON.parse(
-      JSON.stringify(await metrics.json()),
-    )
-    const { values } = all.find(({ name }) => name === 'sallyport_requests_refused_total') ?? assert.fail('it is counted')
-    return values.find(({ labels }) => labels.code === code)?.value ?? 0
-  }
-  return { lines, counted, log: new Log(pino({ level: 'info' }, to), { metrics }) }
-}
-
 test('what the parser or the head refuses is in the log and counted, and on the tape of the session its connection had', async () => {
-  const { lines, counted, log } = heard()
+  const { lines, counted, log } = heardLog()
   await using gateway = await httpGateway((_, response) => response.end('ok'), { log })
   const bad = 'GET /t/shop/secret-path HTTP/1.1\r\nHost: shop\r\nX-Secret Name: secret-value\r\n\r\n'
   const flood = head(gateway, Array.from({ length: 300 }, (_, n) => `a${n}:\r\n`).join(''))
@@ -177,7 +159,7 @@ test('what the parser or the head refuses is in the log and counted, and on the 
 })
 
 test('lines about refused requests of one network are few, whatever comes; clients that leave are none', async () => {
-  const { lines, counted, log } = heard()
+  const { lines, counted, log } = heardLog()
   await using gateway = await httpGateway((_, response) => response.end('ok'), { log })
   for (let n = 0; n < 40; n++) {
     const socket = connect({ port: gateway.port, host: '127.0.0.1' })
@@ -248,6 +230,9 @@ test('requests two parsers may read differently are refused, and the next connec
     `${start}Host: elsewhere\r\nContent-Length: 0\r\n\r\n${next}`,
     `GET /t/shop/x HTTP/1.1\r\n${key}\r\n\r\n${next}`,
     `GET /t/shop/x HTTP/1.1\r\nHost: shop\r\nX-Long: ${'x'.repeat(70_000)}\r\n\r\n`,
+    // Two types of a body, of which one has labels by their keys.
+    `${start}Content-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}${next}`,
+    `${start}Content-Type: text/plain; a="b,", application/json\r\nContent-Length: 2\r\n\r\n{}${next}`,
     '\x00\x01\x02\x03 not http\r\n\r\n',
   ]
   for (const attack of attacks) {
