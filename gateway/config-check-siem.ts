@@ -1,10 +1,11 @@
 import type { Config } from '../schemas/config.ts'
 import type { SecretSource } from '../schemas/config-parts.ts'
+import type { SummaryConfig } from '../schemas/config-summary.ts'
 import type { Problem } from './config-check.ts'
 import { isSafe } from './config-check-approvals.ts'
 
-/** What in a well-formed `siem` or `traces` could not be done as it stands. */
-export function siemProblems({ siem = [], traces }: Config): Problem[] {
+/** What in a well-formed `siem`, `traces` or `summary` could not be done as it stands. */
+export function siemProblems({ siem = [], traces, summary, console: web }: Config): Problem[] {
   const clear = traces !== undefined && !isSafe(traces.otlp.url)
   const traced = clear
     ? [{ at: ['traces', 'otlp', 'url'], message: 'spans would go in clear: https, or a loopback address' }]
@@ -26,11 +27,23 @@ export function siemProblems({ siem = [], traces }: Config): Problem[] {
         problems.push({ at: ['siem', index, kind, member], message: 'entries would go in clear: https, or a loopback address' })
       return problems
     })
-    .concat(traced)
+    .concat(traced, summaryProblems(summary, web !== undefined))
 }
 
-/** Every secret that sinks and the collector of traces need, and where it is named. */
-export function siemSecrets({ siem = [], traces }: Config): readonly Named[] {
+function summaryProblems(summary: SummaryConfig | undefined, asked: boolean): Problem[] {
+  if (summary === undefined) return []
+  const clear = { at: ['summary', 'url'], message: 'what people did would go in clear: https, or a loopback address' }
+  const unasked = { at: ['summary'], message: 'summaries are asked for at the console, and there is none', others: [['console']] }
+  const keyless = { at: ['summary', 'header'], message: 'there is no key for this header', others: [['summary', 'key']] }
+  return [
+    ...(isSafe(summary.url) ? [] : [clear]),
+    ...(asked ? [] : [unasked]),
+    ...(summary.header !== undefined && summary.key === undefined ? [keyless] : []),
+  ]
+}
+
+/** Every secret that sinks, the collector of traces and the model of summaries need, and where it is named. */
+export function siemSecrets({ siem = [], traces, summary }: Config): readonly Named[] {
   const source = traces?.otlp.authorization
   const own = source === undefined ? [] : [{ at: ['traces', 'otlp', 'authorization'], source }]
   return siem
@@ -46,7 +59,7 @@ export function siemSecrets({ siem = [], traces }: Config): readonly Named[] {
         ...(typeof url === 'string' ? [] : [{ at: ['siem', index, 'webhook', 'url'], source: url }]),
       ]
     })
-    .concat(own)
+    .concat(own, summary?.key === undefined ? [] : [{ at: ['summary', 'key'], source: summary.key }])
 }
 
 interface Named {

@@ -18,6 +18,7 @@ import type { LedgerConfig } from '../schemas/config-evidence.ts'
 import { type JwtIssuer, loginWayOf, type SignInConfig } from '../schemas/config-identity.ts'
 import type { RetentionConfig } from '../schemas/config-retention.ts'
 import type { SiemConfig } from '../schemas/config-siem.ts'
+import type { SummaryConfig } from '../schemas/config-summary.ts'
 import type { TracesConfig } from '../schemas/config-traces.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { FindingsConfig } from '../schemas/findings.ts'
@@ -138,6 +139,8 @@ export interface Settings {
   /** Where spans go. */
   readonly traces?: TracesConfig
   readonly findings: FindingsConfig
+  /** Who writes summaries, where somebody is asked to. */
+  readonly summary?: SummaryConfig
   readonly notify: NotifyConfig
   /** Where the ledger is told as it grows. */
   readonly siem: SiemConfig
@@ -260,6 +263,7 @@ function settingsOf(
     ...(config.console === undefined ? {} : { console: consoleOf(config.console, from) }),
     ...(config.shared === undefined ? {} : { shared: config.shared }),
     ...(config.retention === undefined ? {} : { retention: config.retention }),
+    ...(config.summary === undefined ? {} : { summary: config.summary }),
     ...(config.traces === undefined ? {} : { traces: config.traces }),
     ...(config.monitoring === undefined ? {} : { monitoring: addressOf(config.monitoring.address) }),
   }

@@ -28,6 +28,7 @@ import { placesIn } from './places.ts'
 import { PolicyTrials } from './policy-trial.ts'
 import { loadPolicy } from './service.ts'
 import { openShared, type Shared } from './shared.ts'
+import { summaryModel } from './summary-model.ts'
 import { openLedger, type Where } from './tape-room.ts'
 
 /** Where `npm run build` puts the page. */
@@ -116,6 +117,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
     onError: (error) => log.stray(error),
   })
   const trials = new PolicyTrials(settings)
+  const summaries = await summaryModel(settings, { env, fingerprintKey })
   const pages = existsSync(join(PAGES, 'index.html'))
   const tls =
     own.tls === undefined
@@ -159,6 +161,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
         kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),
         onError: (error) => log.stray(error),
         onDenied,
+        ...(summaries === undefined ? {} : { summaries }),
         ...(pages ? { pages: PAGES } : {}),
         ...(own.url === undefined ? {} : { url: own.url }),
       },

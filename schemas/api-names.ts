@@ -33,7 +33,7 @@ export const CUSTODY_NAMES = {
   exported: 'took out',
   decided: 'decided',
   kept: 'held or deleted',
-  verified: 'compared',
+  verified: 'verified or compared',
   'signed-in': 'signed in or out',
 } as const
 export type CustodyAct = keyof typeof CUSTODY_NAMES

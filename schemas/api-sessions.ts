@@ -2,6 +2,9 @@ import { type Static, Type } from 'typebox'
 import { ACTS, SESSION_STATES, STATEMENT_OUTCOMES } from './api-names.ts'
 import { CatalogLag, Count, Cursor, closed, DateTime, Limit, oneOf, orNull } from './api-parts.ts'
 import { PROTOCOL_NAMES } from './session.ts'
+import { VERIFY_EXITS, type VerifyVerdict } from './verification.ts'
+
+const VERIFY_VERDICTS = Object.keys(VERIFY_EXITS) as VerifyVerdict[]
 
 export const SessionRow = Type.Object({
   id: Type.String(),
@@ -88,6 +91,8 @@ export const SessionDetail = Type.Object({
   unsearchedChars: Count,
   /** What happened, in a few sentences made of the catalog's numbers: the same for the same tape. Statements in it are untrusted text. */
   narrative: Type.Optional(Type.Array(Type.String())),
+  /** The host of the model that this reader may have write a summary of it; without one there is none, or they may not. */
+  summaryBy: Type.Optional(Type.String()),
   /** What this reader may do with it. */
   may: Type.Object({ read: Type.Boolean(), kill: Type.Boolean() }),
 })
@@ -150,3 +155,24 @@ export type Kill = Static<typeof Kill>
 /** The farewell is on its way; the session's `closed` event tells when it has ended. */
 export const KillAnswer = Type.Object({ session: Type.String(), killed: Type.Literal(true) })
 export type KillAnswer = Static<typeof KillAnswer>
+
+/** What a model wrote, from masked text alone: no evidence, and untrusted like everything from outside. It is kept nowhere. */
+export const SummaryText = Type.Object({
+  session: Type.String(),
+  text: Type.String(),
+  /** Who wrote it, and from how much: as the ledger has it. */
+  host: Type.String(),
+  model: orNull(Type.String()),
+  bytes: Count,
+  sha256: Type.String(),
+  /** Statements that were sent, of all there are. */
+  statements: Count,
+  of: Count,
+})
+export type SummaryText = Static<typeof SummaryText>
+
+/** What a browser's verification of a tape that has ended came to, for the ledger. */
+export const VerificationNote = Type.Object({ verdict: oneOf(VERIFY_VERDICTS), problems: Count }, closed)
+export type VerificationNote = Static<typeof VerificationNote>
+export const VerificationNoted = Type.Object({ session: Type.String(), noted: Type.Literal(true) })
+export type VerificationNoted = Static<typeof VerificationNoted>

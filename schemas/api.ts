@@ -17,7 +17,18 @@ import { CustodyPage, CustodyQuery, LedgerState } from './api-custody.ts'
 import { CatalogLag } from './api-parts.ts'
 import { PolicyState, PolicyText, PolicyTrial, PolicyTried } from './api-policies.ts'
 import { FindingExplained, FindingPage, FindingView, PullTotals, SearchPage } from './api-search.ts'
-import { Kill, KillAnswer, SessionDetail, SessionPage, SessionQuery, StatementPage, StatementQuery } from './api-sessions.ts'
+import {
+  Kill,
+  KillAnswer,
+  SessionDetail,
+  SessionPage,
+  SessionQuery,
+  StatementPage,
+  StatementQuery,
+  SummaryText,
+  VerificationNote,
+  VerificationNoted,
+} from './api-sessions.ts'
 import { Me, type Role, SignIn, SignInWays } from './api-sign-in.ts'
 import { ScreenAnswer, ScreenQuery, TapeObjects, Trust } from './api-tapes.ts'
 import { DispositionAsk, FindingQuery } from './findings.ts'
@@ -316,6 +327,21 @@ export const ENDPOINTS = {
     body: Kill,
     answer: KillAnswer,
     status: 202,
+  },
+  summarise: {
+    method: 'post',
+    path: '/sessions/{id}/summary',
+    summary: 'Have the configured model write a summary; masked text of it leaves for that',
+    access: 'investigator',
+    answer: SummaryText,
+  },
+  noteVerification: {
+    method: 'post',
+    path: '/sessions/{id}/verification',
+    summary: 'Note in the ledger what one’s own verification of its tape came to',
+    access: 'investigator',
+    body: VerificationNote,
+    answer: VerificationNoted,
   },
   trust: { method: 'get', path: '/trust', summary: 'Public keys of the gateways', access: 'signed-in', answer: Trust },
   approvals: {

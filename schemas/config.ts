@@ -22,6 +22,7 @@ import {
 import { RetentionConfig } from './config-retention.ts'
 import { SiemConfig } from './config-siem.ts'
 import { PublicKey, SshListener } from './config-ssh.ts'
+import { SummaryConfig } from './config-summary.ts'
 import { TracesConfig } from './config-traces.ts'
 import { type FindingsConfig, FindingsConfig as FindingsConfigSchema } from './findings.ts'
 import { DURABILITY_LEVELS, type Durability, PROTOCOL_NAMES } from './session.ts'
@@ -386,6 +387,7 @@ export const Config = Type.Object(
     notify: Type.Optional(NotifyConfig),
     siem: Type.Optional(SiemConfig),
     retention: Type.Optional(RetentionConfig),
+    summary: Type.Optional(SummaryConfig),
   },
   closed,
 )

@@ -245,6 +245,30 @@ export const LedgerEntry = Type.Union([
     { ...by, what: Type.Optional(Text), query: Type.Record(Text, Type.Unknown()), found: Count, ...optional },
     { description: 'Somebody searched' },
   ),
+  kind(
+    'evidence.verify',
+    {
+      ...by,
+      session: Type.Optional(Text),
+      with: Text,
+      verdict: Text,
+      tapes: Type.Optional(Count),
+      problems: Count,
+      ...optional,
+    },
+    {
+      description:
+        'Somebody verified a tape, or (without a session) all there are: with what, and the verdict it came to. A browser’s verdict is what that browser says',
+    },
+  ),
+  kind(
+    'summary.ask',
+    { ...by, session: Text, host: Text, model: Type.Optional(Text), bytes: Count, sha256: Hex, statements: Count, ...optional },
+    {
+      description:
+        'Masked text of a session is about to leave for a model that writes a summary: to which host, how much, and the hash of it',
+    },
+  ),
   kind('evidence.follow', { ...by, what: Text, session: Type.Optional(Text), ...optional }, { description: 'Somebody watches' }),
   kind('console.sign-in', { ...by, by: Text, client: Text }, { description: 'Somebody came to the console' }),
   kind('console.sign-out', { ...by }, { description: 'and left' }),

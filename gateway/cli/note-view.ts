@@ -9,23 +9,23 @@ import type { Cli } from './context.ts'
 import type { EvidenceHere } from './evidence.ts'
 import { callerOf } from './prove-caller.ts'
 
-type View = Omit<Extract<LedgerEntry, { type: 'evidence.view' }>, 'type' | 'actor' | 'proof'>
+type Look<T extends LedgerEntry['type']> = Omit<Extract<LedgerEntry, { type: T }>, 'actor' | 'proof'>
 
 /**
- * Tells the ledger who is about to be shown evidence by a command, as the console does: before it is shown. Who has a copy to read, without the gateway's
- * key or the right to write, is told that nobody will know.
+ * Tells the ledger who is about to be shown evidence by a command, as the console does: before it is shown; or what their verification of it came to.
+ * Who has a copy to read, without the gateway's key or the right to write, is told that nobody will know.
  */
 export async function noteView(
   where: EvidenceHere['where'],
-  view: View,
+  look: Look<'evidence.view'> | Look<'evidence.verify'>,
   { keyFile }: { readonly keyFile?: string },
   cli: Cli,
 ): Promise<void> {
-  const unnoted = (why: string): void => cli.err(`sallyport: this view is not noted in the ledger: ${why}\n`)
+  const unnoted = (why: string): void => cli.err(`sallyport: this is not noted in the ledger: ${why}\n`)
   if (!maySign(where)) return unnoted('there is no key of its gateway here')
   const by = await callerOf(where, keyFile, cli)
   try {
-    await tellLedger(where, { type: 'evidence.view', ...by, ...view })
+    await tellLedger(where, { ...look, ...by })
   } catch (error) {
     if (!isDenied(error)) throw error
     unnoted(`you may not write to it (${safeText(error instanceof Error ? error.message : String(error))})`)

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander'
 import { DETECTOR_NAMES, DISPOSITIONS, type DispositionState, SEVERITIES } from '../../schemas/findings.ts'
 import type { CatalogOptions, ReconcileOptions } from './catalog.ts'
-import type { ConsoleOptions } from './console-client.ts'
 import type { Cli } from './context.ts'
 import type { FindingsOptions } from './findings.ts'
 import type { PullsOptions } from './pulls.ts'
 import type { SearchOptions } from './search.ts'
+import type { ShowOptions } from './sessions.ts'
 import type { TopOptions } from './top.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, seconds, whole } from './usage.ts'
 
@@ -90,11 +90,12 @@ function catalog(program: Command, command: Make, runs: Runs, cli: Cli): void {
 
 /** Beside the list, which needs no console. */
 export function sessionCommands(sessions: Command, command: Make, runs: Runs, cli: Cli): void {
-  asking(sessions, command, 'show <session>', 'what happened in one, in a few sentences').action(
-    async (id: string, _own: object, self: Command) =>
+  asking(sessions, command, 'show <session>', 'what happened in one, in a few sentences')
+    .option('--llm', 'have the configured model write a summary, too: masked text leaves for it, and the ledger has how much')
+    .action(async (id: string, _own: object, self: Command) =>
       // An option both commands know is the outer one's.
-      runs((await import('./sessions.ts')).showSession(id, self.optsWithGlobals<ConsoleOptions & { json?: true }>(), cli)),
-  )
+      runs((await import('./sessions.ts')).showSession(id, self.optsWithGlobals<ShowOptions>(), cli)),
+    )
 }
 
 function findings(group: Command, command: Make, runs: Runs, cli: Cli): void {

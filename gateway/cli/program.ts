@@ -14,6 +14,7 @@ import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
 import type { SessionsOptions } from './sessions.ts'
 import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, VERDICTS_HELP, whole } from './usage.ts'
+import type { VerifyOptions } from './verify.ts'
 import type { WitnessOptions } from './witness.ts'
 
 /** More processes than cores only wait for each other; more than this needs several machines. */
@@ -97,12 +98,15 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
       '--trust-policy <file>',
       'witnesses, timestamp authorities and anchors that must have attested what the ledger says (c2sp.org/tlog-policy)',
     )
+    .option('--session <id>', 'only this one of the configured store: an id, or the beginning or end of one')
+    .option('--key-file <file>', 'file with your access key, for the ledger (or SALLYPORT_KEY)')
+    .option('--purpose <text>', 'why, for the ledger')
     .addOption(new Option('--at <time>', 'when a copy was made, ISO 8601: who was silent then (default: now)').argParser(moment))
     .addHelpText(
       'after',
-      `\nWithout a path: the configured store. Folders are verified offline; a container is read with whatever Azure sign-in there is here.${VERDICTS_HELP}`,
+      `\nWithout a path: the configured store, and its ledger is told who verified what and the verdict. Folders are verified offline; a container is read with whatever Azure sign-in there is here.${VERDICTS_HELP}`,
     )
-    .action(async (path: string | undefined, options: Common & { trust?: string; trustPolicy?: string; at?: number }) =>
+    .action(async (path: string | undefined, options: VerifyOptions) =>
       runs((await import('./verify.ts')).verify(path, options, cli)),
     )
 

@@ -59,6 +59,7 @@ export async function replay(session: string, options: ReplayOptions, cli: Cli):
 /** As the console's replay is noted, with the frames that are shown. */
 function viewOf(session: string, { raw, frame, purpose }: ReplayOptions) {
   return {
+    type: 'evidence.view' as const,
     what: raw === undefined ? 'replay' : `replay of the bytes ${raw}`,
     session,
     ...(frame === undefined ? {} : { first: frame, last: frame }),

@@ -1,5 +1,5 @@
 import { listSessions, type SessionListing } from '../../recorder/index.ts'
-import type { SessionDetail } from '../../schemas/api.ts'
+import type { SessionDetail, SummaryText } from '../../schemas/api.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { type ConsoleOptions, consoleClient } from './console-client.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
@@ -41,13 +41,33 @@ function isOf({ header }: SessionListing, { run, trace }: SessionsOptions): bool
   return trace === undefined || claims['trace'] === trace
 }
 
-/** What happened in one, as the running console tells it, and what it counts. */
-export async function showSession(id: string, options: ConsoleOptions & { readonly json?: true }, cli: Cli): Promise<number> {
+export interface ShowOptions extends ConsoleOptions {
+  readonly json?: true
+  /** Have the configured model write a summary as well. */
+  readonly llm?: true
+}
+
+/** What happened in one, as the running console tells it, and what it counts; what a model makes of it only where it is asked for. */
+export async function showSession(id: string, options: ShowOptions, cli: Cli): Promise<number> {
   const console = await consoleClient(options, cli)
-  const session = await console.ask<SessionDetail>(`/sessions/${encodeURIComponent(id)}`)
-  if (options.json) printJson(cli, session)
-  else for (const line of [`session ${session.id}`, ...(session.narrative ?? [])]) cli.out(`${safeText(line)}\n`)
+  const path = `/sessions/${encodeURIComponent(id)}`
+  const session = await console.ask<SessionDetail>(path)
+  const summary = options.llm === true ? await console.ask<SummaryText>(`${path}/summary`, {}) : undefined
+  if (options.json) {
+    printJson(cli, { ...session, ...(summary === undefined ? {} : { summary }) })
+    return EXIT.ok
+  }
+  for (const line of [`session ${session.id}`, ...(session.narrative ?? [])]) cli.out(`${safeText(line)}\n`)
+  if (summary !== undefined) cli.out(summaryLines(summary))
   return EXIT.ok
+}
+
+function summaryLines({ host, model, bytes, sha256, statements, of, text }: SummaryText): string {
+  const by = model === null ? host : `${model} at ${host}`
+  const [begin, end] = [`-- written by a model, not evidence: ${by}`, '-- end of what the model wrote']
+  const sent = `   it was sent ${bytes} bytes of masked text (${statements} of ${of} commands), SHA-256 ${sha256}`
+  // Each line is marked, so that nothing in it can pass for one of ours.
+  return [begin, sent, ...text.split('\n').map((line) => `   | ${line}`), end].map((line) => `${safeText(line)}\n`).join('')
 }
 
 function rowOf({ id, header, state, frameCount, rowCount, summary }: SessionListing): string[] {

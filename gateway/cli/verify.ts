@@ -1,11 +1,14 @@
 import { resolve } from 'node:path'
 import { isBundle } from '../../recorder/bundle/verify-bundle.ts'
 import { openStore, type VerifyPathOptions, verifyPath, verifyStore } from '../../recorder/index.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import type { Verification } from '../../schemas/verification.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
 import { tapesOfUrl } from '../store-place.ts'
 import { type Cli, printJson } from './context.ts'
-import { evidenceOf } from './evidence.ts'
+import { type EvidenceHere, evidenceOf } from './evidence.ts'
+import { noteView } from './note-view.ts'
 import { keysOf } from './trust-keys.ts'
 import { trustRules } from './trust-policy.ts'
 
@@ -18,9 +21,17 @@ export interface VerifyOptions {
   readonly trustPolicy?: string
   /** When a copy was made, ms; default: now. */
   readonly at?: number
+  /** Of the configured store only this one: an id, or the beginning or end of one. */
+  readonly session?: string
+  readonly keyFile?: string
+  /** Why, for the ledger. */
+  readonly purpose?: string
 }
 
-/** Verifies what is at `path`. The exit code is the verdict's (docs/tape-format.md): 0 only for VALID. */
+/**
+ * Verifies what is at `path`, or in the configured store, whose ledger is then told who did and what it came to. The exit code is the verdict's
+ * (docs/tape-format.md): 0 only for VALID.
+ */
 export async function verify(path: string | undefined, options: VerifyOptions, cli: Cli): Promise<number> {
   if (path !== undefined && (await isBundle(resolve(cli.cwd, path)))) {
     const { verifyBundleFile } = await import('./bundle.ts')
@@ -33,23 +44,53 @@ export async function verify(path: string | undefined, options: VerifyOptions, c
     ...(options.at === undefined ? {} : { nowMs: options.at }),
     ...(cli.isTerminal === true ? { onRead: progressOn(cli) } : {}),
   }
-  const result = await verifyNamed(path, how, options, cli)
-  if (options.json) printJson(cli, result)
+  if (path !== undefined && options.session !== undefined)
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      '--session is of the configured store: leave out the path, or give it the session’s folder',
+    )
+  if (path !== undefined) return told(await verifyNamed(path, how, cli), options, cli)
+  const here = await evidenceOf(options.config, cli)
+  const session = options.session === undefined ? {} : { session: await idOf(here, options.session) }
+  const result = await verifyStore(here.store, here.name, { ...how, ...session })
+  const exit = told(result, options, cli)
+  await noteRun(here, { ...session, ...runOf(result) }, options, cli)
+  return exit
+}
+
+function told(result: Verification, { json }: VerifyOptions, cli: Cli): number {
+  if (json) printJson(cli, result)
   else cli.out(`${verificationLines(result).join('\n')}\n`)
   return result.exit
 }
 
-/** A folder, a container by URL, or without either the configured store. */
-async function verifyNamed(
-  path: string | undefined,
-  how: VerifyPathOptions,
-  { config }: VerifyOptions,
+async function idOf({ store }: EvidenceHere, part: string): Promise<string> {
+  const { fullId } = await import('./replay.ts')
+  return fullId(store, part)
+}
+
+function runOf({ verdict, tapes, ledger }: Verification) {
+  const problems = tapes.reduce((sum, { problemCount }) => sum + problemCount, ledger?.problemCount ?? 0)
+  return { with: 'command line', verdict, tapes: tapes.length, problems }
+}
+
+/** A ledger that cannot be written to, damaged as it may be, keeps nobody from the verdict: it has been told by then. */
+async function noteRun(
+  { where }: EvidenceHere,
+  run: ReturnType<typeof runOf> & { readonly session?: string },
+  options: VerifyOptions,
   cli: Cli,
-): Promise<Verification> {
-  if (path === undefined) {
-    const { store, name } = await evidenceOf(config, cli)
-    return verifyStore(store, name, how)
+): Promise<void> {
+  const purpose = options.purpose === undefined ? {} : { purpose: options.purpose }
+  try {
+    await noteView(where, { type: 'evidence.verify', ...run, ...purpose }, options, cli)
+  } catch (error) {
+    cli.err(`sallyport: this is not noted in the ledger: ${safeText(error instanceof Error ? error.message : String(error))}\n`)
   }
+}
+
+/** A folder, or a container by URL. */
+async function verifyNamed(path: string, how: VerifyPathOptions, cli: Cli): Promise<Verification> {
   if (!/^https?:\/\//.test(path)) return { ...(await verifyPath(resolve(cli.cwd, path), how)), path }
   const { place, session } = tapesOfUrl(path)
   return verifyStore(await openStore(place), path, { ...how, ...(session === undefined ? {} : { session }) })

@@ -50,6 +50,7 @@ In a second terminal, in this folder:
   See and prove what happened
     ${command} sessions
     ${command} search 'table:customers rows>0'       with the key above; rows, screens and bodies are found too
+    ${command} pulls --table customers --since 7d     who took the most of it; README.md goes on from here
     ${command} findings list                          who took a lot, in one go or in many small ones
     ${command} replay ${session}
     ${command} verify .sallyport/data

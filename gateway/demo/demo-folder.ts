@@ -11,12 +11,15 @@ const POLICY = fileURLToPath(new URL('policy.yaml', import.meta.url))
 
 /** Who can knock in the demo. The agent works for Ada, so it is Grace who may approve what it asks. */
 export const AGENT = 'agent-7'
+/** Another, of somebody who never comes here: it takes what it can get. */
+export const OTHER_AGENT = { subject: 'agent-9', principal: 'lin@example.com' } as const
 export const HUMAN = 'ada@example.com'
 export const APPROVER = { subject: 'grace@example.com', groups: ['analysts', 'dba'] } as const
 
 /** The access keys of this start: new each time, kept nowhere but as hashes. */
 export interface DemoKeys {
   readonly agent: string
+  readonly otherAgent: string
   readonly human: string
   readonly approver: string
 }
@@ -41,7 +44,7 @@ export async function writeDemoFolder(
   await copyFile(POLICY, policy, constants.COPYFILE_EXCL).catch((error: unknown) => {
     if (codeOf(error) !== 'EEXIST') throw error
   })
-  const keys = { agent: newAccessKey(), human: newAccessKey(), approver: newAccessKey() }
+  const keys = { agent: newAccessKey(), otherAgent: newAccessKey(), human: newAccessKey(), approver: newAccessKey() }
   const config = join(folder, 'sallyport.yaml')
   await writeFile(config, configText(sample, port, keys) + (consolePort === undefined ? '' : consoleText(consolePort)))
   return { config, keys }
@@ -74,6 +77,11 @@ identities:
     groups: [agents]
     principal: ${HUMAN}
     keys: [{ id: demo-agent, sha256: ${hashAccessKey(keys.agent)} }]
+  - subject: ${OTHER_AGENT.subject}
+    kind: agent
+    groups: [agents]
+    principal: ${OTHER_AGENT.principal}
+    keys: [{ id: demo-other-agent, sha256: ${hashAccessKey(keys.otherAgent)} }]
   - subject: ${HUMAN}
     kind: human
     groups: [analysts]
@@ -95,5 +103,6 @@ function consoleText(port: number): string {
     viewer: [analysts]
     investigator: [dba]
     approver: [dba]
+    auditor: [dba]
 `
 }

@@ -13,8 +13,9 @@ import { placesIn } from '../places.ts'
 import { Service } from '../service.ts'
 import { recoverTapes } from '../tape-room.ts'
 import { demoCard } from './demo-card.ts'
-import { APPROVER, type DemoFolder, writeDemoFolder } from './demo-folder.ts'
+import { AGENT, APPROVER, type DemoFolder, OTHER_AGENT, writeDemoFolder } from './demo-folder.ts'
 import { steadyPort } from './free-port.ts'
+import { driveSamplePulls } from './sample-pulls.ts'
 import { driveSampleSession } from './sample-session.ts'
 import { type SampleTarget, startSampleTarget } from './sample-target.ts'
 
@@ -119,19 +120,21 @@ async function drive(
     const { cert } = await listenerIdentity({}, { keysDir: placesIn(settings.dataDir).keys, gateway: settings.gateway })
     let session = ''
     progress('a sample agent visits the sample target through the gateway:')
-    await driveSampleSession({
+    const sampleVisit = {
       host: '127.0.0.1',
       port: listener.address.port,
-      key: keys.agent,
       ca: cert,
       progress,
-      approve: async (id) => {
+      approve: async (id: string) => {
         const tell = (text: string): void => progress(`    ${text.trim()}`)
         const approver = { ...cli, env: { ...cli.env, SALLYPORT_KEY: keys.approver }, out: tell, err: tell }
         await decideApproval(id, 'approve', { config }, approver)
-        session = await askedBy(id, settings.dataDir)
+        session ||= await askedBy(id, settings.dataDir)
       },
-    })
+    }
+    await driveSampleSession({ ...sampleVisit, user: AGENT, key: keys.agent })
+    // For whoever stays: something to find.
+    if (consolePort !== undefined) await driveSamplePulls({ ...sampleVisit, user: OTHER_AGENT.subject, key: keys.otherAgent })
     return {
       port: listener.address.port,
       keys,

@@ -18,6 +18,7 @@ import { policyRoutes } from './routes-policies.ts'
 import { searchRoutes } from './routes-search.ts'
 import { sessionRoutes } from './routes-sessions.ts'
 import { signInRoutes } from './routes-sign-in.ts'
+import { summaryRoutes } from './routes-summary.ts'
 import { hostCheck, sameSite, securityHeaders } from './security.ts'
 import { signInWayRoutes } from './sign-in-ways.ts'
 import { slackHandlers } from './slack.ts'
@@ -36,6 +37,7 @@ let document: ReturnType<typeof openApi> | undefined
 const HANDLERS: Handlers<EndpointName> = {
   ...signInRoutes,
   ...sessionRoutes,
+  ...summaryRoutes,
   ...evidenceRoutes,
   ...bundleRoutes,
   ...custodyRoutes,

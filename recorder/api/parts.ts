@@ -72,6 +72,19 @@ export interface BundleWorks {
   file(id: string): { readonly path: string; readonly size: number } | undefined
 }
 
+/** A model outside that writes summaries when a person asks for one. */
+export interface SummaryModel {
+  /** Where it is, as people are told. */
+  readonly host: string
+  readonly model: string | null
+  /** Of a session's text, what is beyond is not sent. */
+  readonly maxChars: number
+  /** The whole body that would be sent for this text, every value in it masked that a detector knows. */
+  bodyOf(text: string): Promise<string>
+  /** Sends such a body. Rejects API_UNAVAILABLE, in words that have nothing of what was answered. */
+  ask(body: string): Promise<string>
+}
+
 /** What the API serves, and of whom. */
 export interface ApiParts {
   /** Name of the gateway, shown to people. */
@@ -100,6 +113,8 @@ export interface ApiParts {
   /** What people gather of evidence, and searches they keep. */
   readonly cases: CaseShelf
   readonly searches: SearchShelf
+  /** Writes summaries, where one is configured. */
+  readonly summaries?: SummaryModel
   /** Read at each request, because keys may be added. */
   trusted(): Promise<readonly GatewayKey[]>
   /** Ends a running session with a farewell; false where it does not run here. */

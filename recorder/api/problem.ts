@@ -12,6 +12,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   API_CONFLICT: 409,
   API_RANGE: 416,
   API_LIMITED: 429,
+  API_UNAVAILABLE: 503,
   APPROVAL_UNKNOWN: 404,
   APPROVAL_CONFLICT: 409,
   APPROVAL_FORBIDDEN: 403,
@@ -50,8 +51,9 @@ export function problemHandler(onError: (error: unknown) => void): ErrorRequestH
       return
     }
     const known = error instanceof ApplianceError ? (STATUS[error.code] ?? 500) : httpStatusOf(error)
-    if (known >= 500) {
-      onError(error)
+    if (known >= 500) onError(error)
+    // API_UNAVAILABLE is of somebody else's service, in words that have nothing of our inside.
+    if (known >= 500 && !(error instanceof ApplianceError && error.code === 'API_UNAVAILABLE')) {
       const code = error instanceof ApplianceError ? error.code : 'API_FAILED'
       sendProblem(response, code, 'the server failed at this; its log says more, trying again may help', known)
     } else if (error instanceof ApplianceError) {

@@ -4,7 +4,7 @@ import { DispositionAsk, type Finding, FindingQuery } from '../../schemas/findin
 import { bodyOf, queryOf } from './check.ts'
 import type { Asked, Context, Handlers } from './context.ts'
 import { note, purposeOf } from './notes.ts'
-import { maySee, type Viewer } from './viewer.ts'
+import { mayAct, maySee, type Viewer } from './viewer.ts'
 
 export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' | 'disposeFinding'> = {
   async findings({ request, viewer }, { parts }) {
@@ -34,8 +34,7 @@ export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' |
     const { parts } = context
     const { id } = await found(asked, context)
     const { state, reason } = bodyOf(asked.request, DispositionAsk)
-    if (!mayDispose(asked.viewer))
-      throw new ApplianceError('API_FORBIDDEN', 'judging findings needs the role investigator or admin')
+    if (!mayAct(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'judging findings needs the role investigator or admin')
     const { identity } = asked.viewer
     await note(parts, identity, { type: 'finding.dispose', finding: id, state, reason: reason.toWellFormed() })
     await parts.catalog.putDisposition({ finding: id, state, by: identity.subject, reason, at: new Date().toISOString() })
@@ -57,12 +56,7 @@ async function look({ request, viewer }: Asked, { parts }: Context, what: string
 }
 
 function viewOf(finding: Finding, viewer: Viewer): FindingView {
-  return { ...finding, may: { dispose: mayDispose(viewer) } }
-}
-
-/** An auditor looks and touches nothing. */
-function mayDispose({ roles }: Viewer): boolean {
-  return roles.has('investigator') || roles.has('admin')
+  return { ...finding, may: { dispose: mayAct(viewer) } }
 }
 
 function unknown(): ApplianceError {

@@ -3,7 +3,7 @@ import { ApplianceError } from '../../schemas/errors.ts'
 import { bodyOf, queryOf } from './check.ts'
 import { type Handlers, sessionOf, unknownSession } from './context.ts'
 import { note, purposeOf } from './notes.ts'
-import { hasRole, type Viewer } from './viewer.ts'
+import { hasRole, mayAct } from './viewer.ts'
 
 export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'kill'> = {
   async sessions({ request, viewer }, { parts }) {
@@ -24,9 +24,10 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
       what: 'session',
       ...purposeOf(asked.request),
     })
-    const may = { read: hasRole(asked.viewer, 'investigator'), kill: row.state === 'live' && mayKill(asked.viewer) }
+    const may = { read: hasRole(asked.viewer, 'investigator'), kill: row.state === 'live' && mayAct(asked.viewer) }
     const narrative = [...(await context.parts.catalog.narrate(row))]
-    return { ...row, may, narrative } satisfies SessionDetail
+    const host = mayAct(asked.viewer) ? context.parts.summaries?.host : undefined
+    return { ...row, may, narrative, ...(host === undefined ? {} : { summaryBy: host }) } satisfies SessionDetail
   },
 
   async statements(asked, context) {
@@ -49,16 +50,11 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
     const { parts } = context
     const { id } = await sessionOf(asked, context)
     const { reason } = bodyOf(asked.request, Kill)
-    if (!mayKill(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'ending sessions needs the role investigator or admin')
+    if (!mayAct(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'ending sessions needs the role investigator or admin')
     const { identity } = asked.viewer
     await note(parts, identity, { type: 'session.kill', session: id, reason: reason.toWellFormed() })
     if (!(await parts.kill(id, identity.subject, reason)))
       throw new ApplianceError('API_CONFLICT', `session ${id} does not run any more`)
     return { session: id, killed: true }
   },
-}
-
-/** An auditor looks and touches nothing. */
-function mayKill({ roles }: Viewer): boolean {
-  return roles.has('investigator') || roles.has('admin')
 }

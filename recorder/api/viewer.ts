@@ -133,6 +133,11 @@ export function hasRole({ roles }: Pick<Viewer, 'roles'>, role: Role): boolean {
   return role === 'viewer' ? roles.size > 0 : role === 'investigator' && roles.has('auditor')
 }
 
+/** Whether they may do what an investigator does; an auditor looks and touches nothing. */
+export function mayAct({ roles }: Pick<Viewer, 'roles'>): boolean {
+  return roles.has('investigator') || roles.has('admin')
+}
+
 export function maySee({ scope }: Pick<Viewer, 'scope'>, target: string): boolean {
   return scope === null || scope.includes(target)
 }

@@ -28,7 +28,13 @@ export async function post(
     headers,
     body,
     signal,
-  }: { readonly headers: Readonly<Record<string, string>>; readonly body: string; readonly signal: AbortSignal },
+    timeoutMs = ANSWER_TIMEOUT_MS,
+  }: {
+    readonly headers: Readonly<Record<string, string>>
+    readonly body: string
+    readonly signal: AbortSignal
+    readonly timeoutMs?: number
+  },
 ): Promise<string> {
   let response: Response
   try {
@@ -38,7 +44,7 @@ export async function post(
       body,
       // A redirect would take what is signed for one to another.
       redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     })
   } catch (cause) {
     throw new DeliveryError('no answer', { final: false, cause })

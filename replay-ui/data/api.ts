@@ -41,8 +41,11 @@ import type {
   SimilarApprovals,
   StatementPage,
   StatementQuery,
+  SummaryText,
   TapeObjects,
   Trust,
+  VerificationNote,
+  VerificationNoted,
 } from '../../schemas/api.ts'
 import { API_BASE, CSRF_HEADER, PURPOSE_HEADER, SERVER_EVENT_NAMES } from '../../schemas/api-names.ts'
 import type { DispositionState, FindingQuery } from '../../schemas/findings.ts'
@@ -146,6 +149,14 @@ export class Api {
 
   kill(id: string, ask: Kill): Promise<KillAnswer> {
     return this.#json<KillAnswer>('POST', `/sessions/${encodeURIComponent(id)}/kill`, ask)
+  }
+
+  summarise(id: string, signal?: AbortSignal): Promise<SummaryText> {
+    return this.#json<SummaryText>('POST', `/sessions/${encodeURIComponent(id)}/summary`, {}, signal)
+  }
+
+  noteVerification(id: string, made: VerificationNote): Promise<VerificationNoted> {
+    return this.#json<VerificationNoted>('POST', `/sessions/${encodeURIComponent(id)}/verification`, made)
   }
 
   trust(signal?: AbortSignal): Promise<Trust> {

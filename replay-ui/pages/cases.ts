@@ -1,7 +1,8 @@
 import { LitElement, type TemplateResult } from 'lit'
 import type { CaseChange, CaseRow, CaseView } from '../../schemas/api.ts'
 import type { Api } from '../data/api.ts'
-import { type CasesInput, view } from './cases-view.ts'
+import { Question } from '../elements/question.ts'
+import { view } from './cases-view.ts'
 
 /** Somebody wants this address. */
 export class GoEvent extends Event {
@@ -20,8 +21,7 @@ class CasesPage extends LitElement {
   declare picked: string | undefined
   declare mayBegin: boolean
   #cases: readonly CaseRow[] = []
-  #state: CasesInput['state'] = 'loading'
-  #problem = ''
+  readonly #list = new Question(this)
   #one: CaseView | undefined
   #oneProblem = ''
   #busy = false
@@ -53,8 +53,8 @@ class CasesPage extends LitElement {
   protected override render(): TemplateResult {
     const { picked } = this
     return view({
-      state: this.#state,
-      problem: this.#problem,
+      state: this.#list.state,
+      problem: this.#list.problem,
       cases: this.#cases,
       picked,
       one: this.#one,
@@ -92,15 +92,9 @@ class CasesPage extends LitElement {
   }
 
   async #load(): Promise<void> {
-    try {
-      this.#cases = (await this.api.cases(this.#gone.signal)).cases
-      this.#state = 'here'
-    } catch (error) {
-      if (this.#gone.signal.aborted) return
-      this.#state = 'failed'
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    await this.#list.ask(async (signal) => {
+      this.#cases = (await this.api.cases(signal)).cases
+    })
   }
 }
 customElements.define('cases-page', CasesPage)

@@ -4,6 +4,7 @@ import type { Api } from '../data/api.ts'
 import { aligned, MAX_COMPARED, type Pair, type Touched, touched } from '../data/compare.ts'
 import { counted, countText, dateText, sizeText, timeText } from '../data/format.ts'
 import { actMark, empty, failure, loading } from '../elements/marks.ts'
+import { Question } from '../elements/question.ts'
 import { safeLine } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
 
@@ -94,19 +95,12 @@ class ComparePage extends LitElement {
   declare api: Pick<Api, 'session' | 'statements' | 'sessions'>
   declare left: string
   declare right: string | undefined
-  #state: CompareInput['state'] = 'loading'
-  #problem = ''
   #sides: readonly [Compared | undefined, Compared | undefined] = [undefined, undefined]
   #offered: readonly SessionRow[] = []
-  #asked = new AbortController()
+  readonly #question = new Question(this)
 
   protected override createRenderRoot(): HTMLElement {
     return this
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback()
-    this.#asked.abort()
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
@@ -116,8 +110,8 @@ class ComparePage extends LitElement {
   protected override render(): TemplateResult {
     const [left, right] = this.#sides
     return view({
-      state: this.#state,
-      problem: this.#problem,
+      state: this.#question.state,
+      problem: this.#question.problem,
       left,
       right,
       offered: this.#offered,
@@ -126,30 +120,19 @@ class ComparePage extends LitElement {
   }
 
   async #load(): Promise<void> {
-    this.#asked.abort()
-    const asked = new AbortController()
-    this.#asked = asked
-    this.#state = 'loading'
     this.#sides = [undefined, undefined]
-    this.requestUpdate()
-    try {
+    await this.#question.ask(async (signal) => {
       const { right } = this
-      const read = (id: string): Promise<Compared> => this.#read(id, asked.signal)
+      const read = (id: string): Promise<Compared> => this.#read(id, signal)
       this.#sides = await Promise.all([read(this.left), right === undefined ? undefined : read(right)])
       this.requestUpdate()
       const [left] = this.#sides
       if (right === undefined && left !== undefined) {
         const query = { identity: left.detail.identity.subject, limit: MAX_OFFERED }
-        const { sessions } = await this.api.sessions(query, asked.signal)
+        const { sessions } = await this.api.sessions(query, signal)
         this.#offered = sessions.filter(({ id }) => id !== this.left)
       }
-      this.#state = 'here'
-    } catch (error) {
-      if (asked.signal.aborted) return
-      this.#state = 'failed'
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    })
   }
 
   async #read(id: string, signal: AbortSignal): Promise<Compared> {

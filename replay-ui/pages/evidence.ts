@@ -5,8 +5,13 @@ import type { Api } from '../data/api.ts'
 import { counted, countText, dateText } from '../data/format.ts'
 import { copyButton } from '../elements/copy-text.ts'
 import { empty, failure, loading } from '../elements/marks.ts'
+import { Question } from '../elements/question.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { type CustodyAsk, replayPath } from '../router.ts'
+import { runsView } from './evidence-runs.ts'
+
+/** Of verifications, above the list. */
+const RUNS = 8
 
 export interface EvidenceInput {
   readonly ask: CustodyAsk
@@ -17,6 +22,8 @@ export interface EvidenceInput {
   readonly lookedTo: string | null
   /** For those who may see everything. */
   readonly ledger: LedgerState | undefined
+  /** The last verifications of all, or of the session that is asked for. */
+  readonly runs: readonly CustodyEntry[] | undefined
   readonly everything: boolean
   readonly onAsk: (ask: CustodyAsk) => void
   readonly onMore: () => void
@@ -28,6 +35,7 @@ export function view(input: EvidenceInput): TemplateResult {
   return html`<main class="page evidence-page" id="main">
     <header class="page-head"><h1>Evidence</h1><span class="muted">Who looked at what, searched, exported, decided: as the ledger has it</span></header>
     ${ledger === undefined ? nothing : ledgerView(ledger)}
+    ${input.runs === undefined ? nothing : runsView(input.runs)}
     <form class="custody-form" role="search" @submit=${(event: SubmitEvent) => submitted(event, input)}>
       <label>Session <input name="session" maxlength="128" spellcheck="false" autocomplete="off" .value=${ask.session ?? ''} ?required=${!everything}></label>
       <label>Who <input name="actor" maxlength="256" spellcheck="false" autocomplete="off" placeholder="ivan, or agent-*" .value=${ask.actor ?? ''}></label>
@@ -124,24 +132,19 @@ export class EvidencePage extends LitElement {
   #entries: readonly CustodyEntry[] = []
   #next: string | null = null
   #lookedTo: string | null = null
-  #state: EvidenceInput['state'] = 'loading'
-  #problem = ''
   #ledger: LedgerState | undefined
-  #asked = new AbortController()
+  #runs: readonly CustodyEntry[] | undefined
+  readonly #question = new Question(this)
 
   protected override createRenderRoot(): HTMLElement {
     return this
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback()
-    this.#asked.abort()
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
     if (!changed.has('ask') && !changed.has('everything')) return
     this.#entries = []
     this.#next = null
+    this.#runs = undefined
     if (this.everything || this.ask.session !== undefined) void this.#load()
   }
 
@@ -149,11 +152,12 @@ export class EvidencePage extends LitElement {
     return view({
       ask: this.ask,
       entries: this.#entries,
-      state: this.#state,
-      problem: this.#problem,
+      state: this.#question.state,
+      problem: this.#question.problem,
       more: this.#next !== null,
       lookedTo: this.#lookedTo,
       ledger: this.#ledger,
+      runs: this.#runs,
       everything: this.everything,
       onAsk: (ask) => this.dispatchEvent(new CustodyEvent(ask)),
       onMore: () => void this.#load(this.#next ?? undefined),
@@ -162,24 +166,16 @@ export class EvidencePage extends LitElement {
   }
 
   async #load(cursor?: string): Promise<void> {
-    this.#asked.abort()
-    const asked = new AbortController()
-    this.#asked = asked
-    this.#state = 'loading'
-    this.requestUpdate()
-    try {
-      const page = await this.api.custody({ ...this.ask, ...(cursor === undefined ? {} : { cursor }) }, asked.signal)
+    await this.#question.ask(async (signal) => {
+      const page = await this.api.custody({ ...this.ask, ...(cursor === undefined ? {} : { cursor }) }, signal)
       this.#entries = cursor === undefined ? page.entries : [...this.#entries, ...page.entries]
       this.#next = page.next
       this.#lookedTo = page.lookedTo
-      if (this.everything) this.#ledger ??= await this.api.ledgerState(asked.signal)
-      this.#state = 'here'
-    } catch (error) {
-      if (asked.signal.aborted) return
-      this.#state = 'failed'
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+      const { session } = this.ask
+      const runs = { act: 'verified', limit: RUNS, ...(session === undefined ? {} : { session }) } as const
+      this.#runs ??= (await this.api.custody(runs, signal)).entries
+      if (this.everything) this.#ledger ??= await this.api.ledgerState(signal)
+    })
   }
 }
 customElements.define('evidence-page', EvidencePage)

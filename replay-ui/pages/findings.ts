@@ -5,7 +5,8 @@ import type { PullTotal } from '../../schemas/search.ts'
 import type { Api } from '../data/api.ts'
 import type { Live } from '../data/live.ts'
 import type { CaseAdder } from '../elements/case-adder.ts'
-import { type FindingsInput, view } from './findings-view.ts'
+import { Question } from '../elements/question.ts'
+import { view } from './findings-view.ts'
 
 const PAGE_SIZE = 50
 const WEEK_MS = 7 * 86_400_000
@@ -18,8 +19,8 @@ class FindingsPage extends LitElement {
   declare picked: string | undefined
   #findings: readonly FindingRow[] = []
   #next: string | null = null
-  #state: FindingsInput['state'] = 'loading'
-  #problem = ''
+  readonly #list = new Question(this)
+  readonly #totals = new Question(this)
   #onlyOpen = false
   #pulls: readonly PullTotal[] = []
   #finding: FindingView | undefined
@@ -66,8 +67,8 @@ class FindingsPage extends LitElement {
         const id = this.#finding?.id
         if (id !== undefined) void this.querySelector<CaseAdder>('case-adder')?.ask({ kind: 'finding', finding: id })
       },
-      state: this.#state,
-      problem: this.#problem,
+      state: this.#list.state,
+      problem: this.#list.problem || this.#totals.problem,
       findings: this.#findings,
       more: this.#next !== null,
       onlyOpen: this.#onlyOpen,
@@ -126,33 +127,19 @@ class FindingsPage extends LitElement {
   }
 
   async #load(cursor?: string): Promise<void> {
-    this.#state = 'loading'
-    this.requestUpdate()
-    try {
+    await this.#list.ask(async (signal) => {
       const open = this.#onlyOpen ? ({ state: 'open' } as const) : {}
-      const page = await this.api.findings(
-        { limit: PAGE_SIZE, ...open, ...(cursor === undefined ? {} : { cursor }) },
-        this.#gone.signal,
-      )
+      const page = await this.api.findings({ limit: PAGE_SIZE, ...open, ...(cursor === undefined ? {} : { cursor }) }, signal)
       this.#findings = cursor === undefined ? page.findings : [...this.#findings, ...page.findings]
       this.#next = page.next
-      this.#state = 'here'
-    } catch (error) {
-      if (this.#gone.signal.aborted) return
-      this.#state = 'failed'
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    })
   }
 
   async #loadPulls(): Promise<void> {
-    try {
+    await this.#totals.ask(async (signal) => {
       const since = new Date(Date.now() - WEEK_MS).toISOString()
-      this.#pulls = (await this.api.pulls({ since }, this.#gone.signal)).pulls
-    } catch (error) {
-      if (!this.#gone.signal.aborted) this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+      this.#pulls = (await this.api.pulls({ since }, signal)).pulls
+    })
   }
 
   #heard({ event }: ServerEvent): void {

@@ -2,14 +2,14 @@ import { LitElement, type TemplateResult } from 'lit'
 import type { PolicyState, PolicyTried } from '../../schemas/api.ts'
 import type { Api } from '../data/api.ts'
 import { type PolicyChange, type PolicyRule, policyChanges, rulesOf } from '../data/policy-diff.ts'
-import { type PolicyInput, view } from './policy-view.ts'
+import { Question } from '../elements/question.ts'
+import { view } from './policy-view.ts'
 
 /** Which policy is in force, what its rules hit, how it came to be, and what it says of a command. */
 class PolicyPage extends LitElement {
   static override properties = { api: { attribute: false } }
   declare api: Api
-  #state: PolicyInput['state'] = 'loading'
-  #problem = ''
+  readonly #question = new Question(this)
   #policy: PolicyState | undefined
   #rules: readonly PolicyRule[] | undefined
   #picked: string | undefined
@@ -29,8 +29,8 @@ class PolicyPage extends LitElement {
 
   protected override render(): TemplateResult {
     return view({
-      state: this.#state,
-      problem: this.#problem,
+      state: this.#question.state,
+      problem: this.#question.problem,
       policy: this.#policy,
       rules: this.#rules,
       picked: this.#picked,
@@ -46,18 +46,11 @@ class PolicyPage extends LitElement {
   }
 
   async #load(): Promise<void> {
-    this.#state = 'loading'
-    this.requestUpdate()
-    try {
-      const policy = await this.api.policy()
+    await this.#question.ask(async (signal) => {
+      const policy = await this.api.policy(signal)
       this.#policy = policy
-      this.#state = 'here'
       this.#rules = policy.inForce === null ? undefined : await this.#text(policy.inForce).then(rulesOf, () => undefined)
-    } catch (error) {
-      this.#state = 'failed'
-      this.#problem = said(error)
-    }
-    this.requestUpdate()
+    })
   }
 
   async #text(policy: string): Promise<string> {

@@ -13,6 +13,7 @@ export class TapeChecks {
   readonly #changed: () => void
   #trust: Awaited<ReturnType<Api['trust']>> | undefined
   #begunMs = 0
+  #noted = false
 
   constructor(api: Pick<Api, 'trust' | 'objects'>, session: string, tape: Tape, signal: AbortSignal, changed: () => void) {
     this.#api = api
@@ -27,8 +28,22 @@ export class TapeChecks {
     await this.#try(async () => {
       this.#trust ??= await this.#api.trust(this.#signal)
       this.#tape.verify(this.#trust)
+      this.#noted = false
     })
     this.#changed()
+  }
+
+  /** Tells the ledger what each verification of a tape that has ended came to; whoever opened a bundle has nobody to tell. */
+  note(desk: Pick<Api, 'noteVerification'> | undefined): void {
+    const { verification } = this.#tape
+    if (desk === undefined || this.#noted || verification === undefined || verification.state === 'open') return
+    this.#noted = true
+    const { verdict, problemCount: problems } = verification
+    desk.noteVerification(this.#session, { verdict, problems }).catch((error: unknown) => {
+      if (this.#signal.aborted) return
+      this.#tape.unverified = `It was ${verdict}, but the ledger could not be told: ${error instanceof Error ? error.message : String(error)}`
+      this.#changed()
+    })
   }
 
   /** Before the first verification there is nothing to do again. */

@@ -9,6 +9,7 @@ import { styled } from '../elements/styled.ts'
 import type { FramePlace } from '../router.ts'
 import './replay-bookmarks.ts'
 import type { ReplaySetting } from './replay-setting.ts'
+import './replay-summary.ts'
 
 export interface IntegrityInput {
   readonly verification: TapeVerification | undefined
@@ -49,7 +50,15 @@ export function headView(input: HeadInput): TemplateResult {
         <span>${dateText(detail.startedAt)}</span>
         ${tail === 'down' ? html`<span class="wrong" role="status">live updates interrupted, reconnecting …</span>` : nothing}
       </p>
-      ${detail.narrative === undefined ? nothing : html`<details class="narrative"><summary>What happened</summary><ul>${detail.narrative.map((one) => html`<li>${safe(one)}</li>`)}</ul></details>`}
+      ${
+        detail.narrative === undefined
+          ? nothing
+          : html`<details class="narrative"><summary>What happened</summary><ul>${detail.narrative.map((one) => html`<li>${safe(one)}</li>`)}</ul>${
+              input.more === undefined || detail.summaryBy === undefined
+                ? nothing
+                : html`<replay-summary .api=${input.more.desk} .session=${detail.id} .host=${detail.summaryBy}></replay-summary>`
+            }</details>`
+      }
     </div>
     <dl class="numbers">
       ${number('Rows', countText(detail.rows))}${number('Out', sizeText(detail.bytesOut))}${number('Masked', countText(detail.masked), detail.masked > 0 ? 'n-mask' : '')}${number('Length', timeText(detail.durationUs))}

@@ -15,8 +15,8 @@ export interface ReplaySetting {
   readonly newTerminalWorker: () => TerminalWorker
   /** The address of a frame. */
   readonly pathOf: (session: string, place: FramePlace) => string
-  /** Where bookmarks are kept, where they can be. */
-  readonly desk?: Pick<Api, 'bookmarks' | 'cases' | 'createCase' | 'changeCase'>
+  /** Where bookmarks are kept, verifications noted and summaries asked for, where they can be. */
+  readonly desk?: Pick<Api, 'bookmarks' | 'cases' | 'createCase' | 'changeCase' | 'noteVerification' | 'summarise'>
   /** The tape itself, where no server is asked for it. */
   readonly blobsOf?: (session: string) => readonly BlobObject[]
 }

@@ -188,6 +188,7 @@ export class ReplayPage extends LitElement {
         void tape.whenFrame(Math.min(first, map.frameCount - 1)).then(() => this.#checks?.verify())
       }
     }
+    this.#checks?.note(this.setting.desk)
     this.#list()
     this.#cursor.arrive()
     this.requestUpdate()

@@ -1,7 +1,8 @@
 import { LitElement, type TemplateResult } from 'lit'
 import type { SearchFacets, SearchHit } from '../../schemas/search.ts'
 import type { Api } from '../data/api.ts'
-import { type SearchInput, view } from './search-view.ts'
+import { Question } from '../elements/question.ts'
+import { view } from './search-view.ts'
 import { FilterEvent } from './sessions.ts'
 
 const PAGE_SIZE = 50
@@ -14,10 +15,8 @@ class SearchPage extends LitElement {
   #hits: readonly SearchHit[] = []
   #next: string | null = null
   #facets: SearchFacets | null = null
-  #state: SearchInput['state'] = 'idle'
-  #problem = ''
   #behind = 0
-  #asked = new AbortController()
+  readonly #question = new Question(this)
 
   constructor() {
     super()
@@ -36,7 +35,6 @@ class SearchPage extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     removeEventListener('keydown', this.#pressed)
-    this.#asked.abort()
   }
 
   readonly #pressed = (event: KeyboardEvent): void => {
@@ -50,8 +48,7 @@ class SearchPage extends LitElement {
     if (!changed.has('filter')) return
     this.#hits = []
     this.#facets = null
-    if (this.filter === '') this.#state = 'idle'
-    else void this.#load()
+    if (this.filter !== '') void this.#load()
   }
 
   protected override firstUpdated(): void {
@@ -65,8 +62,8 @@ class SearchPage extends LitElement {
       hits: this.#hits,
       more: this.#next !== null,
       facets: this.#facets,
-      state: this.#state,
-      problem: this.#problem,
+      state: this.filter === '' ? 'idle' : this.#question.state,
+      problem: this.#question.problem,
       behind: this.#behind,
       onFilter: (filter) => {
         if (filter === this.filter) void this.#load()
@@ -78,25 +75,15 @@ class SearchPage extends LitElement {
   }
 
   async #load(cursor?: string): Promise<void> {
-    this.#asked.abort()
-    const asked = new AbortController()
-    this.#asked = asked
-    this.#state = 'loading'
-    try {
+    await this.#question.ask(async (signal) => {
       const first = { facets: 'true' } as const
       const query = { q: this.filter, limit: PAGE_SIZE, ...(cursor === undefined ? first : { cursor }) }
-      const page = await this.api.search(query, asked.signal)
+      const page = await this.api.search(query, signal)
       this.#hits = cursor === undefined ? page.hits : [...this.#hits, ...page.hits]
       this.#next = page.next
       this.#facets = page.facets ?? this.#facets
       this.#behind = page.lag.state === 'following' ? 0 : page.lag.sessions
-      this.#state = 'here'
-    } catch (error) {
-      if (asked.signal.aborted) return
-      this.#state = 'failed'
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    })
   }
 }
 customElements.define('search-page', SearchPage)

@@ -70,6 +70,9 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
     publish: false,
   })
   await ledger.append({ type: 'evidence.view', actor: 'ivan', proof: 'key:k', what: HOSTILE, session: one })
+  const run = { type: 'evidence.verify', actor: 'cron', proof: 'os', with: 'command line', problems: 0 } as const
+  await ledger.append({ ...run, verdict: 'VALID', tapes: 2 })
+  await ledger.append({ ...run, verdict: 'INVALID', problems: 1, session: one })
   await ledger.append({ type: 'hold.set', actor: 'audrey', proof: 'key:k', session: one, matter: 'case-1', reason: 'audit' })
   await ledger.close()
   await rig.catalog.settle()
@@ -82,8 +85,12 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
   }
 
   await t.test('a frame is bookmarked by a key, into a new case, with a note', async () => {
+    const noted = page.waitForResponse((response) => response.url().endsWith(`/sessions/${one}/verification`))
     await page.goto(`${origin}/sessions/${one}#frame=2`)
     await page.locator('.frame.current', { hasText: 'customers' }).waitFor()
+    assert.equal((await noted).status(), 200)
+    const { actor, session, verdict } = rig.notes.findLast(({ type }) => type === 'evidence.verify') ?? {}
+    assert.deepEqual([actor, session, verdict], ['ivan', one, 'VALID'])
     await page.keyboard.press('m')
     const dialog = page.getByRole('dialog', { name: 'Bookmark this frame' })
     await dialog.getByLabel('Where').selectOption('new')
@@ -140,11 +147,15 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
     await page.getByRole('link', { name: 'Custody' }).click()
     await page.locator('.custody-table tr', { hasText: HOSTILE }).waitFor()
     assert.equal(await page.locator('.custody-table img').count(), 0)
+    // Of this session alone, and of everything for an auditor.
+    assert.equal(await page.locator('.runs-card tbody tr').count(), 1)
     assert.deepEqual(await ivan.axe(), [])
     const audrey = await signedIn(browser, origin, 'audrey')
     await audrey.page.goto(`${origin}/evidence?act=kept`)
     await audrey.page.locator('.custody-table tr', { hasText: 'held or deleted' }).waitFor()
     await audrey.page.locator('.ledger-card', { hasText: 'case-1' }).waitFor()
+    await audrey.page.locator('.runs-card tr', { hasText: '2 tapes and the ledger' }).getByText('VALID').waitFor()
+    assert.equal(await audrey.page.locator('.runs-card tr', { hasText: 'INVALID' }).count(), 1)
     assert.deepEqual(await audrey.axe(), [])
     await shot('evidence', audrey.page)
     await audrey.page.getByLabel('Who').fill('nobody-*')

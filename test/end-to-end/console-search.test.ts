@@ -4,6 +4,8 @@ import { Client } from 'pg'
 import { startBrowser } from '../support/browser.ts'
 import { startConsole } from '../support/console.ts'
 import { APPROVER } from '../support/gateway.ts'
+import { PEOPLE } from '../support/gateway-people.ts'
+import { receiver } from '../support/receiver.ts'
 
 const SEED = `
 create table customers (id int primary key, name text, email text, city text);
@@ -13,6 +15,8 @@ const POLICY = `
 version: 1
 defaults:
   approval: { groups: [approvers], count: 1, timeout: 120s }
+exempt:
+  - { who: { kinds: [agent] }, detectors: card }
 rules:
   - id: no-drop
     on: postgres
@@ -27,7 +31,10 @@ test('search and findings in Chromium, before a real gateway', async (t) => {
   const browser = await startBrowser(t)
   if (browser === undefined) return
   await using _browser = browser
-  await using rig = await startConsole(t, SEED, { policy: POLICY })
+  await using model = await receiver()
+  const more = { summary: { url: `${model.url}/v1/chat/completions`, model: 'small' } }
+  await using rig = await startConsole(t, SEED, { policy: POLICY, more })
+  const card = String(PEOPLE[0]?.card)
   // Five small sessions that take half of the table, and the same rows now and then.
   for (let part = 0; part < 5; part += 1) {
     const client = new Client({
@@ -36,7 +43,11 @@ test('search and findings in Chromium, before a real gateway', async (t) => {
     })
     await client.connect()
     await client.query(`select id, name, email, city from customers where id > ${part * 300} order by id limit 320`)
-    if (part === 0) await client.query('drop table customers').catch(() => undefined)
+    if (part === 0) {
+      // Agents may see cards here, so the recording has it; a model may not.
+      await client.query(`select 1 where '${card}' = 'x'`)
+      await client.query('drop table customers').catch(() => undefined)
+    }
     await client.end()
   }
   const seen = await browser.open()
@@ -81,6 +92,33 @@ test('search and findings in Chromium, before a real gateway', async (t) => {
     await page.getByRole('alert').getByText('colour: is not known here').waitFor()
     assert.deepEqual(await seen.axe(), [])
   })
+  await t.test(
+    'a model summarises on demand: it is sent nothing in clear, and what it writes is text, said to be no evidence',
+    async () => {
+      await find('"drop table customers"')
+      await page.locator('.hit .row-link', { hasText: 'drop table' }).click()
+      await page.locator('.statement', { hasText: card }).waitFor()
+      await page.getByText('What happened').click()
+      const written = 'It read <img src=x onerror=alert(1)> customers,\nthen tried to drop the table.'
+      model.script.push(503, { body: JSON.stringify({ choices: [{ message: { content: written } }] }) })
+      const button = page.getByRole('button', { name: 'Have a model summarise it' })
+      await button.click()
+      await page.getByText('the model that writes summaries did not: answered 503').waitFor()
+      await button.click()
+      const figure = page.getByRole('figure', { name: 'Written by a model, not evidence' })
+      await figure.getByText('<img src=x onerror=alert(1)>').waitFor()
+      assert.equal(await figure.locator('img').count(), 0)
+      assert.deepEqual(await seen.axe(), [])
+      await picture('summary')
+      const sent = model.received.map(({ body }) => body)
+      assert.equal(sent.length, 2)
+      for (const body of sent) {
+        assert.ok(body.includes('drop table customers'))
+        for (const clear of [card, '@mail.example', 'agent-7', '127.0.0.1']) assert.ok(!body.includes(clear), clear)
+      }
+      await page.goBack()
+    },
+  )
   await t.test('stitched pulls are a finding, led back to their frames, judged with a reason', async () => {
     await page.getByRole('link', { name: 'Findings' }).click()
     await page.getByText('Who took the most in the last 7 days').waitFor()

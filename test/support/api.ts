@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { ApiParts, People } from '../../recorder/api/parts.ts'
+import type { ApiParts, People, SummaryModel } from '../../recorder/api/parts.ts'
 import { type ApiServer, openApiServer } from '../../recorder/api/server.ts'
 import { SignInLinks } from '../../recorder/api/sign-in-links.ts'
 import { Catalog } from '../../recorder/catalog/catalog.ts'
@@ -51,6 +51,14 @@ const ROLE_GROUPS: Readonly<Record<Role, string>> = {
   admin: 'admins',
 }
 const TARGET_GROUPS = { shop: 'agents', vault: 'vault-team' } as const
+
+const MODEL: SummaryModel = {
+  host: 'models.test',
+  model: 'small',
+  maxChars: 2_000,
+  bodyOf: async (text) => JSON.stringify({ text }),
+  ask: async () => 'Nothing out of the ordinary.',
+}
 
 export const keyOf = (name: Name): string => `key-${name}`
 
@@ -111,6 +119,8 @@ export async function apiRig(
     readonly headersTimeoutMs?: number
     readonly ways?: ApiParts['ways']
     readonly findings?: FindingsConfig
+    /** Default: one that always says the same, of a text of 2,000 characters at most. */
+    readonly summaries?: SummaryModel
   } = {},
 ): Promise<ApiRig> {
   const stack = new AsyncDisposableStack()
@@ -188,6 +198,7 @@ export async function apiRig(
       ...{ policy: '0123456789ab', subject, target, act: 'block', rules: ['pg.no-drop'] },
       ...{ reason: 'no table is dropped here', hint: null, facts: [['verbs', 'DROP']] },
     }),
+    summaries: options.summaries ?? MODEL,
     trusted: async () => [{ gateway: 'gw1', publicKey: folder.signer.publicKey }],
     kill: async (session, by, reason) => {
       killed.push(`${session} ${by} ${reason}`)

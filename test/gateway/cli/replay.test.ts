@@ -100,6 +100,6 @@ test('who looks is in the ledger before it is shown, as at the console; who has 
   const { n } = await last()
   const copy = terminal(folder)
   assert.equal(await replay(id, {}, copy), 0)
-  assert.match(copy.text(), /^sallyport: this view is not noted in the ledger: there is no key of its gateway here\n/)
+  assert.match(copy.text(), /^sallyport: this is not noted in the ledger: there is no key of its gateway here\n/)
   assert.equal((await last())['n'], n)
 })

@@ -62,6 +62,19 @@ test('people hold a session and lift it, each matter by itself, under a name the
     ],
   )
   assert.equal((await runCli(['verify', '--config', gateway.config])).code, 0)
+  const one = ['verify', '--session', id.slice(-8), '--purpose', 'audit', '--config', gateway.config]
+  assert.equal((await runCli(one, { env: { SALLYPORT_KEY: gateway.keys.approver } })).code, 0)
+  assert.match((await runCli([...one, gateway.dataDir])).err, /leave out the path/)
+  const runs = (await runCli(['ledger', 'list', '--type', 'evidence', '--json'], { cwd: gateway.folder })).out.trim().split('\n')
+  assert.deepEqual(
+    runs
+      .map((line) => JSON.parse(line))
+      .map(({ proof, session, verdict, tapes, purpose }) => [proof === 'os', session, verdict, tapes, purpose]),
+    [
+      [true, undefined, 'VALID', 1, undefined],
+      [false, id, 'VALID', 1, 'audit'],
+    ],
+  )
 })
 
 test('a tape is deleted by a person, under a rule, where nobody holds it: DELETED-BY-POLICY', async () => {

@@ -54,6 +54,14 @@ It ended: the client left.
     assert.equal(await run(['sessions', 'show', id, '--json', ...url], again), 0)
     assert.equal(JSON.parse(again.text()).narrative.length, 5)
   })
+  await t.test('a model’s summary is asked for by name, and marked line by line as no evidence', async () => {
+    const cli = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
+    assert.equal(await run(['sessions', 'show', id, '--llm', '--url', `http://127.0.0.1:${rig.server.port}`], cli), 0, cli.text())
+    assert.match(
+      cli.text(),
+      /It ended: the client left\.\n-- written by a model, not evidence: small at models\.test\n {3}it was sent \d+ bytes of masked text \(2 of 2 commands\), SHA-256 [0-9a-f]{64}\n {3}\| Nothing out of the ordinary\.\n-- end of what the model wrote\n$/,
+    )
+  })
   await t.test('the configuration names the console', async () => {
     const cli = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
     const config = join(rig.folder.path, 'sallyport.yaml')

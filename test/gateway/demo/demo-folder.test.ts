@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { loadConfig } from '../../../gateway/config.ts'
-import { AGENT, APPROVER, HUMAN, writeDemoFolder } from '../../../gateway/demo/demo-folder.ts'
+import { AGENT, APPROVER, HUMAN, OTHER_AGENT, writeDemoFolder } from '../../../gateway/demo/demo-folder.ts'
 import { hashAccessKey } from '../../../gateway/identity/access-key.ts'
 import { compilePolicy } from '../../../gateway/policy/policy.ts'
 
@@ -34,6 +34,7 @@ test('the configuration it writes is one that serve takes, with the keys as hash
   const hashes = settings.identities.map(({ subject, keys: own = [] }) => [subject, own[0]?.sha256])
   assert.deepEqual(hashes, [
     [AGENT, hashAccessKey(keys.agent)],
+    [OTHER_AGENT.subject, hashAccessKey(keys.otherAgent)],
     [HUMAN, hashAccessKey(keys.human)],
     [APPROVER.subject, hashAccessKey(keys.approver)],
   ])

@@ -120,6 +120,8 @@ const NOTED: Readonly<Partial<Record<EndpointName, string>>> = {
   screen: 'evidence.view',
   live: 'evidence.follow',
   kill: 'session.kill',
+  summarise: 'summary.ask',
+  noteVerification: 'evidence.verify',
   approvals: 'evidence.search',
   approval: 'evidence.view',
   decide: 'approval.decision',
@@ -135,6 +137,8 @@ function asked(): { readonly name: EndpointName; readonly path: string; readonly
   const bodies: Partial<Record<EndpointName, object>> = {
     startBundle: { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', framework: 'soc2', sample: 5 },
     kill: { reason: 'x' },
+    summarise: {},
+    noteVerification: { verdict: 'VALID', problems: 0 },
     tryPolicy: { target: 'shop', command: 'DROP TABLE customers' },
     createCase: { title: 'x' },
     changeCase: { act: 'add', kind: 'session', session },

@@ -322,3 +322,39 @@ test('the document is served, and says where everything is', async () => {
   assert.equal(document.openapi, '3.1.0')
   assert.equal(document.servers[0].url, API_BASE)
 })
+
+test('a summary is for those who may act; what left for it is in the ledger, with its hash, before it does', async () => {
+  const asked = (who: Browser, id = shop) => who.ask(`/sessions/${id}/summary`, { body: {} })
+  const audrey = await rig.as('audrey')
+  assert.deepEqual(
+    await Promise.all([asked(audrey), asked(ivan, vault)]).then((all) => all.map(({ status }) => status)),
+    [403, 404],
+  )
+  assert.equal((await audrey.ask(`/sessions/${shop}`)).json.summaryBy, undefined)
+  assert.equal((await ivan.ask(`/sessions/${shop}`)).json.summaryBy, 'models.test')
+  const { status, json } = await asked(ivan)
+  assert.deepEqual([status, json.text, json.host, json.model], [200, 'Nothing out of the ordinary.', 'models.test', 'small'])
+  const note = rig.notes.findLast(({ type }) => type === 'summary.ask')
+  const { session, host, bytes, sha256, statements } = json
+  assert.deepEqual(note, {
+    ...{ type: 'summary.ask', actor: 'ivan', proof: 'key:ivan', model: 'small' },
+    ...{ session, host, bytes, sha256, statements },
+  })
+  assert.deepEqual([session, statements, json.of], [shop, 1, 1])
+  rig.mute = true
+  assert.equal((await asked(ivan)).json.code, 'RECORDER_FAILED')
+  rig.mute = false
+  const many = await Promise.all(Array.from({ length: 8 }, () => asked(ivan)))
+  assert.ok(many.some(({ json: { code } }) => code === 'API_LIMITED'))
+})
+
+test('a verification that somebody’s browser made is noted with its verdict, of a tape that has ended', async () => {
+  const made = { verdict: 'INVALID', problems: 2 }
+  assert.equal((await ivan.ask(`/sessions/${shop}/verification`, { body: made })).status, 200)
+  assert.deepEqual(rig.notes.at(-1), {
+    ...{ type: 'evidence.verify', actor: 'ivan', proof: 'key:ivan', session: shop, with: 'browser' },
+    ...made,
+  })
+  assert.equal((await otto.ask(`/sessions/${vault}/verification`, { body: made })).status, 409)
+  assert.equal((await ivan.ask(`/sessions/${shop}/verification`, { body: { verdict: 'GOOD', problems: 0 } })).status, 400)
+})
