@@ -44,6 +44,8 @@ export const SearchHit = Type.Object({
       masked: Count,
       verdict: orNull(oneOf(ACTS)),
       outcome: oneOf(STATEMENT_OUTCOMES),
+      /** The request that held it, or its answer in the middle. */
+      approval: orNull(Type.String()),
       objects: Type.Array(Type.String()),
     }),
   ),

@@ -96,6 +96,8 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'schemas/verification.ts': 'verify.test.ts and attacks.test.ts compare verdicts and exit codes',
   'gateway/demo/demo-summary.ts': 'demo.test.ts compares what it says with what the session did',
   'gateway/demo/sample-session.ts': 'demo.test.ts drives it through the real gateway',
+  'gateway/demo/sample-visit.ts': 'as sample-session.ts',
+  'gateway/demo/sample-pulls.ts': 'demo-walk.test.ts drives it, and finds who it was',
   'gateway/demo/sample-seed.ts': 'sample-target.test.ts seeds a real server with it and reads the rows back',
 }
 

@@ -46,7 +46,7 @@ function shownHit(hit: SearchHit): string {
   const about =
     statement === null
       ? ''
-      : `  ${statement.rows} rows, ${statement.bytesOut} bytes${statement.verdict === null ? '' : `, ${statement.verdict}`}, ${statement.outcome}`
+      : `  ${statement.rows} rows, ${statement.bytesOut} bytes${statement.verdict === null ? '' : `, ${statement.verdict}`}, ${statement.outcome}${statement.approval === null ? '' : `, ${safeText(statement.approval)}`}`
   const text = hit.text.replace(/\s+/g, ' ').trim()
   return `${at.slice(0, 19)}Z  ${safeText(who)}  ${safeText(target)}  ${place}${about}\n  ${safeText(placeText(hit))}\n    ${safeText(text)}\n`
 }

@@ -27,6 +27,8 @@ export type SessionExtra = Pick<
 interface Open {
   row: StatementRow
   answer: number | null
+  /** The last of its answer waits for a person. */
+  held?: boolean
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -239,6 +241,10 @@ export class SessionDigest {
     const open = this.#byAnswer.get(told.answer)
     if (open === undefined) return
     const { row } = open
+    // Held in its middle: the same answer comes again, released, or nothing more of it does.
+    const held = !released && frame.verdict?.act === 'hold'
+    const resumed = released && open.held === true
+    open.held = held
     const cut = !released && (told.rows > 0 || row.rows > 0)
     if (released) {
       this.pulls.answered(
@@ -248,7 +254,8 @@ export class SessionDigest {
       )
       if (told.keys !== undefined && told.keyed !== undefined) this.pulls.keys(row.objects, told.keyed, told.keys)
     }
-    const ended = told.end === null ? row.outcome : told.end
+    const before = resumed && row.outcome === 'cut' ? 'running' : row.outcome
+    const ended = told.end === null ? before : told.end
     this.#change(open, {
       lastFrame: frame.seq,
       durationUs: frame.atUs - row.atUs,
@@ -258,16 +265,10 @@ export class SessionDigest {
       verdict: graver(row.verdict, frame.verdict?.act ?? null),
       rules: joined(row.rules, frame.verdict?.rules),
       // What was refused or cut stays so, however the target ended it.
-      outcome:
-        row.outcome === 'refused' || row.outcome === 'cut'
-          ? row.outcome
-          : cut
-            ? 'cut'
-            : row.outcome === 'error'
-              ? 'error'
-              : ended,
+      outcome: before === 'refused' || before === 'cut' ? before : cut ? 'cut' : before === 'error' ? 'error' : ended,
+      ...(held ? { approval: row.approval ?? frame.verdict?.approval ?? null } : {}),
     })
-    if (told.end !== null) {
+    if (told.end !== null && !held) {
       this.#ended.push(told.answer)
       const oldest = this.#ended.length > MAX_ENDED ? this.#ended.shift() : undefined
       if (oldest !== undefined && oldest !== told.answer) this.#byAnswer.delete(oldest)

@@ -29,9 +29,12 @@ export async function narrate(database: Database, session: CatalogSession): Prom
   )
   const who = identity.principal === undefined ? identity.subject : `${identity.subject}, for ${identity.principal},`
   const refused = odd.rows.filter(({ outcome }) => outcome === 'refused')
-  const cut = odd.rows.filter(({ outcome, verdict }) => outcome === 'cut' && verdict === 'block')
+  const cut = odd.rows.filter(({ outcome, verdict }) => outcome === 'cut' && (verdict === 'block' || verdict === 'hold'))
   const failed = odd.rows.filter(({ outcome }) => outcome === 'error').length
-  const approved = odd.rows.filter(({ outcome, approval }) => approval !== null && outcome !== 'refused')
+  // What was held in its middle and never went on was cut there.
+  const approved = odd.rows.filter(
+    ({ outcome, approval, verdict }) => approval !== null && outcome !== 'refused' && !(outcome === 'cut' && verdict === 'hold'),
+  )
   return [
     `${who} was at ${target.name} (${target.protocol}) from ${client}, and gave ${many(statements, 'command')}.`,
     pulls.rows.length === 0

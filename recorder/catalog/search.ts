@@ -110,10 +110,10 @@ const STATEMENT_FIELDS: ReadonlySet<string> = new Set([
 const SESSION = 's.started_at, s.subject, s.principal, s.target, s.protocol'
 const SELECTS: Readonly<Record<Source, string>> = {
   statements: `select r.session, r.frame, r.part, 'statement' as place, null as first_row, r.text, r.at_us, ${SESSION},
-    r.rows, r.bytes_out, r.masked, r.verdict, r.outcome, r.objects
+    r.rows, r.bytes_out, r.masked, r.verdict, r.outcome, r.approval, r.objects
     from catalog.statements r join catalog.sessions s on s.id = r.session`,
   texts: `select r.session, r.frame, r.part, r.place, r.first_row, r.text, r.at_us, ${SESSION},
-    null as rows, null as bytes_out, null as masked, null as verdict, null as outcome, null as objects
+    null as rows, null as bytes_out, null as masked, null as verdict, null as outcome, null as approval, null as objects
     from catalog.texts r join catalog.sessions s on s.id = r.session`,
 }
 
@@ -209,6 +209,7 @@ interface HitColumns {
   readonly masked: number | null
   readonly verdict: NonNullable<SearchHit['statement']>['verdict']
   readonly outcome: NonNullable<SearchHit['statement']>['outcome'] | null
+  readonly approval: string | null
   readonly objects: string[] | null
 }
 
@@ -248,6 +249,7 @@ function hitOf(row: HitColumns, text: string | undefined): SearchHit {
             masked: row.masked ?? 0,
             verdict: row.verdict,
             outcome: row.outcome,
+            approval: row.approval,
             objects: row.objects ?? [],
           },
   }

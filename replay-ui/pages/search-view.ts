@@ -107,6 +107,7 @@ function hit(one: SearchHit): TemplateResult {
       <span>${dateText(at)}</span>
       <span class="mono">#${frame}${row === null ? nothing : `.${row}`}</span>
       ${statement === null ? nothing : html`<span>${counted(statement.rows, 'row')}, ${sizeText(statement.bytesOut)}</span>${actMark(statement.verdict)}`}
+      ${statement === null || statement.approval === null ? nothing : html`<a class="mono" href=${`/approvals/${encodeURIComponent(statement.approval)}`}>${safeLine(statement.approval, 40)}</a>`}
       ${statement === null || statement.outcome === 'complete' ? nothing : html`<span>${statement.outcome}</span>`}
     </p>
   </li>`

@@ -63,7 +63,8 @@ test('detectors act while sessions run: many small pulls of a person are cut at 
     using desk = openFolderDesk(placesIn(dataDir).approvals)
     const taken = take(HUMAN, keys.human, 'select id from orders limit 900')
     const request = await pending(desk)
-    assert.deepEqual(request.rules, ['finding.large-pull'])
+    // What is decided about is the statement whose answer waits.
+    assert.deepEqual([request.rules, request.command], [['finding.large-pull'], 'select id from orders limit 900'])
     await desk.decide(request.id, { act: 'approve' }, APPROVER)
     assert.deepEqual(await taken, [900, 'complete'])
   })

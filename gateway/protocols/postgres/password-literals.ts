@@ -70,3 +70,15 @@ function tagEnd(source: Uint8Array, from: number, to: number, tag: Uint8Array): 
   const end = Buffer.from(source.buffer, source.byteOffset, to).indexOf(tag, from)
   return end === -1 ? to : end
 }
+
+/** A text for people to read, without the passwords that are set in it. */
+export function withoutPasswords(sql: string): string {
+  const bytes = Buffer.from(sql)
+  let shown = ''
+  let at = 0
+  for (const { from, to } of passwordLiterals(bytes, 0, bytes.length)) {
+    shown += `${bytes.toString('utf8', at, from)}[MASKED:password]`
+    at = to
+  }
+  return shown + bytes.toString('utf8', at)
+}

@@ -2,6 +2,7 @@ import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message, Redacted, Redactor } from '../../message.ts'
 import { type CopyShape, redactCopy } from './copy.ts'
 import { BACKEND, cstringEnd, HEADER_SIZE, int32, textAt, uint16 } from './messages.ts'
+import { withoutPasswords } from './password-literals.ts'
 import { MessageLength, Rewrite } from './rewrite.ts'
 import { redactRows, skipRows } from './rows.ts'
 import type { Turn } from './turns.ts'
@@ -79,6 +80,11 @@ export class Reply implements Message {
 
   get statement(): number | undefined {
     return this.turn === undefined || this.turn.statement === 0 ? undefined : this.turn.statement
+  }
+
+  /** What it answers: where an answer is held in its middle, that is what an approver decides about. */
+  command(): string {
+    return this.turn === undefined ? '' : withoutPasswords(this.turn.sql)
   }
 
   facts(): Facts {

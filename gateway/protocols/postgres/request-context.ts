@@ -5,7 +5,7 @@ import type { Conversation } from './conversation.ts'
 import { CopyMasks } from './copy-masks.ts'
 import { labelled, MASKED_WRITE, variant } from './judged-facts.ts'
 import { cstringEnd, FRONTEND, HEADER_SIZE, int32, nameAt, textAt, uint16 } from './messages.ts'
-import { passwordLiterals } from './password-literals.ts'
+import { withoutPasswords } from './password-literals.ts'
 import type { ColumnJudge } from './reply-reader.ts'
 import {
   bindResultFormats,
@@ -380,15 +380,4 @@ function shownParameters(parameters: Uint8Array): readonly string[] {
     const left = value.length - MAX_SHOWN_CHARS
     return left > 0 ? `${value.slice(0, MAX_SHOWN_CHARS)}... (${left} more characters, bound exactly)` : value
   })
-}
-
-function withoutPasswords(sql: string): string {
-  const bytes = Buffer.from(sql)
-  let shown = ''
-  let at = 0
-  for (const { from, to } of passwordLiterals(bytes, 0, bytes.length)) {
-    shown += `${bytes.toString('utf8', at, from)}[MASKED:password]`
-    at = to
-  }
-  return shown + bytes.toString('utf8', at)
 }

@@ -67,11 +67,19 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
       query('DELETE FROM users', { verdict: { ...held, act: 'block', approval: 'A-00000002' } }),
       query('SELEC'),
       reply(5, { sqlstate: '42601', status: 'I' }),
+      query('SELECT * FROM carts'),
+      reply(6, { rows: 10 }),
+      // Held in its middle, and let on.
+      reply(6, { rows: 5, tag: 'SELECT 15', status: 'I' }, { body: null, verdict: { ...held, approval: 'A-00000003' } }),
+      reply(6, { rows: 5, tag: 'SELECT 15', status: 'I' }),
+      query('SELECT * FROM stock'),
+      reply(7, { rows: 10 }),
+      reply(7, { rows: 5, tag: 'SELECT 15', status: 'I' }, { body: null, verdict: { ...held, approval: 'A-00000004' } }),
       // Blocks last: they close the chunk at once, so that all of it is in the store.
       query('SELECT * FROM orders'),
-      reply(6, { rows: 50 }),
+      reply(8, { rows: 50 }),
       reply(
-        6,
+        8,
         { rows: 900, sqlstate: '57014', status: 'I' },
         { body: null, verdict: { act: 'block', rules: ['rows'], ...NOTE } },
       ),
@@ -85,12 +93,14 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
       ['DELETE FROM carts', 'complete', 'hold', 0, 'A-00000001'],
       ['DELETE FROM users', 'refused', 'block', 0, 'A-00000002'],
       ['SELEC', 'error', null, 0, null],
+      ['SELECT * FROM carts', 'complete', 'hold', 15, 'A-00000003'],
+      ['SELECT * FROM stock', 'cut', 'hold', 10, 'A-00000004'],
       ['SELECT * FROM orders', 'cut', 'block', 50, null],
     ])
     const live = await catalog.session(info.id)
     assert.deepEqual(
       [live?.state, live?.statements, live?.rows, live?.masked, live?.approvals],
-      ['live', 6, 55, 2, ['A-00000001', 'A-00000002']],
+      ['live', 8, 80, 2, ['A-00000001', 'A-00000002', 'A-00000003', 'A-00000004']],
     )
 
     await recorder.append(HOSTILE.map((text) => query(text)))
@@ -104,8 +114,8 @@ test('what is in the catalog is what is on the tapes: rebuilt, restarted or foll
     await other.recorder.seal('client.left')
     first = await dump(catalog)
     const sealed = await catalog.session(info.id)
-    assert.deepEqual([sealed?.state, sealed?.endReason, sealed?.statements], ['sealed', 'client.left', 6 + HOSTILE.length])
-    const hostile = (await catalog.statements(info.id, { fromFrame: 15 })).statements
+    assert.deepEqual([sealed?.state, sealed?.endReason, sealed?.statements], ['sealed', 'client.left', 8 + HOSTILE.length])
+    const hostile = (await catalog.statements(info.id, { fromFrame: 22 })).statements
     assert.deepEqual(
       hostile.map(({ text }) => text),
       HOSTILE.map((text) => Buffer.from(text).toString('utf8').slice(0, 16_384)),
