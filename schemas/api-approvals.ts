@@ -75,3 +75,63 @@ export const AccessAsk = Type.Object(
   closed,
 )
 export type AccessAsk = Static<typeof AccessAsk>
+
+/** Endpoints of the desk, for ENDPOINTS. */
+export const APPROVAL_ENDPOINTS = {
+  approvals: {
+    method: 'get',
+    path: '/approvals',
+    summary: 'Requests for approval, newest first',
+    access: 'viewer',
+    query: ApprovalQuery,
+    answer: ApprovalPage,
+  },
+  approval: { method: 'get', path: '/approvals/{id}', summary: 'One request', access: 'viewer', answer: ApprovalView },
+  decide: {
+    method: 'post',
+    path: '/approvals/{id}/decision',
+    summary: 'Approve or reject it (role approver), or break the glass (a permission of its own)',
+    access: 'viewer',
+    body: DecisionAsk,
+    answer: ApprovalView,
+  },
+  similar: {
+    method: 'get',
+    path: '/approvals/{id}/similar',
+    summary: 'What was decided before about requests like it',
+    access: 'viewer',
+    answer: SimilarApprovals,
+  },
+  review: {
+    method: 'post',
+    path: '/approvals/{id}/review',
+    summary: 'Review broken glass',
+    access: 'approver',
+    body: ReviewAsk,
+    answer: ApprovalView,
+  },
+  endApproval: {
+    method: 'post',
+    path: '/approvals/{id}/end',
+    summary: 'Take a request of your own back, or end access for a while early',
+    access: 'viewer',
+    body: EndAsk,
+    answer: ApprovalView,
+  },
+  accessTargets: {
+    method: 'get',
+    path: '/access',
+    summary: 'Targets one may ask for, for a while',
+    access: 'signed-in',
+    answer: AccessTargets,
+  },
+  askAccess: {
+    method: 'post',
+    path: '/access',
+    summary: 'Ask for access to a target for a while',
+    access: 'signed-in',
+    body: AccessAsk,
+    answer: ApprovalView,
+    status: 202,
+  },
+} as const

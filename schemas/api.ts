@@ -1,15 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox'
-import {
-  AccessAsk,
-  AccessTargets,
-  ApprovalPage,
-  ApprovalQuery,
-  ApprovalView,
-  DecisionAsk,
-  EndAsk,
-  ReviewAsk,
-  SimilarApprovals,
-} from './api-approvals.ts'
+import { APPROVAL_ENDPOINTS } from './api-approvals.ts'
 import { BundleAsk, BundleJob, BundleJobs } from './api-bundles.ts'
 import { CaseAsk, CaseChange, CaseList, CaseView, SavedSearchAsk, SavedSearches, SessionBookmarks } from './api-cases.ts'
 import { CatalogSessions, CatalogSessionsQuery, CatalogStatus } from './api-catalog.ts'
@@ -344,62 +334,7 @@ export const ENDPOINTS = {
     answer: VerificationNoted,
   },
   trust: { method: 'get', path: '/trust', summary: 'Public keys of the gateways', access: 'signed-in', answer: Trust },
-  approvals: {
-    method: 'get',
-    path: '/approvals',
-    summary: 'Requests for approval, newest first',
-    access: 'viewer',
-    query: ApprovalQuery,
-    answer: ApprovalPage,
-  },
-  approval: { method: 'get', path: '/approvals/{id}', summary: 'One request', access: 'viewer', answer: ApprovalView },
-  decide: {
-    method: 'post',
-    path: '/approvals/{id}/decision',
-    summary: 'Approve or reject it (role approver), or break the glass (a permission of its own)',
-    access: 'viewer',
-    body: DecisionAsk,
-    answer: ApprovalView,
-  },
-  similar: {
-    method: 'get',
-    path: '/approvals/{id}/similar',
-    summary: 'What was decided before about requests like it',
-    access: 'viewer',
-    answer: SimilarApprovals,
-  },
-  review: {
-    method: 'post',
-    path: '/approvals/{id}/review',
-    summary: 'Review broken glass',
-    access: 'approver',
-    body: ReviewAsk,
-    answer: ApprovalView,
-  },
-  endApproval: {
-    method: 'post',
-    path: '/approvals/{id}/end',
-    summary: 'Take a request of your own back, or end access for a while early',
-    access: 'viewer',
-    body: EndAsk,
-    answer: ApprovalView,
-  },
-  accessTargets: {
-    method: 'get',
-    path: '/access',
-    summary: 'Targets one may ask for, for a while',
-    access: 'signed-in',
-    answer: AccessTargets,
-  },
-  askAccess: {
-    method: 'post',
-    path: '/access',
-    summary: 'Ask for access to a target for a while',
-    access: 'signed-in',
-    body: AccessAsk,
-    answer: ApprovalView,
-    status: 202,
-  },
+  ...APPROVAL_ENDPOINTS,
   events: { method: 'get', path: '/events', summary: 'What changes, as it changes', access: 'viewer', answer: 'events' },
   health: { method: 'get', path: '/healthz', summary: 'Whether it serves', access: 'anyone', answer: Health },
   openapi: { method: 'get', path: '/openapi.json', summary: 'This document', access: 'anyone', answer: 'document' },
