@@ -18,6 +18,14 @@
     (i32.lt_u (i32.sub (local.get $byte) (i32.const 48)) (i32.const 10))
     (i32.lt_u (i32.sub (i32.or (local.get $byte) (i32.const 32)) (i32.const 97)) (i32.const 6))))
 
+;; How many digits stand at `at`: sixteen at most, and some of them may lie behind the end.
+(func $digitCount (param $at i32) (result i32)
+  (i32.ctz (i32.xor
+    (i8x16.bitmask (i8x16.lt_u
+      (i8x16.sub (v128.load (local.get $at)) (v128.const i64x2 0x3030303030303030 0x3030303030303030))
+      (v128.const i64x2 0x0a0a0a0a0a0a0a0a 0x0a0a0a0a0a0a0a0a)))
+    (i32.const -1))))
+
 (func $digitsEnd (param $at i32) (param $end i32) (result i32)
   (block $over
     (loop $next
@@ -275,6 +283,9 @@
             (local.set $byte (i32.load offset=0x5c1000 (i32.shl (local.get $place) (i32.const 3))))
             (local.set $field (i32.and (i32.shr_u (local.get $byte) (i32.const 16)) (i32.const 0xff)))
             (local.set $treated (i32.load8_u offset=0x5c0100 (local.get $field)))
+            (if (call $isAt (local.get $at) (local.get $end) (i32.const 0x3a)) (then
+              (local.set $expected (i32.const 0))
+              (local.set $at (i32.add (local.get $at) (i32.const 1)))))
             (br_if $next (i32.shr_u (local.get $byte) (i32.const 24)))
             (br $add)))
           (local.set $expected (select (i32.const 5) (i32.const 6) (local.get $depth)))
@@ -333,6 +344,26 @@
         (if (i32.ge_u (i32.load (i32.const 0x5c0014)) (i32.const 0x4000)) (then
           (local.set $status (i32.const 4))
           (br $out)))
+        (block $number
+        ;; Most numbers are a few digits, and a few more behind a point; what ends them has to be there.
+        (local.set $to (call $digitCount (local.get $at)))
+        (if (i32.and
+              (i32.lt_u (i32.sub (local.get $to) (i32.const 1)) (i32.const 15))
+              (i32.or (i32.ne (local.get $byte) (i32.const 0x30)) (i32.eq (local.get $to) (i32.const 1))))
+          (then
+            (local.set $to (i32.add (local.get $at) (local.get $to)))
+            (local.set $kind (i32.load8_u (local.get $to)))
+            (if (i32.eq (local.get $kind) (i32.const 0x2e)) (then
+              (local.set $from (call $digitCount (i32.add (local.get $to) (i32.const 1))))
+              (local.set $to (i32.add (i32.add (local.get $to) (i32.const 1)) (local.get $from)))
+              ;; None, or more than were looked at: as if it went on.
+              (local.set $kind (select
+                (i32.load8_u (local.get $to))
+                (i32.const 0x65)
+                (i32.lt_u (i32.sub (local.get $from) (i32.const 1)) (i32.const 15))))))
+            (br_if $number (i32.and
+              (i32.lt_u (local.get $to) (local.get $end))
+              (i32.ne (i32.or (local.get $kind) (i32.const 32)) (i32.const 0x65))))))
         (if (i32.or
               (i32.eq (local.get $byte) (i32.const 0x2d))
               (i32.lt_u (i32.sub (local.get $byte) (i32.const 48)) (i32.const 10)))
@@ -371,7 +402,7 @@
                 (i32.ne (local.get $byte) (i32.const 0x736c6166))
                 (i32.ne (i32.load8_u offset=4 (local.get $at)) (i32.const 0x65))))))
             (br_if $out (i32.gt_u (local.get $to) (local.get $end)))))
-        (br_if $out (i32.eqz (local.get $to)))
+        (br_if $out (i32.eqz (local.get $to))))
         (local.set $from (local.get $at))
         (local.set $at (local.get $to))
         (local.set $expected (select (i32.const 5) (i32.const 6) (local.get $depth)))
@@ -379,6 +410,11 @@
         (if (i32.eq (local.get $treated) (i32.const 2))
           (then (call $addToken (local.get $from) (local.get $to) (i32.const 0) (local.get $field))))
         (br $next))
+      ;; Nearly always a comma stands behind a value.
+      (if (i32.eq (local.get $expected) (i32.const 5)) (then
+        (if (call $isAt (local.get $at) (local.get $end) (i32.const 0x2c)) (then
+          (local.set $expected (i32.shl (i32.load8_u offset=0x5c0200 (local.get $depth)) (i32.const 1)))
+          (local.set $at (i32.add (local.get $at) (i32.const 1)))))))
       (br_if $next (i32.lt_u (i32.sub (local.get $to) (local.get $from)) (local.get $min)))
       (i32.store8 offset=0x5a8000 (local.get $count) (i32.const 0))
       (i32.store offset=0x88000 (i32.shl (local.get $count) (i32.const 3)) (i32.sub (local.get $from) (i32.const 0x40000)))

@@ -103,7 +103,23 @@ test('JSON is read as by the reader that needs no kernel, wherever windows end, 
 })
 
 test('every byte in every place of a token is taken or refused as JSON.parse does it', () => {
-  const tokens = ['"ab"', '"a\\u00e9b"', '"\\n"', '-12.5e+7', '0', 'true', 'false', 'null', '{"a":1}', '[1,2]', '[]', '{}']
+  const tokens = [
+    '"ab"',
+    '"a\\u00e9b"',
+    '"\\n"',
+    '-12.5e+7',
+    '0',
+    '0.25',
+    '1234567890123456.75',
+    '12.1234567890123456',
+    'true',
+    'false',
+    'null',
+    '{"a":1}',
+    '[1,2]',
+    '[]',
+    '{}',
+  ]
   for (const token of tokens) {
     for (let at = 0; at <= token.length; at++) {
       for (let byte = 0; byte < 0x80; byte++) {
