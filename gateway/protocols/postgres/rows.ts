@@ -6,6 +6,9 @@ import type { Rewrite } from './rewrite.ts'
 /** A column nobody described: detectors look at it. */
 const UNDESCRIBED: Field = { path: 'row', action: 'scan', bulk: true }
 
+/** Type, length and number of columns. */
+const LEAST_ROW_SIZE = HEADER_SIZE + 2
+
 /** What a run's columns ask for, looked up per cell by its index. */
 interface Plan {
   /** 1 where detectors decide. */
@@ -53,15 +56,18 @@ export function redactRows(rewrite: Rewrite, from: number, to: number, columns: 
 
 /** False where the rows lie about their lengths; `coverCells` then says how. */
 function addCells(sieve: Sieve, source: Uint8Array, from: number, to: number, { scanned, typed }: Plan): boolean {
+  // A cell's length read in one step and not byte by byte: half of what going over short cells costs.
+  const view = new DataView(source.buffer, source.byteOffset, source.length)
+  const columns = scanned.length
   for (let row = from; row < to; ) {
-    const end = row + 1 + int32(source, row + 1)
-    const count = uint16(source, row + HEADER_SIZE)
-    if (end > to || count !== scanned.length) return false
+    if (to - row < LEAST_ROW_SIZE) return false
+    const end = row + 1 + view.getInt32(row + 1)
+    if (end > to || view.getUint16(row + HEADER_SIZE) !== columns) return false
     sieve.unit(row + 1, true)
-    let at = row + HEADER_SIZE + 2
-    for (let index = 0; index < count; index++) {
+    let at = row + LEAST_ROW_SIZE
+    for (let index = 0; index < columns; index++) {
       if (at + 4 > end) return false
-      const size = int32(source, at)
+      const size = view.getInt32(at)
       at += 4
       if (size <= 0) {
         if (size < -1) return false
