@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino'
+import { codeOf } from '../recorder/files.ts'
 import type { RecoveryReport } from '../recorder/index.ts'
 import { DeliveryError } from '../recorder/notify/post.ts'
 import { ApplianceError, type ErrorCode } from '../schemas/errors.ts'
@@ -16,6 +17,8 @@ type Level = (typeof LEVELS)[number]
 interface ErrorFacts {
   readonly error: string
   readonly code?: string
+  /** What the system said, where an error of ours has such a cause. */
+  readonly system?: string
   readonly at?: string
 }
 
@@ -288,5 +291,7 @@ function errorFacts(error: unknown): ErrorFacts {
   const code = 'code' in error ? { code: String(error.code) } : {}
   const place = error.stack?.split('\n').find((line) => /^\s+at .*\/(gateway|recorder|schemas)\//.test(line))
   const at = /\/((?:gateway|recorder|schemas)\/[^\s)]+)/.exec(place ?? '')?.[1]
-  return { error: error.name, ...code, ...(at === undefined ? {} : { at }) }
+  const said = codeOf(error)
+  const system = said === undefined || said === code.code ? {} : { system: said }
+  return { error: error.name, ...code, ...system, ...(at === undefined ? {} : { at }) }
 }

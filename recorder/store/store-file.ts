@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
@@ -19,7 +20,6 @@ export class FileStore implements Store {
   readonly #root: string
   /** Among the writes of this process; the file lock is for the others. */
   readonly #turns = new Turns()
-  #temporary = 0
   #appendCount = 0
 
   constructor(folder: string) {
@@ -41,18 +41,18 @@ export class FileStore implements Store {
   async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     const path = this.#path(key)
     signal?.throwIfAborted()
-    this.#temporary += 1
-    const temporary = join(dirname(path), `${OWN_PREFIX}put-${process.pid}-${this.#temporary}`)
+    // Several stores of a process share a folder, and in a container the next process has the number of the last: only chance tells them apart.
+    const temporary = join(dirname(path), `${OWN_PREFIX}put-${randomBytes(12).toString('hex')}`)
     try {
       await makeFolder(dirname(path), this.#root)
       const file = await open(temporary, 'wx', 0o600)
       try {
-        await writeFully(file, bytes, 0)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      try {
+        try {
+          await writeFully(file, bytes, 0)
+          await file.sync()
+        } finally {
+          await file.close()
+        }
         await link(temporary, path)
       } catch (error) {
         if (codeOf(error) !== 'EEXIST') throw error
@@ -192,7 +192,10 @@ function missingOr(error: unknown, key: string): unknown {
 
 function failed(error: unknown, what: string): unknown {
   if (error instanceof ApplianceError || (error instanceof Error && error.name === 'AbortError')) return error
-  return new ApplianceError('STORE_FAILED', `${what} failed: ${error instanceof Error ? error.message : String(error)}`, {
+  const told = new ApplianceError('STORE_FAILED', `${what} failed: ${error instanceof Error ? error.message : String(error)}`, {
     cause: error,
   })
+  // The log tells of an error by its place: that of what failed, not this one.
+  Error.captureStackTrace(told, failed)
+  return told
 }

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
 import { pino } from 'pino'
 import { Log } from '../../gateway/log.ts'
+import { FileStore } from '../../recorder/store/store-file.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 
 function heard(): { readonly log: Log; readonly lines: () => string } {
@@ -37,4 +41,17 @@ test('an error tells where in our sources it began', () => {
     'Error: x\n    at thing (file:///srv/app/node_modules/pg/lib/x.js:1:1)\n    at Gate.pass (file:///srv/app/gateway/gate.ts:12:3)'
   log.stray(error)
   assert.equal(JSON.parse(lines()).at, 'gateway/gate.ts:12:3')
+})
+
+test('an error of the store tells what the system said, and where', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-log-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  await writeFile(join(path, 'file'), '')
+  const { log, lines } = heard()
+  await new FileStore(path).put('file/below', Buffer.alloc(1)).catch((error: unknown) => log.stray(error))
+  const { code, system, at } = JSON.parse(lines())
+  assert.deepEqual([code, system], ['STORE_FAILED', 'EEXIST'])
+  const [file, line] = String(at).split(':')
+  const source = await readFile(new URL(`../../${file}`, import.meta.url), 'utf8')
+  assert.match(source.split('\n')[Number(line) - 1] ?? '', /put of/)
 })

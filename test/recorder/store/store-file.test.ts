@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlinkSync, watch } from 'node:fs'
-import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -28,6 +28,15 @@ storeContract('a folder', async () => {
 })
 
 storeContract('the tests’ memory', async () => ({ store: new MemoryStore(), [Symbol.asyncDispose]: async () => undefined }))
+
+test('stores of one process on one folder write beside each other, and nothing unfinished stays', async () => {
+  await using at = await folder()
+  const [one, other] = [new FileStore(at.path), new FileStore(at.path)]
+  await Promise.all(
+    Array.from({ length: 50 }, (_, n) => [one.put(`notes/a${n}`, Buffer.of(n)), other.put(`notes/b${n}`, Buffer.of(n))]).flat(),
+  )
+  assert.deepEqual((await readdir(join(at.path, 'notes'))).length, 100)
+})
 
 test('processes that append to one object at once each find their place: nothing is lost, nothing doubled', async () => {
   await using at = await folder()
