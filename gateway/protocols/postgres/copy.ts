@@ -64,9 +64,11 @@ function suspectLines({ source, redactor }: Rewrite, from: number, to: number, c
   const coded = linesWith(source, from, to, coding)
   const sieve = redactor.sieve(source, from, to)
   let isCoded = 0
-  for (let at = from; sieve !== undefined && at < to; at += 1 + int32(source, at + 1)) {
+  for (let at = from; sieve !== undefined && at < to; ) {
+    const end = at + 1 + int32(source, at + 1)
     if (coded[isCoded] === at) isCoded++
-    else sieve.add(at + HEADER_SIZE, at + 1 + int32(source, at + 1))
+    else sieve.add(at + HEADER_SIZE, end)
+    at = end
   }
   const suspects = sieve?.suspects()
   const found: number[] = []
