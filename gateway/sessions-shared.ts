@@ -17,7 +17,9 @@ interface Shared {
  */
 export class SharedSessions {
   readonly #shared = new Map<string, Promise<Shared>>()
-  readonly #ending = new Set<Promise<void>>()
+  /** Those nobody is in, the idlest first. */
+  readonly #resting = new Map<Shared, () => void>()
+  readonly #ending = new Map<Promise<void>, Session>()
   readonly #idleMs: number
 
   constructor(idleMs = SHARED_IDLE_MS) {
@@ -26,9 +28,15 @@ export class SharedSessions {
 
   /** `make` is called once per session and key; rejects as `open` does. Whoever joined leaves by disposing. */
   async join<T>(key: string, open: () => Promise<Session>, make: (session: Session) => T): Promise<Joined<T>> {
-    const pending = this.#shared.get(key) ?? this.#open(key, open, make)
-    const shared = await pending
+    let pending: Promise<Shared>
+    let shared: Shared
+    do {
+      pending = this.#shared.get(key) ?? this.#open(key, open, make)
+      shared = await pending
+      // It may have given way just now.
+    } while (shared.ended)
     clearTimeout(shared.idle)
+    this.#resting.delete(shared)
     shared.inside++
     let left = false
     return {
@@ -43,9 +51,24 @@ export class SharedSessions {
     }
   }
 
+  /**
+   * Ends the session, of those that fit, that nobody has been in for longest. What is returned resolves when it, or one that was ending
+   * already, has been sealed; undefined where somebody is in all of them.
+   */
+  giveWay(fits: (session: Session) => boolean): Promise<void> | undefined {
+    for (const [{ session }, end] of this.#resting) {
+      if (!fits(session)) continue
+      session.closing('idle: another session needed its place')
+      end()
+      break
+    }
+    for (const [ending, session] of this.#ending) if (fits(session)) return ending
+    return undefined
+  }
+
   /** Resolves when those that are ending have been sealed. */
   async drained(): Promise<void> {
-    await Promise.all(this.#ending)
+    await Promise.all(this.#ending.keys())
   }
 
   #open<T>(key: string, open: () => Promise<Session>, make: (session: Session) => T): Promise<Shared> {
@@ -67,20 +90,27 @@ export class SharedSessions {
     if (shared.inside > 0) return
     if (over) this.#end(shared)
     else {
-      shared.idle = setTimeout(() => {
+      const end = (): void => {
         this.#forget(key, pending)
         shared.session.closing('idle')
         this.#end(shared)
-      }, this.#idleMs).unref()
+      }
+      clearTimeout(shared.idle)
+      shared.idle = setTimeout(end, this.#idleMs).unref()
+      this.#resting.delete(shared)
+      this.#resting.set(shared, end)
     }
   }
 
   #end(shared: Shared): void {
     clearTimeout(shared.idle)
+    this.#resting.delete(shared)
     if (shared.ended) return
     shared.ended = true
-    const ending = Promise.resolve(shared.session[Symbol.asyncDispose]()).finally(() => this.#ending.delete(ending))
-    this.#ending.add(ending)
+    const ending: Promise<void> = Promise.resolve(shared.session[Symbol.asyncDispose]()).finally(() =>
+      this.#ending.delete(ending),
+    )
+    this.#ending.set(ending, shared.session)
   }
 
   #forget(key: string, pending: Promise<Shared>): void {

@@ -189,7 +189,7 @@ export class GatewaySessions {
 
   async #begin(knock: Knock, identity: Identity, signal: AbortSignal): Promise<Visit> {
     const { found, grant } = await this.#find(knock, identity)
-    using reservation = this.#reserve(identity.subject, this.#parts.settings.limits)
+    using reservation = await this.#place(identity.subject)
     const visit = await this.#record(knock, identity, { found, grant }, reservation)
     // On the tape: by whose leave it is here.
     if (grant !== undefined) await visit.note('access', { approval: grant.id, until: new Date(untilOf(grant)).toISOString() })
@@ -223,6 +223,20 @@ export class GatewaySessions {
       'TARGET_UNKNOWN',
       `there is no target ${JSON.stringify(knock.target.slice(0, 64))} that ${identity.subject} may reach here`,
     )
+  }
+
+  /** Where a limit is met, shared sessions that nobody is in give way one by one: they are kept for convenience alone. */
+  async #place(subject: string): Promise<Reservation> {
+    const { limits } = this.#parts.settings
+    for (;;) {
+      const ownFull = (this.#bySubject.get(subject) ?? 0) >= limits.sessionsPerIdentity
+      const way =
+        ownFull || this.#reserved >= limits.sessions
+          ? this.#shared.giveWay(({ identity }) => !ownFull || identity.subject === subject)
+          : undefined
+      if (way === undefined) return this.#reserve(subject, limits)
+      await way
+    }
   }
 
   #reserve(subject: string, limits: Settings['limits']): Reservation {

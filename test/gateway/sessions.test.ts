@@ -14,7 +14,7 @@ import { ProofWatch } from '../../gateway/identity/proof-watch.ts'
 import { Log } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
 import { OwnBudgets } from '../../gateway/policy/budgets.ts'
-import type { Knock, Session } from '../../gateway/protocol.ts'
+import type { Joined, Knock, Session } from '../../gateway/protocol.ts'
 import { EchoWire, echoFrame } from '../../gateway/protocols/echo/wire.ts'
 import { loadPolicy } from '../../gateway/service.ts'
 import { GatewaySessions } from '../../gateway/sessions.ts'
@@ -70,6 +70,7 @@ interface House extends AsyncDisposable {
   proved(): number
   readonly sessions: GatewaySessions
   open(knock?: Partial<Knock>, signal?: AbortSignal): Promise<Session>
+  join(run: string): Promise<Joined<Session>>
 }
 
 async function house(
@@ -117,17 +118,21 @@ async function house(
     awaiting: () => ({ [Symbol.dispose]: () => undefined }),
     refused: () => undefined,
   })
+  const usual: Knock = {
+    protocol: 'echo',
+    client: 'said by itself',
+    secret: gateway.keys.agent,
+    target: 'parrot',
+    claims: {},
+  }
   return {
     gateway,
     room,
     log: lines,
     proved: () => proved,
     sessions,
-    open: (knock = {}, signal = never) =>
-      door.open(
-        { protocol: 'echo', client: 'said by itself', secret: gateway.keys.agent, target: 'parrot', claims: {}, ...knock },
-        signal,
-      ),
+    open: (knock = {}, signal = never) => door.open({ ...usual, ...knock }, signal),
+    join: (run) => door.join(usual, run, (session) => session, never),
     [Symbol.asyncDispose]: async () => {
       desk[Symbol.dispose]()
       await gateway[Symbol.asyncDispose]()
@@ -213,6 +218,41 @@ test('sessions are limited in all and per identity, and a place is given back wh
   await third[Symbol.asyncDispose]()
   await fourth[Symbol.asyncDispose]()
   assert.equal(made.sessions.size, 0)
+})
+
+test('shared sessions that nobody is in give way at a limit, the idlest first; those somebody is in do not', async () => {
+  for (const limit of ['sessions', 'sessionsPerIdentity']) {
+    await using made = await house({ limits: { [limit]: 3 } })
+    const busy = await made.join('busy')
+    const second = await made.join('second')
+    const idlest = await made.join('idlest')
+    const ids = [idlest.session.id, second.session.id]
+    idlest[Symbol.dispose]()
+    second[Symbol.dispose]()
+    await made.open()
+    const atOnce = await Promise.allSettled([made.open(), made.open()])
+    assert.deepEqual(atOnce.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+    const sealed = made.log.lines.filter(({ msg }) => msg === 'session sealed').map(({ session }) => session)
+    assert.deepEqual(sealed, ids)
+    assert.deepEqual(made.room.seals, Array(2).fill('idle: another session needed its place'))
+    assert.equal(made.sessions.size, 3)
+    assert.equal(busy.session.signal.aborted, false)
+    await refusedWith('LIMIT_REACHED', made.join('one more'))
+    busy[Symbol.dispose]()
+    using again = await made.join('one more')
+    assert.equal(again.session.signal.aborted, false)
+  }
+})
+
+test('a run whose session gave way goes on in a new one', async () => {
+  await using made = await house({ limits: { sessionsPerIdentity: 1 } })
+  const first = await made.join('run')
+  first[Symbol.dispose]()
+  const other = await made.open()
+  await refusedWith('LIMIT_REACHED', made.join('run'))
+  await other[Symbol.asyncDispose]()
+  using second = await made.join('run')
+  assert.notEqual(second.session.id, first.session.id)
 })
 
 test('an identity begins so many sessions in a minute and no more; another is not concerned', async () => {
