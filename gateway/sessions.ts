@@ -6,7 +6,7 @@ import type { RecorderRoom } from '../recorder/index.ts'
 import type { Seal } from '../recorder/recorder.ts'
 import type { Approval } from '../schemas/approval.ts'
 import { ApplianceError } from '../schemas/errors.ts'
-import type { Identity, ProtocolName, SessionInfo, Target } from '../schemas/session.ts'
+import { type Identity, type ProtocolName, type SessionInfo, samePerson, type Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
 import { accessOf, askFirst, mayAsk, untilOf } from './access.ts'
 import type { AccessWatch } from './access-watch.ts'
@@ -240,7 +240,8 @@ export class GatewaySessions {
   }
 
   #reserve(subject: string, limits: Settings['limits']): Reservation {
-    const own = this.#bySubject.get(subject) ?? 0
+    const person = samePerson(subject)
+    const own = this.#bySubject.get(person) ?? 0
     if (this.#reserved >= limits.sessions) {
       throw new ApplianceError(
         'LIMIT_REACHED',
@@ -253,7 +254,7 @@ export class GatewaySessions {
         `${subject} has ${limits.sessionsPerIdentity} sessions open, the most for one identity; close one first`,
       )
     }
-    const retryS = this.#starts.take(subject)
+    const retryS = this.#starts.take(person)
     if (retryS > 0) {
       throw new ApplianceError(
         'LIMIT_REACHED',
@@ -261,12 +262,12 @@ export class GatewaySessions {
       )
     }
     this.#reserved += 1
-    this.#bySubject.set(subject, own + 1)
+    this.#bySubject.set(person, own + 1)
     return new Reservation(() => {
       this.#reserved -= 1
-      const left = (this.#bySubject.get(subject) ?? 1) - 1
-      if (left > 0) this.#bySubject.set(subject, left)
-      else this.#bySubject.delete(subject)
+      const left = (this.#bySubject.get(person) ?? 1) - 1
+      if (left > 0) this.#bySubject.set(person, left)
+      else this.#bySubject.delete(person)
     })
   }
 

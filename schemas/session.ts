@@ -69,3 +69,11 @@ export interface SessionInfo {
   /** ISO 8601, UTC. */
   readonly startedAt: string
 }
+
+/**
+ * By what names of one person are compared, wherever they are: at the four-eyes rule, for who is kept out, for budgets and limits.
+ * Directories treat `Ana@example.org` and `ana@example.org` as one.
+ */
+export function samePerson(subject: string): string {
+  return subject.normalize('NFKC').trim().toLowerCase()
+}

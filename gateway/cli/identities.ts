@@ -1,5 +1,6 @@
 import { safeText } from '../../schemas/safe-text.ts'
-import { loadConfig } from '../config.ts'
+import { samePerson } from '../../schemas/session.ts'
+import { loadConfig, type Settings } from '../config.ts'
 import { BlockedSubjects } from '../identity/blocked.ts'
 import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
@@ -27,10 +28,30 @@ export async function changeIdentity(
   if (act === 'unblock') await tellLedger(settings, { type: 'identity.unblock', subject, actor, reason })
   const changed = await blocked.change(act, subject, reason)
   if (act === 'block') await tellLedger(settings, { type: 'identity.block', subject, actor, reason })
-  if (options.json) printJson(cli, { subject, blocked: act === 'block', changed })
-  else if (act === 'block') cli.err(`${safeText(subject)} is kept out; open sessions end within a second or two\n`)
-  else cli.err(`${safeText(subject)} may come in again\n`)
+  const known = isConfigured(settings, subject)
+  if (options.json) printJson(cli, { subject, blocked: act === 'block', changed, configured: known })
+  else if (act === 'block')
+    cli.err(`${safeText(subject)} is kept out, and who acts for them; open sessions end within a second or two\n`)
+  else if (changed) cli.err(`${safeText(subject)} may come in again\n`)
+  else cli.err(`${safeText(subject)} was not kept out; see \`sallyport identities list\`\n`)
+  if (act === 'block' && !known) cli.err(`warning: ${unknownWhy(settings)}\n`)
   return EXIT.ok
+}
+
+function isConfigured({ identities }: Settings, subject: string): boolean {
+  const person = samePerson(subject)
+  return identities.some((each) =>
+    [each.subject, each.principal].some((name) => name !== undefined && samePerson(name) === person),
+  )
+}
+
+/** A name that keeps nobody out looks like one that does. */
+function unknownWhy({ jwt, console: settings }: Settings): string {
+  const issuers = [...jwt, settings?.signIn?.oidc, settings?.signIn?.saml].filter((each) => each !== undefined)
+  if (issuers.length === 0) return 'nobody of that name is configured, so it keeps nobody out: is it misspelt?'
+  const prefixes = [...new Set(issuers.flatMap(({ subjectPrefix = '' }) => (subjectPrefix === '' ? [] : [subjectPrefix])))]
+  const begin = prefixes.length === 0 ? '' : ` (issuers here put ${prefixes.join(' or ')} before it)`
+  return `nobody of that name is configured; of people an issuer names give the whole subject as \`sallyport sessions\` shows it${begin}`
 }
 
 /** Who is kept out. */

@@ -92,10 +92,13 @@ function identities(group: Command, command: Make, runs: Runs, cli: Cli): void {
       .option('--key-file <file>', 'file with your access key')
       .addHelpText(
         'after',
-        `\nThe ledger is told who did: the owner of the key in SALLYPORT_KEY or --key-file, else the system's user.${EXIT_HELP}${CONFIG_HELP}`,
+        `\nA name counts however it is written (Ada, ada). The ledger is told who did: the owner of the key in SALLYPORT_KEY or --key-file, else the system's user.${EXIT_HELP}${CONFIG_HELP}`,
       )
       .action(async (subject: string, options: Change) => runs((await load()).changeIdentity(act, subject, options, cli)))
-  change('block', 'keep somebody out: keys, tokens, single sign-on, everything; open sessions end')
+  change(
+    'block',
+    'keep somebody out, and every agent that acts for them: keys, tokens, single sign-on, everything; open sessions end',
+  )
   change('unblock', 'let them in again')
   command(group, 'list', 'who is kept out').action(async (options: Common) => runs((await load()).listBlocked(options, cli)))
 }

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Records } from '../../recorder/desk/records.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { samePerson } from '../../schemas/session.ts'
 
 const Step = Type.Object({
   subject: Type.String({ minLength: 1 }),
@@ -12,14 +13,17 @@ const Step = Type.Object({
 })
 type Step = Static<typeof Step>
 const checker = Compile(Step)
+/** The last step of each row. */
+type Rows = ReadonlyMap<string, Step>
 
 /**
- * Who is kept out, whatever they prove: the way to end what a token or an issuer vouches for. A record for each step, `<hash of the
- * subject>-<number>.json`; records are only ever added, the highest number counts, so any number of processes may read and write at once.
+ * Who is kept out, whatever they prove and however their name is written: the way to end what a token or an issuer vouches for. A record
+ * for each step, `<hash of the person>-<number>.json`; records are only ever added, the highest number counts, so any number of processes
+ * may read and write at once. Of several rows of steps about one person (they once went by the name as written) each has to let them in.
  */
 export class BlockedSubjects {
   readonly #records: Records
-  #read: { readonly texts: ReadonlyMap<string, string>; readonly last: ReadonlyMap<string, Step> } | undefined
+  #read: { readonly texts: ReadonlyMap<string, string>; readonly last: Rows } | undefined
 
   constructor(records: Records) {
     this.#records = records
@@ -27,8 +31,8 @@ export class BlockedSubjects {
 
   /** Why somebody is kept out; undefined for who is not. */
   async why(subject: string): Promise<string | undefined> {
-    const step = (await this.#last()).get(subject)
-    return step?.act === 'block' ? step.reason : undefined
+    const [step] = (await this.#blocking(subject)).values()
+    return step?.reason
   }
 
   /** Who is kept out now. */
@@ -38,28 +42,43 @@ export class BlockedSubjects {
 
   /** Durable when it resolves. False where it is so already. */
   async change(act: Step['act'], subject: string, reason: string): Promise<boolean> {
-    if (((await this.why(subject)) !== undefined) === (act === 'block')) return false
-    const name = createHash('sha256').update(subject).digest('hex').slice(0, 32)
-    const steps = (await this.#records.names('')).filter((each) => each.startsWith(`${name}-`)).length
+    const blocking = await this.#blocking(subject)
+    if (blocking.size > 0 === (act === 'block')) return false
+    const own = createHash('sha256').update(samePerson(subject)).digest('hex').slice(0, 32)
     const step: Step = { subject, act, reason, at: new Date().toISOString() }
-    const path = `${name}-${String(steps + 1).padStart(6, '0')}.json`
-    // Where somebody was quicker, what they did is looked at first.
-    return (await this.#records.create(path, JSON.stringify(step))) || this.change(act, subject, reason)
+    for (const row of act === 'block' ? [own] : blocking.keys()) {
+      const steps = (await this.#records.names('')).filter((each) => rowOf(each) === row).length
+      const path = `${row}-${String(steps + 1).padStart(6, '0')}.json`
+      // Where somebody was quicker, what they did is looked at first.
+      if (!(await this.#records.create(path, JSON.stringify(step)))) return this.change(act, subject, reason)
+    }
+    return true
   }
 
-  async #last(): Promise<ReadonlyMap<string, Step>> {
+  /** The rows that keep this person out. */
+  async #blocking(subject: string): Promise<Rows> {
+    const person = samePerson(subject)
+    const rows = [...(await this.#last())]
+    return new Map(rows.filter(([, step]) => step.act === 'block' && samePerson(step.subject) === person))
+  }
+
+  async #last(): Promise<Rows> {
     const texts = await this.#records.all('')
     if (this.#read?.texts !== texts) this.#read = { texts, last: lastOf(texts) }
     return this.#read.last
   }
 }
 
-function lastOf(texts: ReadonlyMap<string, string>): ReadonlyMap<string, Step> {
+function lastOf(texts: ReadonlyMap<string, string>): Rows {
   const last = new Map<string, Step>()
   for (const [name, text] of texts) {
     const step: unknown = JSON.parse(text)
     if (!checker.Check(step)) throw new ApplianceError('CONFIG_INVALID', `the record ${name} of blocked identities is damaged`)
-    last.set(step.subject, step)
+    last.set(rowOf(name), step)
   }
   return last
+}
+
+function rowOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('-'))
 }

@@ -64,9 +64,11 @@ export class Doorkeeper {
     throw new ApplianceError('AUTH_DENIED', DENIED)
   }
 
-  /** Why what an identity once proved holds no longer: its key was revoked or has expired, or it is kept out. Undefined where it does. */
-  async whyNot({ subject, proof }: Identity): Promise<string | undefined> {
-    if ((await this.#blocked.why(subject)) !== undefined) return `${subject} is kept out`
+  /** Why what an identity once proved holds no longer: its key was revoked or has expired, or it, or the human behind, is kept out. Undefined where it does. */
+  async whyNot(identity: Identity): Promise<string | undefined> {
+    const { subject, proof } = identity
+    const out = await this.#keptOut(identity)
+    if (out !== undefined) return out
     if (!proof.startsWith('key:')) return undefined
     const id = proof.slice('key:'.length)
     const key = [...this.#configuredKeys, ...(await this.#accessKeys.list())].find((each) => each.id === id)
@@ -78,11 +80,18 @@ export class Doorkeeper {
   async #admitted(proof: Proof): Promise<Proof> {
     if ('why' in proof) return proof
     try {
-      const why = await this.#blocked.why(proof.identity.subject)
-      return why === undefined ? proof : { why: `${proof.identity.subject} is kept out` }
+      const why = await this.#keptOut(proof.identity)
+      return why === undefined ? proof : { why }
     } catch {
       return { why: 'who is kept out cannot be read; see `sallyport identities list`' }
     }
+  }
+
+  /** Whoever acts for somebody who is kept out is kept out with them. */
+  async #keptOut({ subject, principal }: Identity): Promise<string | undefined> {
+    if ((await this.#blocked.why(subject)) !== undefined) return `${subject} is kept out`
+    if (principal === undefined || (await this.#blocked.why(principal)) === undefined) return undefined
+    return `${subject} is kept out with ${principal}, for whom it acts`
   }
 
   /** Whether this key would prove somebody, were its possession proved: clients offer every key they have. */

@@ -77,7 +77,7 @@ export class OidcSignIn implements SignInWay {
       })
       return { ...tokens.claims() }
     } catch (error) {
-      throw denied(whyOf(error))
+      throw denied(codeOf(error))
     }
   }
 
@@ -183,7 +183,34 @@ function denied(why: string): ApplianceError {
   return new ApplianceError('AUTH_DENIED', `${DENIED}: ${why}`)
 }
 
-/** The library's words and the issuer's error code; never a code or token. */
+/** RFC 6749 and OpenID Connect Core: what an answer may give as its `error`. */
+const ERRORS = new Set([
+  'access_denied',
+  'account_selection_required',
+  'consent_required',
+  'interaction_required',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_scope',
+  'login_required',
+  'server_error',
+  'temporarily_unavailable',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'unsupported_response_type',
+])
+
+/** For log and ledger: codes from lists alone, as anybody may write the address a browser comes back to. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error'
+  const code =
+    'code' in error && typeof error.code === 'string' && /^OAUTH_[A-Z_]{1,60}$/.test(error.code) ? error.code : error.name
+  const said = 'error' in error && typeof error.error === 'string' ? error.error : undefined
+  return said === undefined ? code : `${code} (${ERRORS.has(said) ? said : 'another error'})`
+}
+
+/** For the person at the terminal: the library's words and the issuer's error code; never a code or token. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'
   const code = 'error' in error && typeof error.error === 'string' ? ` (${error.error.slice(0, 80)})` : ''

@@ -10,7 +10,7 @@ interface Proved {
   end(refusal: Refusal): void
 }
 
-/** Ends sessions whose proof no longer holds: their key was revoked or has expired, or their subject is kept out. */
+/** Ends sessions whose proof no longer holds: their key was revoked or has expired, or they, or the human behind, are kept out. */
 export class ProofWatch implements Disposable {
   readonly #whyNot: (identity: Identity) => Promise<string | undefined>
   readonly #onError: (error: unknown) => void
@@ -46,8 +46,8 @@ export class ProofWatch implements Disposable {
     try {
       const known = new Map<string, string | undefined>()
       for (const session of this.#watched) {
-        const { subject, proof } = session.identity
-        const name = JSON.stringify([subject, proof])
+        const { subject, principal, proof } = session.identity
+        const name = JSON.stringify([subject, principal, proof])
         if (!known.has(name)) known.set(name, await this.#whyNot(session.identity))
         const why = known.get(name)
         if (why !== undefined) session.end({ why: 'withdrawn', message: `this session ends: ${why}`, rules: [] })

@@ -73,14 +73,14 @@ export class SamlSignIn implements SignInWay {
   async #proved(response: string, base: string): Promise<{ readonly profile: Profile; readonly request: string }> {
     try {
       const { profile } = await this.#saml(base).validatePostResponseAsync({ SAMLResponse: response })
-      if (profile === null) throw new Error('no assertion')
+      if (profile === null) throw denied('no assertion')
       const { recipient, request } = confirmation(profile)
-      if (profile.issuer !== this.#settings.idpEntityId) throw new Error('another issuer')
-      if (recipient !== acsAt(base)) throw new Error('the assertion is for another address')
-      if (request === undefined || request !== profile.inResponseTo) throw new Error('the assertion answers no request')
+      if (profile.issuer !== this.#settings.idpEntityId) throw denied('another issuer')
+      if (recipient !== acsAt(base)) throw denied('the assertion is for another address')
+      if (request === undefined || request !== profile.inResponseTo) throw denied('the assertion answers no request')
       return { profile, request }
     } catch (error) {
-      throw denied(error instanceof Error ? error.message.slice(0, 200) : 'unknown error')
+      throw error instanceof ApplianceError ? error : denied(reasonOf(error))
     }
   }
 
@@ -170,11 +170,11 @@ class Requests {
 function confirmation(profile: Profile): { readonly recipient: string | undefined; readonly request: string | undefined } {
   const assertion: unknown = profile.getAssertion?.()
   const found = step(step(step(assertion, 'Assertion'), 'Subject', 0), 'SubjectConfirmation')
-  if (!Array.isArray(found) || found.length !== 1) throw new Error('not one subject confirmation')
-  if (step(step(found[0], '$'), 'Method') !== 'urn:oasis:names:tc:SAML:2.0:cm:bearer') throw new Error('no bearer confirmation')
+  if (!Array.isArray(found) || found.length !== 1) throw denied('not one subject confirmation')
+  if (step(step(found[0], '$'), 'Method') !== 'urn:oasis:names:tc:SAML:2.0:cm:bearer') throw denied('no bearer confirmation')
   const data = step(step(found[0], 'SubjectConfirmationData', 0), '$')
   const [recipient, request, until] = [step(data, 'Recipient'), step(data, 'InResponseTo'), step(data, 'NotOnOrAfter')]
-  if (typeof until !== 'string') throw new Error('a confirmation without an end')
+  if (typeof until !== 'string') throw denied('a confirmation without an end')
   return {
     recipient: typeof recipient === 'string' ? recipient : undefined,
     request: typeof request === 'string' ? request : undefined,
@@ -194,6 +194,26 @@ function attributesOf(profile: Profile): Readonly<Record<string, unknown>> {
 
 function acsAt(base: string): string {
   return `${base}${API_BASE}/sign-in/saml/acs`
+}
+
+/** What the library's words begin with, and what of it goes into log and ledger. */
+const REASONS: readonly (readonly [begins: string, why: string])[] = [
+  ['SAML provider returned', 'it reports a failure instead'],
+  ['Invalid', 'no signature that counts'],
+  ['Only 1 signed', 'no signature that counts'],
+  ['Too many signatures', 'no signature that counts'],
+  ['SAML assertion expired', 'the assertion has expired'],
+  ['SAML assertion not yet', 'the assertion is not valid yet'],
+  ['SAML assertion', 'the assertion is for another audience'],
+  ['No valid subject confirmation', 'no subject confirmation that is of now'],
+  ['InResponseTo', 'the assertion answers no request'],
+  ['SubjectInResponseTo', 'the assertion answers no request'],
+]
+
+/** Ours, never the library's: it repeats what stands in a response that anybody may have written. */
+function reasonOf(error: unknown): string {
+  const words = error instanceof Error ? error.message : ''
+  return REASONS.find(([begins]) => words.startsWith(begins))?.[1] ?? 'a response that cannot be read'
 }
 
 function denied(why: string): ApplianceError {

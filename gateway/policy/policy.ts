@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { PolicyFile } from '../../schemas/policy.ts'
-import type { Identity, Target } from '../../schemas/session.ts'
+import { type Identity, samePerson, type Target } from '../../schemas/session.ts'
 import { CODE_NAME, DEFAULT_RULES, ENTITY_NAMES, type EntityName, type MaskingRules } from '../masking/rules.ts'
 import { openYaml } from '../yaml.ts'
 import type { Budgets } from './budgets.ts'
@@ -103,7 +103,7 @@ function counterFor({ subject, principal }: Identity, { budgets }: Outside): (ru
     if (!('windowMs' in threshold)) return new Counter(threshold)
     if (budgets === undefined) throw new Error('a budget per identity needs others to share it with')
     const { windowMs, rows, bytes, per } = threshold
-    const who = per === 'principal' ? `person ${principal ?? subject}` : subject
+    const who = per === 'principal' ? `person ${samePerson(principal ?? subject)}` : samePerson(subject)
     return new Counter(threshold, budgets.passed({ rule: id, subject: who, windowMs, limit: { rows, bytes } }))
   }
 }

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { type Approval, Approval as ApprovalSchema, Decision } from '../../schemas/approval.ts'
+import { samePerson } from '../../schemas/session.ts'
 
 /** What is written once when a request is made; everything later is an event. */
 export const ApprovalRequest = Type.Omit(ApprovalSchema, ['state', 'decisions', 'withdrawn', 'review'])
@@ -119,9 +120,4 @@ export function endOf({
 function isOver(approval: Approval, nowMs: number): boolean {
   const newest = Math.max(Date.parse(approval.createdAt), ...approval.decisions.map(({ at }) => Date.parse(at)))
   return nowMs >= endOf(approval) || nowMs < newest - MAX_SET_BACK_MS
-}
-
-/** Directories treat `Ana@example.org` and `ana@example.org` as one person, so the four-eyes rule must too. */
-export function samePerson(subject: string): string {
-  return subject.normalize('NFKC').toLowerCase()
 }

@@ -1,6 +1,7 @@
 import type { Approval } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { brokeGlass, samePerson } from './approval-log.ts'
+import { samePerson } from '../../schemas/session.ts'
+import { brokeGlass } from './approval-log.ts'
 import type { Approver, Ruling } from './desk.ts'
 
 /** Whether this person may rule now; throws APPROVAL_FORBIDDEN or APPROVAL_CONFLICT with the reason. */

@@ -25,6 +25,25 @@ test('who is kept out is so for every process that shares the folder, until let 
   assert.equal(await other.why('eve'), 'lost again')
 })
 
+test('a name counts however it is written, also where it was written down by its letters', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  const at = new Date().toISOString()
+  for (const [row, subject] of [
+    ['aa', 'Eve'],
+    ['bb', 'EVE'],
+  ])
+    await writeFile(join(path, `${row}-000001.json`), JSON.stringify({ subject, act: 'block', reason: 'left', at }))
+  const blocked = new BlockedSubjects(new FolderRecords(path))
+  assert.equal(await blocked.why('\uff45ve'), 'left')
+  assert.equal(await blocked.change('unblock', 'eve', 'back'), true)
+  assert.equal(await blocked.why('Eve'), undefined)
+  assert.equal(await blocked.change('unblock', 'eve', 'back'), false)
+  await blocked.change('block', 'Eve', 'again')
+  assert.equal(await blocked.change('block', 'eve', 'again'), false)
+  assert.deepEqual([await blocked.why('EVE'), (await blocked.list()).length], ['again', 1])
+})
+
 test('a damaged file lets nobody in by being skipped', async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
   t.after(() => rm(path, { recursive: true, force: true }))

@@ -17,6 +17,7 @@ async function door() {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-door-'))
   const folder = new AccessKeys(new FolderRecords(path))
   const whys: string[] = []
+  const blocked = new BlockedSubjects(new FolderRecords(join(path, 'blocked')))
   const configured = newAccessKey()
   const keeper = new Doorkeeper({
     identities: [
@@ -24,11 +25,19 @@ async function door() {
       { subject: 'ana@example.org', kind: 'human', keys: [{ id: 'ana-1', sha256: hashAccessKey(configured) }] },
     ],
     accessKeys: folder,
-    blocked: new BlockedSubjects(new FolderRecords(join(path, 'blocked'))),
+    blocked,
     jwt: await JwtProver.open([]),
     onDenied: (_client, why) => whys.push(why),
   })
-  return { keeper, folder, path, whys, configured, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  return {
+    keeper,
+    folder,
+    blocked,
+    path,
+    whys,
+    configured,
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  }
 }
 
 test('an access key proves the configured identity, with the human behind it', async () => {
@@ -76,4 +85,19 @@ test('a damaged key file is told to the log only, and keeps nobody else out', as
   await assert.rejects(made.keeper.prove({ secret, client }, signal), { code: 'AUTH_DENIED' })
   assert.match(made.whys[0] ?? '', /cannot be read/)
   assert.equal((await made.keeper.prove({ secret: made.configured, client }, signal)).subject, 'ana@example.org')
+})
+
+test('who is kept out takes along whoever acts for them, however the name is written', async () => {
+  await using made = await door()
+  const { keeper, folder, blocked, whys } = made
+  const { secret } = await folder.create('agent:claude')
+  const agent = await keeper.prove({ secret, client }, signal)
+  assert.equal(await keeper.whyNot(agent), undefined)
+  await blocked.change('block', 'ANA@example.org ', 'left')
+  await assert.rejects(keeper.prove({ secret, client }, signal), { code: 'AUTH_DENIED' })
+  await assert.rejects(keeper.prove({ secret: made.configured, client }, signal), { code: 'AUTH_DENIED' })
+  assert.deepEqual(whys, ['agent:claude is kept out with ana@example.org, for whom it acts', 'ana@example.org is kept out'])
+  assert.match((await keeper.whyNot(agent)) ?? '', /kept out with ana@example.org/)
+  await blocked.change('unblock', 'ana@example.org', 'back')
+  assert.equal((await keeper.prove({ secret, client }, signal)).subject, 'agent:claude')
 })

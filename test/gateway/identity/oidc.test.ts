@@ -100,6 +100,13 @@ test('a code that was swapped, and an error of the issuer, sign nobody in', asyn
   const state = sent.searchParams.get('state') ?? ''
   const refused = `${base}${API_BASE}/sign-in/oidc/callback?error=access_denied&state=${state}&iss=${issuer.issuer}`
   assert.equal((await other.ask(refused)).headers.get('location'), `${base}/#sign-in-failed=denied`)
+  assert.match(rig.denied.at(-1) ?? '', /OAUTH_AUTHORIZATION_RESPONSE_ERROR \(access_denied\)$/)
+  // Anybody may write what stands there: none of it goes into log and ledger.
+  const again = new Wanderer()
+  const asked = new URL((await again.ask(start())).headers.get('location') ?? '')
+  const words = `error=Jane+Roe&error_description=Jane+Roe&state=${asked.searchParams.get('state')}&iss=${issuer.issuer}`
+  assert.equal((await again.ask(`${base}${API_BASE}/sign-in/oidc/callback?${words}`)).status, 303)
+  assert.match(rig.denied.at(-1) ?? '', /OAUTH_AUTHORIZATION_RESPONSE_ERROR \(another error\)$/)
 })
 
 test('an issuer that does not answer keeps nobody waiting, and is asked again', async () => {

@@ -41,10 +41,19 @@ test('sessions end within seconds of what was revoked: a key, an expired token, 
   using again = await EchoClient.enter(port, other.key)
   again.say('back')
   assert.equal(await again.hear(), 'back')
+  // Of a person: who acts for them goes with them.
+  const person = await runCli(['identities', 'block', 'Ada', '--reason', 'left'], world)
+  assert.doesNotMatch(person.err, /warning/)
+  assert.match((await again.hear()) ?? '', /agent-7 is kept out with ada, for whom it acts/)
+  using outside = await EchoClient.enter(port, other.key)
+  assert.match((await outside.hear()) ?? '', /AUTH_DENIED/)
+  const typo = await runCli(['identities', 'block', 'adda', '--reason', 'left'], world)
+  assert.match(typo.err, /nobody of that name is configured/)
+  assert.match((await runCli(['identities', 'unblock', 'add', '--reason', 'x'], world)).err, /add was not kept out/)
   const entries = (await runCli(['ledger', 'list', '--type', 'identity', '--json'], world)).out.trim().split('\n')
   assert.deepEqual(
     entries.map((line) => /"type":"([\w.]+)"/.exec(line)?.[1]),
-    ['identity.block', 'identity.unblock'],
+    ['identity.block', 'identity.unblock', 'identity.block', 'identity.block', 'identity.unblock'],
   )
 })
 

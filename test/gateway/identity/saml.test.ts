@@ -130,6 +130,28 @@ for (const [title, make] of REFUSED) {
   })
 }
 
+test('nothing of what an outsider wrote into a response stands in the reason', async () => {
+  const status = (code: string, words: string) => {
+    return (asked: { readonly request: string; readonly acs: string }) =>
+      responseOf(asked, '').replace(
+        /<samlp:Status>[\s\S]*<\/samlp:Status>/,
+        `<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:${code}"/><samlp:StatusMessage>${words}</samlp:StatusMessage></samlp:Status>`,
+      )
+  }
+  const why = async (make: Parameters<typeof answered>[0]): Promise<string> =>
+    answered(make).then(
+      () => 'let in',
+      (error: unknown) => (error instanceof Error ? error.message : ''),
+    )
+  const words = 'Jane Roe, born 1980-02-03'
+  assert.equal(await why(status('Responder', words)), 'the issuer did not prove who this is: it reports a failure instead')
+  for (const make of [status('Success', words), () => `<${words}`, good({ issuer: words }), good({ audience: words })])
+    assert.doesNotMatch(await why(make), /Jane|1980/)
+  assert.match(await why(good({ audience: words })), /another audience/)
+  assert.match(await why(good({ from: -9, until: -4 })), /no subject confirmation that is of now/)
+  assert.match(await why(good({}, others)), /no signature that counts/)
+})
+
 test('a comment in a name does not cut it: what was signed as one name is that name', async () => {
   const { identity } = await answered((asked) =>
     good({ subject: 'ada@example.org.evil.example' })(asked).replace('ada@example.org.evil', 'ada@example.org<!---->.evil'),
