@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isMainThread, threadId } from 'node:worker_threads'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf } from '../files.ts'
-import { lifeOf, OWN_MARK, parseMark } from '../process-mark.ts'
+import { lifeOf, OWN_MARK } from '../process-mark.ts'
+import { lockText, ownerOf } from './lock-mark.ts'
 
 /** How long another process may hold the lock of one object: a write and a sync, also on a sick disk. */
 const PATIENCE_MS = 30_000
@@ -14,12 +15,7 @@ const LOOK_EVERY_MS = 2
 /** A lock of a process on another machine, or with no readable owner, is given up for dead after this: far longer than any one write. */
 const UNKNOWN_OWNER_MS = 60_000
 
-const MARK = markOf(threadId)
-
-/** A thread of a process may die alone: what it left is told apart by its number, which no later one gets. */
-function markOf(thread: number): string {
-  return JSON.stringify({ ...OWN_MARK, thread })
-}
+const OWN_TEXT = lockText(OWN_MARK, threadId)
 
 /** One object's write lock among processes, as a symbolic link beside it that names its owner; Node has no flock(2). Left behind by a dead process, it is broken. */
 export class FileLock {
@@ -50,9 +46,10 @@ export class FileLock {
 /** Frees what a thread of this process that has ended still held of `path`: its process lives, so nobody else would. */
 export function freeLockOf(thread: number, path: string): void {
   const lock = lockOf(path)
+  const text = lockText(OWN_MARK, thread)
   for (const link of [`${lock}.break`, lock]) {
     try {
-      if (readlinkSync(link) === markOf(thread)) unlinkSync(link)
+      if (readlinkSync(link) === text) unlinkSync(link)
     } catch (error) {
       ignoreMissing(error)
     }
@@ -67,8 +64,8 @@ function lockOf(path: string): string {
 async function create(path: string): Promise<boolean> {
   try {
     // Beside the event loop the call is made at once: the way through the thread pool costs several times as much.
-    if (isMainThread) await symlink(MARK, path)
-    else symlinkSync(MARK, path)
+    if (isMainThread) await symlink(OWN_TEXT, path)
+    else symlinkSync(OWN_TEXT, path)
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
@@ -78,7 +75,7 @@ async function create(path: string): Promise<boolean> {
 
 async function isStale(path: string): Promise<boolean> {
   try {
-    const mark = parseMark(await readlink(path).catch(notALink))
+    const mark = ownerOf(await readlink(path).catch(notALink))
     const life = mark === undefined ? 'foreign' : lifeOf(mark)
     if (life !== 'foreign') return life === 'dead'
     return Date.now() - (await lstat(path)).mtimeMs > UNKNOWN_OWNER_MS

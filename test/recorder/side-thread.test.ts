@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { OWN_MARK } from '../../recorder/process-mark.ts'
 import { SideThread } from '../../recorder/side-thread.ts'
+import { lockText } from '../../recorder/store/lock-mark.ts'
 import { verifyTape } from '../../recorder/tape/verify.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { entry, recordingFolder, START } from '../support/recording.ts'
@@ -34,7 +35,7 @@ test('appends beside the event loop conflict as others do, and wait for nobody w
   await assert.rejects(store.append('log', 7, Buffer.from('y')), { code: 'STORE_CONFLICT', message: /it has 40 bytes, not 7/ })
   await assert.rejects(store.append('none', 7, Buffer.from('y')), { code: 'STORE_CONFLICT', message: /does not exist/ })
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', 'console.log(process.pid)'])
-  await symlink(JSON.stringify({ ...OWN_MARK, pid: Number(stdout), started: '1' }), join(path, '.lock-log'))
+  await symlink(lockText({ ...OWN_MARK, pid: Number(stdout), started: '1' }, 0), join(path, '.lock-log'))
   await store.append('log', 40, Buffer.from('z'))
   assert.equal(Buffer.from(await store.get('log')).toString(), `0${'x'.repeat(39)}z`)
   assert.ok(!(await readdir(path)).includes('.lock-log'))
@@ -67,16 +68,17 @@ test('a thread that dies in the middle of an append leaves nobody waiting for it
     const { parentPort, threadId, workerData } = require('node:worker_threads')
     const { symlinkSync } = require('node:fs')
     parentPort.on('message', () => {
-      symlinkSync(JSON.stringify({ ...workerData, thread: threadId }), ${JSON.stringify(lock)})
+      symlinkSync(workerData.replace('THREAD', threadId), ${JSON.stringify(lock)})
       process.exit(3)
     })`
-  const thread = new SideThread(() => new Worker(source, { eval: true, workerData: OWN_MARK }))
+  const text = lockText(OWN_MARK, 987_654_321).replace('987654321', 'THREAD')
+  const thread = new SideThread(() => new Worker(source, { eval: true, workerData: text }))
   const task = { key: 'log', path: join(path, 'log'), position: 1, bytes: Buffer.from('1') }
   await assert.rejects(thread.run('append', task), { message: 'the recorder’s side thread ended' })
   await store.append('log', 1, Buffer.from('1'))
   assert.equal(Buffer.from(await store.get('log')).toString(), '01')
   // What another thread of this process holds is nobody's to free.
-  await symlink(JSON.stringify({ ...OWN_MARK, thread: 0 }), lock)
+  await symlink(lockText(OWN_MARK, 0), lock)
   await assert.rejects(thread.run('append', task))
   assert.ok((await readdir(path)).includes('.lock-log'))
 })
