@@ -144,7 +144,8 @@ export class Stream implements StreamRedactor {
     const covered = this.#tail.active || this.#isOverload
     const done = covered ? this.#released : Math.min(this.#released, this.#scanner.position)
     const drop = Math.max(0, done - MAX_LOOK_BACK)
-    if (drop > 0) {
+    // Only for room: what comes key by key would move all that is looked back on with each of them.
+    if (drop > 0 && this.#size + to - from > this.#buffer.length) {
       this.#buffer.copyWithin(0, drop, this.#size)
       this.#released -= drop
       this.#size -= drop

@@ -13,6 +13,8 @@ import { webTools } from './web-tools.ts'
 
 /** Read on at once while nobody asks: whoever does waits for so many at most. */
 const READ_ON_FRAMES = 500
+/** Somebody who seeks has the processor: reading on begins once they look at something for so long. */
+const READ_ON_AFTER_MS = 1_000
 
 let runs = new ChunkRuns(new Api(), webTools, '')
 let keyframeOf: NonNullable<TerminalSource['keyframe']> = () => Promise.resolve(undefined)
@@ -64,6 +66,7 @@ async function answer(ask: TerminalAsk): Promise<void> {
   // Somebody who steps on has asked for the next already.
   if (own !== asked) return
   tell({ tell: 'screen', channel, seq, screen: screen ?? null })
+  await new Promise((resolve) => setTimeout(resolve, READ_ON_AFTER_MS))
   // Whoever has seen one screen wants others: they are made ready as far as the recording goes. What cannot be had now is asked for
   // again, and told of, when somebody wants it.
   while (own === asked && (await tape.readOn(READ_ON_FRAMES).catch(() => false))) {

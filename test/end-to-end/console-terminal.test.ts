@@ -91,6 +91,7 @@ test('a terminal is replayed frame by frame, in Chromium', async (t) => {
     await page.keyboard.press('?')
     await page.getByRole('heading', { name: 'Keyboard' }).waitFor()
     await page.keyboard.press('Escape')
+    await page.getByRole('heading', { name: 'Keyboard' }).waitFor({ state: 'hidden' })
   })
 
   await t.test('a key right behind the one that closes the list of keys counts, and does not open it again', async () => {
