@@ -16,6 +16,12 @@ const groups = Type.Optional(
 const subjectPrefix = Type.Optional(
   Type.String({ description: 'Put before the subject, so that two issuers cannot name the same person' }),
 )
+const principalPrefix = Type.Optional(
+  Type.String({
+    description:
+      'Put before the human behind. Default: subjectPrefix; to be said where claims.principal and subjectPrefix are: it has to make of them whom they are at the console',
+  }),
+)
 const claims = Type.Optional(
   Type.Object(
     {
@@ -43,7 +49,7 @@ const profile = Type.Optional(
 )
 
 /** How the claims of a proved token become an identity. */
-export const ClaimRules = Type.Object({ groups, subjectPrefix, claims, profile }, closed)
+export const ClaimRules = Type.Object({ groups, subjectPrefix, principalPrefix, claims, profile }, closed)
 export type ClaimRules = Static<typeof ClaimRules>
 
 export const JwtIssuer = Type.Object(

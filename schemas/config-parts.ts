@@ -14,7 +14,12 @@ export const Approvers = Type.Object(
   },
   { ...closed, description: 'Who decides' },
 )
-export const Subject = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s\\x00-\\x1f\\x7f]+$' })
+/** Without blanks, control characters and what is not seen (zero-width, direction): two names must not look like one. */
+export const Subject = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[^\\s\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]+$',
+})
 export const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
 export const oneOf = <T extends string>(names: readonly T[]) =>
   Type.Unsafe<T>(Type.Union(names.map((name) => Type.Literal(name))))

@@ -5,9 +5,12 @@ import type { Proof } from './proof.ts'
 /** As long as a subject may be; longer ones are no names. */
 const MAX_TEXT = 256
 /** A facet of Entra's that says: an agent identity, and the user of an agent. */
-const AGENT_FACETS = new Set(['11', '13'])
+const AGENT_FACETS = new Set([11, 13])
 /** What of an Entra token is recorded with every session: who exactly, by which application, of which blueprint. */
 const ENTRA_KEPT = ['oid', 'azp', 'appid', 'xms_par_app_azp', 'xms_act_fct', 'xms_sub_fct', 'idtyp']
+
+/** Control and format characters (zero-width, direction), and blanks at an end. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|^\s|\s$/u
 
 type Claims = Readonly<Record<string, unknown>>
 
@@ -26,11 +29,14 @@ export function identityIn(claims: Claims, rules: ClaimRules, kind: Identity['ki
     return { why: 'more groups than fit into the token: use app roles, or groups assigned to the application' }
   const who = entra ? entraWho(claims, subject, kind) : { subject, kind, principal: undefined }
   if ('why' in who) return who
-  const { subjectPrefix = '' } = rules
+  const { subjectPrefix = '', principalPrefix = subjectPrefix } = rules
   const named = names.principal === undefined || entra ? undefined : textOf(claims, names.principal)
   // An issuer that names a principal always must: without it the human behind could approve their own agent.
   if (names.principal !== undefined && !entra && named === undefined) return { why: 'principal claim is missing' }
-  const principal = who.principal === undefined ? named : subjectPrefix + who.principal
+  const human = who.principal ?? named
+  const principal = human === undefined ? undefined : principalPrefix + human
+  // Two names that look like one would be one person who counts as two.
+  if (UNSEEN.test(who.subject) || UNSEEN.test(human ?? '')) return { why: 'a name with characters that are not seen' }
   const about = aboutOf(claims, rules)
   return {
     identity: {
@@ -52,12 +58,15 @@ interface Who {
 
 /**
  * An agent acts by its application; where the token is a user's (`idtyp` user, or a scope as delegated tokens have), that user is the
- * human behind. Facets are numbers with blanks between them.
+ * human behind.
  */
 function entraWho(claims: Claims, subject: string, otherwise: Identity['kind']): Who | { readonly why: string } {
   const idtyp = textOf(claims, 'idtyp')
   const acting = facets(claims, 'xms_act_fct')
   const of = facets(claims, 'xms_sub_fct')
+  // What cannot be read may say: an agent.
+  if (acting === undefined || of === undefined) return { why: 'facets (xms_act_fct, xms_sub_fct) that cannot be read' }
+  if (idtyp === undefined && claims['idtyp'] !== undefined) return { why: 'idtyp that cannot be read' }
   const agent = [...acting, ...of].some((facet) => AGENT_FACETS.has(facet))
   const app = textOf(claims, 'azp') ?? textOf(claims, 'appid')
   if (!agent) return { subject, kind: idtyp === 'app' ? 'service' : idtyp === 'user' ? 'human' : otherwise, principal: undefined }
@@ -67,8 +76,13 @@ function entraWho(claims: Claims, subject: string, otherwise: Identity['kind']):
   return { subject: app, kind: 'agent', principal: delegated ? subject : undefined }
 }
 
-function facets(claims: Claims, name: string): readonly string[] {
-  return (textOf(claims, name) ?? '').split(' ')
+/** Numbers with blanks between them; none where the claim is not there, undefined where it is anything else. */
+function facets(claims: Claims, name: string): readonly number[] | undefined {
+  if (claims[name] === undefined) return []
+  const found = textOf(claims, name)
+    ?.split(' ')
+    .filter((each) => each !== '')
+  return found?.every((each) => /^\d{1,9}$/.test(each)) ? found.map(Number) : undefined
 }
 
 function isOverage(claims: Claims, group: string): boolean {

@@ -35,6 +35,7 @@ test('psql gives a token of a configured issuer as its password, over TLS', asyn
         groups: ['agents'],
         claims: { principal: 'act.sub' },
         subjectPrefix: 'login:',
+        principalPrefix: '',
       },
     ],
   })

@@ -88,6 +88,28 @@ test('issuers are ways to sign in; what they cannot do without is missed at star
   assert.match(await mistakes(principal, env, { 'idp.pem': 'x' }), /leave it out/)
 })
 
+test('one issuer names a person alike at listeners and at the console, and the human behind an agent as well', async () => {
+  const text = `${GOOD}${CONSOLE.trimEnd()}${SIGN_IN}`
+  const env = { SHOP_PASSWORD: 'x', OIDC: 'y' }
+  const files = { 'idp.pem': 'x', 'jwks.json': '{"keys":[]}' }
+  const tried = (rules: string, issuer = 'https://login.example.org', from = text): Promise<string> =>
+    mistakes(`${from}jwt: [{ issuer: '${issuer}', audience: a, jwks: { file: jwks.json }, kind: agent${rules} }]\n`, env, files)
+  const apart = /jwt[\s\S]*names people otherwise than console\.signIn\.oidc/
+  assert.equal(await tried(''), '')
+  assert.match(await tried(', subjectPrefix: "idp:"'), apart)
+  assert.match(await tried(', profile: entra'), apart)
+  assert.match(await tried(', claims: { subject: email }'), apart)
+  assert.equal(await tried(', subjectPrefix: "ci:"', 'https://ci.example.org'), '')
+  // The same tenant by its two addresses.
+  const tenant = '00000000-0000-0000-0000-00000000000a'
+  const entra = text.replace('https://login.example.org', `https://login.microsoftonline.com/${tenant}/v2.0`)
+  assert.match(await tried(', subjectPrefix: "e:"', `https://sts.windows.net/${tenant}/`, entra), apart)
+  const behind = ', subjectPrefix: "ci:", claims: { principal: act.sub }'
+  assert.match(await tried(behind, 'https://ci.example.org'), /also give principalPrefix/)
+  assert.equal(await tried(`${behind}, principalPrefix: ""`, 'https://ci.example.org'), '')
+  assert.match(await tried(', profile: entra, principalPrefix: "x"', 'https://ci.example.org'), /leave it out/)
+})
+
 test('a console with issuers tells of them to whoever comes', async () => {
   const text = `${GOOD}${CONSOLE.trimEnd()}${SIGN_IN}`
   await using folder = await configFolder({ 'sallyport.yaml': text, 'idp.pem': 'certificate' })

@@ -49,6 +49,42 @@ test('an agent on its own, and the user account of an agent, have no human behin
   assert.equal(of({ oid: 'x', idtyp: 'app', xms_act_fct: '11' }), 'an agent without its application (azp)')
 })
 
+test('facets that cannot be read may say an agent: refused', () => {
+  for (const odd of [11, [11], ['11'], '3,11', 'eleven', true, null, {}, `${'3 '.repeat(200)}11`]) {
+    assert.match(String(of({ ...user, azp: 'agent-1', xms_act_fct: odd })), /facets .* cannot be read/)
+    assert.match(String(of({ ...user, azp: 'agent-1', xms_sub_fct: odd })), /facets .* cannot be read/)
+  }
+  assert.match(String(of({ ...user, idtyp: ['app'] })), /idtyp that cannot be read/)
+  assert.deepEqual(of({ ...user, azp: 'agent-1', xms_act_fct: ' 3  11 ' }), {
+    subject: 'agent-1',
+    kind: 'agent',
+    groups: ['dba'],
+    principal: 'user-1',
+  })
+})
+
+test('the human behind has the prefix that subjects have, or one of their own', () => {
+  const rules: ClaimRules = { claims: { principal: 'act.sub' }, subjectPrefix: 'idp:' }
+  const claims = { sub: 'agent-1', act: { sub: 'ada' } }
+  const principal = (given: ClaimRules) => {
+    const proof = identityIn(claims, given, 'agent', 'jwt:x')
+    return 'identity' in proof && [proof.identity.subject, proof.identity.principal]
+  }
+  assert.deepEqual(principal(rules), ['idp:agent-1', 'idp:ada'])
+  assert.deepEqual(principal({ ...rules, principalPrefix: '' }), ['idp:agent-1', 'ada'])
+})
+
+test('a name that looks like another by what is not seen is refused', () => {
+  const rules: ClaimRules = { claims: { principal: 'act.sub' } }
+  for (const odd of ['ada\u200b', 'a\u202eda', 'ada ', ' ada', 'ada\n', 'a\0da', 'ada\u00a0', '\ufeffada', 'a\u00adda']) {
+    const named = identityIn({ sub: odd, act: { sub: 'ana' } }, rules, 'human', 'jwt:x')
+    const behind = identityIn({ sub: 'bot', act: { sub: odd } }, rules, 'agent', 'jwt:x')
+    assert.match('why' in named ? named.why : '', /not seen/)
+    assert.match('why' in behind ? behind.why : '', /not seen/)
+  }
+  assert.equal('identity' in identityIn({ sub: 'Ada Lovelace', act: { sub: 'Zoë 李' } }, rules, 'human', 'jwt:x'), true)
+})
+
 test('too many groups for the token are no groups: refused, however the token says so', () => {
   const groups: ClaimRules = { ...entra, claims: { groups: 'groups' } }
   const shapes = [{ _claim_names: { groups: 'src1' }, _claim_sources: {} }, { hasgroups: true }, { hasgroups: 'true' }]
