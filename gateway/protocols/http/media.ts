@@ -40,9 +40,13 @@ function bareType(value: string): string {
  * of a repeated header, or of a list in it, take the first, and others the last.
  */
 export function isAmbiguous(headers: Headers): boolean {
+  const values: string[] = []
+  for (const [name, value] of headers)
+    if (name.length === CONTENT_TYPE.length && name.toLowerCase() === CONTENT_TYPE) values.push(value)
+  // Nearly always there is one, or none.
+  if (values.length < 2 && values[0]?.includes(',') !== true) return false
   const readings = new Set<string>()
-  for (const [name, value] of headers) {
-    if (name.length !== CONTENT_TYPE.length || name.toLowerCase() !== CONTENT_TYPE) continue
+  for (const value of values) {
     for (const type of membersOf(value)) {
       const media = mediaOfType(bareType(type))
       // By what stands between the parts, too.
