@@ -139,7 +139,12 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
         signIns: stack.use(shared.records('signIns')),
         ledger,
         links,
-        ways: await signInWays(own.signIn, { key: flowKey, from: settings.from, env }),
+        ways: await signInWays(own.signIn, {
+          key: flowKey,
+          answers: stack.use(shared.records('samlAnswers')),
+          from: settings.from,
+          env,
+        }),
         flowKey,
         people,
         bundles,

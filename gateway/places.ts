@@ -27,6 +27,8 @@ export interface Places {
   readonly signIns: string
   /** One-time sign-in links of the console. */
   readonly links: string
+  /** Answers of a SAML issuer that were taken, each once. */
+  readonly samlAnswers: string
   /** PostgreSQL files of the console: derived from the tapes and the ledger. */
   readonly catalog: string
   /** What people gather of evidence. */
@@ -60,6 +62,7 @@ export function placesIn(dataDir: string): Places {
     cancels: join(dataDir, 'desk', 'cancels'),
     signIns: join(dataDir, 'desk', 'sign-ins'),
     links: join(dataDir, 'desk', 'links'),
+    samlAnswers: join(dataDir, 'desk', 'saml-answers'),
     catalog: join(dataDir, 'catalog', 'pg'),
     cases: join(dataDir, 'desk', 'cases'),
     searches: join(dataDir, 'desk', 'searches'),

@@ -28,6 +28,7 @@ const AREAS = [
   'notified',
   'plans',
   'policy',
+  'samlAnswers',
   'searches',
   'siem',
   'signIns',

@@ -1,7 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type Profile, SAML, ValidateInResponseTo } from '@node-saml/node-saml'
 import type { Flow, Proved, SignInWay } from '../../recorder/api/parts.ts'
 import { seal, unseal } from '../../recorder/api/sealed.ts'
+import type { Records } from '../../recorder/desk/records.ts'
 import { API_BASE } from '../../schemas/api.ts'
 import type { SamlConfig } from '../../schemas/config-identity.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -17,12 +18,17 @@ const DEFAULT_LASTS = '8h'
 /** Longer than a response with a hundred groups; XML costs time to read. */
 const MAX_RESPONSE_LENGTH = 200_000
 const TICKET_USE = 'saml ticket'
+/** What was answered is remembered for longer than it could be answered again, by any clock. */
+const KEPT_MS = 3_600_000
 
 /**
  * Signing in by SAML 2.0 (Web Browser SSO: redirect there, post back). The assertion itself has to be signed by a configured
  * certificate, answer a request of ours that nobody answered before, be for us (audience), for this address (recipient), of the
  * configured issuer and of now; what is read is only what the signature covers. The post comes from a foreign page and brings no
- * cookie, so it gives the browser a sealed ticket, which signs in only the browser that was sent out with that very request.
+ * cookie, so it gives the browser a sealed ticket, which signs in once, and only the browser that was sent out with that very request.
+ *
+ * Records, `<SHA-256 of the request's id>.json` with who was proved and `<...>.used` once they came with the ticket, are shared by all
+ * processes behind one address: creating them is what makes assertion and ticket good once.
  */
 export class SamlSignIn implements SignInWay {
   readonly id = 'saml'
@@ -31,14 +37,16 @@ export class SamlSignIn implements SignInWay {
   readonly #certificates: readonly string[]
   readonly #key: Uint8Array
   readonly #requests: Requests
+  readonly #records: Records
 
   /** `certificates`: PEM. `key`: 32 bytes, the same in every process behind one address. */
-  constructor(settings: SamlConfig, certificates: readonly string[], key: Uint8Array) {
+  constructor(settings: SamlConfig, certificates: readonly string[], key: Uint8Array, records: Records) {
     this.name = settings.name ?? 'Sign in with single sign-on (SAML)'
     this.#settings = settings
     this.#certificates = certificates
     this.#key = key
     this.#requests = new Requests(key)
+    this.#records = records
   }
 
   async start(base: string): Promise<{ readonly location: string; readonly flow: Flow }> {
@@ -54,15 +62,19 @@ export class SamlSignIn implements SignInWay {
     if (/<!DOCTYPE/i.test(Buffer.from(response, 'base64').toString('latin1'))) throw denied('a document type')
     const { profile, request } = await this.#proved(response, base)
     const identity = this.#identity(profile)
-    const ticket = { identity: JSON.stringify(identity), request }
-    return new URLSearchParams({ ticket: seal(this.#key, TICKET_USE, ticket, Date.now() + TICKET_MS) })
+    await this.#records.forget(KEPT_MS)
+    if (!(await this.#records.create(nameOf(request, 'json'), JSON.stringify(identity)))) throw denied('it was answered before')
+    return new URLSearchParams({ ticket: seal(this.#key, TICKET_USE, { request }, Date.now() + TICKET_MS) })
   }
 
   async finish(answer: URL, { request }: Flow): Promise<Proved> {
     const ticket = unseal(this.#key, TICKET_USE, answer.searchParams.get('ticket') ?? '', Date.now())
     if (ticket === undefined) throw denied('the ticket is none of ours, or too old')
     if (request === undefined || ticket['request'] !== request) throw denied('the assertion answers another browser')
-    const identity: Proved['identity'] = JSON.parse(ticket['identity'] ?? '') // sealed by ourselves
+    const found = await this.#records.read(nameOf(request, 'json'))
+    const used = new Date().toISOString()
+    if (found === undefined || !(await this.#records.create(nameOf(request, 'used'), used))) throw denied('the ticket was used')
+    const identity: Proved['identity'] = JSON.parse(found) // written by ourselves
     return { identity, expiresMs: Date.now() + durationMs(this.#settings.lasts ?? DEFAULT_LASTS) }
   }
 
@@ -122,13 +134,9 @@ export class SamlSignIn implements SignInWay {
   }
 }
 
-/**
- * The ids of our requests say themselves that they are ours, and of when: any process that has the key knows them again. Each is answered
- * once by a process.
- */
+/** The ids of our requests say themselves that they are ours, and of when: any process that has the key knows them again. */
 class Requests {
   readonly #key: Uint8Array
-  readonly #answered = new Map<string, number>()
 
   constructor(key: Uint8Array) {
     this.#key = key
@@ -143,21 +151,17 @@ class Requests {
     return { value, createdAt: Date.now() }
   }
 
-  /** When the request was made; null for what is no request of ours, too old, or was answered. */
+  /** When the request was made; null for what is no request of ours, or too old. */
   async getAsync(id: string): Promise<string | null> {
     const [, text = '', ms = '', mac = ''] = /^_(([0-9a-f]{1,14})\.[0-9a-f]{32})\.([0-9a-f]{64})$/.exec(id) ?? []
     if (mac === '' || !timingSafeEqual(Buffer.from(mac), Buffer.from(this.#mac(text)))) return null
     const madeMs = Number.parseInt(ms, 16)
-    if (Date.now() - madeMs > REQUEST_MS || this.#answered.has(id)) return null
+    if (Date.now() - madeMs > REQUEST_MS) return null
     return new Date(madeMs).toISOString()
   }
 
+  /** The library's word for an answer it believes; that it is the first is for the records to say. */
   async removeAsync(id: string | null): Promise<string | null> {
-    // Only what could be answered again is remembered, so that others' ids take no memory.
-    if (id === null || (await this.getAsync(id)) === null) return null
-    const nowMs = Date.now()
-    for (const [old, ms] of this.#answered) if (nowMs - ms > REQUEST_MS + CLOCK_TOLERANCE_MS) this.#answered.delete(old)
-    this.#answered.set(id, nowMs)
     return id
   }
 
@@ -190,6 +194,10 @@ function step(value: unknown, name: string, index?: number): unknown {
 function attributesOf(profile: Profile): Readonly<Record<string, unknown>> {
   const { attributes } = profile
   return typeof attributes === 'object' && attributes !== null ? { ...attributes } : {}
+}
+
+function nameOf(request: string, end: 'json' | 'used'): string {
+  return `${createHash('sha256').update(request).digest('hex')}.${end}`
 }
 
 function acsAt(base: string): string {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { OidcSignIn } from '../../gateway/identity/oidc.ts'
 import { SamlSignIn } from '../../gateway/identity/saml.ts'
+import { FolderRecords } from '../../recorder/desk/records-folder.ts'
 import { API_BASE } from '../../schemas/api.ts'
 import type { OidcConfig } from '../../schemas/config-identity.ts'
 import { apiRig } from '../support/api.ts'
@@ -62,10 +66,13 @@ test('people sign in by the buttons of the page: through OpenID Connect, through
     groups: ['viewers', 'strangers'],
     subjectPrefix: 'entra:',
   }
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-saml-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  const answers = stack.use(new FolderRecords(folder))
   const rig = stack.use(
     await apiRig({
       pages: PAGES,
-      ways: [new OidcSignIn(oidc, issuer.secret), new SamlSignIn(saml, [keys.certificate], Buffer.alloc(32, 1))],
+      ways: [new OidcSignIn(oidc, issuer.secret), new SamlSignIn(saml, [keys.certificate], Buffer.alloc(32, 1), answers)],
     }),
   )
   for (const [subject, proof] of [

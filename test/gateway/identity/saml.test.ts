@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { SamlSignIn } from '../../../gateway/identity/saml.ts'
+import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 import { API_BASE } from '../../../schemas/api.ts'
 import { type ApiRig, apiRig } from '../../support/api.ts'
 import { Wanderer } from '../../support/oidc-issuer.ts'
@@ -21,6 +25,7 @@ const BASE = 'https://sallyport.example.org'
 let keys: SamlKeys
 let others: SamlKeys
 let way: SamlSignIn
+let folder: string
 const settings = {
   entryPoint: 'https://idp.example.org/sso',
   idpEntityId: IDP,
@@ -32,8 +37,16 @@ const settings = {
 before(async () => {
   keys = await samlKeys()
   others = await samlKeys()
-  way = new SamlSignIn(settings, [keys.certificate], Buffer.alloc(32, 1))
+  folder = await mkdtemp(join(tmpdir(), 'sallyport-saml-'))
+  way = replica([keys])
 })
+after(() => rm(folder, { recursive: true, force: true }))
+
+/** One of those behind one address. */
+function replica(trusted: readonly SamlKeys[], more: { readonly groups?: string[] } = {}): SamlSignIn {
+  const certificates = trusted.map(({ certificate }) => certificate)
+  return new SamlSignIn({ ...settings, ...more }, certificates, Buffer.alloc(32, 1), new FolderRecords(folder))
+}
 
 /** What a browser that was sent out brings back, as `make` has it. */
 async function answered(make: (asked: { readonly request: string; readonly acs: string }) => string, to = way) {
@@ -55,7 +68,7 @@ test('a signed assertion proves its subject, with only the groups the issuer may
 })
 
 test('while a certificate is being replaced, both are taken', async () => {
-  const both = new SamlSignIn(settings, [keys.certificate, others.certificate], Buffer.alloc(32, 1))
+  const both = replica([keys, others])
   assert.equal((await answered(good({}, others), both)).identity.subject, 'saml:ada@example.org')
 })
 
@@ -164,12 +177,29 @@ test('an assertion is good once, and only in the browser that asked for it', asy
   const { id: request, acs } = requestIn(location)
   const posted = form(good()({ request, acs }))
   const query = await way.accept(posted, BASE)
-  await assert.rejects(way.accept(posted, BASE), { code: 'AUTH_DENIED' })
+  const other = replica([keys])
+  for (const each of [way, other]) await assert.rejects(each.accept(posted, BASE), { message: /answered before/ })
   const answer = new URL(`${BASE}/?${query.toString()}`)
   const { flow: another } = await way.start(BASE)
   await assert.rejects(way.finish(answer, another), { code: 'AUTH_DENIED' })
   await assert.rejects(way.finish(new URL(`${BASE}/?ticket=${'x'.repeat(100)}`), flow), { code: 'AUTH_DENIED' })
-  assert.equal((await way.finish(answer, flow)).identity.subject, 'saml:ada@example.org')
+  // By whichever process it is asked for; once.
+  assert.equal((await other.finish(answer, flow)).identity.subject, 'saml:ada@example.org')
+  for (const each of [way, other]) await assert.rejects(each.finish(answer, flow), { message: /the ticket was used/ })
+})
+
+test('of several processes that are given one assertion at once, one takes it', async () => {
+  const { location } = await way.start(BASE)
+  const { id: request, acs } = requestIn(location)
+  const posted = form(good()({ request, acs }))
+  const taken = await Promise.allSettled([way, replica([keys]), replica([keys])].map((each) => each.accept(posted, BASE)))
+  assert.deepEqual(taken.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected'])
+})
+
+test('somebody with five hundred groups signs in', async () => {
+  const groups = Array.from({ length: 500 }, (_, n) => `team-${n}-of-a-company-with-long-names`)
+  const { identity } = await answered(good({ groups }), replica([keys], { groups }))
+  assert.deepEqual(identity.groups, groups)
 })
 
 test('an endless response is refused before it is read', async () => {
