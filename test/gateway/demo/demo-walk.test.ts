@@ -27,7 +27,9 @@ async function cardOf(demo: ChildProcess): Promise<string> {
   return Promise.race([card, ended])
 }
 
-test('who took most of the customers is found, seen masked and approved, and proved, by the lines of the README', async (t) => {
+test('who took most of the customers is found, seen masked and approved, and proved, by the lines of the README', {
+  timeout: 600_000,
+}, async (t) => {
   const cwd = await mkdtemp(join(tmpdir(), 'sallyport-demo-walk-'))
   // As root somebody else runs the sample's server, from a folder in here.
   await chmod(cwd, 0o711)
