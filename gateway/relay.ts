@@ -10,7 +10,9 @@ import type { ByteWire, Output, Side } from './message.ts'
 export const MAX_STALL_MS = 15 * 60_000
 
 /** How long the last words may take to be recorded and written before the sockets are destroyed. */
-export const FAREWELL_MS = 5_000
+const FAREWELL_MS = 5_000
+/** Who was shut out is gone within 5 s of it, read or not: a second until it is noticed, this, and the two the listener gives a socket. */
+const WITHDRAWN_FAREWELL_MS = 1_500
 
 /** How long whoever was told the last words may take to hang up. */
 const HANG_UP_MS = 2_000
@@ -78,7 +80,7 @@ export async function relay(ends: Ends, wire: ByteWire, gate: Gate, signal: Abor
     const broken = reason !== undefined && reason === intakes.server.error
     const refusal = broken ? TARGET_BROKE : refusalOf(reason)
     if (refusal === undefined) return `peer: ${reason instanceof Error ? reason.message : String(reason)}`
-    await within(FAREWELL_MS, async () => {
+    await within(farewellMs(refusal), async () => {
       // What is recorded as released is still written, so that the tape and the client agree; nothing new is let in.
       await Promise.all([lanes.client.drained(), lanes.server.drained()])
       const outputs = await gate.farewell(refusal)
@@ -165,6 +167,11 @@ function drained(end: Duplex, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', done)
     if (signal.aborted || end.destroyed) done()
   })
+}
+
+/** How long the end of a session may take, from its reason to the last of its words. */
+export function farewellMs(refusal: Refusal | undefined): number {
+  return refusal?.why === 'withdrawn' ? WITHDRAWN_FAREWELL_MS : FAREWELL_MS
 }
 
 /** What the client can be told of an ending; undefined where a peer simply vanished. */

@@ -148,6 +148,32 @@ test('an operator ends the session in its own words, and nothing passes behind t
   assert.match(await talk.ended, /ended by an operator/)
 })
 
+test('a client that reads nothing is cut; sooner where it was shut out than where the gateway stops', {
+  timeout: 120_000,
+}, async () => {
+  const deaf = async () => {
+    const talk = await rig(fakeParts())
+    talk.client.pause()
+    const flood = echoFrame(1, 'x'.repeat(60_000))
+    talk.server.on('error', () => undefined)
+    // Until neither the sockets nor the relay take any more.
+    for (let taken = true; taken; ) {
+      if (talk.server.write(flood)) continue
+      const drained = once(talk.server, 'drain').then(() => true)
+      taken = await Promise.race([drained, new Promise<boolean>((resolve) => setTimeout(resolve, 300, false))])
+    }
+    return talk
+  }
+  await using stopped = await deaf()
+  await using shutOut = await deaf()
+  const order: string[] = []
+  const both = Promise.all([stopped, shutOut].map(async (talk) => order.push((await talk.ended).split(':')[0] ?? '')))
+  stopped.end({ why: 'shutdown', message: 'the gateway is shutting down', rules: [] })
+  shutOut.end({ why: 'withdrawn', message: 'this session ends: its key is revoked', rules: [] })
+  await both
+  assert.deepEqual(order, ['withdrawn', 'shutdown'])
+})
+
 test('a peer that resets the connection is no error of ours', async () => {
   const talk = await rig(fakeParts())
   talk.client.resetAndDestroy()

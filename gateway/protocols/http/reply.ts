@@ -6,6 +6,8 @@ import type { EncodedHead } from './http-message.ts'
 
 /** Up to here copying a body is cheaper than a second piece. */
 const MAX_JOINED_BYTES = 16 * 1024
+/** How long a client may take what was released to it once its session is over. */
+const LAST_BYTES_MS = 1_500
 
 export type ClientResponse = ServerResponse | Http2ServerResponse
 
@@ -69,16 +71,24 @@ export class Reply {
     if (!isGone(this.#response)) this.#response.addTrailers(gathered(trailers))
   }
 
-  /** Whether everything that was written is out of our hands: else the client has left. */
+  /** Whether everything that was written is out of our hands: else the client has left, or took too long once its session was over. */
   async end(): Promise<boolean> {
     const response = this.#response
+    let cut: NodeJS.Timeout | undefined
+    const hurry = (): void => {
+      cut = setTimeout(() => this.cut(), LAST_BYTES_MS)
+    }
     await new Promise<void>((resolve) => {
       const written = response instanceof ServerResponse ? response : response.stream
       written.once('close', resolve)
       written.once('finish', resolve)
+      this.#signal.addEventListener('abort', hurry, { once: true })
+      if (this.#signal.aborted) hurry()
       response.end()
       if (isGone(response) || response.writableFinished) resolve()
     })
+    clearTimeout(cut)
+    this.#signal.removeEventListener('abort', hurry)
     if (response instanceof Http2ServerResponse) {
       const { stream } = response
       // What is still to come of the request is not waited for (RFC 9113, 8.1).

@@ -2,7 +2,7 @@ import type { Connection } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Gate } from '../../gate.ts'
 import type { Output } from '../../message.ts'
-import { FAREWELL_MS, refusalOf, TARGET_BROKE, within } from '../../relay.ts'
+import { farewellMs, refusalOf, TARGET_BROKE, within } from '../../relay.ts'
 import { because } from './disconnect.ts'
 import { Forwards } from './forwards.ts'
 import type { Upstream } from './login.ts'
@@ -65,16 +65,14 @@ export class Conversation {
       () => undefined,
     )
     if (!this.stop.aborted) await new Promise((resolve) => this.stop.addEventListener('abort', resolve, { once: true }))
-    // What is recorded as released is still written, and what was held is withdrawn, before the tape is sealed; nothing new is let in.
-    await within(
-      FAREWELL_MS,
-      async () => void (await Promise.all([...this.#channels.values()].map((channel) => channel.settled()))),
-    )
     const { reason } = this.stop
     const refusal = refusalOf(reason)
+    const halfMs = farewellMs(refusal) / 2
+    // What is recorded as released is still written, and what was held is withdrawn, before the tape is sealed; nothing new is let in.
+    await within(halfMs, async () => void (await Promise.all([...this.#channels.values()].map((channel) => channel.settled()))))
     if (refusal !== undefined) because(this.#connection, refusal.message)
     if (refusal === undefined) return reason instanceof Error ? `peer: ${reason.message}` : 'closed'
-    await within(FAREWELL_MS, async () => {
+    await within(halfMs, async () => {
       const channels = [...this.#channels.values()]
       this.perform(await this.gate.farewell(refusal))
       // A disconnect overtakes what a client has not read yet; having read it, it closes its channels.
