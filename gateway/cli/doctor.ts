@@ -1,6 +1,8 @@
 import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import type { Check, CheckStatus } from '../doctor/check.ts'
+import { checkDatabases } from '../doctor/check-databases.ts'
+import { checkCertificates, checkIssuers } from '../doctor/check-identity.ts'
 import { checkSigner, checkSpool, checkTargets } from '../doctor/check-machine.ts'
 import { checkGrants } from '../doctor/check-postgres.ts'
 import { checkStore } from '../doctor/check-store.ts'
@@ -37,6 +39,9 @@ async function checkAll(settings: Settings, env: NodeJS.ProcessEnv): Promise<rea
     checkSpool(settings),
     checkSigner(settings),
     checkStore(settings.store, settings.gateway),
+    checkDatabases(settings, env),
+    checkCertificates(settings),
+    checkIssuers(settings),
     checkTargets(settings, env),
   ])
   return parts.flat()

@@ -64,6 +64,17 @@ async function keysOf({ jwks }: JwtIssuer): Promise<JWTVerifyGetKey> {
   return createRemoteJWKSet(new URL(jwks.uri), { timeoutDuration: JWKS_TIMEOUT_MS, cooldownDuration: JWKS_COOLDOWN_MS })
 }
 
+/** How many keys an issuer's tokens may be signed with now. Rejects where they cannot be had. */
+export async function jwksSize({ jwks }: JwtIssuer): Promise<number> {
+  if ('file' in jwks) return createLocalJWKSet(JSON.parse(await readFile(jwks.file, 'utf8'))).jwks().keys.length
+  const keys = createRemoteJWKSet(new URL(jwks.uri), { timeoutDuration: JWKS_TIMEOUT_MS })
+  await keys.reload().catch((error: unknown) => {
+    const { cause } = error instanceof Error ? error : {}
+    throw new Error(`${jwks.uri} does not answer with keys: ${cause instanceof Error ? cause.message : String(error)}`)
+  })
+  return keys.jwks()?.keys.length ?? 0
+}
+
 /** When a token that was proved runs out, ms; undefined for what is no token. */
 export function expiryOf(secret: string): number | undefined {
   if (!isJwt(secret)) return undefined

@@ -148,6 +148,20 @@ export async function renewed({ issuer, clientId }: SignInLogin, refreshToken: s
   }
 }
 
+/** Where an issuer says its keys are. Rejects AUTH_UNAVAILABLE where it cannot be asked for them. */
+export async function issuerKeys({ issuer, clientId }: Pick<SignInLogin, 'issuer' | 'clientId'>): Promise<string> {
+  const { jwks_uri: uri } = (await publicClient(issuer, clientId)).serverMetadata()
+  if (uri === undefined) throw new ApplianceError('AUTH_UNAVAILABLE', `${issuer} does not say where its keys are`)
+  try {
+    const response = await fetch(uri, { signal: AbortSignal.timeout(TIMEOUT_S * 1000) })
+    await response.body?.cancel()
+    if (!response.ok) throw new Error(`HTTP ${response.status}`)
+  } catch (error) {
+    throw new ApplianceError('AUTH_UNAVAILABLE', `${uri} cannot be asked: ${whyOf(error)}`)
+  }
+  return uri
+}
+
 async function publicClient(issuer: string, clientId: string): Promise<client.Configuration> {
   try {
     return await client.discovery(new URL(issuer), clientId, undefined, client.None(), {

@@ -31,6 +31,15 @@ test('more rights than there should be: exit code 3; something that fails: 1', a
   assert.match(wrong.out, /^FAILED .*store append: .*403/m)
 })
 
+test('where the gateway could not start, doctor says so', async () => {
+  await using gateway = await echoGateway({ extra: 'shared: { url: { env: SHARED } }\n' })
+  const SHARED = 'postgres://nobody@127.0.0.1:1/none'
+  const { code, out } = await runCli(['doctor', '--config', gateway.config], { env: { SHARED } })
+  assert.equal(code, 1, out)
+  assert.match(out, /^FAILED .*shared database: .*ECONNREFUSED.*\n +-> without it the gateway does not start/m)
+  assert.match(out, /^ok {8}certificate listeners.echo: /m)
+})
+
 test('a configuration with mistakes is told as by every command', async () => {
   await using gateway = await echoGateway()
   await writeFile(gateway.config, 'gateway: 7\n')
