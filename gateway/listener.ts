@@ -8,6 +8,7 @@ import { networkOf } from './identity/failures.ts'
 import type { Log } from './log.ts'
 import type { Protocol } from './protocol.ts'
 import type { GatewaySessions } from './sessions.ts'
+import type { Unproved } from './unproved.ts'
 
 /** Dead peers are noticed by the kernel's probes from here on, not only by the idle limit. */
 const KEEP_ALIVE_AFTER_MS = 60_000
@@ -25,6 +26,8 @@ const REFUSED_BURST = 10
 export interface ListenerParts {
   readonly settings: ListenerSettings
   readonly limits: Settings['limits']
+  /** Shared by all listeners of the process: its limits are the process's. */
+  readonly unproved: Unproved
   readonly context: ListenerContext
   readonly protocol: Protocol
   readonly sessions: GatewaySessions
@@ -36,7 +39,6 @@ export class Listener {
   readonly #parts: ListenerParts
   readonly #server: Server
   readonly #connections = new Map<Socket, { readonly leave: AbortController; readonly served: Promise<void> }>()
-  readonly #unproved: Unproved
   readonly #proved = new Set<Socket>()
   /** Whose person is waited for; how many there may be is for the protocol. */
   readonly #awaiting = new Set<Socket>()
@@ -47,7 +49,7 @@ export class Listener {
 
   private constructor(parts: ListenerParts) {
     this.#parts = parts
-    this.#unproved = new Unproved(parts.limits)
+    parts.unproved.join(() => this.#connections.size - this.#proved.size - this.#awaiting.size)
     const { connectionsPerAddress } = parts.limits
     this.#rate = new Rate({ perSecond: connectionsPerAddress, burst: connectionsPerAddress * BURST_SECONDS })
     this.#server = createServer({
@@ -114,8 +116,8 @@ export class Listener {
     const client = clientOf(socket)
     // A socket without an error listener would take the process with it; the protocol learns of errors from the stream.
     socket.on('error', () => undefined)
-    const unproved = this.#connections.size - this.#proved.size - this.#awaiting.size
-    if (client === '' || unproved >= limits.connectionsUnproved * WORDLESS_FACTOR) {
+    const { unproved } = this.#parts
+    if (client === '' || unproved.sockets >= limits.connectionsUnproved * WORDLESS_FACTOR) {
       socket.destroy()
       return
     }
@@ -148,7 +150,7 @@ export class Listener {
       deadline = setTimeout(() => {
         turnAway('PROTOCOL_TIMEOUT', `the connection did not say who it is within ${limits.handshakeTimeoutMs} ms`)
       }, limits.handshakeTimeoutMs)
-      forget = this.#unproved.add(networkOf(client), () => {
+      forget = this.#parts.unproved.add(networkOf(client), () => {
         turnAway('LIMIT_REACHED', 'too many connections have not yet said who they are, and this is the oldest; connect again')
       })
     }
@@ -183,47 +185,6 @@ export class Listener {
       this.#awaiting.delete(socket)
       socket.destroy()
     }
-  }
-}
-
-/**
- * Connections that have not proved who they are. Where there are too many the oldest must go: an honest client is through
- * in milliseconds, so the oldest are those that never speak, and however many of them there are, the next one gets in.
- */
-class Unproved {
-  readonly #limits: Pick<Settings['limits'], 'connectionsUnproved' | 'connectionsUnprovedPerAddress'>
-  readonly #waiting = new Set<{ readonly network: string; readonly turnAway: () => void }>()
-  readonly #byNetwork = new Map<string, number>()
-
-  constructor(limits: Settings['limits']) {
-    this.#limits = limits
-  }
-
-  /** Returns what takes it out again; calling that twice is harmless. */
-  add(network: string, turnAway: () => void): () => void {
-    const { connectionsUnproved, connectionsUnprovedPerAddress } = this.#limits
-    if ((this.#byNetwork.get(network) ?? 0) >= connectionsUnprovedPerAddress) this.#evict((each) => each.network === network)
-    else if (this.#waiting.size >= connectionsUnproved) this.#evict(() => true)
-    const entry = { network, turnAway }
-    this.#waiting.add(entry)
-    this.#byNetwork.set(network, (this.#byNetwork.get(network) ?? 0) + 1)
-    return () => this.#remove(entry)
-  }
-
-  #evict(which: (entry: { readonly network: string }) => boolean): void {
-    for (const entry of this.#waiting) {
-      if (!which(entry)) continue
-      this.#remove(entry)
-      entry.turnAway()
-      return
-    }
-  }
-
-  #remove(entry: { readonly network: string; readonly turnAway: () => void }): void {
-    if (!this.#waiting.delete(entry)) return
-    const left = (this.#byNetwork.get(entry.network) ?? 1) - 1
-    if (left > 0) this.#byNetwork.set(entry.network, left)
-    else this.#byNetwork.delete(entry.network)
   }
 }
 

@@ -23,15 +23,20 @@ export class OrphanWatch implements AsyncDisposable {
   /** Those whose tapes have been seen to. */
   readonly #done = new Set<string>()
   #looked = false
-  #looking: Promise<void> = Promise.resolve()
+  #looking: Promise<void> | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#timer = setInterval(() => {
-      this.#looking = this.look().catch((error: unknown) => {
-        // The store is away, as recording itself will tell; the next look comes.
-        if (!this.#stop.signal.aborted) parts.log.ledgerProblem(error)
-      })
+      // A store that is slow is not asked again before it has answered.
+      this.#looking ??= this.look()
+        .catch((error: unknown) => {
+          // The store is away, as recording itself will tell; the next look comes.
+          if (!this.#stop.signal.aborted) parts.log.ledgerProblem(error)
+        })
+        .finally(() => {
+          this.#looking = undefined
+        })
     }, LOOK_EVERY_MS).unref()
   }
 

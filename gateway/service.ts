@@ -29,6 +29,7 @@ import { GatewaySessions } from './sessions.ts'
 import { Cancels, type ForwardCancel } from './sessions-cancel.ts'
 import { openShared, type Shared } from './shared.ts'
 import { openTapeRoom, type TapeRoom } from './tape-room.ts'
+import { Unproved } from './unproved.ts'
 
 /** Loaded for the listeners there are: each brings its grammar and codecs along. */
 const PROTOCOLS: Readonly<Record<ProtocolName, (listener: ListenerSettings, own: Own) => Promise<Protocol>>> = {
@@ -230,17 +231,21 @@ export class Service {
     }
     const service = new Service(parts)
     try {
+      const unproved = new Unproved(settings.limits)
       for (const each of settings.listeners) {
         const context = contexts.get(each.protocol)
         if (context === undefined) throw new Error('every listener has its certificate')
         const protocol = await PROTOCOLS[each.protocol](each, { keysDir: places.keys, gateway: settings.gateway })
-        listeners.push(await Listener.open({ settings: each, limits: settings.limits, context, protocol, sessions, log }))
+        listeners.push(
+          await Listener.open({ settings: each, limits: settings.limits, unproved, context, protocol, sessions, log }),
+        )
       }
     } catch (error) {
       await service.stop('start-up failed')
       throw error
     }
     options.metrics?.read({
+      protocols: settings.listeners.map(({ protocol }) => protocol),
       sessions: () => sessions.count(),
       holding: () => sessions.holding(),
       recorder: () => tapes.room.waiting(),

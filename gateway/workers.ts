@@ -3,6 +3,7 @@ import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
 import type { Measured } from './monitoring/server.ts'
+import { WorkerCounters } from './monitoring/worker-counters.ts'
 import { type ForwardCancel, MAX_WORKER } from './sessions-cancel.ts'
 import { recoverTapes } from './tape-room.ts'
 import { Questions, type WorkerMessage, workerMessage } from './workers-messages.ts'
@@ -30,6 +31,7 @@ interface Slot {
   startedMs: number
   backOffMs: number
   ready: boolean
+  readonly counters: WorkerCounters
 }
 
 /** The primary of several workers: serves nobody itself, starts and restarts those who do, carries cancels between them. */
@@ -57,6 +59,7 @@ export class Workers {
       startedMs: 0,
       backOffMs: FIRST_BACK_OFF_MS,
       ready: false,
+      counters: new WorkerCounters(),
     }))
   }
 
@@ -120,9 +123,10 @@ export class Workers {
   /** How every worker is; one that is not there or does not answer is a problem. */
   measure(): Promise<readonly Measured[]> {
     return Promise.all(
-      this.#slots.map(async ({ worker, ready, index }) => {
+      this.#slots.map(async ({ worker, ready, index, counters }) => {
         const measured = ready ? await this.#measures.ask((id) => this.#send(worker, { sallyport: 'measure', id })) : undefined
-        return measured ?? { metrics: [], problem: `worker ${index} does not answer` }
+        const metrics = await counters.all(measured?.metrics)
+        return measured === undefined ? { metrics, problem: `worker ${index} does not answer` } : { ...measured, metrics }
       }),
     )
   }
@@ -182,6 +186,7 @@ export class Workers {
   #died(slot: Slot, code: number | null, signal: string | null): void {
     slot.worker = undefined
     slot.ready = false
+    slot.counters.died()
     if (this.#stopping !== undefined) {
       this.#checkFinished()
       return

@@ -32,6 +32,8 @@ export type Counted = keyof typeof COUNTED
 
 /** What of a process is read when somebody asks. */
 export interface Read {
+  /** Those there are listeners for: what has not come yet is 0, and not unknown. */
+  readonly protocols: readonly ProtocolName[]
   /** Open sessions by protocol. */
   sessions(): ReadonlyMap<ProtocolName, number>
   /** Messages that wait for a person. */
@@ -64,21 +66,22 @@ export class Metrics {
   }
 
   /** From here on what `read` says is told too. */
-  read({ sessions, holding, recorder, traffic }: Read): void {
+  read({ protocols, sessions, holding, recorder, traffic }: Read): void {
     this.#gauge('holds_waiting', 'Messages that wait for a person', [], (set) => set(holding()))
     this.#gauge('recorder_waiting_bytes', 'Recorded and released, and not in the store yet', [], (set) => set(recorder().bytes))
     const lag = 'Age of the oldest that is recorded and not in the store yet'
     this.#gauge('recorder_lag_seconds', lag, [], (set) => set(recorder().oldestMs / 1_000), 'max')
     this.#gauge('sessions_open', 'Open sessions', ['protocol'], (set) => {
-      for (const [protocol, count] of sessions()) set({ protocol }, count)
+      const open = sessions()
+      for (const protocol of new Set([...protocols, ...open.keys()])) set({ protocol }, open.get(protocol) ?? 0)
     })
-    this.#gauge('messages_total', 'Messages recorded and judged', ['protocol', 'verdict'], (set) => {
+    this.#counter('messages_total', 'Messages recorded and judged', ['protocol', 'verdict'], (add) => {
       for (const [protocol, { messages }] of traffic.byProtocol)
-        for (const [verdict, count] of Object.entries(messages)) set({ protocol, verdict }, count)
+        for (const [verdict, count] of Object.entries(messages)) add({ protocol, verdict }, count)
     })
-    this.#gauge('recorded_bytes_total', 'Bytes of recorded bodies', ['protocol', 'direction'], (set) => {
+    this.#counter('recorded_bytes_total', 'Bytes of recorded bodies', ['protocol', 'direction'], (add) => {
       for (const [protocol, { bytes }] of traffic.byProtocol)
-        for (const [direction, count] of Object.entries(bytes)) set({ protocol, direction }, count)
+        for (const [direction, count] of Object.entries(bytes)) add({ protocol, direction }, count)
     })
   }
 
@@ -110,10 +113,34 @@ export class Metrics {
     })
   }
 
+  /** What counts itself elsewhere, and never falls. */
+  #counter(name: string, help: string, labelNames: readonly string[], collect: (add: Counter['inc']) => void): void {
+    const made: Counter = new Counter({
+      name: `sallyport_${name}`,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+      collect() {
+        made.reset()
+        collect(made.inc.bind(made))
+      },
+    })
+  }
+
   /** For `metricsText`, in this process or another. */
   async json(): Promise<object[]> {
     return this.#registry.getMetricsAsJSON()
   }
+}
+
+/** What of these numbers never falls while its process lives, and so must not when it is gone. */
+export function countersOf(metrics: readonly object[]): readonly object[] {
+  return metrics.filter((metric) => 'type' in metric && (metric.type === 'counter' || metric.type === 'histogram'))
+}
+
+/** As if one process had counted all of it. */
+export async function addedUp(processes: readonly (readonly object[])[]): Promise<readonly object[]> {
+  return AggregatorRegistry.aggregate(processes.map((each) => [...each])).getMetricsAsJSON()
 }
 
 /** The numbers of several processes added up, in the text format that Prometheus reads. */

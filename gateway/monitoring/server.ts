@@ -40,7 +40,8 @@ export async function openMonitoring(
   }
   const server = createServer({ maxHeaderSize: MAX_HEADER_SIZE }, (request, response) => {
     const path = request.url?.split('?', 1)[0] ?? ''
-    const answer = request.method === 'GET' && Object.hasOwn(answers, path) ? answers[path] : undefined
+    const answer =
+      (request.method === 'GET' || request.method === 'HEAD') && Object.hasOwn(answers, path) ? answers[path] : undefined
     const send = ({ status, type, text }: Answer): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
       response.end(text)

@@ -9,6 +9,7 @@ import { Listener } from '../../gateway/listener.ts'
 import { Log, silentLog } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
 import type { Protocol } from '../../gateway/protocol.ts'
+import { Unproved } from '../../gateway/unproved.ts'
 import { EchoClient, echoGateway } from '../support/echo-gateway.ts'
 import { LogLines } from '../support/gateway-log.ts'
 
@@ -118,6 +119,7 @@ test('a protocol that throws, at once or later, harms nobody else', async () => 
   const listener = await Listener.open({
     settings: own,
     limits: settings.limits,
+    unproved: new Unproved(settings.limits),
     context: await ownContext(settings),
     protocol,
     sessions: service.sessions,
@@ -149,6 +151,7 @@ test('an address that is taken is a mistake in the configuration, told with the 
     Listener.open({
       settings: { protocol: 'echo', host: '127.0.0.1', port, tls: { required: false } },
       limits: settings.limits,
+      unproved: new Unproved(settings.limits),
       context: await ownContext(settings),
       protocol: { name: 'echo', serve: async () => undefined },
       sessions: service.sessions,

@@ -62,3 +62,30 @@ test('a gateway that falls silent has its tapes ended, once; who speaks, or has 
   assert.deepEqual(it.recoveries.at(-1), ['gone', 'stopped'])
   assert.equal(it.recoveries.length, 2)
 })
+
+test('a store that is slow is not looked at again before it has answered', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const looks: PromiseWithResolvers<void>[] = []
+  const looked: PromiseWithResolvers<void>[] = [Promise.withResolvers(), Promise.withResolvers()]
+  const watch = new OrphanWatch({
+    room: { recoverOrphans: async () => ({ sessions: [], problems: [] }) },
+    ledger: {
+      catchUp: () => {
+        const look = Promise.withResolvers<void>()
+        looked[looks.push(look) - 1]?.resolve()
+        return look.promise
+      },
+      presence: new Presence(),
+    },
+    log: silentLog(),
+  })
+  t.mock.timers.tick(100_000)
+  await looked[0]?.promise
+  assert.equal(looks.length, 1)
+  looks[0]?.resolve()
+  await new Promise((resolve) => setImmediate(resolve))
+  t.mock.timers.tick(20_000)
+  await looked[1]?.promise
+  looks[1]?.resolve()
+  await watch[Symbol.asyncDispose]()
+})

@@ -21,6 +21,7 @@ test('top shows what runs: gateways by their monitoring, sessions and requests b
   const metrics = new Metrics()
   const message = { channel: 0, kind: 'query', facts: {}, body: Buffer.alloc(2_000), masks: null, dir: 'out' } as const
   metrics.read({
+    protocols: [],
     sessions: () => new Map([['postgres' as const, 2]]),
     holding: () => 1,
     recorder: () => ({ bytes: 4_096, oldestMs: 1_500 }),

@@ -34,6 +34,8 @@ test('a process is ready once it serves, and not while recording fails or it sto
   health.stopping()
   assert.deepEqual(await ready(), { status: 503, text: 'stopping\n' })
   assert.deepEqual(await ask(server.port, '/healthz'), { status: 200, text: 'ok\n' })
+  const head = await fetch(`http://127.0.0.1:${server.port}/healthz`, { method: 'HEAD' })
+  assert.deepEqual([head.status, await head.text()], [200, ''])
   assert.equal((await ask(server.port, '/')).status, 404)
   assert.equal((await ask(server.port, '/__proto__')).status, 404)
 })
@@ -49,7 +51,13 @@ test('the numbers of all processes are added up', async () => {
       { ...entry, dir: 'note' },
     ])
     const recorder = { bytes: 100, oldestMs: processes.indexOf(metrics) * 1_500 }
-    metrics.read({ sessions: () => new Map([['postgres' as const, 2]]), holding: () => 1, recorder: () => recorder, traffic })
+    metrics.read({
+      protocols: ['postgres', 'ssh'],
+      sessions: () => new Map([['postgres' as const, 2]]),
+      holding: () => 1,
+      recorder: () => recorder,
+      traffic,
+    })
     metrics.count('sessions_opened', { target: 'shop' }, 3)
   }
   const measure = () => Promise.all(processes.map(async (each) => ({ metrics: await each.json() })))
@@ -57,6 +65,9 @@ test('the numbers of all processes are added up', async () => {
   const { text } = await ask(server.port, '/metrics')
   for (const line of [
     'sallyport_sessions_open{protocol="postgres"} 4',
+    'sallyport_sessions_open{protocol="ssh"} 0',
+    '# TYPE sallyport_messages_total counter',
+    '# TYPE sallyport_recorded_bytes_total counter',
     'sallyport_sessions_opened_total{target="shop"} 6',
     'sallyport_messages_total{protocol="postgres",verdict="allow"} 2',
     'sallyport_messages_total{protocol="postgres",verdict="mask"} 2',
