@@ -7,7 +7,7 @@ import { API_BASE, SignInLogin, SignInWays } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { expiryOf } from '../identity/jwt.ts'
-import { renewed, signInByDevice, withOffline } from '../identity/oidc.ts'
+import { isPrivate, renewed, signInByDevice, withOffline } from '../identity/oidc.ts'
 import { type Cli, EXIT, printJson } from './context.ts'
 
 /** A token that has less than this to live is renewed: whoever gets it still has to show it. */
@@ -32,6 +32,9 @@ export interface TokenOptions {
 /** Signs in by the device flow at the issuer a console names, and keeps the tokens for `sallyport token` (0600). */
 export async function login(url: string, cli: Cli): Promise<number> {
   const console = url.replace(/\/$/, '')
+  // Whoever is on the way could name an issuer of their own.
+  if (!isPrivate(console))
+    throw new ApplianceError('CONFIG_INVALID', `${safeText(console)}: a console is asked over https, or http on this machine`)
   const way = await loginAt(console)
   const tokens = await signInByDevice({ ...way, scope: withOffline(way.scope) }, ({ completeUrl: at, code }) =>
     cli.err(`open ${safeText(at)}\nand confirm the code ${safeText(code)}; waiting ...\n`),

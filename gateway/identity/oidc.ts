@@ -163,6 +163,7 @@ export async function issuerKeys({ issuer, clientId }: Pick<SignInLogin, 'issuer
 }
 
 async function publicClient(issuer: string, clientId: string): Promise<client.Configuration> {
+  if (!isPrivate(issuer)) throw new ApplianceError('AUTH_DENIED', `${issuer} is no https address: nobody signs in there`)
   try {
     return await client.discovery(new URL(issuer), clientId, undefined, client.None(), {
       timeout: TIMEOUT_S,
@@ -182,6 +183,13 @@ function tokensOf(answer: { readonly id_token?: string; readonly refresh_token?:
 /** The scope with which there is a refresh token as well: what makes the next hour's token without a person. */
 export function withOffline(scope: string): string {
   return scope.split(' ').includes('offline_access') ? scope : `${scope} offline_access`
+}
+
+/** Whether what is sent there is for nobody on the way: https, or this machine. */
+export function isPrivate(address: string): boolean {
+  const url = URL.parse(address)
+  if (url === null || url.username !== '' || url.password !== '') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname))
 }
 
 /** Plain HTTP is for an issuer on this machine; the configuration takes no other. */

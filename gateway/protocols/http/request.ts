@@ -7,6 +7,7 @@ import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead } fro
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import type { JsonFields } from './json-body.ts'
 import { type Media, mediaOf } from './media.ts'
+import { refuseOverride } from './method-override.ts'
 import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedBody } from './read-body.ts'
 import type { Through } from './through.ts'
@@ -46,7 +47,7 @@ export interface AskedRequest {
 
 /**
  * The request, with its body where that is small. Rejects PROTOCOL_MALFORMED, PROTOCOL_OVERSIZE, PROTOCOL_TIMEOUT or PROTOCOL_UNSUPPORTED for a body
- * that cannot be looked into, and with what ends its stream; the head of the request is on the tape then.
+ * that cannot be looked into or another method in a header, and with what ends its stream; the head of the request is on the tape then.
  */
 export async function readRequest(
   { request, target }: { readonly request: Arrived; readonly target: string },
@@ -78,6 +79,7 @@ export async function readRequest(
   const encoded = encodeRequest(head)
   let body: RequestBody
   try {
+    refuseOverride(head)
     body = request.empty
       ? NO_BODY
       : await readBody(request, { encoding: headerOf(head.headers, 'content-encoding'), media, fields })

@@ -5,6 +5,7 @@ import { Intake } from '../../intake.ts'
 import { type Asked, pass, type Way } from './exchange.ts'
 import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, type RequestHead } from './head.ts'
 import { HttpMessage, type HttpParts } from './http-message.ts'
+import { refuseOverride } from './method-override.ts'
 import { OURS } from './request.ts'
 import { outputsOf, type Through } from './through.ts'
 import { tunnel } from './tunnel.ts'
@@ -78,6 +79,12 @@ async function forwardUpgrade(
   const shown = { ...(command === undefined ? {} : { command }), ...(binding === undefined ? {} : { binding }) }
   const parts: HttpParts = { from: 'client', channel, facts, media: 'unknown', fields, kind, ...shown }
   const message = new HttpMessage(parts, encodeRequest(head))
+  try {
+    refuseOverride(head)
+  } catch (error) {
+    await gate.withhold(message)
+    throw error
+  }
   const before = binding === undefined ? undefined : visit.refused.take(binding)
   if (before !== undefined) {
     // It was asked, which the tape has to tell.

@@ -13,13 +13,16 @@ const stack = new AsyncDisposableStack()
 let issuer: OidcIssuer
 let console: string
 let home: string
+/** Whom the console names. */
+let answered: string
 before(async () => {
   issuer = stack.use(await oidcIssuer())
   issuer.people.set('ada', { oid: 'ada', roles: ['analysts'] })
   issuer.open('http://127.0.0.1/unused')
+  answered = issuer.issuer
   // What a console answers who asks how one may sign in.
   const server = createServer((_request, response) => {
-    const way = { issuer: issuer.issuer, clientId: CLI_CLIENT, scope: 'openid profile' }
+    const way = { issuer: answered, clientId: CLI_CLIENT, scope: 'openid profile' }
     response.setHeader('content-type', 'application/json')
     response.end(JSON.stringify({ ways: [{ id: 'oidc', name: 'x', href: '/x', login: way }] }))
   })
@@ -101,4 +104,16 @@ test('a person confirms the code in a browser; the terminal then has a token tha
   const again = terminal()
   assert.equal(await token({}, again.cli), 0)
   assert.ok('identity' in (await prover.prove(again.said.out.trim())))
+})
+
+test('neither console nor issuer is asked in clear over a network', async () => {
+  const { cli, said } = terminal()
+  await assert.rejects(login('http://console.example.org', cli), { code: 'CONFIG_INVALID' })
+  await assert.rejects(login('http://localhost:@console.example.org/', cli), { code: 'CONFIG_INVALID' })
+  for (const named of ['http://login.example.org', 'http://localhost:@login.example.org', 'ftp://127.0.0.1/', 'nonsense']) {
+    answered = named
+    await assert.rejects(login(console, cli), { code: 'AUTH_DENIED' })
+  }
+  answered = issuer.issuer
+  assert.equal(said.err, '')
 })
