@@ -1,10 +1,18 @@
-// Known advisories about what is shipped: `npm run audit`. Fails on high and critical ones; a registry that keeps no advisories is said, not passed over.
+// Known advisories about what is shipped: `npm run audit`. Fails on high and critical ones; 2: nothing was checked, as the registry keeps no advisories or did not answer.
 import { spawnSync } from 'node:child_process'
 
-const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json'], { encoding: 'utf8', shell: process.platform === 'win32' })
-const { metadata, vulnerabilities = {} } = read(stdout)
+const { stdout, stderr } = spawnSync('npm', ['audit', '--omit=dev', '--json'], {
+  encoding: 'utf8',
+  shell: process.platform === 'win32',
+})
+const { metadata, vulnerabilities = {}, message } = read(stdout)
 if (metadata === undefined) {
-  process.stderr.write('audit: this registry answered with no advisories: NOTHING WAS CHECKED\n')
+  const why =
+    String(message ?? stderr)
+      .trim()
+      .split('\n')[0] || 'the registry keeps no advisories'
+  process.stderr.write(`audit: NOTHING WAS CHECKED: ${why}\n`)
+  process.exitCode = 2
 } else {
   const { high, critical } = metadata.vulnerabilities
   for (const { name, severity, range } of Object.values(vulnerabilities))

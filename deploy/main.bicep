@@ -44,13 +44,14 @@ param liveDays int = 30
 @description('Whether the console and listeners are reached from the internet, or from the virtual network alone.')
 param external bool = false
 
-@description('Replicas at least, and at most.')
-@minValue(1)
+@description('Replicas at least; 0: two where they are given a certificate to share, else one.')
+@minValue(0)
 @maxValue(25)
-param minReplicas int = 1
-@minValue(1)
+param minReplicas int = 0
+@description('Replicas at most; 0: as many as at least.')
+@minValue(0)
 @maxValue(25)
-param maxReplicas int = 1
+param maxReplicas int = 0
 
 @description('Whether resources are spread over availability zones.')
 param zoneRedundant bool = false
@@ -61,23 +62,27 @@ param addressPrefix string = '10.40.0.0/20'
 @description('Size of the PostgreSQL server that keeps catalog and desk.')
 param postgresSku string = 'Standard_D2ds_v5'
 
-@description('PEM certificate chain that the TCP listeners show, the same in all replicas. Without it each replica makes one of its own.')
+@description('Whether the gateway may administer that server: so that its first start can make what it needs. deploy/README.md takes it away.')
+param gatewayAdministrator bool = true
+
+@description('Base64 of the PEM certificate chain that the TCP listeners show, the same in all replicas. Without it each replica makes one of its own.')
 @secure()
 param listenerCertificate string = ''
 
-@description('Its private key, PEM.')
+@description('Base64 of its private key, PEM.')
 @secure()
 param listenerKey string = ''
 
-@description('PEM certificate of the authority that signs for hosts of egress whose TLS is opened, the same in all replicas.')
+@description('Base64 of the PEM certificate of the authority that signs for hosts of egress whose TLS is opened, the same in all replicas.')
 @secure()
 param egressAuthorityCertificate string = ''
 
-@description('Its private key, PEM.')
+@description('Base64 of its private key, PEM.')
 @secure()
 param egressAuthorityKey string = ''
 
 var tags = { 'azd-env-name': environmentName, application: 'sallyport' }
+var replicas = minReplicas > 0 ? minReplicas : (empty(listenerCertificate) ? 1 : 2)
 var suffix = uniqueString(subscription().id, environmentName, location)
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
@@ -168,6 +173,7 @@ module postgres 'modules/postgres.bicep' = {
     administratorName: deployerName
     gatewayPrincipalId: identities.outputs.recorderPrincipalId
     gatewayPrincipalName: identities.outputs.recorderName
+    gatewayAdministrator: gatewayAdministrator
   }
 }
 
@@ -183,17 +189,17 @@ module app 'modules/app.bicep' = {
     registry: registry.outputs.loginServer
     external: external
     zoneRedundant: zoneRedundant
-    minReplicas: minReplicas
-    maxReplicas: maxReplicas
+    minReplicas: replicas
+    maxReplicas: max(replicas, maxReplicas)
     subnetId: network.outputs.appsSubnetId
     workspaceId: monitoring.outputs.workspaceId
     recorderIdentityId: identities.outputs.recorderId
     sealerIdentityId: identities.outputs.sealerId
     pullIdentityId: identities.outputs.pullId
-    listenerCertificate: listenerCertificate
-    listenerKey: listenerKey
-    egressAuthorityCertificate: egressAuthorityCertificate
-    egressAuthorityKey: egressAuthorityKey
+    listenerCertificate: base64ToString(listenerCertificate)
+    listenerKey: base64ToString(listenerKey)
+    egressAuthorityCertificate: base64ToString(egressAuthorityCertificate)
+    egressAuthorityKey: base64ToString(egressAuthorityKey)
     database: 'postgres://${identities.outputs.recorderName}@${postgres.outputs.host}/${postgres.outputs.database}?sslmode=verify-full'
     facts: {
       account: storage.outputs.accountName
@@ -224,6 +230,8 @@ module alerts 'modules/alerts.bicep' = {
 }
 
 output AZURE_RESOURCE_GROUP string = group.name
+output SALLYPORT_RECORDER string = identities.outputs.recorderName
+output SALLYPORT_RECORDER_ID string = identities.outputs.recorderPrincipalId
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
 output SALLYPORT_APP string = app.outputs.name
 output SALLYPORT_CONSOLE string = app.outputs.url

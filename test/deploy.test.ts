@@ -7,6 +7,7 @@ import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { parse, parseAllDocuments } from 'yaml'
 import { loadConfig } from '../gateway/config.ts'
+import { identityIn } from '../gateway/identity/claims.ts'
 import { loadPolicy } from '../gateway/service.ts'
 import { type Bicep, bicepReader } from './support/bicep.ts'
 
@@ -55,7 +56,7 @@ const KNOWN: readonly string[] = [
 ]
 /** Functions and words of the language. */
 const BUILT_IN =
-  'array bool cidrSubnet concat empty environment guid items json length loadTextContent reduce replace resourceGroup secure startsWith string subscription subscriptionResourceId tenant union uniqueString description minLength maxLength minValue maxValue object int true false null'.split(
+  'array base64ToString bool cidrSubnet concat empty environment guid items json length loadTextContent max reduce replace resourceGroup secure startsWith string subscription subscriptionResourceId tenant union uniqueString description minLength maxLength minValue maxValue object int true false null'.split(
     ' ',
   )
 
@@ -122,10 +123,17 @@ test('modules are given what they need and nothing else; every output and name t
 /** Modules that only do. */
 const IN_EFFECT = /^(alerts)$/
 
-test('every parameter that azd fills in is one of the template', () => {
-  const { parameters }: { parameters: Record<string, unknown> } = JSON.parse(text('deploy/main.parameters.json'))
-  const declared = all.get(MAIN)?.parameters
-  for (const name of Object.keys(parameters)) assert.ok(declared?.has(name) === true, name)
+test('azd fills in every parameter of the template, with its own default where it has one, and the page says by which name', () => {
+  const { parameters }: { parameters: Record<string, { value: string }> } = JSON.parse(text('deploy/main.parameters.json'))
+  assert.deepEqual(Object.keys(parameters).sort(), [...(all.get(MAIN)?.parameters.keys() ?? [])].sort())
+  const page = text('deploy/README.md')
+  for (const [name, { value }] of Object.entries(parameters)) {
+    const [, variable = '', , given = ''] = /^\$\{([A-Z_]+)(=(.*))?\}$/.exec(value) ?? assert.fail(value)
+    const declared = new RegExp(`^param ${name} (?:string|int|bool)(?: = '?([^'\\n]*)'?)?$`, 'm').exec(text('deploy/main.bicep'))
+    // A default that is worked out is for an empty value.
+    if (!/[(]/.test(declared?.[1] ?? '')) assert.equal(given, declared?.[1] ?? '', name)
+    if (name !== 'imageName') assert.ok(page.includes(`\`${variable}\``) && page.includes(`\`${name}\``), `${variable}, ${name}`)
+  }
   const azd = parse(text('azure.yaml'))
   assert.equal(azd.infra.module, 'main')
   assert.ok(text(azd.services.gateway.docker.path).length > 0)
@@ -230,6 +238,36 @@ test('the shipped configurations are good, policies included, and their ports ar
     assert.equal(widest, 2, 'a listener of egress that is opened')
     // What Container Apps allow beside HTTP.
     assert.equal(text('deploy/modules/app.bicep').match(/exposedPort: /g)?.length, 5)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('in the shipped cluster a pod of the agents gets in, another does not, and every agent has somebody who may decide', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-deploy-'))
+  try {
+    for (const name of readdirSync(join(ROOT, 'deploy/kubernetes')))
+      writeFileSync(join(folder, name), text(`deploy/kubernetes/${name}`))
+    const { jwt, targets, identities, console: own } = await loadConfig(join(folder, 'sallyport.yaml'), { SHOP_PASSWORD: 'x' })
+    const [issuer] = jwt
+    assert.ok(issuer !== undefined)
+    const pod = (namespace: string): readonly string[] => {
+      const claims = { sub: `system:serviceaccount:${namespace}:default`, 'kubernetes.io': { namespace } }
+      const proved = identityIn(claims, issuer, issuer.kind, 'jwt')
+      return 'identity' in proved ? proved.identity.groups : assert.fail(proved.why)
+    }
+    const wanted = [...targets.values()].flatMap(({ groups }) => groups)
+    assert.ok(pod('agents').some((group) => wanted.includes(group)))
+    assert.deepEqual(pod('default'), [])
+    const approvers = identities.filter(
+      ({ kind, groups }) => kind === 'human' && groups?.some((each) => own?.roles.approver?.includes(each)),
+    )
+    for (const { subject, kind, principal } of identities)
+      if (kind === 'agent')
+        assert.ok(
+          approvers.some((each) => each.subject !== principal),
+          subject,
+        )
   } finally {
     rmSync(folder, { recursive: true })
   }

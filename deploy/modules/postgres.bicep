@@ -11,6 +11,7 @@ param administratorId string
 param administratorName string
 param gatewayPrincipalId string
 param gatewayPrincipalName string
+param gatewayAdministrator bool
 
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
   name: 'pg-${suffix}'
@@ -27,8 +28,8 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
   }
 }
 
-// Makes the schema on first start; take it away afterwards with the grants of deploy/README.md if it is to have less.
-resource gateway 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2024-08-01' = {
+// So that its first start can make its schemas: nobody else is there to let it in. deploy/README.md, "The gateway's database", takes it away.
+resource gateway 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2024-08-01' = if (gatewayAdministrator) {
   parent: server
   name: gatewayPrincipalId
   properties: { principalType: 'ServicePrincipal', principalName: gatewayPrincipalName, tenantId: tenant().tenantId }
