@@ -57,6 +57,8 @@ test('whatever is wrong, the answer is the same; only our log knows more', async
   await using made = await door()
   const { folder, keeper, whys } = made
   const expired = await folder.create('agent:claude', new Date(Date.now() - 1))
+  const held = { subject: 'agent:claude', kind: 'agent', groups: ['agents'], proof: `key:${expired.key.id}` } as const
+  assert.equal(await keeper.whyNot(held), `key ${expired.key.id} has expired`)
   const revoked = await folder.create('agent:claude')
   await folder.revoke(revoked.key.id)
   const stranger = await folder.create('somebody else')
