@@ -9,7 +9,7 @@ import { Check } from 'typebox/value'
 export function soften(schema: unknown, value: unknown): unknown {
   if (!isRecord(schema)) return value
   const branches = schema['anyOf']
-  if (Array.isArray(branches)) return soften(branches.find((branch) => fits(branch, value)) ?? branches[0], value)
+  if (Array.isArray(branches)) return soften(branchFor(branches, value), value)
   const words = 'const' in schema ? [schema['const']] : schema['enum']
   if (Array.isArray(words)) return typeof value === typeof words[0] ? value : words[0]
   switch (schema['type']) {
@@ -41,12 +41,17 @@ function softenObject(schema: Readonly<Record<string, unknown>>, value: Readonly
   return soft
 }
 
-/** The branch of a union a value was most likely meant for: one it fits, else one of its kind. */
-function fits(branch: unknown, value: unknown): boolean {
-  if (!isRecord(branch)) return false
-  if (Check(branch as TSchema, value)) return true // a branch of a schema is one
-  const kind = Array.isArray(value) ? 'array' : typeof value
-  return (kind === 'array' || kind === 'object') && branch['type'] === kind && value !== null
+/** The branch of a union a value was most likely meant for: one it fits, else of those of its kind the one it has the most keys of. */
+function branchFor(branches: readonly unknown[], value: unknown): unknown {
+  const fitting = branches.find((branch) => isRecord(branch) && Check(branch as TSchema, value)) // a branch of a schema is one
+  if (fitting !== undefined || typeof value !== 'object' || value === null) return fitting ?? branches[0]
+  const kind = Array.isArray(value) ? 'array' : 'object'
+  const keysOf = (branch: unknown): number => {
+    if (!isRecord(branch) || branch['type'] !== kind) return -1
+    const properties = isRecord(branch['properties']) ? branch['properties'] : {}
+    return Object.keys(value).filter((key) => Object.hasOwn(properties, key)).length
+  }
+  return branches.reduce((best, branch) => (keysOf(branch) > keysOf(best) ? branch : best), branches[0])
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

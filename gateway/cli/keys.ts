@@ -3,6 +3,7 @@ import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import type { AccessKey } from '../identity/access-key.ts'
 import { AccessKeys } from '../identity/access-keys.ts'
+import { scopeProblem } from '../policy/token-scope.ts'
 import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
@@ -48,6 +49,11 @@ export async function createKey(subject: string, options: KeyOptions, cli: Cli):
   const unknown = targets?.find((name) => !settings.targets.has(name))
   if (unknown !== undefined) throw new ApplianceError('CONFIG_INVALID', `no target ${JSON.stringify(unknown)} is configured`)
   const verbs = verb?.map((each) => each.toUpperCase())
+  const reached = [...settings.targets].flatMap(([name, { target }]) =>
+    targets?.includes(name) === false ? [] : [target.protocol],
+  )
+  const problem = scopeProblem(verbs ?? [], reached)
+  if (problem !== undefined) throw new ApplianceError('CONFIG_INVALID', `--verb: ${problem}`)
   const scope = { ...(targets === undefined ? {} : { targets }), ...(verbs === undefined ? {} : { verbs }) }
   const about = { ...(run === undefined ? {} : { run }), ...(purpose === undefined ? {} : { purpose }) }
   const { key, secret } = await keys.create(subject, expiresAt, {

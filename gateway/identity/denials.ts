@@ -1,5 +1,5 @@
+import { networkOf } from '../../recorder/api/rate.ts'
 import type { LedgerEntry } from '../../schemas/ledger.ts'
-import { networkOf } from './failures.ts'
 
 /** A flood of failures is one entry in this time. */
 const ROLL_MS = 60_000

@@ -1,6 +1,6 @@
+import { networkOf } from '../../recorder/api/rate.ts'
 import type { SignInLogin } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { networkOf } from './failures.ts'
 import { type DeviceCode, signInByDevice } from './oidc.ts'
 
 /** However long the issuer lets its codes live: whoever has not confirmed one by then left. */

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { networkOf } from '../../recorder/api/rate.ts'
 
 /** A person mistypes a few times; a script guesses thousands. */
 const FREE_FAILURES = 3
@@ -47,22 +47,4 @@ export class Failures {
     }
     return record
   }
-}
-
-/** The address without its port; IPv6 shortened to its first four groups. */
-export function networkOf(client: string): string {
-  const host = client.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
-  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1]
-  if (v4 !== undefined) return v4
-  if (!isIPv6(host)) return host
-  const [head = '', tail = ''] = host.split('%')[0]?.split('::') ?? []
-  const groups = head === '' ? [] : head.split(':')
-  const after = tail === '' ? [] : tail.split(':')
-  const whole = host.includes('::')
-    ? [...groups, ...Array<string>(Math.max(0, 8 - groups.length - after.length)).fill('0'), ...after]
-    : groups
-  return `${whole
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
 }

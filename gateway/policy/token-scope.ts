@@ -1,7 +1,13 @@
+import { METHODS } from 'node:http'
 import type { Facts } from '../../schemas/frame.ts'
+import type { ProtocolName } from '../../schemas/session.ts'
+import { KUBERNETES_VERBS } from './kubernetes/request-info.ts'
 import { isVerb } from './match.ts'
+import { suggestion } from './report.ts'
 import type { Hold } from './rule.ts'
 import type { Matched } from './settle.ts'
+import { VERBS } from './sql/statements.ts'
+import { VOCABULARIES } from './vocabulary.ts'
 
 /** What clients say around what they ask for. What a prepared statement does is asked again when it is executed. */
 const AROUND = new Set(
@@ -30,6 +36,22 @@ export function outOfScope(scope: readonly string[] | undefined, kind: string, f
       hold,
     },
   ]
+}
+
+/** What is wrong with the scope of a token: a verb that nothing of these protocols has opens nothing, which its maker did not mean. */
+export function scopeProblem(scope: readonly string[], protocols: Iterable<ProtocolName>): string | undefined {
+  const known = [...new Set([...protocols].flatMap((protocol) => [...verbsKnown(protocol)]))]
+  const odd = scope.find((verb) => !known.some((each) => isVerb(each, [verb])))
+  return odd === undefined
+    ? undefined
+    : `nothing that may be asked for has the verb ${JSON.stringify(odd)}${suggestion(odd, known)}`
+}
+
+function verbsKnown(protocol: ProtocolName): readonly string[] {
+  const kinds = [...VOCABULARIES[protocol].asking].filter((kind) => !SQL.has(kind)).map((kind) => kind.toUpperCase())
+  if (protocol === 'postgres') return [...VERBS, ...kinds]
+  if (protocol === 'kubernetes') return [...METHODS, ...KUBERNETES_VERBS.map((verb) => verb.toUpperCase()), ...kinds]
+  return protocol === 'http' || protocol === 'egress' ? [...METHODS, ...kinds] : kinds
 }
 
 function verbsOf(kind: string, facts: Facts): readonly string[] {

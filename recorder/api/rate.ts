@@ -44,15 +44,23 @@ export class Rate {
   }
 }
 
-/** What one household or machine gets: the IPv4 address, or the /64 of an IPv6 one. */
-export function networkOf(address: string): string {
-  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (v4 !== undefined || !isIPv6(address)) return v4 ?? address
-  const [head = '', tail = ''] = (address.split('%')[0] ?? '').split('::')
-  const groups = head.split(':').filter((group) => group !== '')
-  const missing = 8 - groups.length - tail.split(':').filter((group) => group !== '').length
-  const whole = address.includes('::')
-    ? [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...tail.split(':')]
+/**
+ * What one household or machine gets, by which whoever floods is counted: the IPv4 address, or the /64 of an IPv6 one. `client`: an address, with its
+ * port or without, an IPv6 one in brackets or not.
+ */
+export function networkOf(client: string): string {
+  const host = isIPv6(client) ? client : client.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1]
+  if (v4 !== undefined) return v4
+  if (!isIPv6(host)) return host
+  const [head = '', tail = ''] = host.split('%')[0]?.split('::') ?? []
+  const groups = head === '' ? [] : head.split(':')
+  const after = tail === '' ? [] : tail.split(':')
+  const whole = host.includes('::')
+    ? [...groups, ...Array<string>(Math.max(0, 8 - groups.length - after.length)).fill('0'), ...after]
     : groups
-  return `${whole.slice(0, 4).join(':')}::/64`
+  return `${whole
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`
 }

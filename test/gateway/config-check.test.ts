@@ -51,6 +51,13 @@ test('what only follows from another mistake is not told', async () => {
   }
 })
 
+test('an unknown key says nothing of secrets that are files', async () => {
+  const text = GOOD.replace('{ env: SHOP_PASSWORD }', '{ file: password }').replace('port: 5432', 'port: 5432\n    prot: 1')
+  const told = await mistakes(text, {}, { password: 'x' })
+  assert.match(told, /1 mistake\b[\s\S]*prot: unknown key/)
+  assert.doesNotMatch(told, /environment variable/)
+})
+
 for (const section of ['shared', 'catalog'])
   test(`a database elsewhere (${section}) is refused without verified TLS, at its line and without its password`, async () => {
     const text = `${GOOD}${section}:\n  url: { env: SHARED_URL }\n${section === 'catalog' ? 'console: { address: "127.0.0.1:0", roles: { admin: [agents] } }\n' : ''}`

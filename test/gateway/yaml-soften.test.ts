@@ -26,3 +26,14 @@ test('whatever comes, what comes out can be walked like the real thing', () => {
     }),
   )
 })
+
+test('of a union the branch stays that the value fits, or has most in common with', () => {
+  const soft = (password: unknown) => {
+    const config = { gateway: 7, targets: [{ name: 'shop', credential: { user: 'x', password } }] }
+    return (soften(Config, config) as Config).targets[0]?.credential?.password
+  }
+  assert.deepEqual(soft({ file: 'secret' }), { file: 'secret' })
+  assert.deepEqual(soft({ env: 'SECRET' }), { env: 'SECRET' })
+  assert.deepEqual(soft({ file: 'secret', more: 1 }), { file: 'secret' })
+  assert.deepEqual(soft('secret'), { env: '' })
+})

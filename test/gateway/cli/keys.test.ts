@@ -37,6 +37,15 @@ test('a key for a subject that is not configured could open nothing, and is not 
   assert.match(made.err, /known: agent-7, eve, grace/)
 })
 
+test('a token for a verb that nothing has is not made', async () => {
+  await using gateway = await echoGateway()
+  const world = { cwd: gateway.folder }
+  const made = await runCli(['tokens', 'create', 'agent-7', '--ttl', '1h', '--verb', 'SAI'], world)
+  assert.equal(made.code, 1)
+  assert.match(made.err, /has the verb "SAI"; did you mean "SAY"/)
+  assert.equal((await runCli(['tokens', 'create', 'agent-7', '--ttl', '1h', '--verb', 'say'], world)).code, 0)
+})
+
 test('a key in the configuration is revoked there', async () => {
   await using gateway = await echoGateway()
   const revoked = await runCli(['keys', 'revoke', 'agent'], { cwd: gateway.folder })

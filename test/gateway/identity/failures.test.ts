@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Failures, networkOf } from '../../../gateway/identity/failures.ts'
+import { Failures } from '../../../gateway/identity/failures.ts'
 
 test('the answer waits longer with every failure of an address, up to a bound', () => {
   const failures = new Failures(() => 0)
@@ -20,11 +20,4 @@ test('another address, and the same one a quiet minute later, start afresh', () 
   assert.equal(failures.note('192.0.2.2:1000'), 250)
   now = 60_000
   assert.equal(failures.note('192.0.2.1:2000'), 250)
-})
-
-test('the ports of an address and the addresses of an IPv6 network count as one', () => {
-  assert.equal(networkOf('192.0.2.1:1000'), '192.0.2.1')
-  assert.equal(networkOf('[2001:db8::1]:5'), networkOf('[2001:db8:0:0:ffff::2]:6'))
-  assert.notEqual(networkOf('[2001:db8::1]:5'), networkOf('[2001:db8:0:1::1]:5'))
-  assert.equal(networkOf('[::ffff:192.0.2.1]:1000'), '192.0.2.1')
 })

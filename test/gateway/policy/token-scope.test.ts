@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { scopeProblem } from '../../../gateway/policy/token-scope.ts'
 import { TrialMessage } from '../../../gateway/policy/trial.ts'
 import type { Identity } from '../../../schemas/session.ts'
 import { agent, asking, policyOf, production } from '../../support/policy.ts'
@@ -65,4 +66,13 @@ test('methods of HTTP and kinds of SSH are verbs too', () => {
   assert.equal(ask('http', 'request', { method: 'POST' }, ['GET']).act, 'block')
   assert.equal(ask('ssh', 'exec', {}, ['EXEC']).act, 'allow')
   assert.equal(ask('ssh', 'shell', {}, ['EXEC']).act, 'block')
+})
+
+test('a verb that nothing has which the token reaches is told, with what it may have been', () => {
+  assert.match(scopeProblem(['SELECT', 'SELCT'], ['postgres']) ?? '', /"SELCT"; did you mean "SELECT"\?/)
+  assert.match(scopeProblem(['SELECT'], ['http']) ?? '', /"SELECT"/)
+  assert.match(scopeProblem(['GET'], ['postgres', 'ssh']) ?? '', /"GET"/)
+  assert.equal(scopeProblem(['SELECT', 'CREATE', 'GET', 'EXEC', 'FILE', 'LIST'], ['postgres', 'ssh', 'kubernetes']), undefined)
+  assert.equal(scopeProblem(['FUNCTION-CALL', 'PATCH', 'WS-CALL', 'SAY'], ['postgres', 'egress', 'echo']), undefined)
+  assert.equal(scopeProblem([], []), undefined)
 })
