@@ -100,3 +100,19 @@ test('a gateway of two workers tells of both; while it drains, those inside go o
   client.socket.end()
   assert.equal(await stopped, 0)
 })
+
+test('workers that die take none of what they counted along', async () => {
+  await using gateway = await echoGateway({ extra: 'monitoring: { address: "127.0.0.1:0" }' })
+  await using serving = new Serving(gateway, ['--workers', '2'])
+  const port = await serving.port(2)
+  const { port: monitoring } = await serving.line('monitoring is served')
+  using _ = await greeted(port, gateway.keys.agent)
+  const opened = async (): Promise<string | undefined> =>
+    /sallyport_sessions_opened_total\{[^}]*\} (\d+)\n/.exec((await ask(Number(monitoring), '/metrics')).text)?.[1]
+  assert.equal(await opened(), '1')
+  const workers = await Promise.all([1, 2].map((index) => serving.line('worker started', ({ worker }) => worker === index)))
+  for (const { pid } of workers) process.kill(Number(pid), 'SIGKILL')
+  await Promise.all([1, 2].map((index) => serving.line('worker died; it is started again', ({ worker }) => worker === index)))
+  assert.equal(await opened(), '1')
+  assert.equal(await serving.stop(), 0)
+})

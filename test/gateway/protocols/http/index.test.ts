@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
+import { DEFAULT_LIMITS } from '../../../../gateway/config.ts'
 import { placesIn } from '../../../../gateway/places.ts'
 import type { Sessions } from '../../../../gateway/protocol.ts'
 import { http } from '../../../../gateway/protocols/http/index.ts'
@@ -114,6 +115,21 @@ test('requests of one identity share a session, those of another run have their 
     [16, 2],
   )
   assert.equal(new Set(frames.slice(0, 16).map(({ channel }) => channel)).size, 8)
+})
+
+test('more runs than an identity may have sessions: those that no request is going on in give way', async () => {
+  const { listener } = origin((_, response) => response.end('ok'))
+  await using gateway = await httpGateway(listener)
+  const limit = DEFAULT_LIMITS.sessionsPerIdentity
+  const runs = Array.from({ length: limit + 5 }, (_, index) => `run-${index}`)
+  const statuses: number[] = []
+  for (const run of runs) {
+    const response = await fetch(gateway.url, { headers: { ...bearer(gateway), 'x-sallyport-run': run, connection: 'close' } })
+    statuses.push(response.status)
+    await response.text()
+  }
+  assert.deepEqual([...new Set(statuses)], [200])
+  assert.ok(gateway.service.sessions.size <= limit)
 })
 
 test('a connection that is kept for many requests keeps nothing of each', async () => {
