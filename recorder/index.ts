@@ -17,7 +17,7 @@ export { listSessions, openTape, type SessionListing, type Tape, type TapeFrame 
 export type { RecoveryReport } from './tape/recover.ts'
 export { type OpenSession, openRecorder, type RecorderRoom, type SessionStart } from './tape/room.ts'
 export type { GatewaySigner } from './tape/signer.ts'
-export { openFileSigner, readGatewayKeys } from './tape/signer-file.ts'
+export { openFileSigner, readGatewayKeys, readKeyFile } from './tape/signer-file.ts'
 export { nodeTools } from './tape/tools.ts'
 export { verifyTape } from './tape/verify.ts'
 export { type VerifyPathOptions, verifyPath, verifyStore } from './tape/verify-path.ts'

@@ -1,6 +1,6 @@
 import { base64Bytes, base64Of } from './bytes.ts'
 import { ApplianceError } from './errors.ts'
-import { type Certificate, HASH_SIZE, SALT_SIZE } from './tape.ts'
+import { type Certificate, HASH_SIZE, MAX_VERSION, SALT_SIZE } from './tape.ts'
 
 export const EXCERPT_FORMAT = 'sallyport excerpt'
 export const EXCERPT_VERSION = 1
@@ -123,7 +123,7 @@ export function decodeExcerpt(encoded: Uint8Array): Excerpt | { readonly newer: 
   const map = object(value)
   if (map['format'] !== EXCERPT_FORMAT) throw malformed('it is no excerpt')
   const version = count(map['v'])
-  if (version > EXCERPT_VERSION) return { newer: version }
+  if (version > EXCERPT_VERSION && version <= MAX_VERSION) return { newer: version }
   if (version !== EXCERPT_VERSION) throw malformed(`version ${version} is not ${EXCERPT_VERSION}`)
   const header = object(map['header'])
   return {

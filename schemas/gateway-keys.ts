@@ -1,12 +1,21 @@
 import { base64Bytes, hexOf } from './bytes.ts'
 import { ApplianceError } from './errors.ts'
+import { isSoundKey } from './verify/ed25519.ts'
 import type { GatewayKey } from './verify/tools.ts'
 
+const ED25519 = '302a300506032b6570032100'
 /** Of an SPKI, before the key itself: Ed25519 (RFC 8410) and an uncompressed point of P-256 (RFC 5480). */
 const KINDS = [
-  { size: 44, head: '302a300506032b6570032100' },
+  { size: 44, head: ED25519 },
   { size: 91, head: '3059301306072a8648ce3d020106082a8648ce3d03010703420004' },
 ]
+
+/** A line per gateway: thousands of them. What is larger is something else, and is not read. */
+export const MAX_KEYS_SIZE = 1 << 20
+
+export function tooLarge(file: string, size: number): string {
+  return `${file} has ${size} bytes: it is no file of public keys, which has at most ${MAX_KEYS_SIZE}`
+}
 
 /**
  * The keys in a `gateway.pub`: one per line, a gateway's name and its SPKI in base64; empty lines and those that begin with `#` are
@@ -26,6 +35,8 @@ export function parseGatewayKeys(text: string, file: string): GatewayKey[] {
     const hex = hexOf(publicKey)
     if (!KINDS.some(({ size, head }) => publicKey.length === size && hex.startsWith(head)))
       throw invalid('the public key is neither of Ed25519 nor of P-256 (SPKI)')
+    if (hex.startsWith(ED25519) && !isSoundKey(publicKey.subarray(-32)))
+      throw invalid('the public key is one that nobody needs a private key for')
     keys.push({ gateway, publicKey })
   }
   return keys

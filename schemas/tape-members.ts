@@ -1,6 +1,6 @@
 import { ApplianceError } from './errors.ts'
 import type { Unpacked } from './msgpack.ts'
-import { TAPE_VERSION } from './tape.ts'
+import { MAX_VERSION, TAPE_VERSION } from './tape.ts'
 
 // What the decoders of a tape ask of a member; each throws TAPE_MALFORMED naming it.
 
@@ -58,5 +58,5 @@ export function version(map: { readonly [key: string]: Unpacked }): void {
 }
 
 export function isNewer(value: Unpacked | undefined): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value > TAPE_VERSION
+  return typeof value === 'number' && Number.isInteger(value) && value > TAPE_VERSION && value <= MAX_VERSION
 }

@@ -5,6 +5,8 @@ import type { Act } from './verdict.ts'
 // The bytes of a tape, version 1; told in prose in docs/tape-format.md, which is what other implementations follow.
 
 export const TAPE_VERSION = 1
+/** A later version is a number up to this; what is larger is no version. */
+export const MAX_VERSION = 2 ** 32 - 1
 /** `\x89TAPE1\r\n`: not text, and broken by whatever rewrites line ends. */
 export const TAPE_MAGIC = Uint8Array.of(0x89, 0x54, 0x41, 0x50, 0x45, 0x31, 0x0d, 0x0a)
 /** `\x89TAPEND\n` */

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { GatewayKey } from '../../recorder/index.ts'
+import { type GatewayKey, readKeyFile } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import type { Cli } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 
@@ -13,13 +11,13 @@ export async function keysOf(
 ): Promise<readonly GatewayKey[] | undefined> {
   if (trust !== undefined) {
     const file = resolve(cli.cwd, trust)
-    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    return readKeyFile(file).catch((cause: unknown) => {
+      if (cause instanceof ApplianceError) throw cause
       throw new ApplianceError(
         'CONFIG_INVALID',
         `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
       )
     })
-    return parseGatewayKeys(text, file)
   }
   if (config === undefined) return undefined
   const { trusted } = await evidenceOf(config, cli)

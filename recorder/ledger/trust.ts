@@ -58,8 +58,11 @@ export async function judgeTrust(
   let size: number | null = policy.quorum === 'none' && policy.logs.length === 0 ? ledger.result.size : null
   for (const at of [...ledger.checkpoints.keys()].sort((a, b) => b - a)) {
     if (size !== null) break
-    const note = await store.get(ledgerKeys.checkpoint(at), { from: 0, to: MAX_NOTE_SIZE })
-    const checkpoint = parseCheckpoint(note)
+    // Under its own number, and as it was read before: one that stands elsewhere has been told of, and counts for nobody.
+    const note = await find(store, ledgerKeys.checkpoint(at), MAX_NOTE_SIZE)
+    const checkpoint = note === undefined ? undefined : parsed(note)
+    if (note === undefined || checkpoint === undefined || checkpoint.size !== at) continue
+    if (Buffer.from(checkpoint.root).toString('hex') !== ledger.checkpoints.get(at)) continue
     if (policy.logs.length > 0) {
       const signers = await signersOf(nodeTools, checkpoint.note, policy.logs)
       if (signers === false || signers.length === 0) continue
@@ -158,7 +161,7 @@ async function anchored(
   for await (const key of anchor.list(anchorPrefix(ledger.result.origin ?? ''))) keys.push(key)
   for (const object of keys.slice(-ANCHORED)) {
     const note = await find(anchor, object)
-    const checkpoint = note === undefined ? undefined : await Promise.resolve(note).then(parseCheckpoint).catch(malformed)
+    const checkpoint = note === undefined ? undefined : parsed(note)
     if (checkpoint === undefined) continue
     const { size, root } = checkpoint
     const told = (what: string): void =>
@@ -189,9 +192,18 @@ async function cosignedIn(
   }
 }
 
-async function find(store: Pick<Store, 'get'>, key: string): Promise<Uint8Array | undefined> {
+/** Undefined for what is no checkpoint. */
+function parsed(note: Uint8Array): Checkpoint | undefined {
   try {
-    return await store.get(key, { from: 0, to: MAX_WORD_SIZE })
+    return parseCheckpoint(note)
+  } catch (error) {
+    return malformed(error)
+  }
+}
+
+async function find(store: Pick<Store, 'get'>, key: string, most = MAX_WORD_SIZE): Promise<Uint8Array | undefined> {
+  try {
+    return await store.get(key, { from: 0, to: most })
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
     throw error

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { BlobPlace } from './places.ts'
-import { isKey, keyError, type Range, type Store } from './store.ts'
+import { isFoundKey, isKey, keyError, type Range, type Store } from './store.ts'
 import { attempt, BLOB_LIMITS, type BlobLimits } from './store-blob-attempts.ts'
 import { type AppendBlobClient, type ContainerClient, openContainer } from './store-blob-client.ts'
 import { refusalOf } from './store-blob-errors.ts'
@@ -71,7 +71,7 @@ export class BlobStore implements Store {
   }
 
   async get(key: string, range?: Range, signal?: AbortSignal): Promise<Uint8Array> {
-    check(key)
+    checkFound(key)
     if (range !== undefined && range.from >= range.to) {
       await this.size(key, signal)
       return new Uint8Array(0)
@@ -98,7 +98,7 @@ export class BlobStore implements Store {
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<string> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-    if (folder !== '' && !isKey(folder.slice(0, -1))) throw keyError(prefix)
+    if (folder !== '' && !isFoundKey(folder.slice(0, -1))) throw keyError(prefix)
     let continuationToken: string | undefined
     do {
       const page = await this.#attempt(`listing of ${prefix}`, 0, signal, async (abortSignal) => {
@@ -108,14 +108,14 @@ export class BlobStore implements Store {
           .next()
         return value
       })
-      // What others put there under names that are no keys is not ours, and could not be asked for.
-      for (const { name } of page.segment.blobItems) if (isKey(name)) yield name
+      // What others put there is listed under whatever name, as in a folder: a verification must see it.
+      for (const { name } of page.segment.blobItems) if (isFoundKey(name)) yield name
       continuationToken = page.continuationToken === '' ? undefined : page.continuationToken
     } while (continuationToken !== undefined)
   }
 
   async size(key: string, signal?: AbortSignal): Promise<number> {
-    check(key)
+    checkFound(key)
     return this.#attempt(`reading of ${key}`, 0, signal, async (abortSignal) => {
       try {
         const { contentLength } = await this.#container.getBlobClient(key).getProperties({ abortSignal })
@@ -193,6 +193,10 @@ export class BlobStore implements Store {
   ): Promise<T> {
     return attempt({ what, size, limits: this.#limits, signal }, work)
   }
+}
+
+function checkFound(key: string): void {
+  if (!isFoundKey(key)) throw keyError(key)
 }
 
 function check(key: string): void {

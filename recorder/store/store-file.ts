@@ -1,16 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
-import { dirname, join, resolve, sep } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { codeOf, syncFolder, writeFully } from '../files.ts'
 import { sideThread } from '../side-thread.ts'
 import { appendToFile, conflict } from './file-append.ts'
-import { isKey, keyError, type Range, type Store } from './store.ts'
+import { isFoundKey, isKey, keyError, OWN_PREFIX, type Range, type Store } from './store.ts'
 import { Turns } from './turns.ts'
-
-/** Names the store keeps to itself: locks and unfinished objects begin with a dot, keys never do. */
-const OWN_PREFIX = '.'
 
 /** Whoever appends more than this often does it beside the event loop: a command that writes a word to the ledger starts no thread. */
 const APPENDS_HERE = 16
@@ -94,7 +91,7 @@ export class FileStore implements Store {
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<string> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
-    if (folder !== '' && !isInside(folder.slice(0, -1))) throw keyError(prefix)
+    if (folder !== '' && !isFoundKey(folder.slice(0, -1))) throw keyError(prefix)
     yield* this.#walk(folder, prefix, signal)
   }
 
@@ -147,16 +144,9 @@ export class FileStore implements Store {
 
   /** What others put into the folder may have any name: it is listed, so it can be read; it is never written. */
   #foundPath(key: string): string {
-    if (!isInside(key)) throw keyError(key)
+    if (!isFoundKey(key)) throw keyError(key)
     return join(this.#root, key)
   }
-}
-
-/** Whether every part is a plain name that is not the store's own, so that the path ends within its folder. */
-function isInside(key: string): boolean {
-  return key
-    .split('/')
-    .every((part) => part !== '' && !part.startsWith(OWN_PREFIX) && !part.includes(sep) && !part.includes('\0'))
 }
 
 /** Makes the folders down to `folder`, durable: a file whose folder a power loss forgets is lost with it. */

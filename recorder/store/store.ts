@@ -1,3 +1,4 @@
+import { sep } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 
 /** Bytes [from, to); `to` beyond the end means to the end. */
@@ -9,7 +10,7 @@ export interface Range {
 /**
  * Objects under keys like `tapes/<session>/0000.tape`, written once: no delete, no overwrite (removal is a separate,
  * ledgered act of retention). A key is 1 to 1,024 characters, `/`-separated parts of `A-Z a-z 0-9 . _ -`; no part begins with a dot (those names are the stores' own).
- * A folder that others put files into also lists and reads those, under whatever names they have.
+ * A folder or container that others put something into also lists and reads that, under whatever name it has.
  *
  * When a write rejects STORE_FAILED its outcome is open: nothing, a part (append) or all of it may have been done.
  * Whoever retries reads back and compares. Concurrent calls are safe, from any number of processes.
@@ -37,6 +38,16 @@ const KEY_PART = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/
 /** Whether `key` is one a store takes. */
 export function isKey(key: string): boolean {
   return key.length <= MAX_KEY_SIZE && key.split('/').every((part) => KEY_PART.test(part))
+}
+
+/** Names a store keeps to itself: locks and unfinished objects begin with a dot, keys never do. */
+export const OWN_PREFIX = '.'
+
+/** Whether something may be found and read under this name, though never written: every part is a plain name that is not the store's own, so that a path ends within its folder. */
+export function isFoundKey(key: string): boolean {
+  return key
+    .split('/')
+    .every((part) => part !== '' && !part.startsWith(OWN_PREFIX) && !part.includes(sep) && !part.includes('\0'))
 }
 
 export function keyError(key: string): ApplianceError {

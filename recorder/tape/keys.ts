@@ -1,6 +1,7 @@
 import { generateKeyPair, generateKeyPairSync, KeyObject, sign, verify } from 'node:crypto'
 import { isMainThread } from 'node:worker_threads'
-import { KEY_SIZE, SIGNED } from '../../schemas/tape.ts'
+import { SIGNED } from '../../schemas/tape.ts'
+import { isCanonicalSignature, isSoundKey } from '../../schemas/verify/ed25519.ts'
 
 /** SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410 section 4). */
 const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex')
@@ -53,7 +54,7 @@ export class EpochKey {
 }
 
 export function verifyEpoch(kind: keyof typeof SIGNED, bytes: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
-  if (publicKey.length !== KEY_SIZE) return false
+  if (!isSoundKey(publicKey) || !isCanonicalSignature(signature)) return false
   // Not as a KeyObject: each is used once, and what it holds outside the heap would wait for a collection.
   const key = { key: Buffer.concat([SPKI_HEAD, publicKey]), format: 'der', type: 'spki' } as const
   return verify(null, signedBytes(kind, bytes), key, signature)

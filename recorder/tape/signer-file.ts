@@ -1,8 +1,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
+import { MAX_KEYS_SIZE, parseGatewayKeys, tooLarge } from '../../schemas/gateway-keys.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { codeOf, syncFolder } from '../files.ts'
 import type { GatewaySigner } from './signer.ts'
@@ -31,11 +31,18 @@ export async function openFileSigner(folder: string, gateway: string): Promise<G
 export async function readGatewayKeys(folder: string): Promise<GatewayKey[]> {
   const path = join(folder, PUBLIC_FILE)
   try {
-    return parseGatewayKeys(await readFile(path, 'utf8'), path)
+    return await readKeyFile(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
     throw error
   }
+}
+
+/** The keys in one file. Rejects CONFIG_INVALID for what is no such file, and as reading does. */
+export async function readKeyFile(path: string): Promise<GatewayKey[]> {
+  const { size } = await stat(path)
+  if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(path, size))
+  return parseGatewayKeys(await readFile(path, 'utf8'), path)
 }
 
 async function readKey(path: string): Promise<KeyObject | undefined> {

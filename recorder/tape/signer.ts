@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Certificate, SIGNED } from '../../schemas/tape.ts'
+import { isCanonicalSignature, isSoundKey } from '../../schemas/verify/ed25519.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { signedBytes } from './keys.ts'
 import { sha256 } from './merkle.ts'
@@ -51,8 +52,10 @@ export function checkCertificate(
 export function verifyKey(publicKey: Uint8Array, algorithm: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   const key = publicKeyOf(publicKey)
   switch (algorithm) {
-    case 'Ed25519':
-      return key.asymmetricKeyType === 'ed25519' && verify(null, bytes, key, signature)
+    case 'Ed25519': {
+      const sound = key.asymmetricKeyType === 'ed25519' && isSoundKey(publicKey.subarray(-32)) && isCanonicalSignature(signature)
+      return sound && verify(null, bytes, key, signature)
+    }
     case 'ES256':
       // RFC 7518 section 3.4: P-256, SHA-256, signature as r || s.
       return key.asymmetricKeyType === 'ec' && verify('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }, signature)

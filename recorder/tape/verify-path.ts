@@ -11,6 +11,7 @@ import { codeOf } from '../files.ts'
 import { checkTrust, judgeTrust, type TrustRules } from '../ledger/trust.ts'
 import type { Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
+import { isPlain, PlainFolder } from './plain-folder.ts'
 import { readStoreKeys } from './published-keys.ts'
 import { readGatewayKeys } from './signer-file.ts'
 import { isTapeFolder, TapeFolder, tapeFoldersIn } from './tape-folder.ts'
@@ -86,7 +87,14 @@ export async function verifyStore(
   const foreign: string[] = []
   for await (const key of store.list(options.session === undefined ? 'tapes/' : tapeKeys.prefix(options.session), signal)) {
     const [, session, object, ...more] = key.split('/')
-    if (session !== undefined && object !== undefined && more.length === 0 && isTapePart(object)) sessions.add(session)
+    if (
+      session !== undefined &&
+      object !== undefined &&
+      more.length === 0 &&
+      isTapePart(object) &&
+      !session.includes(UNREADABLE_NAME)
+    )
+      sessions.add(session)
     else foreign.push(key)
   }
   const beside = options.gatewayKeys === undefined ? await readStoreKeys(store) : []
@@ -189,7 +197,9 @@ async function locate(path: string): Promise<Places> {
     return copied([folder], [folder, parent])
   }
   const root = basename(folder) === 'tapes' ? parent : folder
-  const names = await readdir(join(root, 'tapes')).catch((error: unknown) => {
+  const tapes = join(root, 'tapes')
+  const listed = (await isPlain(tapes)) ? readdir(tapes) : Promise.resolve([])
+  const names = await listed.catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
     throw new ApplianceError(
       'STORE_FAILED',
@@ -199,18 +209,29 @@ async function locate(path: string): Promise<Places> {
   })
   const kept = await stored(root, names.filter((name) => !name.startsWith('.')).sort())
   // Of tapes that were all removed the ledger still tells.
-  if (kept.tapes.length > 0 || (await kindOf(join(root, 'ledger', 'seq'))) === false)
-    return { ...kept, whole: new FileStore(root) }
+  if (kept.tapes.length > 0 || (await hasSequence(root))) return { ...kept, whole: new PlainFolder(root) }
   const folders = await tapeFoldersIn(folder)
   if (folders.length === 0) throw new ApplianceError('STORE_MISSING', `${path} has no tapes`)
   return copied(folders, [folder, parent])
 }
 
+async function hasSequence(root: string): Promise<boolean> {
+  const [ledger, sequence] = [join(root, 'ledger'), join(root, 'ledger', 'seq')]
+  return (await isPlain(ledger)) && (await isPlain(sequence)) && (await kindOf(sequence)) === false
+}
+
+/** In the name of what is not UTF-8, and so no object's: it could not even be asked for. */
+const UNREADABLE_NAME = '\ufffd'
+
 /** Those of `names` that are sessions; the others are foreign. */
 async function stored(root: string, names: readonly string[]): Promise<Places> {
   const source = new FileStore(root)
   const [tapes, foreign]: [Place[], string[]] = [[], []]
-  for (const id of names) {
+  for (const id of new Set(names)) {
+    if (id.includes(UNREADABLE_NAME)) {
+      foreign.push(`tapes/${id}`)
+      continue
+    }
     const parts = await partsOf(join(root, 'tapes', id))
     if (parts === undefined || parts.files.some(isTapePart)) tapes.push({ source, id })
     if (parts !== undefined) foreign.push(...(parts.files.some(isTapePart) ? foreignIn(id, parts) : [`tapes/${id}`]))
@@ -258,7 +279,7 @@ function isTapePart(name: string): boolean {
 }
 
 function foreignIn(session: string, { files, others }: Parts): string[] {
-  return [...files.filter((name) => !isTapePart(name)), ...others]
+  return [...new Set([...files.filter((name) => !isTapePart(name)), ...others])]
     .filter((name) => !name.startsWith('.'))
     .sort()
     .map((name) => `tapes/${session}/${name}`)

@@ -4,7 +4,8 @@ import { decompress as zstd } from 'fzstd'
 import { hexOf, joinBytes } from '../../schemas/bytes.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { isPlainGzip } from '../../schemas/gzip.ts'
-import { type Certificate, type Codec, HASH_SIZE, MAX_CHUNK_RAW_SIZE, SALT_SIZE, SIGNED } from '../../schemas/tape.ts'
+import { type Certificate, type Codec, HASH_SIZE, KEY_SIZE, MAX_CHUNK_RAW_SIZE, SALT_SIZE, SIGNED } from '../../schemas/tape.ts'
+import { isCanonicalSignature, isSoundKey } from '../../schemas/verify/ed25519.ts'
 import type { GatewayKey, LeafHasher, VerifyTools } from '../../schemas/verify/tools.ts'
 import { isPlainZstd } from '../../schemas/zstd-frame.ts'
 
@@ -163,6 +164,7 @@ function signedBytes(kind: keyof typeof SIGNED, bytes: Uint8Array): Uint8Array {
 }
 
 async function ed25519(key: Uint8Array, format: 'raw' | 'spki', signature: Uint8Array, bytes: Uint8Array): Promise<boolean> {
+  if (!isSoundKey(key.subarray(-KEY_SIZE)) || !isCanonicalSignature(signature)) return false
   try {
     const imported = await crypto.subtle.importKey(format, owned(key), 'Ed25519', false, ['verify'])
     return await crypto.subtle.verify('Ed25519', imported, owned(signature), owned(bytes))

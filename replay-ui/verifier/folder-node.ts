@@ -1,9 +1,11 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import { MAX_KEYS_SIZE, tooLarge } from '../../schemas/gateway-keys.ts'
 import { type PickedFile, type PickedFolder, sessionIn, TAPE_PART } from './folder.ts'
 
 /** What is used of Node, which this page has no types of: the same file runs in browsers. */
 interface NodeFiles {
   stat(path: string): Promise<{ readonly size: number; isFile(): boolean }>
+  lstat(path: string): Promise<{ isSymbolicLink(): boolean }>
   readdir(path: string, options: { readonly withFileTypes: true }): Promise<readonly NodeEntry[]>
   readFile(path: string, encoding: 'utf8'): Promise<string>
   open(path: string, flags: 'r'): Promise<NodeFile>
@@ -39,7 +41,10 @@ export interface NodeProcess {
 }
 
 export async function readText(process: NodeProcess, path: string): Promise<string> {
-  return process.getBuiltinModule('node:fs/promises').readFile(path, 'utf8')
+  const files = process.getBuiltinModule('node:fs/promises')
+  const { size } = await files.stat(path)
+  if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(path, size))
+  return files.readFile(path, 'utf8')
 }
 
 export function excerptAt(process: NodeProcess, path: string): { readonly name: string; readonly file: PickedFile } {
@@ -99,6 +104,11 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
       if (entry.isDirectory()) await add(join(folder, entry.name), `${prefix}${entry.name}/`)
     }
   }
+  const isPlain = (folder: string): Promise<boolean> =>
+    files.lstat(folder).then(
+      (found) => !found.isSymbolicLink(),
+      () => true,
+    )
   const isSegment = (entry: NodeEntry): boolean => entry.isFile() && /^(?:\d{4}|recovered-0000)\.tape$/.test(entry.name)
   const holdsTape = async (folder: string): Promise<boolean> =>
     files.readdir(folder, { withFileTypes: true }).then(
@@ -121,8 +131,8 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
     } else await copy(at)
   } else {
     const root = basename(at) === 'tapes' ? parent : at
-    await add(join(root, 'tapes'), 'tapes/')
-    await add(join(root, 'ledger'), 'ledger/')
+    // The folder may be a link; below it none is followed.
+    for (const name of ['tapes', 'ledger']) if (await isPlain(join(root, name))) await add(join(root, name), `${name}/`)
     // Of tapes that were all removed the ledger still tells.
     whole = [...picked.keys(), ...closed.keys()].some(
       (key) => TAPE_PART.test(key) || /^(?:tapes|ledger)\/$|^tapes\/[^/]+\/$|^ledger\/seq\//.test(key),

@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
-import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
+import { MAX_KEYS_SIZE, parseGatewayKeys, tooLarge } from '../../schemas/gateway-keys.ts'
 import { MAX_FOREIGN, VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import { ObjectWindow } from '../../schemas/verify/scan.ts'
@@ -26,12 +26,11 @@ export interface PickedFolder {
   readonly closed?: ReadonlyMap<string, string>
 }
 
-export const TAPE_PART = /^tapes\/[^/]+\/(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
-const CLOSED_TAPE = /^tapes\/[^/]+\/$/
+/** A name with U+FFFD in it is not UTF-8, and so no object's: it could not even be asked for. */
+export const TAPE_PART = /^tapes\/[^/\ufffd]+\/(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
+const CLOSED_TAPE = /^tapes\/[^/\ufffd]+\/$/
 const FIRST_SEGMENT = '0000.tape'
 const PUBLIC_KEYS = 'keys/gateway.pub'
-/** A line per gateway; what is larger is something else. */
-const MAX_KEYS_SIZE = 1 << 20
 /** As files are read elsewhere: a mark before the text stays, to be told of. */
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -160,7 +159,10 @@ export async function verifyExcerptFile(
 
 export async function keysBeside(folder: PickedFolder['files']): Promise<GatewayKey[]> {
   const file = folder.get(PUBLIC_KEYS)
-  return file === undefined ? [] : parseGatewayKeys(utf8.decode(await file.read(0, MAX_KEYS_SIZE)), PUBLIC_KEYS)
+  if (file === undefined) return []
+  const size = await file.size()
+  if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(PUBLIC_KEYS, size))
+  return parseGatewayKeys(utf8.decode(await file.read(0, MAX_KEYS_SIZE)), PUBLIC_KEYS)
 }
 
 export function sourceOf(

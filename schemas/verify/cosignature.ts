@@ -1,5 +1,6 @@
 import { base64Bytes, base64Of, hexOf, joinBytes, sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
+import { isSoundKey } from './ed25519.ts'
 import { type Note, signatureLine } from './note.ts'
 import type { VerifyTools } from './tools.ts'
 
@@ -27,6 +28,8 @@ export interface WitnessKey {
 export function witnessKeyOf(tools: Pick<VerifyTools, 'sha256'>, name: string, publicKey: Uint8Array): WitnessKey {
   if (publicKey.length !== SPKI.length + KEY_SIZE || !sameBytes(publicKey.subarray(0, SPKI.length), SPKI))
     throw new ApplianceError('LEDGER_MALFORMED', 'a witness has an Ed25519 key')
+  if (!isSoundKey(publicKey.subarray(SPKI.length)))
+    throw new ApplianceError('LEDGER_MALFORMED', 'the key of a witness is one that nobody needs a private key for')
   const id = tools.sha256(joinBytes(encoder.encode(`${name}\n`), Uint8Array.of(COSIGNATURE), publicKey.subarray(SPKI.length)))
   return { name, keyId: hexOf(id.subarray(0, 4)), publicKey }
 }

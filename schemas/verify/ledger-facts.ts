@@ -124,13 +124,7 @@ export class LedgerFacts {
         return
       case 'hold.set':
       case 'hold.clear':
-        this.#of(statement, place, (session) => {
-          const matter = textOf(statement['matter'] ?? '')
-          const holds = new Set(session.holds)
-          if (statement.type === 'hold.set') holds.add(matter)
-          else holds.delete(matter)
-          session.holds = holds
-        })
+        this.#held(statement, place)
         return
       case 'journal.import':
         if (isCount(statement['sessions'])) this.imported.set(statement.gateway, statement['sessions'])
@@ -245,6 +239,20 @@ export class LedgerFacts {
     this.#of(statement, place, (session) => {
       session.recover = { outcome, frames, recovered, chunks, by: gateway, at, place }
       this.#writers.get(session.gateway)?.open.delete(session.session)
+    })
+  }
+
+  #held(statement: LedgerStatement, place: EntryPlace): void {
+    const { matter = '', type } = statement
+    if (typeof matter !== 'string') {
+      this.#unreadable(statement, place)
+      return
+    }
+    this.#of(statement, place, (session) => {
+      const holds = new Set(session.holds)
+      if (type === 'hold.set') holds.add(matter)
+      else holds.delete(matter)
+      session.holds = holds
     })
   }
 

@@ -7,6 +7,8 @@ export const MAX_LINE_SIZE = 65_535
 /** A sequence object is ended at either, well below the 50,000 appends of an append blob: no append has less than a line. */
 export const MAX_SEQUENCE_LINES = 40_000
 export const MAX_SEQUENCE_SIZE = 64 << 20
+/** Behind which no verifier reads an object of the sequence: somebody can make it endless, and no writer does. */
+export const MAX_SEQUENCE_READ = 80 << 20
 /** Hashes of a full tile (C2SP tlog-tiles). */
 export const TILE_WIDTH = 256
 /** The line that ends a sequence object; it is not a leaf, and nothing behind it counts. */

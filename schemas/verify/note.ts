@@ -1,6 +1,7 @@
 import { base64Bytes, base64Of, hexOf, joinBytes, sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
 import { HASH_SIZE } from '../tape.ts'
+import { isSoundKey } from './ed25519.ts'
 import type { GatewayKey, VerifyTools } from './tools.ts'
 
 // Signed notes and checkpoints as C2SP has them: c2sp.org/signed-note, c2sp.org/tlog-checkpoint.
@@ -14,6 +15,10 @@ const ED25519_SPKI = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x6
 export const MAX_NOTE_SIZE = 64 << 10
 /** Of which at most this many are looked at: the specification asks for 16 at least. */
 const MAX_SIGNATURES = 32
+
+/** Blanks as anybody has them: whose `\s` it is makes a difference. None, no control character and no `+` is in a name. */
+const SIGNATURE_LINE =
+  /^— ([^+\u0000-\u0020\u007f-\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f\u3000\ufeff]+) ([A-Za-z0-9+/=]+)$/u
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
@@ -62,7 +67,7 @@ export function parseNote(bytes: Uint8Array): Note {
   const lines = whole.slice(split + 2, -1).split('\n')
   if (lines.length > MAX_SIGNATURES) throw malformed(`the note has ${lines.length} signatures, the limit is ${MAX_SIGNATURES}`)
   const signatures = lines.map((line) => {
-    const [, name, base64] = /^— ([^\s+]+) (\S+)$/u.exec(line) ?? []
+    const [, name, base64] = SIGNATURE_LINE.exec(line) ?? []
     const signed = base64 === undefined ? undefined : base64Bytes(base64)
     if (name === undefined || signed === undefined || signed.length < 5)
       throw malformed('a signature line of the note is not one')
@@ -97,6 +102,7 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
 export function noteKeyOf(tools: Pick<VerifyTools, 'sha256'>, name: string, publicKey: Uint8Array): NoteKey | undefined {
   if (publicKey.length === ED25519_SPKI.length + 32 && sameBytes(publicKey.subarray(0, ED25519_SPKI.length), ED25519_SPKI)) {
     const raw = publicKey.subarray(ED25519_SPKI.length)
+    if (!isSoundKey(raw)) return undefined
     const id = tools.sha256(joinBytes(encoder.encode(`${name}\n`), Uint8Array.of(ED25519), raw))
     return { name, keyId: hexOf(id.subarray(0, 4)), algorithm: 'Ed25519', publicKey }
   }
@@ -121,7 +127,10 @@ export function parseVerifierKey(tools: Pick<VerifyTools, 'sha256'>, text: strin
   if (name === undefined || keyId === undefined || key === undefined) throw malformed('a verifier key is name+hash+key')
   const publicKey = key[0] === ED25519 ? joinBytes(ED25519_SPKI, key.subarray(1)) : key[0] === ECDSA ? key.subarray(1) : undefined
   const parsed = publicKey === undefined ? undefined : noteKeyOf(tools, name, publicKey)
-  if (parsed?.keyId !== keyId) throw malformed('the verifier key is of an unknown type, or its hash is not that of its key')
+  if (parsed?.keyId !== keyId)
+    throw malformed(
+      'the verifier key is of an unknown type, one that nobody needs a private key for, or its hash is not that of its key',
+    )
   return parsed
 }
 

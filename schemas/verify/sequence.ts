@@ -39,10 +39,10 @@ export class Sequence {
     return this.#tailSize > 0
   }
 
-  /** Everything new. Ends where the sequence ends at the time; to be called again. */
-  async *read(source: ObjectSource, signal?: AbortSignal): AsyncGenerator<LedgerLine> {
+  /** Everything new, of each object at most `most` bytes. Ends where the sequence ends at the time; to be called again. */
+  async *read(source: ObjectSource, signal?: AbortSignal, most = Number.MAX_SAFE_INTEGER): AsyncGenerator<LedgerLine> {
     for (;;) {
-      const bytes = await window(source, this.object, this.offset, signal)
+      const bytes = await window(source, this.object, this.offset, Math.min(this.offset + WINDOW_SIZE, most), signal)
       if (bytes.length === 0) return
       yield* this.feed(bytes)
     }
@@ -95,9 +95,16 @@ function isEnd(line: Uint8Array): boolean {
   return line.length === END.length && END.every((byte, index) => byte === line[index])
 }
 
-async function window(source: ObjectSource, object: number, from: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function window(
+  source: ObjectSource,
+  object: number,
+  from: number,
+  to: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  if (from >= to) return NOTHING
   try {
-    return await source.get(ledgerKeys.sequence(object), { from, to: from + WINDOW_SIZE }, signal)
+    return await source.get(ledgerKeys.sequence(object), { from, to }, signal)
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return NOTHING
     throw error

@@ -4,7 +4,7 @@ import { decodeExcerpt, type Excerpt, type ExcerptFrame, type ExcerptLink } from
 import type { Certificate, ChunkHeader, RecoveryStatement, SealStatement, TapeHeader } from '../tape.ts'
 import { decodeChunkHeader } from '../tape-chunk.ts'
 import { decodeFrame } from '../tape-frame.ts'
-import { decodeHeader, decodeRecovery, decodeSeal } from '../tape-statement.ts'
+import { decodeHeader, decodeRecovery, decodeSeal, newerVersion } from '../tape-statement.ts'
 import { MAX_PROBLEMS, type Problem, type TapeVerification, VERIFY_EXITS, worstVerdict } from '../verification.ts'
 import { told } from './frames.ts'
 import { MerkleStack } from './merkle.ts'
@@ -73,6 +73,11 @@ class ExcerptVerifier {
   }
 
   async #begin({ session, header }: Excerpt): Promise<boolean> {
+    const newer = newerVersion(header.statement)
+    if (newer !== undefined) {
+      this.#say('UNVERIFIABLE', 'header', `the tape is of version ${newer}, which a newer verifier can read`)
+      return false
+    }
     try {
       const decoded = decodeHeader(header.statement)
       if (!('session' in decoded)) throw new ApplianceError('TAPE_MALFORMED', 'the header is that of a later segment')

@@ -3,7 +3,7 @@ import { ApplianceError } from '../errors.ts'
 import { type LedgerVerification, MAX_PROBLEMS, type Problem, VERIFY_EXITS, worstVerdict } from '../verification.ts'
 import { EntryKeys, type EntryState } from './entry-keys.ts'
 import { LedgerFacts } from './ledger-facts.ts'
-import { type LedgerLine, ledgerKeys, parseLine, type SignedEntry, tileNumberOf } from './ledger-line.ts'
+import { type LedgerLine, ledgerKeys, MAX_SEQUENCE_READ, parseLine, type SignedEntry, tileNumberOf } from './ledger-line.ts'
 import { MerkleStack } from './merkle.ts'
 import { MAX_NOTE_SIZE, noteKeysOf, parseCheckpoint, signersOf } from './note.ts'
 import { Sequence } from './sequence.ts'
@@ -54,6 +54,8 @@ interface FoundCheckpoint {
   readonly object: string
   readonly good: boolean
 }
+
+const SEQUENCE_NUMBER = /^\d{4,}$/
 
 /**
  * Reads a ledger from its first line to its last, in memory that grows with sessions and checkpoints alone: signatures, numbers, the tree against
@@ -124,7 +126,10 @@ class LedgerVerifier {
         object,
       })
     const lastKey = ledgerKeys.sequence(sequence.object)
-    const orphans = this.#whole ? objects.filter((key) => key > lastKey) : []
+    const numbered = (key: string): boolean => SEQUENCE_NUMBER.test(key.slice(ledgerKeys.sequencePrefix.length))
+    for (const object of objects.filter((key) => !numbered(key)))
+      this.#report({ verdict: 'INVALID', part: 'entry', what: 'the object is none of the sequence', object })
+    const orphans = this.#whole ? objects.filter((key) => numbered(key) && key > lastKey) : []
     for (const object of orphans)
       this.#report({ verdict: 'INVALID', part: 'entry', what: 'entries before this object of the sequence are missing', object })
     await this.#mentions(checkpoints, fitting)
@@ -186,10 +191,18 @@ class LedgerVerifier {
   /** Everything new, as far as it can be read. */
   async *#linesOf(sequence: Sequence): AsyncGenerator<LedgerLine> {
     try {
-      yield* sequence.read(this.#source, this.#options.signal)
+      yield* sequence.read(this.#source, this.#options.signal, MAX_SEQUENCE_READ)
+      if (sequence.offset >= MAX_SEQUENCE_READ) await this.#tooLarge(ledgerKeys.sequence(sequence.object))
     } catch (error) {
       this.#unreadable(error, 'entry', ledgerKeys.sequence(sequence.object))
     }
+  }
+
+  async #tooLarge(object: string): Promise<void> {
+    const size = await this.#source.size(object, this.#options.signal)
+    if (size <= MAX_SEQUENCE_READ) return
+    const what = `the object has ${size} bytes, one of the sequence at most ${MAX_SEQUENCE_READ}; nothing behind them was read`
+    this.#report({ verdict: 'INVALID', part: 'entry', what, object, offset: MAX_SEQUENCE_READ })
   }
 
   /** None where they cannot be listed, which is said. */
@@ -206,7 +219,9 @@ class LedgerVerifier {
 
   /** Throws what is no matter of the store. */
   #unreadable(error: unknown, part: 'entry' | 'checkpoint', object: string): undefined {
-    if (!isUnreadable(error)) throw error
+    // What was listed and is not there cannot be read either.
+    if (!(error instanceof ApplianceError)) throw error
+    if (error.code !== 'STORE_MISSING' && !isUnreadable(error)) throw error
     if (part === 'checkpoint') this.#checkpointsWhole = false
     else if (object !== ledgerKeys.origin) this.#whole = false
     this.#report({ verdict: 'UNVERIFIABLE', part, what: `the object cannot be read: ${error.message}`, object })
@@ -219,6 +234,10 @@ class LedgerVerifier {
     for (const object of await this.#keysIn(ledgerKeys.checkpointPrefix, 'checkpoint')) {
       const invalid = (what: string): void => this.#report({ verdict: 'INVALID', part: 'checkpoint', what, object })
       const number = tileNumberOf(object.slice(ledgerKeys.checkpointPrefix.length))
+      if (number === undefined) {
+        invalid('the object is no checkpoint: its name is not the number of one')
+        continue
+      }
       try {
         const checkpoint = parseCheckpoint(await this.#source.get(object, { from: 0, to: MAX_NOTE_SIZE + 1 }, signal))
         if (checkpoint.size !== number) invalid(`the checkpoint is that of size ${checkpoint.size}`)

@@ -1,7 +1,7 @@
 import { sameBytes } from '../bytes.ts'
 import { ApplianceError } from '../errors.ts'
 import { type IndexRow, type RecoveryStatement, tapeKeys } from '../tape.ts'
-import { decodeRecovery, decodeStatement } from '../tape-statement.ts'
+import { decodeRecovery, decodeStatement, newerVersion } from '../tape-statement.ts'
 import { ChainVerifier, checkFooter } from './chain.ts'
 import { told } from './frames.ts'
 import { ObjectWindow, type RecordPiece, recordAt, scanSegment } from './scan.ts'
@@ -17,6 +17,12 @@ export async function readRecovery(tape: TapeState): Promise<RecoveryStatement |
     if (record?.type !== 'recovery' || !record.intact)
       throw new ApplianceError('TAPE_MALFORMED', 'the recovery statement was changed')
     const { statement, rest } = decodeStatement(record.payload)
+    const newer = newerVersion(statement)
+    if (newer !== undefined) {
+      const what = `a recovery of version ${newer}, which a newer verifier can read`
+      report({ verdict: 'UNVERIFIABLE', part: 'header', what, offset: record.offset })
+      return undefined
+    }
     const recovery = decodeRecovery(statement)
     if ((await tape.certificate(rest[0], 'recovery', statement, report, record.offset)) !== undefined) return undefined
     if (recovery.id === tape.id) return recovery

@@ -11,6 +11,11 @@ export async function verifySegments(
   recovery: RecoveryStatement | undefined,
 ): Promise<void> {
   const numbers = keys.flatMap((key) => /\/(\d{4})\.tape$/.exec(key)?.[1] ?? []).map(Number)
+  for (const key of keys) {
+    const number = /\/(\d{4})\.idx$/.exec(key)?.[1]
+    if (number !== undefined && !numbers.includes(Number(number)))
+      tape.report(key)({ verdict: 'INVALID', part: 'index', what: `the index of segment ${number}, which is not there` })
+  }
   if (numbers.length === 0) tellMissing(tape, 0, 'the tape is missing, parts beside it are there')
   for (const [place, number] of numbers.entries()) {
     const expected = place === 0 ? 0 : (numbers[place - 1] ?? 0) + 1

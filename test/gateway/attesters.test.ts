@@ -93,6 +93,16 @@ test('a gateway’s checkpoints are attested up to its last; verify asks for it 
   assert.equal(rolledBack.code, 20)
   assert.match(rolledBack.out, /INVALID {2}anchor: a: it has a checkpoint of \d+ entries, the ledger has \d+: it was rolled back/)
 
+  for (const [lines, message] of [
+    ['anchor a elsewhere\nanchor b elsewhere/\ngroup g all a b\nquorum g\n', /a and b are one party/],
+    ['anchor a nowhere\nquorum a\n', /nowhere is not a folder/],
+    ['timestamp t no.pem\nquorum t\n', /no\.pem is not a file/],
+  ] as const) {
+    await writeFile(policy, lines)
+    const refused = await verify()
+    assert.deepEqual([refused.code, message.test(refused.err)], [1, true], refused.err)
+  }
+
   await writeFile(policy, 'witness w nonsense\n')
   const wrong = await verify()
   assert.equal(wrong.code, 1)

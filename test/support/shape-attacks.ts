@@ -2,7 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { sha256 } from '../../recorder/tape/merkle.ts'
 import { pack } from '../../recorder/tape/msgpack.ts'
 import { encodeRecord } from '../../recorder/tape/record.ts'
-import { unpack } from '../../schemas/msgpack.ts'
+import { type Unpacked, unpack } from '../../schemas/msgpack.ts'
 import { FOOTER_SIZE, RECORD_HEAD_SIZE, TAPE_MAGIC, tapeKeys } from '../../schemas/tape.ts'
 import { array, object } from '../../schemas/tape-members.ts'
 import { decodeStatement } from '../../schemas/tape-statement.ts'
@@ -98,8 +98,19 @@ export function oddShapes({ forged, recorded, id }: Tapes): Attack[] {
     indexed('a row of eleven', { chunks: rows.map((one) => array(one, 'row').slice(0, 11)) }),
     indexed('more in its density', { density: { ...density, more: 1 } }),
     indexed('more in its summary', { summary: { ...summary, more: 1 } }),
+    indexed('booleans for numbers in its rows', { chunks: truthy(rows) }),
+    indexed('true for its version', { v: true }),
+    indexed('booleans for numbers in its density', { density: { ...density, counts: truthy(density['counts'] ?? null) } }),
     indexed('more in its totals', { summary: { ...summary, totals: { ...totals, more: 1 } } }),
   ]
+}
+
+/** With booleans in the places of 0 and 1: some languages call them equal. */
+function truthy(value: Unpacked): Unpacked {
+  if (value === 0 || value === 1) return value === 1
+  if (Array.isArray(value)) return value.map(truthy)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(Object.entries(value).map(([name, item]: [string, Unpacked]) => [name, truthy(item)]))
 }
 
 function swapped(bytes: Uint8Array, from: string, to: string): Buffer {

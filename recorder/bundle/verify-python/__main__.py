@@ -31,7 +31,7 @@ import excerpt as excerpts
 import signatures
 from crosscheck import CrossCheck
 from ledger import Ledger, milliseconds
-from records import regular_files
+from records import in_order, is_folder, regular_files, shown
 from report import EXITS, worst
 from tape import TapeVerifier, session_of
 
@@ -39,6 +39,8 @@ from tape import TapeVerifier, session_of
 TAPE_PART = re.compile(r"[0-9]{4}\.(tape|idx)|recovered-0000\.tape|salt")
 SEGMENT = re.compile(r"([0-9]{4}|recovered-0000)\.tape")
 MAX_FOREIGN = 100
+# In the name of what is not UTF-8, and so no object's.
+UNREADABLE = "\ufffd"
 # Of a gateway.pub: thousands of gateways.
 MAX_KEYS_SIZE = 1 << 20
 
@@ -64,9 +66,9 @@ def locate(path):
         return [(path, session_of(path))], [path, parent], [], None
     root = parent if os.path.basename(path) == "tapes" else path
     tapes = os.path.join(root, "tapes")
-    found = stored(root, in_order(os.listdir(tapes)) if os.path.isdir(tapes) else [])
+    found = stored(root, in_order(os.listdir(tapes)) if is_folder(tapes) else [])
     # Of tapes that were all removed the ledger still tells.
-    if found[0] or os.path.isdir(os.path.join(root, "ledger", "seq")):
+    if found[0] or (is_folder(os.path.join(root, "ledger")) and is_folder(os.path.join(root, "ledger", "seq"))):
         return found + (root,)
     folders = [os.path.join(path, name) for name in in_order(os.listdir(path))]
     copied = [(folder, session_of(folder)) for folder in folders if is_tape_folder(folder)]
@@ -75,21 +77,19 @@ def locate(path):
     return copied, [path, parent], [], None
 
 
-def in_order(names):
-    """By UTF-16 code unit, as the other verifiers have it."""
-    return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
-
-
 def stored(root, names):
     sessions, foreign = [], []
     for name in names:
         folder = os.path.join(root, "tapes", name)
         if name.startswith("."):
             continue
+        if UNREADABLE in shown(name):
+            foreign.append("tapes/" + shown(name))
+            continue
         try:
-            is_folder = stat.S_ISDIR(os.lstat(folder).st_mode)
-            parts = os.listdir(folder) if is_folder else []
-            files = regular_files(folder) if is_folder else set()
+            there = stat.S_ISDIR(os.lstat(folder).st_mode)
+            parts = os.listdir(folder) if there else []
+            files = regular_files(folder) if there else set()
         except OSError:
             sessions.append((folder, name))  # as far as can be told; its verification says that it cannot be read
             continue
@@ -99,13 +99,13 @@ def stored(root, names):
             foreign += foreign_in(name, set(parts) - own)
         else:
             foreign.append("tapes/" + name)
-    return sessions, [root], foreign
+    return sessions, [root], list(dict.fromkeys(foreign))
 
 
 def foreign_in(session, names):
     return [
         "tapes/%s/%s" % (session, name)
-        for name in in_order(names)
+        for name in in_order(set(map(shown, names)))
         if not name.startswith(".")
     ]
 
@@ -260,6 +260,9 @@ def main():
             keys = signatures.read_keys(arguments.trust, MAX_KEYS_SIZE)
         except (OSError, ValueError) as error:
             parser.error(str(error))
+    # Names are whatever somebody gave them, and a terminal is not always one of UTF-8.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     paths = [line.rstrip("\n") for line in sys.stdin] if arguments.paths == ["-"] else arguments.paths
     progress = Progress(sys.stderr.isatty())
     verdicts, code = [], 0

@@ -8,17 +8,17 @@ import os
 
 from chunks import ChunkHeader, signed
 from frames import Frame
+from ledger import is_deep
 from merkle import Tree, leaf_hash, root_of_path, sha256
 from msgpack import Malformed
 from report import EXITS, MAX_PROBLEMS, Report
 from signatures import verify_raw_ed25519
-from statements import HEADER, LATER, RECOVERY, SEAL, SESSION, TOTALS, VERDICTS, NewerVersion, check_members, statement_of
+from statements import HEADER, LATER, MAX_VERSION, RECOVERY, SEAL, SESSION, TOTALS, VERDICTS, NewerVersion, check_members, statement_of
 
 ENDING = ".excerpt.json"
 HEAD = b'{"format": "sallyport excerpt"'
 MAX_SIZE = 256 * 1024 * 1024
 MAX_PATH = 24
-MAX_DEPTH = 16
 MAX_DIGITS = 16
 
 
@@ -53,7 +53,7 @@ def _need(condition, what="its members are not those of an excerpt"):
 
 
 def _count(value):
-    _need(type(value) is int and 0 <= value <= 2**53)
+    _need(type(value) is int and 0 <= value < 2**53)
     return value
 
 
@@ -74,24 +74,20 @@ def _whole(digits):
     return int(digits)
 
 
-def _is_flat(value, depth):
-    if not isinstance(value, (dict, list)):
-        return True
-    return depth > 0 and all(_is_flat(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value))
-
-
 class Excerpt:
     """The file's members, decoded; nothing is checked that is signed. Raises Malformed, NewerVersion."""
 
     def __init__(self, data):
         try:
-            value = json.loads(data.decode(), parse_float=_no_number, parse_constant=_no_number, parse_int=_whole)
-            _need(_is_flat(value, MAX_DEPTH), "it is nested too deep")
+            text = data.decode()
+            # Of the text: of a member that is there twice only one is left in the value.
+            _need(not is_deep(text), "it is nested too deep")
+            value = json.loads(text, parse_float=_no_number, parse_constant=_no_number, parse_int=_whole)
         except (ValueError, RecursionError):
             raise Malformed("the excerpt cannot be read: it is not JSON") from None
         _need(isinstance(value, dict) and value.get("format") == "sallyport excerpt", "it is no excerpt")
         version = _count(value.get("v"))
-        if version > 1:
+        if 1 < version <= MAX_VERSION:
             raise NewerVersion(version)
         _need(version == 1)
         self.session, header = value.get("session"), value.get("header")

@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timezone
 
 from merkle import Tree, leaf_hash
+from records import in_order
 
 SILENT_MS = 60_000
 SESSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-([a-z0-9-]+)-([0-9]{8,})")
@@ -26,6 +27,11 @@ def clock(ms):
     return datetime.fromtimestamp(ms / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (ms % 1000)
 
 
+def in_utf8(text):
+    """A surrogate without its half, which JSON can say, as U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
+
+
 def text_of(value):
     return value[:200] if isinstance(value, str) else type(value).__name__
 
@@ -43,9 +49,9 @@ class Writer:
 
     def open_root(self):
         tree = Tree()
-        for session in sorted(self.open):
+        for session in in_order(self.open):
             chunks, frames, head = self.open[session]
-            tree.add(leaf_hash(("%s %d %d %s" % (session, chunks, frames, head)).encode()))
+            tree.add(leaf_hash(in_utf8("%s %d %d %s" % (session, chunks, frames, head))))
         return tree.root().hex()
 
 
@@ -100,9 +106,12 @@ class Facts:
                 rule, at = text_of(statement.get("rule")), statement["at"]
                 session.deleted = {"rule": rule, "held": bool(session.holds), "at": at, "place": place}
         elif kind in ("hold.set", "hold.clear"):
+            matter = statement.get("matter", "")
+            if not isinstance(matter, str):
+                self._unreadable(statement, place)
+                return
             session = self._of(statement, place)
             if session is not None:
-                matter = text_of(statement.get("matter", ""))
                 (session.holds.add if kind == "hold.set" else session.holds.discard)(matter)
         elif kind == "journal.import":
             self.imported[gateway] = int(statement["sessions"])

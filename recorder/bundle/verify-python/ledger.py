@@ -9,10 +9,13 @@ from facts import Facts, is_count
 from merkle import Tree, leaf_hash
 from msgpack import Malformed
 from notes import Checkpoint, MAX_NOTE, base64_bytes
-from records import files_below, is_regular
+from records import files_below, in_order, is_folder, is_regular
 from report import EXITS, Report
 
 MAX_LINE = 65535
+# Writers end an object of the sequence at 64 MiB; behind this nothing is read, so that a huge one costs seconds.
+MAX_OBJECT = 80 * 1024 * 1024
+SEQUENCE_NUMBER = re.compile(r"ledger/seq/[0-9]{4,}")
 WINDOW = 1024 * 1024
 WRITER = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z")
@@ -30,7 +33,7 @@ def checkpoint_number(path):
     if not re.fullmatch(r"(x[0-9]{3}/)*[0-9]{3}", path):
         return None
     number = int(re.sub("[x/]", "", path))
-    return number if checkpoint_path(number) == path else None
+    return number if number < 2**53 and checkpoint_path(number) == path else None
 
 
 def checkpoint_path(number):
@@ -149,8 +152,11 @@ class Ledger:
         for size, _, obj, _ in self.found[waiting:] if self.whole else ():
             what = "the checkpoint is of %d entries, the ledger has %d: its end was cut off, or it was rolled back"
             self.report.invalid("checkpoint", what % (size, self.tree.size), obj)
+        for obj in objects:
+            if not SEQUENCE_NUMBER.fullmatch(obj):
+                self.report.invalid("entry", "the object is none of the sequence", obj)
         for obj in objects if self.whole else ():
-            if obj > sequence_key(self.object):
+            if SEQUENCE_NUMBER.fullmatch(obj) and obj > sequence_key(self.object):
                 self.report.invalid("entry", "entries before this object of the sequence are missing", obj)
         self._mentions()
         if self.whole:
@@ -159,6 +165,14 @@ class Ledger:
 
     def _path(self, key):
         return os.path.join(self.root, *key.split("/"))
+
+    def _is_object(self, key):
+        """A regular file, and no link on the way to it."""
+        return self._leads(key) and is_regular(self._path(key))
+
+    def _leads(self, key):
+        parts = key.split("/")
+        return all(is_folder(self._path("/".join(parts[:end]))) for end in range(1, len(parts)))
 
     def _unreadable(self, error, part, obj):
         if part == "checkpoint":
@@ -172,14 +186,16 @@ class Ledger:
     def _list(self, prefix, part):
         """Nothing where they cannot be listed, which is said."""
         try:
-            return sorted("%s/%s" % (prefix, path) for path in files_below(self._path(prefix)))
+            if not self._leads(prefix + "/"):
+                return []
+            return in_order("%s/%s" % (prefix, path) for path in files_below(self._path(prefix)))
         except OSError as error:
             self._unreadable(error, part, prefix + "/")
             return []
 
     def _origin(self):
         try:
-            if not is_regular(self._path("ledger/origin")):
+            if not self._is_object("ledger/origin"):
                 return None
             with open(self._path("ledger/origin"), "rb") as file:
                 text = file.read(1024).decode("utf-8", "replace")
@@ -189,6 +205,10 @@ class Ledger:
 
     def _checkpoints(self):
         for obj in self._list("ledger/checkpoint", "checkpoint"):
+            number = checkpoint_number(obj[len("ledger/checkpoint/") :])
+            if number is None:
+                self.report.invalid("checkpoint", "the object is no checkpoint: its name is not the number of one", obj)
+                continue
             try:
                 with open(self._path(obj), "rb") as file:
                     checkpoint = Checkpoint(file.read(MAX_NOTE + 1))
@@ -198,7 +218,7 @@ class Ledger:
             except OSError as error:
                 self._unreadable(error, "checkpoint", obj)
                 continue
-            if checkpoint.size != checkpoint_number(obj[len("ledger/checkpoint/") :]):
+            if checkpoint.size != number:
                 self.report.invalid("checkpoint", "the checkpoint is that of size %d" % checkpoint.size, obj)
             if self.origin_read and checkpoint.origin != self.origin:
                 self.report.invalid("checkpoint", "the checkpoint is that of the log %s" % checkpoint.origin, obj)
@@ -215,24 +235,29 @@ class Ledger:
         while True:
             path = self._path(sequence_key(self.object))
             try:
-                if not is_regular(path):
+                if not self._is_object(sequence_key(self.object)):
                     return
                 with open(path, "rb") as file:
                     ended = yield from self._lines_of(file)
+                    size = os.fstat(file.fileno()).st_size
             except OSError as error:
                 return self._unreadable(error, "entry", sequence_key(self.object))
             if not ended:
+                if size > MAX_OBJECT:
+                    what = "the object has %d bytes, one of the sequence at most %d; nothing behind them was read"
+                    obj = sequence_key(self.object)
+                    self.report.invalid("entry", what % (size, MAX_OBJECT), obj, offset=MAX_OBJECT)
                 return
             self.object += 1
 
     def _lines_of(self, file):
         offset = 0
         while True:
-            line = file.readline(MAX_LINE + 1)
+            line = file.readline(min(MAX_LINE + 1, MAX_OBJECT - offset))
             begin, size = offset, len(line)
             offset += size
             while size == MAX_LINE + 1 and not line.endswith(b"\n"):
-                line = file.readline(WINDOW)
+                line = file.readline(min(WINDOW, MAX_OBJECT - offset))
                 offset += len(line)
                 size = size if line and not line.endswith(b"\n") else 0
             if size == 0 and line:
@@ -296,7 +321,7 @@ class Ledger:
 
     def _is_there(self, key):
         try:
-            return is_regular(self._path(key))
+            return self._is_object(key)
         except OSError:
             return True  # or may be: nobody can tell
 

@@ -10,6 +10,17 @@ class Malformed(Exception):
     """Bytes that are not what the format says they should be."""
 
 
+def same(one, other):
+    """Equal, and of the same types: to Python `True` is 1."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
 def unpack(data):
     """One value that fills `data` exactly. Bin becomes bytes, text str, a map dict."""
     try:

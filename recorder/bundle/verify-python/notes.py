@@ -9,6 +9,10 @@ from msgpack import Malformed
 
 MAX_NOTE = 64 * 1024
 MAX_SIGNATURES = 32
+# Blanks as anybody has them: whose `\s` it is makes a difference. None, no control character and no `+` is in a name.
+SIGNATURE_LINE = re.compile(
+    "\u2014 ([^+\u0000-\u0020\u007f-\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f\u3000\ufeff]+) ([A-Za-z0-9+/=]+)"
+)
 
 
 def base64_bytes(text):
@@ -45,7 +49,7 @@ class Note:
 
     @staticmethod
     def _signature(line):
-        match = re.fullmatch(r"\u2014 ([^\s+]+) (\S+)", line)
+        match = SIGNATURE_LINE.fullmatch(line)
         if match is None:
             raise Malformed("a signature line of the note is not one")
         signed = base64_bytes(match.group(2))

@@ -63,6 +63,19 @@ def is_regular(path):
         return False
 
 
+def is_folder(path):
+    """A folder itself, and no link to one: below a data folder none is followed. Raises OSError where that cannot be told."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+
+
+def shown(name):
+    """A file's name as text: U+FFFD where it is not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def regular_files(folder):
     """Names of the objects in a folder. Raises OSError where it cannot be listed."""
     with os.scandir(folder) as entries:
@@ -75,8 +88,13 @@ def files_below(folder):
     for inside, folders, _ in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
         names = [name for name in regular_files(inside) if not name.startswith(".")]
-        found += [os.path.relpath(os.path.join(inside, name), folder).replace(os.sep, "/") for name in names]
+        found += [shown(os.path.relpath(os.path.join(inside, name), folder)).replace(os.sep, "/") for name in names]
     return found
+
+
+def in_order(names):
+    """By UTF-16 code unit, as the other verifiers have it."""
+    return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
 
 
 def _raise(error):

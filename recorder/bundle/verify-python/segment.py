@@ -3,7 +3,7 @@
 from chain import Chain, ChunkChecker, check_seal
 from frames import inflate
 from merkle import sha256
-from msgpack import Malformed, unpack
+from msgpack import Malformed, same, unpack
 from records import MAGIC, MAX_SEGMENT, Damage, Footer, Record, pieces
 from statements import HEADER, LATER, RECOVERY, SESSION, NewerVersion, certificate_of, check_members, named_totals, statement_of
 
@@ -71,12 +71,12 @@ class Part:
         # Not signed: what is not named has no place in it.
         if not isinstance(index, dict) or set(index) != INDEX_MEMBERS:
             raise Malformed("the index has not just its members")
-        if index.get("v") != 1 or index.get("segment") != self.number:
+        if not same([index["v"], index["segment"]], [1, self.number]):
             raise Malformed("the index is that of another segment, or of another version")
-        if index.get("chunks") != self.rows:
+        if not same(index["chunks"], self.rows):
             raise Malformed("the index does not describe the chunks of its segment")
         # Where a chunk could not be read for want of a decoder, its frames' times are not known.
-        if self.chain.sound and index.get("density") != self.chain.density.as_map():
+        if self.chain.sound and not same(index["density"], self.chain.density.as_map()):
             raise Malformed("the index tells of frames at other times")
         seal = self.chain.seal
         summary = seal and {
@@ -87,7 +87,7 @@ class Part:
             "durationUs": seal["atUs"],
             "totals": named_totals(seal["totals"]),
         }
-        if index.get("summary") != summary:
+        if not same(index["summary"], summary):
             raise Malformed("the index's summary is not the seal's")
 
     def footer(self, footer):

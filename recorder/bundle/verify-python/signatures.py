@@ -20,6 +20,8 @@ class PublicKey:
 
     def __init__(self, gateway, spki):
         if spki.startswith(ED25519) and len(spki) == 44:
+            if not _is_sound(spki[12:]):
+                raise ValueError("the public key is one that nobody needs a private key for")
             self.algorithm = "Ed25519"
         elif spki.startswith(P256 + b"\x04") and len(spki) == 91:
             self.algorithm = "ES256"
@@ -30,13 +32,16 @@ class PublicKey:
         self.key_id = hashlib.sha256(spki).hexdigest()[:16]
 
     def verify(self, message, signature):
-        return VERIFY(self.algorithm, self.spki, message, signature)
+        return _verify(self.algorithm, self.spki, message, signature)
 
 
 def read_keys(path, most):
     """A gateway.pub: one key a line, the gateway's name and its SPKI in base64. Raises OSError, ValueError naming the line."""
     with open(path, "rb") as file:
-        text = file.read(most).decode(errors="replace")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError("%s has more than %d bytes: it is no file of public keys" % (path, most))
+    text = data.decode(errors="replace")
     keys = []
     for number, line in enumerate(text.split("\n"), 1):
         try:
@@ -59,7 +64,28 @@ def _key_of(line):
 
 def verify_raw_ed25519(key, message, signature):
     """By a key in its raw 32 bytes, as epoch keys are."""
-    return len(key) == 32 and VERIFY("Ed25519", ED25519 + key, message, signature)
+    return len(key) == 32 and _verify("Ed25519", ED25519 + key, message, signature)
+
+
+def _verify(algorithm, spki, message, signature):
+    """Libraries differ in what else they take: what is not canonical is refused before any is asked."""
+    if len(signature) != 64:
+        return False
+    if algorithm == "Ed25519":
+        y, s = _y_of(signature[:32]), int.from_bytes(signature[32:], "little")
+        if not _is_sound(spki[12:]) or y >= _P or s >= _L:
+            return False
+    return VERIFY(algorithm, spki, message, signature)
+
+
+def _y_of(point):
+    return int.from_bytes(point, "little") & (2**255 - 1)
+
+
+def _is_sound(key):
+    """Canonical, and none of the eight points of small order: for those, anybody can make signatures."""
+    y = _y_of(key)
+    return y < _P and y not in _SMALL_ORDER
 
 
 def by_arithmetic(algorithm, spki, message, signature):
@@ -115,6 +141,12 @@ _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493
 _D = -121665 * pow(121666, _P - 2, _P) % _P
 _I = pow(2, (_P - 1) // 4, _P)
+# y of the points of order 1, 2, 4 and 8.
+_SMALL_ORDER = {
+    1, _P - 1, 0,
+    int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
+    int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
+}
 
 
 def _ed_add(p, q):

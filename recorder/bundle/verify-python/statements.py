@@ -3,20 +3,22 @@
 from msgpack import Malformed, unpack
 
 VERSION = 1
-HEADER = {"segment": int, "session": dict, "epoch": bytes, "salt": bytes, "monotonicUs": int, "lossWindow": str}
+MAX_VERSION = 2**32 - 1
+HASH = KEY = 32
+HEADER = {"segment": int, "session": dict, "epoch": KEY, "salt": HASH, "monotonicUs": int, "lossWindow": str}
 SESSION = {
     "id": str, "gateway": str, "number": int, "startedAt": str, "durability": str, "identity": dict, "target": dict,
 }
-LATER = {"segment": int, "id": str, "prev": bytes, "chunk": int, "seq": int}
+LATER = {"segment": int, "id": str, "prev": HASH, "chunk": int, "seq": int}
 RECOVERY = {
-    "id": str, "gateway": str, "recoveredAt": str, "head": bytes, "segment": int, "offset": int,
-    "chunks": int, "frames": int, "recovered": int, "salt": bytes, "epoch": bytes,
+    "id": str, "gateway": str, "spool": str, "recoveredAt": str, "head": HASH, "segment": int, "offset": int,
+    "chunks": int, "frames": int, "recovered": int, "discardedBytes": int, "salt": HASH, "epoch": KEY,
 }
 TOTALS = {
     "frames": int, "bytesIn": int, "bytesOut": int, "rows": int, "statements": int, "masked": int, "verdicts": dict,
 }
 VERDICTS = {"allow": int, "mask": int, "block": int, "hold": int}
-SEAL = {"id": str, "reason": str, "chunks": int, "root": bytes, "head": bytes, "atUs": int, "endedAt": str, "totals": dict}
+SEAL = {"id": str, "reason": str, "chunks": int, "root": HASH, "head": HASH, "atUs": int, "endedAt": str, "totals": dict}
 
 
 class NewerVersion(Exception):
@@ -30,17 +32,20 @@ def statement_of(data, members):
     if not isinstance(value, dict):
         raise Malformed("a statement is a map")
     version = value.get("v")
-    if type(version) is int and version > VERSION:
+    if type(version) is int and VERSION < version <= MAX_VERSION:
         raise NewerVersion(version)
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise Malformed("a statement of no version")
     check_members(value, members)
     return value
 
 
 def check_members(value, members):
+    """`members`: the type of each; a number is a size in bytes."""
     for name, kind in members.items():
-        if type(value.get(name)) is not kind or (kind is int and value[name] < 0):
+        found = value.get(name)
+        good = type(found) is bytes and len(found) == kind if type(kind) is int else type(found) is kind
+        if not good or (kind is int and found < 0):
             raise Malformed("a statement whose %s is missing or of the wrong type" % name)
 
 

@@ -7,7 +7,7 @@ from chunks import Totals, signed
 from frames import Salts
 from merkle import sha256
 from msgpack import Malformed, unpack
-from records import MAGIC, MAX_SEGMENT, Source, files_below, is_regular, pieces
+from records import MAGIC, MAX_SEGMENT, Source, files_below, in_order, is_regular, pieces
 from report import EXITS, Report
 from segment import Recovery, Segment, recovery_of
 
@@ -38,6 +38,10 @@ class TapeVerifier:
             return self._result()
         numbers = sorted(int(name[:4]) for name in names if re.fullmatch(r"[0-9]{4}\.tape", name))
         recovery = self.read("recovered-0000.tape", recovery_of) if "recovered-0000.tape" in names else None
+        for name in in_order(names):
+            if re.fullmatch(r"[0-9]{4}\.idx", name) and int(name[:4]) not in numbers:
+                what = "the index of segment %s, which is not there" % name[:4]
+                self.report.invalid("index", what, self.name(name))
         if not numbers:
             self._missing(0, "the tape is missing, parts beside it are there")
         for place, number in enumerate(numbers):

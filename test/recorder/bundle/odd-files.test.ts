@@ -4,10 +4,14 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
+import { nodeTools } from '../../../recorder/tape/tools.ts'
+import type { LedgerEntry } from '../../../schemas/ledger.ts'
 import { tapeKeys } from '../../../schemas/tape.ts'
 import type { Verification, VerifyVerdict } from '../../../schemas/verification.ts'
+import { interimRoot } from '../../../schemas/verify/ledger-facts.ts'
 import { ledgerKeys } from '../../../schemas/verify/ledger-line.ts'
 import { clientHere } from '../../support/clients.ts'
+import { FOLDER_ATTACKS } from '../../support/folder-attacks.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
 import { Gallery, PYTHON_VERIFIER } from '../../support/verifiers.ts'
@@ -21,12 +25,15 @@ before(async () => {
   folder = await recordingFolder()
   gallery = new Gallery([folder.signer])
   const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer: folder.signer })
+  await ledger.append({ type: 'gateway.start', version: '0', node: 'v24' })
+  await ledger.publish()
   const room = await folder.room({ store, ledger, codec: 'gzip' })
   const { info, recorder } = await room.open(START)
   session = info.id
   await recorder.append([entry({ body: Buffer.from('select 1') })], { durable: true })
   await recorder.seal('client.left')
   await room.close()
+  await ledger.append({ type: 'gateway.stop', reason: 'stopped' })
   await ledger.close()
 })
 after(async () => {
@@ -80,7 +87,7 @@ test('only regular files in real folders are objects: links, pipes and folders i
     ],
     [
       'the ledger is a file',
-      'VALID',
+      'UNVERIFIABLE',
       (path) => {
         rmSync(join(path, 'ledger'), { recursive: true })
         writeFileSync(join(path, 'ledger'), '')
@@ -128,3 +135,103 @@ test('a file of keys that is none is said so by the verifiers that stand alone, 
 function told(result: Verification): unknown {
   return JSON.parse(JSON.stringify(result, (name, value: unknown) => (name === 'what' || name === 'path' ? undefined : value)))
 }
+
+async function withEntries(entries: readonly LedgerEntry[]): Promise<MemoryStore> {
+  const copy = store.copy()
+  const ledger = await StoreLedger.open({ store: copy, gateway: 'gw1-cli', signer: folder.signer, publish: false })
+  for (const one of entries) await ledger.append(one)
+  await ledger.close()
+  return copy
+}
+
+function without(from: MemoryStore, prefix: string): MemoryStore {
+  const copy = from.copy()
+  for (const key of copy.objects.keys()) if (key.startsWith(prefix)) copy.objects.delete(key)
+  return copy
+}
+
+/** Everything that is not a sentence. */
+function wordless(result: Verification | undefined): unknown {
+  return JSON.parse(JSON.stringify(result, (name, value: unknown) => (name === 'what' || name === 'path' ? undefined : value)))
+}
+
+test('a stranger’s signature line on a checkpoint is passed over; blanks and controls in its name make it none, to everybody', async (t) => {
+  const key = [...store.objects.keys()].find((one) => one.startsWith(ledgerKeys.checkpointPrefix)) ?? assert.fail()
+  const lines = [
+    ...['werd', 'we\u{1f600}rd', 'we\ue000rd'].map((name) => [`— ${name} AAAAAAAAAAAA\n`, 'VALID'] as const),
+    ...['\u0085', '\ufeff', '\u00a0', '\u2028', '\u180e', '\u200b', '\u007f', '\u001c', '\u3000', '+'].map(
+      (odd) => [`— we${odd}rd AAAAAAAAAAAA\n`, 'INVALID'] as const,
+    ),
+    ['— a AAAA\u0085AAAA\n', 'INVALID'] as const,
+  ]
+  const folders = lines.map(([line]) => {
+    const copy = store.copy()
+    copy.objects.set(key, Buffer.concat([Buffer.from(copy.objects.get(key) ?? ''), Buffer.from(line)]))
+    return gallery.add(copy.objects)
+  })
+  const [own = [], ...others] = await gallery.all(t, folders)
+  assert.deepEqual(
+    own.map(({ verdict }) => verdict),
+    lines.map(([, verdict]) => verdict),
+  )
+  for (const results of others) assert.deepEqual(results.map(wordless), own.map(wordless))
+})
+
+test('what somebody did to a folder itself every verifier says alike', { timeout: 120_000 }, async (t) => {
+  const folders = FOLDER_ATTACKS.map(({ change }) => {
+    const path = gallery.add(store.objects)
+    change(path, session)
+    return path
+  })
+  // The folder itself may be a link.
+  const [first = ''] = folders
+  symlinkSync(first, `${first}-link`)
+  const rows = [...FOLDER_ATTACKS, { name: 'the folder itself, by a link', verdict: 'VALID', foreign: 0 }]
+  const [own = [], ...others] = await gallery.all(t, [...folders, `${first}-link`])
+  for (const [index, { name, verdict, foreign = 0 }] of rows.entries()) {
+    const result = own[index]
+    assert.deepEqual([result?.verdict, result?.foreignCount], [verdict, foreign], `${name}: ${JSON.stringify(result)}`)
+    for (const results of others) assert.deepEqual(results[index] && wordless(results[index]), result && wordless(result), name)
+  }
+})
+
+test('what entries say in odd texts every verifier takes for the same', async (t) => {
+  const head = 'cd'.repeat(32)
+  const interim = (sessions: readonly string[]): LedgerEntry => {
+    const open = new Map(sessions.map((session) => [session, { chunks: 1, frames: 1, head }]))
+    const root = Buffer.from(interimRoot(nodeTools, open)).toString('hex')
+    return { type: 'gateway.interim', open: open.size, root, tapes: sessions.map((session) => [session, 1, 1, head]) }
+  }
+  const start: LedgerEntry = { type: 'gateway.start', version: '0', node: 'v24' }
+  const stop: LedgerEntry = { type: 'gateway.stop', reason: 'stopped' }
+  const grown = async (...entries: readonly unknown[]): Promise<MemoryStore> => withEntries(entries as readonly LedgerEntry[])
+  const act = { actor: 'otto', proof: 'key:k1', session, reason: 'audit' }
+  const held = async (set: unknown, clear: unknown): Promise<MemoryStore> =>
+    without(
+      await grown(
+        { type: 'hold.set', ...act, matter: set },
+        { type: 'hold.clear', ...act, ...(clear === undefined ? {} : { matter: clear }) },
+        { type: 'retention.delete', ...act, rule: 'after-90-days', objects: 2 },
+      ),
+      tapeKeys.prefix(session),
+    )
+  const long = 'x'.repeat(200)
+  const rows: readonly (readonly [name: string, store: MemoryStore, verdict: VerifyVerdict])[] = [
+    ['an interim of half a surrogate', await grown(start, interim(['\ud800']), stop), 'VALID'],
+    ['an interim beyond the basic plane', await grown(start, interim(['\ue000', '\u{1f600}', 'a']), stop), 'VALID'],
+    ['a hold cleared', await held('a', 'a'), 'DELETED-BY-POLICY'],
+    ['a hold whose matter differs behind 200 characters', await held(`${long}a`, `${long}b`), 'INVALID'],
+    ['a hold whose matter is null', await held(null, undefined), 'INVALID'],
+    ['a hold whose matter is a number, cleared by another', await held(1, 1.5), 'INVALID'],
+    ['a hold whose matter is a list, cleared by a map', await held([], {}), 'INVALID'],
+  ]
+  const [own = [], ...others] = await gallery.all(
+    t,
+    rows.map(([, store]) => gallery.add(store.objects)),
+  )
+  for (const [index, [name, , verdict]] of rows.entries()) {
+    const result = own[index]
+    assert.equal(result?.verdict, verdict, `${name}: ${JSON.stringify(result)}`)
+    for (const results of others) assert.deepEqual(results[index] && wordless(results[index]), result && wordless(result), name)
+  }
+})

@@ -15,8 +15,10 @@ import { type Attack, attacksOnChunks, attacksOnObjects, crashes, flips } from '
 import { clientHere } from '../../support/clients.ts'
 import { attacksOnCodec } from '../../support/codec-attacks.ts'
 import { forgeTape } from '../../support/forge.ts'
+import { oddVersions, unsoundKeys } from '../../support/key-attacks.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
 import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { oddRecoveries } from '../../support/recovery-attacks.ts'
 import { oddFrames, oddShapes } from '../../support/shape-attacks.ts'
 import { Gallery, PYTHON_VERIFIER } from '../../support/verifiers.ts'
 import GO_NOTE from '../../vectors/signed-note.json' with { type: 'json' }
@@ -38,7 +40,13 @@ before(async () => {
     ...(await recorded('gzip')),
   }
   attacks.push(...attacksOnChunks(tapes), ...attacksOnCodec(tapes), ...attacksOnObjects(tapes))
-  attacks.push(...oddFrames(tapes), ...oddShapes(tapes))
+  attacks.push(
+    ...oddFrames(tapes),
+    ...oddShapes(tapes),
+    ...unsoundKeys(tapes),
+    ...oddVersions(tapes),
+    ...(await oddRecoveries(tapes)),
+  )
   attacks.push(...crashes(tapes, 211), ...flips(tapes, 173))
   folders = attacks.map(({ objects }) => gallery.add(objects))
 })
@@ -131,6 +139,7 @@ test('a file of trusted keys that is odd is refused by each, by file and line', 
   for (const [line, text] of [
     [1, `\ufeff${good}`],
     [2, `${good}gw2 not-base64!\n`],
+    [2, `${good}gw2 ${Buffer.from(`302a300506032b657003210001${'00'.repeat(31)}`, 'hex').toString('base64')}\n`],
   ] as const) {
     writeFileSync(odd, text)
     assert.throws(() => parseGatewayKeys(text, odd), { message: new RegExp(`^${odd}:${line}: `) })

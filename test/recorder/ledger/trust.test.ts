@@ -209,3 +209,30 @@ test('a tape of which the ledger’s last word is not attested is UNTRUSTED, and
   assert.equal(checkTrust(tape, undefined, NOBODY).exit, 40)
   assert.equal(checkTrust({ ...tape, verdict: 'INVALID' }, read, { ...NOBODY, size: 1 }).verdict, 'INVALID')
 })
+
+test('what stands in the place of a checkpoint makes nobody throw: the ledger is told of, and nobody vouches for it', async () => {
+  const [store, signer] = [new MemoryStore(), makeSigner()]
+  const ledger = await openTestLedger(store, signer, { origin: ORIGIN })
+  await grow(ledger, 3)
+  await ledger.close()
+  const policy = parseTrustPolicy(
+    nodeTools,
+    `log ${verifierKey(noteKeyOf(nodeTools, ORIGIN, signer.publicKey) ?? assert.fail())}\nquorum none`,
+    'trust.policy',
+  )
+  const rules = { policy, openAnchor: async () => store, resolve: (file: string) => file }
+  const own = ledgerKeys.checkpoint(3)
+  const note = store.objects.get(own) ?? assert.fail()
+  assert.equal((await judgeTrust(store, await readLedger(store, [signer]), rules)).size, 3)
+  for (const [name, objects] of [
+    ['under another number', [[ledgerKeys.checkpoint(4), note]]],
+    ['changed since it was read', [[own, Buffer.from('no note')]]],
+  ] as const) {
+    const copy = store.copy()
+    const before = name === 'changed since it was read' ? await readLedger(copy, [signer]) : undefined
+    copy.objects.delete(own)
+    for (const [key, bytes] of objects) copy.objects.set(key, bytes)
+    const read = before ?? (await readLedger(copy, [signer]))
+    assert.deepEqual([(await judgeTrust(copy, read, rules)).size, name], [null, name])
+  }
+})

@@ -233,13 +233,13 @@ function decoded(text: string): Excerpt {
 /** What every verifier that is here says of each. */
 async function every(
   t: Parameters<typeof clientHere>[0],
-  rows: readonly (readonly [string, Excerpt, ...unknown[]])[],
+  rows: readonly (readonly [string, Excerpt | string, ...unknown[]])[],
 ): Promise<TapeVerification[][]> {
   const place = gallery.add(new Map())
   mkdirSync(place, { recursive: true })
   const paths = rows.map(([, excerpt], index) => {
     const path = join(place, `${index}.excerpt.json`)
-    writeFileSync(path, encodeExcerpt(excerpt))
+    writeFileSync(path, typeof excerpt === 'string' ? excerpt : encodeExcerpt(excerpt))
     return path
   })
   const all = await gallery.all(t, paths)
@@ -253,3 +253,28 @@ async function every(
     return tapes.flatMap((tape) => tape ?? [])
   })
 }
+
+test('depth is the text’s, also where a member stands twice, and a version is a number up to 2^32 - 1', async (t) => {
+  const text = encodeExcerpt(await makeExcerpt(store, id, [[2, 2]]))
+  const deep = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`
+  const version = (v: string): string => text.replace('"v": 1,', `"v": ${v},`)
+  const whole = decoded(text)
+  const later = Buffer.from(whole.header.statement)
+  later[later.indexOf(Buffer.from('a176', 'hex')) + 2] = 2
+  const rows = [
+    ['as it is', text, 'VALID'],
+    ['15 deep below the top', version(`1, "x": ${deep(15)}`), 'VALID'],
+    ['16 deep below the top', version(`1, "x": ${deep(16)}`), 'INVALID'],
+    ['deep in a member that another of its name hides', version(`1, "x": ${deep(20)}, "x": 1`), 'INVALID'],
+    ['version 2', version('2'), 'UNVERIFIABLE'],
+    ['version 2^32 - 1', version('4294967295'), 'UNVERIFIABLE'],
+    ['version 2^32', version('4294967296'), 'INVALID'],
+    ['version 2^53 - 1', version('9007199254740991'), 'INVALID'],
+    ['version 2^53', version('9007199254740992'), 'INVALID'],
+    ['version true', version('true'), 'INVALID'],
+    ['a tape of version 2', encodeExcerpt({ ...whole, header: { ...whole.header, statement: later } }), 'UNVERIFIABLE'],
+  ] as const
+  for (const [index, tapes] of (await every(t, rows)).entries())
+    for (const { verdict, problems } of tapes)
+      assert.equal(verdict, rows[index]?.[2], `${rows[index]?.[0]}: ${JSON.stringify(problems)}`)
+})
