@@ -65,15 +65,16 @@ export class Log {
     this.#logger.warn({ warning }, 'configuration warning')
   }
 
-  recovered({ sessions, problems }: RecoveryReport): void {
+  recovered({ sessions, problems, foreign = [] }: RecoveryReport): void {
     this.#count('tapes_recovered', {}, sessions.filter(({ outcome }) => outcome !== 'already').length)
     this.#count('spools_kept', {}, problems.length)
-    for (const { id, outcome, frames, recovered } of sessions) {
+    for (const { id, outcome, frames, recovered, discardedBytes } of sessions) {
       if (outcome !== 'already')
-        this.#logger.warn({ session: id, outcome, frames, recovered }, 'tape of a process that died is ended')
+        this.#logger.warn({ session: id, outcome, frames, recovered, discardedBytes }, 'tape of a process that died is ended')
     }
     // The recorder's own words: files, ids and sizes; it knows no traffic.
     for (const problem of problems) this.#logger.error(problem, 'a spool could not be recovered; it is kept')
+    for (const name of foreign) this.#logger.warn({ name }, 'among the spools stands what is none; it is left alone')
   }
 
   listening(facts: { readonly protocol: string; readonly address: string; readonly port: number; readonly tls: string }): void {

@@ -1,7 +1,7 @@
 /**
  * Every code an ApplianceError may carry. The prefix says whose fault it is: `PROTOCOL_` the peer on the wire,
  * `AUTH_` the person, `TARGET_` the upstream, `POLICY_` a rule, `CONFIG_` whoever wrote the configuration, `API_` who asks over HTTP,
- * `RECORDER_`/`STORE_`/`TAPE_`/`LEDGER_` us, `AZURE_` its identity or vault. Listed with causes and cures in docs/errors.md; never renamed.
+ * `RECORDER_`/`SPOOL_`/`STORE_`/`TAPE_`/`LEDGER_` us, `AZURE_` its identity or vault. Listed with causes and cures in docs/errors.md; never renamed.
  */
 export const ERROR_CODES = [
   'PROTOCOL_MALFORMED',
@@ -32,6 +32,7 @@ export const ERROR_CODES = [
   'API_UNAVAILABLE',
   'API_FAILED',
   'RECORDER_FAILED',
+  'SPOOL_MALFORMED',
   'STORE_CONFLICT',
   'STORE_MISSING',
   'STORE_FAILED',

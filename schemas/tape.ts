@@ -133,7 +133,7 @@ export interface RecoveryStatement {
   /** Frames good on the tape; recovered frames follow at this number. */
   readonly frames: number
   readonly recovered: number
-  /** Bytes in the spool behind the last whole frame: cut off while they were being written, never accepted. */
+  /** Bytes in the spool behind the last whole frame: cut off while they were being written, never accepted; or damaged there, or behind such a place. */
   readonly discardedBytes: number
   readonly salt: Uint8Array
   readonly epoch: Uint8Array

@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { dirname } from 'node:path'
 import { readGatewayKeys } from '../../recorder/index.ts'
+import { lookAtSpools } from '../../recorder/tape/spool-folder.ts'
 import type { Settings, TargetSettings } from '../config.ts'
 import { readCredential } from '../credentials/upstream.ts'
 import { isMetadata } from '../hosts.ts'
@@ -103,6 +104,20 @@ export function checkSpool({ dataDir }: Pick<Settings, 'dataDir'>): Promise<Chec
     if (free < SPOOL_NEEDED_SIZE) return { status: 'failed', seen, cure: 'nothing can be recorded: make room' }
     if (free < SPOOL_WANTED_SIZE)
       return { status: 'warning', seen, cure: 'sessions wait once it is full: 1.1 GiB hold the spool at its largest' }
+    if (folder !== placesIn(dataDir).spool) return { status: 'ok', seen }
+    const { kept, foreign } = await lookAtSpools(folder)
+    if (kept.length > 0)
+      return {
+        status: 'warning',
+        seen: `${seen}; kept as evidence: ${kept.join(', ')}`,
+        cure: 'they hold what is on no tape: see the runbook "A spool is kept"',
+      }
+    if (foreign.length > 0)
+      return {
+        status: 'warning',
+        seen: `${seen}; no spools: ${foreign.join(', ')}`,
+        cure: 'move them elsewhere; they are left alone',
+      }
     return { status: 'ok', seen }
   })
 }

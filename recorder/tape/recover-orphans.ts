@@ -3,7 +3,7 @@ import { tapeKeys } from '../../schemas/tape.ts'
 import { indexFromFooter } from '../../schemas/verify/segment-index.ts'
 import type { Store } from '../store/store.ts'
 import { fence, isBeingEnded } from './fence.ts'
-import { type EndParts, endTape, type RecoveredSession, type RecoveryReport } from './recover.ts'
+import { type EndParts, endTape, problemOf, type RecoveredSession, type RecoveryProblem, type RecoveryReport } from './recover.ts'
 import { recoverAbsent } from './recover-absent.ts'
 import { findTapeEnd } from './tape-end.ts'
 import { openObject } from './tools.ts'
@@ -26,7 +26,7 @@ export interface OrphanParts extends EndParts {
  */
 export async function recoverOrphans(parts: OrphanParts, signal?: AbortSignal): Promise<RecoveryReport> {
   const sessions: RecoveredSession[] = []
-  const problems: { spool: string; session?: string; message: string }[] = []
+  const problems: RecoveryProblem[] = []
   for await (const { id, segments, recovered } of tapesIn(parts.store, signal)) {
     const { gateway, number } = SESSION_ID.exec(id)?.groups ?? {}
     if (recovered || gateway === undefined || !parts.isStale(gateway, Number(number))) continue
@@ -44,7 +44,7 @@ export async function recoverOrphans(parts: OrphanParts, signal?: AbortSignal): 
       const done = await work()
       if (done !== undefined) sessions.push(done)
     } catch (error) {
-      problems.push({ spool: gateway, session: id, message: error instanceof Error ? error.message : String(error) })
+      problems.push({ ...problemOf({ gateway }, error), session: id })
     }
   }
 }
@@ -60,7 +60,7 @@ async function recoverOrphan(parts: OrphanParts, id: string, segments: number): 
   if (end === undefined || end.seal !== undefined || (await isBeingEnded(store, id, end.next))) return undefined
   try {
     await fence(store, id, end.next, patienceMs)
-    await endTape(parts, '', end, { frames: [], discardedBytes: 0, gapAfter: undefined })
+    await endTape(parts, '', end, { frames: [], discardedBytes: 0, gapAfter: undefined, damaged: false })
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_CONFLICT') return undefined
     throw error

@@ -1,6 +1,4 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { ApplianceError } from '../../schemas/errors.ts'
+import { ApplianceError, type ErrorCode } from '../../schemas/errors.ts'
 import {
   CHUNK_FLAGS,
   CHUNK_RAW_SIZE,
@@ -27,7 +25,7 @@ import { recoverAbsent } from './recover-absent.ts'
 import { makeSeal } from './seal.ts'
 import { commitmentOf, encodeIndex, Segment } from './segment.ts'
 import { certify, type GatewaySigner, keyIdOf } from './signer.ts'
-import { claimDead, type DeadSpool, LOCK_FILE } from './spool-folder.ts'
+import { claimDead, type DeadSpool, giveBack, keepSpool, removeSpool } from './spool-folder.ts'
 import { readSpool, readTail, type SpooledFrame, type SpooledSession, type SpooledTail } from './spool-reader.ts'
 import { densityUpTo } from './tape-density.ts'
 import { findTapeEnd, type TapeEnd } from './tape-end.ts'
@@ -45,10 +43,24 @@ export interface RecoveredSession {
   readonly discardedBytes: number
 }
 
+export interface RecoveryProblem {
+  /** Whose spool, or the name of what is in the place of one. */
+  readonly spool: string
+  readonly session?: string
+  /** In the spool's folder. */
+  readonly file?: string
+  /** Under which name the spool stands now, where it is set aside. */
+  readonly kept?: string
+  readonly code: ErrorCode
+  readonly message: string
+}
+
 export interface RecoveryReport {
   readonly sessions: readonly RecoveredSession[]
-  /** What could not be recovered; its spool stays, for the next start or, where frames are missing in it, for a person. */
-  readonly problems: readonly { readonly spool: string; readonly session?: string; readonly message: string }[]
+  /** What could not be recovered, or not all of it; its spool stays, for the next start or for a person. */
+  readonly problems: readonly RecoveryProblem[]
+  /** Names in the spools' root that are no spools, and were left alone; absent where there are none. */
+  readonly foreign?: readonly string[]
 }
 
 export interface RecoveryParts {
@@ -64,30 +76,62 @@ export interface RecoveryParts {
   readonly patienceMs: number
 }
 
-/** Brings what dead processes had accepted to the store. Doing it twice, or breaking off anywhere, loses and doubles nothing. */
+/**
+ * Brings what dead processes had accepted to the store. Doing it twice, or breaking off anywhere, loses and doubles nothing. A spool in which
+ * something is damaged is recovered as far as it can be read, and then set aside whole; one that is not certain to be of one process, or of which a session
+ * could not be ended, stays and is tried again.
+ */
 export async function recoverSpools(parts: RecoveryParts): Promise<RecoveryReport> {
   const sessions: RecoveredSession[] = []
-  const problems: { spool: string; session?: string; message: string }[] = []
-  for (const spool of await claimDead(parts.root, parts.gateway)) {
-    let failed = false
-    const attempt = async (id: string, work: () => Promise<RecoveredSession | undefined>): Promise<void> => {
-      try {
-        const done = await work()
-        if (done !== undefined) sessions.push(done)
-      } catch (error) {
-        failed = true
-        problems.push({ spool: spool.gateway, session: id, message: error instanceof Error ? error.message : String(error) })
-      }
+  const problems: RecoveryProblem[] = []
+  const { spools, unclear, foreign } = await claimDead(parts.root, parts.gateway)
+  problems.push(...unclear.map((one) => ({ ...one, code: 'SPOOL_MALFORMED' as const })))
+  for (const spool of spools) {
+    try {
+      await recoverSpool(parts, spool, sessions, problems)
+    } catch (error) {
+      problems.push(problemOf(spool, error))
     }
-    for (const session of await readSpool(spool.path)) await attempt(session.id, () => recoverSession(parts, spool, session))
-    // Opened in the ledger, and its process died before the spool knew of it.
-    for (const id of parts.ledger.unended?.((gateway) => gateway === spool.gateway) ?? [])
-      await attempt(id, () => recoverAbsent(parts, spool.gateway, id))
-    if (!failed) await rm(spool.path, { recursive: true, force: true })
-    // Without our mark it is a dead one's again, and the next recovery tries anew.
-    else await rm(join(spool.path, LOCK_FILE), { force: true })
   }
-  return { sessions, problems }
+  return { sessions, problems, ...(foreign.length === 0 ? {} : { foreign }) }
+}
+
+async function recoverSpool(
+  parts: RecoveryParts,
+  spool: DeadSpool,
+  sessions: RecoveredSession[],
+  problems: RecoveryProblem[],
+): Promise<void> {
+  let failed = false
+  const attempt = async (session: string, work: () => Promise<RecoveredSession | undefined>): Promise<void> => {
+    try {
+      const done = await work()
+      if (done !== undefined) sessions.push(done)
+    } catch (error) {
+      failed = true
+      problems.push({ ...problemOf(spool, error), session })
+    }
+  }
+  const read = await readSpool(spool.path, spool.gateway)
+  for (const session of read.sessions) await attempt(session.id, () => recoverSession(parts, spool, session))
+  // Opened in the ledger, and its process died before the spool knew of it.
+  for (const id of parts.ledger.unended?.((gateway) => gateway === spool.gateway) ?? [])
+    await attempt(id, () => recoverAbsent(parts, spool.gateway, id))
+  const found = [...read.problems, ...read.strangers.map((file) => ({ file, message: 'is no file of a spool' }))].map(
+    (problem) => ({ spool: spool.gateway, ...problem, code: 'SPOOL_MALFORMED' as const }),
+  )
+  if (failed || read.doubtful) {
+    problems.push(...found)
+    await giveBack(spool)
+  } else if (found.length > 0) {
+    const kept = await keepSpool(parts.root, spool)
+    problems.push(...found.map((problem) => ({ ...problem, kept })))
+  } else await removeSpool(spool)
+}
+
+export function problemOf({ gateway }: Pick<DeadSpool, 'gateway'>, error: unknown): RecoveryProblem {
+  const code = error instanceof ApplianceError ? error.code : 'RECORDER_FAILED'
+  return { spool: gateway, code, message: error instanceof Error ? error.message : String(error) }
 }
 
 async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: SpooledSession): Promise<RecoveredSession> {
@@ -126,7 +170,7 @@ async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: S
     }
     return { ...base, outcome: 'already', recovered: before.recovered }
   }
-  if (tail.gapAfter !== undefined)
+  if (tail.gapAfter !== undefined && !tail.damaged)
     throw new ApplianceError('RECORDER_FAILED', `the spool lacks frames of ${id} after ${tail.gapAfter}`)
   await endTape(parts, spool.gateway, end, tail)
   return { ...base, outcome: 'recovered' }

@@ -20,11 +20,10 @@ import { commitmentOf, Segment } from './segment.ts'
 import { SessionRecorder } from './session-recorder.ts'
 import { certify, type GatewaySigner } from './signer.ts'
 import { Spool, type SpoolOptions } from './spool.ts'
-import { SpoolFolder, spoolsIn } from './spool-folder.ts'
+import { GATEWAY_NAME, RESERVE_FILE, SpoolFolder, spoolsIn } from './spool-folder.ts'
 import { Unsealed } from './unsealed.ts'
 
 const SALT_KEY_SIZE = 32
-const GATEWAY_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
 
 export interface RecorderOptions {
   /** This process's name: lower-case letters, digits, dashes, at most 40. No two live processes on one spool root share it. */
@@ -87,13 +86,12 @@ export async function openRecorder(options: RecorderOptions): Promise<RecorderRo
   const limits = { ...RECORDER_LIMITS, ...options.limits }
   const folder = await SpoolFolder.take(options.spoolFolder, options.gateway)
   try {
-    const reserve = join(folder.path, 'reserve')
+    const reserve = join(folder.path, RESERVE_FILE)
     await writeReserve(reserve, limits)
-    const spool = await Spool.open(folder.path, { limits, ...options.spool })
+    const spool = await Spool.open(folder.path, { gateway: options.gateway, limits, ...options.spool })
     return new Room(options, limits, folder, spool, reserve)
   } catch (error) {
-    await rm(folder.path, { recursive: true, force: true })
-    await folder.release().catch(() => undefined)
+    await folder.discard()
     throw error
   }
 }

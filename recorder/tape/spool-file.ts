@@ -49,11 +49,12 @@ export class SpoolFile {
     return new SpoolFile(path, openSync(path, 'r+'), size)
   }
 
-  /** Begins a life as the file now written. Numbered here and not earlier: recovery reads the files in the order of their numbers. */
-  begin(number: number): void {
+  /** Begins a life as the file now written, of which the first `size` bytes are. Numbered here and not earlier: recovery reads the files in the order of their numbers. */
+  begin(number: number, size: number): void {
     this.number = number
-    this.position = 0
+    this.position = size
     this.pending = 0
+    this.dirty = true
   }
 
   async sync(): Promise<void> {

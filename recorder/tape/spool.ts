@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { writeSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -5,12 +6,14 @@ import { syncFolder } from '../files.ts'
 import { GroupSync } from './group-sync.ts'
 import type { RecorderLimits } from './limits.ts'
 import { SpoolFile } from './spool-file.ts'
-import { SPOOL_HEAD_SIZE, type SpoolKind, writeSpoolHead } from './spool-record.ts'
+import { beginRecord, SPOOL_HEAD_SIZE, type SpoolKind, type SpoolMark, spoolSeed, writeSpoolHead } from './spool-record.ts'
 
 /** The one system call of the release path; tests put faults here. Returns the bytes written. */
 export type WriteNow = (fd: number, buffers: readonly Uint8Array[], position: number) => number
 
 export interface SpoolOptions {
+  /** Whose it is: every file says so. */
+  readonly gateway: string
   readonly limits: Pick<RecorderLimits, 'walSize' | 'walReserveSize' | 'walCount' | 'patienceMs'>
   readonly write?: WriteNow
   readonly createFile?: typeof SpoolFile.create
@@ -54,6 +57,8 @@ export class Spool {
   /** Small records are put together here: one buffer is quicker to write than two. */
   readonly #record = Buffer.alloc(SPOOL_HEAD_SIZE + JOINED_SIZE)
   readonly #head = this.#record.subarray(0, SPOOL_HEAD_SIZE)
+  readonly #mark: Pick<SpoolMark, 'gateway' | 'spool'>
+  readonly #seed: number
   readonly #slots = new Set<SpoolSlot>()
   readonly #full: SpoolFile[] = []
   #current: SpoolFile
@@ -61,7 +66,7 @@ export class Spool {
   /** Kept from removal for the file after the next: making one writes as many bytes again as it will hold. */
   #spare: SpoolFile | undefined
   #preparing: Promise<void> | undefined
-  #lastFile = 1
+  #lastFile = 0
   /** For names; a file keeps its name, and gets a new number in each life. */
   #lastName = 1
   #lastSlot = 0
@@ -75,15 +80,23 @@ export class Spool {
     this.#limits = options.limits
     this.#write = options.write ?? writeNow
     this.#createFile = options.createFile ?? SpoolFile.create
+    this.#mark = { gateway: options.gateway, spool: randomBytes(SPOOL_ID_SIZE).toString('hex') }
+    this.#seed = spoolSeed({ ...this.#mark, reused: false })
     this.#current = first
-    first.begin(1)
+    this.#begin(first)
   }
 
   /** `folder` must exist and be ours alone. Rejects with the system's error when the first file does not fit on the disk. */
   static async open(folder: string, options: SpoolOptions): Promise<Spool> {
     const first = await (options.createFile ?? SpoolFile.create)(fileName(folder, 1), options.limits.walSize)
     await syncFolder(folder)
-    const spool = new Spool(folder, options, first)
+    let spool: Spool
+    try {
+      spool = new Spool(folder, options, first)
+    } catch (error) {
+      await first.remove()
+      throw error
+    }
     void spool.#prepare()
     return spool
   }
@@ -165,7 +178,7 @@ export class Spool {
         throw new ApplianceError('RECORDER_FAILED', `a spool file of ${this.#current.size} bytes has no room for ${size}`)
     }
     const file = this.#current
-    writeSpoolHead(this.#head, file.number, slot.number, kind, beginsFrame, payload)
+    writeSpoolHead(this.#head, file.number, slot.number, kind, beginsFrame, payload, this.#seed)
     if (payload.length <= JOINED_SIZE) {
       this.#record.set(payload, SPOOL_HEAD_SIZE)
       this.#writeFully(file, [this.#record.subarray(0, size)], size)
@@ -179,25 +192,43 @@ export class Spool {
   }
 
   /** On failure the position stays: what was half written is written over, and meanwhile does not pass its CRC. */
-  #writeFully(file: SpoolFile, buffers: readonly Uint8Array[], size: number): void {
+  #writeFully(file: SpoolFile, buffers: readonly Uint8Array[], size: number, position = file.position): void {
     try {
-      let written = this.#write(file.fd, buffers, file.position)
+      let written = this.#write(file.fd, buffers, position)
       if (written === size) return
       const rest = Buffer.concat(buffers)
       while (written < size) {
-        const more = this.#write(file.fd, [rest.subarray(written)], file.position + written)
+        const more = this.#write(file.fd, [rest.subarray(written)], position + written)
         if (more <= 0) throw new Error(`only ${written} of ${size} bytes were written`)
         written += more
       }
     } catch (error) {
+      this.#blank(file, position, size)
       throw new ApplianceError('RECORDER_FAILED', `the spool cannot be written: ${messageOf(error)}`, { cause: error })
     }
   }
 
+  /** What is half there would look like damage once something shorter is written over it. */
+  #blank(file: SpoolFile, position: number, size: number): void {
+    try {
+      this.#write(file.fd, [Buffer.alloc(size)], position)
+    } catch (error) {
+      // The disk takes nothing at all: recovery will say what it finds.
+      this.#lastProblem = messageOf(error)
+    }
+  }
+
+  /** A new life of the file; where its first bytes cannot be written it is as before. */
+  #begin(file: SpoolFile): void {
+    const record = beginRecord(this.#lastFile + 1, { ...this.#mark, reused: file.number > 0 })
+    this.#writeFully(file, [record], record.length, 0)
+    this.#lastFile += 1
+    file.begin(this.#lastFile, record.length)
+  }
+
   #roll(next: SpoolFile): void {
     const old = this.#current
-    this.#lastFile += 1
-    next.begin(this.#lastFile)
+    this.#begin(next)
     this.#current = next
     this.#next = this.#spare
     this.#spare = undefined
@@ -294,6 +325,8 @@ function writeNow(fd: number, buffers: readonly Uint8Array[], position: number):
     ? writeSync(fd, only, 0, only.length, position)
     : writevSync(fd, buffers, position)
 }
+
+const SPOOL_ID_SIZE = 16
 
 /** Between two tries to make a file on a full disk. */
 const RETRY_MS = 100

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,6 +41,22 @@ test('the spool is looked at where it will be, also before it is there', async (
   const { status, seen } = await checkSpool({ dataDir: join(made.path, 'not', 'yet') })
   assert.ok(['ok', 'warning'].includes(status), seen)
   assert.match(seen, /MiB free for .*not\/yet\/spool/)
+})
+
+test('spools that are kept, and what is none among them, are named', async () => {
+  await using made = await temporary()
+  const spool = join(made.path, 'spool')
+  await mkdir(join(spool, 'gw1'), { recursive: true })
+  await writeFile(join(spool, 'gw1', 'reserve'), '')
+  assert.doesNotMatch((await checkSpool({ dataDir: made.path })).seen, /evidence|no spools/)
+  await writeFile(join(spool, 'README'), 'x')
+  const foreign = await checkSpool({ dataDir: made.path })
+  assert.equal(foreign.status, 'warning')
+  assert.match(foreign.seen, /no spools: README$/)
+  for (const name of ['.kept~gw1~17~gw2', '.claimed~gw1~18~gw3']) await mkdir(join(spool, name))
+  const kept = await checkSpool({ dataDir: made.path })
+  assert.equal(kept.status, 'warning')
+  assert.match(kept.seen, /evidence: (?=.*\.kept~gw1~17~gw2)(?=.*\.claimed~gw1~18~gw3)/)
 })
 
 test('targets are reached one by one; what keeps one away is told', async () => {

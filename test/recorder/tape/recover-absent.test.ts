@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, mkdir, rm } from 'node:fs/promises'
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Ledger } from '../../../recorder/ledger/ledger.ts'
@@ -88,6 +88,7 @@ test('a restart on the same machine ends it at once, whether or not the spool ha
     const copy = store.copy()
     await rm(root, { recursive: true, force: true })
     await mkdir(join(root, 'gw1-gone'), { recursive: true })
+    await writeFile(join(root, 'gw1-gone', 'lock'), '')
     if (from === 'with') {
       await cp(join(folder.path, 'spool', 'gw1-gone'), join(root, 'gw1-gone'), { recursive: true })
       await rm(join(root, 'gw1-gone', 'lock'))

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import type { LedgerEntry } from '../../../recorder/ledger/ledger.ts'
 import { openTape } from '../../../recorder/tape/reader.ts'
 import { type RecoveryReport, recoverSpools } from '../../../recorder/tape/recover.ts'
-import { readSpoolRecord } from '../../../recorder/tape/spool-record.ts'
+import { readBegin, readSpoolRecord, spoolSeed } from '../../../recorder/tape/spool-record.ts'
 import { verifyTape } from '../../../recorder/tape/verify.ts'
 import { tapeKeys } from '../../../schemas/tape.ts'
 import { type Fault, FaultyStore } from '../../support/faulty-store.ts'
@@ -167,8 +167,11 @@ test('a spool that lacks frames between the tape and its own first is kept, and 
     const key = tapeKeys.segment(id, 0)
     const whole = store.objects.get(key) ?? Buffer.alloc(0)
     store.objects.set(key, whole.subarray(0, whole.indexOf(CHUNK_MAGIC)))
-    const enrol = readSpoolRecord(bytes, 0)
-    const first = readSpoolRecord(bytes, enrol?.end ?? 0)
+    const begin = readBegin(bytes)
+    assert.ok(begin !== undefined)
+    const seed = spoolSeed(begin.mark)
+    const enrol = readSpoolRecord(bytes, begin.end, seed)
+    const first = readSpoolRecord(bytes, enrol?.end ?? 0, seed)
     await writeFile(path, Buffer.concat([bytes.subarray(0, enrol?.end), bytes.subarray(first?.end)]))
     const report = await recover(store)
     assert.match(report.problems[0]?.message ?? '', /lacks frames/)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { writevSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { RECORDER_LIMITS } from '../../../recorder/tape/limits.ts'
@@ -8,6 +8,8 @@ import { openTape, type TapeFrame } from '../../../recorder/tape/reader.ts'
 import { Spool, type WriteNow } from '../../../recorder/tape/spool.ts'
 import { SpoolFile } from '../../../recorder/tape/spool-file.ts'
 import { readSpool, readTail } from '../../../recorder/tape/spool-reader.ts'
+import { readBegin } from '../../../recorder/tape/spool-record.ts'
+import { recordsOf } from '../../../recorder/tape/spool-scan.ts'
 import { verifyTape } from '../../../recorder/tape/verify.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { FaultyStore } from '../../support/faulty-store.ts'
@@ -36,17 +38,19 @@ async function spooled(): Promise<{ readonly id: string; readonly bytes: Buffer 
   return { id: info.id, bytes }
 }
 
-test('a spool cut, or overwritten with garbage, at any byte still gives every frame before that byte', async () => {
+test('a spool cut, or overwritten with garbage, at any byte still gives every frame before that byte; what no crash leaves is told', async () => {
   await using folder = await recordingFolder()
   const { id, bytes } = await spooled()
   const end = bytes.findLastIndex((byte) => byte !== 0) + 1
   let before = 0
   for (let size = 0; size <= end; size += 1) {
     const path = join(folder.path, '00000001.wal')
-    // What a crash leaves: zeros that were there before, or anything.
-    const rest = size % 2 === 0 ? Buffer.alloc(200) : Buffer.alloc(200, 0xa5)
+    // Zeros that were there before are what a crash leaves.
+    const rest = Buffer.alloc(2_000, size % 2 === 0 ? 0 : 0xa5)
     await writeFile(path, Buffer.concat([bytes.subarray(0, size), rest]))
-    const [session] = await readSpool(folder.path)
+    const { sessions, problems } = await readSpool(folder.path, 'gw1')
+    const [session] = sessions
+    assert.equal(problems.length, size % 2, `cut at ${size}: ${problems[0]?.message}`)
     const tail = session === undefined ? { frames: [] } : await readTail(session, 0)
     assert.equal(session?.id ?? id, id)
     for (const [seq, { frame }] of tail.frames.entries()) assert.deepEqual([frame.seq, frame.facts['index']], [seq, seq])
@@ -54,6 +58,79 @@ test('a spool cut, or overwritten with garbage, at any byte still gives every fr
     before = tail.frames.length
   }
   assert.equal(before, 10)
+})
+
+test('a flipped bit in any byte of a spool is told, and what is whole before and behind it is read', async () => {
+  await using folder = await recordingFolder()
+  const { bytes } = await spooled()
+  const path = join(folder.path, '00000001.wal')
+  const begin = readBegin(bytes)
+  assert.ok(begin !== undefined)
+  let last = begin.end
+  for (const record of recordsOf(bytes, begin.file, begin.mark, begin.end)) {
+    assert.ok(record.kind !== 'damage')
+    if (record.end < bytes.findLastIndex((byte) => byte !== 0)) last = record.end
+  }
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1
+  for (let at = 0; at < end; at += 3) {
+    // Of the last record a larger size cannot be told from a write that was cut.
+    if (at >= last + 4 && at < last + 8) continue
+    const flipped = Buffer.from(bytes.subarray(0, end + 1_000))
+    flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8))
+    await writeFile(path, flipped)
+    const { sessions, problems } = await readSpool(folder.path, 'gw1')
+    assert.equal(problems.length, 1, `byte ${at}`)
+    assert.equal(problems[0]?.file, '00000001.wal')
+    for (const session of sessions) {
+      const { frames } = await readTail(session, 0)
+      for (const [seq, { frame }] of frames.entries()) assert.deepEqual([frame.seq, frame.facts['index']], [seq, seq])
+    }
+  }
+})
+
+test('in files that were used before a crash is silent, and damage is told', async () => {
+  await using folder = await recordingFolder()
+  const store = new FaultyStore(new MemoryStore())
+  const room = await folder.room({ store })
+  const { recorder } = await room.open(START)
+  for (let index = 0; index < 100; index += 1) await recorder.append([entry({ body: Buffer.alloc(60_000, index) })])
+  const { promise, resolve } = Promise.withResolvers<void>()
+  store.gate = promise
+  try {
+    for (let index = 0; index < 10; index += 1) await recorder.append([entry({ body: Buffer.alloc(30_000, index) })])
+    const spool = join(folder.path, 'died')
+    await cp(join(folder.path, 'spool', 'gw1'), spool, { recursive: true })
+    assert.deepEqual((await readSpool(spool, 'gw1')).problems, [])
+    let newest = { name: '', bytes: Buffer.alloc(0), file: 0, from: 0, ends: [0] }
+    for (const name of (await readdir(spool)).filter((one) => one.endsWith('.wal'))) {
+      const bytes = await readFile(join(spool, name))
+      const begin = readBegin(bytes)
+      if (begin === undefined || begin.file <= newest.file) continue
+      assert.ok(begin.file < 3 || begin.mark.reused)
+      const ends: number[] = []
+      for (const record of recordsOf(bytes, begin.file, begin.mark, begin.end))
+        ends.push(record.kind === 'damage' ? 0 : record.end)
+      newest = { name, bytes, file: begin.file, from: begin.end, ends }
+    }
+    assert.ok(newest.ends.length > 2)
+    const path = join(spool, newest.name)
+    // Cut anywhere in its last record, what stands behind is of the file's former life.
+    const [before = 0, end = 0] = newest.ends.slice(-2)
+    const flipped = Buffer.from(newest.bytes)
+    flipped[(newest.ends[0] ?? 0) - 1] = (flipped[(newest.ends[0] ?? 0) - 1] ?? 0) ^ 1
+    await writeFile(path, flipped)
+    const damaged = await readSpool(spool, 'gw1')
+    assert.match(damaged.problems[0]?.message ?? '', /damaged from byte .*, where the same file goes on/)
+    for (let cut = before; cut < end; cut += before + 24 > cut ? 3 : 4_999) {
+      const torn = Buffer.from(newest.bytes)
+      Buffer.from('of a former life').copy(torn, cut)
+      torn.fill(0x5a, cut + 16, end)
+      await writeFile(path, torn)
+      assert.deepEqual((await readSpool(spool, 'gw1')).problems, [], `cut at ${cut}`)
+    }
+  } finally {
+    resolve()
+  }
 })
 
 test('when the disk is full the session ends, and its last words stand in the bytes reserved for them', async () => {
@@ -131,6 +208,7 @@ test('one sync serves all that wait for it', async () => {
   await using folder = await recordingFolder()
   let syncs = 0
   const spool = await Spool.open(folder.path, {
+    gateway: 'gw1',
     limits: { ...RECORDER_LIMITS, ...TEST_LIMITS },
     createFile: async (path, size) => {
       const file = await SpoolFile.create(path, size)
