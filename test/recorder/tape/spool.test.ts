@@ -28,7 +28,7 @@ function noSpace(): never {
 async function spooled(): Promise<{ readonly id: string; readonly bytes: Buffer }> {
   await using folder = await recordingFolder()
   const store = new FaultyStore(new MemoryStore())
-  const room = await folder.room({ store })
+  const room = await folder.room({ store, limits: { budgetMs: 600_000 } })
   const { info, recorder } = await room.open(START)
   const { promise, resolve } = Promise.withResolvers<void>()
   store.gate = promise
@@ -91,7 +91,7 @@ test('a flipped bit in any byte of a spool is told, and what is whole before and
 test('in files that were used before a crash is silent, and damage is told', async () => {
   await using folder = await recordingFolder()
   const store = new FaultyStore(new MemoryStore())
-  const room = await folder.room({ store })
+  const room = await folder.room({ store, limits: { budgetMs: 600_000 } })
   const { recorder } = await room.open(START)
   for (let index = 0; index < 100; index += 1) await recorder.append([entry({ body: Buffer.alloc(60_000, index) })])
   const { promise, resolve } = Promise.withResolvers<void>()
