@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { writevSync } from 'node:fs'
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { RECORDER_LIMITS } from '../../../recorder/tape/limits.ts'
@@ -85,51 +85,6 @@ test('a flipped bit in any byte of a spool is told, and what is whole before and
       const { frames } = await readTail(session, 0)
       for (const [seq, { frame }] of frames.entries()) assert.deepEqual([frame.seq, frame.facts['index']], [seq, seq])
     }
-  }
-})
-
-test('in files that were used before a crash is silent, and damage is told', async () => {
-  await using folder = await recordingFolder()
-  const store = new FaultyStore(new MemoryStore())
-  const room = await folder.room({ store, limits: { budgetMs: 600_000 } })
-  const { recorder } = await room.open(START)
-  for (let index = 0; index < 100; index += 1) await recorder.append([entry({ body: Buffer.alloc(60_000, index) })])
-  const { promise, resolve } = Promise.withResolvers<void>()
-  store.gate = promise
-  try {
-    for (let index = 0; index < 10; index += 1) await recorder.append([entry({ body: Buffer.alloc(30_000, index) })])
-    const spool = join(folder.path, 'died')
-    await cp(join(folder.path, 'spool', 'gw1'), spool, { recursive: true })
-    assert.deepEqual((await readSpool(spool, 'gw1')).problems, [])
-    let newest = { name: '', bytes: Buffer.alloc(0), file: 0, from: 0, ends: [0] }
-    for (const name of (await readdir(spool)).filter((one) => one.endsWith('.wal'))) {
-      const bytes = await readFile(join(spool, name))
-      const begin = readBegin(bytes)
-      if (begin === undefined || begin.file <= newest.file) continue
-      assert.ok(begin.file < 3 || begin.mark.reused)
-      const ends: number[] = []
-      for (const record of recordsOf(bytes, begin.file, begin.mark, begin.end))
-        ends.push(record.kind === 'damage' ? 0 : record.end)
-      newest = { name, bytes, file: begin.file, from: begin.end, ends }
-    }
-    assert.ok(newest.ends.length > 2)
-    const path = join(spool, newest.name)
-    // Cut anywhere in its last record, what stands behind is of the file's former life.
-    const [before = 0, end = 0] = newest.ends.slice(-2)
-    const flipped = Buffer.from(newest.bytes)
-    flipped[(newest.ends[0] ?? 0) - 1] = (flipped[(newest.ends[0] ?? 0) - 1] ?? 0) ^ 1
-    await writeFile(path, flipped)
-    const damaged = await readSpool(spool, 'gw1')
-    assert.match(damaged.problems[0]?.message ?? '', /damaged from byte .*, where the same file goes on/)
-    for (let cut = before; cut < end; cut += before + 24 > cut ? 3 : 4_999) {
-      const torn = Buffer.from(newest.bytes)
-      Buffer.from('of a former life').copy(torn, cut)
-      torn.fill(0x5a, cut + 16, end)
-      await writeFile(path, torn)
-      assert.deepEqual((await readSpool(spool, 'gw1')).problems, [], `cut at ${cut}`)
-    }
-  } finally {
-    resolve()
   }
 })
 
