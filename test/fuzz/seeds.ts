@@ -49,7 +49,7 @@ export const shellSeeds = (): readonly Uint8Array[] =>
     'find / -name "*.pem" -exec scp {} me@host: \\; ; xargs -0 kill -9',
     'f() { local a=$((1 + 2)); [[ $a =~ ^x ]] && case $a in 1) ;; *) exit;; esac; }; f',
     "ssh -o ProxyCommand='nc %h %p' host 'kubectl exec -it pod -- psql -c \"drop table t\"'",
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: they are bash's
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: they are bash's
     "a=(1 2 3); echo ${a[@]:1} ${b:-$(whoami)} <(cat x) $'\\x72m'",
   )
 
