@@ -54,7 +54,13 @@ export class ReplaySummary extends LitElement {
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    if (changed.has('session')) this.#summary = undefined
+    if (!changed.has('session')) return
+    // What is still asked for is of another session.
+    this.#gone.abort()
+    this.#gone = new AbortController()
+    this.#summary = undefined
+    this.#busy = false
+    this.#problem = ''
   }
 
   protected override render(): TemplateResult {
@@ -68,13 +74,14 @@ export class ReplaySummary extends LitElement {
   }
 
   async #ask(): Promise<void> {
+    const { signal } = this.#gone
     this.#busy = true
     this.#problem = ''
     this.requestUpdate()
     try {
-      this.#summary = await this.api.summarise(this.session, this.#gone.signal)
+      this.#summary = await this.api.summarise(this.session, signal)
     } catch (error) {
-      if (this.#gone.signal.aborted) return
+      if (signal.aborted) return
       this.#problem = error instanceof Error ? error.message : String(error)
     }
     this.#busy = false
