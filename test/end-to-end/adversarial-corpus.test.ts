@@ -255,7 +255,7 @@ const CORPUS: readonly (readonly [group: number, what: string, file: string, tit
     13,
     'a client that leaves while held',
     'test/end-to-end/postgres-policy.test.ts',
-    'leaving withdraws what is held within a second',
+    'leaving withdraws what is held at once, and not when its time is over',
   ],
   [
     13,
