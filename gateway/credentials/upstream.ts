@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { codeOf } from '../../recorder/files.ts'
 import type { Config } from '../../schemas/config.ts'
 import type { SecretSource } from '../../schemas/config-parts.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -68,7 +69,7 @@ export async function readSecret(source: SecretSource, from: (path: string) => s
   }
   const path = from(source.file)
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new ApplianceError('CONFIG_INVALID', `${path} cannot be read (${codeOf(error)})`)
+    throw new ApplianceError('CONFIG_INVALID', `${path} cannot be read (${codeOf(error) ?? 'unknown error'})`)
   })
   const value = text.replace(/\r?\n$/, '')
   if (value === '') throw new ApplianceError('CONFIG_INVALID', `${path} is empty`)
@@ -82,8 +83,4 @@ async function tlsOf({ tls, from }: CredentialSource): Promise<UpstreamTls> {
     ...(tls.ca === undefined ? {} : { ca: await readFile(from(tls.ca), 'utf8') }),
     ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
 }
