@@ -77,7 +77,7 @@ function explanation({ finding, reproduced, hashNow }: FindingExplained): string
     `  who        ${family}`,
     `  where      ${target}${object === null ? '' : `, ${object}`}`,
     `  when       ${finding.from} to ${finding.to}`,
-    `  value      ${value} ${unit}, threshold ${threshold}`,
+    `  value      ${Math.round(value * 1000) / 1000} ${unit}, threshold ${threshold}`,
     `  parameters ${
       Object.entries(params)
         .map(([name, each]) => `${name}=${each}`)
