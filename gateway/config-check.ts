@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { vaultScope } from '../recorder/azure/vault.ts'
 import type { Config, Listener } from '../schemas/config.ts'
 import type { SignInConfig } from '../schemas/config-identity.ts'
-import { PROTOCOL_NAMES } from '../schemas/session.ts'
+import { PROTOCOL_NAMES, samePerson } from '../schemas/session.ts'
 import { attesterProblems } from './attesters.ts'
 import { approvalProblems, notifySecrets } from './config-check-approvals.ts'
 import { authorityProblems, egressProblems } from './config-check-egress.ts'
@@ -274,7 +274,7 @@ export function warningsOf(
 
 function identityProblems({ identities = [], jwt = [] }: Config): Problem[] {
   const problems: Problem[] = identities.flatMap(({ kind, principal, subject }, index) =>
-    principal !== undefined && (kind === 'human' || principal === subject)
+    principal !== undefined && (kind === 'human' || samePerson(principal) === samePerson(subject))
       ? [
           {
             at: ['identities', index, 'principal'],

@@ -12,6 +12,10 @@ if (major < NODE_MAJOR) {
 } else {
   // A reader that has seen enough (`| head`) is no error.
   process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1))
+  // What the sources are compiled to is kept beside the packages, for whoever may write there: a command starts in half of the time.
+  const { enableCompileCache } = await import('node:module')
+  const { fileURLToPath } = await import('node:url')
+  enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/node', import.meta.url)))
   const { countBytesWithHeap } = await import('./collections.ts')
   countBytesWithHeap()
   const { run } = await import('./cli/program.ts')

@@ -9,13 +9,14 @@ import { noteKeysOf, parseCheckpoint, parseVerifierKey, signersOf, verifierKey }
 import { checkProof, formatProof, parseProof } from '../../schemas/verify/tlog-proof.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
+import { type Between, between } from './moment.ts'
 
 interface Options {
   readonly config?: string
   readonly json?: true
 }
 
-export interface ListOptions extends Options {
+export interface ListOptions extends Options, Between {
   readonly session?: string
   readonly type?: string
   readonly last?: number
@@ -30,8 +31,9 @@ const MAX_DETAIL_CHARS = 100
 export async function listLedger(options: ListOptions, cli: Cli): Promise<number> {
   const { store } = await evidenceOf(options.config, cli)
   const found: ReadLine[] = []
+  const inTime = between(options)
   for await (const line of readLines(store)) {
-    if (!fits(line, options)) continue
+    if (!fits(line, options) || !inTime(line.entry?.statement.at)) continue
     found.push(line)
     if (options.last !== undefined && found.length > options.last) found.shift()
   }

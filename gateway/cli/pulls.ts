@@ -1,16 +1,13 @@
 import type { PullTotals } from '../../schemas/api.ts'
-import { ApplianceError } from '../../schemas/errors.ts'
-import { parseTerms } from '../../schemas/filter.ts'
 import { type ConsoleOptions, consoleClient } from './console-client.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
+import { type Between, moment } from './moment.ts'
 
-export interface PullsOptions extends ConsoleOptions {
+export interface PullsOptions extends ConsoleOptions, Between {
   readonly json?: true
   readonly table?: string
   readonly target?: string
   readonly identity?: string
-  readonly since?: string
-  readonly until?: string
 }
 
 /** Who took the most of what: rows, and how many of them were different. */
@@ -32,12 +29,4 @@ export async function pulls(options: PullsOptions, cli: Cli): Promise<number> {
     )
   }
   return EXIT.ok
-}
-
-/** `7d`, or a date, as in the filter language. */
-function moment(field: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  const parsed = parseTerms(`${field}:${JSON.stringify(text)}`, Date.now())
-  if (!parsed.ok) throw new ApplianceError('API_INVALID', `--${parsed.what}`)
-  return parsed.terms[0]?.value
 }

@@ -4,8 +4,9 @@ import { safeText } from '../../schemas/safe-text.ts'
 import { type ConsoleOptions, consoleClient } from './console-client.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
+import { type Between, between } from './moment.ts'
 
-export interface SessionsOptions {
+export interface SessionsOptions extends Between {
   readonly config?: string
   readonly json?: true
   /** Only of this piece of work; whichever protocol, target or gateway. */
@@ -18,12 +19,19 @@ export interface SessionsOptions {
 export async function sessions(options: SessionsOptions, cli: Cli): Promise<number> {
   const { store } = await evidenceOf(options.config, cli)
   const found: SessionListing[] = []
-  for await (const listing of listSessions(store)) if (isOf(listing, options)) found.push(listing)
+  const inTime = between(options)
+  for await (const listing of listSessions(store)) {
+    if (isOf(listing, options) && inTime(listing.header?.session.startedAt)) found.push(listing)
+  }
   // Ids begin with the start, so the order of the ids is the order of the starts.
   found.sort((a, b) => (a.id < b.id ? 1 : -1))
   if (options.json) printJson(cli, found.map(jsonOf))
   else if (found.length === 0)
-    cli.err((options.run ?? options.trace) ? 'nothing is recorded of that\n' : 'nothing is recorded yet\n')
+    cli.err(
+      (options.run ?? options.trace ?? options.since ?? options.until)
+        ? 'nothing is recorded of that\n'
+        : 'nothing is recorded yet\n',
+    )
   else
     cli.out(
       table([

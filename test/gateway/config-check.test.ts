@@ -138,6 +138,12 @@ const CASES: readonly (readonly [title: string, from: string, to: string, told: 
   ],
   ['the same subject twice', 'subject: ana@example.org', 'subject: agent:claude', /agent:claude stands here twice/],
   ['an agent that is its own principal', 'principal: ana@example.org', 'principal: agent:claude', /somebody else/],
+  [
+    'an agent that is its own principal by other letters',
+    'principal: ana@example.org',
+    'principal: Agent:Claude',
+    /somebody else/,
+  ],
   ['a CA that nothing verifies', 'mode: verify, ca: ca.pem', 'mode: unverified, ca: ca.pem', /nothing is verified/],
   ['an impossible port', '127.0.0.1:0', '127.0.0.1:70000', /above 65535/],
   [

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -18,4 +19,12 @@ test('an older Node is told how to get the right one', () => {
   assert.equal(run.status, 1)
   assert.match(run.stderr, /needs Node 24 or newer; this is 22.18.0/)
   assert.match(run.stderr, /npx sallyport/)
+})
+
+test('what the sources are compiled to is kept for the next start', () => {
+  const main = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url))
+  const kept = fileURLToPath(new URL('../../node_modules/.cache/node', import.meta.url))
+  spawnSync(process.execPath, [main, '--version'])
+  const files = readdirSync(kept, { recursive: true, withFileTypes: true })
+  assert.ok(files.some((file) => file.isFile()))
 })

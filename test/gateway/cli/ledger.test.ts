@@ -28,6 +28,14 @@ test('entries are listed and shown, a session is proved, and the proof is checke
     [JSON.parse(keys[0] ?? '').key],
   )
   assert.equal(JSON.parse((await say('list', '--last', '1', '--json')).text).type, 'key.create')
+  const atOf = (line: string): string => JSON.parse(line).at
+  const [opened = '', ...later] = (await say('list', '--json')).text.trim().split('\n')
+  const from = new Date(Date.parse(atOf(opened)) + 1).toISOString()
+  const kept = [opened, ...later].filter((line) => atOf(line) >= from)
+  assert.equal((await say('list', '--since', from, '--json')).text.trim(), kept.join('\n'))
+  assert.equal((await say('list', '--until', from, '--json')).text.split('\n')[0], opened)
+  assert.equal((await say('list', '--until', '2001-01-01')).text, 'the ledger has no such entry\n')
+  assert.match((await say('list', '--since', 'soon')).text, /--since/)
   assert.match((await say('show', id)).text, /^type: "session.open"$/m)
   assert.equal((await say('show', '99')).code, 1)
 
