@@ -136,6 +136,25 @@ rules:
   assert.equal(client.stdout, 'early input\ndone\n')
 })
 
+test('whoever decides about the middle of an output reads which command it is of', async (t) => {
+  await using gateway = await startSshGateway(t, {
+    policy: `
+version: 1
+rules:
+  - { id: much, on: ssh, match: { kind: stdout }, threshold: { bytes: 256KiB, per: session }, action: hold, reason: a lot, approval: { groups: [approvers], timeout: 30s } }
+`,
+  })
+  if (gateway === undefined) return
+  const client = gateway.ssh(['yes 0123456 | head -c 400000'])
+  await client.says(/held for approval/)
+  const desk = await gateway.desk()
+  const [open] = await desk.list({ state: 'pending' })
+  assert.equal(open?.command, 'yes 0123456 | head -c 400000')
+  await desk.decide(open?.id ?? '', { act: 'approve' }, { subject: 'grace', kind: 'human', groups: ['approvers'] })
+  assertRan(await client.ended, 'the held output')
+  assert.equal(client.stdout.length, 400_000)
+})
+
 test('a client that leaves while its command is held withdraws it', async (t) => {
   await using gateway = await startSshGateway(t, {
     policy: `

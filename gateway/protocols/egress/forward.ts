@@ -32,7 +32,7 @@ export function forwarding(route: (place: Place, signal: AbortSignal) => Route):
       to.upstream.ask({ ...head, target: place.path ?? '/' }, request.body(through), [], signal),
     )
     const about = { prefix: '', authority: authorityOf(place) }
-    return await pass(answer, { method: request.head.method, place: about, reading: request.reading.answer }, way)
+    return await pass(answer, { asked: request, place: about }, way)
   }
 }
 

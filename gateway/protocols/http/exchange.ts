@@ -5,7 +5,7 @@ import type { Session } from '../../protocol.ts'
 import type { Answer } from './answer.ts'
 import type { Arrived } from './arrived.ts'
 import { BodyMemory } from './body-memory.ts'
-import type { Dialect, Reading } from './dialect.ts'
+import type { Dialect } from './dialect.ts'
 import { parseResponse, type RequestHead } from './head.ts'
 import { HttpMessage, TrailersMessage } from './http-message.ts'
 import type { Place } from './location.ts'
@@ -76,7 +76,7 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
   const ask = (head: RequestHead): Promise<Answer> => upstream.ask(head, request.body(through), credential, signal)
   const answer = await askPart(request, ask)
   const place = { prefix: asked.prefix, authority: upstream.authority }
-  return pass(answer, { method: request.head.method, place, reading: request.reading.answer }, way)
+  return pass(answer, { asked: request, place }, way)
 }
 
 /** The first that the gateway says itself: a refusal. */
@@ -103,7 +103,7 @@ export async function askPart({ head, range }: AskedRequest, ask: (head: Request
 /** The answer, through the gate to the client. False where a refusal was said in its place. */
 export async function pass(
   answer: Answer,
-  about: { readonly method: string; readonly place: Place; readonly reading: Reading['answer'] },
+  about: { readonly asked: Pick<AskedRequest, 'head' | 'reading'>; readonly place: Place },
   { visit, channel, reply, signal, memory }: Way,
 ): Promise<boolean> {
   try {

@@ -20,6 +20,8 @@ export interface HttpParts {
   readonly kind?: string
   /** What a person reads who decides on it; the message itself where absent. */
   readonly command?: string
+  /** The request's line, of what follows it: more of its body, or its answer. */
+  readonly asked?: (redactor: Redactor) => string
   /** What an approval is bound to; the message's exact bytes where absent. */
   readonly binding?: Uint8Array
 }
@@ -101,6 +103,7 @@ export class HttpMessage implements Message {
   command(redactor?: Redactor): string {
     if (redactor === undefined) return `${this.#parts.facts['method']} ${this.#parts.facts['path']}`
     if (this.#parts.command !== undefined) return this.#parts.command
+    if (this.from === 'server' && this.#parts.asked !== undefined) return this.#parts.asked(redactor)
     const { bytes } = this.redacted(redactor)
     const size = headSize(bytes)
     const body = this.#parts.media === 'opaque' ? `(${bytes.length - size} bytes)` : bytes.subarray(size)
@@ -143,6 +146,10 @@ export class BodyMessage implements Message {
 
   facts(): Facts {
     return this.#last ? LAST : MORE
+  }
+
+  command(redactor?: Redactor): string {
+    return redactor === undefined ? '' : (this.#parts.asked?.(redactor) ?? '')
   }
 
   /** Each piece goes through the stream once, however often it is asked for. */

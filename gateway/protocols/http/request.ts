@@ -1,6 +1,7 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
 import type { Arrived } from './arrived.ts'
+import { askedLine } from './asked-line.ts'
 import { StreamedBody } from './body.ts'
 import type { Reading } from './dialect.ts'
 import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead } from './head.ts'
@@ -74,7 +75,17 @@ export async function readRequest(
   const shown = command === undefined ? {} : { command }
   const boundary = media === 'multipart' ? boundaryOf(head.headers) : undefined
   const partsWith = (body: Uint8Array | undefined): HttpParts => {
-    return { from: 'client', channel, facts: reading.facts(body), media, boundary, fields, kind, ...shown }
+    return {
+      from: 'client',
+      channel,
+      facts: reading.facts(body),
+      media,
+      boundary,
+      fields,
+      kind,
+      asked: askedLine(head, reading),
+      ...shown,
+    }
   }
   const encoded = encodeRequest(head)
   let body: RequestBody

@@ -1,9 +1,9 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
 import type { Answer } from './answer.ts'
+import { askedLine } from './asked-line.ts'
 import { StreamedBody } from './body.ts'
 import type { BodyMemory } from './body-memory.ts'
-import type { Reading } from './dialect.ts'
 import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, type ResponseHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
@@ -11,6 +11,7 @@ import { type Place, relocated } from './location.ts'
 import { isAmbiguous, type Media, mediaOf, typeOf } from './media.ts'
 import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedAnswer } from './read-body.ts'
+import type { AskedRequest } from './request.ts'
 
 /** Bodies up to this size pass in one piece, with what was masked in them taking the room it needs. */
 const MAX_WHOLE_BYTES = 1024 * 1024
@@ -25,18 +26,18 @@ export async function* readResponse(
   answer: Answer,
   about: {
     readonly channel: number
-    readonly reading: Reading['answer']
-    readonly method: string
+    readonly asked: Pick<AskedRequest, 'head' | 'reading'>
     readonly place: Place
     readonly memory: BodyMemory
   },
 ): AsyncGenerator<Message> {
-  const { channel, method, place, memory } = about
-  const { fields } = about.reading
+  const { channel, asked, place, memory } = about
+  const { method } = asked.head
+  const { fields, media: mediaAs } = asked.reading.answer
   const { status } = answer
   const headers = relocated(endToEnd(answer.headers, OF_THE_BYTES), place)
   const head: ResponseHead = { status, headers }
-  const said = about.reading.media(mediaOf(headers), typeOf(headers))
+  const said = mediaAs(mediaOf(headers), typeOf(headers))
   // A part does not begin like the whole.
   const media = status === 206 && said === 'opaque' ? 'unknown' : said
   const partsOf = (size: number | undefined): HttpParts => ({
@@ -46,6 +47,7 @@ export async function* readResponse(
     media,
     boundary: media === 'multipart' ? boundaryOf(headers) : undefined,
     fields,
+    asked: askedLine(asked.head, asked.reading),
   })
   if (method === 'HEAD' || status === 204 || status === 304) {
     yield new HttpMessage(partsOf(0), encodeResponse({ status, headers: [...headers, ...lengthOf(answer, { method, media })] }))

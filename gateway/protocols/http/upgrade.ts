@@ -107,7 +107,7 @@ async function forwardUpgrade(
   const headers = endToEnd(upgraded.headers)
   if (upgraded.socket === undefined) {
     const place = { prefix: asked.prefix, authority: upgraded.authority }
-    return pass(upgraded, { method: head.method, place, reading: reading.answer }, way)
+    return pass(upgraded, { asked: { head, reading }, place }, way)
   }
   try {
     if (headerOf(headers, 'sec-websocket-extensions') !== undefined)

@@ -2,6 +2,7 @@ import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Message, Redacted, RedactionSink, Redactor, Side, StreamRedactor } from '../../message.ts'
 import type { CopyMasks } from './copy-masks.ts'
 import { BACKEND, HEADER_SIZE } from './messages.ts'
+import { withoutPasswords } from './password-literals.ts'
 import type { Turn } from './turns.ts'
 
 const UNKNOWN: Field = { path: 'row', action: 'scan', bulk: true }
@@ -117,6 +118,11 @@ export class Part implements Message {
   facts(): Facts {
     this.#facts ??= this.#read()
     return this.#facts
+  }
+
+  /** What it answers, or copies in. */
+  command(): string {
+    return this.turn === undefined ? '' : withoutPasswords(this.turn.sql)
   }
 
   #read(): Facts {

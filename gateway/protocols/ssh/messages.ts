@@ -79,14 +79,17 @@ export class ByteStream {
   readonly #kind: string
   readonly #channel: number
   readonly #action: Action
+  readonly #asked: string
   #live: LiveRedactor | undefined
   #typed: Uint8Array[] = []
 
-  constructor(from: Side, kind: string, channel: number, action: Action) {
+  /** `asked`: what its bytes belong to, for whoever decides about more of them. */
+  constructor(from: Side, kind: string, channel: number, action: Action, asked = kind) {
     this.#from = from
     this.#kind = kind
     this.#channel = channel
     this.#action = action
+    this.#asked = asked
   }
 
   /** A chunk as it came; `secret`: what is typed where a password is asked for. */
@@ -126,7 +129,7 @@ export class ByteStream {
   }
 
   #message(bytes: Uint8Array, place: Place, redact: (redactor: Redactor) => Redacted): StreamMessage {
-    return new StreamMessage(this.#from, this.#kind, this.#channel, this.#action, bytes, place, redact)
+    return new StreamMessage(this.#from, this.#kind, this.#channel, this.#action, bytes, place, redact, this.#asked)
   }
 }
 
@@ -140,6 +143,7 @@ class StreamMessage implements Message {
   readonly units: number
   readonly behind: LineMessage | undefined
   readonly #redact: (redactor: Redactor) => Redacted
+  readonly #asked: string
   #passing: (() => void) | undefined
   #redacted: Redacted | undefined
 
@@ -151,8 +155,10 @@ class StreamMessage implements Message {
     bytes: Uint8Array,
     { behind, passing }: Place,
     redact: (redactor: Redactor) => Redacted,
+    asked: string,
   ) {
     this.behind = behind
+    this.#asked = asked
     this.#passing = passing
     this.from = from
     this.kind = kind
@@ -171,6 +177,10 @@ class StreamMessage implements Message {
 
   facts(): Facts {
     return NO_FACTS
+  }
+
+  command(): string {
+    return this.#asked
   }
 
   /** Moves the stream on, so it is done once per message, in order, whoever asks how often. */

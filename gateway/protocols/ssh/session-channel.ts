@@ -155,7 +155,7 @@ export class SessionChannel {
     const files = this.#filesOf(request.what)
     const { typing } = await (files !== undefined
       ? this.#operations(files, channel, upstream, closed)
-      : this.#streams(channel, upstream, closed, request.terminal))
+      : this.#streams(channel, upstream, closed, request))
     if (this.#talk.stop.aborted) return
     this.#news('server', 'exit', { act: 'exit', exit: exit() }, exitFacts(exit()))
     await this.#lanes.server.drained()
@@ -168,7 +168,7 @@ export class SessionChannel {
     channel: ServerChannel,
     upstream: ClientChannel,
     closed: Promise<unknown>,
-    terminal: Terminal | undefined,
+    { what, terminal }: ChannelRequest,
   ): Promise<{ readonly typing: Promise<void> }> {
     const [input, output] =
       terminal === undefined ? (['stdin', 'stdout'] as const) : (['terminal-input', 'terminal-output'] as const)
@@ -177,9 +177,10 @@ export class SessionChannel {
         ? undefined
         : new TypedLines(this.#number, terminal.cols, () => void this.#talk.gate.cancelHolds(this.#number))
     this.#lines = lines
-    const stdin = new ByteStream('client', input, this.#number, { act: 'data' })
-    const stdout = new ByteStream('server', output, this.#number, { act: 'data' })
-    const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
+    const asked = askedText(what)
+    const stdin = new ByteStream('client', input, this.#number, { act: 'data' }, asked)
+    const stdout = new ByteStream('server', output, this.#number, { act: 'data' }, asked)
+    const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' }, asked)
     const prompts = new PromptWatch()
     const writes = (source: Readable, stream: ByteStream): Promise<void> =>
       pump({
@@ -338,6 +339,11 @@ function exitOf(channel: ClientChannel): () => Exit | undefined {
 function exitFacts(exit: Exit | undefined): Facts {
   if (exit === undefined) return {}
   return 'status' in exit ? { status: exit.status } : { signal: exit.signal, ...(exit.core ? { core: true } : {}) }
+}
+
+/** What a person reads who decides about more of its bytes. */
+function askedText(what: ChannelRequest['what']): string {
+  return what.kind === 'exec' ? what.command : what.kind === 'shell' ? 'shell' : what.name
 }
 
 function requestMessage(channel: number, request: ChannelRequest): SshMessage {

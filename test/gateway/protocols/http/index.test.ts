@@ -3,18 +3,14 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { DEFAULT_LIMITS } from '../../../../gateway/config.ts'
-import { placesIn } from '../../../../gateway/places.ts'
 import type { Sessions } from '../../../../gateway/protocol.ts'
 import { http } from '../../../../gateway/protocols/http/index.ts'
-import { openFolderDesk } from '../../../../recorder/desk/desk-folder.ts'
 import { isReleased } from '../../../../schemas/frame.ts'
 import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
 import { framesOf, sessionsOf } from '../../../support/tapes.ts'
 
-const GRACE = { subject: 'grace', kind: 'human', groups: ['deciders'] } as const
 // Put together here, so that no file holds anything like them.
 const MAIL = `ann${String.fromCharCode(64)}example.org`
 const SSN = [219, '09', 9999 - 1234].join('-')
@@ -176,39 +172,6 @@ test('what a rule forbids never reaches the target, and the client learns why', 
       ['refusal', 'said'],
       ['request', 'block'],
       ['refusal', 'said'],
-    ],
-  )
-})
-
-test('a held request goes on as it was once somebody approved it, and only then', async () => {
-  const { seen, listener } = origin(({ body }, response) => response.end(`paid ${body}`))
-  await using gateway = await httpGateway(listener)
-  using desk = openFolderDesk(placesIn(gateway.dataDir).approvals)
-  const asking = fetch(`${gateway.url}/payments/7`, {
-    method: 'POST',
-    headers: { ...bearer(gateway), cookie: 'sid=kept', 'content-type': 'application/x-www-form-urlencoded' },
-    body: 'amount=5&nickname=bo',
-  })
-  let id: string | undefined
-  while (id === undefined) {
-    await wait(20)
-    id = (await desk.list()).find(({ state }) => state === 'pending')?.id
-  }
-  assert.equal(seen.length, 0)
-  const { command } = await desk.get(id)
-  assert.match(command, /^POST \/payments\/7 [\s\S]*amount=5&nickname=\[MASKED:nickname:/)
-  assert.ok(!command.includes('sid=kept'), 'what the tape hides, the desk hides')
-  await desk.decide(id, { act: 'approve' }, GRACE)
-  const response = await asking
-  assert.deepEqual([response.status, await response.text()], [200, 'paid amount=5&nickname=bo'])
-  const { frames } = await tapeOf(gateway)
-  assert.deepEqual(
-    frames.map(({ kind, verdict }) => [kind, verdict?.act]),
-    [
-      ['request', 'hold'],
-      ['approval', 'hold'],
-      ['request', 'allow'],
-      ['response', undefined],
     ],
   )
 })
