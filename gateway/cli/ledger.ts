@@ -1,15 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type GatewayKey, newestCheckpoint, nodeTools, proofOf, type ReadLine, readLines } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { parseLine } from '../../schemas/verify/ledger-line.ts'
 import { noteKeysOf, parseCheckpoint, parseVerifierKey, signersOf, verifierKey } from '../../schemas/verify/note.ts'
-import { checkProof, formatProof, parseProof } from '../../schemas/verify/tlog-proof.ts'
+import { checkProof, formatProof, MAX_PROOF_SIZE, parseProof } from '../../schemas/verify/tlog-proof.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import { type Between, between } from './moment.ts'
+import { keysOf } from './trust-keys.ts'
 
 interface Options {
   readonly config?: string
@@ -101,7 +101,7 @@ export interface CheckOptions extends Options {
 
 /** Checks a proof by itself: no store is looked at. */
 export async function checkProofFile(file: string, options: CheckOptions, cli: Cli): Promise<number> {
-  const proof = parseProof(await readFile(resolve(cli.cwd, file)))
+  const proof = parseProof(await upTo(resolve(cli.cwd, file), MAX_PROOF_SIZE + 1))
   const named = (options.key ?? []).map((key) => parseVerifierKey(nodeTools, key))
   const gateways = await gatewaysOf(options, named.length > 0, cli)
   const { index, entry, checkpoint, signers } = await checkProof(nodeTools, proof, (origin) => [
@@ -132,8 +132,19 @@ export async function checkProofFile(file: string, options: CheckOptions, cli: C
   return EXIT.ok
 }
 
+/** A file's first bytes: what is larger than a proof is none, and is told by its parser. */
+async function upTo(path: string, most: number): Promise<Uint8Array> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
 async function gatewaysOf({ trust, config }: CheckOptions, named: boolean, cli: Cli): Promise<readonly GatewayKey[]> {
-  if (trust !== undefined) return parseGatewayKeys(await readFile(resolve(cli.cwd, trust), 'utf8'), trust)
+  if (trust !== undefined) return (await keysOf({ trust }, cli)) ?? []
   return named ? [] : (await evidenceOf(config, cli)).trusted
 }
 

@@ -1,9 +1,13 @@
-import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
+import { join } from 'node:path'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { MAX_KEYS_SIZE, parseGatewayKeys, tooLarge } from '../../schemas/gateway-keys.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import type { Store } from '../store/store.ts'
+import { PlainFolder } from './plain-folder.ts'
 import { type GatewaySigner, keyIdOf } from './signer.ts'
 
 const PREFIX = 'keys/'
+const FOLDER_KEYS = `${PREFIX}gateway.pub`
 const SUFFIX = '.pub'
 /** A public key and a name take a tenth of it; whatever is larger is not ours. */
 const MAX_SIZE = 4 << 10
@@ -30,4 +34,18 @@ export async function readStoreKeys(store: Store): Promise<GatewayKey[]> {
     }
   }
   return keys
+}
+
+/** The keys beside the tapes of a folder; a link is none, as below `tapes`. Rejects CONFIG_INVALID for what is no file of keys, and STORE_FAILED. */
+export async function readFolderKeys(root: string): Promise<GatewayKey[]> {
+  const folder = new PlainFolder(root)
+  const path = join(root, FOLDER_KEYS)
+  try {
+    const size = await folder.size(FOLDER_KEYS)
+    if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(path, size))
+    return parseGatewayKeys(Buffer.from(await folder.get(FOLDER_KEYS)).toString(), path)
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return []
+    throw error
+  }
 }

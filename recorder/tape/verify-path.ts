@@ -12,8 +12,7 @@ import { checkTrust, judgeTrust, type TrustRules } from '../ledger/trust.ts'
 import type { Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
 import { isPlain, PlainFolder } from './plain-folder.ts'
-import { readStoreKeys } from './published-keys.ts'
-import { readGatewayKeys } from './signer-file.ts'
+import { readFolderKeys, readStoreKeys } from './published-keys.ts'
 import { isTapeFolder, TapeFolder, tapeFoldersIn } from './tape-folder.ts'
 import { nodeTools } from './tools.ts'
 import { verifyTape } from './verify.ts'
@@ -66,7 +65,7 @@ async function verifyExcerptAt(path: string, options: VerifyPathOptions): Promis
   if (size === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
   if (size > MAX_EXCERPT_SIZE)
     throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
-  const beside = options.gatewayKeys === undefined ? await firstKeys([join(dirname(at), 'keys')]) : []
+  const beside = options.gatewayKeys === undefined ? await firstKeys([dirname(at)]) : []
   const gatewayKeys = options.gatewayKeys ?? beside
   const excerpt = await verifyExcerpt(nodeTools, await readFile(at), basename(at), gatewayKeys)
   const trust = options.policy && (await judgeTrust(undefined, undefined, options.policy))
@@ -180,7 +179,7 @@ interface Places {
   /** The store of which these are all tapes. */
   readonly whole?: ObjectSource
   readonly tapes: readonly Place[]
-  /** Folders the gateway's public keys may lie in, the likeliest first. */
+  /** Folders that the gateway's public keys may lie in a folder of, the likeliest first. */
   readonly keys: readonly string[]
   /** Keys of what stands among the tapes and is no part of any. */
   readonly foreign: readonly string[]
@@ -236,21 +235,21 @@ async function stored(root: string, names: readonly string[]): Promise<Places> {
     if (parts === undefined || parts.files.some(isTapePart)) tapes.push({ source, id })
     if (parts !== undefined) foreign.push(...(parts.files.some(isTapePart) ? foreignIn(id, parts) : [`tapes/${id}`]))
   }
-  return { tapes, keys: [join(root, 'keys')], foreign }
+  return { tapes, keys: [root], foreign }
 }
 
 async function copied(folders: readonly string[], around: readonly string[]): Promise<Places> {
   const sources = await Promise.all(folders.map((folder) => TapeFolder.open(folder)))
   return {
     tapes: sources.map((source) => ({ source, id: source.session })),
-    keys: around.map((folder) => join(folder, 'keys')),
+    keys: around,
     foreign: [],
   }
 }
 
 async function firstKeys(folders: readonly string[]): Promise<readonly GatewayKey[]> {
   for (const folder of folders) {
-    const keys = await readGatewayKeys(folder)
+    const keys = await readFolderKeys(folder)
     if (keys.length > 0) return keys
   }
   return []

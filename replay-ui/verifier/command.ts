@@ -85,8 +85,8 @@ async function verifyOne(process: NodeProcess, path: string, options: FolderOpti
   const size = await file.size().catch(() => 0)
   const head = size === 0 ? new Uint8Array(0) : await file.read(0, EXCERPT_HEAD_SIZE).catch(() => new Uint8Array(0))
   if (isExcerptFile(path, head)) {
-    const { name, file: excerpt } = excerptAt(process, path)
-    return verifyExcerptFile(path, name, excerpt, options.keys ?? [])
+    const { name, file: excerpt, beside } = await excerptAt(process, path)
+    return verifyExcerptFile(path, name, excerpt, options.keys, beside)
   }
   return verifyFolder(path, await folderAt(process, path), options)
 }

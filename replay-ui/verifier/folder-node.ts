@@ -1,11 +1,11 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_KEYS_SIZE, tooLarge } from '../../schemas/gateway-keys.ts'
-import { type PickedFile, type PickedFolder, sessionIn, TAPE_PART } from './folder.ts'
+import { type PickedFile, type PickedFolder, PUBLIC_KEYS, sessionIn, TAPE_PART } from './folder.ts'
 
 /** What is used of Node, which this page has no types of: the same file runs in browsers. */
 interface NodeFiles {
   stat(path: string): Promise<{ readonly size: number; isFile(): boolean }>
-  lstat(path: string): Promise<{ isSymbolicLink(): boolean }>
+  lstat(path: string): Promise<{ isSymbolicLink(): boolean; isFile(): boolean }>
   readdir(path: string, options: { readonly withFileTypes: true }): Promise<readonly NodeEntry[]>
   readFile(path: string, encoding: 'utf8'): Promise<string>
   open(path: string, flags: 'r'): Promise<NodeFile>
@@ -47,9 +47,22 @@ export async function readText(process: NodeProcess, path: string): Promise<stri
   return files.readFile(path, 'utf8')
 }
 
-export function excerptAt(process: NodeProcess, path: string): { readonly name: string; readonly file: PickedFile } {
-  const { resolve, basename } = process.getBuiltinModule('node:path')
-  return { name: basename(path), file: fileAt(process.getBuiltinModule('node:fs/promises'), resolve(path)) }
+/** An excerpt's file, and by its key the file of keys beside it: neither a link nor behind one. */
+export async function excerptAt(
+  process: NodeProcess,
+  path: string,
+): Promise<{ readonly name: string; readonly file: PickedFile; readonly beside: ReadonlyMap<string, PickedFile> }> {
+  const files = process.getBuiltinModule('node:fs/promises')
+  const { resolve, join, dirname, basename } = process.getBuiltinModule('node:path')
+  const at = resolve(path)
+  const beside = new Map<string, PickedFile>()
+  const keys = join(dirname(at), PUBLIC_KEYS)
+  const isThere = await Promise.all([files.lstat(dirname(keys)), files.lstat(keys)]).then(
+    ([folder, found]) => !folder.isSymbolicLink() && found.isFile(),
+    () => false,
+  )
+  if (isThere) beside.set(PUBLIC_KEYS, fileAt(files, keys))
+  return { name: basename(path), file: fileAt(files, at), beside }
 }
 
 /** One file. */
@@ -143,7 +156,7 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
         if (entry.isDirectory() && (await holdsTape(join(at, entry.name)))) await copy(join(at, entry.name))
     }
   }
-  for (const folder of around.toReversed()) await add(join(folder, 'keys'), 'keys/')
+  for (const folder of around.toReversed()) if (await isPlain(join(folder, 'keys'))) await add(join(folder, 'keys'), 'keys/')
   return { files: picked, whole, closed }
 }
 

@@ -30,7 +30,7 @@ export interface PickedFolder {
 export const TAPE_PART = /^tapes\/[^/\ufffd]+\/(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
 const CLOSED_TAPE = /^tapes\/[^/\ufffd]+\/$/
 const FIRST_SEGMENT = '0000.tape'
-const PUBLIC_KEYS = 'keys/gateway.pub'
+export const PUBLIC_KEYS = 'keys/gateway.pub'
 /** As files are read elsewhere: a mark before the text stays, to be told of. */
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -137,18 +137,20 @@ export async function verifyExcerptFile(
   path: string,
   name: string,
   file: PickedFile,
-  keys: readonly GatewayKey[],
+  given: readonly GatewayKey[] | undefined,
+  beside: PickedFolder['files'] = new Map(),
 ): Promise<Verification> {
   const size = await file.size()
   if (size > MAX_EXCERPT_SIZE)
     throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
+  const keys = given ?? (await keysBeside(beside))
   const tape = await verifyExcerpt(webTools, await file.read(0, size), name, keys)
   const { verdict, exit, frames } = tape
   return {
     path,
     verdict,
     exit,
-    trust: keys.length === 0 ? 'none' : 'given',
+    trust: keys.length === 0 ? 'none' : given === undefined ? 'beside' : 'given',
     frames,
     tapes: [tape],
     ledger: null,

@@ -36,7 +36,7 @@ export function page(document: Document): void {
       }
       const excerpt = alone
       const verification = await (excerpt !== undefined && isExcerptFile(root, await excerpt.read(0, EXCERPT_HEAD_SIZE))
-        ? verifyExcerptFile(root, root, excerpt, keys ?? [])
+        ? verifyExcerptFile(root, root, excerpt, keys)
         : verifyFolder(root, await folderOf(picked), { keys, onRead }))
       document.body.dataset['verdict'] = verification.verdict
       result.textContent = verificationLines(verification).join('\n')

@@ -9,7 +9,7 @@ import { leafHash, rootFromInclusion } from './tree.ts'
 
 const FIRST_LINE = 'c2sp.org/tlog-proof@v1'
 /** An entry, a note and 48 hashes: a tree of 2^48 leaves. */
-const MAX_PROOF_SIZE = (128 << 10) + MAX_NOTE_SIZE
+export const MAX_PROOF_SIZE = (128 << 10) + MAX_NOTE_SIZE
 const MAX_HASHES = 48
 
 export interface TlogProof {
@@ -34,7 +34,7 @@ export function formatProof({ extra, index, hashes, checkpoint }: TlogProof): st
 
 /** Throws LEDGER_MALFORMED. Nothing is checked yet. */
 export function parseProof(bytes: Uint8Array): TlogProof {
-  if (bytes.length > MAX_PROOF_SIZE) throw malformed(`a proof of ${bytes.length} bytes, the limit is ${MAX_PROOF_SIZE}`)
+  if (bytes.length > MAX_PROOF_SIZE) throw malformed(`a proof has at most ${MAX_PROOF_SIZE} bytes`)
   const text = new TextDecoder().decode(bytes)
   const split = text.indexOf('\n\n')
   const [first, ...lines] = text.slice(0, Math.max(0, split)).split('\n')

@@ -31,7 +31,7 @@ import excerpt as excerpts
 import signatures
 from crosscheck import CrossCheck
 from ledger import Ledger, milliseconds
-from records import in_order, is_folder, regular_files, shown
+from records import in_order, is_folder, is_regular, regular_files, shown
 from report import EXITS, worst
 from tape import TapeVerifier, session_of
 
@@ -66,15 +66,19 @@ def locate(path):
         return [(path, session_of(path))], [path, parent], [], None
     root = parent if os.path.basename(path) == "tapes" else path
     tapes = os.path.join(root, "tapes")
-    found = stored(root, in_order(os.listdir(tapes)) if is_folder(tapes) else [])
+    found = stored(root, sorted_names(tapes) if is_folder(tapes) else [])
     # Of tapes that were all removed the ledger still tells.
     if found[0] or (is_folder(os.path.join(root, "ledger")) and is_folder(os.path.join(root, "ledger", "seq"))):
         return found + (root,)
-    folders = [os.path.join(path, name) for name in in_order(os.listdir(path))]
+    folders = [os.path.join(path, name) for name in sorted_names(path)]
     copied = [(folder, session_of(folder)) for folder in folders if is_tape_folder(folder)]
     if not copied:
         raise FileNotFoundError(path + " has no tapes")
     return copied, [path, parent], [], None
+
+
+def sorted_names(folder):
+    return sorted(os.listdir(folder), key=lambda name: shown(name).encode("utf-16-be", "surrogatepass"))
 
 
 def stored(root, names):
@@ -91,14 +95,14 @@ def stored(root, names):
             parts = os.listdir(folder) if there else []
             files = regular_files(folder) if there else set()
         except OSError:
-            sessions.append((folder, name))  # as far as can be told; its verification says that it cannot be read
+            sessions.append((folder, shown(name)))  # as far as can be told; its verification says that it cannot be read
             continue
         own = {part for part in files if TAPE_PART.fullmatch(part)}
         if own:
-            sessions.append((folder, name))
-            foreign += foreign_in(name, set(parts) - own)
+            sessions.append((folder, shown(name)))
+            foreign += foreign_in(shown(name), set(parts) - own)
         else:
-            foreign.append("tapes/" + name)
+            foreign.append("tapes/" + shown(name))
     return sessions, [root], list(dict.fromkeys(foreign))
 
 
@@ -132,10 +136,8 @@ class Progress:
 
 
 def keys_beside(folder):
-    try:
-        return signatures.read_keys(os.path.join(folder, "keys", "gateway.pub"), MAX_KEYS_SIZE)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    path = os.path.join(folder, "keys", "gateway.pub")
+    return signatures.read_keys(path, MAX_KEYS_SIZE) if is_folder(os.path.dirname(path)) and is_regular(path) else []
 
 
 def verify(path, given, now_ms, progress):
@@ -263,7 +265,10 @@ def main():
     # Names are whatever somebody gave them, and a terminal is not always one of UTF-8.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
-    paths = [line.rstrip("\n") for line in sys.stdin] if arguments.paths == ["-"] else arguments.paths
+    paths = arguments.paths
+    if paths == ["-"]:
+        # Bytes, as names are: what the locale calls an encoding is no reason to stop.
+        paths = [os.fsdecode(line) for line in sys.stdin.buffer.read().split(b"\n") if line]
     progress = Progress(sys.stderr.isatty())
     verdicts, code = [], 0
     for path in paths:

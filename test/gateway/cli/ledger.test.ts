@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../../gateway/cli/program.ts'
 import { StoreLedger } from '../../../recorder/index.ts'
+import { MAX_KEYS_SIZE } from '../../../schemas/gateway-keys.ts'
 import { recorded, terminal } from '../../support/recorded-session.ts'
 import { recordingFolder } from '../../support/recording.ts'
 
@@ -57,6 +58,11 @@ test('entries are listed and shown, a session is proved, and the proof is checke
   )
   const trust = join(folder.path, 'keys', 'gateway.pub')
   assert.equal((await say('check-proof', 'session.tlog-proof', '--trust', trust)).code, 0)
+  await writeFile(join(folder.path, 'large.pub'), '#'.repeat(MAX_KEYS_SIZE + 1))
+  const large = await say('check-proof', 'session.tlog-proof', '--trust', 'large.pub')
+  assert.deepEqual([large.code, /CONFIG_INVALID.*is no file of public keys/.test(large.text)], [1, true], large.text)
+  const nowhere = await say('check-proof', 'session.tlog-proof', '--trust', 'nowhere.pub')
+  assert.deepEqual([nowhere.code, /CONFIG_INVALID.*nowhere\.pub cannot be read/.test(nowhere.text)], [1, true], nowhere.text)
 
   for (const [what, changed] of [
     ['another place', proof.replace('index 0', 'index 1')],

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { verifyTape } from '../../../recorder/index.ts'
+import { nodeTools } from '../../../recorder/tape/tools.ts'
+import { webTools } from '../../../replay-ui/data/web-tools.ts'
 import { type PickedFile, verifyFolder } from '../../../replay-ui/verifier/folder.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { parseGatewayKeys } from '../../../schemas/gateway-keys.ts'
@@ -21,6 +23,7 @@ import { entry, type RecordingFolder, recordingFolder, START } from '../../suppo
 import { oddRecoveries } from '../../support/recovery-attacks.ts'
 import { oddFrames, oddShapes } from '../../support/shape-attacks.ts'
 import { Gallery, PYTHON_VERIFIER } from '../../support/verifiers.ts'
+import SIGNATURES from '../../vectors/signatures.json' with { type: 'json' }
 import GO_NOTE from '../../vectors/signed-note.json' with { type: 'json' }
 
 const TRY_NOTES = fileURLToPath(new URL('../../support/try_notes.py', import.meta.url))
@@ -262,16 +265,24 @@ test('zstd in Python: with the command as everywhere; without a decoder nothing 
 test('signatures in Python: by its own arithmetic and by openssl the same, on published vectors and on what must be refused', async (t) => {
   const python = clientHere(t, 'python3')
   if (python === undefined || clientHere(t, 'openssl') === undefined) return
-  const vectors = readFileSync(new URL('../../vectors/signatures.json', import.meta.url), 'utf8')
-  const expected = (JSON.parse(vectors) as { readonly cases: readonly { readonly good: boolean }[] }).cases.map(
-    ({ good }) => good,
-  )
+  const vectors = JSON.stringify(SIGNATURES)
+  const expected = SIGNATURES.cases.map(({ good }) => good)
   for (const way of ['python', 'openssl']) {
     const ran: SpawnSyncReturns<string> = spawnSync(python, ['-B', TRY_SIGNATURES, PYTHON_VERIFIER, way], {
       input: vectors,
       encoding: 'utf8',
     })
     assert.deepEqual(JSON.parse(ran.stdout || 'null'), expected, `${way}: ${ran.stderr}`)
+  }
+})
+
+test('the same signatures by the other two verifiers’ means', async () => {
+  const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'))
+  for (const { name, spki, message, signature, good } of SIGNATURES.cases) {
+    const key = bytes(spki)
+    const algorithm = key.length === 44 ? 'Ed25519' : 'ES256'
+    const is = [nodeTools, webTools].map((tools) => tools.verifyKey(key, algorithm, bytes(message), bytes(signature)))
+    assert.deepEqual(await Promise.all(is), [good, good], name)
   }
 })
 
