@@ -76,13 +76,18 @@ export async function bench({
         let due = 0
         const before = process.cpuUsage()
         for (let query = 0; query < QUERIES; ) {
-          for (const one of sessions) {
-            const [request, answer] = talks[query % talks.length] ?? talk(mode, 1)
+          // All ask, then all are answered: between a question and its answer come those of others.
+          for (const [index, one] of sessions.entries()) {
+            const [request] = talks[(query + index) % talks.length] ?? talk(mode, 1)
             const asked = one.pass('client', request)
             if (asked !== undefined) await asked
+            due += request.length
+          }
+          for (const one of sessions) {
+            const [, answer] = talks[query % talks.length] ?? talk(mode, 1)
             const answered = one.pass('server', answer)
             if (answered !== undefined) await answered
-            due += request.length + answer.length
+            due += answer.length
             query++
           }
           await new Promise(setImmediate)

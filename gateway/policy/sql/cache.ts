@@ -7,11 +7,11 @@ const MAX_CHARS = 8 * 1024 * 1024
  * Cheaper than one Map kept in order (deleting the oldest key of a large Map costs microseconds). Bounded in entries and
  * in characters of keys.
  */
-export class GenerationCache<V> {
+export class GenerationCache<V, K = string> {
   readonly #maxEntries: number
   readonly #maxChars: number
-  #young = new Map<string, V>()
-  #old = new Map<string, V>()
+  #young = new Map<K, Kept<V>>()
+  #old = new Map<K, Kept<V>>()
   #chars = 0
 
   constructor(maxEntries = MAX_ENTRIES, maxChars = MAX_CHARS) {
@@ -23,22 +23,31 @@ export class GenerationCache<V> {
     return this.#young.size + this.#old.size
   }
 
-  get(key: string): V | undefined {
+  get(key: K): V | undefined {
     const young = this.#young.get(key)
-    if (young !== undefined) return young
+    if (young !== undefined) return young.value
     const old = this.#old.get(key)
-    if (old !== undefined) this.set(key, old)
-    return old
+    if (old !== undefined) this.#keep(key, old)
+    return old?.value
   }
 
-  set(key: string, value: V): void {
-    if (key.length > this.#maxChars) return
-    if (this.#young.size >= this.#maxEntries || this.#chars + key.length > this.#maxChars) {
+  /** `chars`: what the key counts, where it is no text itself. */
+  set(key: K, value: V, chars = typeof key === 'string' ? key.length : 0): void {
+    if (chars <= this.#maxChars) this.#keep(key, { value, chars })
+  }
+
+  #keep(key: K, kept: Kept<V>): void {
+    if (this.#young.size >= this.#maxEntries || this.#chars + kept.chars > this.#maxChars) {
       this.#old = this.#young
       this.#young = new Map()
       this.#chars = 0
     }
-    this.#young.set(key, value)
-    this.#chars += key.length
+    this.#young.set(key, kept)
+    this.#chars += kept.chars
   }
+}
+
+interface Kept<V> {
+  readonly value: V
+  readonly chars: number
 }

@@ -5,6 +5,7 @@ import { fingerprintOf } from './fingerprint.ts'
 import { categoriesOf } from './functions.ts'
 import { normalise } from './normalise.ts'
 import { type Node, parseSql } from './parse.ts'
+import { StrippedCache } from './stripped-cache.ts'
 import { walkStatement } from './walk.ts'
 
 /** Longer statements are not parsed: a megabyte holds the event loop for 300 ms. They count as unparsable. */
@@ -60,12 +61,17 @@ export interface SqlFacts extends Facts {
 
 const exact = new GenerationCache<SqlFacts>()
 /** Facts by text without literals: those of the text first read, and of others that differ in size alone. */
-const stripped = new GenerationCache<{ readonly first: SqlFacts; readonly others: SqlFacts[] }>()
+const stripped = new StrippedCache<{ readonly first: SqlFacts; readonly others: SqlFacts[] }>()
 /** Literals of a few lengths: a key in a table has one to seven digits. Beyond, a text gets an object of its own. */
 const MAX_SIZES = 16
 /** Asked several times for each statement that passes. */
 let lastSql = ''
 let lastFacts: SqlFacts | undefined
+/** And once more when its answer comes, behind statements of others: a few of the last that are no longer than this. */
+const RECENT = 32
+const MAX_RECENT_CHARS = 1_024
+const recentSql: string[] = Array.from({ length: RECENT }, () => '')
+const recentFacts: (SqlFacts | undefined)[] = Array.from({ length: RECENT }, () => undefined)
 /** Apart, so that many small statements do not push out what a large one's rows still need. */
 const large = new GenerationCache<SqlFacts>(512, 32 * 1024 * 1024)
 
@@ -90,14 +96,31 @@ export function learnFacts(sql: string, facts: SqlFacts | undefined): void {
  */
 export function sqlFacts(sql: string): SqlFacts {
   if (lastFacts !== undefined && sql === lastSql) return lastFacts
-  const facts = findFacts(sql)
+  const facts = sql.length > MAX_RECENT_CHARS ? findFacts(sql) : recentOrFound(sql)
   // What is not kept in the caches, for its size, is not kept here either.
   lastSql = facts.size > MAX_SQL_BYTES ? '' : sql
   lastFacts = facts.size > MAX_SQL_BYTES ? undefined : facts
   return facts
 }
 
+function recentOrFound(sql: string): SqlFacts {
+  const { length } = sql
+  // Statements alike differ near their end.
+  const end = sql.charCodeAt(length - 2) + 3 * sql.charCodeAt(length - 3) + 7 * sql.charCodeAt(length - 4)
+  const slot = (length + end) & (RECENT - 1)
+  const recent = recentFacts[slot]
+  if (recent !== undefined && recentSql[slot] === sql) return recent
+  const facts = findFacts(sql)
+  recentSql[slot] = sql
+  recentFacts[slot] = facts
+  return facts
+}
+
 function findFacts(sql: string): SqlFacts {
+  // Most texts that pass are like one before, and stand in no other place.
+  const key = normalise(sql)
+  const like = key === undefined ? undefined : stripped.get(key)
+  if (like !== undefined) return factsAlike(like, key?.size ?? Buffer.byteLength(sql))
   const known = exact.get(sql)
   if (known !== undefined) return known
   const size = Buffer.byteLength(sql)
@@ -105,19 +128,18 @@ function findFacts(sql: string): SqlFacts {
   if (size > MAX_SQL_BYTES || sql.includes('\0')) return { parse_ok: false, size }
   // One that nobody has read counts as unreadable: the event loop is not held for it.
   if (size > MAX_INLINE_SQL_BYTES) return large.get(sql) ?? { parse_ok: false, size }
-  const key = normalise(sql)
-  const like = key === undefined ? undefined : stripped.get(key)
-  if (like !== undefined) {
-    if (like.first.size === size) return like.first
-    for (const other of like.others) if (other.size === size) return other
-    const facts = { ...like.first, size }
-    if (like.others.length < MAX_SIZES) like.others.push(facts)
-    return facts
-  }
   const { facts, literals } = readFacts(sql, size)
   // One place each: a text that shares its key needs no entry of its own.
   if (key !== undefined && !literals) stripped.set(key, { first: facts, others: [] })
   else exact.set(sql, facts)
+  return facts
+}
+
+function factsAlike({ first, others }: { readonly first: SqlFacts; readonly others: SqlFacts[] }, size: number): SqlFacts {
+  if (first.size === size) return first
+  for (const other of others) if (other.size === size) return other
+  const facts = { ...first, size }
+  if (others.length < MAX_SIZES) others.push(facts)
   return facts
 }
 

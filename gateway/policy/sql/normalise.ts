@@ -2,49 +2,23 @@
  * A statement's text with its plain literals taken out, so that `WHERE aid = 1` and `WHERE aid = 2` share one key.
  * Only literals that PostgreSQL's scanner cannot read in any other way are taken: integers of up to nine digits that stand
  * alone, and '...' without backslash, doubled quote or prefix. Whatever else is unusual (comments, dollar quotes, E'', U&'',
- * control characters) gives undefined: such a text has no key but itself.
+ * control characters) gives none: such a text has no key but itself.
  * Two texts with one key have the same tokens but for these literals' values; whether those matter, the caller must know.
  */
-export function normalise(text: string): string | undefined {
-  if (text.length > MAX_CHARS) return undefined
-  let key = ''
-  let from = 0
-  for (let at = 0; at < text.length; ) {
-    const code = text.charCodeAt(at)
-    if (isWord(code)) {
-      const end = wordEnd(text, at)
-      const next = text.charCodeAt(end)
-      if (next === QUOTE || next === AMPERSAND) return undefined // E'..', U&'..', and `a&b` with them
-      if (hasOddDollar(text, at, end)) return undefined
-      if (isDigit(code) && isPlainInteger(text, at, end)) {
-        key += text.slice(from, at) + INTEGER
-        from = end
-      }
-      at = end
-    } else if (code === QUOTE) {
-      const end = stringEnd(text, at)
-      if (end < 0) return undefined
-      key += text.slice(from, at) + STRING
-      from = end
-      at = end
-    } else if (code === DOUBLE_QUOTE) {
-      const end = text.indexOf('"', at + 1)
-      if (end < 0) return undefined
-      at = end + 1
-    } else if ((code < 32 && code !== 9 && code !== 10 && code !== 13) || beginsComment(code, text.charCodeAt(at + 1))) {
-      return undefined
-    } else {
-      at++
-    }
-  }
-  return key + text.slice(from)
+export interface Stripped {
+  /** The key: the first `length` of these. */
+  readonly codes: Uint16Array
+  readonly length: number
+  readonly hash: number
+  /** Bytes of the whole text in UTF-8, where every character is one. */
+  readonly size: number | undefined
 }
 
 /** Longer statements are seldom repeated with other literals, and the key would cost more than it saves. */
 const MAX_CHARS = 4_096
 /** Cannot stand in a text that has a key: control characters give none. */
-const INTEGER = '\u0001'
-const STRING = '\u0002'
+const INTEGER = 1
+const STRING = 2
 /** Ten digits may not fit 32 bits, and then are another kind of token. */
 const MAX_DIGITS = 9
 
@@ -58,41 +32,111 @@ const MINUS = 45
 const SLASH = 47
 const ASTERISK = 42
 
-/** What may stand in an identifier or number: PostgreSQL counts every non-ASCII byte, `_` and `$` among them. */
-function isWord(code: number): boolean {
-  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || isDigit(code) || code === 95 || code === 36 || code >= 128
-}
+/** Kinds of characters; from LETTER on what may stand in an identifier or number: PostgreSQL counts every non-ASCII byte, `_` and `$` among them. */
+const PLAIN = 0
+const CONTROL = 1
+const QUOTES = 2
+const COMMENTS = 3
+const LETTER = 4
+const DIGIT = 5
+const PARAMETER = 6
 
-function isDigit(code: number): boolean {
-  return code >= 48 && code <= 57
-}
+const KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
+  if (code >= 48 && code <= 57) return DIGIT
+  if (code === DOLLAR) return PARAMETER
+  if ((code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95) return LETTER
+  if (code === QUOTE || code === DOUBLE_QUOTE) return QUOTES
+  if (code === MINUS || code === SLASH) return COMMENTS
+  return code < 32 && code !== 9 && code !== 10 && code !== 13 ? CONTROL : PLAIN
+})
 
-function wordEnd(text: string, from: number): number {
-  let at = from + 1
-  while (at < text.length && isWord(text.charCodeAt(at))) at++
-  return at
-}
+const SEED = 0x811c9dc5 | 0
+const PRIME = 0x01000193
 
-/** A `$` that is not a parameter's (`$1`) may begin a dollar quote, even right after a number. */
-function hasOddDollar(text: string, from: number, end: number): boolean {
-  const parameter = text.charCodeAt(from) === DOLLAR
-  if (parameter && end === from + 1) return true
-  for (let at = from + 1; at < end; at++) {
-    const code = text.charCodeAt(at)
-    if (code === DOLLAR || (parameter && !isDigit(code))) return true
+class Key implements Stripped {
+  readonly codes = new Uint16Array(MAX_CHARS)
+  length = 0
+  hash = SEED
+  size: number | undefined = 0
+
+  /** False where the text has none. Nothing is made for it: every statement that passes is read here. */
+  read(text: string): boolean {
+    const { codes } = this
+    const end = text.length
+    let length = 0
+    let hash = SEED
+    let wide = false
+    for (let at = 0; at < end; ) {
+      const code = text.charCodeAt(at)
+      const kind = code < 128 ? KINDS[code] : LETTER
+      if (kind === undefined || kind >= LETTER) {
+        const start = length
+        const before = hash
+        let numeric = kind === DIGIT
+        let next = at
+        for (; next < end; next++) {
+          const letter = text.charCodeAt(next)
+          const its = letter < 128 ? KINDS[letter] : LETTER
+          if (its === undefined || its < LETTER) break
+          // A `$` that is not a parameter's (`$1`) may begin a dollar quote, even right after a number.
+          if (next > at && (its === PARAMETER || (kind === PARAMETER && its !== DIGIT))) return false
+          if (its !== DIGIT) numeric = false
+          if (letter >= 128) wide = true
+          codes[length++] = letter
+          hash = Math.imul(hash ^ letter, PRIME)
+        }
+        if (kind === PARAMETER && next === at + 1) return false
+        const behind = text.charCodeAt(next)
+        if (behind === QUOTE || behind === AMPERSAND) return false // E'..', U&'..', and `a&b` with them
+        // Digits only, few, and no part of `1.5`, `.5` or `$1`.
+        if (numeric && next - at <= MAX_DIGITS && behind !== DOT && text.charCodeAt(at - 1) !== DOT) {
+          codes[start] = INTEGER
+          length = start + 1
+          hash = Math.imul(before ^ INTEGER, PRIME)
+        }
+        at = next
+        continue
+      }
+      if (kind === CONTROL) return false
+      if (code === QUOTE) {
+        at = stringEnd(text, at)
+        if (at < 0) return false
+        // What stands in it may be of any width.
+        wide = true
+        codes[length++] = STRING
+        hash = Math.imul(hash ^ STRING, PRIME)
+        continue
+      }
+      if (kind === COMMENTS) {
+        const behind = text.charCodeAt(at + 1)
+        if ((code === MINUS && behind === MINUS) || (code === SLASH && behind === ASTERISK)) return false
+      }
+      codes[length++] = code
+      hash = Math.imul(hash ^ code, PRIME)
+      at++
+      if (code !== DOUBLE_QUOTE) continue
+      for (let inside = 0; inside !== DOUBLE_QUOTE; at++) {
+        if (at >= end) return false
+        inside = text.charCodeAt(at)
+        // The server reads up to a NUL.
+        if (inside === 0) return false
+        if (inside >= 128) wide = true
+        codes[length++] = inside
+        hash = Math.imul(hash ^ inside, PRIME)
+      }
+    }
+    this.length = length
+    this.hash = hash
+    this.size = wide ? undefined : end
+    return true
   }
-  return false
 }
 
-function beginsComment(code: number, next: number): boolean {
-  return (code === MINUS && next === MINUS) || (code === SLASH && next === ASTERISK)
-}
+const key = new Key()
 
-/** Digits only, few, and no part of `1.5`, `.5` or `$1`. */
-function isPlainInteger(text: string, from: number, end: number): boolean {
-  if (end - from > MAX_DIGITS || text.charCodeAt(from - 1) === DOT || text.charCodeAt(end) === DOT) return false
-  for (let at = from; at < end; at++) if (!isDigit(text.charCodeAt(at))) return false
-  return true
+/** The text's key, only until the next one is asked for; undefined where it has none. */
+export function normalise(text: string): Stripped | undefined {
+  return text.length <= MAX_CHARS && key.read(text) ? key : undefined
 }
 
 /** Where the string that begins at `from` is over; -1 for one that is not plain. */

@@ -16,7 +16,6 @@ import { type MadeOf, madeOf, UNREADABLE } from './conversions.ts'
 import type { CopyShape } from './copy.ts'
 import { copyPlan } from './copy-plan.ts'
 import { LabelReader, UNKNOWN_ORIGIN } from './label-reader.ts'
-import { latin1At } from './messages.ts'
 import type { ColumnJudge } from './reply-reader.ts'
 import { readingOf } from './sql-threads.ts'
 
@@ -26,9 +25,9 @@ const UNKNOWN_FIELD: Field = { path: 'copy', action: 'mask', ...UNKNOWN_ORIGIN }
 const TEXT_TYPE = 25
 const BOOL_TYPE = 16
 
-/** Descriptions remembered by one session: what an application asks again and again. Longer ones cost more to find than to read. */
-const MAX_KNOWN = 64
-const MAX_KEY_SIZE = 2048
+/** Descriptions remembered by one session: what an application asks again and again, each size of a text by itself. Longer ones take longer to read than to look up. */
+const MAX_KNOWN = 128
+const MAX_KNOWN_SIZE = 2048
 
 /** An entity of its own: whatever form the label asks for, an error's text has neither room for NULL nor tags that could be guessed against. */
 const QUOTED_VALUE: Field = { path: 'error.value', action: 'mask', entity: 'error-value' }
@@ -62,12 +61,9 @@ export class Columns implements ColumnJudge {
   #generation = 0
   #waited = false
   #settled = new WeakSet<Facts>()
-  /** By the bytes of the description; holds for one text's facts and one snapshot of the catalog. */
   readonly #touched = new WeakMap<Facts, { readonly snapshot: object | undefined; readonly labels: readonly string[] }>()
-  readonly #known = new Map<
-    string,
-    { readonly facts: Facts | undefined; readonly snapshot: object | undefined; readonly described: Described }
-  >()
+  /** The last description of a text with these facts, by which everything else that decides is the same. */
+  readonly #known = new Map<Facts, KnownDescription>()
 
   /** `from`: the process's catalogs, unless given. */
   constructor(
@@ -95,20 +91,20 @@ export class Columns implements ColumnJudge {
   }
 
   described(bytes: Uint8Array, from: number, to: number, sql: string): Described {
-    const facts = this.#labels.empty ? undefined : sqlFacts(sql)
+    const facts = sqlFacts(sql)
     // An old snapshot is asked again, so that it is renewed.
     const snapshot = this.#catalog?.fresh
-    const key = this.#catalog !== undefined && snapshot === undefined ? undefined : keyOf(bytes, from, to)
-    const known = key === undefined ? undefined : this.#known.get(key)
-    if (known !== undefined && known.facts === facts && known.snapshot === snapshot) return known.described
+    const keeps = (this.#catalog === undefined || snapshot !== undefined) && to - from <= MAX_KNOWN_SIZE
+    const known = keeps ? this.#known.get(facts) : undefined
+    if (known !== undefined && known.snapshot === snapshot && isSame(known.bytes, bytes, from, to)) return known.described
     const origins = readOrigins(bytes, from, to)
     const labelled = origins.map((origin) => this.#labelOf(origin, sql))
     const described = describedBy(origins, labelled)
     // What is not known yet is looked up again each time, until it is.
     const certain = !labelled.includes(UNKNOWN_ORIGIN) && origins.every((origin) => origin.table === 0 || this.#placed(origin))
-    if (key !== undefined && certain) {
+    if (keeps && certain) {
       if (this.#known.size >= MAX_KNOWN) this.#known.clear()
-      this.#known.set(key, { facts, snapshot, described })
+      this.#known.set(facts, { bytes: Uint8Array.prototype.slice.call(bytes, from, to), snapshot, described })
     }
     return described
   }
@@ -334,8 +330,16 @@ function speaksOfOthers({ verbs = [], dynamic = false }: SqlFacts): boolean {
   return dynamic || verbs.some((verb) => verb === 'COMMIT' || verb === 'SET CONSTRAINTS')
 }
 
-function keyOf(bytes: Uint8Array, from: number, to: number): string | undefined {
-  return to - from > MAX_KEY_SIZE ? undefined : latin1At(bytes, from, to)
+interface KnownDescription {
+  readonly bytes: Uint8Array
+  readonly snapshot: object | undefined
+  readonly described: Described
+}
+
+function isSame(known: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (known.length !== to - from) return false
+  for (let at = 0; at < known.length; at++) if (known[at] !== bytes[from + at]) return false
+  return true
 }
 
 /** Only `EXPLAIN`: its one column is the plan. */

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { normalise } from '../../../../gateway/policy/sql/normalise.ts'
+import { normalise as normalised } from '../../../../gateway/policy/sql/normalise.ts'
+
+function normalise(sql: string): string | undefined {
+  const key = normalised(sql)
+  return key === undefined ? undefined : String.fromCharCode(...key.codes.subarray(0, key.length))
+}
 
 test('plain integers and strings make no difference', () => {
   const key = normalise("SELECT a FROM t WHERE b=1 AND c = 'x' AND d IN (1, 22)")
@@ -50,8 +55,17 @@ test('a text that might be read in another way has no key', () => {
     'SELECT \u0001',
     "SELECT '\u0002'",
     'SELECT 1\0',
+    'SELECT "a\0"',
     `SELECT ${'a,'.repeat(5_000)}1`,
   ]) {
     assert.equal(normalise(sql), undefined, sql)
   }
+})
+
+test('the size of a text is known where each character is one byte', () => {
+  const sql = 'SELECT a1, $1 FROM "b" WHERE c = 12345'
+  assert.equal(normalised(sql)?.size, sql.length)
+  assert.equal(normalised('SELECT é')?.size, undefined)
+  assert.equal(normalised('SELECT "é"')?.size, undefined)
+  assert.equal(normalised("SELECT 'é'")?.size, undefined)
 })
