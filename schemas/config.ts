@@ -101,7 +101,8 @@ const Recording = Type.Object(
             Type.Integer({
               minimum: 1,
               maximum: 64,
-              description: 'MiB of one session not yet in the store; beyond it, it waits. Default: 4',
+              description:
+                'MiB of one session not yet in the store; beyond it, it waits. Default: 4, or 16 while all sessions of the process together have no more',
             }),
           ),
         },

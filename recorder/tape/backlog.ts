@@ -1,15 +1,25 @@
 import type { RecorderLimits } from './limits.ts'
 
+type Limits = Pick<RecorderLimits, 'budgetSize' | 'budgetMs' | 'sharedSize'>
+
+/** Of all sessions of a process together, in bytes. */
+export interface SharedBacklog {
+  size: number
+}
+
 /** What one session has released and the store does not have yet, and those who wait for it to become less. */
 export class Backlog {
-  readonly #limits: Pick<RecorderLimits, 'budgetSize' | 'budgetMs'>
+  readonly #limits: Limits
+  readonly #shared: SharedBacklog
   #size = 0
+  #givenUp = false
   /** When the first frame of each closed chunk was recorded, oldest first. */
   readonly #closed: number[] = []
   #wakers: (() => void)[] = []
 
-  constructor(limits: Pick<RecorderLimits, 'budgetSize' | 'budgetMs'>) {
+  constructor(limits: Limits, shared: SharedBacklog) {
     this.#limits = limits
+    this.#shared = shared
   }
 
   /** Whether a closed chunk is on its way: only then will waiting end. */
@@ -18,7 +28,7 @@ export class Backlog {
   }
 
   add(size: number): void {
-    this.#size += size
+    this.#count(size)
   }
 
   /** A chunk goes to the store. `bornMs`: of its first frame, on performance.now(). */
@@ -28,15 +38,28 @@ export class Backlog {
 
   /** The oldest closed chunk is in the store. */
   stored(size: number): void {
-    this.#size -= size
+    this.#count(-size)
     this.#closed.shift()
-    this.wake()
+    this.#wake()
+  }
+
+  /** It has failed and releases nothing more: when the store takes what there is, if ever, is no concern of the others. */
+  giveUp(): void {
+    if (!this.#givenUp) this.#shared.size -= this.#size
+    this.#givenUp = true
+    this.#wake()
+  }
+
+  #count(size: number): void {
+    this.#size += size
+    if (!this.#givenUp) this.#shared.size += size
   }
 
   /** Both on performance.now(); `openMs`: when the open chunk was begun, where there is one. */
   over(nowMs: number, openMs: number | undefined): boolean {
     const oldest = this.#closed.length > 0 ? this.#closed[0] : openMs
-    return this.#size > this.#limits.budgetSize || (oldest !== undefined && nowMs - oldest > this.#limits.budgetMs)
+    const { budgetSize, budgetMs, sharedSize } = this.#limits
+    return (this.#size > budgetSize && this.#shared.size > sharedSize) || (oldest !== undefined && nowMs - oldest > budgetMs)
   }
 
   /** What the store does not have yet, in bytes, and since when (performance.now()); nothing of it: undefined. `openMs` as for `over`. */
@@ -44,12 +67,12 @@ export class Backlog {
     return { size: this.#size, sinceMs: this.#closed.length > 0 ? this.#closed[0] : openMs }
   }
 
-  /** Resolves at the next `stored` or `wake`. */
+  /** Resolves at the next `stored` or `giveUp`. */
   change(): Promise<void> {
     return new Promise((resolve) => this.#wakers.push(resolve))
   }
 
-  wake(): void {
+  #wake(): void {
     const wakers = this.#wakers
     this.#wakers = []
     for (const wake of wakers) wake()

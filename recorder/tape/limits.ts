@@ -5,6 +5,8 @@ export interface RecorderLimits {
   /** A session's frames not yet in the store: beyond either, `append` waits. What the loss of the machine costs. */
   readonly budgetSize: number
   readonly budgetMs: number
+  /** While all sessions of the process have less than this there, `budgetSize` holds none of them: one that is alone need not wait for each sync. */
+  readonly sharedSize: number
   /** How long the store may fail, or the spool be full, before a session is ended: a restart of the store, not an outage. */
   readonly patienceMs: number
   /** How often the end of a tape is tried that the store did not take: often enough for a restart, seldom enough for hours. */
@@ -30,6 +32,7 @@ export const RECORDER_LIMITS: RecorderLimits = {
   chunkAgeMs: 750,
   budgetSize: 4 << 20,
   budgetMs: 1000,
+  sharedSize: 16 << 20,
   patienceMs: 30_000,
   retrySealMs: 5_000,
   walSize: 64 << 20,
@@ -46,15 +49,20 @@ const MIB = 1 << 20
 /** So few files at least that one can be written while others wait for the store. */
 const LEAST_WAL_COUNT = 4
 
-/** The limits of a spool of `size` MiB of which one session may use `session`. */
+/** The limits of a spool of `size` MiB of which one session may use `session`, which is then all it may. */
 export function spoolLimits({ size, session }: { readonly size?: number; readonly session?: number }): Partial<RecorderLimits> {
-  const { walSize: largest, walReserveSize } = RECORDER_LIMITS
+  const { walSize: largest, walReserveSize, sharedSize } = RECORDER_LIMITS
   const walSize = size === undefined ? largest : Math.min(largest, Math.floor((size * MIB) / LEAST_WAL_COUNT))
   return {
-    ...(session === undefined ? {} : { budgetSize: session * MIB }),
     ...(size === undefined
       ? {}
-      : { walSize, walCount: Math.floor((size * MIB) / walSize), walReserveSize: Math.min(walReserveSize, walSize / 8) }),
+      : {
+          walSize,
+          walCount: Math.floor((size * MIB) / walSize),
+          walReserveSize: Math.min(walReserveSize, walSize / 8),
+          sharedSize: Math.min(sharedSize, walSize),
+        }),
+    ...(session === undefined ? {} : { budgetSize: session * MIB, sharedSize: 0 }),
   }
 }
 

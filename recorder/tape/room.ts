@@ -121,6 +121,7 @@ class Room implements RecorderRoom {
   readonly #returned: number[] = []
   #closed = false
   readonly #interims: Interims
+  readonly #backlog = { size: 0 }
 
   constructor(options: RecorderOptions, limits: RecorderLimits, folder: SpoolFolder, spool: Spool, reserve: string) {
     this.gateway = options.gateway
@@ -179,6 +180,7 @@ class Room implements RecorderRoom {
         slot,
         store,
         limits: this.#limits,
+        backlog: this.#backlog,
         codec: this.#options.codec ?? 'zstd',
         saltKey,
         chain: { n: 0, head, key },
@@ -363,7 +365,8 @@ function sessionIdOf(startedAt: Date, gateway: string, number: number): SessionI
 
 function lossWindowOf(durability: Durability, limits: RecorderLimits): string {
   // Also: a machine that was cut off for so long that another has ended its tapes.
-  const machine = `loss of the machine: at most ${limits.budgetMs} ms or ${limits.budgetSize} bytes`
+  const size = Math.max(limits.budgetSize, limits.sharedSize)
+  const machine = `loss of the machine: at most ${limits.budgetMs} ms or ${size} bytes`
   switch (durability) {
     case 'process':
       return `end of the process: nothing; loss of power: what the system had not written back; ${machine}`

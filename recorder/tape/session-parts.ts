@@ -3,6 +3,7 @@ import type { SessionInfo } from '../../schemas/session.ts'
 import type { Codec, Summary } from '../../schemas/tape.ts'
 import type { Seal } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
+import type { SharedBacklog } from './backlog.ts'
 import type { Chain } from './chunk.ts'
 import type { StoredPoint } from './interims.ts'
 import type { Moment } from './lease.ts'
@@ -18,6 +19,7 @@ export interface SessionParts {
   readonly slot: SpoolSlot
   readonly store: Store
   readonly limits: RecorderLimits
+  readonly backlog: SharedBacklog
   readonly codec: Codec
   readonly saltKey: Uint8Array
   readonly chain: Chain

@@ -49,7 +49,7 @@ export class SessionRecorder implements Recorder {
 
   constructor(parts: SessionParts) {
     this.#parts = parts
-    this.#backlog = new Backlog(parts.limits)
+    this.#backlog = new Backlog(parts.limits, parts.backlog)
     this.#acknowledgements = new Acknowledgements(new Lease(parts.heard))
     this.#writer = new TapeWriter(parts, (error) => this.#fail(error))
   }
@@ -337,7 +337,7 @@ export class SessionRecorder implements Recorder {
   #fail(error: ApplianceError): ApplianceError {
     if (this.#failure === undefined) this.#parts.onFailed(this, error)
     this.#failure ??= error
-    this.#backlog.wake()
+    this.#backlog.giveUp()
     this.#acknowledgements.fail(this.#failure)
     return this.#failure
   }

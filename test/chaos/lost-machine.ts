@@ -77,7 +77,10 @@ async function playOnce(durability: Durability, azurite: Azurite, context: Conte
     else {
       const first = talker.arrivals.find(({ total }) => total > client.length - missing.client)
       const spanMs = first === undefined ? 0 : (talker.arrivals.at(-1)?.atMs ?? 0) - first.atMs
-      if (lost > RECORDER_LIMITS.budgetSize + BEYOND_BUDGET || spanMs > RECORDER_LIMITS.budgetMs + JITTER_MS)
+      if (
+        lost > Math.max(RECORDER_LIMITS.budgetSize, RECORDER_LIMITS.sharedSize) + BEYOND_BUDGET ||
+        spanMs > RECORDER_LIMITS.budgetMs + JITTER_MS
+      )
         account.violation(`${at}: ${lost} bytes over ${Math.round(spanMs)} ms are lost, more than the stated window`)
     }
   }

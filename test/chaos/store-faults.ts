@@ -85,7 +85,7 @@ export const latency = scenario('latency', 'every answer takes up to 150 ms', {
 })
 
 export const outage = scenario('outage', 'the store is away for longer than patience, or never answers: sessions end', {
-  limits: { patienceMs: 60, budgetSize: 1 << 16, retrySealMs: 20 },
+  limits: { patienceMs: 60, budgetSize: 1 << 16, sharedSize: 0, retrySealMs: 20 },
   expected: ['VALID'],
   endsSessions: true,
   begin(store, { random }) {

@@ -71,7 +71,8 @@ test('of all durability levels that apply to a session the strongest counts', as
 test('the spool is as large as configured, in files of which some can wait', () => {
   assert.deepEqual(spoolLimits({}), {})
   const small = spoolLimits({ size: 16, session: 2 })
-  assert.deepEqual(small, { walSize: 4 << 20, walCount: 4, walReserveSize: 1 << 19, budgetSize: 2 << 20 })
+  assert.deepEqual(small, { walSize: 4 << 20, walCount: 4, walReserveSize: 1 << 19, budgetSize: 2 << 20, sharedSize: 0 })
+  assert.equal(spoolLimits({ size: 16 }).sharedSize, 4 << 20)
   const large = spoolLimits({ size: 4096 })
   assert.deepEqual([large.walSize, large.walCount], [64 << 20, 64])
 })

@@ -234,7 +234,7 @@ for (const fault of ['not-done', 'done', 'half-done'] as const satisfies readonl
 test('while the store does not take it, no more than the budget is released', async () => {
   await using folder = await recordingFolder()
   const store = new FaultyStore(new MemoryStore())
-  const room = await folder.room({ store, limits: { budgetSize: 1 << 20, budgetMs: 60_000, walSize: 8 << 20 } })
+  const room = await folder.room({ store, limits: { budgetSize: 1 << 20, sharedSize: 0, budgetMs: 60_000, walSize: 8 << 20 } })
   const { info, recorder } = await room.open(START)
   const { promise, resolve: open } = Promise.withResolvers<void>()
   store.gate = promise
@@ -256,10 +256,46 @@ test('while the store does not take it, no more than the budget is released', as
   assert.equal((await framesOf(store, info.id)).length, 30)
 })
 
+test('a session may have more than its budget there while all together have less than what they share', async () => {
+  await using folder = await recordingFolder()
+  const store = new FaultyStore(new MemoryStore())
+  const limits = { budgetSize: 300_000, sharedSize: 1 << 20, budgetMs: 60_000, walSize: 8 << 20, patienceMs: 200 }
+  const room = await folder.room({ store, limits })
+  const [one, two, three] = [await room.open(START), await room.open(START), await room.open(START)]
+  const { promise, resolve: open } = Promise.withResolvers<void>()
+  store.gate = promise
+  const counts = [0, 0, 0]
+  const say = ({ recorder }: typeof one, index: number): Promise<unknown> =>
+    Promise.allSettled(
+      Array.from({ length: 30 }, async () => {
+        await recorder.append([entry({ body: Buffer.alloc(100_000) })])
+        counts[index] = (counts[index] ?? 0) + 1
+      }),
+    )
+  const releasedBy = async (index: number, least: number): Promise<number> => {
+    while ((counts[index] ?? 0) < least) await new Promise(setImmediate)
+    for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate)
+    return counts[index] ?? 0
+  }
+  const first = say(one, 0)
+  const alone = await releasedBy(0, 11)
+  assert.ok(alone <= 13, `${alone} of the first`)
+  const second = say(two, 1)
+  const beside = await releasedBy(1, 3)
+  assert.ok(beside <= 4, `${beside} of the second`)
+  // The store is away for longer than patience: what they have there is no concern of a third.
+  await Promise.all([first, second])
+  const third = say(three, 2)
+  const after = await releasedBy(2, 11)
+  assert.ok(after <= 13, `${after} of the third`)
+  open()
+  await third
+})
+
 test('a store that fails for longer than patience ends the session for good; the last words still reach it when it is back', async () => {
   await using folder = await recordingFolder()
   const store = new FaultyStore(new MemoryStore())
-  const room = await folder.room({ store, limits: { patienceMs: 50, budgetSize: 1000, chunkAgeMs: 10 } })
+  const room = await folder.room({ store, limits: { patienceMs: 50, budgetSize: 1000, sharedSize: 0, chunkAgeMs: 10 } })
   const { info, recorder } = await room.open(START)
   await recorder.append([entry()])
   store.fault = () => 'not-done'

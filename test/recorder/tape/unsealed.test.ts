@@ -23,7 +23,11 @@ test('a session given up while the store was away is sealed once it is back, and
     lastSession: () => 0,
     close: async () => undefined,
   }
-  const room = await folder.room({ store, ledger, limits: { patienceMs: 30, budgetSize: 1000, chunkAgeMs: 10, retrySealMs: 10 } })
+  const room = await folder.room({
+    store,
+    ledger,
+    limits: { patienceMs: 30, budgetSize: 1000, sharedSize: 0, chunkAgeMs: 10, retrySealMs: 10 },
+  })
   const { info, recorder } = await room.open(START)
   await recorder.append([entry()])
   store.fault = () => 'not-done'
