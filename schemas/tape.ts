@@ -50,9 +50,8 @@ export const CHUNK_RAW_SIZE = 256 << 10
  * filled while the last one is.
  */
 export const BULK_CHUNK_SIZE = 2 << 20
-/** Of chunks that take another frame of any size. */
-export const MAX_OPEN_CHUNK_SIZE = 1 << 20
-export const MAX_CHUNK_RAW_SIZE = MAX_OPEN_CHUNK_SIZE + MAX_FRAME_SIZE + FRAME_HEAD_SIZE
+/** A frame of any size, and 1 MiB before it. */
+export const MAX_CHUNK_RAW_SIZE = (1 << 20) + MAX_FRAME_SIZE + FRAME_HEAD_SIZE
 /** The largest payload a reader accepts: a stored chunk that does not compress, its header and its marks; an index of 40,000 chunks. */
 export const MAX_RECORD_SIZE = 16 << 20
 

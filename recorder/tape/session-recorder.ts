@@ -1,7 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Entry, Masked } from '../../schemas/frame.ts'
 import type { Durability, SessionId, SessionInfo } from '../../schemas/session.ts'
-import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, MAX_OPEN_CHUNK_SIZE } from '../../schemas/tape.ts'
+import { BULK_CHUNK_SIZE, CHUNK_RAW_SIZE, MAX_CHUNK_RAW_SIZE } from '../../schemas/tape.ts'
 import { RECORDED, type Recorder, type Seal } from '../recorder.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { Backlog } from './backlog.ts'
@@ -140,10 +140,8 @@ export class SessionRecorder implements Recorder {
         for (const part of splitEntry(entry)) {
           while (this.#overBudget(performance.now())) await this.#backlog.change()
           if (this.#failure !== undefined) throw this.#failure
-          const chunk = this.#openForLarge(performance.now())
-          const mark = chunk.mark()
+          const { chunk, mark } = this.#addLarge(entry, part)
           try {
-            this.#add(chunk, entry, part, performance.now())
             await this.#spool(chunk, mark.size)
           } catch (error) {
             chunk.reset(mark)
@@ -259,10 +257,25 @@ export class SessionRecorder implements Recorder {
     return this.#chunk
   }
 
-  /** A chunk with room for a frame of any size: one in bulk is left that much only where frames are known to be small. */
-  #openForLarge(nowMs: number): OpenChunk {
-    if (this.#chunk !== undefined && this.#chunk.size > MAX_OPEN_CHUNK_SIZE) this.#close(false)
-    return this.#open(nowMs)
+  /** Into the open chunk, or behind it where it would outgrow its buffer in bulk, or be more than readers take, facts being of any size. */
+  #addLarge(entry: Entry, part: FramePart): { readonly chunk: OpenChunk; readonly mark: ReturnType<OpenChunk['mark']> } {
+    const nowMs = performance.now()
+    const known = (part.body?.length ?? 0) + (part.spans?.length ?? 0)
+    const before = this.#chunk?.size ?? 0
+    if (before > CHUNK_RAW_SIZE && before + known > BULK_BUFFER) this.#close(false)
+    for (;;) {
+      const chunk = this.#open(nowMs)
+      const mark = chunk.mark()
+      try {
+        this.#add(chunk, entry, part, nowMs)
+      } catch (error) {
+        chunk.reset(mark)
+        throw error
+      }
+      if (mark.size === 0 || chunk.size <= MAX_CHUNK_RAW_SIZE) return { chunk, mark }
+      chunk.reset(mark)
+      this.#close(false)
+    }
   }
 
   #encode(chunk: OpenChunk, entry: Entry, nowMs: number): void {
@@ -316,9 +329,8 @@ export class SessionRecorder implements Recorder {
     const { spool, slot } = this.#parts
     for (const entry of entries) {
       for (const part of splitEntry(entry)) {
-        const chunk = this.#openForLarge(performance.now())
-        const from = chunk.size
-        this.#add(chunk, entry, part, performance.now())
+        const { chunk, mark } = this.#addLarge(entry, part)
+        const from = mark.size
         try {
           for (let at = from; at < chunk.size; at += SPOOL_PIECE_SIZE) {
             if (!spool.frames(slot, chunk.encoder.slice(at, Math.min(at + SPOOL_PIECE_SIZE, chunk.size)), at === from, true))

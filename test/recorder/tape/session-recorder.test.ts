@@ -231,6 +231,28 @@ for (const fault of ['not-done', 'done', 'half-done'] as const satisfies readonl
   })
 }
 
+test('large bodies share a chunk as long as it fits its buffer', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { info, recorder } = await room.open(START)
+  const say = (size: number): Promise<void> => recorder.append([entry({ dir: 'out', body: Buffer.alloc(size, 'row ') })])
+  for (let index = 0; index < 5; index++) await say(MAX_FRAME_BODY)
+  for (let index = 0; index < 4; index++) await say(900_000)
+  await recorder.seal('client.left')
+  assert.equal((await verifyTape(folder.store, info.id, { gatewayKeys: [folder.signer] })).verdict, 'VALID')
+  const tape = await openTape(folder.store, info.id)
+  const counts = tape.segments.flatMap(({ chunks }) => chunks.map((row) => row[4]))
+  // Of either size two fit, and a third would not.
+  assert.ok(
+    counts.some((count) => count === 2),
+    String(counts),
+  )
+  assert.ok(
+    counts.every((count) => count <= 2),
+    String(counts),
+  )
+})
+
 test('while the store does not take it, no more than the budget is released', async () => {
   await using folder = await recordingFolder()
   const store = new FaultyStore(new MemoryStore())
