@@ -1,5 +1,6 @@
 export type { GatewayKey } from '../schemas/verify/tools.ts'
 export { Attestations } from './ledger/attest.ts'
+export { areOneParty, readAuthorities } from './ledger/authorities.ts'
 export { readOldJournal } from './ledger/journal.ts'
 export { newestCheckpoint, proofOf, type ReadLine, readLines } from './ledger/ledger-reader.ts'
 export { StoreLedger } from './ledger/store-ledger.ts'

@@ -1,6 +1,6 @@
-import { readFile, realpath, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { FileStore, nodeTools, openStore, type TrustRules } from '../../recorder/index.ts'
+import { areOneParty, FileStore, nodeTools, openStore, readAuthorities, type TrustRules } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { type Attester, parseTrustPolicy } from '../../schemas/verify/trust-policy.ts'
 import { pathFrom } from '../config.ts'
@@ -17,15 +17,7 @@ export async function trustRules(file: string, cwd: string): Promise<TrustRules>
   })
   const from = pathFrom(path)
   const policy = parseTrustPolicy(nodeTools, text, file)
-  const known = new Map<string, string>()
-  for (const attester of policy.attesters) {
-    if (attester.kind === 'witness') continue
-    const party = `${attester.kind} ${await placeOf(attester, from, file)}`
-    const other = known.get(party)
-    if (other !== undefined)
-      throw new ApplianceError('CONFIG_INVALID', `${file}: ${other} and ${attester.name} are one party, which would count twice`)
-    known.set(party, attester.name)
-  }
+  await refuseTwins(policy.attesters, from, file)
   return {
     policy,
     resolve: from,
@@ -33,22 +25,46 @@ export async function trustRules(file: string, cwd: string): Promise<TrustRules>
   }
 }
 
-/** Where it is, whatever the policy calls it. What is not there has kept nothing, and is no reason to believe that nothing was kept. */
-async function placeOf(
+/** One party under two names would count twice. Of containers that is looked at when they are read: their addresses do not say. */
+async function refuseTwins(attesters: readonly Attester[], from: (path: string) => string, file: string): Promise<void> {
+  const known: (Party & { readonly name: string })[] = []
+  for (const attester of attesters) {
+    if (attester.kind === 'witness') continue
+    const party = await partyOf(attester, from, file)
+    const twin = known.find((other) => isOne(party, other))
+    if (twin !== undefined)
+      throw new ApplianceError(
+        'CONFIG_INVALID',
+        `${file}: ${twin.name} and ${attester.name} are one party, which would count twice`,
+      )
+    known.push({ ...party, name: attester.name })
+  }
+}
+
+/** Where it is, whatever the policy calls it, or by which certificates it is known. */
+type Party = { readonly place: string } | { readonly certificates: readonly string[] }
+
+function isOne(party: Party, other: Party): boolean {
+  if ('place' in party) return 'place' in other && party.place === other.place
+  return 'certificates' in other && areOneParty(party.certificates, other.certificates)
+}
+
+/** What is not there has kept nothing, and is no reason to believe that nothing was kept. */
+async function partyOf(
   attester: Exclude<Attester, { readonly kind: 'witness' }>,
   from: (path: string) => string,
   file: string,
-): Promise<string> {
-  const place = attester.kind === 'anchor' ? attester.place : attester.file
-  if (attester.kind === 'anchor' && isUrl(place)) return URL.parse(place)?.href.replace(/\/+$/, '') ?? place
-  const path = from(place)
-  const isRight = await stat(path).then(
-    (found) => (attester.kind === 'anchor' ? found.isDirectory() : found.isFile()),
-    () => false,
-  )
-  const what = attester.kind === 'anchor' ? 'a folder' : 'a file of PEM certificates'
-  if (!isRight) throw new ApplianceError('CONFIG_INVALID', `${file}: ${attester.kind} ${attester.name}: ${path} is not ${what}`)
-  return realpath(path)
+): Promise<Party> {
+  const isAnchor = attester.kind === 'anchor'
+  if (isAnchor && isUrl(attester.place)) return { place: URL.parse(attester.place)?.href.replace(/\/+$/, '') ?? attester.place }
+  const path = from(isAnchor ? attester.place : attester.file)
+  const found = await stat(path, { bigint: true }).catch(() => undefined)
+  if (isAnchor ? found?.isDirectory() !== true : found?.isFile() !== true) {
+    const what = isAnchor ? 'a folder' : 'a file of PEM certificates'
+    throw new ApplianceError('CONFIG_INVALID', `${file}: ${attester.kind} ${attester.name}: ${path} is not ${what}`)
+  }
+  // Not by its path: a folder may be mounted twice.
+  return isAnchor ? { place: `${found?.dev} ${found?.ino}` } : { certificates: await readAuthorities(path) }
 }
 
 function isUrl(place: string): boolean {

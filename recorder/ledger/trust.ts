@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { ApplianceError } from '../../schemas/errors.ts'
 import {
   type Attestation,
@@ -16,6 +15,7 @@ import type { VerifiedLedger } from '../../schemas/verify/verify-ledger.ts'
 import type { Store } from '../store/store.ts'
 import { nodeTools } from '../tape/tools.ts'
 import { anchorPrefix } from './attest.ts'
+import { readAuthorities } from './authorities.ts'
 
 /** A timestamp with its certificates, or a signature. */
 const MAX_WORD_SIZE = 64 << 10
@@ -30,10 +30,12 @@ export interface TrustRules {
   readonly resolve: (file: string) => string
 }
 
-type Readable = Pick<Store, 'get' | 'list'>
+type Readable = Pick<Store, 'get' | 'list' | 'mark'>
 
 /** An attester, ready to be asked. */
 interface Asked {
+  /** Of an anchor: what no copy of it has, where that can be told. */
+  readonly mark?: string | undefined
   readonly name: string
   readonly kind: Attester['kind']
   /** When it attested this checkpoint, ISO 8601, or that it did (`''`); undefined where it did not. */
@@ -54,6 +56,7 @@ export async function judgeTrust(
   const problems: Problem[] = []
   const asked: Asked[] = []
   for (const attester of policy.attesters) asked.push(await askedOf(attester, store, ledger, rules, problems))
+  refuseTwins(asked)
   const newest = new Map<string, Attestation>()
   let size: number | null = policy.quorum === 'none' && policy.logs.length === 0 ? ledger.result.size : null
   for (const at of [...ledger.checkpoints.keys()].sort((a, b) => b - a)) {
@@ -122,8 +125,7 @@ async function askedOf(
         },
       }
     case 'timestamp': {
-      const pem = await readFile(rules.resolve(attester.file), 'utf8')
-      const trusted = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+      const trusted = await readAuthorities(rules.resolve(attester.file))
       return {
         name,
         kind,
@@ -141,8 +143,8 @@ async function askedOf(
       }
     }
     case 'anchor': {
-      const kept = await anchored(await rules.openAnchor(attester.place), name, ledger, problems)
-      return { name, kind, attested: async (_, { size }) => (kept.has(size) ? '' : undefined) }
+      const { kept, mark } = await anchored(await rules.openAnchor(attester.place), name, ledger, problems)
+      return { name, kind, mark, attested: async (_, { size }) => (kept.has(size) ? '' : undefined) }
     }
     default:
       return attester satisfies never
@@ -155,7 +157,7 @@ async function anchored(
   name: string,
   ledger: VerifiedLedger,
   problems: Problem[],
-): Promise<ReadonlySet<number>> {
+): Promise<{ readonly kept: ReadonlySet<number>; readonly mark: string | undefined }> {
   const kept = new Set<number>()
   const keys: string[] = []
   for await (const key of anchor.list(anchorPrefix(ledger.result.origin ?? ''))) keys.push(key)
@@ -177,7 +179,26 @@ async function anchored(
       told(`its checkpoint of ${size} entries is of another tree: the ledger is a fork`)
     else kept.add(size)
   }
-  return kept
+  return { kept, mark: await markOf(anchor, keys) }
+}
+
+/** Of its oldest object and of its newest. */
+async function markOf(anchor: Readable, keys: readonly string[]): Promise<string | undefined> {
+  const [first, last] = [keys[0], keys.at(-1)]
+  if (anchor.mark === undefined || first === undefined || last === undefined) return undefined
+  return `${await anchor.mark(first)} ${await anchor.mark(last)}`
+}
+
+/** One container has many addresses; under two of them it would count twice. */
+function refuseTwins(asked: readonly Asked[]): void {
+  for (const [index, { name, mark }] of asked.entries()) {
+    const twin = mark === undefined ? undefined : asked.slice(0, index).find((other) => other.mark === mark)
+    if (twin !== undefined)
+      throw new ApplianceError(
+        'CONFIG_INVALID',
+        `the trust policy’s ${twin.name} and ${name} are one container, which would count twice`,
+      )
+  }
 }
 
 async function cosignedIn(

@@ -115,11 +115,19 @@ export class BlobStore implements Store {
   }
 
   async size(key: string, signal?: AbortSignal): Promise<number> {
+    return (await this.#properties(key, signal)).contentLength ?? 0
+  }
+
+  async mark(key: string, signal?: AbortSignal): Promise<string> {
+    const { etag, createdOn, lastModified } = await this.#properties(key, signal)
+    return `${etag} ${createdOn?.toISOString()} ${lastModified?.toISOString()}`
+  }
+
+  #properties(key: string, signal: AbortSignal | undefined): ReturnType<AppendBlobClient['getProperties']> {
     checkFound(key)
     return this.#attempt(`reading of ${key}`, 0, signal, async (abortSignal) => {
       try {
-        const { contentLength } = await this.#container.getBlobClient(key).getProperties({ abortSignal })
-        return contentLength ?? 0
+        return await this.#container.getBlobClient(key).getProperties({ abortSignal })
       } catch (error) {
         throw refusalOf(error).status === 404 ? missing(key, error) : error
       }

@@ -29,6 +29,8 @@ export interface Store {
   list(prefix: string, signal?: AbortSignal): AsyncIterable<string>
   /** Size in bytes. Rejects STORE_MISSING. */
   size(key: string, signal?: AbortSignal): Promise<number>
+  /** Where objects have one: what the store gave this one when it was written, and no copy of it in another store has. Rejects STORE_MISSING. */
+  mark?(key: string, signal?: AbortSignal): Promise<string>
 }
 
 /** Longest key: Azure's limit for blob names. */

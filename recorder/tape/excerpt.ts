@@ -23,7 +23,7 @@ export async function makeExcerpt(store: Store, session: string, disclosed: Fram
   const keys: string[] = []
   for await (const key of store.list(tapeKeys.prefix(session), signal)) keys.push(key)
   const recovered = tapeKeys.recovered(session)
-  const segments = keys.filter((key) => /\/\d{4}\.tape$/.test(key))
+  const segments = keys.filter((key) => /^tapes\/[^/]+\/\d{4}\.tape$/.test(key))
   for (const key of keys.includes(recovered) ? [...segments, recovered] : segments) {
     const object = await openObject(store, key, signal)
     for await (const piece of scanSegment(object)) maker.take(piece, key)

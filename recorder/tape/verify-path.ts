@@ -99,7 +99,10 @@ export async function verifyStore(
   const beside = options.gatewayKeys === undefined ? await readStoreKeys(store) : []
   const tapes = [...sessions].map((id) => ({ source: store, id }))
   const whole = options.session === undefined ? { whole: store } : {}
-  return verifyTapes({ tapes, foreign, path: name, beside, ...whole }, options, signal)
+  // As in a folder: down to the first that is none of a session's.
+  const folders = foreign.map((key) => key.split('/').slice(0, sessions.has(key.split('/')[1] ?? '') ? 3 : 2))
+  const others = [...new Set(folders.map((parts) => parts.join('/')))]
+  return verifyTapes({ tapes, foreign: others, path: name, beside, ...whole }, options, signal)
 }
 
 /** One tape, and where its objects are read. */

@@ -42,8 +42,10 @@ function tellTotals(
 }
 
 async function keysOf(tape: TapeState): Promise<string[]> {
+  const prefix = tapeKeys.prefix(tape.id)
   const keys: string[] = []
-  for await (const key of tape.store.list(tapeKeys.prefix(tape.id), tape.signal)) keys.push(key)
+  // What lies further down is foreign, whatever it is called.
+  for await (const key of tape.store.list(prefix, tape.signal)) if (!key.includes('/', prefix.length)) keys.push(key)
   return keys
 }
 

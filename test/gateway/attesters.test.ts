@@ -9,6 +9,7 @@ import { type NoteKey, noteKeyOf, verifierKey } from '../../schemas/verify/note.
 import { runCli } from '../support/cli.ts'
 import { GOOD, lineOf, mistakes } from '../support/config.ts'
 import { EchoClient, type EchoGateway, echoGateway } from '../support/echo-gateway.ts'
+import { selfSigned } from '../support/pg-tls.ts'
 import { testWitness } from '../support/witness.ts'
 
 const ORIGIN = 'log.example.com/sallyport'
@@ -93,10 +94,15 @@ test('a gateway’s checkpoints are attested up to its last; verify asks for it 
   assert.equal(rolledBack.code, 20)
   assert.match(rolledBack.out, /INVALID {2}anchor: a: it has a checkpoint of \d+ entries, the ledger has \d+: it was rolled back/)
 
+  const { cert } = await selfSigned()
+  await writeFile(join(gateway.folder, 'tsa.pem'), cert)
+  await writeFile(join(gateway.folder, 'copy.pem'), `the same\n${cert}`)
   for (const [lines, message] of [
     ['anchor a elsewhere\nanchor b elsewhere/\ngroup g all a b\nquorum g\n', /a and b are one party/],
     ['anchor a nowhere\nquorum a\n', /nowhere is not a folder/],
     ['timestamp t no.pem\nquorum t\n', /no\.pem is not a file/],
+    ['timestamp t tsa.pem\ntimestamp u copy.pem\ngroup g all t u\nquorum g\n', /t and u are one party/],
+    ['timestamp t trust.policy\nquorum t\n', /trust\.policy holds no certificate/],
   ] as const) {
     await writeFile(policy, lines)
     const refused = await verify()

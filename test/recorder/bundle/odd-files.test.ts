@@ -99,7 +99,8 @@ test('only regular files in real folders are objects: links, pipes and folders i
       (path) => {
         for (const place of ['tapes/other', `${own}/inner`, 'ledger/checkpoint/.hidden', 'ledger/seq/.hidden']) {
           mkdirSync(join(path, place))
-          for (const name of ['one', 'two']) writeFileSync(join(path, place, name), 'x')
+          for (const name of place === `${own}/inner` ? ['0000.tape', '0001.tape', '0002.idx'] : ['one', 'two'])
+            writeFileSync(join(path, place, name), 'x')
         }
       },
     ],

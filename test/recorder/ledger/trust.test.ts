@@ -107,6 +107,28 @@ test('a ledger rolled back behind an anchor, or told anew, is INVALID whatever t
   assert.match(forked.problems[0]?.what ?? '', /of another tree: the ledger is a fork/)
 })
 
+test('one container under two addresses is refused, as it would count twice; two containers with the same in them are two', async () => {
+  const [store, signer] = [new MemoryStore(), makeSigner()]
+  const ledger = await openTestLedger(store, signer, { origin: ORIGIN })
+  await grow(ledger, 3)
+  const kept = new MemoryStore()
+  await kept.put(anchorKey(ORIGIN, 3), ledger.checkpoint() ?? new Uint8Array())
+  const policy = parseTrustPolicy(nodeTools, 'anchor a first\nanchor b second\ngroup both all a b\nquorum both', 'trust.policy')
+  const marked = (mark: string) => ({
+    get: kept.get.bind(kept),
+    list: kept.list.bind(kept),
+    mark: async (key: string) => `${mark} of ${key}`,
+  })
+  const judged = async (second: string) =>
+    judgeTrust(store, await readLedger(store, [signer]), {
+      policy,
+      openAnchor: async (place) => marked(place === 'first' ? 'first' : second),
+      resolve: (file) => file,
+    })
+  assert.deepEqual([(await judged('second')).verdict, (await judged('second')).size], ['VALID', 3])
+  await assert.rejects(judged('first'), { code: 'CONFIG_INVALID', message: /a and b are one container/ })
+})
+
 test('a witness that has seen another history refuses, and the gateway says so', async () => {
   const [store, signer] = [new MemoryStore(), makeSigner()]
   const log = noteKeyOf(nodeTools, ORIGIN, signer.publicKey)
