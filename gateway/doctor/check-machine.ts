@@ -110,7 +110,7 @@ export function checkSpool({ dataDir }: Pick<Settings, 'dataDir'>): Promise<Chec
       return {
         status: 'warning',
         seen: `${seen}; kept as evidence: ${kept.join(', ')}`,
-        cure: 'they hold what is on no tape: see the runbook "A spool is kept"',
+        cure: 'frames were accepted that are on no tape: copy these folders out as evidence (runbook "A spool is kept"), then remove them',
       }
     if (foreign.length > 0)
       return {

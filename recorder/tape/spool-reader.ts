@@ -137,7 +137,10 @@ async function beginningOf(
   const begin = readBegin(bytes)
   if (begin === undefined) {
     if (isUnbegun((await readUpTo(path, RECORDER_LIMITS.walSize)).bytes)) return {}
-    return { message: 'does not begin as a file of this spool format: damaged, or of another version' }
+    return {
+      message:
+        'does not begin as a file of this spool format: damaged, or of another version, which was not stopped before the upgrade',
+    }
   }
   const file = { name, path, number: begin.file, mark: begin.mark, from: begin.end }
   if (size <= RECORDER_LIMITS.walSize) return { file }

@@ -5,6 +5,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import type { LedgerEntry } from '../../../recorder/ledger/ledger.ts'
 import { openTape } from '../../../recorder/tape/reader.ts'
 import { type RecoveryReport, recoverSpools } from '../../../recorder/tape/recover.ts'
+import { recoverOrphans } from '../../../recorder/tape/recover-orphans.ts'
 import { lookAtSpools } from '../../../recorder/tape/spool-folder.ts'
 import { verifyTape } from '../../../recorder/tape/verify.ts'
 import { FaultyStore } from '../../support/faulty-store.ts'
@@ -61,10 +62,19 @@ beforeEach(async () => {
   await mkdir(root)
 })
 
+const ledger = {
+  append: async (one: LedgerEntry): Promise<void> => void entries.push(one),
+  lastSession: () => 0,
+  close: async () => undefined,
+}
+
 function recover(store: MemoryStore): Promise<RecoveryReport> {
-  const append = async (one: LedgerEntry): Promise<void> => void entries.push(one)
-  const ledger = { append, lastSession: () => 0, close: async () => undefined }
   return recoverSpools({ root, gateway: 'gw2', store, signer: folder.signer, ledger, codec: 'zstd', patienceMs: 100 })
+}
+
+function endOrphans(store: MemoryStore, dead: string): Promise<RecoveryReport> {
+  const isStale = (gateway: string): boolean => gateway === dead
+  return recoverOrphans({ gateway: 'gw2', store, signer: folder.signer, ledger, codec: 'zstd', patienceMs: 100, isStale })
 }
 
 async function bodies(store: MemoryStore, { id }: Died): Promise<string> {
@@ -140,6 +150,14 @@ for (const [what, harm] of [
     assert.match(problems[0]?.message ?? '', /another version/)
     assert.ok((await readFile(join(root, problems[0]?.kept ?? '', '00000001.wal'))).equals(harmed))
     assert.deepEqual(await recover(store), { sessions: [], problems: [] })
+    // Its session is known all the same, by its opening: the ledger has a word on it, and its tape is never VALID.
+    entries.length = 0
+    await endOrphans(store, 'gw-a')
+    assert.deepEqual(
+      entries.map((one) => one.type === 'session.recover' && [one.session, one.spool, one.outcome, one.recovered]),
+      [[a.id, '', 'recovered', 0]],
+    )
+    assert.match(await bodies(store, a), /^a0 .* VALID-INCOMPLETE recovered$/)
   })
 }
 
