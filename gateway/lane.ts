@@ -75,6 +75,9 @@ export class Lanes {
   readonly #asker: AbortSignal
   #stopped: boolean
   readonly #lanes = new Map<number, Lane>()
+  /** Most protocols have one channel, and others say several things in one. */
+  #last: Lane | undefined
+  #lastChannel = 0
   readonly #onFail: (error: unknown) => void
   #bytes = 0
   #wakes: (() => void)[] = []
@@ -123,11 +126,14 @@ export class Lanes {
   }
 
   #lane(channel: number): Lane {
+    if (this.#last !== undefined && this.#lastChannel === channel) return this.#last
     let lane = this.#lanes.get(channel)
     if (lane === undefined) {
       lane = new Lane(this)
       this.#lanes.set(channel, lane)
     }
+    this.#last = lane
+    this.#lastChannel = channel
     return lane
   }
 
@@ -158,8 +164,9 @@ export class Lanes {
 
   pass(messages: readonly Message[]): Promise<void> | undefined {
     const entered = this.#gate.enter(messages, this.#asker)
-    if (entered instanceof Promise) return this.#recording(entered, messages)
-    if (!isNow(entered)) return this.#passing(entered, messages)
+    if (!isNow(entered)) {
+      return entered instanceof Promise ? this.#recording(entered, messages) : this.#passing(entered, messages)
+    }
     const waiting = this.#deliver(entered)
     if (waiting !== undefined) return waiting.finally(() => this.#passed(messages))
     this.#passed(messages)

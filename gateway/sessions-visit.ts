@@ -159,9 +159,10 @@ export class Visit implements Session, Recorder {
 
   /** The recorder as the gate sees it: watched, because a session whose recording fails must not go on (P4). */
   append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
-    this.#activeMs = performance.now()
+    const nowMs = performance.now()
+    this.#activeMs = nowMs
     this.#parts.onRecorded?.(entries)
-    const recorded = this.#parts.recorder.append(entries, options)
+    const recorded = this.#parts.recorder.append(entries, options, nowMs)
     // Heard here before whoever waits for it hears it.
     if (recorded !== RECORDED) recorded.catch(this.#failed)
     return recorded

@@ -19,8 +19,9 @@ export interface Recorder {
    * (`durable: true` raises it to `disk` for this append). Appends resolve in the order they were made.
    * Waits while more than the session's budget (1 s or 4 MiB) is not yet in the store.
    * Rejects with RECORDER_FAILED, for good; the session must then end and release nothing more.
+   * `nowMs`: on performance.now(), where the caller has just looked.
    */
-  append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void>
+  append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }, nowMs?: number): Promise<void>
   /**
    * Writes the last entries (from bytes reserved at the start, so that a full disk can still be told about), the end
    * marker, index and footer, and waits until the store has them. Also after `append` rejected. A second call answers like

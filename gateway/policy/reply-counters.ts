@@ -18,6 +18,54 @@ interface Watch {
   readonly running: Running[]
 }
 
+/** Watches by the number of their statement, in the order they were set. The first stands apart: most sessions have no more, and would go on growing and emptying a map. */
+class Watches {
+  #number = 0
+  #first: Watch | undefined
+  readonly #others = new Map<number, Watch>()
+
+  get size(): number {
+    return this.#others.size + (this.#first === undefined ? 0 : 1)
+  }
+
+  get(number: number): Watch | undefined {
+    return this.#first !== undefined && this.#number === number ? this.#first : this.#others.get(number)
+  }
+
+  set(number: number, watch: Watch): void {
+    if (this.#others.size > 0 || (this.#first !== undefined && this.#number !== number)) {
+      if (this.#first !== undefined && this.#number === number) this.#first = watch
+      else this.#others.set(number, watch)
+      return
+    }
+    this.#number = number
+    this.#first = watch
+  }
+
+  /** Forgets the oldest; false where there is none. */
+  forgetOldest(): boolean {
+    if (this.#first !== undefined) {
+      this.#first = undefined
+      return true
+    }
+    const [oldest] = this.#others.keys()
+    return oldest !== undefined && this.#others.delete(oldest)
+  }
+
+  /** Forgets those that were set before the first of this number or a higher one; what belongs to none stays. */
+  forgetBefore(number: number): void {
+    if (this.#first !== undefined) {
+      if (this.#number >= number) return
+      if (this.#number !== NO_STATEMENT) this.#first = undefined
+    }
+    if (this.#others.size === 0) return
+    for (const known of this.#others.keys()) {
+      if (known >= number) return
+      if (known !== NO_STATEMENT) this.#others.delete(known)
+    }
+  }
+}
+
 interface Running {
   readonly rule: CompiledRule
   readonly counter: Counter
@@ -38,7 +86,7 @@ export class ReplyCounters {
   readonly #fromClient: ReadonlySet<string>
   readonly #session = new Map<CompiledRule, Running>()
   /** By statement; a FETCH shares the counters of its cursor. */
-  readonly #statements = new Map<number, Watch>()
+  readonly #statements = new Watches()
   readonly #cursors = new Map<string, Watch>()
   readonly #concurrent: boolean
   /** The thresholds that ask something of a statement. */
@@ -189,7 +237,8 @@ export class ReplyCounters {
     const numbered = this.#concurrent || !this.#fromClient.has(message.kind)
     const needed = (this.#perStatement || this.conditional.length > 0) && numbered
     const number = needed ? statementOf(message) : undefined
-    if (number !== undefined) this.#forgetBefore(number)
+    // Results come in the order of their statements: those before are over.
+    if (number !== undefined && !this.#concurrent) this.#statements.forgetBefore(number)
     const known = this.#statements.get(number ?? NO_STATEMENT)
     if (known !== undefined) return known
     const watch: Watch = { armed: undefined, running: [] }
@@ -217,21 +266,11 @@ export class ReplyCounters {
 
   /** Where they come in any order, one that never had an end goes: what still comes of it is counted by every threshold. */
   #forgetOldest(): boolean {
-    const [oldest] = this.#statements.keys()
-    return this.#concurrent && oldest !== undefined && this.#statements.delete(oldest)
+    return this.#concurrent && this.#statements.forgetOldest()
   }
 
   #startCounting(rule: CompiledRule): Running {
     return { rule, counter: this.#start(rule), noted: false }
-  }
-
-  /** Results come in the order of their statements: those before are over. */
-  #forgetBefore(statement: number): void {
-    if (this.#concurrent) return
-    for (const known of this.#statements.keys()) {
-      if (known >= statement) break
-      if (known !== NO_STATEMENT) this.#statements.delete(known)
-    }
   }
 }
 

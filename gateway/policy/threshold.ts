@@ -30,16 +30,17 @@ export interface Passed {
 export class Counter {
   readonly #step: Limits
   readonly #passed: Passed
-  readonly #values = new Set<bigint>()
+  /** Made with the first: most statements have a counter and nothing masked. */
+  #values: Set<bigint> | undefined
   /** Of these it is known that no more can be had for them. */
-  readonly #final = new WeakSet<Message>()
+  #final: WeakSet<Message> | undefined
   #rowsAllowed: number
   #bytesAllowed: number
   #valuesAllowed: number
   #code = 0
   #codeAllowed: number
 
-  constructor(limits: Limits, passed: Passed = ownCount()) {
+  constructor(limits: Limits, passed: Passed = new OwnCount()) {
     this.#step = limits
     this.#passed = passed
     this.#rowsAllowed = limits.rows
@@ -51,7 +52,7 @@ export class Counter {
   /** What was counted so far, under other limits. */
   under(limits: Limits): Counter {
     const counter = new Counter(limits, this.#passed)
-    for (const value of this.#values) counter.seen(value)
+    for (const value of this.#values ?? []) counter.seen(value)
     counter.#code = this.#code
     return counter
   }
@@ -61,9 +62,13 @@ export class Counter {
     return (
       rows > this.#rowsAllowed ||
       bytes > this.#bytesAllowed ||
-      this.#values.size > this.#valuesAllowed ||
+      this.#valueCount > this.#valuesAllowed ||
       this.#code > this.#codeAllowed
     )
+  }
+
+  get #valueCount(): number {
+    return this.#values === undefined ? 0 : this.#values.size
   }
 
   get #allowed(): Amount {
@@ -72,10 +77,12 @@ export class Counter {
 
   /** What has to be waited for before this message can be counted, if anything; asked again afterwards. */
   waits(message: Message): Promise<void> | undefined {
-    if (this.#passed.wants === undefined || this.#final.has(message)) return undefined
+    if (this.#passed.wants === undefined || this.#final?.has(message) === true) return undefined
     const waiting = this.#passed.wants({ rows: message.units, bytes: message.bytes.length }, this.#allowed)
     return waiting?.then((final) => {
-      if (final) this.#final.add(message)
+      if (!final) return
+      this.#final ??= new WeakSet()
+      this.#final.add(message)
     })
   }
 
@@ -86,7 +93,7 @@ export class Counter {
 
   /** Counts a message; of one that crosses the limit, the units that still pass. undefined: all of it passes. */
   count(message: Message): number | undefined {
-    if (this.#values.size > this.#valuesAllowed) return 0
+    if (this.#valueCount > this.#valuesAllowed) return 0
     if (this.#codeAllowed < Number.POSITIVE_INFINITY) {
       // The message that is too much stays back whole: where in it a file begins is not known.
       if (this.#code <= this.#codeAllowed) this.#code += codeBytes(message.bytes)
@@ -110,7 +117,9 @@ export class Counter {
 
   /** A value that was masked in what passed, by its fingerprint. Whether it was one too many shows with the next message. */
   seen(value: bigint): void {
-    if (this.#values.size <= this.#valuesAllowed) this.#values.add(value)
+    if (this.#valueCount > this.#valuesAllowed) return
+    this.#values ??= new Set()
+    this.#values.add(value)
   }
 
   /** An approver let it go on: as much again, from here. */
@@ -118,20 +127,26 @@ export class Counter {
     const { rows, bytes } = this.#passed.sum()
     this.#rowsAllowed = rows + this.#step.rows
     this.#bytesAllowed = bytes + this.#step.bytes
-    this.#valuesAllowed = this.#values.size + this.#step.distinct
+    this.#valuesAllowed = this.#valueCount + this.#step.distinct
     this.#codeAllowed = this.#code + this.#step.code
   }
 }
 
-function ownCount(): Passed {
-  const count = { rows: 0, bytes: 0 }
-  return {
-    sum: () => ({ rows: count.rows, bytes: count.bytes }),
-    left: (allowed) => ({ rows: allowed.rows - count.rows, bytes: allowed.bytes - count.bytes }),
-    add: (rows, bytes) => {
-      count.rows += rows
-      count.bytes += bytes
-    },
+class OwnCount implements Passed {
+  #rows = 0
+  #bytes = 0
+
+  sum(): Amount {
+    return { rows: this.#rows, bytes: this.#bytes }
+  }
+
+  left(allowed: Amount): Amount {
+    return { rows: allowed.rows - this.#rows, bytes: allowed.bytes - this.#bytes }
+  }
+
+  add(rows: number, bytes: number): void {
+    this.#rows += rows
+    this.#bytes += bytes
   }
 }
 

@@ -16,9 +16,9 @@ export class Acknowledgements {
     this.#lease = lease
   }
 
-  /** Whether nothing may be released before it is acknowledged, whatever the level. */
-  get doubtful(): boolean {
-    return this.#lease.doubtful
+  /** Whether nothing may be released before it is acknowledged, whatever the level. `nowMs` as for a lease. */
+  doubtful(nowMs: number): boolean {
+    return this.#lease.doubtful(nowMs)
   }
 
   get wanted(): boolean {

@@ -17,6 +17,9 @@ const POOLS: ReadonlyMap<number, { readonly count: number; readonly buffers: Buf
   [BULK_BUFFER, { count: 8, buffers: [] }],
 ])
 const NO_BYTES = Buffer.alloc(0)
+const IN = DIRS.indexOf('in')
+const OUT = DIRS.indexOf('out')
+const NOTE = DIRS.indexOf('note')
 
 function take(size: number): Buffer {
   return POOLS.get(size)?.buffers.pop() ?? Buffer.allocUnsafeSlow(size)
@@ -65,6 +68,11 @@ export class FrameEncoder {
     return this.#bytes.subarray(from, to)
   }
 
+  /** Copies what was written from `from` on to `target`, at `at`; without a view of it, which costs more than that. */
+  copyTo(target: Buffer, at: number, from: number): void {
+    this.#bytes.copy(target, at, from, this.#at)
+  }
+
   /** Forgets what was written from `at` on. */
   truncate(at: number): void {
     this.#at = at
@@ -78,7 +86,7 @@ export class FrameEncoder {
     this.#byte(0x99)
     this.#number(seq)
     this.#number(atUs)
-    this.#byte(DIRS.indexOf(entry.dir))
+    this.#byte(entry.dir === 'in' ? IN : entry.dir === 'out' ? OUT : NOTE)
     this.#number(entry.channel)
     this.#text(entry.kind)
     this.#facts(facts)
@@ -181,6 +189,7 @@ export class FrameEncoder {
     const length = text.length
     if (length < SHORT_STRING) {
       this.#room(length * 3 + 2)
+      const bytes = this.#bytes
       const start = this.#at
       let at = start + 1
       for (let index = 0; index < length; index += 1) {
@@ -189,11 +198,11 @@ export class FrameEncoder {
           at = 0
           break
         }
-        this.#bytes[at] = code
+        bytes[at] = code
         at += 1
       }
       if (at > 0) {
-        this.#bytes[start] = 0xa0 | length
+        bytes[start] = 0xa0 | length
         this.#at = at
         return
       }

@@ -28,9 +28,10 @@ export class Lease {
     this.#heard = heard
   }
 
-  get doubtful(): boolean {
-    const now = momentNow()
-    return isOld(this.#renewed, now) && isOld(this.#heard(), now)
+  /** `nowMs`: on the monotonic clock; asked for every append, which has looked at it already. */
+  doubtful(nowMs: number): boolean {
+    const wallMs = Date.now()
+    return isOld(this.#renewed, nowMs, wallMs) && isOld(this.#heard(), nowMs, wallMs)
   }
 
   /** The store has taken an append of this session. */
@@ -40,7 +41,7 @@ export class Lease {
 }
 
 /** By either clock; also where the wall clock went back, as it then tells nothing. */
-function isOld(moment: Moment, now: Moment): boolean {
-  const wallMs = now.wallMs - moment.wallMs
-  return now.monotonicMs - moment.monotonicMs > DOUBT_AFTER_MS || wallMs > DOUBT_AFTER_MS || wallMs < -DOUBT_AFTER_MS
+function isOld(moment: Moment, nowMs: number, nowWallMs: number): boolean {
+  const wallMs = nowWallMs - moment.wallMs
+  return nowMs - moment.monotonicMs > DOUBT_AFTER_MS || wallMs > DOUBT_AFTER_MS || wallMs < -DOUBT_AFTER_MS
 }

@@ -10,7 +10,8 @@ import type { Moment } from './lease.ts'
 import type { RecorderLimits } from './limits.ts'
 import type { Segment } from './segment.ts'
 import type { SessionRecorder } from './session-recorder.ts'
-import type { Spool, SpoolSlot } from './spool.ts'
+import type { Spool } from './spool.ts'
+import type { SpoolSlot } from './spool-slot.ts'
 
 /** What a session's recorder works with. */
 export interface SessionParts {

@@ -77,7 +77,8 @@ export class SessionRecorder implements Recorder {
     return this.#backlog.waiting(this.#chunk?.bornMs)
   }
 
-  append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
+  // One look at the clock for all of it: looking costs as much as encoding a small frame.
+  append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }, nowMs = performance.now()): Promise<void> {
     if (this.#sealing !== undefined)
       return Promise.reject(new ApplianceError('RECORDER_FAILED', `the tape of ${this.id} is sealed`))
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
@@ -85,12 +86,12 @@ export class SessionRecorder implements Recorder {
     this.#firstDone = true
     let recorded: Promise<void> | undefined
     try {
-      if (!this.#recordNow(entries)) recorded = this.#recordLater(entries)
+      if (!this.#recordNow(entries, nowMs)) recorded = this.#recordLater(entries)
     } catch (error) {
       return Promise.reject(this.#fail(recorderFailed(error)))
     }
     if (recorded === undefined && durable) this.#close(true)
-    const durability = this.#acknowledgements.doubtful ? 'blob' : this.#parts.info.durability
+    const durability = this.#acknowledgements.doubtful(nowMs) ? 'blob' : this.#parts.info.durability
     if (recorded === undefined && !durable) {
       if (durability === 'process' && this.#order === undefined) return RECORDED
       if (durability === 'disk' && (this.#order === undefined || this.#order === this.#synced)) return this.#sync()
@@ -109,19 +110,14 @@ export class SessionRecorder implements Recorder {
   }
 
   /** Everything in one go: true when all of it is in the spool. False, with nothing done, when it must wait or is too much for one go. */
-  #recordNow(entries: readonly Entry[]): boolean {
-    // One look at the clock for all of it: looking costs as much as encoding a small frame.
-    const nowMs = performance.now()
+  #recordNow(entries: readonly Entry[], nowMs: number): boolean {
     if (this.#slow !== undefined || bodySize(entries) > AT_ONCE_SIZE || this.#overBudget(nowMs)) return false
     const chunk = this.#open(nowMs)
     const mark = chunk.mark()
     try {
       for (const entry of entries) this.#encode(chunk, entry, nowMs)
       const size = chunk.size - mark.size
-      if (
-        size <= SPOOL_PIECE_SIZE &&
-        (size === 0 || this.#parts.spool.frames(this.#parts.slot, chunk.encoder.slice(mark.size, chunk.size), true))
-      ) {
+      if (size <= SPOOL_PIECE_SIZE && (size === 0 || this.#parts.spool.encoded(this.#parts.slot, chunk.encoder, mark.size))) {
         this.#spooled(chunk, size)
         return true
       }
@@ -279,15 +275,24 @@ export class SessionRecorder implements Recorder {
   }
 
   #encode(chunk: OpenChunk, entry: Entry, nowMs: number): void {
+    if (!fitsOneFrame(entry)) {
+      for (const part of splitEntry(entry)) this.#add(chunk, entry, part, nowMs)
+      return
+    }
     const { facts, body, masks } = entry
-    if (fitsOneFrame(entry)) this.#add(chunk, entry, { facts, body, spans: masks === null ? null : masks.spans }, nowMs)
-    else for (const part of splitEntry(entry)) this.#add(chunk, entry, part, nowMs)
+    const atUs = this.#timeOf(nowMs)
+    chunk.add(atUs, entry, facts, body, masks === null ? null : masks.spans)
+    this.#lastUs = atUs
   }
 
   #add(chunk: OpenChunk, entry: Entry, { facts, body, spans }: FramePart, nowMs: number): void {
-    const atUs = Math.max(this.#lastUs, Math.round((nowMs - this.#parts.bornMs) * 1000))
+    const atUs = this.#timeOf(nowMs)
     chunk.add(atUs, entry, facts, body, spans)
     this.#lastUs = atUs
+  }
+
+  #timeOf(nowMs: number): number {
+    return Math.max(this.#lastUs, Math.round((nowMs - this.#parts.bornMs) * 1000))
   }
 
   #overBudget(nowMs: number): boolean {

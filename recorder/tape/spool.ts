@@ -1,12 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { writeSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { syncFolder } from '../files.ts'
+import type { FrameEncoder } from './frame-encoder.ts'
 import { GroupSync } from './group-sync.ts'
 import type { RecorderLimits } from './limits.ts'
 import { SpoolFile } from './spool-file.ts'
-import { beginRecord, SPOOL_HEAD_SIZE, type SpoolKind, type SpoolMark, spoolSeed, writeSpoolHead } from './spool-record.ts'
+import {
+  beginRecord,
+  CRC_SIZE,
+  SPOOL_HEAD_SIZE,
+  type SpoolKind,
+  type SpoolMark,
+  spoolSeed,
+  writeSpoolHead,
+} from './spool-record.ts'
+import { type SpoolClaim, SpoolSlot } from './spool-slot.ts'
 
 /** The one system call of the release path; tests put faults here. Returns the bytes written. */
 export type WriteNow = (fd: number, buffers: readonly Uint8Array[], position: number) => number
@@ -18,31 +29,6 @@ export interface SpoolOptions {
   readonly write?: WriteNow
   readonly createFile?: typeof SpoolFile.create
 }
-
-/** Where a session's frames stand in the spool. */
-export class SpoolSlot {
-  readonly number: number
-  readonly session: string
-  #written = new Map<SpoolFile, number>()
-
-  constructor(number: number, session: string) {
-    this.number = number
-    this.session = session
-  }
-
-  count(file: SpoolFile, size: number): void {
-    this.#written.set(file, (this.#written.get(file) ?? 0) + size)
-  }
-
-  /** What was written since the last call: released together, once it is in the store. */
-  take(): SpoolClaim {
-    const claim = this.#written
-    this.#written = new Map()
-    return claim
-  }
-}
-
-export type SpoolClaim = ReadonlyMap<SpoolFile, number>
 
 /**
  * The durable local queue between gate and store: one write-ahead log per process, shared by its sessions so that one sync serves
@@ -57,6 +43,9 @@ export class Spool {
   /** Small records are put together here: one buffer is quicker to write than two. */
   readonly #record = Buffer.alloc(SPOOL_HEAD_SIZE + JOINED_SIZE)
   readonly #head = this.#record.subarray(0, SPOOL_HEAD_SIZE)
+  readonly #headChecked = this.#record.subarray(CRC_SIZE, SPOOL_HEAD_SIZE)
+  /** Views of the first bytes of `#record`, by their number: those of one session's records repeat, and a view costs as much as the copy. */
+  readonly #views: (RecordView | undefined)[] = []
   readonly #mark: Pick<SpoolMark, 'gateway' | 'spool'>
   readonly #seed: number
   readonly #slots = new Set<SpoolSlot>()
@@ -121,6 +110,19 @@ export class Spool {
     return true
   }
 
+  /** As `frames`, what an encoder has written from `from` on. */
+  encoded(slot: SpoolSlot, encoder: FrameEncoder, from: number): boolean {
+    const size = encoder.size - from
+    if (size > JOINED_SIZE) return this.frames(slot, encoder.slice(from, encoder.size), true)
+    const file = this.#fileFor(SPOOL_HEAD_SIZE + size, false)
+    if (file === undefined) return false
+    encoder.copyTo(this.#record, SPOOL_HEAD_SIZE, from)
+    this.#putJoined(file, slot, 'frames', true, size)
+    slot.count(file, size)
+    file.pending += size
+    return true
+  }
+
   /** The session is sealed and in the store. */
   dismiss(slot: SpoolSlot): void {
     this.#slots.delete(slot)
@@ -165,30 +167,62 @@ export class Spool {
   }
 
   #put(slot: SpoolSlot, kind: SpoolKind, payload: Uint8Array, beginsFrame: boolean, lastWords: boolean): boolean {
-    if (this.#broken !== undefined) throw this.#broken
     const size = SPOOL_HEAD_SIZE + payload.length
+    const file = this.#fileFor(size, lastWords)
+    if (file === undefined) return false
+    if (payload.length <= JOINED_SIZE) {
+      this.#record.set(payload, SPOOL_HEAD_SIZE)
+      this.#putJoined(file, slot, kind, beginsFrame, payload.length)
+      return true
+    }
+    writeSpoolHead(this.#head, file.number, slot.number, kind, beginsFrame, payload.length)
+    this.#head.writeUInt32BE(crc32(payload, crc32(this.#headChecked, this.#seed)), 0)
+    this.#writeFully(file, [this.#head, payload], size)
+    this.#wrote(file, size)
+    return true
+  }
+
+  /** The file with room for so much; undefined where there is none now. */
+  #fileFor(size: number, lastWords: boolean): SpoolFile | undefined {
+    if (this.#broken !== undefined) throw this.#broken
     const reserve = lastWords ? 0 : this.#limits.walReserveSize
     if (this.#current.position + size > this.#current.size - reserve) {
       if (this.#next === undefined) {
         void this.#prepare()
-        return false
+        return undefined
       }
       this.#roll(this.#next)
       if (this.#current.position + size > this.#current.size - reserve)
         throw new ApplianceError('RECORDER_FAILED', `a spool file of ${this.#current.size} bytes has no room for ${size}`)
     }
-    const file = this.#current
-    writeSpoolHead(this.#head, file.number, slot.number, kind, beginsFrame, payload, this.#seed)
-    if (payload.length <= JOINED_SIZE) {
-      this.#record.set(payload, SPOOL_HEAD_SIZE)
-      this.#writeFully(file, [this.#record.subarray(0, size)], size)
-    } else this.#writeFully(file, [this.#head, payload], size)
+    return this.#current
+  }
+
+  /** The payload stands in `#record` already. */
+  #putJoined(file: SpoolFile, slot: SpoolSlot, kind: SpoolKind, beginsFrame: boolean, payloadSize: number): void {
+    const record = this.#record
+    const size = SPOOL_HEAD_SIZE + payloadSize
+    writeSpoolHead(record, file.number, slot.number, kind, beginsFrame, payloadSize)
+    const view = this.#viewOf(size)
+    record.writeUInt32BE(crc32(view.checked, this.#seed), 0)
+    this.#writeFully(file, view.whole, size)
+    this.#wrote(file, size)
+  }
+
+  #viewOf(size: number): RecordView {
+    const known = this.#views[size]
+    if (known !== undefined) return known
+    const view = { whole: [this.#record.subarray(0, size)], checked: this.#record.subarray(CRC_SIZE, size) }
+    if (size <= MAX_VIEW_SIZE) this.#views[size] = view
+    return view
+  }
+
+  #wrote(file: SpoolFile, size: number): void {
     // In bulk a full file is back from the store long before the current one is half full: then none has to be made.
     const half = file.size >> 1
     if (file.position <= half && file.position + size > half) void this.#prepare()
     file.position += size
     file.dirty = true
-    return true
   }
 
   /** On failure the position stays: what was half written is written over, and meanwhile does not pass its CRC. */
@@ -319,9 +353,17 @@ export class Spool {
 /** Up to this, copying costs less than a second buffer in the system call. */
 const JOINED_SIZE = 8 << 10
 
+/** Of larger records a view is made each time. */
+const MAX_VIEW_SIZE = 1024
+
+interface RecordView {
+  readonly whole: readonly Uint8Array[]
+  readonly checked: Uint8Array
+}
+
 function writeNow(fd: number, buffers: readonly Uint8Array[], position: number): number {
-  const [only, ...more] = buffers
-  return only !== undefined && more.length === 0
+  const [only] = buffers
+  return only !== undefined && buffers.length === 1
     ? writeSync(fd, only, 0, only.length, position)
     : writevSync(fd, buffers, position)
 }

@@ -14,7 +14,7 @@ import { encodeRecord } from './record.ts'
 import { makeSeal } from './seal.ts'
 import { Segment } from './segment.ts'
 import type { SessionParts } from './session-parts.ts'
-import type { SpoolClaim } from './spool.ts'
+import type { SpoolClaim } from './spool-slot.ts'
 
 type Parts = Pick<
   SessionParts,

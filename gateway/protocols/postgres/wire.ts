@@ -340,6 +340,10 @@ function malformed(request: Request): Malformed | undefined {
   for (const piece of pieces) {
     const body = piece.from + HEADER_SIZE
     if (piece.type === FRONTEND.query) {
+      // Most are plain ASCII up to the NUL at their end, which one look tells.
+      let at = body
+      while (at < piece.to && isPlain(bytes[at])) at++
+      if (at === piece.to - 1 && bytes[at] === 0) continue
       if (cstringEnd(bytes, body, piece.to) !== piece.to - 1) return UNTERMINATED
       if (!holdsUtf8(bytes, body, piece.to - 1)) return NOT_UTF8
     }
@@ -353,6 +357,11 @@ function malformed(request: Request): Malformed | undefined {
     if (piece.type === FRONTEND.execute && cstringEnd(bytes, body, piece.to) !== piece.to - 5) return UNTERMINATED
   }
   return undefined
+}
+
+/** A character of ASCII, and not NUL. */
+function isPlain(byte: number | undefined): boolean {
+  return byte !== undefined && byte > 0 && byte < 0x80
 }
 
 function holdsUtf8(bytes: Uint8Array, from: number, to: number): boolean {
