@@ -79,6 +79,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'recorder/tape/msgpack.ts': 'frame-encoder.test.ts reads what it packs',
   'recorder/tape/reader.ts': 'session-recorder.test.ts and verify.test.ts read every tape they make',
   'recorder/tape/record.ts': 'attacks.test.ts: every byte of every record',
+  'recorder/tape/session-beginning.ts': 'session-recorder.test.ts begins every tape with it, verify.test.ts reads what it states',
   'recorder/tape/room.ts': 'session-recorder.test.ts opens, fills and closes it; recorder-kill.test.ts kills it',
   'recorder/tape/seal.ts': 'attacks.test.ts and recover.test.ts: seals of tapes and of recoveries',
   'recorder/tape/segment.ts': 'session-recorder.test.ts: tapes of many segments',

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
-import type { Durability, SessionId, SessionInfo } from '../../schemas/session.ts'
-import { type Codec, TAPE_VERSION, tapeKeys } from '../../schemas/tape.ts'
+import type { SessionId, SessionInfo } from '../../schemas/session.ts'
+import { type Codec, tapeKeys } from '../../schemas/tape.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Recorder } from '../recorder.ts'
 import type { Store } from '../store/store.ts'
@@ -16,7 +16,8 @@ import { appendSurely, isTakenOver, recorderFailed } from './outbox.ts'
 import { encodeRecord } from './record.ts'
 import { type RecoveryReport, recoverSpools } from './recover.ts'
 import { recoverOrphans } from './recover-orphans.ts'
-import { commitmentOf, Segment } from './segment.ts'
+import { Segment } from './segment.ts'
+import { headerStatement, lossWindowOf, putSurely, sessionIdOf } from './session-beginning.ts'
 import { SessionRecorder } from './session-recorder.ts'
 import { certify, type GatewaySigner } from './signer.ts'
 import { Spool, type SpoolOptions } from './spool.ts'
@@ -147,16 +148,9 @@ class Room implements RecorderRoom {
     const bornMs = performance.now()
     const id = sessionIdOf(startedAt, this.gateway, number)
     const info: SessionInfo = { ...start, id, gateway: this.gateway, number, startedAt: startedAt.toISOString() }
-    const statement = pack({
-      v: TAPE_VERSION,
-      segment: 0,
-      session: info,
-      epoch: key.publicKey,
-      salt: commitmentOf(saltKey),
-      monotonicUs: Math.round(bornMs * 1000),
-      lossWindow: lossWindowOf(start.durability, this.#limits),
-      checkpoint: ledger.checkpoint?.() ?? null,
-    })
+    const lossWindow = lossWindowOf(start.durability, this.#limits)
+    const checkpoint = ledger.checkpoint?.() ?? null
+    const statement = headerStatement({ info, epoch: key.publicKey, saltKey, bornMs, lossWindow, checkpoint })
     let opened = false
     try {
       const head = sha256(statement)
@@ -356,42 +350,3 @@ class Room implements RecorderRoom {
 const MAX_TOLD_CHARS = 300
 /** Chunks due within this are closed together. */
 const SHORTEST_WAIT_MS = 20
-
-function sessionIdOf(startedAt: Date, gateway: string, number: number): SessionId {
-  const stamp = startedAt.toISOString().replaceAll(/[-:]|\.\d+/g, '')
-  // The one place that makes a SessionId.
-  return `${stamp}-${gateway}-${String(number).padStart(8, '0')}` as SessionId
-}
-
-function lossWindowOf(durability: Durability, limits: RecorderLimits): string {
-  // Also: a machine that was cut off for so long that another has ended its tapes.
-  const size = Math.max(limits.budgetSize, limits.sharedSize)
-  const machine = `loss of the machine: at most ${limits.budgetMs} ms or ${size} bytes`
-  switch (durability) {
-    case 'process':
-      return `end of the process: nothing; loss of power: what the system had not written back; ${machine}`
-    case 'disk':
-      return `end of the process: nothing; loss of power: nothing; ${machine}`
-    case 'blob':
-      return 'end of the process: nothing; loss of power: nothing; loss of the machine: nothing, where the store is not on it'
-    default:
-      return durability satisfies never
-  }
-}
-
-/** Puts, over failures whose outcome is open: putting the same bytes again is no conflict. */
-async function putSurely(store: Store, key: string, bytes: Uint8Array, patienceMs: number): Promise<void> {
-  const deadline = performance.now() + patienceMs
-  for (;;) {
-    try {
-      await store.put(key, bytes)
-      return
-    } catch (error) {
-      const retry = error instanceof ApplianceError && error.code === 'STORE_FAILED' && performance.now() < deadline
-      if (!retry) throw error
-      await new Promise((resolve) => setTimeout(resolve, PUT_RETRY_MS))
-    }
-  }
-}
-
-const PUT_RETRY_MS = 50
