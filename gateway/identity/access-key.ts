@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Scope } from '../../schemas/session.ts'
 
 /** `sp_` and 32 random bytes in base64url: 256 bits, so a plain SHA-256 is all the hashing it needs. */
@@ -32,18 +32,28 @@ export function isAccessKey(text: string): boolean {
 }
 
 export function hashAccessKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex')
+  return hash('sha256', key)
 }
 
 /**
  * The key whose hash this is. Every key is compared, in constant time each, so that neither a near miss nor the place of
  * a hit can be measured.
  */
-export function findAccessKey<T extends Pick<AccessKey, 'sha256'>>(keys: readonly T[], secret: string): T | undefined {
-  const shown = Buffer.from(hashAccessKey(secret), 'hex')
+export function findAccessKey<T extends Pick<AccessKey, 'sha256'>>(secret: string, ...lists: (readonly T[])[]): T | undefined {
+  const shown = hash('sha256', secret, 'buffer')
   let found: T | undefined
-  for (const key of keys) {
-    if (timingSafeEqual(Buffer.from(key.sha256, 'hex'), shown)) found = key
-  }
+  for (const keys of lists) for (const key of keys) if (timingSafeEqual(digestOf(key), shown)) found = key
   return found
+}
+
+/** Of each key once: every HTTP request looks at all of them. */
+const digests = new WeakMap<Pick<AccessKey, 'sha256'>, Buffer>()
+
+function digestOf(key: Pick<AccessKey, 'sha256'>): Buffer {
+  let digest = digests.get(key)
+  if (digest === undefined) {
+    digest = Buffer.from(key.sha256, 'hex')
+    digests.set(key, digest)
+  }
+  return digest
 }

@@ -108,7 +108,7 @@ export class Doorkeeper {
   async #proveKey(secret: string): Promise<Proof> {
     // A damaged file must not tell clients of itself, nor keep out those whose keys stand elsewhere.
     const made = await this.#accessKeys.list().catch((error: unknown) => (error instanceof Error ? error : new Error('unknown')))
-    const key = findAccessKey([...this.#configuredKeys, ...(made instanceof Error ? [] : made)], secret)
+    const key = findAccessKey(secret, this.#configuredKeys, made instanceof Error ? [] : made)
     if (key === undefined)
       return { why: made instanceof Error ? 'the access keys cannot be read; see `sallyport keys list`' : 'unknown key' }
     const problem = keyProblem(key)

@@ -18,7 +18,8 @@ test('what is not quite a key is none', () => {
 test('a key is found by its hash among many, and a near miss is not', () => {
   const key = newAccessKey()
   const kept = [newAccessKey(), key, newAccessKey()].map((each, index) => ({ id: `k-${index}`, sha256: hashAccessKey(each) }))
-  assert.equal(findAccessKey(kept, key)?.id, 'k-1')
-  assert.equal(findAccessKey(kept, `${key.slice(0, -1)}${key.endsWith('A') ? 'E' : 'A'}`), undefined)
-  assert.equal(findAccessKey([], key), undefined)
+  assert.equal(findAccessKey(key, kept)?.id, 'k-1')
+  assert.equal(findAccessKey(`${key.slice(0, -1)}${key.endsWith('A') ? 'E' : 'A'}`, kept), undefined)
+  assert.equal(findAccessKey(key, [], kept)?.id, 'k-1')
+  assert.equal(findAccessKey(key, []), undefined)
 })
