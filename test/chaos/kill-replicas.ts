@@ -7,6 +7,7 @@ import { SharedDatabase } from '../../recorder/desk/shared-database.ts'
 import { openStore } from '../../recorder/index.ts'
 import { readStoreKeys } from '../../recorder/tape/published-keys.ts'
 import type { Approval } from '../../schemas/approval.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
 import { startAzurite } from '../support/azurite.ts'
 import { EchoClient } from '../support/echo-gateway.ts'
 import { type PgServer, startPostgres } from '../support/pg-server.ts'
@@ -18,6 +19,7 @@ import type { Account, Context, Scenario } from './scenario.ts'
 const NAMES = ['a', 'b', 'c'] as const
 const LARGEST_OFFSET = 1_000_000
 const DECIDED_MS = 60_000
+const MAX_TRIES = 20
 const POLICY = `version: 1
 rules:
   - id: ask-first
@@ -76,6 +78,8 @@ async function playOnce(parts: {
   }
   const over = new AbortController()
   const deciding = decideAll(gateways, desk, over.signal)
+  // Told where it is awaited; until then it is nobody's, and would end the process.
+  deciding.catch(() => over.abort())
   const port = await victim.port('echo')
   const talkers = await Promise.all(
     [1, 2].map((index) => Talker.enter(port, victim.key, random.fork(), `begin ${index} here`, count)),
@@ -101,7 +105,7 @@ async function playOnce(parts: {
       account.violation(`run ${account.runs}, ${session}: ${missing.client} + ${missing.target} bytes delivered are lost`)
   }
   for (const id of decided) {
-    const { state, decisions } = await desk.get(id)
+    const { state, decisions } = await answered(() => desk.get(id))
     if (decisions.length !== 1 || !['approved', 'consumed'].includes(state))
       account.violation(`run ${account.runs}: the decision on ${id} is lost: it is ${state}`)
   }
@@ -126,7 +130,7 @@ async function decideAll(gateways: readonly RealGateway[], desk: RecordsDesk, si
   })
   const deciding = (async () => {
     while (!signal.aborted) {
-      for (const { id } of await desk.list({ state: 'pending' })) {
+      for (const { id } of await answered(() => desk.list({ state: 'pending' }))) {
         // Its asker may be gone meanwhile: then there is nothing to decide any more.
         const approved: Approval | undefined = await desk.decide(id, { act: 'approve' }, decider).catch(() => undefined)
         if (approved !== undefined) decided.push(id)
@@ -136,6 +140,18 @@ async function decideAll(gateways: readonly RealGateway[], desk: RecordsDesk, si
   })()
   await Promise.all([...asking, deciding])
   return decided
+}
+
+/** A database beside much other work takes its time: what did not answer is asked again, for a minute or two. */
+async function answered<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof ApplianceError && error.code === 'STORE_FAILED' && tries < MAX_TRIES)) throw error
+      await delay(1_000)
+    }
+  }
 }
 
 function urlOf(server: PgServer): string {
