@@ -1,5 +1,5 @@
 import { rename } from 'node:fs/promises'
-import { PGlite } from '@electric-sql/pglite'
+import { PGlite, types } from '@electric-sql/pglite'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
 import type { ServerPlace } from '../azure/database-login.ts'
 import { openServer } from './database-server.ts'
@@ -13,6 +13,9 @@ export interface Queries {
   /** Several statements, without values. */
   exec(sql: string): Promise<unknown>
 }
+
+/** The ends of all lists of a text index's trigrams fit in: of two million statements, half of it were read and written for each batch without. */
+const BUFFERS = '256MB'
 
 export interface Database extends Queries {
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
@@ -42,7 +45,17 @@ export async function openDatabase(place: DatabasePlace, onProblem: (message: st
 }
 
 function openFiles(folder: string): Promise<PGlite> {
-  return PGlite.create(folder, { extensions: { pg_trgm }, relaxedDurability: true })
+  return PGlite.create(folder, {
+    extensions: { pg_trgm },
+    relaxedDurability: true,
+    startParams: [...PGlite.defaultStartParams, '-c', `shared_buffers=${BUFFERS}`],
+    parsers: { [types.BYTEA]: bytesOf },
+  })
+}
+
+/** As PostgreSQL writes bytea; PGlite reads it byte by byte with `parseInt`. */
+function bytesOf(hex: string): Uint8Array {
+  return Buffer.from(hex.slice(2), 'hex')
 }
 
 async function prepared(database: Database): Promise<Database> {

@@ -6,6 +6,9 @@ import { dropBefore, keptFrom } from './months.ts'
 import { forgetSession } from './store-rows.ts'
 import { TapeFollower } from './tape-follower.ts'
 
+/** A tape that could not be read or written is tried again then. */
+export const RETRY_MS = 10_000
+
 /** A tape that is not read to its end, and when it has its turn. */
 export interface Followed {
   readonly follower: TapeFollower
@@ -106,6 +109,7 @@ export class FollowedTapes {
   /** It is read to its end, and written. */
   end(id: string): void {
     this.open.delete(id)
+    this.batch.delete(id)
     this.done.add(id)
   }
 

@@ -1,15 +1,10 @@
 import { ApplianceError } from '../../schemas/errors.ts'
+import { Backlog } from './backlog.ts'
 import { resetCatalog } from './database.ts'
-import { type Followed, type FollowedParts, FollowedTapes } from './followed-tapes.ts'
+import { type Followed, type FollowedParts, FollowedTapes, RETRY_MS } from './followed-tapes.ts'
 import { IngestNews, type IngestNewsParts } from './ingest-news.ts'
 import { forgetSession, storeDigests } from './store-rows.ts'
-import { PENDING, sortIn } from './text-index.ts'
 
-/** A tape that could not be read is tried again then. */
-const RETRY_MS = 10_000
-/** Tapes from before the start that are written together: most of what a short one costs is its transaction. */
-const BATCH_TAPES = 50
-const BATCH_FRAMES = 5_000
 /** For tapes from before the start, between two looks at those that run. */
 const OLD_ROUND_MS = 100
 /** Between looks at whether everything is read; only while somebody waits for it. */
@@ -22,18 +17,18 @@ const SETTLE_POLL_MS = 20
 export class Ingest {
   readonly #parts: FollowedParts & IngestNewsParts
   readonly #tapes: FollowedTapes
+  readonly #backlog: Backlog
   readonly #news: IngestNews
   readonly #stop = new AbortController()
   #halting = new AbortController()
   #waking = new AbortController()
   #settles = 0
-  /** Texts of old tapes may wait to be sorted in. */
-  #unsorted = false
   #running: Promise<void> | undefined
 
   constructor(parts: FollowedParts & IngestNewsParts) {
     this.#parts = parts
     this.#tapes = new FollowedTapes(parts)
+    this.#backlog = new Backlog(parts, this.#tapes)
     this.#news = new IngestNews(parts)
   }
 
@@ -73,6 +68,7 @@ export class Ingest {
     await this.#halt()
     await resetCatalog(this.#parts.database)
     this.#tapes.clear()
+    this.#backlog.clear()
     await this.start()
     this.#news.tellLag(this.#tapes.open.values())
   }
@@ -102,6 +98,7 @@ export class Ingest {
         if (this.#waking.signal.aborted) this.#waking = new AbortController()
       }
     }
+    await this.#backlog.written
   }
 
   /** A step of every tape that is due; of old ones as many as fit between two looks at the running ones. Whether there is more to do at once. */
@@ -118,8 +115,8 @@ export class Ingest {
       more = (await this.#step(id, each, stop)) || more
     }
     if (!more) {
-      await this.#flush(stop)
-      await this.#sortIn(stop)
+      await this.#backlog.flush(stop)
+      await this.#backlog.sortIn(stop)
     }
     return more
   }
@@ -135,17 +132,11 @@ export class Ingest {
       const digest = follower.digest
       const changed = digest !== undefined && (digest.row().frames !== before || step === 'ended')
       if (digest !== undefined && step === 'ended' && each.old && !each.told) {
-        // No longer followed, so that the next one has its turn; what is lost with this process is read again.
-        this.#tapes.batch.set(id, each)
-        each.dueMs = Number.POSITIVE_INFINITY
-        const frames = [...this.#tapes.batch.values()].reduce(
-          (sum, { follower: one }) => sum + (one.digest?.row().frames ?? 0),
-          0,
-        )
-        if (this.#tapes.batch.size >= BATCH_TAPES || frames >= BATCH_FRAMES) await this.#flush(stop)
+        await this.#backlog.add(id, each, stop)
         return true
       }
       if (digest !== undefined && changed) {
+        await this.#backlog.written
         await storeDigests(this.#parts.database, [digest])
         this.#parts.onStored(digest.row())
       }
@@ -165,6 +156,7 @@ export class Ingest {
       if (stop.aborted) return false
       // Begun anew, so that what was half taken in is not counted twice.
       this.#tapes.begin(id, each.old, performance.now() + RETRY_MS, { failed: true })
+      await this.#backlog.written
       await forgetSession(this.#parts.database, id)
       const code = error instanceof ApplianceError ? error.code : error instanceof Error ? error.name : 'unknown'
       this.#parts.onProblem(`the tape of ${id} could not be taken into the catalog (${code}); it is tried again`)
@@ -172,40 +164,9 @@ export class Ingest {
     }
   }
 
-  /** Nothing old is left to read: searches need not walk through what was put aside of it. */
-  async #sortIn(stop: AbortSignal): Promise<void> {
-    if (!this.#unsorted || stop.aborted) return
-    this.#unsorted = false
-    await sortIn(this.#parts.database)
-  }
-
-  async #flush(stop: AbortSignal): Promise<void> {
-    const batch = [...this.#tapes.batch]
-    this.#tapes.batch.clear()
-    if (batch.length === 0 || stop.aborted) return
-    try {
-      await storeDigests(
-        this.#parts.database,
-        batch.flatMap(([, { follower }]) => follower.digest ?? []),
-        PENDING.backlog,
-      )
-      this.#unsorted = true
-    } catch (error) {
-      // Each on its own the next time, so that one that cannot be written keeps no other out.
-      for (const [id] of batch) this.#tapes.begin(id, false, performance.now() + RETRY_MS, { told: true, failed: true })
-      this.#parts.onProblem(
-        `${batch.length} tapes could not be taken into the catalog (${error instanceof Error ? error.name : 'unknown'}); they are tried again`,
-      )
-      return
-    }
-    for (const [id, { follower }] of batch) {
-      if (follower.digest !== undefined) this.#parts.onStored(follower.digest.row())
-      this.#tapes.end(id)
-    }
-  }
-
   /** A store that cannot be listed now is asked again the next time. */
   async #look(): Promise<void> {
+    await this.#backlog.written
     try {
       await this.#tapes.discover()
     } catch (error) {

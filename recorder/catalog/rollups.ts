@@ -1,8 +1,8 @@
 import type { SessionRow } from '../../schemas/api.ts'
 import type { Queries } from './database.ts'
 import type { ObjectKeys } from './pulls.ts'
+import { sqlArray } from './row-arrays.ts'
 import { KeySketch } from './sketch.ts'
-import { sqlJson } from './text.ts'
 
 // Sums of pulls and unions of sketches, kept up as those are written: what is large together is found without adding up everything.
 
@@ -69,34 +69,39 @@ async function unite(
     else united.set(nameOf({ ...row }), { row, sketch: new KeySketch(row.sketch.pack()) })
   }
   const rows = [...united.values()]
+  const names = key.join(', ')
+  const arrays = key.map((column, index) => `$${index + 1}::${column === 'day' ? 'date' : 'text'}[]`).join(', ')
   for (let from = 0; from < rows.length; from += ROWS) {
     const some = rows.slice(from, from + ROWS)
-    const names = sqlJson(some.map(({ row }) => Object.fromEntries(key.map((column) => [column, row[column]]))))
     const had = await queries.query<{ keys: Uint8Array } & Record<string, unknown>>(
       `select ${key.map((column) => (column === 'day' ? 'k.day::text as day' : `k.${column}`)).join(', ')}, k.keys
-       from jsonb_populate_recordset(null::catalog.${table}, $1::jsonb) n join catalog.${table} k using (${key.join(', ')})`,
-      [names],
+       from unnest(${arrays}) n(${names}) join catalog.${table} k using (${names})`,
+      arraysOf(key, some),
     )
-    for (const { keys, ...row } of had.rows) united.get(nameOf(row))?.sketch.merge(new KeySketch(keys))
+    const fresh = new Map(some.map((each) => [nameOf({ ...each.row }), each]))
+    for (const { keys, ...row } of had.rows) {
+      const [name, sketch] = [nameOf(row), new KeySketch(keys)]
+      const one = fresh.get(name)
+      if (one !== undefined && sketch.merge(one.sketch)) fresh.set(name, { row: one.row, sketch })
+      else fresh.delete(name)
+    }
+    if (fresh.size === 0) continue
+    const put = [...fresh.values()]
     await queries.query(
-      `insert into catalog.${table} (${key.join(', ')}, keys)
-       select ${key.join(', ')}, keys from jsonb_populate_recordset(null::catalog.${table}, $1::jsonb)
-       on conflict (${key.join(', ')}) do update set keys = excluded.keys`,
-      [
-        sqlJson(
-          // bytea's hex format.
-          some.map(({ row, sketch }) => ({
-            ...Object.fromEntries(key.map((column) => [column, row[column]])),
-            keys: `\\x${Buffer.from(sketch.pack()).toString('hex')}`,
-          })),
-        ),
-      ],
+      `insert into catalog.${table} (${names}, keys)
+       select * from unnest(${arrays}, $${key.length + 1}::bytea[])
+       on conflict (${names}) do update set keys = excluded.keys`,
+      [...arraysOf(key, put), sqlArray(put.map(({ sketch }) => sketch.sql()))],
     )
   }
 }
 
 /** Of one question: some megabytes of sketches. */
 const ROWS = 200
+
+function arraysOf(key: readonly (keyof Keys)[], all: readonly { readonly row: Keys }[]): string[] {
+  return key.map((column) => sqlArray(all.map(({ row }) => String(row[column]))))
+}
 
 /** Sums a session has a part in. */
 export async function sumsOf(queries: Queries, session: string): Promise<readonly Sum[]> {

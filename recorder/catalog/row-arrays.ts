@@ -52,22 +52,22 @@ export const PUT_STATEMENTS = upsert('statements', STATEMENT)
 export const PUT_TEXTS = upsert('texts', TEXT)
 
 export function statementValues(rows: readonly StatementRow[]): string[] {
-  return STATEMENT.map(({ of }) => arrayOf(rows.map(of)))
+  return STATEMENT.map(({ of }) => sqlArray(rows.map(of)))
 }
 
 export function textValues(rows: readonly TextOf[]): string[] {
-  return TEXT.map(({ of }) => arrayOf(rows.map(of)))
+  return TEXT.map(({ of }) => sqlArray(rows.map(of)))
 }
 
 /** As PostgreSQL writes arrays. */
-function arrayOf(values: readonly Value[]): string {
+export function sqlArray(values: readonly Value[]): string {
   return `{${values.map(elementOf).join(',')}}`
 }
 
 function elementOf(value: Value): string {
   if (value === null) return 'NULL'
   if (typeof value === 'string') return quoted(value)
-  if (typeof value === 'object') return value.length === 0 ? '"{}"' : quoted(arrayOf(value))
+  if (typeof value === 'object') return value.length === 0 ? '"{}"' : quoted(sqlArray(value))
   return String(value)
 }
 

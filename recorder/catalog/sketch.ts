@@ -20,22 +20,26 @@ export class KeySketch {
   /** `secret` is the installation's own. */
   add(secret: string, key: string): void {
     // The length in front: no two pairs of secret and key are the same text. Only six bytes leave, so nothing can be appended to it.
-    const digest = hash('sha256', `${secret}${key.length}:${key}`, 'buffer')
-    this.#keep(digest.readUIntBE(0, HASH_SIZE))
+    const digest = hash('sha256', `${secret}${key.length}:${key}`, 'hex')
+    this.#keep(Number.parseInt(digest.slice(0, 2 * HASH_SIZE), 16))
   }
 
-  merge(from: KeySketch): void {
+  /** Whether anything came in. */
+  merge(from: KeySketch): boolean {
     const own = this.#least.splice(0)
     const other = from.#least
     let [at, there] = [0, 0]
+    let more = false
     while (this.#least.length < KEPT) {
       const [mine, theirs] = [own[at], other[there]]
       const least = Math.min(mine ?? SPACE, theirs ?? SPACE)
-      if (least === SPACE) return
+      if (least === SPACE) break
       if (mine === least) at += 1
+      else more = true
       if (theirs === least) there += 1
       this.#least.push(least)
     }
+    return more
   }
 
   get estimate(): number {
@@ -49,6 +53,11 @@ export class KeySketch {
     const bytes = Buffer.alloc(this.#least.length * HASH_SIZE)
     for (const [index, value] of this.#least.entries()) bytes.writeUIntBE(value, index * HASH_SIZE, HASH_SIZE)
     return bytes
+  }
+
+  /** `pack` in bytea's hex format. */
+  sql(): string {
+    return `\\x${Buffer.from(this.pack()).toString('hex')}`
   }
 
   #keep(value: number): void {

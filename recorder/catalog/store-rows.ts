@@ -194,8 +194,7 @@ function sketchColumns(
   session: string,
   { object, keyed, rows, sketch }: ObjectKeys,
 ): Record<(typeof SKETCH_COLUMNS)[number], unknown> {
-  // bytea's hex format.
-  return { session, object, keyed, rows, keys: `\\x${Buffer.from(sketch.pack()).toString('hex')}` }
+  return { session, object, keyed, rows, keys: sketch.sql() }
 }
 
 function firstSeenColumns(row: Record<(typeof PULL_COLUMNS)[number], unknown>): object {

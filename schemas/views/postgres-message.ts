@@ -172,6 +172,7 @@ function maskedCell(text: string | null, span: MaskedSpan | undefined): Cell {
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
+const SHORT_SIZE = 24
 
 /** Text where it is text; numbers of the plain binary types where the server said binary; else hex, as bytea prints. */
 function valueText(value: Uint8Array, column: ViewColumn | undefined): string {
@@ -183,6 +184,8 @@ function valueText(value: Uint8Array, column: ViewColumn | undefined): string {
     if (column.typeOid === 16 && value.length === 1) return value[0] === 0 ? 'f' : 't'
     if (column.typeOid === 701 && value.length === 8) return String(view.getFloat64(0))
   }
+  const short = shortText(value)
+  if (short !== undefined) return short
   try {
     const text = utf8.decode(value)
     // Binary integers and the like decode as UTF-8 now and then; a NUL never stands in PostgreSQL text.
@@ -191,6 +194,17 @@ function valueText(value: Uint8Array, column: ViewColumn | undefined): string {
     // Not UTF-8: shown as bytes, below.
   }
   return `\\x${hexOf(value)}`
+}
+
+/** Most values are a few characters of ASCII, which a decoder takes longer to be asked for than to read. */
+function shortText(value: Uint8Array): string | undefined {
+  if (value.length > SHORT_SIZE) return undefined
+  let text = ''
+  for (const byte of value) {
+    if (byte === 0 || byte > 0x7f) return undefined
+    text += String.fromCharCode(byte)
+  }
+  return text
 }
 
 function parameters(bytes: Uint8Array, formatsAt: number, spans: readonly MaskedSpan[]): string {

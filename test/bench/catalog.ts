@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { type Database, type DatabasePlace, openDatabase } from '../../recorder/catalog/database.ts'
+import type { SessionDigest } from '../../recorder/catalog/digest.ts'
 import { ensureMonths } from '../../recorder/catalog/months.ts'
 import { findSessions, findStatements } from '../../recorder/catalog/queries.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS } from '../../recorder/catalog/rollups.ts'
@@ -157,12 +159,20 @@ async function ingest(database: Database, size: number): Promise<object> {
   })
   const [begun, cpu, serverCpu] = [performance.now(), process.cpuUsage(), await serverCpuUs(database)]
   let rows = 0
+  let writing = Promise.resolve()
   for (let from = 0; from < INGESTED_SESSIONS; from += SESSIONS_A_BATCH) {
-    const digests = sessions.slice(from, from + SESSIONS_A_BATCH).map(digested)
-    await storeDigests(database, digests, PENDING.backlog)
+    // As the catalog does: described one by one, while those before are written.
+    const digests: SessionDigest[] = []
+    for (const session of sessions.slice(from, from + SESSIONS_A_BATCH)) {
+      digests.push(digested(session))
+      await setImmediate()
+    }
+    await writing
+    writing = storeDigests(database, digests, PENDING.backlog)
     // A session; each of its statements, with a stretch of text; of each of its four tables what was taken, and its keys.
     rows += digests.length * (1 + 2 * STATEMENTS_PER_SESSION + 2 * tables.length)
   }
+  await writing
   await sortIn(database)
   const seconds = (performance.now() - begun) / 1000
   const { user, system } = process.cpuUsage(cpu)

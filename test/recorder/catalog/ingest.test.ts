@@ -7,6 +7,7 @@ import { Ingest } from '../../../recorder/catalog/ingest.ts'
 import type { LedgerEntry } from '../../../schemas/ledger.ts'
 import { makeSigner, openTestLedger } from '../../support/ledger.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
+import { recordingFolder, START } from '../../support/recording.ts'
 
 const [FIRST, SECOND] = ['20261120T120000Z-gw1-00000001', '20261120T120000Z-gw1-00000002'] as const
 
@@ -118,4 +119,72 @@ test('a tape of which there is news is read at once, whatever the clock says', {
   ingest.grew([FIRST, SECOND])
   await looked(FIRST, 2)
   await looked(SECOND, 1)
+})
+
+test('old tapes are written while the next are read, one batch after the other, and settled is what is written', {
+  timeout: 60_000,
+}, async () => {
+  await using folder = await recordingFolder()
+  const store = new MemoryStore()
+  const room = await folder.room({ store })
+  for (let n = 0; n < 60; n += 1) await (await room.open(START)).recorder.seal('client.left')
+  await room.close()
+  const ids = [
+    ...new Set([...store.objects.keys()].filter((key) => key.startsWith('tapes/')).map((key) => key.split('/')[1] ?? '')),
+  ]
+  assert.equal(ids.length, 60)
+  const asked = new Set<string>()
+  const size = store.size.bind(store)
+  const readOn = Promise.withResolvers<void>()
+  store.size = (key, ...rest) => {
+    asked.add(key.split('/')[1] ?? '')
+    if (asked.size > 50) readOn.resolve()
+    return size(key, ...rest)
+  }
+  const log: string[] = []
+  const queries: Queries = {
+    async query(text: string, values: readonly unknown[] = []) {
+      if (text.startsWith('insert into catalog.sessions')) log.push(`${JSON.parse(String(values[0])).length} sessions`)
+      return { rows: [] } as never
+    },
+    exec: async () => undefined as never,
+  }
+  const stored: string[] = []
+  await using ingest = new Ingest({
+    database: {
+      ...queries,
+      async transaction(work) {
+        log.push('begin')
+        // The first does not end before more is read than it writes.
+        await readOn.promise
+        const result = await work(queries)
+        log.push('end')
+        return result
+      },
+      close: async () => undefined,
+    },
+    tapes: {
+      store,
+      arrivals: {
+        pace: { livePollMs: 1e9, maxIdlePollMs: 1e9, discoverMs: Number.POSITIVE_INFINITY },
+        ids: async () => ids,
+        async wait(stop) {
+          if (!stop.aborted) await once(stop, 'abort')
+          return false
+        },
+        [Symbol.dispose]: () => undefined,
+      },
+    },
+    deleted: new DeletedSessions(store, async () => []),
+    describers: {},
+    secret: 'of this test',
+    onChange: () => undefined,
+    onStored: ({ id }) => stored.push(id),
+    onLag: () => undefined,
+    onProblem: assert.fail,
+  })
+  await ingest.start()
+  await ingest.settle()
+  assert.deepEqual(log, ['begin', '50 sessions', 'end', 'begin', '10 sessions', 'end'])
+  assert.deepEqual(stored, ids.sort().reverse())
 })
