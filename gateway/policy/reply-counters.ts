@@ -18,34 +18,44 @@ interface Watch {
   readonly running: Running[]
 }
 
-/** Watches by the number of their statement, in the order they were set. The first stands apart: most sessions have no more, and would go on growing and emptying a map. */
+interface Numbered {
+  readonly number: number
+  readonly watch: Watch
+}
+
+/**
+ * Watches by the number of their statement, in the order they were set. The first two stand apart, the one that was answered last and the one
+ * that is next: most sessions have no more, and would go on filling and emptying a map.
+ */
 class Watches {
-  #number = 0
-  #first: Watch | undefined
+  #first: Numbered | undefined
+  #second: Numbered | undefined
   readonly #others = new Map<number, Watch>()
 
   get size(): number {
-    return this.#others.size + (this.#first === undefined ? 0 : 1)
+    return this.#others.size + (this.#first === undefined ? 0 : 1) + (this.#second === undefined ? 0 : 1)
   }
 
   get(number: number): Watch | undefined {
-    return this.#first !== undefined && this.#number === number ? this.#first : this.#others.get(number)
+    if (this.#first?.number === number) return this.#first.watch
+    return this.#second?.number === number ? this.#second.watch : this.#others.get(number)
   }
 
   set(number: number, watch: Watch): void {
-    if (this.#others.size > 0 || (this.#first !== undefined && this.#number !== number)) {
-      if (this.#first !== undefined && this.#number === number) this.#first = watch
-      else this.#others.set(number, watch)
-      return
-    }
-    this.#number = number
-    this.#first = watch
+    if (this.#first?.number === number) this.#first = { number, watch }
+    else if (this.#second?.number === number) this.#second = { number, watch }
+    // What is set later stands behind what is there.
+    else if (this.#others.size > 0) this.#others.set(number, watch)
+    else if (this.#first === undefined) this.#first = { number, watch }
+    else if (this.#second === undefined) this.#second = { number, watch }
+    else this.#others.set(number, watch)
   }
 
   /** Forgets the oldest; false where there is none. */
   forgetOldest(): boolean {
     if (this.#first !== undefined) {
-      this.#first = undefined
+      this.#first = this.#second
+      this.#second = undefined
       return true
     }
     const [oldest] = this.#others.keys()
@@ -54,11 +64,16 @@ class Watches {
 
   /** Forgets those that were set before the first of this number or a higher one; what belongs to none stays. */
   forgetBefore(number: number): void {
-    if (this.#first !== undefined) {
-      if (this.#number >= number) return
-      if (this.#number !== NO_STATEMENT) this.#first = undefined
+    const first = this.#first
+    if (first !== undefined && first.number >= number) return
+    const second = this.#second
+    const isSecondOver = second !== undefined && second.number < number
+    if (isSecondOver && second.number !== NO_STATEMENT) this.#second = undefined
+    if (first !== undefined && first.number !== NO_STATEMENT) {
+      this.#first = this.#second
+      this.#second = undefined
     }
-    if (this.#others.size === 0) return
+    if (this.#others.size === 0 || (second !== undefined && !isSecondOver)) return
     for (const known of this.#others.keys()) {
       if (known >= number) return
       if (known !== NO_STATEMENT) this.#others.delete(known)

@@ -263,8 +263,9 @@ function describe(described: Described | undefined, turn: Turn): void {
 }
 
 /** The head, when it is one that this may answer. */
-function fits(turn: Turn | undefined, piece: Piece, ...kinds: readonly Turn['kind'][]): Turn {
-  if (turn === undefined || !kinds.includes(turn.kind)) throw outOfStep(`server message type 0x${piece.type.toString(16)}`)
+function fits(turn: Turn | undefined, piece: Piece, kind: Turn['kind'], or = kind): Turn {
+  if (turn === undefined || (turn.kind !== kind && turn.kind !== or))
+    throw outOfStep(`server message type 0x${piece.type.toString(16)}`)
   return turn
 }
 
