@@ -13,14 +13,29 @@ const MAX_TURN_BYTES = 128 * 1024
 const SHORT_TURN_BYTES = 16 * 1024
 /** Short turns in a row without a word from the others, and turns are long again: some ten milliseconds. */
 const SHORT_TURNS = 256
-/** A socket whose chunks are larger than this on average is in bulk, and its own reason for haste to nobody. */
+/** A socket whose chunks are larger than this on average is in bulk, and a reason for haste to nobody. */
 const MIN_BULK_CHUNK = 4 * 1024
 
 /** Chunks so far of all sockets that are not in bulk. */
 let smallCount = 0
 
-/** It changes whenever somebody says something small, whom bulk streams should not keep waiting. */
-export const smallChunks = (): number => smallCount
+/**
+ * The little things said in one conversation, in all its directions. They are no reason for haste to its own bulk: who moves a file asks for
+ * its parts, or confirms them, in little messages all the time.
+ */
+export class Chatter {
+  #small = 0
+
+  said(): void {
+    smallCount++
+    this.#small++
+  }
+
+  /** It changes whenever somebody else says something small, whom bulk streams should not keep waiting. */
+  get others(): number {
+    return smallCount - this.#small
+  }
+}
 
 /** Whoever takes an intake's chunks as they come. */
 export interface Taker {
@@ -51,14 +66,16 @@ export class Intake {
   #turnLimit = MAX_TURN_BYTES
   #shortTurns = 0
   #bulk = false
-  /** Chunks of this one in `smallCount`, and of others at the last turn. */
-  #ownSmall = 0
-  #othersSeen = smallCount
+  readonly #chatter: Chatter
+  #othersSeen: number
   #yielding = false
   #closed = false
 
-  constructor(socket: Readable) {
+  /** `chatter`: what it is a direction of, where there are more. */
+  constructor(socket: Readable, chatter: Chatter = new Chatter()) {
     this.#socket = socket
+    this.#chatter = chatter
+    this.#othersSeen = chatter.others
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
     socket.on('close', this.#onEnd)
@@ -145,10 +162,7 @@ export class Intake {
     if (taker === undefined || this.#chunks.length > 0) return false
     this.#turnBytes += chunk.length
     this.#turnChunks++
-    if (!this.#bulk) {
-      smallCount++
-      this.#ownSmall++
-    }
+    if (!this.#bulk) this.#chatter.said()
     if (this.#turnBytes >= this.#turnLimit) this.#yield()
     try {
       this.#waiting = taker.take(chunk)
@@ -180,7 +194,7 @@ export class Intake {
   /** Stops reading until everybody else has had a turn. */
   #yield(): void {
     this.#bulk = this.#turnBytes >= this.#turnChunks * MIN_BULK_CHUNK
-    const others = smallCount - this.#ownSmall
+    const { others } = this.#chatter
     if (others !== this.#othersSeen) this.#shortTurns = SHORT_TURNS
     else if (this.#shortTurns > 0) this.#shortTurns--
     this.#othersSeen = others

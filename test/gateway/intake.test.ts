@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Duplex, PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { Intake } from '../../gateway/intake.ts'
+import { Chatter, Intake } from '../../gateway/intake.ts'
 
 test('bytes are pulled in the order they came, and null means the end', async () => {
   const socket = new PassThrough()
@@ -122,10 +122,12 @@ test('a socket in bulk takes long turns alone, and short ones while others say l
     write: (_, __, done) => done(),
   })
   const small = new PassThrough()
+  const own = new PassThrough()
+  const chatter = new Chatter()
   const turns: number[] = []
   let taken = 0
   const flows = [
-    new Intake(bulk).flow({
+    new Intake(bulk, chatter).flow({
       take(chunk) {
         taken += chunk.length
         return undefined
@@ -133,6 +135,7 @@ test('a socket in bulk takes long turns alone, and short ones while others say l
       done: () => true,
     }),
     new Intake(small).flow({ take: () => undefined, done: () => true }),
+    new Intake(own, chatter).flow({ take: () => undefined, done: () => true }),
   ]
   const turn = async (): Promise<void> => {
     taken = 0
@@ -148,9 +151,14 @@ test('a socket in bulk takes long turns alone, and short ones while others say l
     assert.ok(Math.max(...turns.splice(0).slice(4)) <= 32 * 1024)
     for (let count = 0; count < 600; count++) await turn()
     assert.ok(Math.max(...turns.splice(0).slice(-8)) >= 128 * 1024)
+    // Of its own conversation: the other direction asks for more of the same.
+    own.write('read')
+    for (let count = 0; count < 8; count++) await turn()
+    assert.ok(Math.max(...turns.splice(0)) >= 128 * 1024)
   } finally {
     over = true
     small.end()
+    own.end()
     await Promise.all(flows)
   }
 })

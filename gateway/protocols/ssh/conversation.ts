@@ -1,6 +1,7 @@
 import type { Connection } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Gate } from '../../gate.ts'
+import type { Chatter } from '../../intake.ts'
 import type { Output } from '../../message.ts'
 import { farewellMs, refusalOf, TARGET_BROKE, within } from '../../relay.ts'
 import { because } from './disconnect.ts'
@@ -21,6 +22,7 @@ export interface ConversationParts {
   readonly signal: AbortSignal
   /** Logging in; what it rejects with is told on every channel. */
   readonly upstream: Promise<Upstream>
+  readonly chatter: Chatter
 }
 
 interface OpenChannel {
@@ -37,6 +39,8 @@ export class Conversation {
   readonly gate: Gate
   readonly wire: SshWire
   readonly upstream: Promise<Upstream>
+  /** Of both connections, all channels together. */
+  readonly chatter: Chatter
   readonly forwards: Forwards
   /** Aborted when the conversation is over, for whichever reason. */
   readonly stop: AbortSignal
@@ -46,10 +50,11 @@ export class Conversation {
   readonly #gone: Promise<void>
   #count = 0
 
-  constructor({ connection, gate, wire, signal, upstream }: ConversationParts) {
+  constructor({ connection, gate, wire, signal, upstream, chatter }: ConversationParts) {
     this.gate = gate
     this.wire = wire
     this.upstream = upstream
+    this.chatter = chatter
     this.#connection = connection
     this.stop = AbortSignal.any([signal, this.#over.signal])
     this.#gone = new Promise((resolve) => void connection.on('close', () => resolve()))

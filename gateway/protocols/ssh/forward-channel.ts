@@ -91,6 +91,7 @@ export class ForwardChannel {
     let sealed = 0
     await pump({
       source,
+      chatter: this.#talk.chatter,
       lanes: this.#lanes[from],
       read: (chunk): readonly Message[] => {
         const opaque = begun ? undefined : opaqueOf(chunk)

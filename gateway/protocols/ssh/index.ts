@@ -3,6 +3,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { ListenerSettings } from '../../config.ts'
 import { DeviceLogins } from '../../identity/device-logins.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
+import { Chatter } from '../../intake.ts'
 import { loadShell } from '../../policy/shell/facts.ts'
 import type { Protocol, Session, Sessions } from '../../protocol.ts'
 import { Conversation } from './conversation.ts'
@@ -47,10 +48,11 @@ async function converse({ connection, facts, admit }: Greeting, session: Session
   const over = new AbortController()
   const stop = AbortSignal.any([session.signal, over.signal])
   await session.note('authentication', facts)
-  const upstream = login(session, stop)
+  const chatter = new Chatter()
+  const upstream = login(session, chatter, stop)
   // Told on every channel that needs it; where none does, nobody waits for it.
   upstream.catch(() => undefined)
-  const conversation = new Conversation({ connection, gate, wire, signal: session.signal, upstream })
+  const conversation = new Conversation({ connection, gate, wire, signal: session.signal, upstream, chatter })
   admit()
   session.closing(await conversation.ended())
   over.abort()
@@ -60,8 +62,8 @@ async function converse({ connection, facts, admit }: Greeting, session: Session
   )
 }
 
-async function login(session: Session, signal: AbortSignal): ReturnType<typeof loginUpstream> {
-  const upstream = await loginUpstream(session.target, await session.credential(), signal)
+async function login(session: Session, chatter: Chatter, signal: AbortSignal): ReturnType<typeof loginUpstream> {
+  const upstream = await loginUpstream(session.target, await session.credential(), chatter, signal)
   await session.note('upstream', upstream.facts)
   return upstream
 }

@@ -4,6 +4,7 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { blobOf, fingerprintOf } from '../../identity/ssh-keys.ts'
+import type { Chatter } from '../../intake.ts'
 import { tellWhy } from './disconnect.ts'
 import { AgentDoor } from './forward-ends.ts'
 import { certifiedHost, isHostCertificate, takeHostCertificates } from './host-certificate.ts'
@@ -42,7 +43,12 @@ export interface Upstream {
  * Connects and logs in with the gateway's own credential to a target that proves one of its pinned host keys, or a key that a pinned
  * authority has certified. Rejects TARGET_UNREACHABLE or TARGET_REFUSED, or with the signal's reason; nothing is left open then.
  */
-export async function loginUpstream(target: Target, credential: Credential, signal: AbortSignal): Promise<Upstream> {
+export async function loginUpstream(
+  target: Target,
+  credential: Credential,
+  chatter: Chatter,
+  signal: AbortSignal,
+): Promise<Upstream> {
   signal.throwIfAborted()
   const pinned = (credential.hostKeys ?? []).map((line) => ({ type: line.split(' ')[0] ?? '', blob: Buffer.from(blobOf(line)) }))
   const authorities = new Set((credential.hostAuthorities ?? []).map((line) => fingerprintOf(blobOf(line))))
@@ -80,7 +86,7 @@ export async function loginUpstream(target: Target, credential: Credential, sign
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const leave = (): void => reject(signal.reason)
   signal.addEventListener('abort', leave, { once: true })
-  const socket = connectShared({ host: target.host, port: target.port, noDelay: true }, () => isSealed(client))
+  const socket = connectShared({ host: target.host, port: target.port, noDelay: true }, chatter, () => isSealed(client))
   client.on('ready', resolve)
   client.on('error', (error) => reject(failure(target, error, host.why)))
   client.on('close', () => reject(new ApplianceError('TARGET_UNREACHABLE', `target ${target.name} left during the login`)))

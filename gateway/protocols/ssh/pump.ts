@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { Intake } from '../../intake.ts'
+import { type Chatter, Intake } from '../../intake.ts'
 import type { Lanes } from '../../lane.ts'
 import type { Message } from '../../message.ts'
 
@@ -11,6 +11,7 @@ export const SETTLE_MS = 20
 
 export interface Pump {
   readonly source: Readable
+  readonly chatter: Chatter
   readonly lanes: Lanes
   /** A chunk as messages. */
   readonly read: (chunk: Uint8Array) => readonly Message[]
@@ -21,14 +22,14 @@ export interface Pump {
 }
 
 /** Passes everything through the gate, to the end of the source. Rejects with what the source broke with. */
-export async function pump({ source, lanes, read, rest: restOf, room }: Pump): Promise<void> {
+export async function pump({ source, chatter, lanes, read, rest: restOf, room }: Pump): Promise<void> {
   const rest = (): void => {
     const kept = restOf?.()
     if (kept !== undefined) lanes.push([kept])
   }
   const settle = setTimeout(rest, SETTLE_MS)
   try {
-    await new Intake(source).flow({
+    await new Intake(source, chatter).flow({
       take(chunk) {
         lanes.push(read(chunk))
         settle.refresh()

@@ -185,6 +185,7 @@ export class SessionChannel {
     const writes = (source: Readable, stream: ByteStream): Promise<void> =>
       pump({
         source,
+        chatter: this.#talk.chatter,
         lanes: this.#lanes.server,
         read(chunk) {
           prompts.wrote(chunk)
@@ -229,10 +230,12 @@ export class SessionChannel {
     const typing = this.#typing(channel, { read: (chunk) => files.client(chunk), room: () => files.pending?.room() }).catch(
       broken,
     )
+    const { chatter } = this.#talk
     await Promise.all([
-      pump({ source: upstream, lanes: this.#lanes.server, read: (chunk) => files.server(chunk) }).catch(broken),
+      pump({ source: upstream, chatter, lanes: this.#lanes.server, read: (chunk) => files.server(chunk) }).catch(broken),
       pump({
         source: upstream.stderr,
+        chatter,
         lanes: this.#lanes.server,
         read: (chunk) => [stderr.chunk(chunk)],
         rest: () => stderr.rest(),
@@ -245,7 +248,7 @@ export class SessionChannel {
   }
 
   async #typing(source: Readable, from: Pick<Pump, 'read' | 'rest' | 'room'>): Promise<void> {
-    await pump({ source, lanes: this.#lanes.client, ...from })
+    await pump({ source, chatter: this.#talk.chatter, lanes: this.#lanes.client, ...from })
     this.#news('client', 'eof', { act: 'eof' }, {})
   }
 

@@ -1,5 +1,5 @@
 import { createConnection, type NetConnectOpts, type Socket } from 'node:net'
-import { smallChunks } from '../../intake.ts'
+import type { Chatter } from '../../intake.ts'
 
 /** The most one connection reads before all others have their turn: four packets of a bulk stream. */
 const TURN_SIZE = 128 * 1024
@@ -15,8 +15,8 @@ const shared = Buffer.allocUnsafeSlow(TURN_SIZE)
  * A connection whose reads go into memory that all such connections share, as long as `sealed` says that whoever listens keeps nothing of
  * what it is given; until then they are copied. A bulk stream stops reading after each turn, so that it holds up nobody for longer.
  */
-export function connectShared(options: NetConnectOpts, sealed: () => boolean): Socket {
-  const turn = new Turn()
+export function connectShared(options: NetConnectOpts, chatter: Chatter, sealed: () => boolean): Socket {
+  const turn = new Turn(chatter)
   const socket: Socket = createConnection({
     ...options,
     onread: {
@@ -46,17 +46,23 @@ class Turn {
   limit = TURN_SIZE
   #size = 0
   #shortTurns = 0
-  #seen = smallChunks()
+  readonly #chatter: Chatter
+  #seen: number
+
+  constructor(chatter: Chatter) {
+    this.#chatter = chatter
+    this.#seen = chatter.others
+  }
 
   /** Whether so much more ends it. */
   over(size: number): boolean {
     this.#size += size
     if (this.#size < this.limit) return false
     this.#size = 0
-    const seen = smallChunks()
-    if (seen !== this.#seen) this.#shortTurns = SHORT_TURNS
+    const { others } = this.#chatter
+    if (others !== this.#seen) this.#shortTurns = SHORT_TURNS
     else if (this.#shortTurns > 0) this.#shortTurns--
-    this.#seen = seen
+    this.#seen = others
     this.limit = this.#shortTurns > 0 ? SHORT_TURN_SIZE : TURN_SIZE
     return true
   }

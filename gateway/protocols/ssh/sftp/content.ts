@@ -1,5 +1,5 @@
 import type { Field, LiveRedactor, Redacted, Redactor } from '../../../message.ts'
-import { joined, NOTHING, part } from './spans.ts'
+import { joined, NOTHING, parts } from './spans.ts'
 
 const CONTENT: Field = { path: 'ssh.file', action: 'scan' }
 
@@ -31,7 +31,7 @@ export class ReadContent {
   #live: LiveRedactor | undefined
   /** Up to where the file was given to `#live`, and what came out of it and is not needed yet. */
   #pushed = -1
-  #out: Redacted = NOTHING
+  #out: readonly Redacted[] = []
   #outFrom = 0
 
   plan(offset: number, length: number): ReadPlan {
@@ -42,33 +42,35 @@ export class ReadContent {
     return { offset: offset - before, length: whole, from: offset, to }
   }
 
-  /** Of what the target answered, what the client is given; empty where the file ends before. Called in the order of the answers. */
-  redact(plan: ReadPlan, data: Uint8Array, redactor: Redactor): Redacted {
+  /**
+   * Of what the target answered, what the client is given; undefined where that is as it came, or the file ends before. Called in the order of
+   * the answers.
+   */
+  redact(plan: ReadPlan, data: Uint8Array, redactor: Redactor): Redacted | undefined {
     const end = plan.offset + data.length
     const to = Math.min(plan.to, end)
-    if (to <= plan.from) return NOTHING
+    if (to <= plan.from) return undefined
     // Going on behind the last block is the rule; all else begins anew, with what was read before it.
     const goesOn =
       plan.offset <= this.#pushed && plan.from >= this.#outFrom && plan.from <= this.#pushed && plan.offset === plan.from
     if (this.#live === undefined || !goesOn) {
       this.#live = redactor.live(CONTENT)
       this.#pushed = plan.offset
-      this.#out = NOTHING
+      this.#out = []
       this.#outFrom = plan.offset
     }
     const live = this.#live
-    const parts = [this.#out]
+    const out = [...this.#out]
     if (end > this.#pushed) {
-      parts.push(live.push(data.subarray(this.#pushed - plan.offset)))
+      out.push(live.push(data.subarray(this.#pushed - plan.offset)))
       this.#pushed = end
     }
-    const size = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
-    if (this.#outFrom + size < to) parts.push(live.settle())
-    const all = joined(redactor, parts)
-    const given = part(all, plan.from - this.#outFrom, to - this.#outFrom)
-    this.#out = part(all, to - this.#outFrom, all.bytes.length)
+    const size = out.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    if (this.#outFrom + size < to) out.push(live.settle())
+    const given = parts(out, plan.from - this.#outFrom, to - this.#outFrom)
+    this.#out = parts(out, to - this.#outFrom, Number.POSITIVE_INFINITY)
     this.#outFrom = to
-    return given
+    return given.every(({ masks }) => masks === null) ? undefined : joined(redactor, given)
   }
 }
 

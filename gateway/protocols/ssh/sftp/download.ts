@@ -9,19 +9,26 @@ const HEAD_SIZE = LENGTH_SIZE + 1 + 4 + 4
 
 interface Block {
   readonly read: Read
-  /** As the target sent it, with what was read before and behind what the client asked for. */
+  /** As the target sent it, and in it the data, with what was read before and behind what the client asked for. Changed here. */
+  readonly packet: Buffer
   readonly data: Uint8Array
+}
+
+/** What the client is given of a block; of one that ends before it begins, no data. */
+interface Piece {
+  readonly read: Read
+  readonly data: Uint8Array
+  readonly head: Uint8Array
+  readonly content: Uint8Array
+  /** Both. */
+  readonly bytes: Uint8Array
 }
 
 /** Blocks of files that came together: what the client is given of each, masked in place. */
 export function downloads(channel: number, blocks: readonly Block[]): SftpMessage {
-  const pieces = blocks.map(({ read, data }) => {
-    const { offset, from, to } = read.plan
-    const wanted = data.subarray(from - offset, to - offset)
-    return { read, data, size: wanted.length, bytes: wanted.length === 0 ? endOfFile(read.id) : block(read.id, wanted) }
-  })
-  const bytes = Buffer.concat(pieces.flatMap((piece) => piece.bytes))
-  const [first] = blocks
+  const pieces = blocks.map(pieceOf)
+  const [first] = pieces
+  const bytes = pieces.length === 1 && first !== undefined ? first.bytes : Buffer.concat(pieces.map((piece) => piece.bytes))
   return new SftpMessage({
     from: 'server',
     kind: 'file-download',
@@ -32,27 +39,24 @@ export function downloads(channel: number, blocks: readonly Block[]): SftpMessag
     facts: {
       statement: first?.read.file.statement ?? 0,
       offset: first?.read.plan.from ?? 0,
-      size: pieces.reduce((sum, { size }) => sum + size, 0),
+      size: pieces.reduce((sum, { content }) => sum + content.length, 0),
     },
     redact(redactor) {
       const masked = pieces.map(({ read, data }) => read.file.content.redact(read.plan, data, redactor))
-      if (masked.every(({ masks }) => masks === null)) return { bytes, masks: null }
+      if (masked.every((content) => content === undefined)) return { bytes, masks: null }
       const sink = redactor.sink(bytes.length)
-      for (const [index, piece] of pieces.entries()) {
-        const [head = NO_BYTES] = piece.bytes
+      for (const [index, { head, content }] of pieces.entries()) {
         sink.copy(head, 0, head.length)
-        const content = masked[index]
-        if (content !== undefined && piece.size > 0) sink.append(content, (part) => part)
+        sink.append(masked[index] ?? { bytes: content, masks: null }, (part) => part)
       }
       return sink.finish()
     },
     release(released) {
       let at = 0
-      for (const { read, size, bytes: parts } of pieces) {
-        const [head = NO_BYTES] = parts
+      for (const { read, head, content } of pieces) {
         at += head.length
-        if (size > 0) read.file.gave(read.plan.from, released.subarray(at, at + size))
-        at += size
+        if (content.length > 0) read.file.gave(read.plan.from, released.subarray(at, at + content.length))
+        at += content.length
       }
       return [new SshOutput('client', channel, { act: 'data' }, released)]
     },
@@ -66,18 +70,20 @@ export function downloads(channel: number, blocks: readonly Block[]): SftpMessag
   })
 }
 
-const NO_BYTES = new Uint8Array()
-
-function block(id: number, data: Uint8Array): readonly [Buffer, Uint8Array] {
-  const head = Buffer.alloc(HEAD_SIZE)
-  head.writeUInt32BE(HEAD_SIZE - LENGTH_SIZE + data.length, 0)
-  head[LENGTH_SIZE] = TYPE.data
-  head.writeUInt32BE(id, LENGTH_SIZE + 1)
-  head.writeUInt32BE(data.length, LENGTH_SIZE + 5)
-  return [head, data]
-}
-
-/** There was only what stands before. */
-function endOfFile(id: number): readonly [Buffer] {
-  return [statusPacket(id, STATUS.eof, 'End of file')]
+function pieceOf({ read, packet, data }: Block): Piece {
+  const { offset, from, to } = read.plan
+  const content = data.subarray(from - offset, to - offset)
+  if (content.length === 0) {
+    // There was only what stands before.
+    const bytes = statusPacket(read.id, STATUS.eof, 'End of file')
+    return { read, data, head: bytes, content, bytes }
+  }
+  // In the target's own memory, where what the client asked for stands right behind its head.
+  const bytes = from === offset ? packet.subarray(0, HEAD_SIZE + content.length) : Buffer.allocUnsafe(HEAD_SIZE + content.length)
+  bytes.writeUInt32BE(bytes.length - LENGTH_SIZE, 0)
+  bytes[LENGTH_SIZE] = TYPE.data
+  bytes.writeUInt32BE(read.id, LENGTH_SIZE + 1)
+  bytes.writeUInt32BE(content.length, LENGTH_SIZE + 5)
+  if (from !== offset) bytes.set(content, HEAD_SIZE)
+  return { read, data, head: bytes.subarray(0, HEAD_SIZE), content: bytes.subarray(HEAD_SIZE), bytes }
 }

@@ -50,45 +50,49 @@ export const STATUS = { ok: 0, eof: 1, permissionDenied: 3, unsupported: 8 } as 
 /** What OpenSSH takes of a packet without its length; both its ends keep to it, and so do we towards either. */
 const MAX_PACKET_SIZE = 256 * 1024
 export const LENGTH_SIZE = 4
+const NO_BYTES = Buffer.alloc(0)
 
 /** Cuts one direction's bytes into packets. */
 export class Packets {
-  #rest: Uint8Array[] = []
-  #size = 0
-
-  /** Bytes of a packet that is not whole yet. */
-  get pending(): number {
-    return this.#size
-  }
+  /** One that came in part: as soon as its size is known, in room for all of it. */
+  #packet = NO_BYTES
+  #have = 0
 
   /** The packets that are whole now, each with its length in front; views where they can be. Throws PROTOCOL_*. */
   take(chunk: Uint8Array): Buffer[] {
-    this.#rest.push(chunk)
-    this.#size += chunk.length
-    // A packet is put together once, however many pieces it comes in.
-    if (this.#rest.length > 1 && this.#size < this.#needed()) return []
-    let bytes = this.#rest.length === 1 ? bufferOf(chunk) : Buffer.concat(this.#rest, this.#size)
+    const bytes = bufferOf(chunk)
     const packets: Buffer[] = []
-    while (bytes.length >= LENGTH_SIZE) {
-      const size = LENGTH_SIZE + sizeOf(bytes)
-      if (bytes.length < size) break
-      packets.push(bytes.subarray(0, size))
-      bytes = bytes.subarray(size)
+    for (let at = 0; at < bytes.length; ) {
+      const left = bytes.length - at
+      if (this.#have === 0 && left >= LENGTH_SIZE) {
+        const size = LENGTH_SIZE + sizeOf(bytes, at)
+        if (size <= left) {
+          packets.push(bytes.subarray(at, at + size))
+          at += size
+          continue
+        }
+        this.#packet = Buffer.allocUnsafe(size)
+      } else if (this.#have === 0) this.#packet = Buffer.allocUnsafe(LENGTH_SIZE)
+      const taken = bytes.copy(this.#packet, this.#have, at)
+      at += taken
+      this.#have += taken
+      if (this.#have < this.#packet.length) break
+      if (this.#have > LENGTH_SIZE) {
+        packets.push(this.#packet)
+        this.#packet = NO_BYTES
+        this.#have = 0
+      } else {
+        const whole = Buffer.allocUnsafe(LENGTH_SIZE + sizeOf(this.#packet, 0))
+        this.#packet.copy(whole)
+        this.#packet = whole
+      }
     }
-    this.#rest = bytes.length === 0 ? [] : [bytes]
-    this.#size = bytes.length
     return packets
-  }
-
-  #needed(): number {
-    const [first] = this.#rest
-    if (first === undefined || first.length < LENGTH_SIZE) return 0
-    return LENGTH_SIZE + sizeOf(bufferOf(first))
   }
 }
 
-function sizeOf(bytes: Buffer): number {
-  const size = bytes.readUInt32BE(0)
+function sizeOf(bytes: Buffer, at: number): number {
+  const size = bytes.readUInt32BE(at)
   if (size > MAX_PACKET_SIZE)
     throw new ApplianceError('PROTOCOL_OVERSIZE', `a packet of SFTP of ${size} bytes; ${MAX_PACKET_SIZE} are the most`)
   if (size === 0) throw new ApplianceError('PROTOCOL_MALFORMED', 'a packet of SFTP without a type')

@@ -96,7 +96,7 @@ export class Sftp {
   /** What the target answered, as messages. Throws PROTOCOL_*, and is dead after that. */
   server(chunk: Uint8Array): readonly SftpMessage[] {
     const messages: SftpMessage[] = []
-    let blocks: { readonly read: Read; readonly data: Uint8Array }[] = []
+    let blocks: { readonly read: Read; readonly packet: Buffer; readonly data: Uint8Array }[] = []
     const flush = (): void => {
       if (blocks.length > 0) messages.push(downloads(this.#channel, blocks))
       blocks = []
@@ -111,7 +111,7 @@ export class Sftp {
       const reader = new Reader(bytes.subarray(LENGTH_SIZE + 1))
       const read = this.pending.take(whole(() => reader.uint32()))
       if (read?.is !== 'read') throw new ApplianceError('PROTOCOL_MALFORMED', 'the target sent data that nobody asked for')
-      blocks.push({ read, data: whole(() => reader.string()) })
+      blocks.push({ read, packet: bytes, data: whole(() => reader.string()) })
     }
     flush()
     return messages

@@ -3,8 +3,20 @@ import type { Redacted, Redactor } from '../../../message.ts'
 
 export const NOTHING: Redacted = { bytes: new Uint8Array(), masks: null }
 
+/** What stands in [from, to) of all of them, one after the other. */
+export function parts(all: readonly Redacted[], from: number, to: number): Redacted[] {
+  const found: Redacted[] = []
+  let at = 0
+  for (const one of all) {
+    const size = one.bytes.length
+    if (at < to && at + size > from) found.push(part(one, Math.max(0, from - at), Math.min(size, to - at)))
+    at += size
+  }
+  return found
+}
+
 /** bytes[from, to) with the spans in it; one that is cut is there as far as it reaches. */
-export function part({ bytes, masks }: Redacted, from: number, to: number): Redacted {
+function part({ bytes, masks }: Redacted, from: number, to: number): Redacted {
   const piece = bytes.subarray(from, to)
   if (masks === null) return { bytes: piece, masks: null }
   const kept: Buffer[] = []
