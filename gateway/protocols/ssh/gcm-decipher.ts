@@ -1,6 +1,6 @@
-import { type CipherGCMTypes, createDecipheriv, type KeyObject } from 'node:crypto'
+import { type CipherGCMTypes, createDecipheriv, type DecipherGCM, type KeyObject } from 'node:crypto'
 import { roomyBuffer } from '../../head-room.ts'
-import { countUp, LENGTH_SIZE, TAG_SIZE } from './gcm.ts'
+import { Ahead, countUp, LENGTH_SIZE, TAG_SIZE } from './gcm.ts'
 
 /** The library's own, written for Node's ciphers. */
 interface LibraryGcmDecipher {
@@ -38,8 +38,7 @@ export class GcmDecipher {
   inSeqno: number
   /** The library's, which changes it for a key exchange. */
   _onPayload: TakePayload
-  readonly #name: CipherGCMTypes
-  readonly #key: KeyObject
+  readonly #deciphers: Ahead<DecipherGCM>
   readonly #nonce: Buffer
   readonly #length = Buffer.alloc(LENGTH_SIZE)
   /** A packet of which a part has come: pieces[0, have), its length and tag included. */
@@ -52,8 +51,7 @@ export class GcmDecipher {
   constructor({ inSeqno, _onPayload, _decipherSSLName, _decipherKey, _decipherIV }: LibraryGcmDecipher) {
     this.inSeqno = inSeqno
     this._onPayload = _onPayload
-    this.#name = _decipherSSLName
-    this.#key = _decipherKey
+    this.#deciphers = new Ahead(() => createDecipheriv(_decipherSSLName, _decipherKey, _decipherIV))
     this.#nonce = _decipherIV
   }
 
@@ -122,7 +120,7 @@ export class GcmDecipher {
 
   /** The payload of the packet at `at`. Throws where its tag is not right. */
   #open(data: Buffer, at: number, size: number): Buffer {
-    const decipher = createDecipheriv(this.#name, this.#key, this.#nonce)
+    const decipher = this.#deciphers.take()
     data.copy(this.#length, 0, at, at + LENGTH_SIZE)
     const tagAt = at + size - TAG_SIZE
     decipher.setAAD(this.#length)

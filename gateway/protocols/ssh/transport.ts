@@ -1,6 +1,6 @@
 import { type CipherGCM, type CipherGCMTypes, createCipheriv, createSecretKey, type KeyObject, randomFillSync } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { countUp, LENGTH_SIZE, TAG_SIZE } from './gcm.ts'
+import { Ahead, countUp, LENGTH_SIZE, TAG_SIZE } from './gcm.ts'
 import { GcmDecipher, isGcmDecipher } from './gcm-decipher.ts'
 
 /** Where the library's ciphers keep their keys. */
@@ -101,16 +101,14 @@ let paddingAt = padding.length
 class GcmCipher {
   outSeqno: number
   readonly #write: (data: Uint8Array) => void
-  readonly #name: CipherGCMTypes
-  readonly #key: KeyObject
+  readonly #ciphers: Ahead<CipherGCM>
   readonly #nonce: Buffer
   #over = false
 
   constructor({ outSeqno, _onWrite, _encSSLName, _encKey, _encIV }: LibraryGcm) {
     this.outSeqno = outSeqno
     this.#write = _onWrite
-    this.#name = _encSSLName
-    this.#key = _encKey
+    this.#ciphers = new Ahead(() => createCipheriv(_encSSLName, _encKey, _encIV))
     this.#nonce = _encIV
   }
 
@@ -138,7 +136,7 @@ class GcmCipher {
 
   encrypt(packet: Buffer): void {
     if (this.#over) return
-    const cipher: CipherGCM = createCipheriv(this.#name, this.#key, this.#nonce)
+    const cipher = this.#ciphers.take()
     const size = packet.length - LENGTH_SIZE
     const sealed = size <= SMALL_SIZE
     // The length, and behind it of what is small all the rest.
