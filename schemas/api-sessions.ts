@@ -44,7 +44,7 @@ export const SessionRow = Type.Object({
 })
 export type SessionRow = Static<typeof SessionRow>
 
-/** Filters are joined by `and`. `identity` and `target` take `*` for any characters; `text` is found anywhere in a statement, whatever its case. */
+/** Filters are joined by `and`. `identity` and `target` take `*` for any characters; `text` is found anywhere in a statement, and has three letters or digits in a row at least, or two beside a space or a sign. All whatever their case. */
 export const SessionQuery = Type.Object(
   {
     identity: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),

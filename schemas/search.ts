@@ -7,7 +7,7 @@ const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =
 const Count = Type.Integer({ minimum: 0 })
 const Cursor = Type.String({ minLength: 1, maxLength: 200, pattern: '^[A-Za-z0-9_-]+$' })
 
-/** `q` is the filter language. Text has three characters at least: shorter ones are everywhere. */
+/** `q` is the filter language. Text has three letters or digits in a row at least, or two beside a space or a sign: anything else is everywhere. */
 export const SearchQuery = Type.Object(
   {
     q: Type.String({ maxLength: 2_000 }),

@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import { parseTerms } from '../../schemas/filter.ts'
+import { parseTerms, termText } from '../../schemas/filter.ts'
 
 export interface Between {
   /** `7d`, `24h` or a date, as in the filter language. */
@@ -10,7 +10,7 @@ export interface Between {
 /** What was given as a time, in ISO 8601; what is none is told with the option's name. */
 export function moment(field: keyof Between, text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const parsed = parseTerms(`${field}:${JSON.stringify(text)}`, Date.now())
+  const parsed = parseTerms(termText(field, text), Date.now())
   if (!parsed.ok) throw new ApplianceError('API_INVALID', `--${parsed.what}`)
   return parsed.terms[0]?.value
 }

@@ -30,9 +30,9 @@ export function evidenceCommands(program: Command, command: Make, runs: Runs, cl
     'find statements, result rows, terminal text, output and bodies',
     `
 Terms are joined by and; a minus in front means not:
-  identity:agent-*  principal:  target:  table:customers  verb:COPY  rule:  session:  protocol:ssh  state:live
+  identity:agent-*  principal:  family:ada  target:  table:customers  verb:COPY  rule:  session:  protocol:ssh  state:live
   verdict:block  outcome:refused  in:result|statement|terminal|output|body  rows>1000  bytes>=1  masked>0
-  since:7d  until:2026-11-20  text:"drop table"; words without a name are one text`,
+  since:7d  until:2026-11-20  text:"drop table"; words without a name are one text, -word is not in it`,
   )
     .addOption(new Option('--limit <count>', 'hits of a page, 200 at most').argParser(whole))
     .option('--cursor <cursor>', 'the following page')

@@ -16,11 +16,13 @@ export function parseSessionFilter(source: string, nowMs: number): ParsedQuery {
         ok: false,
         what: `${term.not ? '-' : ''}${term.field}: is for the page Search; here are identity, target, protocol, state, verdict, rows, since, until and text`,
       }
-    query = {
-      ...query,
-      ...more,
-      ...(more.text !== undefined && query.text !== undefined ? { text: `${query.text} ${more.text}` } : {}),
-    }
+    const twice = Object.keys(more).find((name) => name in query)
+    if (twice !== undefined)
+      return {
+        ok: false,
+        what: `${term.field} is here twice, and a list takes one of each; the page Search takes several, and all hold`,
+      }
+    query = { ...query, ...more }
   }
   return { ok: true, query }
 }

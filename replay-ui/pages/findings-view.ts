@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { FindingExplained, FindingView } from '../../schemas/api.ts'
+import { termText } from '../../schemas/filter.ts'
 import type { DispositionState, FindingRow } from '../../schemas/findings.ts'
 import type { PullTotal } from '../../schemas/search.ts'
 import type { Api } from '../data/api.ts'
@@ -91,7 +92,7 @@ function most({ pulls }: FindingsInput): TemplateResult {
             (one) => html`<tr>
               <td>${safeLine(one.family, 40)}</td>
               <td>${safeLine(one.target, 30)}</td>
-              <td><a href=${searchPath(`table:${one.object} principal:${one.family} rows>0 since:7d`)}>${safeLine(one.object, 50)}</a></td>
+              <td><a href=${searchPath(`${termText('table', one.object)} ${termText('family', one.family)} rows>0 since:7d`)}>${safeLine(one.object, 50)}</a></td>
               ${[one.rows, one.keys].map((count) => html`<td class="n">${countText(count)}</td>`)}
               <td class="n">${sizeText(one.bytes)}</td>
               ${[one.masked, one.sessions, one.largest].map((count) => html`<td class="n">${countText(count)}</td>`)}

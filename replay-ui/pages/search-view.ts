@@ -1,4 +1,5 @@
 import { html, nothing, type TemplateResult } from 'lit'
+import { termText } from '../../schemas/filter.ts'
 import type { SearchFacets, SearchHit } from '../../schemas/search.ts'
 import type { Api } from '../data/api.ts'
 import { counted, countText, dateText, sizeText } from '../data/format.ts'
@@ -137,13 +138,9 @@ function facetPane({ of, more, ...facets }: SearchFacets, { filter, onFilter }: 
             <ul>
               ${facets[name].map(
                 ({ value, count }) =>
-                  html`<li><button type="button" class="facet" @click=${() => onFilter(`${filter} ${termOf(field, value)}`.trim())}><span>${safeLine(value, 40)}</span><span class="count">${countText(count)}</span></button></li>`,
+                  html`<li><button type="button" class="facet" @click=${() => onFilter(`${filter} ${termText(field, value)}`.trim())}><span>${safeLine(value, 40)}</span><span class="count">${countText(count)}</span></button></li>`,
               )}
             </ul>`,
     )}
   </aside>`
-}
-
-function termOf(field: string, value: string): string {
-  return /[\s"]/.test(value) ? `${field}:"${value.replaceAll('"', '')}"` : `${field}:${value}`
 }

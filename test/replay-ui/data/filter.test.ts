@@ -38,7 +38,7 @@ test('terms are read, and words without a name are text', () => {
 })
 
 test('what is no term says what it should be', () => {
-  for (const source of ['colour:red', 'dir:up', 'verdict:maybe', 'rows>many', 'kind:']) {
+  for (const source of ['http://x', 'kind>5', '-colour:red', 'colour:red', 'dir:up', 'verdict:maybe', 'rows>many', 'kind:']) {
     const parsed = parseFilter(source)
     assert.ok(!parsed.ok && parsed.what.length > 10, source)
   }
@@ -56,6 +56,12 @@ test('frames are found by each term, and by all of them at once', () => {
     'ada',
     '"12 FOR"',
     'ada rows>1',
+    'rows<121',
+    'rows<=120',
+    '-kind:query',
+    '-verdict:block -rows>200 -masked',
+    '-nobody',
+    '-"for nobody"',
   ])
     assert.ok(found(source), source)
   for (const source of ['kind:query', 'rows>120', 'table:order', 'verdict:allow', 'masked', 'bob', 'ada dir:in'])

@@ -27,7 +27,18 @@ test('a filter becomes the question the API takes', () => {
 })
 
 test('what is none says what there is', () => {
-  for (const source of ['colour:red', 'state:gone', 'verdict:maybe', 'protocol:smtp', 'rows>x', 'since:yesterday', 'identity:']) {
+  for (const source of [
+    'colour:red',
+    'state:gone',
+    'verdict:maybe',
+    'protocol:smtp',
+    'rows>x',
+    'since:yesterday',
+    'identity:',
+    'text:one text:two',
+    'text:one words',
+    'identity:a* identity:*b',
+  ]) {
     const parsed = parseSessionFilter(source, NOW_MS)
     assert.ok(!parsed.ok && parsed.what !== '', source)
   }
