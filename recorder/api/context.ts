@@ -1,6 +1,8 @@
 import type { Request, Response } from 'express'
 import type { EndpointName, SessionState } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { samePerson } from '../../schemas/session.ts'
+import type { Asker } from '../catalog/turns.ts'
 import { openTape } from '../tape/reader.ts'
 import type { EventHub } from './event-hub.ts'
 import type { ApiParts } from './parts.ts'
@@ -56,6 +58,13 @@ export async function knownSession(id: string, viewer: Viewer, { parts, ended }:
   }
   if (found === undefined || !maySee(viewer, found.target)) throw unknownSession()
   return found
+}
+
+/** Who waits for what takes long, until they leave. */
+export function askerOf(response: Response, { identity }: Viewer): Asker {
+  const leaves = new AbortController()
+  response.once('close', () => leaves.abort())
+  return { person: samePerson(identity.subject), gone: leaves.signal }
 }
 
 export function unknownSession(): ApplianceError {

@@ -35,8 +35,12 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Something here does not answer now',
 }
 
+/** Where nothing says it better: what waits for others has as long as a search may take. */
+const RETRY_AFTER_S = '5'
+
 /** RFC 9457. */
 export function sendProblem(response: Response, code: ErrorCode, detail: string, status = STATUS[code] ?? 500): void {
+  if (status === 429 && response.get('retry-after') === undefined) response.set('retry-after', RETRY_AFTER_S)
   const problem: ProblemDetails = { type: `urn:sallyport:error:${code}`, title: TITLES[status] ?? 'Failed', status, detail, code }
   response.status(status).type('application/problem+json').set('cache-control', 'no-store').send(JSON.stringify(problem))
 }

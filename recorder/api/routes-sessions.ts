@@ -1,15 +1,15 @@
 import { Kill, type SessionDetail, SessionQuery, StatementQuery } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { bodyOf, queryOf } from './check.ts'
-import { type Handlers, sessionOf, unknownSession } from './context.ts'
+import { askerOf, type Handlers, sessionOf, unknownSession } from './context.ts'
 import { note, purposeOf } from './notes.ts'
 import { hasRole, mayAct } from './viewer.ts'
 
 export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'kill'> = {
-  async sessions({ request, viewer }, { parts }) {
+  async sessions({ request, response, viewer }, { parts }) {
     const query = queryOf(request, SessionQuery)
     const purpose = purposeOf(request)
-    const { sessions, next } = await parts.catalog.sessions(query, viewer.scope)
+    const { sessions, next } = await parts.catalog.sessions(query, viewer.scope, askerOf(response, viewer))
     await note(parts, viewer.identity, { type: 'evidence.search', query: { ...query }, found: sessions.length, ...purpose })
     return { sessions, next, lag: parts.catalog.lag }
   },

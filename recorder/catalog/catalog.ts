@@ -20,11 +20,15 @@ import type { Explained } from '../findings/watch.ts'
 import type { CallName, Calls, CatalogSession, Change, FromThread, Question, Scope, ThreadData } from './messages.ts'
 import { keptFrom } from './months.ts'
 import type { Found, Seeker } from './search.ts'
+import { type Asker, Turns } from './turns.ts'
 
 export type { CatalogSession, Change, Scope } from './messages.ts'
 
 /** A thread that died is started again after this; it reads on where the catalog's rows end. */
 const RESTART_MS = 5_000
+/** Of the connections to a server, which lists and ingestion need too. PGlite does one thing at a time. */
+const SEARCHES_AT_SERVER = 2
+const SOMEBODY: Asker = { person: '' }
 
 export interface CatalogOptions extends ThreadData {
   /** Something that is ours to mend, in words without traffic. */
@@ -44,6 +48,8 @@ export class Catalog implements AsyncDisposable {
   readonly #options: CatalogOptions
   readonly #waiting = new Map<number, Waiting>()
   readonly #listeners = new Set<(change: Change) => void>()
+  /** Lists are asked at once; what may walk through much takes turns, so that no list waits for more than what has begun. */
+  readonly #searches: Turns
   #worker: Worker
   #lag: CatalogLag = { state: 'backfill', sessions: 0, behindMs: 0 }
   #last = 0
@@ -52,6 +58,7 @@ export class Catalog implements AsyncDisposable {
 
   private constructor(options: CatalogOptions) {
     this.#options = options
+    this.#searches = new Turns('url' in options.database ? SEARCHES_AT_SERVER : 1)
     this.#worker = this.#start()
   }
 
@@ -77,8 +84,10 @@ export class Catalog implements AsyncDisposable {
   sessions(
     query: SessionQuery,
     scope: Scope,
+    asker: Asker = SOMEBODY,
   ): Promise<{ readonly sessions: readonly SessionRow[]; readonly next: string | null }> {
-    return this.#ask('sessions', query, scope)
+    const ask = () => this.#ask('sessions', query, scope)
+    return query.text === undefined ? ask() : this.#searches.run(asker, ask)
   }
 
   session(id: string): Promise<CatalogSession | null> {
@@ -100,9 +109,9 @@ export class Catalog implements AsyncDisposable {
     return this.#ask('keyframe', session, channel, seq)
   }
 
-  /** Newest first. Rejects API_INVALID for what is no filter, and for a foreign cursor. */
-  search(query: SearchQuery, seeker: Seeker): Promise<Found> {
-    return this.#ask('search', query, seeker)
+  /** Newest first. Rejects API_INVALID for what is no filter or takes too long, and for a foreign cursor; API_LIMITED where too many wait. */
+  search(query: SearchQuery, seeker: Seeker, asker: Asker = SOMEBODY): Promise<Found> {
+    return this.#searches.run(asker, () => this.#ask('search', query, seeker))
   }
 
   /** Statements by rule, of sessions with this id (it begins with their time) and later; most first. */

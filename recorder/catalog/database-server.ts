@@ -2,6 +2,7 @@ import pg from 'pg'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { loginOf, type ServerPlace } from '../azure/database-login.ts'
 import type { Database, Queries } from './database.ts'
+import { endedInTime } from './timed.ts'
 
 /** The catalog's thread asks one thing at a time but for reads beside the ingestion. */
 const CONNECTIONS = 4
@@ -44,8 +45,16 @@ export async function openServer(place: ServerPlace): Promise<Database> {
 }
 
 function serverDatabase(pool: pg.Pool): Database {
-  return {
+  const database: Database = {
     ...queriesOf(pool),
+    timed: (ms, work) =>
+      endedInTime(
+        database.transaction(async (each) => {
+          // 0 would be without end.
+          await each.exec(`set local statement_timeout = ${Math.max(1, ms)}`)
+          return work(each, () => 'true')
+        }),
+      ),
     async transaction(work) {
       const client = await pool.connect()
       let failed: Error | undefined
@@ -66,6 +75,7 @@ function serverDatabase(pool: pg.Pool): Database {
     },
     close: () => pool.end(),
   }
+  return database
 }
 
 function queriesOf(client: pg.Pool | pg.PoolClient): Queries {

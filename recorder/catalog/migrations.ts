@@ -1,7 +1,7 @@
 import type { Queries } from './database.ts'
 import { ensureMonths } from './months.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS, uniteKeys } from './rollups.ts'
-import { CATALOG_VERSION, DECISIONS_SQL, LONG_SQL, MONTHLY, MONTHLY_SQL, ROLLUPS_SQL, SCREENS_SQL } from './schema.ts'
+import { CATALOG_VERSION, DECISIONS_SQL, LONG_SQL, MONTHLY, MONTHLY_SQL, NAMES_SQL, ROLLUPS_SQL, SCREENS_SQL } from './schema.ts'
 import { KeySketch } from './sketch.ts'
 import { saidByWriter } from './text-index.ts'
 
@@ -13,6 +13,7 @@ const MIGRATIONS: Readonly<Record<number, Migration>> = {
   5: (queries) => queries.exec(DECISIONS_SQL),
   6: pendingByWriter,
   7: (queries) => queries.exec(SCREENS_SQL),
+  8: (queries) => queries.exec(NAMES_SQL),
 }
 
 /** Whether everything in a catalog of this version can be kept. */

@@ -6,12 +6,15 @@ import type {
   StatementQuery,
   StatementRow,
 } from '../../schemas/api.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
+import { textProblem } from '../../schemas/filter.ts'
 import { cursorOf, placeOf } from './cursor.ts'
-import type { Database } from './database.ts'
+import type { Database, Queries } from './database.ts'
 import type { SessionExtra } from './digest.ts'
 import type { CatalogSession, Scope } from './messages.ts'
 import { LARGE_RESULTS } from './schema.ts'
 import { anywhere, globbed } from './text.ts'
+import { ANSWER_MS } from './timed.ts'
 import { Where } from './where.ts'
 
 const SESSIONS_PER_PAGE = 50
@@ -30,8 +33,8 @@ export async function findSessions(
   const { limit = SESSIONS_PER_PAGE, cursor } = query
   const where = new Where()
   if (scope !== null) where.add('target = any($::text[])', [...scope])
-  if (query.identity !== undefined) where.add('subject like $', globbed(query.identity))
-  if (query.target !== undefined) where.add('target like $', globbed(query.target))
+  if (query.identity !== undefined) where.add('lower(subject) like lower($::text)', globbed(query.identity))
+  if (query.target !== undefined) where.add('lower(target) like lower($::text)', globbed(query.target))
   if (query.protocol !== undefined) where.add('protocol = $', query.protocol)
   if (query.state !== undefined) where.add('state = $', query.state)
   if (query.verdict !== undefined) where.also(`${VERDICT_COLUMNS[query.verdict]} > 0`)
@@ -43,11 +46,21 @@ export async function findSessions(
     if (indexed !== undefined) where.also(`rows >= ${indexed}`)
     where.add('rows >= $', minRows)
   }
-  if (query.text !== undefined)
-    where.add('id in (select session from catalog.statements where text ilike $)', anywhere(query.text))
   if (cursor !== undefined) where.add('id < $', placeOf(cursor, SESSION_PLACE)[0])
-  const sql = `select * from catalog.sessions ${where.sql} order by id desc limit ${limit + 1}`
-  const { rows } = await database.query<SessionColumns>(sql, where.values)
+  const asked = async (queries: Queries): Promise<readonly SessionColumns[]> => {
+    const sql = `select * from catalog.sessions ${where.sql} order by id desc limit ${limit + 1}`
+    return (await queries.query<SessionColumns>(sql, where.values)).rows
+  }
+  const { text } = query
+  const problem = text === undefined ? undefined : textProblem(text)
+  if (problem !== undefined) throw new ApplianceError('API_INVALID', problem)
+  const rows =
+    text === undefined
+      ? await asked(database)
+      : await database.timed(ANSWER_MS, (each, inTime) => {
+          where.add(`id in (select session from catalog.statements where ${inTime('part')} and text ilike $)`, anywhere(text))
+          return asked(each)
+        })
   const page = rows.slice(0, limit)
   const last = page.at(-1)
   return { sessions: page.map(sessionOf), next: rows.length > limit && last !== undefined ? cursorOf(last.id) : null }
@@ -90,7 +103,8 @@ export async function findStatements(
   const where = new Where()
   where.add('session = $', session)
   if (query.text !== undefined) where.add('text ilike $', anywhere(query.text))
-  if (query.verdict !== undefined) where.add('verdict = $', query.verdict)
+  // What no rule says anything of is allowed.
+  if (query.verdict !== undefined) where.add(`coalesce(verdict, 'allow') = $`, query.verdict)
   if (query.fromFrame !== undefined) where.add('frame >= $', query.fromFrame)
   if (cursor !== undefined) {
     const [, frame, part] = placeOf(cursor, STATEMENT_PLACE)

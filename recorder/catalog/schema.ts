@@ -7,7 +7,7 @@
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-export const CATALOG_VERSION = 8
+export const CATALOG_VERSION = 9
 
 /** Partitioned by their column `session`. */
 export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches', 'screens'] as const
@@ -19,6 +19,13 @@ export const LARGE_RESULTS = [10_000, 1_000_000] as const
 export const LONG_US = 86_400_000_000
 /** Has the index of sessions that went on for longer. */
 export const LONG_SQL = `create index if not exists sessions_long on catalog.sessions (id) where duration_us > ${LONG_US};`
+
+/** Names are compared in any case, as those of persons are. */
+export const NAMES_SQL = `
+drop index if exists catalog.sessions_subject, catalog.sessions_target;
+create index sessions_subject on catalog.sessions (lower(subject) text_pattern_ops, id);
+create index sessions_target on catalog.sessions (lower(target) text_pattern_ops, id);
+`
 
 /** Screens of terminals, kept now and then: `init` written to a new terminal gives the one behind frame `seq`. */
 export const SCREENS_SQL = `
@@ -193,9 +200,7 @@ create table catalog.sessions (
   last_statement text,
   extra jsonb not null
 );
-create index sessions_subject on catalog.sessions (subject text_pattern_ops, id);
-create index sessions_target on catalog.sessions (target text_pattern_ops, id);
-create index sessions_unfinished on catalog.sessions (state, id) where state <> 'sealed';
+${NAMES_SQL}create index sessions_unfinished on catalog.sessions (state, id) where state <> 'sealed';
 create index sessions_started on catalog.sessions (started_at);
 -- What is rare among many is found without walking past the many.
 create index sessions_mask on catalog.sessions (id) where v_mask > 0;

@@ -3,14 +3,14 @@ import { parseTerms, type Term } from '../../schemas/filter.ts'
 import type { SearchFacets, SearchHit, SearchQuery } from '../../schemas/search.ts'
 import { cursorOf, placeOf } from './cursor.ts'
 import type { Database } from './database.ts'
+import { folded } from './fold.ts'
 import type { Scope } from './messages.ts'
 import { LONG_US } from './schema.ts'
-import { anywhere, globbed } from './text.ts'
+import { anywhere, globbed, sqlText } from './text.ts'
+import { ANSWER_MS } from './timed.ts'
 import { Where } from './where.ts'
 
 const HITS_PER_PAGE = 50
-/** Trigrams need three; what is shorter would walk through everything. */
-const MIN_TEXT_CHARS = 3
 /** Shown of a hit, and of it in front of the match. */
 const SNIPPET_CHARS = 320
 const BEFORE_CHARS = 80
@@ -36,9 +36,6 @@ export async function search(database: Database, query: SearchQuery, seeker: See
   const parsed = parseTerms(query.q, nowMs)
   if (!parsed.ok) throw new ApplianceError('API_INVALID', parsed.what)
   const { terms } = parsed
-  const short = terms.find(({ field, value }) => field === 'text' && value.trim().length < MIN_TEXT_CHARS)
-  if (short !== undefined)
-    throw new ApplianceError('API_INVALID', `text has ${MIN_TEXT_CHARS} characters at least, not ${JSON.stringify(short.value)}`)
   const { limit = HITS_PER_PAGE, cursor } = query
   const place = cursor === undefined ? undefined : placeOf(cursor, PLACE)
   const hits = await ask(database, terms, seeker, limit + 1, place)
@@ -73,18 +70,20 @@ async function ask(
   const texts = seeker.results && terms.some(({ field, not }) => field === 'text' && !not)
   const ofStatements = terms.some(({ field }) => STATEMENT_FIELDS.has(field))
   if (texts && !ofStatements && ['result', 'terminal', 'output', 'body'].some(has)) sources.push('texts')
-  const found = await database.transaction(async (each) => {
-    await each.exec(NESTED)
-    const rows: (readonly HitColumns[])[] = []
-    for (const source of sources) {
-      const where = whereOf(source, terms, seeker.scope, place)
-      const select = text === 'without' ? SELECTS[source].replace('r.text', `'' as text`) : SELECTS[source]
+  const found: HitColumns[] = []
+  // One after the other, each in a transaction of its own: lists that wait are asked in between.
+  for (const source of sources) {
+    const where = whereOf(source, terms, seeker.scope, place)
+    const select = text === 'without' ? SELECTS[source].replace('r.text', `'' as text`) : SELECTS[source]
+    const rows = await database.timed(ANSWER_MS, async (each, inTime) => {
+      await each.exec(NESTED)
+      where.also(inTime('r.part'))
       const sql = `${select} ${where.sql} order by r.session desc, r.frame desc, r.part desc limit ${limit}`
-      rows.push((await each.query<HitColumns>(sql, where.values)).rows)
-    }
-    return rows
-  })
-  return found.flat().sort(newestFirst).slice(0, limit)
+      return (await each.query<HitColumns>(sql, where.values)).rows
+    })
+    found.push(...rows)
+  }
+  return found.sort(newestFirst).slice(0, limit)
 }
 
 /**
@@ -159,39 +158,50 @@ function stampOf(ms: number): string {
 
 const COUNTS: Readonly<Partial<Record<Term['field'], string>>> = { rows: 'r.rows', bytes: 'r.bytes_out', masked: 'r.masked' }
 const GLOBS: Readonly<Partial<Record<Term['field'], string>>> = {
-  identity: 's.subject',
-  principal: 's.principal',
-  target: 's.target',
   session: 'r.session',
   approval: 'r.approval',
   fingerprint: 'r.fingerprint',
+}
+/** In any case. */
+const PEOPLE: Readonly<Partial<Record<Term['field'], string>>> = {
+  identity: 's.subject',
+  principal: 's.principal',
+  family: 'coalesce(s.principal, s.subject)',
+  target: 's.target',
 }
 const LISTS: Readonly<Partial<Record<Term['field'], string>>> = { table: 'r.objects', verb: 'r.verbs', rule: 'r.rules' }
 const NAMES: Readonly<Partial<Record<Term['field'], string>>> = {
   protocol: 's.protocol',
   state: 's.state',
-  verdict: 'r.verdict',
+  // What no rule says anything of is allowed.
+  verdict: `coalesce(r.verdict, 'allow')`,
   outcome: 'r.outcome',
 }
 
 function add(where: Where, source: Source, { field, not, op, value }: Term): void {
   const put = (condition: string, given: unknown): void => where.add(not ? `(${condition}) is not true` : condition, given)
   const list = LISTS[field]
-  const [count, glob, name] = [COUNTS[field], GLOBS[field], NAMES[field]]
+  const [count, glob, name, person] = [COUNTS[field], GLOBS[field], NAMES[field], PEOPLE[field]]
   if (count !== undefined) put(`${count} ${op === 'least' ? '>=' : '<='} $`, Number(value))
   else if (glob !== undefined) put(`${glob} like $`, globbed(value))
+  else if (person !== undefined) put(`lower(${person}) like lower($::text)`, globbed(value))
   else if (name !== undefined) put(`${name} = $`, value)
   else if (list !== undefined) {
-    // Without a star an index knows it.
-    if (value.includes('*')) put(`exists (select from unnest(${list}) one where one ilike $)`, globbed(value))
-    else put(`${list} @> array[$::text]`, value)
+    // Without a star an index knows a table, however those that were ever touched are spelt.
+    if (field === 'table' && !value.includes('*'))
+      put(
+        `${list} && (array[$::text, lower($::text), upper($::text)] ||
+           array(select distinct object from catalog.first_seen where lower(object) = lower($::text)))`,
+        sqlText(value),
+      )
+    else put(`exists (select from unnest(${list}) one where one ilike $)`, globbed(value))
   } else if (field === 'text') put('r.text ilike $', anywhere(value))
   else if (field === 'since') put(`s.started_at + r.at_us * interval '1 microsecond' >= $::timestamptz`, value)
   else if (field === 'until') put(`s.started_at + r.at_us * interval '1 microsecond' < $::timestamptz`, value)
   else if (field === 'in' && source === 'texts') put('r.place = $', value)
 }
 
-interface HitColumns {
+export interface HitColumns {
   readonly session: string
   readonly frame: number
   readonly part: number
@@ -220,8 +230,9 @@ function newestFirst(a: HitColumns, b: HitColumns): number {
   return a.place === 'statement' ? -1 : 1
 }
 
-function hitOf(row: HitColumns, text: string | undefined): SearchHit {
-  const at = text === undefined ? -1 : row.text.toLowerCase().indexOf(text.toLowerCase())
+/** Of a row that was found by this text. */
+export function hitOf(row: HitColumns, text: string | undefined): SearchHit {
+  const at = text === undefined ? -1 : folded(row.text).indexOf(folded(sqlText(text)))
   const lineFrom = row.first_row === null || at < 0 ? -1 : row.text.lastIndexOf('\n', at - 1) + 1
   const from = Math.max(lineFrom, at < 0 ? 0 : Math.max(0, at - BEFORE_CHARS))
   const lineEnd = lineFrom < 0 ? -1 : row.text.indexOf('\n', at)
@@ -231,7 +242,8 @@ function hitOf(row: HitColumns, text: string | undefined): SearchHit {
   return {
     session: row.session,
     frame: row.frame,
-    row: row.first_row === null ? null : row.first_row + lines(row.text, Math.max(at, 0)),
+    // What the database found by another rule of letters has a frame, and no row that could be the wrong one.
+    row: row.first_row === null || (at < 0 && text !== undefined) ? null : row.first_row + lines(row.text, Math.max(at, 0)),
     place: row.place,
     at: new Date(row.started_at.getTime() + row.at_us / 1000).toISOString(),
     identity: row.subject,

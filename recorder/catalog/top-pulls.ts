@@ -16,9 +16,10 @@ export async function topPulls(database: Database, query: PullQuery, scope: Scop
   const { table, target, identity, since, until, limit = TOTALS } = query
   const where = new Where()
   if (scope !== null) where.add('target = any($::text[])', [...scope])
-  if (target !== undefined) where.add('target like $', globbed(target))
-  if (table !== undefined) where.add('object like $', globbed(table))
-  if (identity !== undefined) where.add('subject like $ or family like $', globbed(identity))
+  if (target !== undefined) where.add('lower(target) like lower($::text)', globbed(target))
+  if (table !== undefined) where.add('lower(object) like lower($::text)', globbed(table))
+  if (identity !== undefined)
+    where.add('lower(subject) like lower($::text) or lower(family) like lower($::text)', globbed(identity))
   const { days, hours } = spans(since, until, where)
   const and = where.sql === '' ? 'where' : `${where.sql} and`
   const sums = 'family, target, object, statements, rows, bytes_out, masked, largest_rows'

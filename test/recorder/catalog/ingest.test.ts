@@ -33,6 +33,7 @@ test('what was deleted is forgotten as soon as a key that is believed says so, h
         if (failures >= 0) throw new Error('the database went away')
         return work(queries)
       },
+      timed: () => assert.fail('not asked for'),
       close: async () => undefined,
     },
     tapes: {
@@ -161,6 +162,7 @@ test('old tapes are written while the next are read, one batch after the other, 
         log.push('end')
         return result
       },
+      timed: () => assert.fail('not asked for'),
       close: async () => undefined,
     },
     tapes: {

@@ -145,6 +145,19 @@ for (const [where, place] of Object.entries(places))
         'SELECT id, email FROM customers LIMIT 3',
       ])
       assert.deepEqual(await statements('verb:tar'), ['tar czf - /srv'])
+      // As the facets count them.
+      assert.equal((await ask('verdict:allow')).length, 4)
+      assert.deepEqual(await statements('table:customers verdict:allow'), ['SELECT id, email FROM customers LIMIT 3'])
+      for (const q of [
+        'table:CUSTOMERS -drop',
+        'verb:select',
+        'customers -"drop table"',
+        'table:Customers verb:SELECT identity:AGENT-*',
+      ])
+        assert.deepEqual(await statements(q), ['SELECT id, email FROM customers LIMIT 3'], q)
+      // A person with those who act for them, and alone.
+      assert.equal((await ask('family:ADA')).length, 5)
+      assert.equal((await ask('family:agent-*')).length, 0)
       assert.deepEqual(await statements('table:/v1/people/{id}'), ['GET /v1/people/7'])
       assert.deepEqual(await statements('in:result customers'), [])
       assert.deepEqual(await statements('until:2020-01-01'), [])
@@ -177,9 +190,11 @@ for (const [where, place] of Object.entries(places))
       assert.deepEqual(all.facets?.table[0], { value: 'customers', count: 2 })
     })
     await t.test('wildcards, quotes and comments find only themselves', async () => {
-      for (const q of ['_ROM customers', 'FR%M', `'; drop schema catalog; --`, '\\', '$$$'])
-        assert.deepEqual(await ask(`"${q} "`).catch(() => []), [], q)
-      for (const q of ['ab', 'colour:red']) await assert.rejects(catalog.search({ q }, EVERYBODY), { code: 'API_INVALID' })
+      for (const q of ['_ROM customers', 'FR%M cust', `'; drop schema catalog; --`, '\\customers', '$1 customers'])
+        assert.deepEqual(await ask(`"${q}"`), [], q)
+      assert.equal((await ask('"FROM customers LIMIT"')).length, 1)
+      for (const q of ['ab', '"\\"', '"$$$"', ':::', 'text:"@@@"', 'colour:red', 'until:0000-01-01'])
+        await assert.rejects(catalog.search({ q }, EVERYBODY), { code: 'API_INVALID' })
       await assert.rejects(catalog.search({ q: '', cursor: 'AAAA' }, EVERYBODY), { code: 'API_INVALID' })
     })
     await t.test('a terminal has its screens, those before it was opened and other channels have none', async () => {

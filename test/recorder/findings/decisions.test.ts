@@ -29,6 +29,7 @@ test('decisions of writers whose key is trusted are written, some at a time; of 
     },
     exec: () => assert.fail('not asked for'),
     transaction: () => assert.fail('not asked for'),
+    timed: () => assert.fail('not asked for'),
     close: async () => undefined,
   }
   const moments = await new Decisions(database, store, async () => [own]).take()
