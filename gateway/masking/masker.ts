@@ -49,6 +49,9 @@ const MIN_KEY_SIZE = 16
 const SCRATCH_SIZE = 4096
 const scratch = Buffer.alloc(SCRATCH_SIZE)
 
+/** Of what stands in no field, as a fact or the gateway's own words: the name of the field before has no say in it. */
+const NO_FIELD = ''
+
 /**
  * Finds secrets and personal data in fields and covers them; the only maker of `Masked` values.
  * One per session; synchronous; linear in its input; never calls back.
@@ -309,6 +312,7 @@ export class Masker implements Redactor {
 
   #starred(redacted: Redacted): Redacted {
     const { bytes, masks } = redacted
+    this.#scanner.path = NO_FIELD
     if (this.#scanner.clean(bytes, 0, bytes.length)) return redacted
     const sink = new Sink(bytes.length)
     this.#scanner.collect(bytes, 0, bytes.length, this.#hits)
@@ -364,6 +368,7 @@ export class Masker implements Redactor {
   }
 
   #cleanText(value: string): boolean {
+    this.#scanner.path = NO_FIELD
     const length = value.length
     if (length < MIN_FIELD_SIZE) return true
     // A character is at most three bytes of UTF-8 here; short ASCII is copied without leaving JavaScript.

@@ -54,6 +54,17 @@ test('context stands before the value, in the text or in the name of the field',
   assert.deepEqual(values('1234567', rules, 'row.STAFF_id'), ['1234567'])
 })
 
+test('the name of the field that was scanned last is no context of facts, nor of what the gateway says', () => {
+  const rules = only({ regex: '\\b\\d{7}\\b', context: ['staff'] })
+  const masker = new Masker({ rules, tagKey: new Uint8Array(16).fill(1), fingerprintKey: new Uint8Array(16).fill(2) })
+  const source = Buffer.from('1234567')
+  assert.equal(masker.clean(source, 0, source.length, { path: 'row.staff_id', action: 'scan' }), false)
+  assert.equal(masker.text('order 1234567'), 'order 1234567')
+  assert.equal(masker.clean(source, 0, source.length, { path: 'row.staff_id', action: 'scan' }), false)
+  const said = { to: 'client', bytes: source, own: { kind: 'notice', facts: {} } } as const
+  assert.deepEqual(masker.own(said).body, source)
+})
+
 test('validators', () => {
   const found = (validator: NonNullable<PatternSource['validator']>, regex: string, text: string): readonly string[] =>
     values(text, only({ regex, validator }))
