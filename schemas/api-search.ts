@@ -16,7 +16,7 @@ export type SearchPage = Static<typeof SearchPage>
 export const PullTotals = Type.Object({ pulls: Type.Array(PullTotal), lag: CatalogLag })
 export type PullTotals = Static<typeof PullTotals>
 
-/** The latest evidence first. `next` asks for the following page; null at the end. */
+/** Open and severe first. `next` asks for the following page; null at the end. */
 export const FindingPage = Type.Object({ findings: Type.Array(FindingRow), next: orNull(Cursor), lag: CatalogLag })
 export type FindingPage = Static<typeof FindingPage>
 export const FindingView = Type.Object({

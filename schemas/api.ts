@@ -222,7 +222,7 @@ export const ENDPOINTS = {
   findings: {
     method: 'get',
     path: '/findings',
-    summary: 'What detectors found, the latest evidence first',
+    summary: 'What detectors found: open and severe first',
     access: 'investigator',
     query: FindingQuery,
     answer: FindingPage,

@@ -275,6 +275,7 @@ const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =
 /** A piece of evidence: these frames of this session. */
 export const Contribution = Type.Object({
   session: Type.String(),
+  target: Type.String(),
   frame: Count,
   lastFrame: Count,
   at: DateTime,
@@ -301,7 +302,10 @@ export const FindingRow = Type.Object({
   score: Type.Number(),
   /** The person behind, with all that act for them. */
   family: Type.String(),
+  /** Where it shows: of those in `targets` that the reader may see the first. */
   target: Type.String(),
+  /** Everything it rests on, as far as the reader may see it. */
+  targets: Type.Array(Type.String()),
   object: orNull(Type.String()),
   from: DateTime,
   to: DateTime,
@@ -336,6 +340,8 @@ export const Finding = Type.Object({
   /** Oldest first, at most 200; `left` are more. */
   contributions: Type.Array(Contribution),
   left: Count,
+  /** Contributions at targets the reader may not see: counted, never shown. */
+  hidden: Count,
   /** SHA-256 over detector, version, parameters and evidence: the same evidence gives the same. */
   hash: Type.String(),
   dispositions: Type.Array(Type.Object({ state: oneOf(DISPOSITIONS), by: Type.String(), reason: Type.String(), at: DateTime })),

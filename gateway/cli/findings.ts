@@ -75,7 +75,7 @@ function explanation({ finding, reproduced, hashNow }: FindingExplained): string
     `${id}  ${code} ${detector} v${version}: ${title}`,
     `  ${summary}`,
     `  who        ${family}`,
-    `  where      ${target}${object === null ? '' : `, ${object}`}`,
+    `  where      ${target}${object === null ? '' : `, ${object}`}${finding.targets.length > 1 ? `; evidence at ${finding.targets.join(', ')}` : ''}`,
     `  when       ${finding.from} to ${finding.to}`,
     `  value      ${Math.round(value * 1000) / 1000} ${unit}, threshold ${threshold}`,
     `  parameters ${
@@ -98,7 +98,7 @@ function explanation({ finding, reproduced, hashNow }: FindingExplained): string
     `  score      ${finding.score} (${finding.severity}) = 1 - ${finding.addends.map(({ weight }) => `(1 - ${weight})`).join(' ')}`,
     ...finding.addends.map(({ why, weight }) => `               ${weight}  ${why}`),
     `  ATT&CK     ${finding.attack.join(', ') || 'none'}`,
-    `  evidence   ${finding.contributions.length + finding.left} places in ${finding.sessions} sessions`,
+    `  evidence   ${finding.contributions.length + finding.left + finding.hidden} places in ${finding.sessions} sessions`,
     ...evidence(finding),
     `  hash       ${finding.hash}`,
     reproduced
@@ -109,7 +109,7 @@ function explanation({ finding, reproduced, hashNow }: FindingExplained): string
   return lines.map((line) => `${safeText(line)}\n`).join('')
 }
 
-function evidence({ contributions, left }: Finding): string[] {
+function evidence({ contributions, left, hidden }: Finding): string[] {
   const lines = contributions
     .slice(0, SHOWN)
     .flatMap(({ session, frame, lastFrame, at, rows, bytesOut, text }) => [
@@ -117,5 +117,9 @@ function evidence({ contributions, left }: Finding): string[] {
       `      ${text.replace(/\s+/g, ' ').trim().slice(0, 150)}`,
     ])
   const more = Math.max(0, contributions.length - SHOWN) + left
-  return more === 0 ? lines : [...lines, `    and ${more} more`]
+  return [
+    ...lines,
+    ...(more === 0 ? [] : [`    and ${more} more`]),
+    ...(hidden === 0 ? [] : [`    and ${hidden} at targets you may not see`]),
+  ]
 }

@@ -100,7 +100,7 @@ export function sessionCommands(sessions: Command, command: Make, runs: Runs, cl
 
 function findings(group: Command, command: Make, runs: Runs, cli: Cli): void {
   const load = () => import('./findings.ts')
-  asking(group, command, 'list', 'the latest evidence first')
+  asking(group, command, 'list', 'open and severe first')
     .addOption(new Option('--state <state>', 'only these').choices(DISPOSITIONS))
     .addOption(new Option('--severity <severity>', 'only these').choices(SEVERITIES))
     .addOption(new Option('--detector <name>', 'only of this one').choices(DETECTOR_NAMES))

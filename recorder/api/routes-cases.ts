@@ -11,10 +11,11 @@ import {
 import { OWN_CASE } from '../../schemas/api-names.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { type Case, CaseShelf } from '../desk/case-shelf.ts'
+import { findingInScope } from '../findings/in-scope.ts'
 import { bodyOf } from './check.ts'
 import { type Asked, type Context, type Handlers, knownSession, sessionOf } from './context.ts'
 import { note, purposeOf } from './notes.ts'
-import { maySee, type Viewer } from './viewer.ts'
+import type { Viewer } from './viewer.ts'
 
 type Names = 'cases' | 'caseView' | 'createCase' | 'changeCase' | 'bookmarks' | 'savedSearches' | 'saveSearch' | 'removeSearch'
 
@@ -161,7 +162,7 @@ async function isSeen(
     if (session !== undefined) await knownSession(session, viewer, context)
     if (finding === undefined) return true
     const found = await context.parts.catalog.finding(finding)
-    return found !== null && maySee(viewer, found.target)
+    return found !== null && findingInScope(found, viewer.scope) !== undefined
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'API_UNKNOWN') return false
     throw error

@@ -2,6 +2,7 @@ import type { ServerEvent, SessionProgress, SessionRow, SessionState } from '../
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Change } from '../catalog/catalog.ts'
 import type { ListedApproval } from '../desk/desk.ts'
+import { rowInScope } from '../findings/in-scope.ts'
 import { type Context, type Handlers, sessionOf } from './context.ts'
 import type { Now } from './event-hub.ts'
 import { note, purposeOf } from './notes.ts'
@@ -79,8 +80,10 @@ async function publish(change: Change, { parts, hub }: Pick<Context, 'parts' | '
         summary,
       })
       await parts.catalog.findingTold(finding)
-      const event: ServerEvent = { event: 'finding', data: row }
-      hub.publish((viewer) => (hasRole(viewer, 'investigator') && maySee(viewer, row.target) ? event : undefined))
+      hub.publish((viewer): ServerEvent | undefined => {
+        const data = hasRole(viewer, 'investigator') ? rowInScope(row, viewer.scope) : undefined
+        return data === undefined ? undefined : { event: 'finding', data }
+      })
       return
     }
     default:

@@ -1,10 +1,11 @@
 import type { FindingView } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { DispositionAsk, type Finding, FindingQuery } from '../../schemas/findings.ts'
+import { findingInScope, isWhole } from '../findings/in-scope.ts'
 import { bodyOf, queryOf } from './check.ts'
 import type { Asked, Context, Handlers } from './context.ts'
 import { note, purposeOf } from './notes.ts'
-import { mayAct, maySee, type Viewer } from './viewer.ts'
+import { mayAct, type Viewer } from './viewer.ts'
 
 export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' | 'disposeFinding'> = {
   async findings({ request, viewer }, { parts }) {
@@ -26,15 +27,22 @@ export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' |
     const { id } = await found(asked, context)
     await look(asked, context, 'finding, explained')
     const explained = await context.parts.catalog.explain(id)
-    if (explained === null) throw unknown()
-    return explained
+    const finding = explained === null ? undefined : findingInScope(explained.finding, asked.viewer.scope)
+    if (explained === null || finding === undefined) throw unknown()
+    return { ...explained, finding }
   },
 
   async disposeFinding(asked, context) {
     const { parts } = context
-    const { id } = await found(asked, context)
+    const finding = await found(asked, context)
+    const { id } = finding
     const { state, reason } = bodyOf(asked.request, DispositionAsk)
     if (!mayAct(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'judging findings needs the role investigator or admin')
+    if (!isWhole(finding, asked.viewer.scope))
+      throw new ApplianceError(
+        'API_FORBIDDEN',
+        'this finding rests on other targets too; it is judged by whoever may see all of them',
+      )
     const { identity } = asked.viewer
     await note(parts, identity, { type: 'finding.dispose', finding: id, state, reason: reason.toWellFormed() })
     await parts.catalog.putDisposition({ finding: id, state, by: identity.subject, reason, at: new Date().toISOString() })
@@ -42,11 +50,11 @@ export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' |
   },
 }
 
-/** One answer for what is not there and what is of other targets. */
+/** All of it. One answer for what is not there and what is of other targets. */
 async function found({ request, viewer }: Asked, { parts }: Context): Promise<Finding> {
   const id = String(request.params['id'])
   const finding = /^F-[0-9A-Z]{10}$/.test(id) ? await parts.catalog.finding(id) : null
-  if (finding === null || !maySee(viewer, finding.target)) throw unknown()
+  if (finding === null || findingInScope(finding, viewer.scope) === undefined) throw unknown()
   return finding
 }
 
@@ -56,7 +64,9 @@ async function look({ request, viewer }: Asked, { parts }: Context, what: string
 }
 
 function viewOf(finding: Finding, viewer: Viewer): FindingView {
-  return { ...finding, may: { dispose: mayAct(viewer) } }
+  const shown = findingInScope(finding, viewer.scope)
+  if (shown === undefined) throw unknown()
+  return { ...shown, may: { dispose: mayAct(viewer) && isWhole(finding, viewer.scope) } }
 }
 
 function unknown(): ApplianceError {

@@ -129,7 +129,7 @@ export class Catalog implements AsyncDisposable {
     return this.#ask('topPulls', query, scope)
   }
 
-  /** The latest evidence first. */
+  /** Open and severe first. */
   findings(
     query: FindingQuery,
     scope: Scope,

@@ -14,6 +14,7 @@ const MIGRATIONS: Readonly<Record<number, Migration>> = {
   6: pendingByWriter,
   7: (queries) => queries.exec(SCREENS_SQL),
   8: (queries) => queries.exec(NAMES_SQL),
+  9: targetsOfFindings,
 }
 
 /** Whether everything in a catalog of this version can be kept. */
@@ -32,6 +33,13 @@ export async function migrate(queries: Queries, version: number): Promise<void> 
 async function pendingByWriter(queries: Queries): Promise<void> {
   await saidByWriter(queries)
   await queries.exec(LONG_SQL)
+}
+
+/** 10: findings say every target they rest on. They are looked for again. */
+async function targetsOfFindings(queries: Queries): Promise<void> {
+  await queries.exec(
+    'delete from catalog.findings; delete from catalog.scans; alter table catalog.findings add column if not exists targets text[] not null',
+  )
 }
 
 /** Sketches united at a time. */

@@ -7,7 +7,7 @@
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-export const CATALOG_VERSION = 9
+export const CATALOG_VERSION = 10
 
 /** Partitioned by their column `session`. */
 export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches', 'screens'] as const
@@ -228,7 +228,8 @@ create table catalog.findings (
   target text not null,
   at timestamptz not null,
   sessions text[] not null,
-  detail jsonb not null
+  detail jsonb not null,
+  targets text[] not null
 );
 create index findings_at on catalog.findings (at desc, id);
 create index findings_sessions on catalog.findings using gin (sessions);

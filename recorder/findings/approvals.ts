@@ -63,8 +63,9 @@ export const approvalAnomaly: Detector = async (queries, { from, to }, { params,
         coverage: null,
         contributions: approved
           .filter((each) => odd.has(each))
-          .map(({ session, frame, last, at, rows: count, bytes, text }) => ({
+          .map(({ session, target, frame, last, at, rows: count, bytes, text }) => ({
             session,
+            target,
             frame,
             lastFrame: last,
             at: at.toISOString(),

@@ -48,6 +48,7 @@ export const firstAccess: Detector = async (queries, { from, to }, { params, con
         contributions: [
           {
             session,
+            target,
             frame,
             lastFrame: Number(taken.last),
             at: at.toISOString(),
@@ -196,6 +197,7 @@ export const recordingIntegrity: Detector = async (queries, { from, to }) => {
       contributions: [
         {
           session: row.id,
+          target: row.target,
           frame: 0,
           lastFrame: Math.max(0, row.frames - 1),
           at: row.started_at.toISOString(),

@@ -16,6 +16,8 @@ export interface PullRow {
   readonly protocol: string
   readonly object: string
   readonly hour: Date
+  /** Of the first statement of that hour. */
+  readonly at: Date
   readonly statements: number
   readonly rows: number
   readonly bytes_out: number
@@ -54,15 +56,20 @@ export async function dailySums(
   return grouped(rows, ({ family, target, object }) => JSON.stringify([family, target, object]))
 }
 
-/** What an actor took of a target, or of one object there, within a window: in the order of time. */
+const WITHIN = { taken: 'p.hour', begun: 's.started_at' } as const
+
+/** What an actor took of a target, or of one object there, within a window, or in sessions that began within it: in the order of time. */
 export async function pullsOf(
   queries: Queries,
   { family, target, object }: Pick<PullRow, 'family' | 'target'> & { readonly object: string | null },
   { from, to }: Window,
+  within: keyof typeof WITHIN = 'taken',
 ): Promise<readonly PullRow[]> {
   const { rows } = await queries.query<PullRow>(
-    `select * from catalog.pulls where family = $1 and target = $2 and ($3::text is null or object = $3) and hour >= $4 and hour < $5
-     order by hour, session, object`,
+    `select p.*, s.started_at + p.first_us * interval '1 microsecond' as at
+     from catalog.pulls p join catalog.sessions s on s.id = p.session
+     where p.family = $1 and p.target = $2 and ($3::text is null or p.object = $3) and p.hour >= $4 and ${WITHIN[within]} >= $4 and ${WITHIN[within]} < $5
+     order by p.hour, at, p.session, p.object`,
     [family, target, object, from, to],
   )
   return rows
@@ -80,9 +87,9 @@ export function grouped<T>(rows: readonly T[], key: (row: T) => string): readonl
 }
 
 export function ofPull(pull: PullRow): Contribution {
-  const { session, first_frame: frame, last_frame: lastFrame, hour, rows, bytes_out: bytesOut, statements, object } = pull
+  const { session, target, first_frame: frame, last_frame: lastFrame, at, rows, bytes_out: bytesOut, statements, object } = pull
   const text = `${statements} statement${statements === 1 ? '' : 's'} on ${object}`
-  return { session, frame, lastFrame, at: hour.toISOString(), rows, bytesOut, text }
+  return { session, target, frame, lastFrame, at: at.toISOString(), rows, bytesOut, text }
 }
 
 export interface StatementRow {
@@ -125,8 +132,17 @@ export async function statements(
   return rows
 }
 
-export function ofStatement({ session, frame, last_frame, at, rows, bytes_out: bytesOut, text }: StatementRow): Contribution {
-  return { session, frame, lastFrame: last_frame ?? frame, at: at.toISOString(), rows, bytesOut, text }
+export function ofStatement({
+  session,
+  target,
+  frame,
+  last_frame,
+  at,
+  rows,
+  bytes_out: bytesOut,
+  text,
+}: StatementRow): Contribution {
+  return { session, target, frame, lastFrame: last_frame ?? frame, at: at.toISOString(), rows, bytesOut, text }
 }
 
 /**

@@ -73,7 +73,7 @@ export const egressAfterPull: Detector = async (queries, window, { params, earli
         value: sum,
         threshold: rows,
         unit: 'rows',
-        summary: `${number(sum)} rows were taken, and within ${minutes} minutes something was sent from ${send.target}`,
+        summary: `${number(sum)} rows were taken, and within ${minutes} minutes something was sent`,
         baseline: null,
         coverage: null,
         contributions: [...taken, ofStatement(send)],

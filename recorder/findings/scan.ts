@@ -56,10 +56,10 @@ export async function scanWeek(database: Database, weekMs: number, config: Findi
     await each.query('delete from catalog.findings where week = $1', [week])
     // One that began in another week and goes on in this one is of the newer.
     await each.query(
-      `insert into catalog.findings (id, week, detector, severity, target, at, sessions, detail)
-       select id, $2, detector, severity, target, at, sessions, detail
-       from jsonb_to_recordset($1::jsonb) as one (id text, detector text, severity text, target text, at timestamptz, sessions text[], detail jsonb)
-       on conflict (id) do update set week = excluded.week, severity = excluded.severity, at = excluded.at, sessions = excluded.sessions, detail = excluded.detail`,
+      `insert into catalog.findings (id, week, detector, severity, target, targets, at, sessions, detail)
+       select id, $2, detector, severity, target, targets, at, sessions, detail
+       from jsonb_to_recordset($1::jsonb) as one (id text, detector text, severity text, target text, targets text[], at timestamptz, sessions text[], detail jsonb)
+       on conflict (id) do update set week = excluded.week, severity = excluded.severity, targets = excluded.targets, at = excluded.at, sessions = excluded.sessions, detail = excluded.detail`,
       [
         sqlJson(
           found.map(({ sessionIds, ...detail }) => ({
@@ -67,6 +67,7 @@ export async function scanWeek(database: Database, weekMs: number, config: Findi
             detector: detail.detector,
             severity: detail.severity,
             target: detail.target,
+            targets: detail.targets,
             at: detail.to,
             sessions: sessionIds,
             detail,

@@ -81,17 +81,21 @@ export const stitchedKeys: Detector = async (queries, window, { params, config }
     const least = Math.min(most, ((size ?? seen.least(target, object)) * percentOfTable) / 100)
     if (group.eight < least) continue
     const taken = await sketched(queries, group, all, windowDays)
-    if (taken === undefined || taken.keys < Math.max(floorKeys, least)) continue
+    if (taken === undefined) continue
+    // Keys are counted by the day their session began.
+    const pulls = await pullsOf(queries, group, taken, 'begun')
+    const rows = pulls.reduce((sum, pull) => sum + pull.rows, 0)
+    // An estimate may be of more rows than left.
+    const keys = Math.min(rows, taken.keys)
+    if (keys < Math.max(floorKeys, least)) continue
     const of = size ?? seen.of(target, object, taken.keyed)
-    const percent = Math.min(100, (100 * taken.keys) / Math.max(1, of))
+    const percent = Math.min(100, (100 * keys) / Math.max(1, of))
     // What only one ever read is all of what is known: without its size no share of it means anything.
-    const judged = size !== undefined || of > taken.keys * 1.05
-    if (!(judged && percent >= percentOfTable) && taken.keys < most) continue
+    const judged = size !== undefined || of > keys * 1.05
+    if (!(judged && percent >= percentOfTable) && keys < most) continue
     const byShare = judged && percent >= percentOfTable
-    const pulls = await pullsOf(queries, group, taken)
     const sessions = [...new Set(pulls.map(({ session }) => session))]
     if (sessions.length < fewest) continue
-    const rows = pulls.reduce((sum, pull) => sum + pull.rows, 0)
     const share = judged
       ? `, ${percent.toFixed(1)} % of ${size === undefined ? `the ${number(of)} ever seen` : `its ${number(of)}`}`
       : ''
@@ -99,13 +103,13 @@ export const stitchedKeys: Detector = async (queries, window, { params, config }
       family,
       target,
       object,
-      value: byShare ? percent : taken.keys,
+      value: byShare ? percent : keys,
       threshold: byShare ? percentOfTable : most,
       unit: byShare ? '% of the table' : 'keys',
-      summary: `${number(taken.keys)} different rows of ${object}${share}, in ${sessions.length} sessions of at most ${number(largest(pulls))} rows each (${number(rows)} rows in all)`,
+      summary: `${number(keys)} different rows of ${object}${share}, in ${sessions.length} sessions of at most ${number(largest(pulls))} rows each (${number(rows)} rows in all)`,
       baseline: null,
       coverage: {
-        keys: taken.keys,
+        keys,
         errorPercent: taken.keys <= EXACT_KEYS ? 0 : ESTIMATE_ERROR_PERCENT,
         keyed: taken.keyed,
         of: judged ? of : null,

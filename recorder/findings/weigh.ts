@@ -4,7 +4,7 @@ import type { Draft } from './detector.ts'
 import { WEEKLY } from './detectors.ts'
 
 /** A finding as the catalog keeps it; what people made of it stands elsewhere. */
-export type Weighed = Omit<Finding, 'state' | 'dispositions'> & { readonly sessionIds: readonly string[] }
+export type Weighed = Omit<Finding, 'state' | 'dispositions' | 'hidden'> & { readonly sessionIds: readonly string[] }
 
 /** Shown and kept of the evidence; the rest is counted, and hashed with it. */
 const MAX_CONTRIBUTIONS = 200
@@ -38,6 +38,7 @@ export function weighed(
     score: Math.round(score * 1000) / 1000,
     family,
     target,
+    targets: [...new Set([target, ...contributions.map((each) => each.target)])],
     object,
     from: times[0] ?? week.toISOString(),
     to: times.at(-1) ?? week.toISOString(),

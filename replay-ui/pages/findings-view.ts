@@ -52,7 +52,7 @@ export function view(input: FindingsInput): TemplateResult {
     </header>
     ${input.state === 'failed' ? failure(input.problem, input.onRetry) : nothing}
     <div class="inbox">
-      <section class="pane requests" aria-label="Findings, the latest evidence first" tabindex="0">${list(input)}</section>
+      <section class="pane requests" aria-label="Findings, open and severe first" tabindex="0">${list(input)}</section>
       <section class="pane request" aria-label="The finding" tabindex="0">${input.picked === undefined ? most(input) : detail(input)}</section>
     </div>
   </main>`
