@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Refusal } from '../schemas/verdict.ts'
 import type { Gate } from './gate.ts'
-import { Intake } from './intake.ts'
+import { Chatter, Intake } from './intake.ts'
 import { Lanes } from './lane.ts'
 import type { ByteWire, Output, Side } from './message.ts'
 
@@ -34,7 +34,8 @@ export async function relay(ends: Ends, wire: ByteWire, gate: Gate, signal: Abor
   gate.order.start()
   const deliver = (outputs: readonly Output[]): Promise<void> | undefined => send(ends, gate.order.take(outputs), stop)
 
-  const intakes = { client: new Intake(ends.client), server: new Intake(ends.server) }
+  const chatter = new Chatter()
+  const intakes = { client: new Intake(ends.client, chatter), server: new Intake(ends.server, chatter) }
   // A server that ended answers nobody any more, so what is held for it is withdrawn too.
   const asker = AbortSignal.any([stop, intakes.client.left, intakes.server.left])
   const parts = { gate, deliver, asker, stop, onFail: (error: unknown): void => failed.abort(error) }

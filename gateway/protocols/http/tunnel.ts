@@ -4,7 +4,7 @@ import { finished } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Gate } from '../../gate.ts'
-import { Intake } from '../../intake.ts'
+import { Chatter, Intake } from '../../intake.ts'
 import { Lanes } from '../../lane.ts'
 import type { Output, Side } from '../../message.ts'
 import type { LastWords, TunnelCodec } from './tunnel-message.ts'
@@ -36,7 +36,8 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
     stop.abort()
   }
   const over = AbortSignal.any([session, stop.signal])
-  const intakes = { client: new Intake(ends.client), server: new Intake(ends.server) }
+  const chatter = new Chatter()
+  const intakes = { client: new Intake(ends.client, chatter), server: new Intake(ends.server, chatter) }
   const asker = AbortSignal.any([over, intakes.client.left])
   const deliver = (outputs: readonly Output[]): Promise<void> | undefined => {
     for (const { to, bytes, own } of outputs) {
