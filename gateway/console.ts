@@ -22,6 +22,7 @@ import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { peopleOf } from './identity/people.ts'
 import { signInWays } from './identity/sign-in-ways.ts'
+import { killMessage } from './killing.ts'
 import type { Log } from './log.ts'
 import { slackPlace } from './notify.ts'
 import { placesIn } from './places.ts'
@@ -163,7 +164,7 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
         },
         tryPolicy: (identity, name, command) => trials.try(identity, name, command),
         trusted: () => readGatewayKeys(places.keys),
-        kill: (session, by, reason) => kill(session, `${by} ended this session: ${reason.replace(/\p{Cc}/gu, ' ')}`),
+        kill: (session, by, reason) => kill(session, killMessage(by, reason)),
         onError: (error) => log.stray(error),
         onDenied,
         ...(summaries === undefined ? {} : { summaries }),

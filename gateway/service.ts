@@ -13,6 +13,7 @@ import { Denials } from './identity/denials.ts'
 import { Doorkeeper } from './identity/doorkeeper.ts'
 import { JwtProver } from './identity/jwt.ts'
 import { ProofWatch } from './identity/proof-watch.ts'
+import { killed } from './killing.ts'
 import { Listener } from './listener.ts'
 import type { Log } from './log.ts'
 import type { Health } from './monitoring/health.ts'
@@ -257,7 +258,7 @@ export class Service {
 
   /** Ends one session of this process with these words to its client; false where it is not open here. */
   kill(session: string, message: string): boolean {
-    return this.sessions.end(session, { why: 'blocked', message, rules: [] })
+    return this.sessions.end(session, killed(message))
   }
 
   /**

@@ -149,6 +149,7 @@ export class Visit implements Session, Recorder {
 
   end(refusal: Refusal): void {
     if (this.#ended.signal.aborted) return
+    this.#parts.masker.evidence = refusal.evidence
     this.closing(`${refusal.why}: ${refusal.message}`)
     this.#ended.abort(refusal)
   }
@@ -186,7 +187,7 @@ export class Visit implements Session, Recorder {
     // Why it ended may quote what the target said.
     const { masker } = this.#parts
     try {
-      this.#parts.onClosed(await this.seal(masker.text(this.#reason ?? 'closed')))
+      this.#parts.onClosed(await this.seal(masker.ending(this.#reason ?? 'closed')))
     } catch (error) {
       this.#parts.onClosed(undefined, error)
     }

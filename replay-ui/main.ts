@@ -45,6 +45,8 @@ class SallyportApp extends LitElement {
   #failed: ReturnType<typeof failedSignIn>
   #route: Route = routeOf(new URL(location.href))
   #waiting = 0
+  /** Why it is not known how many wait. */
+  #uncounted = ''
   readonly #api = new Api({
     csrf: () => this.#me?.csrf ?? null,
     purpose: 'console',
@@ -143,8 +145,13 @@ class SallyportApp extends LitElement {
   }
 
   async #countWaiting(): Promise<void> {
-    const { approvals } = await this.#api.approvals({ state: 'pending', limit: 100 })
-    this.#waiting = approvals.length
+    try {
+      const { approvals } = await this.#api.approvals({ state: 'pending', limit: 100 })
+      this.#waiting = approvals.length
+      this.#uncounted = ''
+    } catch (error) {
+      this.#uncounted = error instanceof Error ? error.message : String(error)
+    }
     this.requestUpdate()
   }
 
@@ -242,7 +249,7 @@ class SallyportApp extends LitElement {
           ${link('/sessions', 'Sessions', page === 'sessions' || page === 'replay')}
           ${link('/search', 'Search', page === 'search')}
           ${link('/findings', 'Findings', page === 'findings')}
-          ${link('/approvals', 'Approvals', page === 'approvals', this.#waiting > 0 ? html`<span class="waiting" aria-label="${this.#waiting} waiting">${this.#waiting}</span>` : nothing)}
+          ${link('/approvals', 'Approvals', page === 'approvals', this.#waitingMark())}
           ${this.#reads ? link('/cases', 'Cases', page === 'cases') : nothing}
           ${this.#reads ? link('/evidence', 'Evidence', page === 'evidence') : nothing}
           ${this.#audits ? link('/policy', 'Policy', page === 'policy') : nothing}
@@ -253,6 +260,14 @@ class SallyportApp extends LitElement {
         <button type="button" class="quiet-button" @click=${() => this.#theme()}>${storedTheme() === 'light' ? 'Dark' : storedTheme() === 'dark' ? 'Light' : 'Theme'}</button>
         <button type="button" class="quiet-button" @click=${() => void this.#signOut()}>Sign out</button>
       </header>`
+  }
+
+  #waitingMark(): TemplateResult | typeof nothing {
+    if (this.#uncounted !== '')
+      return html`<span class="waiting" role="img" aria-label="not known how many wait" title=${this.#uncounted}>?</span>`
+    return this.#waiting === 0
+      ? nothing
+      : html`<span class="waiting" role="img" aria-label="${this.#waiting} waiting">${this.#waiting}</span>`
   }
 
   /** Whether evidence itself may be seen, and whether all of it. */

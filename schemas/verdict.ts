@@ -44,6 +44,8 @@ export interface Refusal {
   readonly hint?: string
   readonly rules: readonly string[]
   readonly approval?: string
+  /** What of the message is evidence in itself, and no data that was found: who ended the session. The tape has it as it was said. */
+  readonly evidence?: string
   /** Where one of our errors ended the session: which. */
   readonly code?: ErrorCode
 }

@@ -62,6 +62,8 @@ export class Masker implements Redactor {
   readonly #scanner: Scanner
   readonly #covers: Covers
   readonly #hits = new Hits()
+  /** Words of the gateway itself that are evidence, whatever detectors take them for: who ended this session. */
+  evidence: string | undefined
   /** What the kernel finds by itself is covered with; made with the first sieve, as most sessions read little. */
   #judgedCovers: readonly Cover[] = []
   #judge: Judge | undefined
@@ -236,6 +238,16 @@ export class Masker implements Redactor {
     return Buffer.from(sink.finish().bytes).toString()
   }
 
+  /** Why a session ended; who ended it stands as it is. */
+  ending(reason: string): string {
+    const { evidence } = this
+    if (evidence === undefined) return this.text(reason)
+    return reason
+      .split(evidence)
+      .map((part) => this.text(part))
+      .join(evidence)
+  }
+
   /** A value as this rule shows it, in a field that is held whole. For people. */
   shown(value: string, label: Label): string {
     const source = Buffer.from(value)
@@ -315,8 +327,16 @@ export class Masker implements Redactor {
     this.#scanner.path = NO_FIELD
     if (this.#scanner.clean(bytes, 0, bytes.length)) return redacted
     const sink = new Sink(bytes.length)
-    this.#scanner.collect(bytes, 0, bytes.length, this.#hits)
-    this.#cover(sink, bytes, 0, bytes.length, true)
+    const name = Buffer.from(this.evidence ?? '')
+    for (let from = 0; ; ) {
+      const found = name.length === 0 ? -1 : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(name, from)
+      const to = found < 0 ? bytes.length : found
+      this.#scanner.collect(bytes, from, to, this.#hits)
+      this.#cover(sink, bytes, from, to, true)
+      if (found < 0) break
+      from = found + name.length
+      sink.copy(bytes, found, from)
+    }
     if (masks !== null) sink.adopt(masks)
     return sink.finish()
   }

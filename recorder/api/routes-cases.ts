@@ -20,9 +20,9 @@ import type { Viewer } from './viewer.ts'
 type Names = 'cases' | 'caseView' | 'createCase' | 'changeCase' | 'bookmarks' | 'savedSearches' | 'saveSearch' | 'removeSearch'
 
 export const caseRoutes: Handlers<Names> = {
-  async cases({ request, viewer }, { parts }) {
-    const own = CaseShelf.ownId(viewer.identity.subject)
-    const list = (await parts.cases.list()).filter((one) => !one.own || one.id === own)
+  async cases({ request, viewer }, context) {
+    const { parts } = context
+    const list = await casesOf(viewer, context)
     const cases = [...list.filter((one) => one.own), ...list.filter((one) => !one.own)].map(({ notes: _, items, ...row }) => ({
       ...row,
       items: items.length,
@@ -83,6 +83,7 @@ export const caseRoutes: Handlers<Names> = {
     const { parts } = context
     const { id } = await sessionOf(asked, context)
     const own = CaseShelf.ownId(asked.viewer.identity.subject)
+    // Who may see the session may see something of every case that it is in.
     const cases = (await parts.cases.list()).filter((one) => !one.own || one.id === own)
     const bookmarks = cases
       .flatMap((one) =>
@@ -131,14 +132,35 @@ async function searchesOf(viewer: Viewer, { searches }: Context['parts']): Promi
   }))
 }
 
-/** One answer for what is not there and for what is somebody else's own. */
-async function caseOf({ request, viewer }: Asked, { parts }: Context): Promise<Case> {
+/** Cases that are there for this reader. */
+async function casesOf(viewer: Viewer, context: Context): Promise<Case[]> {
+  const own = CaseShelf.ownId(viewer.identity.subject)
+  const there: Case[] = []
+  for (const one of await context.parts.cases.list())
+    if (one.own ? one.id === own : await isThere(one, viewer, context)) there.push(one)
+  return there
+}
+
+/**
+ * Titles and notes tell of what a case is about. It is there for who began it and for who may see anything that is in it;
+ * for everybody else it is as if there were none.
+ */
+async function isThere({ by, items }: Case, viewer: Viewer, context: Context): Promise<boolean> {
+  if (by === viewer.identity.subject || viewer.scope === null) return true
+  for (const item of items) if (await isSeen(item, viewer, context)) return true
+  return false
+}
+
+/** One answer for what is not there and for what is not there for this reader. */
+async function caseOf({ request, viewer }: Asked, context: Context): Promise<Case> {
+  const { parts } = context
   const { subject } = viewer.identity
   const own = CaseShelf.ownId(subject)
   const id = String(request.params['id'])
   if (id === OWN_CASE || id === own) return parts.cases.own(subject, new Date().toISOString())
   const one = await parts.cases.get(id)
-  if (one === undefined || one.own) throw new ApplianceError('API_UNKNOWN', 'there is no such case')
+  if (one === undefined || one.own || !(await isThere(one, viewer, context)))
+    throw new ApplianceError('API_UNKNOWN', 'there is no such case')
   return one
 }
 

@@ -65,6 +65,11 @@ export class ApiError extends Error {
     this.code = code
     this.status = status
   }
+
+  /** Whether the same may be answered when it is asked again: a server that is busy or starting, and no question that is wrong. */
+  get wouldHelp(): boolean {
+    return this.status < 400 || this.status >= 500 || this.status === 408 || this.status === 429
+  }
 }
 
 export interface ApiOptions {

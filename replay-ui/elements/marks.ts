@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { SessionState } from '../../schemas/api-names.ts'
 import type { Act } from '../../schemas/verdict.ts'
+import type { Asked } from './question.ts'
 import { safe } from './safe.ts'
 
 const ACT_WORDS: Readonly<Record<Act, string>> = { allow: 'allowed', mask: 'masked', block: 'blocked', hold: 'held' }
@@ -42,6 +43,11 @@ export function failure(what: string, onRetry?: () => void): TemplateResult {
     <p>${safe(what)}</p>
     ${onRetry === undefined ? nothing : html`<button type="button" @click=${onRetry}>Try again</button>`}
   </div>`
+}
+
+/** A question that failed, which can be asked again where that may help. */
+export function failed({ problem, again }: Asked, onRetry: () => void): TemplateResult {
+  return failure(problem, again ? onRetry : undefined)
 }
 
 export function empty(title: string, more: string): TemplateResult {

@@ -2,6 +2,7 @@ import { html, LitElement, nothing, type TemplateResult } from 'lit'
 import type { SavedSearches as Saved, SavedSearch } from '../../schemas/api.ts'
 import type { Api } from '../data/api.ts'
 import { searchPath, sessionsPath } from '../router.ts'
+import { Question } from './question.ts'
 import { safe, safeLine } from './safe.ts'
 
 /** Searches that were kept, and the one that stands in the filter now. */
@@ -11,8 +12,7 @@ export class SavedSearches extends LitElement {
   declare page: SavedSearch['page']
   declare filter: string
   #searches: Saved['searches'] = []
-  #problem = ''
-  #busy = false
+  readonly #question = new Question(this)
 
   protected override createRenderRoot(): HTMLElement {
     return this
@@ -24,19 +24,20 @@ export class SavedSearches extends LitElement {
 
   protected override render(): TemplateResult {
     const own = this.#searches.filter(({ page }) => page === this.page)
+    const { state, problem } = this.#question
     const id = `saved-${this.page}`
     return html`<button type="button" popovertarget=${id}>Saved${own.length === 0 ? nothing : ` ${own.length}`}</button>
       <div id=${id} class="popover" popover role="dialog" aria-label="Saved searches">
         <h2>Saved searches</h2>
-        ${own.length === 0 ? html`<p class="muted">None yet.</p>` : html`<ul class="plain saved-list">${own.map((one) => this.#row(one))}</ul>`}
-        ${this.#problem === '' ? nothing : html`<p class="wrong" role="alert">${safe(this.#problem)}</p>`}
+        ${own.length === 0 ? (state === 'here' ? html`<p class="muted">None yet.</p>` : nothing) : html`<ul class="plain saved-list">${own.map((one) => this.#row(one))}</ul>`}
+        ${problem === '' ? nothing : html`<p class="wrong" role="alert">${safe(problem)}</p>`}
         ${
           this.filter === ''
             ? html`<p class="muted">Type a filter to save it here.</p>`
             : html`<form class="save-form" @submit=${(event: SubmitEvent) => this.#save(event)}>
                 <label>Save <code>${safeLine(this.filter, 80)}</code> as <input name="name" required maxlength="100" autocomplete="off"></label>
                 <label class="check"><input type="checkbox" name="shared"> for everybody</label>
-                <button type="submit" class="primary" ?disabled=${this.#busy}>Save</button>
+                <button type="submit" class="primary" ?disabled=${state === 'loading'}>Save</button>
               </form>`
         }
       </div>`
@@ -62,15 +63,9 @@ export class SavedSearches extends LitElement {
   }
 
   async #do(work: () => Promise<Saved>): Promise<void> {
-    this.#busy = true
-    try {
+    await this.#question.ask(async () => {
       this.#searches = (await work()).searches
-      this.#problem = ''
-    } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.#busy = false
-    this.requestUpdate()
+    })
   }
 }
 customElements.define('saved-searches', SavedSearches)

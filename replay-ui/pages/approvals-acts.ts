@@ -47,7 +47,10 @@ export function accessView(
   { targets }: AccessTargets,
   { problem, onAsk }: { readonly problem: string; readonly onAsk: (wish: AccessAsk) => void },
 ): TemplateResult | typeof nothing {
-  if (targets.length === 0) return nothing
+  if (targets.length === 0)
+    return problem === ''
+      ? nothing
+      : html`<p class="notice notice-error" role="alert">Where you may ask for access is not known: ${safe(problem)}</p>`
   const submit = (event: SubmitEvent): void => {
     event.preventDefault()
     if (!(event.target instanceof HTMLFormElement)) return

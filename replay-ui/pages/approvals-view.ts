@@ -2,7 +2,8 @@ import { html, nothing, type TemplateResult } from 'lit'
 import type { AccessAsk, AccessTargets, ApprovalView, SimilarApprovals } from '../../schemas/api.ts'
 import { agoText, counted, countText, dateText } from '../data/format.ts'
 import { copyButton } from '../elements/copy-text.ts'
-import { empty, failure, loading, redacted, ruleNames } from '../elements/marks.ts'
+import { empty, failed, loading, redacted, ruleNames } from '../elements/marks.ts'
+import type { Asked } from '../elements/question.ts'
 import { safe, safeLine, whole } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
 import { type Act, accessView, otherActs, reviewView, similarView } from './approvals-acts.ts'
@@ -16,8 +17,7 @@ export interface DecideInput {
 }
 
 export interface ApprovalsInput {
-  readonly state: 'loading' | 'here' | 'failed'
-  readonly problem: string
+  readonly list: Asked
   readonly up: boolean
   readonly approvals: readonly ApprovalView[]
   readonly more: boolean
@@ -42,26 +42,27 @@ export interface ApprovalsInput {
 export const COMMAND_CHARS = 20_000
 
 export function view(input: ApprovalsInput): TemplateResult {
-  const { state, approvals, picked } = input
+  const { list, approvals, picked } = input
   const pending = approvals.filter((one) => one.state === 'pending')
   const rest = approvals.filter((one) => one.state !== 'pending')
   return html`<main class="page approvals" id="main">
     <header class="page-head">
       <h1>Approvals</h1>
-      <span class="count" role="status">${counted(pending.length, 'request')} waiting${input.up ? nothing : html` · <span class="wrong">live updates interrupted, reconnecting …</span>`}</span>
+      <span class="count" role="status">${list.state === 'here' || approvals.length > 0 ? `${counted(pending.length, 'request')} waiting` : nothing}${input.up ? nothing : html` · <span class="wrong">live updates interrupted, reconnecting …</span>`}</span>
     </header>
     ${accessView(input.access.targets, input.access)}
+    ${list.state === 'failed' ? failed(list, input.onRetry) : nothing}
     ${
-      state === 'failed' && approvals.length === 0
-        ? failure(input.problem, input.onRetry)
-        : state === 'loading' && approvals.length === 0
-          ? loading('Loading requests …')
-          : approvals.length === 0
-            ? empty(
+      list.state === 'loading' && approvals.length === 0
+        ? loading('Loading requests …')
+        : approvals.length === 0
+          ? list.state === 'failed'
+            ? nothing
+            : empty(
                 'Nothing has been held',
                 'When a rule holds a command, the request for it stands here until somebody decides.',
               )
-            : html`<div class="inbox">
+          : html`<div class="inbox">
                 <nav class="pane requests" aria-label="Requests">
                   <h2>Waiting <span class="count">${countText(pending.length)}</span></h2>
                   ${pending.length === 0 ? html`<p class="quiet">Nothing waits for a decision.</p>` : html`<ul>${pending.map((one) => requestRow(one, input))}</ul>`}

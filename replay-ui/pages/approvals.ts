@@ -2,8 +2,9 @@ import { LitElement, type TemplateResult } from 'lit'
 import type { AccessAsk, AccessTargets, ApprovalView, ServerEvent, SimilarApprovals } from '../../schemas/api.ts'
 import { type Api, ApiError } from '../data/api.ts'
 import type { Live } from '../data/live.ts'
+import { Question } from '../elements/question.ts'
 import type { Act } from './approvals-acts.ts'
-import { type ApprovalsInput, COMMAND_CHARS, view } from './approvals-view.ts'
+import { COMMAND_CHARS, view } from './approvals-view.ts'
 
 const PAGE_SIZE = 100
 /** How old a request is, and when it expires, is shown to the second near the end. */
@@ -33,9 +34,11 @@ export class ApprovalsPage extends LitElement {
   declare picked: string | undefined
   #approvals: readonly ApprovalView[] = []
   #next: string | null = null
-  #state: ApprovalsInput['state'] = 'loading'
-  #problem = ''
-  #busy: Act | null = null
+  readonly #list = new Question(this)
+  /** What is being done, and about which. */
+  #doing: { readonly id: string; readonly act: Act } | undefined
+  /** The one that waits and was shown without an address: it stays, whatever arrives while somebody reads it. */
+  #standing: string | undefined
   /** Of requests that were looked at. */
   readonly #similar = new Map<string, SimilarApprovals['similar']>()
   #access: AccessTargets = { targets: [] }
@@ -68,27 +71,28 @@ export class ApprovalsPage extends LitElement {
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
     if (!changed.has('picked')) return
+    this.#standing = undefined
     this.#chars = COMMAND_CHARS
     this.#decideProblem = ''
-    if (this.picked !== undefined && this.#state === 'here' && this.#picked() === undefined) void this.#load()
+    if (this.hasUpdated && this.picked !== undefined && this.#picked() === undefined) void this.#load()
   }
 
   protected override render(): TemplateResult {
     const picked = this.#picked()
+    if (this.picked === undefined && picked?.state === 'pending') this.#standing = picked.id
     return view({
-      state: this.#state,
-      problem: this.#problem,
+      list: this.#list,
       up: this.up,
       approvals: this.#approvals,
       more: this.#next !== null,
       picked,
-      missing: picked === undefined && this.#state === 'here' ? this.picked : undefined,
+      missing: picked === undefined && this.#list.state === 'here' ? this.picked : undefined,
       chars: this.#chars,
       nowMs: Date.now(),
       similar: picked === undefined ? undefined : this.#similarTo(picked.id),
       access: { targets: this.#access, problem: this.#accessProblem, onAsk: (wish) => void this.#ask(wish) },
       decide: {
-        busy: this.#busy,
+        busy: this.#doing !== undefined && this.#doing.id === picked?.id ? this.#doing.act : null,
         problem: this.#decideProblem,
         reason: picked === undefined ? '' : (this.#reasons.get(picked.id) ?? ''),
         onReason: (reason) => {
@@ -108,46 +112,48 @@ export class ApprovalsPage extends LitElement {
 
   /** The one in the address and no other; where that names none the newest that waits, else the newest. */
   #picked(): ApprovalView | undefined {
-    if (this.picked !== undefined) return this.#approvals.find(({ id }) => id === this.picked)
+    const named = this.picked ?? this.#standing
+    const found = this.#approvals.find(({ id }) => id === named)
+    if (this.picked !== undefined || found !== undefined) return found
     return this.#approvals.find(({ state }) => state === 'pending') ?? this.#approvals[0]
   }
 
   async #load(cursor?: string): Promise<void> {
-    this.#state = 'loading'
-    try {
-      const { signal } = this.#gone
+    await this.#list.ask(async (signal) => {
       const page = await this.api.approvals({ limit: PAGE_SIZE, ...(cursor === undefined ? {} : { cursor }) }, signal)
       this.#approvals = cursor === undefined ? page.approvals : [...this.#approvals, ...page.approvals]
       this.#next = page.next
       if (this.picked !== undefined && !this.#approvals.some(({ id }) => id === this.picked)) {
-        const named = await this.#named(this.picked)
+        const named = await this.#named(this.picked, signal)
         if (named !== undefined) this.#approvals = [...this.#approvals, named]
       }
-      this.#state = 'here'
-    } catch (error) {
-      if (this.#gone.signal.aborted) return
-      this.#state = 'failed'
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    })
   }
 
   /** Lists have the beginning of a long command; who wants to decide about it sees all of it. */
   async #whole({ id, command, commandChars }: ApprovalView): Promise<void> {
     try {
       if (command.length < commandChars) this.#put(await this.api.approval(id, this.#gone.signal))
-      this.#chars = commandChars
-      this.#decideProblem = ''
+      if (this.#isShown(id)) this.#chars = commandChars
+      this.#tell(id, '')
     } catch (error) {
-      if (this.#gone.signal.aborted) return
-      this.#decideProblem = error instanceof Error ? error.message : String(error)
+      if (!this.#gone.signal.aborted) this.#tell(id, messageOf(error))
     }
+  }
+
+  #isShown(id: string): boolean {
+    return this.#picked()?.id === id
+  }
+
+  /** Beside the request that it is about: not beside another that was picked meanwhile. */
+  #tell(id: string, problem: string): void {
+    if (this.#isShown(id)) this.#decideProblem = problem
     this.requestUpdate()
   }
 
-  async #named(id: string): Promise<ApprovalView | undefined> {
+  async #named(id: string, signal: AbortSignal): Promise<ApprovalView | undefined> {
     try {
-      return await this.api.approval(id, this.#gone.signal)
+      return await this.api.approval(id, signal)
     } catch (error) {
       // A link to one that is not there, or not this reader's: the list stands by itself.
       if (error instanceof ApiError && (error.status === 404 || error.status === 403)) return undefined
@@ -157,7 +163,7 @@ export class ApprovalsPage extends LitElement {
 
   async #decide(id: string, act: Act): Promise<void> {
     const reason = (this.#reasons.get(id) ?? '').trim()
-    this.#busy = act
+    this.#doing = { id, act }
     this.#decideProblem = ''
     // What was decided about stays in sight, whatever arrives meanwhile.
     if (this.picked !== id) this.dispatchEvent(new PickEvent(id))
@@ -166,16 +172,22 @@ export class ApprovalsPage extends LitElement {
       this.#put(await this.#done(id, act, reason))
       this.#reasons.delete(id)
     } catch (error) {
-      this.#decideProblem = error instanceof Error ? error.message : String(error)
+      this.#tell(id, messageOf(error))
       // Somebody else was quicker: their decision is what is shown now, and the message stays beside it.
-      if (error instanceof ApiError && error.code === 'APPROVAL_CONFLICT') {
-        const now = await this.#named(id)
-        if (now !== undefined) this.#put(now)
-      }
+      if (error instanceof ApiError && error.code === 'APPROVAL_CONFLICT') await this.#refresh(id)
     } finally {
-      this.#busy = null
+      if (this.#doing?.id === id) this.#doing = undefined
     }
     this.requestUpdate()
+  }
+
+  async #refresh(id: string): Promise<void> {
+    try {
+      const now = await this.#named(id, this.#gone.signal)
+      if (now !== undefined) this.#put(now)
+    } catch (error) {
+      if (!this.#gone.signal.aborted) this.#tell(id, messageOf(error))
+    }
   }
 
   #done(id: string, act: Act, reason: string): Promise<ApprovalView> {
@@ -203,10 +215,11 @@ export class ApprovalsPage extends LitElement {
   async #loadAccess(): Promise<void> {
     try {
       this.#access = await this.api.accessTargets(this.#gone.signal)
-      this.requestUpdate()
     } catch (error) {
-      if (!this.#gone.signal.aborted) this.#accessProblem = error instanceof Error ? error.message : String(error)
+      if (this.#gone.signal.aborted) return
+      this.#accessProblem = messageOf(error)
     }
+    this.requestUpdate()
   }
 
   async #ask(wish: AccessAsk): Promise<void> {
@@ -216,7 +229,7 @@ export class ApprovalsPage extends LitElement {
       this.#put(asked)
       this.dispatchEvent(new PickEvent(asked.id))
     } catch (error) {
-      this.#accessProblem = error instanceof Error ? error.message : String(error)
+      this.#accessProblem = messageOf(error)
     }
     this.requestUpdate()
   }
@@ -236,3 +249,7 @@ export class ApprovalsPage extends LitElement {
   }
 }
 customElements.define('approvals-page', ApprovalsPage)
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

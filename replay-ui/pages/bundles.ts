@@ -3,26 +3,31 @@ import type { BundleAsk, BundleJob } from '../../schemas/api.ts'
 import { API_BASE } from '../../schemas/api-names.ts'
 import type { Api } from '../data/api.ts'
 import { sizeText } from '../data/format.ts'
+import { failed, loading } from '../elements/marks.ts'
+import { type Asked, Question } from '../elements/question.ts'
 import { safe } from '../elements/safe.ts'
 
 /** How often a bundle that is being made is asked after. */
 const ASK_EVERY_MS = 1_000
 
 export interface BundlesInput {
+  readonly asked: Asked
   readonly bundles: readonly BundleJob[]
+  /** Why none is being made. */
   readonly problem: string
   readonly busy: boolean
   /** Days that stand in the form before anybody has changed it. */
   readonly from: string
   readonly to: string
   readonly onSubmit: (event: SubmitEvent) => void
+  readonly onRetry: () => void
 }
 
 const PHASES = { log: 'Reading the ledger', tapes: 'Looking into recordings', sample: 'Copying the sample' } as const
 const FRAMEWORK_NAMES = { soc2: 'SOC 2', iso27001: 'ISO 27001', pci: 'PCI DSS' } as const
 
 export function view(input: BundlesInput): TemplateResult {
-  const { bundles, problem, busy, from, to, onSubmit } = input
+  const { problem, busy, from, to, onSubmit } = input
   return html`<main class="page bundles" id="main">
     <form class="card bundle-form" @submit=${onSubmit} aria-labelledby="bundle-title">
       <h1 id="bundle-title">Audit bundle</h1>
@@ -43,9 +48,15 @@ export function view(input: BundlesInput): TemplateResult {
       <button type="submit" class="primary" ?disabled=${busy}>${busy ? 'One is being made …' : 'Make it'}</button>
     </form>
     <section class="card bundle-list" aria-label="Bundles">
-      ${bundles.length === 0 ? html`<p class="muted">None was made here yet.</p>` : html`<ul>${bundles.map(row)}</ul>`}
+      ${list(input)}
     </section>
   </main>`
+}
+
+function list({ asked, bundles, onRetry }: BundlesInput): TemplateResult {
+  if (bundles.length > 0) return html`${asked.state === 'failed' ? failed(asked, onRetry) : nothing}<ul>${bundles.map(row)}</ul>`
+  if (asked.state === 'failed') return failed(asked, onRetry)
+  return asked.state === 'loading' ? loading('Loading …') : html`<p class="muted">None was made here yet.</p>`
 }
 
 function row(job: BundleJob): TemplateResult {
@@ -66,7 +77,7 @@ function row(job: BundleJob): TemplateResult {
   </li>`
 }
 
-function list(text: string): string[] {
+function parts(text: string): string[] {
   return text
     .split(',')
     .map((part) => part.trim())
@@ -87,6 +98,7 @@ export class BundlesPage extends LitElement {
   static override properties = { api: { attribute: false } }
   declare api: Api
   #bundles: readonly BundleJob[] = []
+  readonly #question = new Question(this)
   #problem = ''
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -110,23 +122,22 @@ export class BundlesPage extends LitElement {
     const before = new Date(quarter)
     before.setUTCMonth(before.getUTCMonth() - 3)
     return view({
+      asked: this.#question,
       bundles: this.#bundles,
       problem: this.#problem,
       busy: this.#bundles.some(({ state }) => state === 'running'),
       from: before.toISOString().slice(0, 10),
       to: new Date(quarter).toISOString().slice(0, 10),
       onSubmit: (event) => void this.#start(event),
+      onRetry: () => void this.#ask(),
     })
   }
 
   async #ask(): Promise<void> {
     clearTimeout(this.#timer)
-    try {
-      this.#bundles = (await this.api.bundles()).bundles
-    } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    await this.#question.ask(async (signal) => {
+      this.#bundles = (await this.api.bundles(signal)).bundles
+    })
     const runs = this.#bundles.some(({ state }) => state === 'running')
     if (runs && this.isConnected) this.#timer = setTimeout(() => void this.#ask(), ASK_EVERY_MS)
   }
@@ -145,7 +156,7 @@ export class BundlesPage extends LitElement {
         to: `${text('to')}T00:00:00Z`,
         framework,
         sample: Number(text('sample')),
-        ...scopeOf(list(text('target')), list(text('identity')), list(text('labels'))),
+        ...scopeOf(parts(text('target')), parts(text('identity')), parts(text('labels'))),
         ...(form.has('small') ? { small: true } : {}),
         ...(text('seed') === '' ? {} : { seed: text('seed') }),
         ...(text('reason') === '' ? {} : { reason: text('reason') }),

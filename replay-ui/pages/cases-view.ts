@@ -3,35 +3,40 @@ import type { CaseChange, CaseItem, CaseRow, CaseView } from '../../schemas/api.
 import { OWN_CASE } from '../../schemas/api-names.ts'
 import { counted, countText, dateText } from '../data/format.ts'
 import { copyButton } from '../elements/copy-text.ts'
-import { empty, failure, loading } from '../elements/marks.ts'
+import { empty, failed, failure, loading } from '../elements/marks.ts'
+import type { Asked } from '../elements/question.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
 
 export interface CasesInput {
-  readonly state: 'loading' | 'here' | 'failed'
-  readonly problem: string
+  readonly list: Asked
   readonly cases: readonly CaseRow[]
   readonly picked: string | undefined
+  readonly asked: Asked
+  /** The picked one, once it is here. */
   readonly one: CaseView | undefined
-  readonly oneProblem: string
+  /** Why what was wanted was not done. */
+  readonly deedProblem: string
   readonly busy: boolean
   /** Whether cases may be begun, beside one's own bookmarks. */
   readonly mayBegin: boolean
   readonly onBegin: (title: string) => void
   readonly onChange: (change: CaseChange) => void
   readonly onRetry: () => void
+  readonly onRetryOne: () => void
 }
 
 export function view(input: CasesInput): TemplateResult {
-  const { state, cases, problem, onRetry } = input
+  const { list, cases, deedProblem, onRetry } = input
   return html`<main class="page findings" id="main">
     <header class="page-head"><h1>Cases</h1><span class="muted">Frames, sessions and findings that belong together, with notes</span></header>
     <div class="inbox">
       <section class="pane requests" aria-label="Cases">
-        ${state === 'failed' ? failure(problem, onRetry) : nothing}
-        ${state === 'loading' && cases.length === 0 ? loading('Loading …') : html`<ul class="plain">${cases.map((one) => row(one, input.picked))}</ul>`}
-        ${cases.length === 0 && state === 'here' ? html`<p class="quiet">No case yet. A frame is bookmarked in its replay, by <kbd>M</kbd>.</p>` : nothing}
+        ${list.state === 'failed' ? failed(list, onRetry) : nothing}
+        ${list.state === 'loading' && cases.length === 0 ? loading('Loading …') : html`<ul class="plain">${cases.map((one) => row(one, input.picked))}</ul>`}
+        ${cases.length === 0 && list.state === 'here' ? html`<p class="quiet">No case yet. A frame is bookmarked in its replay, by <kbd>M</kbd>.</p>` : nothing}
         ${input.mayBegin ? begin(input) : nothing}
+        ${deedProblem === '' || input.picked !== undefined ? nothing : failure(deedProblem)}
       </section>
       <section class="pane request" aria-label="Case" tabindex="0">${one(input)}</section>
     </div>
@@ -59,9 +64,9 @@ function begin({ busy, onBegin }: CasesInput): TemplateResult {
 }
 
 function one(input: CasesInput): TemplateResult {
-  const { picked, one: found, oneProblem, busy, onChange } = input
+  const { picked, asked, one: found, deedProblem, busy, onChange } = input
   if (picked === undefined) return empty('Choose a case', 'What is in it leads back to the recordings.')
-  if (found === undefined) return oneProblem === '' ? loading('Loading …') : failure(oneProblem)
+  if (found === undefined) return asked.state === 'failed' ? failed(asked, input.onRetryOne) : loading('Loading …')
   const { title, state, by, createdAt, items, notes, own, may, id } = found
   const open = may.change && state === 'open'
   return html`<header><h2>${safeLine(title, 200)}</h2><p class="about"><span class="mark">${state}</span><span>by ${safeLine(by, 60)}, ${dateText(createdAt)}</span>${own ? nothing : html`<span class="mono">${id}</span>`}</p></header>
@@ -69,7 +74,7 @@ function one(input: CasesInput): TemplateResult {
     ${takeOut(items)}
     ${own ? nothing : html`<h3>Notes</h3>${notes.length === 0 ? html`<p class="quiet">None yet.</p>` : notes.map(({ by: author, at, text }) => html`<div class="case-note"><p class="about"><b>${safeLine(author, 60)}</b><span>${dateText(at)}</span></p><p>${safe(text, true)}</p></div>`)}`}
     ${may.change && !own ? changes(found, busy, onChange) : nothing}
-    ${oneProblem === '' ? nothing : failure(oneProblem)}`
+    ${deedProblem === '' ? nothing : failure(deedProblem)}`
 }
 
 function itemRow(item: CaseItem, open: boolean, { busy, onChange }: CasesInput): TemplateResult {

@@ -22,10 +22,12 @@ class CasesPage extends LitElement {
   declare mayBegin: boolean
   #cases: readonly CaseRow[] = []
   readonly #list = new Question(this)
+  readonly #asked = new Question(this)
+  /** What was asked for the case that is shown, or to begin one. */
+  readonly #deed = new Question(this)
+  /** The one in the address, once it is here. */
   #one: CaseView | undefined
-  #oneProblem = ''
   #busy = false
-  #gone = new AbortController()
 
   protected override createRenderRoot(): HTMLElement {
     return this
@@ -33,62 +35,75 @@ class CasesPage extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback()
-    this.#gone = new AbortController()
     void this.#load()
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback()
-    this.#gone.abort()
   }
 
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
     if (!changed.has('picked')) return
     this.#one = undefined
-    this.#oneProblem = ''
-    const { picked } = this
-    if (picked !== undefined) void this.#work(() => this.api.caseView(picked, this.#gone.signal))
+    this.#busy = false
+    this.#deed.drop()
+    this.#deed.problem = ''
+    if (this.picked === undefined) this.#asked.drop()
+    else void this.#loadOne(this.picked)
   }
 
   protected override render(): TemplateResult {
     const { picked } = this
     return view({
-      state: this.#list.state,
-      problem: this.#list.problem,
+      list: this.#list,
       cases: this.#cases,
       picked,
+      asked: this.#asked,
       one: this.#one,
-      oneProblem: this.#oneProblem,
+      deedProblem: this.#deed.problem,
       busy: this.#busy,
       mayBegin: this.mayBegin,
       onBegin: (title) => void this.#begin(title),
-      onChange: (change: CaseChange) => {
-        if (picked !== undefined) void this.#work(() => this.api.changeCase(picked, change)).then(() => this.#load())
-      },
+      onChange: (change) => void this.#change(change),
       onRetry: () => void this.#load(),
+      onRetryOne: () => {
+        if (picked !== undefined) void this.#loadOne(picked)
+      },
     })
   }
 
-  async #begin(title: string): Promise<void> {
-    await this.#work(() => this.api.createCase(title))
+  async #loadOne(id: string): Promise<void> {
+    await this.#asked.ask(async (signal) => {
+      this.#one = await this.api.caseView(id, signal)
+    })
+  }
+
+  /** The case that the address names and that is shown, and no other. */
+  async #change(change: CaseChange): Promise<void> {
+    const id = this.picked
+    if (id === undefined || this.#one === undefined) return
+    await this.#do(async (signal) => {
+      const changed = await this.api.changeCase(id, change)
+      if (!signal.aborted) this.#one = changed
+    })
     await this.#load()
-    if (this.#one !== undefined && this.#oneProblem === '') this.dispatchEvent(new GoEvent(`/cases/${this.#one.id}`))
+  }
+
+  async #begin(title: string): Promise<void> {
+    await this.#do(async (signal) => {
+      const { id } = await this.api.createCase(title)
+      if (!signal.aborted) this.dispatchEvent(new GoEvent(`/cases/${id}`))
+    })
+    await this.#load()
   }
 
   /** One thing at a time; what goes wrong is said beside the case. */
-  async #work(work: () => Promise<CaseView>): Promise<void> {
+  async #do(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.#busy) return
     this.#busy = true
-    this.#oneProblem = ''
-    this.requestUpdate()
-    try {
-      this.#one = await work()
-    } catch (error) {
-      if (this.#gone.signal.aborted) return
-      this.#oneProblem = error instanceof Error ? error.message : String(error)
-    } finally {
-      this.#busy = false
-    }
-    this.requestUpdate()
+    await this.#deed.ask(async (signal) => {
+      try {
+        await work(signal)
+      } finally {
+        if (!signal.aborted) this.#busy = false
+      }
+    })
   }
 
   async #load(): Promise<void> {

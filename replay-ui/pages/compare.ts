@@ -3,8 +3,8 @@ import type { SessionDetail, SessionRow, StatementRow } from '../../schemas/api.
 import type { Api } from '../data/api.ts'
 import { aligned, MAX_COMPARED, type Pair, type Touched, touched } from '../data/compare.ts'
 import { counted, countText, dateText, sizeText, timeText } from '../data/format.ts'
-import { actMark, empty, failure, loading } from '../elements/marks.ts'
-import { Question } from '../elements/question.ts'
+import { actMark, empty, failed, loading } from '../elements/marks.ts'
+import { type Asked, Question } from '../elements/question.ts'
 import { safeLine } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
 
@@ -19,8 +19,7 @@ interface Compared {
 }
 
 export interface CompareInput {
-  readonly state: 'loading' | 'here' | 'failed'
-  readonly problem: string
+  readonly asked: Asked
   readonly left: Compared | undefined
   readonly right: Compared | undefined
   /** Whom to compare the left one with, where nobody has chosen. */
@@ -29,16 +28,16 @@ export interface CompareInput {
 }
 
 export function view(input: CompareInput): TemplateResult {
-  const { state, problem, left, right, offered } = input
-  if (state === 'failed') return html`<main class="page" id="main">${failure(problem, input.onRetry)}</main>`
+  const { asked, left, right, offered } = input
+  if (asked.state === 'failed') return html`<main class="page" id="main">${failed(asked, input.onRetry)}</main>`
   if (left === undefined) return html`<main class="page" id="main">${loading('Reading the session …')}</main>`
   return html`<main class="page compare" id="main">
     <header class="page-head"><h1>Compare</h1><span class="muted">${right === undefined ? 'with another session of the same identity' : 'what both did stands side by side; alike but for values is the same'}</span></header>
-    ${right === undefined ? choice(left.detail, offered, state) : both(left, right)}
+    ${right === undefined ? choice(left.detail, offered, asked.state) : both(left, right)}
   </main>`
 }
 
-function choice({ id, identity }: SessionDetail, offered: readonly SessionRow[], state: CompareInput['state']): TemplateResult {
+function choice({ id, identity }: SessionDetail, offered: readonly SessionRow[], state: Asked['state']): TemplateResult {
   if (state === 'loading') return loading('Looking for others …')
   if (offered.length === 0) return empty('There is no other', `No other session of ${identity.subject} is to be seen.`)
   return html`<section class="pane hits" aria-label="Sessions to compare with" tabindex="0"><ol class="plain">${offered.map(
@@ -110,8 +109,7 @@ class ComparePage extends LitElement {
   protected override render(): TemplateResult {
     const [left, right] = this.#sides
     return view({
-      state: this.#question.state,
-      problem: this.#question.problem,
+      asked: this.#question,
       left,
       right,
       offered: this.#offered,

@@ -4,8 +4,8 @@ import { CUSTODY_NAMES } from '../../schemas/api-names.ts'
 import type { Api } from '../data/api.ts'
 import { counted, countText, dateText } from '../data/format.ts'
 import { copyButton } from '../elements/copy-text.ts'
-import { empty, failure, loading } from '../elements/marks.ts'
-import { Question } from '../elements/question.ts'
+import { empty, failed, loading } from '../elements/marks.ts'
+import { type Asked, Question } from '../elements/question.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { type CustodyAsk, replayPath } from '../router.ts'
 import { runsView } from './evidence-runs.ts'
@@ -16,8 +16,7 @@ const RUNS = 8
 export interface EvidenceInput {
   readonly ask: CustodyAsk
   readonly entries: readonly CustodyEntry[]
-  readonly state: 'loading' | 'here' | 'failed'
-  readonly problem: string
+  readonly asked: Asked
   readonly more: boolean
   readonly lookedTo: string | null
   /** For those who may see everything. */
@@ -65,13 +64,14 @@ function submitted(event: SubmitEvent, { onAsk }: EvidenceInput): void {
 }
 
 function list(input: EvidenceInput): TemplateResult {
-  const { state, entries, problem, more, lookedTo, ask, everything } = input
-  if (state === 'failed' && entries.length === 0) return failure(problem, input.onRetry)
+  const { asked, entries, more, lookedTo, ask, everything } = input
+  const { state } = asked
+  if (state === 'failed' && entries.length === 0) return failed(asked, input.onRetry)
   if (!everything && ask.session === undefined)
     return empty('Name a session', 'Its replay leads here; custody of everything takes the role of an auditor.')
   if (entries.length === 0 && state === 'loading') return loading('Reading the ledger …')
   return html`${entries.length === 0 ? (more ? nothing : empty('Nothing', 'The ledger has no such entry.')) : table(entries)}
-    ${state === 'failed' ? failure(problem, input.onRetry) : nothing}
+    ${state === 'failed' ? failed(asked, input.onRetry) : nothing}
     ${
       more
         ? html`<p class="custody-more"><button type="button" ?disabled=${state === 'loading'} @click=${input.onMore}>Look further back</button>${lookedTo === null ? nothing : html` <span class="muted">looked back to ${dateText(lookedTo)}</span>`}</p>`
@@ -152,8 +152,7 @@ export class EvidencePage extends LitElement {
     return view({
       ask: this.ask,
       entries: this.#entries,
-      state: this.#question.state,
-      problem: this.#question.problem,
+      asked: this.#question,
       more: this.#next !== null,
       lookedTo: this.#lookedTo,
       ledger: this.#ledger,

@@ -5,7 +5,8 @@ import type { DispositionState, FindingRow } from '../../schemas/findings.ts'
 import type { PullTotal } from '../../schemas/search.ts'
 import type { Api } from '../data/api.ts'
 import { counted, countText, dateText, sizeText } from '../data/format.ts'
-import { empty, failure, loading, redacted } from '../elements/marks.ts'
+import { empty, failed, failure, loading, redacted } from '../elements/marks.ts'
+import type { Asked } from '../elements/question.ts'
 import '../elements/case-adder.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { replayPath, searchPath } from '../router.ts'
@@ -19,15 +20,18 @@ const JUDGE: readonly (readonly [DispositionState, string])[] = [
 ]
 
 export interface FindingsInput {
-  readonly state: 'loading' | 'here' | 'failed'
-  readonly problem: string
+  readonly list: Asked
   readonly findings: readonly FindingRow[]
   readonly more: boolean
   readonly onlyOpen: boolean
+  readonly totals: Asked
   readonly pulls: readonly PullTotal[]
   readonly picked: string | undefined
+  readonly one: Asked
+  /** The picked one, once it is here. */
   readonly finding: FindingView | undefined
-  readonly findingProblem: string
+  /** Why what was wanted of it was not done. */
+  readonly deedProblem: string
   readonly explained: FindingExplained | undefined
   readonly busy: boolean
   readonly reason: string
@@ -40,6 +44,8 @@ export interface FindingsInput {
   readonly api: Api
   readonly onCase: () => void
   readonly onRetry: () => void
+  readonly onRetryTotals: () => void
+  readonly onRetryOne: () => void
 }
 
 export function view(input: FindingsInput): TemplateResult {
@@ -50,7 +56,6 @@ export function view(input: FindingsInput): TemplateResult {
       <button type="button" class="chip" aria-pressed=${onlyOpen} @click=${() => input.onOnlyOpen(!onlyOpen)}>Open only</button>
       <span class="count" role="status">${findings.length === 0 ? nothing : `${countText(findings.length)}${more ? '+' : ''} shown`}</span>
     </header>
-    ${input.state === 'failed' ? failure(input.problem, input.onRetry) : nothing}
     <div class="inbox">
       <section class="pane requests" aria-label="Findings, open and severe first" tabindex="0">${list(input)}</section>
       <section class="pane request" aria-label="The finding" tabindex="0">${input.picked === undefined ? most(input) : detail(input)}</section>
@@ -58,14 +63,16 @@ export function view(input: FindingsInput): TemplateResult {
   </main>`
 }
 
-function list({ state, findings, picked, more, onlyOpen, onMore }: FindingsInput): TemplateResult {
+function list({ list: asked, findings, picked, more, onlyOpen, onMore, onRetry }: FindingsInput): TemplateResult {
   if (findings.length === 0) {
-    if (state === 'loading') return loading('Loading findings …')
+    if (asked.state === 'loading') return loading('Loading findings …')
+    if (asked.state === 'failed') return failed(asked, onRetry)
     return onlyOpen
       ? empty('No open finding', 'Those that were judged are shown without the filter.')
       : empty('No finding', 'Detectors look through what is recorded some seconds later.')
   }
-  return html`<ul class="plain">
+  return html`${asked.state === 'failed' ? failed(asked, onRetry) : nothing}
+    <ul class="plain">
       ${findings.map(
         ({ id, severity, title, family, target, object, summary, to, state: judged }) => html`<li>
           <a class="request-row ${id === picked ? 'current' : ''}" href="/findings/${id}" aria-current=${id === picked ? 'true' : nothing}>
@@ -80,7 +87,9 @@ function list({ state, findings, picked, more, onlyOpen, onMore }: FindingsInput
 }
 
 /** Without a finding: who took the most in the last week. */
-function most({ pulls }: FindingsInput): TemplateResult {
+function most({ totals, pulls, onRetryTotals }: FindingsInput): TemplateResult {
+  if (totals.state === 'loading' && pulls.length === 0) return loading('Adding up the last 7 days …')
+  if (totals.state === 'failed') return failed(totals, onRetryTotals)
   const columns = ['Who', 'Target', 'Table', 'Rows', 'Different', 'Bytes', 'Masked', 'Sessions', 'Largest']
   if (pulls.length === 0) return empty('Nothing left in the last 7 days', 'What is taken of tables and routes is counted here.')
   return html`<h2>Who took the most in the last 7 days</h2>
@@ -101,12 +110,12 @@ function most({ pulls }: FindingsInput): TemplateResult {
         </tbody>
       </table>
     </div>
-    <p class="quiet">Different rows are counted by their keys, exactly up to 1 024 and within 3.2 % beyond. Largest is the largest statement.</p>`
+    <p class="quiet">Different rows are counted by their keys, exactly up to ${countText(1_024)} and within 3.2 % beyond. Largest is the largest statement.</p>`
 }
 
 function detail(input: FindingsInput): TemplateResult {
-  const { finding, findingProblem, explained } = input
-  if (finding === undefined) return findingProblem === '' ? loading('Loading …') : failure(findingProblem)
+  const { one, finding, deedProblem, explained } = input
+  if (finding === undefined) return one.state === 'failed' ? failed(one, input.onRetryOne) : loading('Loading …')
   const {
     id,
     code,
@@ -155,7 +164,7 @@ function detail(input: FindingsInput): TemplateResult {
     </p>
     ${finding.may.dispose ? judge(input) : nothing}
     ${finding.dispositions.map(({ state, by, reason, at }) => html`<p class="quiet">${STATES[state]}, by ${safeLine(by, 60)}, ${dateText(at)}: ${safe(reason)}</p>`)}
-    ${findingProblem === '' ? nothing : failure(findingProblem)}`
+    ${deedProblem === '' ? nothing : failure(deedProblem)}`
 }
 
 function judge({ reason, busy, finding, onReason, onJudge }: FindingsInput): TemplateResult {

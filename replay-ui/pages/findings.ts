@@ -21,10 +21,13 @@ class FindingsPage extends LitElement {
   #next: string | null = null
   readonly #list = new Question(this)
   readonly #totals = new Question(this)
+  readonly #one = new Question(this)
+  /** What was asked for the finding that is shown: to judge it, to run its detector. */
+  readonly #deed = new Question(this)
   #onlyOpen = false
   #pulls: readonly PullTotal[] = []
+  /** The one in the address, once it is here. */
   #finding: FindingView | undefined
-  #findingProblem = ''
   #explained: FindingExplained | undefined
   #reason = ''
   #busy = false
@@ -51,31 +54,32 @@ class FindingsPage extends LitElement {
     if (!changed.has('picked')) return
     this.#finding = undefined
     this.#explained = undefined
-    this.#findingProblem = ''
     this.#reason = ''
-    const { picked } = this
-    if (picked !== undefined)
-      void this.#work(async () => {
-        this.#finding = await this.api.finding(picked, this.#gone.signal)
-      })
+    this.#busy = false
+    this.#deed.drop()
+    this.#deed.problem = ''
+    if (this.picked === undefined) this.#one.drop()
+    else void this.#loadOne(this.picked)
   }
 
   protected override render(): TemplateResult {
+    const { picked } = this
     return view({
       api: this.api,
       onCase: () => {
-        const id = this.#finding?.id
-        if (id !== undefined) void this.querySelector<CaseAdder>('case-adder')?.ask({ kind: 'finding', finding: id })
+        if (this.#finding !== undefined)
+          void this.querySelector<CaseAdder>('case-adder')?.ask({ kind: 'finding', finding: this.#finding.id })
       },
-      state: this.#list.state,
-      problem: this.#list.problem || this.#totals.problem,
+      list: this.#list,
       findings: this.#findings,
       more: this.#next !== null,
       onlyOpen: this.#onlyOpen,
+      totals: this.#totals,
       pulls: this.#pulls,
-      picked: this.picked,
+      picked,
+      one: this.#one,
       finding: this.#finding,
-      findingProblem: this.#findingProblem,
+      deedProblem: this.#deed.problem,
       explained: this.#explained,
       busy: this.#busy,
       reason: this.#reason,
@@ -88,42 +92,51 @@ class FindingsPage extends LitElement {
         this.requestUpdate()
       },
       onJudge: (state) => void this.#judge(state),
-      onExplain: () => {
-        const id = this.#finding?.id
-        if (id !== undefined)
-          void this.#work(async () => {
-            this.#explained = await this.api.explainFinding(id, this.#gone.signal)
-          })
-      },
+      onExplain: () => void this.#explain(),
       onMore: () => void this.#load(this.#next ?? undefined),
       onRetry: () => void this.#load(),
+      onRetryTotals: () => void this.#loadPulls(),
+      onRetryOne: () => {
+        if (picked !== undefined) void this.#loadOne(picked)
+      },
+    })
+  }
+
+  async #loadOne(id: string): Promise<void> {
+    await this.#one.ask(async (signal) => {
+      this.#finding = await this.api.finding(id, signal)
     })
   }
 
   async #judge(state: DispositionState): Promise<void> {
-    const id = this.#finding?.id
-    if (id === undefined) return
-    await this.#work(async () => {
-      this.#finding = await this.api.disposeFinding(id, { state, reason: this.#reason.trim() })
+    const reason = this.#reason.trim()
+    await this.#do(async (id, signal) => {
+      const judged = await this.api.disposeFinding(id, { state, reason })
+      if (signal.aborted) return
+      this.#finding = judged
       this.#reason = ''
     })
     void this.#load()
   }
 
-  /** One thing at a time; what goes wrong is said beside the finding. */
-  async #work(work: () => Promise<void>): Promise<void> {
+  async #explain(): Promise<void> {
+    await this.#do(async (id, signal) => {
+      this.#explained = await this.api.explainFinding(id, signal)
+    })
+  }
+
+  /** One thing at a time, with the finding that the address names and that is shown; what goes wrong is said beside it. */
+  async #do(work: (id: string, signal: AbortSignal) => Promise<void>): Promise<void> {
+    const id = this.picked
+    if (id === undefined || this.#finding?.id !== id || this.#busy) return
     this.#busy = true
-    this.#findingProblem = ''
-    this.requestUpdate()
-    try {
-      await work()
-    } catch (error) {
-      if (this.#gone.signal.aborted) return
-      this.#findingProblem = error instanceof Error ? error.message : String(error)
-    } finally {
-      this.#busy = false
-    }
-    this.requestUpdate()
+    await this.#deed.ask(async (signal) => {
+      try {
+        await work(id, signal)
+      } finally {
+        if (!signal.aborted) this.#busy = false
+      }
+    })
   }
 
   async #load(cursor?: string): Promise<void> {

@@ -2,13 +2,13 @@ import { html, nothing, type TemplateResult } from 'lit'
 import type { PolicyState, PolicyTried } from '../../schemas/api.ts'
 import { dateText } from '../data/format.ts'
 import type { PolicyChange, PolicyRule } from '../data/policy-diff.ts'
-import { empty, failure, loading } from '../elements/marks.ts'
+import { empty, failed, loading } from '../elements/marks.ts'
+import type { Asked } from '../elements/question.ts'
 import { safe } from '../elements/safe.ts'
 import { searchPath } from '../router.ts'
 
 export interface PolicyInput {
-  readonly state: 'loading' | 'here' | 'failed'
-  readonly problem: string
+  readonly asked: Asked
   readonly policy: PolicyState | undefined
   /** Of the policy in force; undefined where its text was not kept. */
   readonly rules: readonly PolicyRule[] | undefined
@@ -28,7 +28,7 @@ const SHORT = 12
 
 export function view(input: PolicyInput): TemplateResult {
   return html`<main class="page policy" id="main">
-    ${input.state === 'loading' ? loading('Reading the policy …') : input.state === 'failed' ? failure(input.problem, input.onRetry) : here(input)}
+    ${input.asked.state === 'loading' ? loading('Reading the policy …') : input.asked.state === 'failed' ? failed(input.asked, input.onRetry) : here(input)}
   </main>`
 }
 

@@ -29,8 +29,7 @@ class PolicyPage extends LitElement {
 
   protected override render(): TemplateResult {
     return view({
-      state: this.#question.state,
-      problem: this.#question.problem,
+      asked: this.#question,
       policy: this.#policy,
       rules: this.#rules,
       picked: this.#picked,

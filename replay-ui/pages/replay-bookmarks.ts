@@ -4,6 +4,7 @@ import type { Api } from '../data/api.ts'
 import { countText } from '../data/format.ts'
 import '../elements/case-adder.ts'
 import type { CaseAdder } from '../elements/case-adder.ts'
+import { Question } from '../elements/question.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { type FramePlace, replayPath } from '../router.ts'
 
@@ -15,25 +16,16 @@ export class ReplayBookmarks extends LitElement {
   /** What a bookmark would be of. */
   declare place: FramePlace
   #bookmarks: SessionBookmarks['bookmarks'] = []
-  #problem = ''
-  #gone = new AbortController()
+  readonly #question = new Question(this)
 
   protected override createRenderRoot(): HTMLElement {
     return this
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback()
-    this.#gone = new AbortController()
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback()
-    this.#gone.abort()
-  }
-
   protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
-    if (changed.has('session')) void this.#load()
+    if (!changed.has('session')) return
+    this.#bookmarks = []
+    void this.#load()
   }
 
   /** The key of the replay asks for it, too. */
@@ -43,13 +35,16 @@ export class ReplayBookmarks extends LitElement {
 
   protected override render(): TemplateResult {
     const count = this.#bookmarks.length
+    const { state, problem } = this.#question
     return html`<button type="button" popovertarget="bookmarks">Bookmarks${count === 0 ? nothing : ` ${countText(count)}`}</button>
       <div id="bookmarks" class="popover" popover role="dialog" aria-label="Bookmarks">
         <h2>Bookmarks of this session</h2>
-        ${this.#problem === '' ? nothing : html`<p class="wrong" role="alert">${safe(this.#problem)}</p>`}
+        ${problem === '' ? nothing : html`<p class="wrong" role="alert">${safe(problem)}</p>`}
         ${
           count === 0
-            ? html`<p class="muted">Nothing of it is in a case you may see.</p>`
+            ? state === 'here'
+              ? html`<p class="muted">Nothing of it is in a case you may see.</p>`
+              : nothing
             : html`<ul class="plain bookmark-list">${this.#bookmarks.map(
                 ({ case: id, title, item }) => html`<li>
                   ${item.frame === undefined ? html`<b>the session</b>` : html`<a href=${replayPath(this.session, { frame: item.frame, ...(item.row === undefined ? {} : { row: item.row }) })}>frame ${countText(item.frame)}</a>`}
@@ -65,14 +60,9 @@ export class ReplayBookmarks extends LitElement {
   }
 
   async #load(): Promise<void> {
-    try {
-      this.#bookmarks = (await this.api.bookmarks(this.session, this.#gone.signal)).bookmarks
-      this.#problem = ''
-    } catch (error) {
-      if (this.#gone.signal.aborted) return
-      this.#problem = error instanceof Error ? error.message : String(error)
-    }
-    this.requestUpdate()
+    await this.#question.ask(async (signal) => {
+      this.#bookmarks = (await this.api.bookmarks(this.session, signal)).bookmarks
+    })
   }
 }
 customElements.define('replay-bookmarks', ReplayBookmarks)

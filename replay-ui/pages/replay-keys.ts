@@ -100,7 +100,7 @@ export function commandFor(event: KeyboardEvent, dialog: boolean): KeyCommand | 
   if (event.ctrlKey || event.metaKey || event.altKey) return undefined
   const { target } = event
   if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)
-    return event.key === 'Escape' ? { do: 'leave' } : undefined
+    return event.key === 'Escape' && !dialog ? { do: 'leave' } : undefined
   const command = dialog ? undefined : commandOf(event.key)
   // A button that has the focus is pressed with the space bar, as everywhere.
   return command?.do === 'toggle' && target instanceof HTMLButtonElement ? undefined : command

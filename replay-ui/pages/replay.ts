@@ -43,6 +43,8 @@ export class ReplayPage extends LitElement {
   #cursor = this.#newCursor()
   #looks = new ExchangeLooks()
   #gone = new AbortController()
+  /** What is asked for the session that is open. */
+  #opening = new AbortController()
   #checks: TapeChecks | undefined
   /** Frames there were when exchanges were asked for last. */
   #listed = -1
@@ -81,6 +83,7 @@ export class ReplayPage extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     this.#gone.abort()
+    this.#opening.abort()
     this.#tape?.close()
     this.#terminals?.close()
     this.#cursor.close()
@@ -121,6 +124,9 @@ export class ReplayPage extends LitElement {
   }
 
   async #open(): Promise<void> {
+    this.#opening.abort()
+    this.#opening = new AbortController()
+    const { signal } = this.#opening
     this.#tape?.close()
     this.#terminals?.close()
     this.#state = { ...AT_START, session: this.session }
@@ -133,7 +139,7 @@ export class ReplayPage extends LitElement {
     const blobs = blobsOf?.(this.session)
     const tape = new Tape(newTapeWorker, () => this.#tapeChanged())
     this.#tape = tape
-    this.#checks = new TapeChecks(this.api, this.session, tape, this.#gone.signal, () => this.requestUpdate())
+    this.#checks = new TapeChecks(this.api, this.session, tape, signal, () => this.requestUpdate())
     // The tape, the session and its statements are asked for together: none needs another.
     tape.open(this.session, location.origin, PURPOSE, blobs)
     this.#terminals = new Terminals(
@@ -147,11 +153,12 @@ export class ReplayPage extends LitElement {
       grown: (progress: SessionProgress) => this.#grew(progress),
       ended: () => void this.#ended(),
     }
-    this.#feed = new SessionFeed(this.api, this.session, listener, this.#gone.signal)
+    this.#feed = new SessionFeed(this.api, this.session, listener, signal)
     try {
-      this.#opened(await this.#feed.open())
+      const detail = await this.#feed.open()
+      if (!signal.aborted) this.#opened(detail)
     } catch (error) {
-      if (!this.#gone.signal.aborted) this.#fail(error)
+      if (!signal.aborted) this.#fail(error)
     }
   }
 
@@ -260,12 +267,13 @@ export class ReplayPage extends LitElement {
     if (!(event.target instanceof HTMLFormElement)) return
     const reason = String(new FormData(event.target).get('reason') ?? '').trim()
     if (reason === '') return
+    const { signal } = this.#opening
     this.#set({ kill: { busy: true, problem: '' } })
     try {
       await this.api.kill(this.session, { reason })
-      this.#set({ kill: undefined })
+      if (!signal.aborted) this.#set({ kill: undefined })
     } catch (error) {
-      this.#set({ kill: { busy: false, problem: messageOf(error) } })
+      if (!signal.aborted) this.#set({ kill: { busy: false, problem: messageOf(error) } })
     }
   }
 

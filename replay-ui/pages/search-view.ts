@@ -3,7 +3,8 @@ import { termText } from '../../schemas/filter.ts'
 import type { SearchFacets, SearchHit } from '../../schemas/search.ts'
 import type { Api } from '../data/api.ts'
 import { counted, countText, dateText, sizeText } from '../data/format.ts'
-import { actMark, empty, failure, loading } from '../elements/marks.ts'
+import { actMark, empty, failed, loading } from '../elements/marks.ts'
+import type { Asked } from '../elements/question.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import '../elements/saved-searches.ts'
 import { replayPath } from '../router.ts'
@@ -28,8 +29,8 @@ export interface SearchInput {
   readonly hits: readonly SearchHit[]
   readonly more: boolean
   readonly facets: SearchFacets | null
-  readonly state: 'idle' | 'loading' | 'here' | 'failed'
-  readonly problem: string
+  /** Undefined where nothing is looked for. */
+  readonly asked: Asked | undefined
   /** Sessions the catalog has still to read. */
   readonly behind: number
   /** Where searches are kept. */
@@ -71,12 +72,13 @@ function submitted(event: SubmitEvent, onFilter: (filter: string) => void): void
 }
 
 function body(input: SearchInput): TemplateResult {
-  const { state, hits, problem, facets, more, onMore, onRetry } = input
-  if (state === 'failed' && hits.length === 0) return failure(problem, onRetry)
-  if (state === 'idle') return start(input)
+  const { asked, hits, facets, more, onMore, onRetry } = input
+  if (asked === undefined) return start(input)
+  const { state } = asked
+  if (state === 'failed' && hits.length === 0) return failed(asked, onRetry)
   if (hits.length === 0)
     return state === 'loading' ? loading('Searching …') : empty('Nothing found', 'Take a term out, or look at another time.')
-  return html`${state === 'failed' ? failure(problem, onRetry) : nothing}
+  return html`${state === 'failed' ? failed(asked, onRetry) : nothing}
     <div class="found">
       <section class="pane hits" aria-label="Hits, newest first" tabindex="0">
         <ol>

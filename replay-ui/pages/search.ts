@@ -62,8 +62,7 @@ class SearchPage extends LitElement {
       hits: this.#hits,
       more: this.#next !== null,
       facets: this.#facets,
-      state: this.filter === '' ? 'idle' : this.#question.state,
-      problem: this.#question.problem,
+      asked: this.filter === '' ? undefined : this.#question,
       behind: this.#behind,
       onFilter: (filter) => {
         if (filter === this.filter) void this.#load()

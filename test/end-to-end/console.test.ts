@@ -190,13 +190,19 @@ test('the console, in Chromium, before a real gateway', async (t) => {
     await page.getByRole('link', { name: 'Sessions', exact: true }).click()
     await page.locator('.row-link').first().click()
     await page.getByRole('button', { name: /^End session/ }).click()
-    await page.getByLabel(/^Reason/).fill('agent went astray')
+    await page.getByLabel(/^Reason/).fill('agent went \u202eastray')
     assert.deepEqual(await seen.axe(), [])
+    const told = new Promise<Error>((resolve) => client.once('error', resolve))
     const ended = new Promise((resolve) => client.once('end', resolve))
     await page.getByRole('button', { name: 'End session', exact: true }).click()
     await ended
     await page.locator('.state-sealed').waitFor()
     await page.getByRole('button', { name: 'Integrity: VALID', exact: true }).waitFor()
+    // Who ended it is told to the client, and by the recording.
+    const words = `${APPROVER.subject} ended this session: agent went \\u{202e}astray`
+    assert.equal((await told).message, words)
+    await page.reload()
+    await page.locator('.narrative li', { hasText: words }).waitFor()
   })
 
   await t.test('filters stand in the address, and a wrong one says what is wrong', async () => {

@@ -280,6 +280,27 @@ test('what the gateway itself says keeps its framing and shows nothing a detecto
   assert.throws(() => masker.own({ to: 'client', bytes }), TypeError)
 })
 
+test('who ended a session stands on its tape as they are, and nothing else that a detector finds beside them', () => {
+  const ending = maskerWith()
+  const who = `${email} ended this session: `
+  const words = `${who}it looked up ${ssn}, ask ${email}`
+  const said = (): { readonly text: string; readonly count: number } => {
+    const { body, masks } = ending.own({ to: 'client', bytes: Buffer.from(words), own: { kind: 'farewell', facts: {} } })
+    return { text: Buffer.from(body ?? []).toString(), count: (masks?.spans.length ?? 0) / MASK_SPAN_SIZE }
+  }
+  assert.equal(said().count, 3)
+  ending.evidence = who
+  const { text, count } = said()
+  assert.ok(text.startsWith(who))
+  assert.doesNotMatch(text.slice(who.length), /example|8712/)
+  assert.deepEqual([text.length, count], [words.length, 2])
+  assert.match(
+    ending.ending(`blocked: ${words}`),
+    /^blocked: \S+@\S+ ended this session: it looked up \[MASKED:us-ssn\], ask \[MASKED:email/,
+  )
+  assert.match(ending.text(who), /MASKED/)
+})
+
 test('keys too short to keep anything secret are refused', () => {
   assert.throws(() => new Masker({ rules: DEFAULT_RULES, tagKey: new Uint8Array(8), fingerprintKey }), RangeError)
 })

@@ -13,6 +13,7 @@ let gina: Browser
 let ivan: Browser
 let otto: Browser
 let audrey: Browser
+let ann: Browser
 
 before(async () => {
   rig = await apiRig()
@@ -28,7 +29,13 @@ before(async () => {
   shop = await record('shop')
   vault = await record('vault')
   await rig.catalog.settle()
-  ;[gina, ivan, otto, audrey] = await Promise.all([rig.as('gina'), rig.as('ivan'), rig.as('otto'), rig.as('audrey')])
+  ;[gina, ivan, otto, audrey, ann] = await Promise.all([
+    rig.as('gina'),
+    rig.as('ivan'),
+    rig.as('otto'),
+    rig.as('audrey'),
+    rig.as('ann'),
+  ])
 })
 after(() => rig[Symbol.asyncDispose]())
 
@@ -48,12 +55,17 @@ test('a case is gathered by several people, each seeing of it what they may see;
   const change = (who: Browser, body: object) => who.ask(`/cases/${id}/changes`, { body })
   rig.notes.length = 0
   assert.equal((await change(ivan, { act: 'add', kind: 'frame', session: shop, frame: 1, row: 0, note: 'here' })).status, 200)
-  assert.equal((await change(otto, { act: 'add', kind: 'session', session: vault, note: 'a secret of ours' })).status, 200)
+  assert.equal(
+    (await change(otto, { act: 'add', kind: 'session', session: vault })).status,
+    404,
+    'nothing of it is theirs to see',
+  )
+  assert.equal((await change(ann, { act: 'add', kind: 'session', session: vault, note: 'a secret of ours' })).status, 200)
   assert.deepEqual(
     rig.notes.map(({ type, case: of, act, actor, session, frame }) => [type, of, act, actor, session, frame]),
     [
       ['case.change', id, 'add', 'ivan', shop, 1],
-      ['case.change', id, 'add', 'otto', vault, undefined],
+      ['case.change', id, 'add', 'ann', vault, undefined],
     ],
   )
   assert.equal((await change(ivan, { act: 'add', kind: 'session', session: vault })).status, 404, 'not theirs to add')
@@ -78,6 +90,42 @@ test('a case is gathered by several people, each seeing of it what they may see;
   rig.notes.length = 0
   assert.equal((await change(gina, { act: 'remove', n: 1 })).status, 409)
   assert.deepEqual(rig.notes, [])
+})
+
+test('a case is there for who began it and for who may see anything in it; for others neither its title, its notes nor its end', async () => {
+  const { id } = (await otto.ask('/cases', { body: { title: 'Salaries of the board' } })).json
+  const change = (who: Browser, body: object) => who.ask(`/cases/${id}/changes`, { body })
+  const titles = async (who: Browser): Promise<string[]> =>
+    (await who.ask('/cases')).json.cases.map(({ title }: { title: string }) => title)
+  assert.equal((await change(otto, { act: 'note', text: 'who looked: the board' })).status, 200)
+  assert.equal((await change(otto, { act: 'add', kind: 'session', session: vault })).status, 200)
+  rig.notes.length = 0
+  const none = await ivan.ask('/cases/C-0000000000')
+  const hidden = await ivan.ask(`/cases/${id}`)
+  assert.deepEqual([hidden.status, hidden.json.detail], [none.status, none.json.detail])
+  assert.ok(!(await titles(ivan)).includes('Salaries of the board'))
+  for (const act of [
+    { act: 'note', text: 'x' },
+    { act: 'rename', title: 'x' },
+    { act: 'close', reason: 'x' },
+    { act: 'remove', n: 2 },
+    { act: 'add', kind: 'session', session: shop },
+  ])
+    assert.equal((await change(ivan, act)).status, 404, act.act)
+  assert.deepEqual(
+    rig.notes.filter(({ type }) => type === 'case.change'),
+    [],
+  )
+  // Auditors and admins see every target, and so every case.
+  assert.equal((await audrey.ask(`/cases/${id}`)).json.notes[0].text, 'who looked: the board')
+  assert.equal((await change(ann, { act: 'add', kind: 'session', session: shop })).status, 200)
+  const seen = (await ivan.ask(`/cases/${id}`)).json
+  assert.deepEqual([seen.notes.length, seen.items.map(({ shown }: { shown: boolean }) => shown)], [1, [false, true]])
+  assert.ok((await titles(ivan)).includes('Salaries of the board'))
+  const last = seen.items[1].n
+  assert.equal((await change(ivan, { act: 'remove', n: last })).status, 200)
+  assert.equal((await ivan.ask(`/cases/${id}`)).status, 404)
+  assert.equal((await change(otto, { act: 'close', reason: 'done' })).json.state, 'closed')
 })
 
 test('bookmarks are one’s own: nobody else finds them, by list, by id or by session', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ApiError } from '../../../replay-ui/data/api.ts'
 import { Question } from '../../../replay-ui/elements/question.ts'
 
 function asked(): { readonly question: Question; readonly drawn: string[] } {
@@ -19,6 +20,16 @@ test('a question is loading, then here or failed in the words of the server, and
   await question.ask(() => Promise.reject(new Error('the catalog is being started')))
   assert.equal(question.problem, 'the catalog is being started')
   assert.deepEqual(drawn, ['loading', 'here', 'loading', 'failed'])
+})
+
+test('what the server refused as wrong is not asked again; what it could not do now is', async () => {
+  const { question } = asked()
+  const again = async (status: number): Promise<boolean> => {
+    await question.ask(() => Promise.reject(new ApiError('unreachable', status, 'x')))
+    return question.again
+  }
+  for (const status of [400, 403, 404, 409]) assert.equal(await again(status), false, String(status))
+  for (const status of [0, 429, 500, 503]) assert.equal(await again(status), true, String(status))
 })
 
 test('the latest counts: what was asked before is given up, and everything with the page', async () => {

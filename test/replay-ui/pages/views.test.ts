@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { longTextView } from '../../../replay-ui/elements/long-text.ts'
 import { redacted } from '../../../replay-ui/elements/marks.ts'
+import type { Asked } from '../../../replay-ui/elements/question.ts'
 import { safe, safeLine } from '../../../replay-ui/elements/safe.ts'
 import { type ApprovalsInput, view as approvals, COMMAND_CHARS } from '../../../replay-ui/pages/approvals-view.ts'
 import { rawText, runsOf } from '../../../replay-ui/pages/replay-bytes.ts'
@@ -14,6 +15,9 @@ import type { ApprovalView } from '../../../schemas/api.ts'
 import { textOf } from '../text.ts'
 
 const nothing = (): void => undefined
+const HERE: Asked = { state: 'here', problem: '', again: true }
+const LOADING: Asked = { ...HERE, state: 'loading' }
+const failedBy = (problem: string, again = true): Asked => ({ state: 'failed', problem, again })
 
 const PENDING: ApprovalView = {
   id: 'A-12345678',
@@ -40,8 +44,7 @@ const PENDING: ApprovalView = {
 function inbox(one: ApprovalView, more: Partial<ApprovalsInput> = {}): string {
   return textOf(
     approvals({
-      state: 'here',
-      problem: '',
+      list: HERE,
       up: true,
       approvals: [one],
       more: false,
@@ -108,8 +111,8 @@ test('a decision that was made elsewhere stays beside the message about it', () 
 
 test('empty, loading and failed are told apart', () => {
   assert.match(inbox(PENDING, { approvals: [], picked: undefined }), /Nothing has been held/)
-  assert.match(inbox(PENDING, { approvals: [], picked: undefined, state: 'loading' }), /Loading/)
-  assert.match(inbox(PENDING, { approvals: [], picked: undefined, state: 'failed', problem: 'no line' }), /no line/)
+  assert.match(inbox(PENDING, { approvals: [], picked: undefined, list: LOADING }), /Loading/)
+  assert.match(inbox(PENDING, { approvals: [], picked: undefined, list: failedBy('no line') }), /no line/)
   assert.match(textOf(signIn({ busy: 'link', problem: '', note: '', ways: [], onSubmit: nothing })), /one-time link/)
   const ways = [{ id: 'oidc' as const, name: 'Sign in with <Entra>', href: '/api/v1/sign-in/oidc' }]
   const page = textOf(signIn({ busy: null, problem: '', note: '', ways, onSubmit: nothing }))
