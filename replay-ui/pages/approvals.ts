@@ -106,7 +106,10 @@ export class ApprovalsPage extends LitElement {
       onPick: (id) => this.dispatchEvent(new PickEvent(id)),
       onMore: () => void this.#load(this.#next ?? undefined),
       onWhole: (approval) => void this.#whole(approval),
-      onRetry: () => void this.#load(),
+      onRetry: () => {
+        void this.#load()
+        void this.#loadAccess()
+      },
     })
   }
 
@@ -215,6 +218,7 @@ export class ApprovalsPage extends LitElement {
   async #loadAccess(): Promise<void> {
     try {
       this.#access = await this.api.accessTargets(this.#gone.signal)
+      this.#accessProblem = ''
     } catch (error) {
       if (this.#gone.signal.aborted) return
       this.#accessProblem = messageOf(error)

@@ -202,7 +202,7 @@ test('the console, in Chromium, before a real gateway', async (t) => {
     const words = `${APPROVER.subject} ended this session: agent went \\u{202e}astray`
     assert.equal((await told).message, words)
     await page.reload()
-    await page.locator('.narrative li', { hasText: words }).waitFor()
+    await page.locator('.narrative li', { hasText: words }).waitFor({ state: 'attached' })
   })
 
   await t.test('filters stand in the address, and a wrong one says what is wrong', async () => {
