@@ -5,6 +5,7 @@ import type { Identity, SessionId, SessionInfo, Target } from '../schemas/sessio
 import type { Refusal } from '../schemas/verdict.ts'
 import type { Credential } from './credentials/credential.ts'
 import { Gate } from './gate.ts'
+import { changedAround } from './masking/known-words.ts'
 import type { Masker } from './masking/masker.ts'
 import type { Wire } from './message.ts'
 import type { SessionTrace } from './monitoring/traces.ts'
@@ -186,8 +187,9 @@ export class Visit implements Session, Recorder {
     this.end({ why: 'failed', message: 'the session is over', rules: [] })
     // Why it ended may quote what the target said.
     const { masker } = this.#parts
+    const reason = changedAround(this.#reason ?? 'closed', masker.evidence, (text) => masker.text(text))
     try {
-      this.#parts.onClosed(await this.seal(masker.ending(this.#reason ?? 'closed')))
+      this.#parts.onClosed(await this.seal(reason))
     } catch (error) {
       this.#parts.onClosed(undefined, error)
     }

@@ -24,6 +24,7 @@ import { Scanner } from './engine.ts'
 import { HIT_ENTITIES, Hits } from './hits.ts'
 import { siftJson } from './json-sieve.ts'
 import { JUDGED, type Judge, judgeOf, MAX_TEXT_SIZE } from './judge.ts'
+import { runsAround } from './known-words.ts'
 import { LiveText } from './live-text.ts'
 import { CODE_NAME, type MaskingRules } from './rules.ts'
 import { firstHitOf, HIT_WORDS, hitWords, isWritable, openSieve, sieveOf, writeSuspects } from './sieve.ts'
@@ -62,8 +63,7 @@ export class Masker implements Redactor {
   readonly #scanner: Scanner
   readonly #covers: Covers
   readonly #hits = new Hits()
-  /** Words of the gateway itself that are evidence, whatever detectors take them for: who ended this session. */
-  evidence: string | undefined
+  evidence: string | undefined // words of the gateway that stand on the tape as they are: who ended the session
   /** What the kernel finds by itself is covered with; made with the first sieve, as most sessions read little. */
   #judgedCovers: readonly Cover[] = []
   #judge: Judge | undefined
@@ -238,16 +238,6 @@ export class Masker implements Redactor {
     return Buffer.from(sink.finish().bytes).toString()
   }
 
-  /** Why a session ended; who ended it stands as it is. */
-  ending(reason: string): string {
-    const { evidence } = this
-    if (evidence === undefined) return this.text(reason)
-    return reason
-      .split(evidence)
-      .map((part) => this.text(part))
-      .join(evidence)
-  }
-
   /** A value as this rule shows it, in a field that is held whole. For people. */
   shown(value: string, label: Label): string {
     const source = Buffer.from(value)
@@ -327,15 +317,9 @@ export class Masker implements Redactor {
     this.#scanner.path = NO_FIELD
     if (this.#scanner.clean(bytes, 0, bytes.length)) return redacted
     const sink = new Sink(bytes.length)
-    const name = Buffer.from(this.evidence ?? '')
-    for (let from = 0; ; ) {
-      const found = name.length === 0 ? -1 : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(name, from)
-      const to = found < 0 ? bytes.length : found
-      this.#scanner.collect(bytes, from, to, this.#hits)
+    for (const { from, to, known } of runsAround(bytes, this.evidence)) {
+      this.#scanner.collect(bytes, from, known ? from : to, this.#hits)
       this.#cover(sink, bytes, from, to, true)
-      if (found < 0) break
-      from = found + name.length
-      sink.copy(bytes, found, from)
     }
     if (masks !== null) sink.adopt(masks)
     return sink.finish()
