@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openStore, openTape, type Store } from '../../recorder/index.ts'
 import { type Hold, Holds, holdCopies } from '../../recorder/retention/holds.ts'
 import { readGatewayKeys } from '../../recorder/tape/signer-file.ts'
+import { tapeParts } from '../../recorder/tape/tape-parts.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
@@ -104,7 +105,7 @@ export async function removeTapes(
   for (const { session, rule } of due) {
     if (holds.isHeld(session)) continue
     let objects = 0
-    for await (const _ of store.list(tapeKeys.prefix(session))) objects += 1
+    for await (const _ of tapeParts(store, session)) objects += 1
     told.push({ session, rule, objects })
   }
   if (told.length === 0) return []

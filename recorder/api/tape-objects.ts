@@ -2,6 +2,7 @@ import type { SessionState, TapeObject } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { tapeKeys } from '../../schemas/tape.ts'
 import type { Store } from '../store/store.ts'
+import { tapeParts } from '../tape/tape-parts.ts'
 
 /** As the recorder makes them; anything else never gets near the store. */
 const SESSION_ID = /^[A-Za-z0-9][A-Za-z0-9-]{0,99}$/
@@ -19,7 +20,7 @@ export function isSessionId(id: string): boolean {
 /** The objects of a tape with their sizes now: segments in order, then the others. */
 export async function tapeObjects(store: Store, id: string, state: SessionState, signal?: AbortSignal): Promise<TapeObject[]> {
   const found: { readonly name: string; readonly size: number }[] = []
-  for await (const key of store.list(tapeKeys.prefix(id), signal))
+  for await (const key of tapeParts(store, id, signal))
     found.push({ name: key.slice(tapeKeys.prefix(id).length), size: await store.size(key, signal) })
   const last = Math.max(...found.map(({ name }) => segmentOf(name) ?? -1))
   return found

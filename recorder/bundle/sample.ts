@@ -1,16 +1,15 @@
 import { createHash, createHmac } from 'node:crypto'
 import { drawSample } from '../../schemas/bundle.ts'
-import { tapeKeys } from '../../schemas/tape.ts'
 import type { PeriodSession } from '../../schemas/verify/period-log.ts'
 import { formatProof, type TlogProof } from '../../schemas/verify/tlog-proof.ts'
 import type { Describers } from '../catalog/describe.ts'
 import type { Store } from '../store/store.ts'
+import { tapeParts } from '../tape/tape-parts.ts'
 import { readSession, statementsCsv } from './session-statements.ts'
 import type { WrittenFile, ZipWriter } from './zip-writer.ts'
 
 /** Objects are copied in pieces: a segment has 256 MiB. */
 const PIECE_SIZE = 4 << 20
-const TAPE_PART = /^(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/
 
 /** What is drawn, from what, and how: whoever has the population draws it again. */
 export function selectionOf(ids: readonly string[], seed: string, size: number) {
@@ -50,8 +49,7 @@ export async function* writeTape(
   id: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<WrittenFile> {
-  for await (const key of store.list(tapeKeys.prefix(id), signal)) {
-    if (!TAPE_PART.test(key.slice(tapeKeys.prefix(id).length))) continue
+  for await (const key of tapeParts(store, id, signal)) {
     const size = await store.size(key, signal)
     yield await zip.stream(key, async (write) => {
       for (let at = 0; at < size; at += PIECE_SIZE)

@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../schemas/errors.ts'
-import { tapeKeys } from '../../schemas/tape.ts'
 import type { Store } from '../store/store.ts'
+import { tapeParts } from '../tape/tape-parts.ts'
 
 /** What tools for audits take of one file: Vanta 50 MB, AWS Audit Manager 100. */
 export const SMALL_SIZE = 50_000_000
@@ -30,7 +30,7 @@ export async function leftOutOf(
   const leftOut: string[] = []
   for (const id of sampled) {
     let size = TAPE_FILES * FILE_SIZE
-    for await (const key of store.list(tapeKeys.prefix(id), signal)) size += await store.size(key, signal)
+    for await (const key of tapeParts(store, id, signal)) size += await store.size(key, signal)
     if (size <= room) room -= size
     else leftOut.push(id)
   }

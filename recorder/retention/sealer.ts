@@ -3,7 +3,9 @@ import { TAPE_MAGIC, tapeKeys } from '../../schemas/tape.ts'
 import { recordAt } from '../../schemas/verify/scan.ts'
 import type { Store } from '../store/store.ts'
 import type { Copied, Evidence } from '../store/store-blob-evidence.ts'
+import { publishedKeys, readPublished } from '../tape/published-keys.ts'
 import { openTape, type Tape } from '../tape/reader.ts'
+import { tapeParts } from '../tape/tape-parts.ts'
 import { openObject } from '../tape/tools.ts'
 import { type Holds, holdCopies } from './holds.ts'
 
@@ -11,7 +13,6 @@ import { type Holds, holdCopies } from './holds.ts'
 const LOOK_EVERY_MS = 60_000
 /** What follows `copies/<session>`: put last, so that it stands for a whole and compared copy. */
 const MANIFEST = { prefix: 'copies/', suffix: '.json' } as const
-const KEYS_PREFIX = 'keys/'
 
 export interface SealerParts {
   /** Where tapes are recorded. */
@@ -50,10 +51,16 @@ export class Sealer implements AsyncDisposable {
     const { signal } = this.#stop
     for await (const key of evidence.store.list(MANIFEST.prefix, signal))
       if (key.endsWith(MANIFEST.suffix)) this.#done.add(key.slice(MANIFEST.prefix.length, -MANIFEST.suffix.length))
-    for await (const key of live.list(KEYS_PREFIX, signal)) {
+    for await (const key of publishedKeys(live, signal)) {
       if (this.#done.has(key)) continue
-      await evidence.store.put(key, await live.get(key, undefined, signal), signal)
-      this.#done.add(key)
+      try {
+        await evidence.store.put(key, await readPublished(live, key, signal), signal)
+        this.#done.add(key)
+      } catch (error) {
+        if (signal.aborted) return
+        // Somebody else's under a name like a key's: no tape waits for it.
+        onProblem(undefined, error)
+      }
     }
     for (const id of await this.#waiting()) {
       if (signal.aborted) return
@@ -128,7 +135,7 @@ export class Sealer implements AsyncDisposable {
     const tags = tagsOf(tape)
     const objects: Record<string, Copied> = {}
     let bytes = 0
-    for await (const key of live.list(tapeKeys.prefix(id), signal)) {
+    for await (const key of tapeParts(live, id, signal)) {
       const copied = await evidence.copy(live, key, { tags, signal })
       objects[key] = copied
       bytes += copied.size

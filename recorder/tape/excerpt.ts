@@ -10,6 +10,7 @@ import { type Piece, scanSegment } from '../../schemas/verify/scan.ts'
 import type { Store } from '../store/store.ts'
 import { decompress } from './codec.ts'
 import { Salts, sha256 } from './merkle.ts'
+import { tapeParts } from './tape-parts.ts'
 import { nodeTools, openObject } from './tools.ts'
 
 export type FrameRuns = readonly (readonly [first: number, last: number])[]
@@ -21,9 +22,9 @@ export type FrameRuns = readonly (readonly [first: number, last: number])[]
 export async function makeExcerpt(store: Store, session: string, disclosed: FrameRuns, signal?: AbortSignal): Promise<Excerpt> {
   const maker = new ExcerptMaker(session, disclosed, await store.get(tapeKeys.salt(session), undefined, signal))
   const keys: string[] = []
-  for await (const key of store.list(tapeKeys.prefix(session), signal)) keys.push(key)
+  for await (const key of tapeParts(store, session, signal)) keys.push(key)
   const recovered = tapeKeys.recovered(session)
-  const segments = keys.filter((key) => /^tapes\/[^/]+\/\d{4}\.tape$/.test(key))
+  const segments = keys.filter((key) => /\/\d{4}\.tape$/.test(key))
   for (const key of keys.includes(recovered) ? [...segments, recovered] : segments) {
     const object = await openObject(store, key, signal)
     for await (const piece of scanSegment(object)) maker.take(piece, key)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_KEYS_SIZE, parseGatewayKeys, tooLarge } from '../../schemas/gateway-keys.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
-import type { Store } from '../store/store.ts'
+import { isKey, type Store } from '../store/store.ts'
 import { PlainFolder } from './plain-folder.ts'
 import { type GatewaySigner, keyIdOf } from './signer.ts'
 
@@ -21,11 +21,22 @@ export async function publishKey(store: Store, signer: GatewaySigner): Promise<v
   await store.put(`${PREFIX}${signer.gateway}-${keyIdOf(signer.publicKey)}${SUFFIX}`, Buffer.from(line))
 }
 
+/** Names of what may be published keys: never what else lies there, a folder's private one included. */
+export async function* publishedKeys(store: Store, signal?: AbortSignal): AsyncGenerator<string, void, undefined> {
+  for await (const key of store.list(PREFIX, signal)) if (isKey(key) && key.endsWith(SUFFIX)) yield key
+}
+
+/** One of them as it stands there. Rejects CONFIG_INVALID where it is too large to be one. */
+export async function readPublished(store: Store, key: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const bytes = await store.get(key, { from: 0, to: MAX_SIZE + 1 }, signal)
+  if (bytes.length > MAX_SIZE) throw new ApplianceError('CONFIG_INVALID', `${key} has more than ${MAX_SIZE} bytes: it is no key`)
+  return bytes
+}
+
 /** The keys published in a store; what is not a key is passed over. */
 export async function readStoreKeys(store: Store): Promise<GatewayKey[]> {
   const keys: GatewayKey[] = []
-  for await (const key of store.list(PREFIX)) {
-    if (!key.endsWith(SUFFIX)) continue
+  for await (const key of publishedKeys(store)) {
     const text = Buffer.from(await store.get(key, { from: 0, to: MAX_SIZE })).toString()
     try {
       keys.push(...parseGatewayKeys(text, key))

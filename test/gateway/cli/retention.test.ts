@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadConfig } from '../../../gateway/config.ts'
@@ -90,6 +90,9 @@ test('a tape is deleted by a person, under a rule, where nobody holds it: DELETE
   assert.match(refused.err, /STORE_DENIED: .* under legal hold \(grace for case-7\)/)
   assert.equal((await runCli(['verify', '--config', gateway.config])).code, 0)
   assert.equal((await run(['hold', 'clear', id, '--reason', 'closed', '--matter', 'case-7'], approver)).code, 0)
+  // Somebody else's, which is no object of the tape.
+  await mkdir(join(gateway.dataDir, 'tapes', id, 'deeper'))
+  await writeFile(join(gateway.dataDir, 'tapes', id, 'deeper', '0000.tape'), 'x')
   const deleted = await run(['delete', id, '--rule', 'after-90-days', '--json'], approver)
   assert.deepEqual(JSON.parse(deleted.out), { session: id, objects: 2, removed: true })
   assert.equal((await runCli(['verify', '--config', gateway.config])).code, 50)

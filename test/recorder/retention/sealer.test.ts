@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { StoreLedger, verifyStore } from '../../../recorder/index.ts'
 import { Holds } from '../../../recorder/retention/holds.ts'
@@ -105,6 +107,31 @@ test('what cannot be copied is told, the others are copied, and it is tried agai
   await other.delete()
   await sealer.look()
   assert.ok(told.copied.includes(bad))
+})
+
+test('what others put beside a tape or among the keys, or into a folder within, is not copied and holds nothing up', async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { info, recorder } = await room.open(START)
+  await recorder.seal('client.left')
+  const own = join(folder.path, 'tapes', info.id)
+  await mkdir(join(own, 'deeper'))
+  // A store takes no such name: to copy it would fail, and with it the tape.
+  for (const name of ['a note', 'deeper/0000.tape']) await writeFile(join(own, name), 'x')
+  await writeFile(join(folder.path, 'keys', 'a note.pub'), 'x')
+  await writeFile(join(folder.path, 'keys', 'large.pub'), 'x'.repeat(1 << 20))
+  const evidence = await openEvidence(await azurite.place())
+  const { sealer, told } = sealerOf(folder.store, evidence)
+  await using _sealer = sealer
+  await sealer.look()
+  // The large one is told of, at each look.
+  assert.deepEqual([[...new Set(told.copied)], [...new Set(told.problems)]], [[info.id], [undefined]])
+  assert.deepEqual(await keysOf(evidence.store), [
+    `copies/${info.id}.json`,
+    'keys/gateway.pub',
+    `tapes/${info.id}/0000.tape`,
+    `tapes/${info.id}/salt`,
+  ])
 })
 
 test('a store that is away is told, and two sealers at once make one copy', async () => {
