@@ -1,3 +1,4 @@
+import { sep } from 'node:path'
 import { Attestations, nodeTools, openStore, type StoreLedger, type StorePlace } from '../recorder/index.ts'
 import type { Config } from '../schemas/config.ts'
 import type { LedgerConfig } from '../schemas/config-evidence.ts'
@@ -5,7 +6,7 @@ import { parseWitnessKey } from '../schemas/verify/cosignature.ts'
 import type { Problem } from './config-check.ts'
 import { isMetadata } from './hosts.ts'
 import type { Log } from './log.ts'
-import { storePlaceOf, storeProblems } from './store-place.ts'
+import { containerOf, storePlaceOf, storeProblems } from './store-place.ts'
 
 const MINUTE_MS = 60_000
 const DEFAULT_EVERY_MINUTES = 60
@@ -52,7 +53,10 @@ export async function openAttestations(
 }
 
 /** What in a well-formed `ledger` could not work or must not. */
-export function attesterProblems({ ledger = {} }: Pick<Config, 'ledger'>): Problem[] {
+export function attesterProblems(
+  { dataDir, store, ledger = {} }: Pick<Config, 'dataDir' | 'store' | 'ledger'>,
+  from: (path: string) => string,
+): Problem[] {
   const { witnesses = [], timestamps = [], anchors = [] } = ledger
   const problems: Problem[] = []
   for (const [kind, sources] of [['witnesses', witnesses] as const, ['timestamps', timestamps] as const]) {
@@ -74,6 +78,15 @@ export function attesterProblems({ ledger = {} }: Pick<Config, 'ledger'>): Probl
     }
   }
   for (const [index, anchor] of anchors.entries()) {
+    const isItself =
+      'folder' in anchor
+        ? `${from(anchor.folder)}${sep}`.startsWith(`${from(dataDir)}${sep}`)
+        : store !== undefined && containerOf(anchor.blob) === containerOf(store.blob)
+    if (isItself)
+      problems.push({
+        at: ['ledger', 'anchors', index],
+        message: 'this is where the ledger itself lies: whoever rewrites the one rewrites the other',
+      })
     if ('folder' in anchor) continue
     for (const { at, message } of storeProblems({ store: anchor }))
       problems.push({ at: ['ledger', 'anchors', index, ...at.slice(1)], message })

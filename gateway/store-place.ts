@@ -97,6 +97,11 @@ export function tapesOfUrl(text: string): NamedTapes {
   }
 }
 
+/** One address for one container, however it is written. */
+export function containerOf(blob: BlobStoreConfig): string {
+  return `${accountUrl(blob).toLowerCase()}/${blob.container ?? DEFAULT_CONTAINER}`
+}
+
 function accountUrl({ account, url }: BlobStoreConfig): string {
   return url?.replace(/\/$/, '') ?? `https://${account}.blob.core.windows.net`
 }

@@ -1,15 +1,15 @@
-import { readFile, stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { areOneParty, FileStore, nodeTools, openStore, readAuthorities, type TrustRules } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { type Attester, parseTrustPolicy } from '../../schemas/verify/trust-policy.ts'
+import { type Attester, MAX_POLICY_SIZE, parseTrustPolicy } from '../../schemas/verify/trust-policy.ts'
 import { pathFrom } from '../config.ts'
 import { tapesOfUrl } from '../store-place.ts'
 
 /** Reads a trust policy; files and folders it names are seen from it. Rejects CONFIG_INVALID with every mistake by line. */
 export async function trustRules(file: string, cwd: string): Promise<TrustRules> {
   const path = resolve(cwd, file)
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+  const text = await readPolicy(path).catch((cause: unknown) => {
     throw new ApplianceError(
       'CONFIG_INVALID',
       `${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -23,6 +23,16 @@ export async function trustRules(file: string, cwd: string): Promise<TrustRules>
     resolve: from,
     openAnchor: async (place) => (isUrl(place) ? openStore(tapesOfUrl(place).place) : new FileStore(from(place))),
   }
+}
+
+/** Never a file that fills the memory. Whatever is larger is refused, as what is left out of a policy asks for less. */
+async function readPolicy(path: string): Promise<string> {
+  const file = await open(path)
+  const pieces: Buffer[] = []
+  for await (const piece of file.createReadStream({ end: MAX_POLICY_SIZE })) pieces.push(piece)
+  const bytes = Buffer.concat(pieces)
+  if (bytes.length > MAX_POLICY_SIZE) throw new Error(`it has more than ${MAX_POLICY_SIZE} bytes, which no trust policy has`)
+  return bytes.toString('utf8')
 }
 
 /** One party under two names would count twice. Of containers that is looked at when they are read: their addresses do not say. */

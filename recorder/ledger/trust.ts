@@ -143,7 +143,8 @@ async function askedOf(
       }
     }
     case 'anchor': {
-      const { kept, mark } = await anchored(await rules.openAnchor(attester.place), name, ledger, problems)
+      const anchor = await rules.openAnchor(attester.place)
+      const { kept, mark } = await anchored(anchor, name, ledger, problems, store)
       return { name, kind, mark, attested: async (_, { size }) => (kept.has(size) ? '' : undefined) }
     }
     default:
@@ -157,10 +158,16 @@ async function anchored(
   name: string,
   ledger: VerifiedLedger,
   problems: Problem[],
+  store: Readable,
 ): Promise<{ readonly kept: ReadonlySet<number>; readonly mark: string | undefined }> {
   const kept = new Set<number>()
   const keys: string[] = []
   for await (const key of anchor.list(anchorPrefix(ledger.result.origin ?? ''))) keys.push(key)
+  await refuseItself(store, anchor, name, [
+    keys[0],
+    keys.at(-1),
+    ledgerKeys.checkpoint(Math.max(0, ...ledger.checkpoints.keys())),
+  ])
   for (const object of keys.slice(-ANCHORED)) {
     const note = await find(anchor, object)
     const checkpoint = note === undefined ? undefined : parsed(note)
@@ -187,6 +194,32 @@ async function markOf(anchor: Readable, keys: readonly string[]): Promise<string
   const [first, last] = [keys[0], keys.at(-1)]
   if (anchor.mark === undefined || first === undefined || last === undefined) return undefined
   return `${await anchor.mark(first)} ${await anchor.mark(last)}`
+}
+
+/** The store under another address: it would vouch for itself, whatever was done to it. */
+async function refuseItself(
+  store: Readable,
+  anchor: Readable,
+  name: string,
+  keys: readonly (string | undefined)[],
+): Promise<void> {
+  for (const key of new Set(keys)) {
+    const mark = key === undefined ? undefined : await markIn(anchor, key)
+    if (key === undefined || mark === undefined || (await markIn(store, key)) !== mark) continue
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `the trust policy’s ${name} is the very store that is verified, which would vouch for itself`,
+    )
+  }
+}
+
+async function markIn(store: Readable, key: string): Promise<string | undefined> {
+  try {
+    return await store.mark?.(key)
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
+    throw error
+  }
 }
 
 /** One container has many addresses; under two of them it would count twice. */

@@ -107,6 +107,19 @@ export class FileStore implements Store {
     }
   }
 
+  /** One file mounted or linked twice is one object still. */
+  async mark(key: string, signal?: AbortSignal): Promise<string> {
+    const path = this.#foundPath(key)
+    signal?.throwIfAborted()
+    try {
+      const found = await lstat(path, { bigint: true })
+      if (!found.isFile()) throw missing(key)
+      return `${found.dev} ${found.ino}`
+    } catch (error) {
+      throw missingOr(error, key)
+    }
+  }
+
   async #append(key: string, path: string, position: number, bytes: Uint8Array): Promise<void> {
     if (position === 0) await makeFolder(dirname(path), this.#root)
     this.#appendCount += 1

@@ -33,6 +33,9 @@ export interface Store {
   mark?(key: string, signal?: AbortSignal): Promise<string>
 }
 
+/** What is read alone: a store, or what lies like one. */
+export type MarkedSource = Pick<Store, 'get' | 'list' | 'size' | 'mark'>
+
 /** Longest key: Azure's limit for blob names. */
 const MAX_KEY_SIZE = 1024
 const KEY_PART = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/

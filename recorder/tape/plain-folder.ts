@@ -1,12 +1,12 @@
 import { lstat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
-import type { ObjectSource } from '../../schemas/verify/tools.ts'
 import { codeOf } from '../files.ts'
+import type { MarkedSource } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
 
 /** A data folder as evidence is read: it may be a link itself, below it none is followed, and what lies behind one is not there. */
-export class PlainFolder implements ObjectSource {
+export class PlainFolder implements MarkedSource {
   readonly #root: string
   readonly #files: FileStore
   readonly #folders = new Map<string, Promise<boolean>>()
@@ -24,6 +24,11 @@ export class PlainFolder implements ObjectSource {
   async size(key: string, signal?: AbortSignal): Promise<number> {
     await this.#need(key)
     return this.#files.size(key, signal)
+  }
+
+  async mark(key: string, signal?: AbortSignal): Promise<string> {
+    await this.#need(key)
+    return this.#files.mark(key, signal)
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<string> {

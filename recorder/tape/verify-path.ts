@@ -9,11 +9,12 @@ import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { verifyExcerpt } from '../../schemas/verify/verify-excerpt.ts'
 import { codeOf } from '../files.ts'
 import { checkTrust, judgeTrust, type TrustRules } from '../ledger/trust.ts'
-import type { Store } from '../store/store.ts'
+import type { MarkedSource, Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
 import { isPlain, PlainFolder } from './plain-folder.ts'
 import { readFolderKeys, readStoreKeys } from './published-keys.ts'
 import { isTapeFolder, TapeFolder, tapeFoldersIn } from './tape-folder.ts'
+import { isTapePart } from './tape-parts.ts'
 import { nodeTools } from './tools.ts'
 import { verifyTape } from './verify.ts'
 
@@ -180,7 +181,7 @@ function watched(source: ObjectSource, onRead: (bytes: number) => void): ObjectS
 
 interface Places {
   /** The store of which these are all tapes. */
-  readonly whole?: ObjectSource
+  readonly whole?: MarkedSource
   readonly tapes: readonly Place[]
   /** Folders that the gateway's public keys may lie in a folder of, the likeliest first. */
   readonly keys: readonly string[]
@@ -274,10 +275,6 @@ interface Parts {
   readonly files: readonly string[]
   /** Folders, links, pipes: never a part of a tape, whatever they are called. */
   readonly others: readonly string[]
-}
-
-function isTapePart(name: string): boolean {
-  return /^(?:\d{4}\.(?:tape|idx)|recovered-0000\.tape|salt)$/.test(name)
 }
 
 function foreignIn(session: string, { files, others }: Parts): string[] {

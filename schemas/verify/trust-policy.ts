@@ -5,7 +5,7 @@ import type { VerifyTools } from './tools.ts'
 
 /** The specification asks for 32 of each at least. */
 const MAX_LINES = 1000
-const MAX_POLICY_SIZE = 256 << 10
+export const MAX_POLICY_SIZE = 256 << 10
 
 /** Who can attest that a checkpoint existed, beside its own log. */
 export type Attester =

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Attestations } from '../../recorder/ledger/attest.ts'
+import { Attestations, anchorKey } from '../../recorder/ledger/attest.ts'
 import { StoreLedger } from '../../recorder/ledger/store-ledger.ts'
 import { openBlobStore } from '../../recorder/store/store-blob.ts'
 import { publishKey } from '../../recorder/tape/published-keys.ts'
@@ -169,7 +169,7 @@ test('a container has the verdict of the same objects in a folder, whole and att
   assert.ok(endpoint.asked.length > 0)
 })
 
-test('an anchor’s container under a second address makes no second party; another container does', async () => {
+test('an anchor’s container under a second address makes no second party, and the verified one none at all; another container does', async () => {
   const places = [await azurite.place(), await azurite.place()]
   const ledger = await StoreLedger.open({ store, gateway: 'gw1', signer: folder.signer })
   const anchors = await Promise.all(places.map(async (place) => ({ name: place.container, store: await openBlobStore(place) })))
@@ -193,6 +193,13 @@ test('an anchor’s container under a second address makes no second party; anot
   }
   const two = await judged(`${proxy.url}/${second}`)
   assert.equal(two.code, 0, two.out + two.err)
+  const itself = await contain(
+    new Map([...store.objects, [anchorKey(ledger.origin, ledger.size), ledger.checkpoint() ?? new Uint8Array()]]),
+  )
+  await writeFile(policy, `anchor a ${azurite.url}/${itself}\nquorum a\n`)
+  const vouching = await runCli(['verify', `${proxy.url}/${itself}`, '--trust', gallery.keys, '--trust-policy', policy])
+  assert.deepEqual([vouching.code, vouching.out], [1, ''])
+  assert.match(vouching.err, /a is the very store that is verified, which would vouch for itself/)
   for (const other of [`${azurite.url}/${first}`, `${proxy.url}/${first}/`]) {
     const twice = await judged(other)
     assert.deepEqual([twice.code, twice.out], [1, ''], other)

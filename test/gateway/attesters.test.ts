@@ -23,6 +23,8 @@ test('attesters that could never attest are mistakes of the configuration, by li
     - { name: tsa, url: 'https://time.example/2' }
   anchors:
     - { name: worm, blob: { account: abc, url: 'http://store.example' } }
+    - { name: inside, folder: ./data/anchor }
+    - { name: beside, folder: ./data-anchor }
 `
   const told = await mistakes(text)
   for (const [part, words] of [
@@ -30,11 +32,23 @@ test('attesters that could never attest are mistakes of the configuration, by li
     ['w+00000000', /a witness key is name\+hash\+key/],
     ["'https://time.example/2'", /tsa stands here twice/],
     ['worm', /give either account or url/],
+    ['inside', /where the ledger itself lies/],
   ] as const) {
     const line = lineOf(text, part)
     const own = told.split('\n').filter((one) => one.includes(`:${line}:`))
     assert.match(own.join('\n'), words, told)
   }
+  assert.doesNotMatch(told, new RegExp(`:${lineOf(text, 'beside')}:`))
+})
+
+test('an anchor in the container of the ledger is a mistake, however that is written', async () => {
+  const store = 'store: { blob: { account: abc } }\n'
+  const anchored = (blob: string): Promise<string> =>
+    mistakes(`${GOOD}${store}ledger:\n  anchors: [{ name: worm, blob: { ${blob} } }]\n`)
+  for (const blob of ['account: abc', "url: 'https://ABC.blob.core.windows.net/', container: live"])
+    assert.match(await anchored(blob), /where the ledger itself lies/)
+  for (const blob of ['account: abc, container: worm', 'account: other'])
+    assert.doesNotMatch(await anchored(blob).catch(() => ''), /where the ledger itself lies/)
 })
 
 async function visit(gateway: EchoGateway): Promise<void> {
@@ -70,6 +84,12 @@ test('a gateway’s checkpoints are attested up to its last; verify asks for it 
   assert.match(good.out, /trust policy {2}VALID {2}met up to a checkpoint of \d+ entries/)
   assert.match(good.out, /witness w: \d+ entries, at 20\d\d-/)
 
+  // Nothing is anchored there, and it would never do.
+  await writeFile(policy, 'anchor a data\nquorum none\n')
+  const itself = await verify()
+  assert.deepEqual([itself.code, itself.out], [1, ''])
+  assert.match(itself.err, /a is the very store that is verified/)
+
   // One witness more that has never heard of this ledger.
   await using other = await testWitness([], 'other.example/w')
   await writeFile(
@@ -102,6 +122,7 @@ test('a gateway’s checkpoints are attested up to its last; verify asks for it 
     ['anchor a nowhere\nquorum a\n', /nowhere is not a folder/],
     ['timestamp t no.pem\nquorum t\n', /no\.pem is not a file/],
     ['timestamp t tsa.pem\ntimestamp u copy.pem\ngroup g all t u\nquorum g\n', /t and u are one party/],
+    [`quorum none\n#${'é'.repeat(140_000)}\n`, /more than 262144 bytes/],
     ['timestamp t trust.policy\nquorum t\n', /trust\.policy holds no certificate/],
   ] as const) {
     await writeFile(policy, lines)

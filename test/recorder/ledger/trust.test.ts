@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Attestations, anchorKey } from '../../../recorder/ledger/attest.ts'
 import type { StoreLedger } from '../../../recorder/ledger/store-ledger.ts'
 import { checkTrust, judgeTrust } from '../../../recorder/ledger/trust.ts'
+import { FileStore } from '../../../recorder/store/store-file.ts'
+import { PlainFolder } from '../../../recorder/tape/plain-folder.ts'
 import { nodeTools } from '../../../recorder/tape/tools.ts'
 import { witnessVerifierKey } from '../../../schemas/verify/cosignature.ts'
 import { ledgerKeys } from '../../../schemas/verify/ledger-line.ts'
@@ -127,6 +129,34 @@ test('one container under two addresses is refused, as it would count twice; two
     })
   assert.deepEqual([(await judged('second')).verdict, (await judged('second')).size], ['VALID', 3])
   await assert.rejects(judged('first'), { code: 'CONFIG_INVALID', message: /a and b are one container/ })
+})
+
+test('an anchor that is the very store being verified is refused, under whatever path; a copy of it elsewhere is another party', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-trust-'))
+  try {
+    const [place, elsewhere, linked] = ['store', 'elsewhere', 'linked'].map((name) => join(folder, name))
+    assert.ok(place !== undefined && elsewhere !== undefined && linked !== undefined)
+    const [store, signer] = [new FileStore(place), makeSigner()]
+    const ledger = await openTestLedger(store, signer, { origin: ORIGIN })
+    await grow(ledger, 3)
+    await store.put(anchorKey(ORIGIN, 3), ledger.checkpoint() ?? new Uint8Array())
+    await cp(place, elsewhere, { recursive: true })
+    await symlink(place, linked)
+    const policy = parseTrustPolicy(nodeTools, 'anchor a it\nquorum a', 'trust.policy')
+    for (const read of [store, new PlainFolder(place)]) {
+      const judged = async (anchor: string) =>
+        judgeTrust(read, await readLedger(store, [signer]), {
+          policy,
+          openAnchor: async () => new FileStore(anchor),
+          resolve: (file) => file,
+        })
+      assert.deepEqual([(await judged(elsewhere)).verdict, (await judged(elsewhere)).size], ['VALID', 3])
+      for (const same of [place, linked])
+        await assert.rejects(judged(same), { code: 'CONFIG_INVALID', message: /a is the very store that is verified/ })
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 })
 
 test('a witness that has seen another history refuses, and the gateway says so', async () => {
