@@ -5,7 +5,14 @@ import { findingInScope, isWhole } from '../findings/in-scope.ts'
 import { bodyOf, queryOf } from './check.ts'
 import type { Asked, Context, Handlers } from './context.ts'
 import { note, purposeOf } from './notes.ts'
+import { Rate } from './rate.ts'
 import { mayAct, type Viewer } from './viewer.ts'
+
+/** A detector looks through a week: a person reads what it says. */
+const PER_IDENTITY = { perSecond: 0.5, burst: 10 }
+const explains = new Rate(PER_IDENTITY)
+/** Who waits for one. */
+const explaining = new Set<string>()
 
 export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' | 'disposeFinding'> = {
   async findings({ request, viewer }, { parts }) {
@@ -25,11 +32,20 @@ export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' |
 
   async explainFinding(asked, context) {
     const { id } = await found(asked, context)
-    await look(asked, context, 'finding, explained')
-    const explained = await context.parts.catalog.explain(id)
-    const finding = explained === null ? undefined : findingInScope(explained.finding, asked.viewer.scope)
-    if (explained === null || finding === undefined) throw unknown()
-    return { ...explained, finding }
+    const { subject } = asked.viewer.identity
+    const retryAfterS = explaining.has(subject) ? 1 : explains.take(subject)
+    if (retryAfterS > 0)
+      throw new ApplianceError('API_LIMITED', `detectors run again one at a time; try again in ${retryAfterS} s`)
+    explaining.add(subject)
+    try {
+      await look(asked, context, 'finding, explained')
+      const explained = await context.parts.catalog.explain(id)
+      const finding = explained === null ? undefined : findingInScope(explained.finding, asked.viewer.scope)
+      if (explained === null || finding === undefined) throw unknown()
+      return { ...explained, finding }
+    } finally {
+      explaining.delete(subject)
+    }
   },
 
   async disposeFinding(asked, context) {

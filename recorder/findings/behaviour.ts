@@ -1,7 +1,10 @@
-import { before, DAY_MS, type Detector, type Draft, number } from './detector.ts'
-import { burst, grouped, ofStatement, type StatementRow, statements } from './evidence.ts'
+import { Burst } from './burst.ts'
+import { before, DAY_MS, type Detector, type Draft, number, tableOf } from './detector.ts'
+import { perSession, type StatementRow, statements } from './statements.ts'
 
 const MINUTE_MS = 60_000
+/** Kinds of statements of a session that are looked at side by side, before those that are over are forgotten. */
+const SIDE_BY_SIDE = 10_000
 const DATABASE_CATALOG = `exists (select from unnest(r.objects) o where o ~* '^(information_schema\\.|pg_catalog\\.|pg_[a-z_]+$)')`
 
 /** F1: an actor that is known for a while touches what they never did. What is sensitive counts from the first day. */
@@ -20,18 +23,16 @@ export const firstAccess: Detector = async (queries, { from, to }, { params, con
     last: number
   }>(
     `select f.family, f.target, f.object, f.at, f.session, f.frame,
-       coalesce(extract(epoch from f.at - (select min(o.at) from catalog.first_seen o where o.family = f.family)), 0)::float8 as known,
-       sum(p.rows) as rows, sum(p.bytes_out) as bytes, max(p.last_frame) as last
-     from catalog.first_seen f join catalog.pulls p on p.session = f.session and p.object = f.object
+       extract(epoch from f.at - o.since)::float8 as known, sum(p.rows) as rows, sum(p.bytes_out) as bytes, max(p.last_frame) as last
+     from catalog.first_seen f join (select family, min(at) as since from catalog.first_seen group by family) o on o.family = f.family
+       join catalog.pulls p on p.session = f.session and p.object = f.object
      where f.at >= $1 and f.at < $2 and f.object !~* '^(information_schema\\.|pg_)'
-     group by f.family, f.target, f.object, f.at, f.session, f.frame order by f.at, f.session, f.object`,
+     group by f.family, f.target, f.object, f.at, f.session, f.frame, o.since order by f.at, f.session, f.object`,
     [from, to],
   )
   return rows.flatMap(({ family, target, object, at, session, frame, known, ...taken }): Draft[] => {
     const days = known / 86_400
-    const sensitive = (config.tables ?? []).some(
-      (each) => each.target === target && each.table === object && each.sensitive === true,
-    )
+    const sensitive = tableOf(config, target, object)?.sensitive === true
     const count = Number(taken.rows)
     if (count < least || (days < learningDays && !sensitive)) return []
     return [
@@ -63,109 +64,125 @@ export const firstAccess: Detector = async (queries, { from, to }, { params, con
 }
 
 /** E1: questions to the database's own catalog, or many tables one after another. */
-export const schemaEnumeration: Detector = async (queries, window, { params }) => {
+export const schemaEnumeration: Detector = (queries, window, { params }) => {
   const { catalogQueries = 0, objects = 0, minutes = 0 } = params
-  const found = await statements(
+  const found = statements(
     queries,
     window,
     `s.protocol = 'postgres' and (${DATABASE_CATALOG} or (cardinality(r.objects) > 0 and r.rows <= 10))`,
   )
-  return grouped(found, ({ session }) => session).flatMap((own): Draft[] => {
-    const asked = own.filter((row) => row.objects.some((object) => /^(information_schema\.|pg_)/i.test(object)))
-    const looked = burst(asked, minutes * MINUTE_MS, catalogQueries, ({ frame }) => [String(frame)])
-    if (looked !== undefined)
+  return perSession(found, () => '', {
+    begin: () => ({
+      asked: new Burst(minutes * MINUTE_MS, catalogQueries),
+      touched: new Burst(minutes * MINUTE_MS, objects),
+    }),
+    add({ asked, touched }, row) {
+      if (row.objects.some((object) => /^(information_schema\.|pg_)/i.test(object))) asked.add(row, [String(row.frame)])
+      touched.add(row, row.objects)
+    },
+    end({ asked, touched }) {
+      const [looked, several] = [asked.found, touched.found]
+      if (looked !== undefined) {
+        const { places } = looked
+        return [
+          places.draft({
+            value: places.count,
+            threshold: catalogQueries,
+            unit: 'questions',
+            summary: `${places.count} questions to the database's own catalog`,
+            object: null,
+          }),
+        ]
+      }
+      if (several === undefined) return []
       return [
-        draft(looked, looked.length, catalogQueries, 'questions', `${looked.length} questions to the database's own catalog`),
+        several.places.draft({
+          value: several.keys,
+          threshold: objects,
+          unit: 'tables',
+          summary: `${several.keys} different tables looked into, a few rows each`,
+          object: null,
+        }),
       ]
-    const touched = burst(own, minutes * MINUTE_MS, objects, (row) => row.objects)
-    if (touched === undefined) return []
-    const count = new Set(touched.flatMap((row) => row.objects)).size
-    return [draft(touched, count, objects, 'tables', `${count} different tables looked into, a few rows each`)]
+    },
   })
 }
 
 /** E2: one route, many ids. */
-export const apiEnumeration: Detector = async (queries, window, { params }) => {
+export const apiEnumeration: Detector = (queries, window, { params }) => {
   const { ids = 0, minutes = 0 } = params
-  const found = await statements(queries, window, `s.protocol = 'http' and r.verbs && array['GET', 'HEAD', 'POST']`)
-  return grouped(found, ({ session, fingerprint }) => `${session} ${fingerprint}`).flatMap((own): Draft[] => {
-    const some = burst(own, minutes * MINUTE_MS, ids, ({ text }) => [text])
-    const count = new Set(some?.map(({ text }) => text)).size
-    return some === undefined
-      ? []
-      : [
-          draft(
-            some,
-            count,
-            ids,
-            'ids',
-            `${count} different addresses of ${some[0]?.objects[0] ?? 'one route'}`,
-            some[0]?.objects[0],
-          ),
-        ]
+  const found = statements(queries, window, `s.protocol = 'http' and r.verbs && array['GET', 'HEAD', 'POST']`)
+  return byFingerprint(found, new Quick(minutes, ids), ({ found: some, first }) => {
+    if (some === undefined) return []
+    const object = first?.objects[0]
+    return [
+      some.places.draft({
+        value: some.keys,
+        threshold: ids,
+        unit: 'ids',
+        summary: `${some.keys} different addresses of ${object ?? 'one route'}`,
+        object: object ?? null,
+      }),
+    ]
   })
 }
 
 /** M1: the same question to masked data again and again, with hardly an answer: values are guessed. */
 export const maskProbing: Detector = async (queries, window, { params }) => {
   const { questions = 0, minutes = 0, rows = 0 } = params
-  const found = await statements(
+  const masked = await queries.query<{ target: string; object: string }>(
+    'select distinct target, object from catalog.daily where masked > 0',
+  )
+  const objects = new Set(masked.rows.map(({ target, object }) => `${target} ${object}`))
+  if (objects.size === 0) return []
+  const found = statements(
     queries,
     window,
-    `r.fingerprint is not null and r.rows <= $3 and r.outcome = 'complete' and r.text ~* '\\mwhere\\M'
-       and exists (select from catalog.pulls p where p.target = s.target and p.object = any(r.objects) and p.masked > 0)`,
+    `r.fingerprint is not null and r.rows <= $3 and r.outcome = 'complete' and cardinality(r.objects) > 0 and r.text ~* '\\mwhere\\M'`,
     [rows],
   )
-  return grouped(found, ({ session, fingerprint }) => `${session} ${fingerprint}`).flatMap((own): Draft[] => {
-    const some = burst(own, minutes * MINUTE_MS, questions, ({ text }) => [text])
-    return some === undefined
+  const isMasked = ({ target, objects: of }: StatementRow): boolean => of.some((object) => objects.has(`${target} ${object}`))
+  return byFingerprint(filtered(found, isMasked), new Quick(minutes, questions), ({ found: some, first }) =>
+    some === undefined
       ? []
       : [
-          draft(
-            some,
-            some.length,
-            questions,
-            'questions',
-            `${some.length} questions that differ in one value, to a table with masked columns`,
-            some[0]?.objects[0],
-          ),
-        ]
-  })
+          some.places.draft({
+            value: some.places.count,
+            threshold: questions,
+            unit: 'questions',
+            summary: `${some.places.count} questions that differ in one value, to a table with masked columns`,
+            object: first?.objects[0] ?? null,
+          }),
+        ],
+  )
 }
 
-/** M2: what was refused is let through in another form. */
-export const denyVariant: Detector = async (queries, window, { params }) => {
-  const { minutes = 0, rows = 0 } = params
-  const found = await statements(
-    queries,
-    { ...window, from: before(window.from, minutes * MINUTE_MS) },
-    `cardinality(r.objects) > 0 and (r.outcome in ('refused', 'cut') or (r.outcome = 'complete' and r.rows >= $3))`,
-    [rows],
+class Quick {
+  readonly ms: number
+  readonly least: number
+
+  constructor(minutes: number, least: number) {
+    this.ms = minutes * MINUTE_MS
+    this.least = least
+  }
+}
+
+/** Different texts of one kind of statement, soon after each other. */
+function byFingerprint(
+  found: AsyncIterable<StatementRow>,
+  { ms, least }: Quick,
+  end: (burst: Burst) => readonly Draft[],
+): Promise<readonly Draft[]> {
+  return perSession(
+    found,
+    ({ fingerprint }) => String(fingerprint),
+    { begin: () => new Burst(ms, least), add: (burst, row) => burst.add(row, [row.text]), end },
+    { most: SIDE_BY_SIDE, idle: (burst, row) => burst.found === undefined && burst.idle(row) },
   )
-  return grouped(found, ({ family, target }) => JSON.stringify([family, target])).flatMap((own) => {
-    const drafts: Draft[] = []
-    const seen = new Set<string>()
-    for (const [index, denied] of own.entries()) {
-      if (denied.outcome === 'complete') continue
-      for (const after of own.slice(index + 1)) {
-        if (after.at.getTime() - denied.at.getTime() > minutes * MINUTE_MS) break
-        const object = after.objects.find((each) => denied.objects.includes(each))
-        if (after.outcome !== 'complete' || object === undefined || seen.has(object)) continue
-        seen.add(object)
-        drafts.push(
-          draft(
-            [denied, after],
-            after.rows,
-            rows,
-            'rows',
-            `a statement on ${object} was ${denied.outcome}; another, ${Math.round((after.at.getTime() - denied.at.getTime()) / 1000)} s later, brought ${number(after.rows)} rows`,
-            object,
-          ),
-        )
-      }
-    }
-    return drafts
-  })
+}
+
+async function* filtered(rows: AsyncIterable<StatementRow>, fits: (row: StatementRow) => boolean): AsyncGenerator<StatementRow> {
+  for await (const row of rows) if (fits(row)) yield row
 }
 
 /** I1: sessions whose recording was cut: by a crash that was recovered, or for good. */
@@ -208,27 +225,4 @@ export const recordingIntegrity: Detector = async (queries, { from, to }) => {
       ],
     }),
   )
-}
-
-function draft(
-  rows: readonly StatementRow[],
-  value: number,
-  threshold: number,
-  unit: string,
-  summary: string,
-  object?: string,
-): Draft {
-  const [first] = rows
-  return {
-    family: first?.family ?? '',
-    target: first?.target ?? '',
-    object: object ?? null,
-    value,
-    threshold,
-    unit,
-    summary,
-    baseline: null,
-    coverage: null,
-    contributions: rows.map(ofStatement),
-  }
 }

@@ -20,7 +20,12 @@ export interface Draft {
   readonly coverage: Finding['coverage']
   /** Oldest first. */
   readonly contributions: readonly Contribution[]
+  /** Of contributions that are only counted: how many, of which sessions all are, and when the last was. */
+  readonly rest?: { readonly count: number; readonly sessions: readonly string[]; readonly to: string }
 }
+
+/** Contributions that are kept and shown; others are counted. */
+export const KEPT = 200
 
 export interface Setting<P extends string = string> {
   readonly params: Readonly<Record<P, number>>
@@ -32,8 +37,20 @@ export interface Setting<P extends string = string> {
 export type Detector = (queries: Queries, window: Window, setting: Setting) => Promise<readonly Draft[]>
 
 /** Configured size of a table; undefined where nobody said. */
-export function tableRows({ tables = [] }: FindingsConfig, target: string, table: string): number | undefined {
-  return tables.find((each) => each.target === target && each.table === table)?.rows
+export function tableRows(config: FindingsConfig, target: string, table: string): number | undefined {
+  return tableOf(config, target, table)?.rows
+}
+
+type Table = NonNullable<FindingsConfig['tables']>[number]
+const tablesOf = new WeakMap<FindingsConfig, ReadonlyMap<string, Table>>()
+
+/** What the configuration says of a table. */
+export function tableOf(config: FindingsConfig, target: string, table: string | null): Table | undefined {
+  // The first of two that are the same.
+  const tables =
+    tablesOf.get(config) ?? new Map((config.tables ?? []).toReversed().map((each) => [`${each.target} ${each.table}`, each]))
+  tablesOf.set(config, tables)
+  return tables.get(`${target} ${table}`)
 }
 
 export function number(value: number): string {

@@ -1,9 +1,12 @@
 import type { DetectorName } from '../../schemas/findings.ts'
 import { approvalAnomaly } from './approvals.ts'
-import { apiEnumeration, denyVariant, firstAccess, maskProbing, recordingIntegrity, schemaEnumeration } from './behaviour.ts'
+import { apiEnumeration, firstAccess, maskProbing, recordingIntegrity, schemaEnumeration } from './behaviour.ts'
+import { denyVariant } from './denied.ts'
 import type { Detector } from './detector.ts'
-import { bulkVerbs, egressAfterPull, packing, secretReads } from './export.ts'
-import { paginationWalk, stitchedKeys, stitchedRows } from './stitched.ts'
+import { egressAfterPull } from './egress.ts'
+import { bulkVerbs, packing, secretReads } from './export.ts'
+import { paginationWalk } from './pages.ts'
+import { stitchedKeys, stitchedRows } from './stitched.ts'
 import { baselineBreak, largePull, lowAndSlow, maskedSweep, offHours, peerBreak } from './volume.ts'
 
 /** In the order they run: later ones may look at what earlier ones found. */
@@ -28,6 +31,11 @@ export const RUNS: Readonly<Record<DetectorName, Detector>> = {
   'approval-anomaly': approvalAnomaly,
   'off-hours': offHours,
   'recording-integrity': recordingIntegrity,
+}
+
+/** Those whose drafts another one looks at. */
+export const LOOKS_AT: Readonly<Partial<Record<DetectorName, readonly DetectorName[]>>> = {
+  'egress-after-pull': ['stitched-rows', 'stitched-keys'],
 }
 
 /** Found once a week for each actor and object, however it grows; others once for each place where they begin. */

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { DETECTOR_NAMES, DETECTORS, type DetectorName, type Finding, type FindingsConfig } from '../../schemas/findings.ts'
 import type { Database, Queries } from '../catalog/database.ts'
 import { sqlJson } from '../catalog/text.ts'
 import { DAY_MS, type Draft } from './detector.ts'
-import { RUNS } from './detectors.ts'
+import { LOOKS_AT, RUNS } from './detectors.ts'
 import { type Weighed, weighed } from './weigh.ts'
 
+/** Findings that are weighed in one go. */
+const TURN = 500
 const WEEK_MS = 7 * DAY_MS
 /** 1970 began on a Thursday. */
 const MONDAY_MS = 4 * DAY_MS
@@ -28,18 +31,29 @@ function paramsOf({ detectors = {} }: FindingsConfig, name: DetectorName): Findi
   return own === false ? undefined : { ...DETECTORS[name].params, ...own }
 }
 
-/** Everything the detectors find in one week. Deterministic: the same rows give the same findings. */
-export async function findWeek(queries: Queries, weekMs: number, config: FindingsConfig): Promise<readonly Weighed[]> {
+/**
+ * Everything the detectors find in one week, or one of them does. Deterministic: the same rows give the same findings. Others have their turn
+ * in between.
+ */
+export async function findWeek(
+  queries: Queries,
+  weekMs: number,
+  config: FindingsConfig,
+  only?: DetectorName,
+): Promise<readonly Weighed[]> {
   const week = new Date(weekMs)
   const window = { from: week, to: new Date(weekMs + WEEK_MS) }
   const earlier = new Map<DetectorName, readonly Draft[]>()
   const found = new Map<string, Weighed>()
   for (const name of DETECTOR_NAMES) {
     const params = paramsOf(config, name)
-    if (params === undefined) continue
+    if (params === undefined || !(only === undefined || name === only || LOOKS_AT[only]?.includes(name))) continue
+    await setImmediate()
     const drafts = await RUNS[name](queries, window, { params, config, earlier })
     earlier.set(name, drafts)
-    for (const draft of drafts) {
+    if (only !== undefined && name !== only) continue
+    for (const [index, draft] of drafts.entries()) {
+      if (index % TURN === TURN - 1) await setImmediate()
       const finding = weighed(name, draft, params, week, config)
       // The larger of two that are one.
       if ((found.get(finding.id)?.score ?? -1) < finding.score) found.set(finding.id, finding)

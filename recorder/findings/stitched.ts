@@ -1,7 +1,7 @@
 import type { Queries } from '../catalog/database.ts'
 import { KeySketch } from '../catalog/sketch.ts'
 import { before, DAY_MS, type Detector, type Draft, HOUR_MS, number, tableRows, type Window } from './detector.ts'
-import { grouped, ofPull, ofStatement, type PullRow, pullsOf, type StatementRow, statements } from './evidence.ts'
+import { grouped, ofPull, type PullRow, pullsOf } from './evidence.ts'
 
 const WEEK_MS = 7 * DAY_MS
 /** Of an estimate by 1,024 hashes; below that the count is exact. */
@@ -71,14 +71,14 @@ function stretch(pulls: readonly PullRow[], ms: number, rows: number, sessions: 
 export const stitchedKeys: Detector = async (queries, window, { params, config }) => {
   const { percentOfTable = 0, keys: most = 0, sessions: fewest = 0, floorKeys = 0, windowDays = 0 } = params
   const all = { ...window, from: before(window.from, (windowDays - 1) * DAY_MS) }
-  const seen = await knownKeys(queries)
   const groups = await candidates(queries, all, 'max(eight) >= $3', [floorKeys])
   const drafts: Draft[] = []
   for (const group of groups) {
     const { family, target, object } = group
     const size = tableRows(config, target, object)
+    const seen = size === undefined ? await knownKeys(queries, group) : new Map<string, number>()
     // There are no more keys than rows: most of the many are told by that.
-    const least = Math.min(most, ((size ?? seen.least(target, object)) * percentOfTable) / 100)
+    const least = Math.min(most, ((size ?? Math.min(...seen.values())) * percentOfTable) / 100)
     if (group.eight < least) continue
     const taken = await sketched(queries, group, all, windowDays)
     if (taken === undefined) continue
@@ -88,7 +88,7 @@ export const stitchedKeys: Detector = async (queries, window, { params, config }
     // An estimate may be of more rows than left.
     const keys = Math.min(rows, taken.keys)
     if (keys < Math.max(floorKeys, least)) continue
-    const of = size ?? seen.of(target, object, taken.keyed)
+    const of = size ?? seen.get(taken.keyed) ?? 0
     const percent = Math.min(100, (100 * keys) / Math.max(1, of))
     // What only one ever read is all of what is known: without its size no share of it means anything.
     const judged = size !== undefined || of > keys * 1.05
@@ -186,73 +186,20 @@ async function sketched(
   return spans.sort((a, b) => b.keys - a.keys || a.from.getTime() - b.from.getTime())[0]
 }
 
-/** All keys there ever were of objects, by the kind of key. */
-async function knownKeys(queries: Queries): Promise<{
-  of(target: string, object: string, keyed: string): number
-  /** By the kind of key of which there are the fewest. */
-  least(target: string, object: string): number
-}> {
-  const { rows } = await queries.query<{ target: string; object: string; keyed: string; keys: Uint8Array }>(
-    'select target, object, keyed, keys from catalog.object_keys',
+/** All keys there ever were of an object, by the kind of key. */
+async function knownKeys(
+  queries: Queries,
+  { target, object }: Pick<PullRow, 'target' | 'object'>,
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await queries.query<{ keyed: string; keys: Uint8Array }>(
+    'select keyed, keys from catalog.object_keys where target = $1 and object = $2',
+    [target, object],
   )
-  const objects = new Map<string, Map<string, number>>()
-  for (const { target, object, keyed, keys } of rows) {
-    const id = JSON.stringify([target, object])
-    const kinds = objects.get(id) ?? new Map<string, number>()
-    objects.set(id, kinds.set(keyed, new KeySketch(keys).estimate))
-  }
-  const kindsOf = (target: string, object: string) => objects.get(JSON.stringify([target, object])) ?? new Map<string, number>()
-  return {
-    of: (target, object, keyed) => kindsOf(target, object).get(keyed) ?? 0,
-    least: (target, object) => Math.min(...kindsOf(target, object).values()),
-  }
+  return new Map(rows.map(({ keyed, keys }) => [keyed, new KeySketch(keys).estimate]))
 }
 
 function merged(packed: readonly Uint8Array[]): number {
   const all = new KeySketch()
   for (const each of packed) all.merge(new KeySketch(each))
   return all.estimate
-}
-
-/** S3: one statement after another that differ in where they begin, page after page. */
-export const paginationWalk: Detector = async (queries, window, { params }) => {
-  const { pages = 0, rows: least = 0 } = params
-  const found = await statements(queries, wider(window), 'r.fingerprint is not null and r.rows > 1')
-  return grouped(found, ({ session, fingerprint }) => `${session} ${fingerprint}`).flatMap((own): Draft[] => {
-    const [first] = own
-    const rows = own.reduce((sum, each) => sum + each.rows, 0)
-    if (first === undefined || own.length < pages || rows < least || !walks(own)) return []
-    return [
-      {
-        family: first.family,
-        target: first.target,
-        object: first.objects[0] ?? null,
-        value: own.length,
-        threshold: pages,
-        unit: 'pages',
-        summary: `${own.length} pages of ${first.objects[0] ?? 'an answer'}, one after another: ${number(rows)} rows`,
-        baseline: null,
-        coverage: null,
-        contributions: own.map(ofStatement),
-      },
-    ]
-  })
-}
-
-/** Nine of ten go on where another number in the text only grows; where values are parameters, nine of ten bring the same number of rows. */
-function walks(own: readonly StatementRow[]): boolean {
-  const numbers = own.map(({ text }) => (text.match(/(?<![\w$])\d+\b/g) ?? []).map(Number))
-  const most = Math.min(...numbers.map(({ length }) => length))
-  const steps = own.length - 1
-  for (let at = 0; at < most; at += 1) {
-    const grows = numbers.filter((each, index) => index > 0 && (each[at] ?? 0) > (numbers[index - 1]?.[at] ?? 0)).length
-    if (grows >= 0.9 * steps) return true
-  }
-  const usual = own[0]?.rows ?? 0
-  return own.every(({ text }) => /\$\d/.test(text)) && own.filter(({ rows }) => rows === usual).length >= 0.9 * own.length
-}
-
-/** Sessions that began before. */
-function wider({ from, to }: Window): Window {
-  return { from: before(from, DAY_MS), to }
 }

@@ -1,16 +1,17 @@
 import type { Queries } from '../catalog/database.ts'
 import { before, DAY_MS, type Detector, type Draft, number, tableRows, type Window } from './detector.ts'
-import { type DailyRow, dailySums, grouped, ofPull, ofStatement, pullsOf, statements } from './evidence.ts'
+import { type DailyRow, dailySums, grouped, ofPull, pullsOf } from './evidence.ts'
+import { Places, perSession, type StatementRow, statements } from './statements.ts'
 
 /** V1: one statement, by rows, bytes, or its share of a table whose size is configured. */
-export const largePull: Detector = async (queries, window, { params, config }) => {
+export const largePull: Detector = (queries, window, { params, config }) => {
   const { rows: most = 0, bytes = 0, percentOfTable = 0, floorRows = 0 } = params
-  const found = await statements(queries, window, 'r.rows >= least($3::bigint, $4::bigint) or r.bytes_out >= $5', [
+  const found = statements(queries, window, 'r.rows >= least($3::bigint, $4::bigint) or r.bytes_out >= $5', [
     most,
     floorRows,
     bytes,
   ])
-  const large = found.flatMap((row) => {
+  const measured = (row: StatementRow): Measured | undefined => {
     const object = row.objects[0] ?? null
     const size = object === null ? undefined : tableRows(config, row.target, object)
     const share = size === undefined || row.rows < floorRows ? 0 : (100 * row.rows) / size
@@ -22,29 +23,30 @@ export const largePull: Detector = async (queries, window, { params, config }) =
     const [measure] = measures
       .filter(({ value, threshold }) => value >= threshold)
       .sort((x, y) => y.value / y.threshold - x.value / x.threshold)
-    return measure === undefined ? [] : [{ row, object, share, ...measure }]
+    return measure === undefined ? undefined : { row, object, share, ...measure }
+  }
+  return perSession(found, ({ objects }) => objects[0] ?? '', {
+    begin: (): { all: Places; worst: Measured | undefined } => ({ all: new Places(), worst: undefined }),
+    add(own, row) {
+      const each = measured(row)
+      if (each === undefined) return
+      own.all.add(row)
+      if (own.worst === undefined || each.value / each.threshold > own.worst.value / own.worst.threshold) own.worst = each
+    },
+    end({ all, worst }) {
+      if (worst === undefined) return []
+      const { row, object, share, value, threshold, unit } = worst
+      const of = share === 0 ? '' : `, ${share.toFixed(1)} % of it`
+      const again = all.count === 1 ? '' : `, and ${all.count - 1} more in this session`
+      const summary = `${number(row.rows)} rows${of}, ${number(row.bytes_out)} bytes of ${object ?? 'an answer'} in one statement${again}`
+      return [all.draft({ value, threshold, unit, summary, object })]
+    },
   })
-  return grouped(large, ({ row, object }) => JSON.stringify([row.session, object])).flatMap((own): Draft[] => {
-    const [worst] = [...own].sort((x, y) => y.value / y.threshold - x.value / x.threshold)
-    if (worst === undefined) return []
-    const { row, object, share, value, threshold, unit } = worst
-    const of = share === 0 ? '' : `, ${share.toFixed(1)} % of it`
-    const again = own.length === 1 ? '' : `, and ${own.length - 1} more in this session`
-    return [
-      {
-        family: row.family,
-        target: row.target,
-        object,
-        value,
-        threshold,
-        unit,
-        summary: `${number(row.rows)} rows${of}, ${number(row.bytes_out)} bytes of ${object ?? 'an answer'} in one statement${again}`,
-        baseline: null,
-        coverage: null,
-        contributions: own.map((each) => ofStatement(each.row)),
-      },
-    ]
-  })
+}
+
+interface Measured extends Pick<Draft, 'value' | 'threshold' | 'unit' | 'object'> {
+  readonly row: StatementRow
+  readonly share: number
 }
 
 type Day = Pick<DailyRow, 'family' | 'target' | 'rows' | 'bytes_out' | 'masked'> & { readonly day: number }
@@ -79,17 +81,24 @@ export const baselineBreak: Detector = async (queries, window, { params }) => {
 export const peerBreak: Detector = async (queries, window, { params }) => {
   const { times = 0, peers = 0, floorRows = 0, historyDays = 0 } = params
   const all = (await days(queries, { ...window, from: before(window.from, historyDays * DAY_MS) })).flat()
-  const found = grouped(all, ({ target }) => target).flatMap((here) =>
-    here.flatMap((day) => {
+  const found = grouped(all, ({ target }) => target).flatMap((here) => {
+    const families = new Set(here.map(({ family }) => family)).size
+    if (families - 1 < peers) return []
+    const sorted = here.toSorted((a, b) => a.rows - b.rows)
+    const places = new Map<string, number[]>()
+    for (const [place, { family }] of sorted.entries()) places.set(family, [...(places.get(family) ?? []), place])
+    return here.flatMap((day) => {
       if (!within(day, window.from) || day.rows < floorRows) return []
-      const others = here.filter(({ family }) => family !== day.family)
-      if (new Set(others.map(({ family }) => family)).size < peers) return []
-      const sorted = others.map(({ rows }) => rows).sort((a, b) => a - b)
-      const p99 = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0
+      const own = places.get(day.family) ?? []
+      const count = sorted.length - own.length
+      let place = Math.min(count - 1, Math.floor(count * 0.99))
+      // Of the days of others: one further for each of their own before it.
+      for (const each of own) if (each <= place) place += 1
+      const p99 = sorted[place]?.rows ?? 0
       const threshold = Math.max(floorRows, times * p99)
-      return day.rows <= threshold ? [] : [{ day, threshold, p99, days: others.length }]
-    }),
-  )
+      return day.rows <= threshold ? [] : [{ day, threshold, p99, days: count }]
+    })
+  })
   return Promise.all(
     found.map(({ day, threshold, p99, days: count }) =>
       draftOf(queries, day, {
@@ -166,32 +175,30 @@ export const offHours: Detector = async (queries, window, { params, config }) =>
   if (workHours === undefined) return []
   const { zone, from, to, days: workDays = [1, 2, 3, 4, 5] } = workHours
   const local = `(s.started_at + r.at_us * interval '1 microsecond') at time zone $4`
-  const found = await statements(
+  const { rows: least = 0 } = params
+  const found = new Map<string, Places>()
+  for await (const row of statements(
     queries,
     window,
     `r.rows >= $3 and not (extract(isodow from ${local})::int = any($5::int[]) and (${local})::time >= $6::time and (${local})::time < $7::time)`,
     [1, zone, [...workDays], from, to],
-  )
-  return grouped(found, (row) => JSON.stringify([row.family, row.target, dayOf(row.at)])).flatMap((own): Draft[] => {
-    const [first] = own
-    const rows = own.reduce((sum, row) => sum + row.rows, 0)
-    const { rows: least = 0 } = params
-    if (first === undefined || rows < least) return []
-    return [
-      {
-        family: first.family,
-        target: first.target,
-        object: null,
-        value: rows,
+  )) {
+    const id = JSON.stringify([row.family, row.target, dayOf(row.at)])
+    const all = found.get(id) ?? new Places()
+    found.set(id, all)
+    all.add(row)
+  }
+  return [...found.values()]
+    .filter(({ rows }) => rows >= least)
+    .map((all) =>
+      all.draft({
+        value: all.rows,
         threshold: least,
         unit: 'rows',
-        summary: `${number(rows)} rows outside ${from}-${to} ${zone}`,
-        baseline: null,
-        coverage: null,
-        contributions: own.map(ofStatement),
-      },
-    ]
-  })
+        summary: `${number(all.rows)} rows outside ${from}-${to} ${zone}`,
+        object: null,
+      }),
+    )
 }
 
 /** With what the actor took from `since` (the day itself, where none is given) to the end of the day. */

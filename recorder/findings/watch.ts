@@ -43,6 +43,7 @@ export class FindingWatch implements AsyncDisposable {
   readonly #parts: FindingWatchParts
   readonly #weeks = new Set<number>()
   readonly #decisions: Decisions
+  readonly #explaining = new Map<string, Promise<Explained | null>>()
   #work: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -78,12 +79,18 @@ export class FindingWatch implements AsyncDisposable {
     await this.#work
   }
 
-  /** Runs the detectors over the finding's week again, and compares. Null where there is no such finding. */
-  async explain(id: string): Promise<Explained | null> {
+  /** Runs the detector over the finding's week again, and compares. Null where there is no such finding. Whoever asks meanwhile gets the same answer. */
+  explain(id: string): Promise<Explained | null> {
+    const running = this.#explaining.get(id) ?? this.#explain(id).finally(() => this.#explaining.delete(id))
+    this.#explaining.set(id, running)
+    return running
+  }
+
+  async #explain(id: string): Promise<Explained | null> {
     const { database, config } = this.#parts
     const found = await readFinding(database, id)
     if (found === null) return null
-    const now = (await findWeek(database, found.weekMs, config)).find((each) => each.id === id)
+    const now = (await findWeek(database, found.weekMs, config, found.finding.detector)).find((each) => each.id === id)
     return { finding: found.finding, reproduced: now?.hash === found.finding.hash, hashNow: now?.hash ?? null }
   }
 

@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto'
 import { DETECTORS, type DetectorKind, type DetectorName, type Finding, type FindingsConfig } from '../../schemas/findings.ts'
-import type { Draft } from './detector.ts'
+import { type Draft, KEPT, tableOf } from './detector.ts'
 import { WEEKLY } from './detectors.ts'
 
 /** A finding as the catalog keeps it; what people made of it stands elsewhere. */
 export type Weighed = Omit<Finding, 'state' | 'dispositions' | 'hidden'> & { readonly sessionIds: readonly string[] }
 
-/** Shown and kept of the evidence; the rest is counted, and hashed with it. */
-const MAX_CONTRIBUTIONS = 200
 const MAX_SESSIONS = 1_000
 /** Crockford's, without letters that are read as digits. */
 const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -21,13 +19,16 @@ export function weighed(
   config: FindingsConfig,
 ): Weighed {
   const kind: DetectorKind = DETECTORS[name]
-  const { family, target, object, value, threshold, unit, summary, baseline, coverage, contributions } = draft
+  const { family, target, object, value, threshold, unit, summary, baseline, coverage, contributions, rest } = draft
   const addends = addendsOf(kind, draft, config)
   const score = 1 - addends.reduce((left, { weight }) => left * (1 - weight), 1)
   const [first] = contributions
   const place = WEEKLY.has(name) ? week.toISOString() : `${first?.session} ${first?.frame}`
-  const sessionIds = [...new Set(contributions.map(({ session }) => session))].slice(0, MAX_SESSIONS)
-  const times = contributions.map(({ at }) => at).sort()
+  const sessionIds = [...new Set([...contributions.map(({ session }) => session), ...(rest?.sessions ?? [])])].slice(
+    0,
+    MAX_SESSIONS,
+  )
+  const times = [...contributions.map(({ at }) => at), ...(rest === undefined ? [] : [rest.to])].sort()
   return {
     id: idOf([name, kind.version, family, target, object, place]),
     detector: name,
@@ -52,11 +53,24 @@ export function weighed(
     addends,
     baseline,
     coverage,
-    contributions: contributions.slice(0, MAX_CONTRIBUTIONS),
-    left: Math.max(0, contributions.length - MAX_CONTRIBUTIONS),
+    contributions: contributions.slice(0, KEPT),
+    left: Math.max(0, contributions.length - KEPT) + (rest?.count ?? 0),
     hash: createHash('sha256')
       .update(
-        JSON.stringify([name, kind.version, params, family, target, object, value, threshold, baseline, coverage, contributions]),
+        JSON.stringify([
+          name,
+          kind.version,
+          params,
+          family,
+          target,
+          object,
+          value,
+          threshold,
+          baseline,
+          coverage,
+          contributions,
+          rest?.count ?? 0,
+        ]),
       )
       .digest('hex'),
     sessionIds,
@@ -69,7 +83,7 @@ function addendsOf(kind: DetectorKind, { value, threshold, target, object }: Dra
   const times = threshold > 1 ? value / threshold : 1
   if (times >= 1.5)
     addends.push({ why: `${times.toFixed(1)} times the threshold`, weight: rounded(Math.min(0.5, 0.15 * Math.log2(times))) })
-  const listed = (config.tables ?? []).find((each) => each.target === target && each.table === object)
+  const listed = tableOf(config, target, object)
   if (listed?.sensitive === true) addends.push({ why: 'the table is marked sensitive', weight: 0.3 })
   return addends
 }

@@ -87,6 +87,13 @@ test('of a finding over two targets everybody sees the part that is theirs, and 
     assert.equal((await ann.ask(`/findings/${id}`)).json.dispositions.length, 1)
   })
 
+  await t.test('one detector at a time runs again for somebody', async () => {
+    const answers = await Promise.all(Array.from({ length: 5 }, () => ann.ask(`/findings/${id}/explain`)))
+    const statuses = answers.map(({ status }) => status).sort()
+    assert.ok(statuses[0] === 200 && statuses.at(-1) === 429, String(statuses))
+    assert.equal((await otto.ask(`/findings/${id}/explain`)).status, 200)
+  })
+
   await t.test('a case tells of it to both', async () => {
     const made = await ann.ask('/cases', { body: { title: 'salaries' } })
     await ann.ask(`/cases/${made.json.id}/changes`, { body: { act: 'add', kind: 'finding', finding: id, note: '' } })
