@@ -145,16 +145,17 @@ function detail(input: FindingsInput): TemplateResult {
       <dt>Score</dt><dd>${score} = 1 − ${finding.addends.map(({ weight }) => `(1 − ${weight})`).join(' ')}: ${finding.addends.map(({ why }) => why).join('; ')}</dd>
       <dt>Detector</dt><dd>${code} ${detector} v${version}; ATT&amp;CK ${attack.join(', ')}</dd>
     </dl>
-    <h3>Evidence: ${counted(finding.contributions.length + finding.left, 'place')} in ${counted(finding.sessions, 'session')}</h3>
+    <h3>Evidence: ${counted(finding.contributions.length + finding.left + finding.hidden, 'place')} in ${counted(finding.sessions, 'session')}</h3>
     <ol class="evidence">
       ${finding.contributions.map(
         ({ session, frame, at, rows, bytesOut, text }) => html`<li>
-          <a href=${replayPath(session, { frame })}>${dateText(at)}</a> <span class="mono">#${frame}</span> ${counted(rows, 'row')}, ${sizeText(bytesOut)}
+          <a href=${replayPath(session, { frame })}>${dateText(at)} <span class="mono">${safeLine(session, 80)} #${frame}</span></a> ${counted(rows, 'row')}, ${sizeText(bytesOut)}
           <code>${redacted(text)}</code>
         </li>`,
       )}
     </ol>
     ${finding.left === 0 ? nothing : html`<p class="quiet">and ${countText(finding.left)} more</p>`}
+    ${finding.hidden === 0 ? nothing : html`<p class="quiet">and ${countText(finding.hidden)} at targets that you may not see</p>`}
     <p><button type="button" @click=${input.onCase}>Add to a case …</button></p>
     <case-adder .api=${input.api}></case-adder>
     <h3>Does it hold?</h3>
