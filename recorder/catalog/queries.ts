@@ -104,7 +104,8 @@ export async function findStatements(
   where.add('session = $', session)
   if (query.text !== undefined) where.add('text ilike $', anywhere(query.text))
   // What no rule says anything of is allowed.
-  if (query.verdict !== undefined) where.add(`coalesce(verdict, 'allow') = $`, query.verdict)
+  if (query.verdict !== undefined)
+    where.add(query.verdict === 'allow' ? 'verdict is null or verdict = $' : 'verdict = $', query.verdict)
   if (query.fromFrame !== undefined) where.add('frame >= $', query.fromFrame)
   if (cursor !== undefined) {
     const [, frame, part] = placeOf(cursor, STATEMENT_PLACE)

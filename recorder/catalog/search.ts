@@ -173,8 +173,7 @@ const LISTS: Readonly<Partial<Record<Term['field'], string>>> = { table: 'r.obje
 const NAMES: Readonly<Partial<Record<Term['field'], string>>> = {
   protocol: 's.protocol',
   state: 's.state',
-  // What no rule says anything of is allowed.
-  verdict: `coalesce(r.verdict, 'allow')`,
+  verdict: 'r.verdict',
   outcome: 'r.outcome',
 }
 
@@ -185,6 +184,8 @@ function add(where: Where, source: Source, { field, not, op, value }: Term): voi
   if (count !== undefined) put(`${count} ${op === 'least' ? '>=' : '<='} $`, Number(value))
   else if (glob !== undefined) put(`${glob} like $`, globbed(value))
   else if (person !== undefined) put(`lower(${person}) like lower($::text)`, globbed(value))
+  // What no rule says anything of is allowed.
+  else if (field === 'verdict' && value === 'allow') put('r.verdict is null or r.verdict = $', value)
   else if (name !== undefined) put(`${name} = $`, value)
   else if (list !== undefined) {
     // Without a star an index knows a table, however those that were ever touched are spelt.
@@ -194,7 +195,14 @@ function add(where: Where, source: Source, { field, not, op, value }: Term): voi
            array(select distinct object from catalog.first_seen where lower(object) = lower($::text)))`,
         sqlText(value),
       )
-    else put(`exists (select from unnest(${list}) one where one ilike $)`, globbed(value))
+    // Most have it nowhere in all of them, which is asked in a third of the time. A case, as the planner guesses of no `ilike` in it that nothing
+    // is found: then it would sort everything there is.
+    else
+      put(
+        `case when array_to_string(${list}, chr(10)) ilike '%' || $::text || '%'
+           then exists (select from unnest(${list}) one where one ilike $) else false end`,
+        globbed(value),
+      )
   } else if (field === 'text') put('r.text ilike $', anywhere(value))
   else if (field === 'since') put(`s.started_at + r.at_us * interval '1 microsecond' >= $::timestamptz`, value)
   else if (field === 'until') put(`s.started_at + r.at_us * interval '1 microsecond' < $::timestamptz`, value)

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { serialize } from 'pg-protocol'
+import type { Asker } from '../../../recorder/catalog/turns.ts'
 import { API_BASE, PURPOSE_HEADER } from '../../../schemas/api.ts'
+import { ApplianceError } from '../../../schemas/errors.ts'
 import { type ApiRig, apiRig, type Browser, keyOf, listen } from '../../support/api.ts'
 import { COMPLETE } from '../../support/recorded-session.ts'
 import { entry, START } from '../../support/recording.ts'
@@ -365,4 +367,25 @@ test('a verification that somebody’s browser made is noted with its verdict, o
   })
   assert.equal((await otto.ask(`/sessions/${vault}/verification`, { body: made })).status, 409)
   assert.equal((await ivan.ask(`/sessions/${shop}/verification`, { body: { verdict: 'GOOD', problems: 0 } })).status, 400)
+})
+
+test('a search is of whoever asks, until they leave; one too many is told when to come again', async (t) => {
+  const search = t.mock.method(rig.catalog, 'search', () =>
+    Promise.reject(new ApplianceError('API_LIMITED', 'others are before you')),
+  )
+  const { status, headers } = await ivan.ask('/search?q=SELECT')
+  assert.deepEqual([status, headers['retry-after']], [429, '5'])
+  const [begun, left] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()]
+  search.mock.mockImplementation((_query: unknown, _seeker: unknown, { person, gone }: Asker = { person: '' }) => {
+    gone?.addEventListener('abort', () => left.resolve(person))
+    begun.resolve()
+    return left.promise.then(() => Promise.reject(new ApplianceError('API_LIMITED', 'nobody waits')))
+  })
+  const leaves = new AbortController()
+  const url = `http://127.0.0.1:${rig.server.port}${API_BASE}/search?q=SELECT`
+  const answer = fetch(url, { headers: { cookie: ivan.cookie }, signal: leaves.signal })
+  await begun.promise
+  leaves.abort()
+  await assert.rejects(answer)
+  assert.equal(await left.promise, ivan.me.subject)
 })
