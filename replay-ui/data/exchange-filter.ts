@@ -1,3 +1,4 @@
+import { ACTS } from '../../schemas/api-names.ts'
 import type { Exchange } from './exchanges.ts'
 
 export type ParsedExchangeFilter =
@@ -5,7 +6,7 @@ export type ParsedExchangeFilter =
   | { readonly ok: false; readonly what: string }
 
 const TERMS = ['host', 'method', 'status', 'verdict', 'kind', 'rule'] as const
-const VERDICTS = ['allow', 'mask', 'block', 'hold']
+const VERDICTS: readonly string[] = ACTS
 
 /** `host:*.example method:post status:4xx status:403 verdict:block kind:call rule:pii.*`, all of them; words without a name are found in the name. */
 export function parseExchangeFilter(source: string): ParsedExchangeFilter {

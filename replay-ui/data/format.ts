@@ -1,8 +1,8 @@
-const THIN = '\u202f'
+const COUNT = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 
-/** `12 345`, groups of three held together by narrow spaces. */
+/** `12,345`, as the server's sentences have it. */
 export function countText(count: number): string {
-  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, THIN)
+  return COUNT.format(count)
 }
 
 /** `3 frames`, `1 frame`. */

@@ -1,6 +1,9 @@
 import type { SessionQuery } from '../../schemas/api.ts'
 import { parseTerms, type Term } from '../../schemas/filter.ts'
 
+/** Rows above which a session is worth a look for that alone. */
+export const LARGE_ROWS = 10_000
+
 type Query = Omit<SessionQuery, 'cursor' | 'limit'>
 export type ParsedQuery = { readonly ok: true; readonly query: Query } | { readonly ok: false; readonly what: string }
 

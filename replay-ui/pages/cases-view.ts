@@ -47,7 +47,7 @@ function row({ id, title, state, by, items, changedAt, own }: CaseRow, picked: s
   const address = own ? OWN_CASE : id
   return html`<li>
     <a class="request-row ${address === picked ? 'current' : ''}" href="/cases/${encodeURIComponent(address)}" aria-current=${address === picked ? 'true' : nothing}>
-      <span class="about"><b>${safeLine(title, 80)}</b>${state === 'closed' ? html`<span class="mark">closed</span>` : nothing}</span>
+      <span class="about case-title"><b>${safeLine(title, 200)}</b>${state === 'closed' ? html`<span class="mark">closed</span>` : nothing}</span>
       <span class="about">${own ? 'seen by nobody else' : html`by ${safeLine(by, 40)}`} · ${counted(items, 'item')} · ${dateText(changedAt).slice(0, 16)}</span>
     </a>
   </li>`

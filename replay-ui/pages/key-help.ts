@@ -3,7 +3,7 @@ import { KEY_MAP } from './replay-keys.ts'
 
 const LISTS: readonly (readonly [keys: string, what: string])[] = [
   ['/', 'To the filter, of sessions and of the search'],
-  ['↑ ↓', 'From session to session'],
+  ['↑ ↓', 'From session to session, and from the filter to them'],
   ['Enter', 'Open it; search again'],
   ['Tab', 'From one thing to the next, as everywhere'],
   ['?', 'This list'],

@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { PolicyState, PolicyTried } from '../../schemas/api.ts'
-import { dateText } from '../data/format.ts'
+import { counted, countText, dateText } from '../data/format.ts'
 import type { PolicyChange, PolicyRule } from '../data/policy-diff.ts'
 import { empty, failed, loading } from '../elements/marks.ts'
 import type { Asked } from '../elements/question.ts'
@@ -58,7 +58,7 @@ function ruleTable(rules: readonly PolicyRule[], { hits, days }: PolicyState): T
   const count = (rule: string): TemplateResult => {
     const hit = byRule.get(rule)
     if (hit === undefined) return html`<span class="muted">none</span>`
-    return html`<a href=${searchPath(`rule:${rule} since:${days}d`)}>${hit.statements.toLocaleString('en-US')}</a> <span class="muted">in ${hit.sessions.toLocaleString('en-US')} ${hit.sessions === 1 ? 'session' : 'sessions'}</span>`
+    return html`<a href=${searchPath(`rule:${rule} since:${days}d`)}>${countText(hit.statements)}</a> <span class="muted">in ${counted(hit.sessions, 'session')}</span>`
   }
   return html`<div class="policy-scroll" tabindex="0" role="region" aria-label="Rules"><table class="policy-rules">
     <thead><tr><th scope="col">Rule</th><th scope="col">Does</th><th scope="col">Commands hit, ${days} days</th><th scope="col">Reason, and when</th></tr></thead>

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit'
 import type { SessionDetail } from '../../schemas/api.ts'
 import type { TapeVerification } from '../../schemas/verification.ts'
 import { counted, countText, dateText, sizeText, timeText } from '../data/format.ts'
+import { LARGE_ROWS } from '../data/session-filter.ts'
 import { copyButton } from '../elements/copy-text.ts'
 import { stateMark } from '../elements/marks.ts'
 import { safe, safeLine } from '../elements/safe.ts'
@@ -53,7 +54,7 @@ export function headView(input: HeadInput): TemplateResult {
       ${
         detail.narrative === undefined
           ? nothing
-          : html`<details class="narrative"><summary>What happened</summary><ul>${detail.narrative.map((one) => html`<li>${safe(one)}</li>`)}</ul>${
+          : html`<details class="narrative" ?open=${isRemarkable(detail)}><summary>What happened</summary><ul>${detail.narrative.map((one) => html`<li>${safe(one)}</li>`)}</ul>${
               input.more === undefined || detail.summaryBy === undefined
                 ? nothing
                 : html`<replay-summary .api=${input.more.desk} .session=${detail.id} .host=${detail.summaryBy}></replay-summary>`
@@ -76,6 +77,11 @@ export function headView(input: HeadInput): TemplateResult {
       ${detail.state === 'live' && detail.may.kill ? html`<button type="button" class="danger" @click=${input.onKill}>End session …</button>` : nothing}
     </div>
   </header>`
+}
+
+/** Whether what happened stands there unasked: something was refused or held, or much was taken. */
+function isRemarkable({ verdicts, rows }: SessionDetail): boolean {
+  return verdicts.block > 0 || verdicts.hold > 0 || rows > LARGE_ROWS
 }
 
 function number(name: string, value: string, more = ''): TemplateResult {

@@ -213,7 +213,7 @@ async function visit(page: Page, url: string, id: string): Promise<Round & { tap
     seeksMs.push(Number(await page.evaluate(seekTo(Math.floor(Math.random() * FRAMES)))))
   await page.getByRole('button', { name: 'Integrity: VALID', exact: true }).waitFor({ timeout: 120_000 })
   const verified = (await page.locator('#integrity .pairs').textContent()) ?? ''
-  const [, chunks = '0', seconds = '0'] = /in ([\d\u202f]+) chunks, ([\d.]+) s/.exec(verified) ?? []
+  const [, chunks = '0', seconds = '0'] = /in ([\d,]+) chunks, ([\d.]+) s/.exec(verified) ?? []
   const plain: unknown = await page.evaluate(plainFetch(id))
   assert.ok(Array.isArray(plain))
   const [fetchMs = Number.NaN, tapeBytes = 0] = plain.map(Number)
@@ -224,6 +224,6 @@ async function visit(page: Page, url: string, id: string): Promise<Round & { tap
     fetchMs,
     verifiedMs: Number(seconds) * 1000,
     tapeBytes,
-    chunks: Number(chunks.replaceAll('\u202f', '')),
+    chunks: Number(chunks.replaceAll(',', '')),
   }
 }

@@ -246,6 +246,53 @@ test('gathering evidence and who looked at it, in Chromium', async (t) => {
     }
   })
 
+  await t.test('arrows go from session to session, from the page and from the filter, and back', async () => {
+    await page.goto(`${origin}/sessions`)
+    const link = (index: number) => page.locator('.srow .row-link').nth(index)
+    await link(1).waitFor()
+    const at = (): Promise<unknown> =>
+      page.evaluate('document.activeElement.getAttribute("href") ?? document.activeElement.className')
+    const [first, second] = [await link(0).getAttribute('href'), await link(1).getAttribute('href')]
+    await page.keyboard.press('ArrowDown')
+    assert.equal(await at(), first)
+    await page.keyboard.press('ArrowDown')
+    assert.equal(await at(), second)
+    await page.keyboard.press('ArrowUp')
+    await page.keyboard.press('ArrowUp')
+    assert.equal(await at(), 'filter')
+    await page.keyboard.press('ArrowDown')
+    assert.equal(await at(), first)
+    // What is typed into the filter is not left by them.
+    await page.keyboard.press('/')
+    await page.keyboard.type('verdict:block')
+    await page.keyboard.press('ArrowDown')
+    assert.equal(await at(), 'filter')
+  })
+
+  await t.test('narrow, verdicts and counts are in sight; a long title is whole', async () => {
+    const phone = await signedIn(browser, origin, 'audrey', 390, 'light')
+    const within = async (selector: string): Promise<boolean> => {
+      const box = await phone.page.locator(selector).first().boundingBox()
+      return box !== null && box.x >= 0 && box.x + box.width <= 390
+    }
+    await phone.page.goto(`${origin}/evidence`)
+    await phone.page.locator('.runs-card tbody tr').first().waitFor()
+    assert.ok(await within('.runs-card td:last-child .mark'))
+    await phone.page.goto(`${origin}/search?q=customers`)
+    await phone.page.locator('.facet').first().waitFor()
+    assert.ok(await within('.facet'))
+    const title = `${'What was taken of the customers '.repeat(4)}and by whom`
+    const { id } = (await (await rig.as('ivan')).ask('/cases', { body: { title } })).json
+    await page.goto(`${origin}/cases/${id}`)
+    for (const selector of ['.request h2', '.request-row.current b']) {
+      await page.locator(selector, { hasText: 'by whom' }).waitFor()
+      const cut = await page.locator(selector).evaluate((shown) => shown.scrollWidth > shown.clientWidth && shown.clientWidth > 0)
+      assert.equal(cut, false, selector)
+    }
+    assert.ok(((await page.locator('.request-row.current').boundingBox())?.height ?? 0) > 50)
+    assert.deepEqual(phone.problems, [])
+  })
+
   await t.test('narrow, middling and wide, dark and light: nothing overflows, axe finds nothing', async () => {
     const paths = [
       '/sessions',

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { serialize } from 'pg-protocol'
 import type { Page, Route } from 'playwright-core'
 import type { FindingView } from '../../schemas/api.ts'
+import { ask } from '../recorder/desk/contract.ts'
 import { type ApiRig, apiRig, keyOf, type Name } from '../support/api.ts'
 import { PAGES, startBrowser, type TestBrowser, type Watched } from '../support/browser.ts'
 import { COMPLETE } from '../support/recorded-session.ts'
@@ -158,6 +159,18 @@ test('a page that does not know says so, in Chromium', async (t) => {
     await ivan.page.getByRole('heading', { name: 'The quick one' }).waitFor()
     assert.deepEqual(ivan.problems, [])
     await ivan.page.unrouteAll({ behavior: 'ignoreErrors' })
+  })
+
+  await t.test('the request that somebody reads stays in sight when another arrives', async () => {
+    const gus = await signedIn(browser, origin, 'gus')
+    await rig.desk.submit(ask({ target: 'shop', command: 'DELETE FROM first' }))
+    await gus.page.goto(`${origin}/approvals`)
+    const command = gus.page.locator('.pane.request .command')
+    await command.filter({ hasText: 'DELETE FROM first' }).waitFor()
+    await rig.desk.submit(ask({ target: 'shop', command: 'DELETE FROM second' }))
+    await gus.page.locator('.request-row', { hasText: 'DELETE FROM second' }).waitFor()
+    assert.match((await command.textContent()) ?? '', /DELETE FROM first/)
+    assert.deepEqual(gus.problems, [])
   })
 
   assert.deepEqual(seen.problems, [])

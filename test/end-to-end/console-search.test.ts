@@ -98,7 +98,8 @@ test('search and findings in Chromium, before a real gateway', async (t) => {
       await find('"drop table customers"')
       await page.locator('.hit .row-link', { hasText: 'drop table' }).click()
       await page.locator('.statement', { hasText: card }).waitFor()
-      await page.getByText('What happened').click()
+      // A refusal is in it: what happened stands there unasked.
+      await page.locator('.narrative li', { hasText: 'Refused' }).waitFor()
       const written = 'It read <img src=x onerror=alert(1)> customers,\nthen tried to drop the table.'
       model.script.push(503, { body: JSON.stringify({ choices: [{ message: { content: written } }] }) })
       const button = page.getByRole('button', { name: 'Have a model summarise it' })

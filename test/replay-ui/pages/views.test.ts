@@ -79,7 +79,7 @@ test('a request shows who, what, why, and the whole command with what was masked
 
 test('a command is never shortened without saying by how much, and not approved before it was seen whole', () => {
   const text = inbox({ ...PENDING, command: 'x'.repeat(COMMAND_CHARS + 5), commandChars: COMMAND_CHARS + 5 })
-  assert.match(text, /5 more characters of 20\u202f005 not shown/)
+  assert.match(text, /5 more characters of 20,005 not shown/)
   assert.match(text, /Show the whole command before you approve it/)
 })
 
@@ -126,7 +126,7 @@ test('untrusted text is text: markup stays markup, controls become escapes, leng
   assert.match(textOf(safeLine(`${'x'.repeat(9)}🎉🎉`, 10)), /^x{9}</)
   assert.match(
     textOf(longTextView({ text: 'y'.repeat(9_000), chars: 8_000, onMore: nothing })),
-    /1\u202f000 more characters.* of 9\u202f000 not shown/s,
+    /1,000 more characters.* of 9,000 not shown/s,
   )
   assert.match(
     textOf(redacted('a [MASKED:email:3cf6] b [MASKED:<x>]')),
