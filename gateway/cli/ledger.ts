@@ -6,6 +6,7 @@ import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { parseLine } from '../../schemas/verify/ledger-line.ts'
 import { noteKeysOf, parseCheckpoint, parseVerifierKey, signersOf, verifierKey } from '../../schemas/verify/note.ts'
 import { checkProof, formatProof, MAX_PROOF_SIZE, parseProof } from '../../schemas/verify/tlog-proof.ts'
+import type { ObjectSource } from '../../schemas/verify/tools.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import { type Between, between } from './moment.ts'
@@ -32,8 +33,9 @@ export async function listLedger(options: ListOptions, cli: Cli): Promise<number
   const { store } = await evidenceOf(options.config, cli)
   const found: ReadLine[] = []
   const inTime = between(options)
+  const session = options.session === undefined ? {} : { session: await sessionIn(store, options.session) }
   for await (const line of readLines(store)) {
-    if (!fits(line, options) || !inTime(line.entry?.statement.at)) continue
+    if (!fits(line, { ...options, ...session }) || !inTime(line.entry?.statement.at)) continue
     found.push(line)
     if (options.last !== undefined && found.length > options.last) found.shift()
   }
@@ -46,7 +48,7 @@ export async function listLedger(options: ListOptions, cli: Cli): Promise<number
 /** One entry, whole: by its index, or the first of a session. */
 export async function showEntry(which: string, options: Options, cli: Cli): Promise<number> {
   const { store } = await evidenceOf(options.config, cli)
-  const wanted = whichOf(which)
+  const wanted = await whichOf(store, which)
   for await (const line of readLines(store)) {
     if (typeof wanted === 'number' ? line.index !== wanted : line.entry?.statement['session'] !== wanted) continue
     if (options.json) printJson(cli, jsonOf(line))
@@ -82,7 +84,7 @@ export async function showCheckpoint(options: Options & { readonly keys?: true }
 /** Writes a C2SP tlog-proof of an entry, or of a session's opening. */
 export async function proveEntry(which: string, options: Options & { readonly out?: string }, cli: Cli): Promise<number> {
   const { store } = await evidenceOf(options.config, cli)
-  const proof = await proofOf(store, whichOf(which))
+  const proof = await proofOf(store, await whichOf(store, which))
   const text = formatProof(proof)
   if (options.out === undefined) cli.out(text)
   else {
@@ -148,8 +150,22 @@ async function gatewaysOf({ trust, config }: CheckOptions, named: boolean, cli: 
   return named ? [] : (await evidenceOf(config, cli)).trusted
 }
 
-function whichOf(text: string): number | string {
-  return /^\d{1,15}$/.test(text) ? Number(text) : text
+/** An index has no zeros in front: what has is the end of a session's id. */
+async function whichOf(store: ObjectSource, text: string): Promise<number | string> {
+  return /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : sessionIn(store, text)
+}
+
+/** A session by the beginning or end of its id, as elsewhere, but of those whose tapes are gone as well. Where there is none it stays as it is. */
+async function sessionIn(store: ObjectSource, part: string): Promise<string> {
+  const found = new Set<string>()
+  for await (const { entry } of readLines(store)) {
+    const session = entry?.statement['session']
+    if (session === part) return part
+    if (part !== '' && typeof session === 'string' && (session.startsWith(part) || session.endsWith(part))) found.add(session)
+  }
+  if (found.size > 1)
+    throw new ApplianceError('STORE_MISSING', `${found.size} sessions match ${JSON.stringify(part)}; give more of the id`)
+  return found.values().next().value ?? part
 }
 
 function fits({ entry }: ReadLine, { session, type }: ListOptions): boolean {

@@ -325,14 +325,14 @@ function retention(group: Command, command: Make, runs: Runs, cli: Cli): void {
 function ledger(group: Command, command: Make, runs: Runs, cli: Cli): void {
   const load = () => import('./ledger.ts')
   command(group, 'list', 'entries, oldest first, as they stand; `verify` says whether to believe them')
-    .option('--session <session>', 'only of this session')
+    .option('--session <session>', 'only of this session: an id, or the beginning or end of one')
     .option('--type <type>', 'only of this type, or of a family: approval, evidence')
     .option('--since <time>', 'noted since then: 7d, 24h, or a date')
     .option('--until <time>', 'noted before')
     .addOption(new Option('--last <count>', 'only the newest of them').argParser(whole))
     .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
     .action(async (options: ListOptions) => runs((await load()).listLedger(options, cli)))
-  command(group, 'show <entry>', 'one entry, by its index or the first of a session').action(
+  command(group, 'show <entry>', 'one entry, by its index or the first of a session, which the end of its id names').action(
     async (entry: string, options: Common) => runs((await load()).showEntry(entry, options, cli)),
   )
   command(group, 'checkpoint', 'the newest checkpoint, a signed note: keep it elsewhere')

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { nodeTools, openWitnessServer, Witness } from '../../recorder/index.ts'
+import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { witnessVerifierKey } from '../../schemas/verify/cosignature.ts'
 import { parseVerifierKey } from '../../schemas/verify/note.ts'
@@ -12,8 +13,16 @@ export interface WitnessOptions {
   readonly address: string
 }
 
+const ADDRESS = /^(?<hostname>\[[^\]]+\]|[^:]+):(?<port>\d{1,5})$/
+
 /** Runs a witness until SIGINT or SIGTERM. Without logs it only makes its key, and prints it. */
 export async function witness({ folder, name, log = [], address }: WitnessOptions, cli: Cli): Promise<number> {
+  const { hostname, port } = ADDRESS.exec(address)?.groups ?? {}
+  if (hostname === undefined || port === undefined || Number(port) > 65_535)
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `--address ${address.slice(0, 80)}: give host:port, as 127.0.0.1:8080 or [::1]:8080`,
+    )
   const own = await Witness.open({ folder, name, logs: log.map((key) => parseVerifierKey(nodeTools, key)) })
   cli.out(`${witnessVerifierKey(own.key)}\n`)
   if (log.length === 0) {
@@ -22,10 +31,9 @@ export async function witness({ folder, name, log = [], address }: WitnessOption
     )
     return EXIT.ok
   }
-  const split = address.lastIndexOf(':')
   await using server = await openWitnessServer(own, {
-    host: address.slice(0, split).replace(/^\[|\]$/g, ''),
-    port: Number(address.slice(split + 1)),
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port),
     onAnswer: ({ status, body }, client) =>
       cli.err(`${new Date().toISOString()} ${client} ${status} ${safeText(body.trimEnd())}\n`),
     onError: (error) =>

@@ -39,6 +39,12 @@ test('entries are listed and shown, a session is proved, and the proof is checke
   assert.match((await say('list', '--since', 'soon')).text, /--since/)
   assert.match((await say('show', id)).text, /^type: "session.open"$/m)
   assert.equal((await say('show', '99')).code, 1)
+  // By the end of its id, which is no index, though it is all digits.
+  const end = id.slice(-8)
+  assert.match(end, /^0/)
+  assert.equal((await say('show', end)).text, (await say('show', id)).text)
+  assert.equal((await say('list', '--session', end)).text, (await say('list', '--session', id)).text)
+  assert.match((await say('show', id.slice(0, 8))).text, /STORE_MISSING/)
 
   const checkpoint = JSON.parse((await say('checkpoint', '--json')).text)
   assert.deepEqual([checkpoint.size, checkpoint.signed], [3, true])
@@ -47,6 +53,7 @@ test('entries are listed and shown, a session is proved, and the proof is checke
   assert.equal(key, checkpoint.keys[0])
 
   assert.equal((await say('proof', id, '--out', 'session.tlog-proof')).code, 0)
+  assert.equal((await say('proof', id.slice(-8))).text, await readFile(join(folder.path, 'session.tlog-proof'), 'utf8'))
   const proof = await readFile(join(folder.path, 'session.tlog-proof'), 'utf8')
   assert.match(proof, /^c2sp.org\/tlog-proof@v1\nextra \S+\nindex 0\n(\S{44}\n){2}\nsallyport\.gw1\//)
   const checked = await say('check-proof', 'session.tlog-proof', '--key', key, '--json')

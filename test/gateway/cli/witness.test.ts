@@ -17,6 +17,12 @@ test('without logs it makes its key once, prints it and says what to do with it'
     assert.match(first.err, /ledger\.witnesses/)
     assert.equal((await runCli(args)).out, first.out)
     assert.equal((await runCli([...args, '--log', 'no-key'])).code, 1)
+    for (const address of ['nonsense', '127.0.0.1:', '127.0.0.1:70000', '::1:8080']) {
+      const refused = await runCli([...args, '--address', address])
+      assert.deepEqual([refused.code, refused.out], [1, ''])
+      assert.match(refused.err, /CONFIG_INVALID: --address .*give host:port/)
+    }
+    assert.equal((await runCli([...args, '--address', '[::1]:8080'])).code, 0)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
