@@ -7,7 +7,7 @@ import { before, DAY_MS, type Draft, KEPT, type Window } from './detector.ts'
 /** Of a statement in a finding; the replay has it whole. */
 const SHOWN_CHARS = 300
 /** Statements looked at in one go: so many are in memory, and so long nobody else is answered. */
-const STEP = 20_000
+const STEP = 5_000
 /** Sessions looked at in one go. */
 const SESSIONS = 1_000
 
@@ -86,6 +86,11 @@ async function* within(queries: Queries, ids: readonly string[], asked: Asked): 
   const { window, condition, values } = asked
   const [first, last] = [ids[0], ids.at(-1)]
   const place = (nth: number): string => `$${values.length + 2 + nth}`
+  // Frames are found by the index of one session; months by the bounds of several.
+  const range =
+    first === last
+      ? `r.session = ${place(2)} and r.session = ${place(3)}`
+      : `r.session >= ${place(2)} and r.session <= ${place(3)}`
   for (let frame = -1; ; ) {
     // Several sessions are not more than a step.
     const end = first === last ? await stepEnd(queries, first, frame) : undefined
@@ -94,7 +99,7 @@ async function* within(queries: Queries, ids: readonly string[], asked: Asked): 
          r.verbs, r.fingerprint, coalesce(s.principal, s.subject) as family, s.target, s.protocol,
          s.started_at + r.at_us * interval '1 microsecond' as at
        from catalog.sessions s join catalog.statements r on r.session = s.id
-       where s.id = any(${place(1)}) and r.session >= ${place(2)} and r.session <= ${place(3)}
+       where s.id = any(${place(1)}) and ${range}
          and r.frame > ${place(4)} and (${place(5)}::bigint is null or r.frame <= ${place(5)})
          and s.started_at + r.at_us * interval '1 microsecond' >= $1 and s.started_at + r.at_us * interval '1 microsecond' < $2
          and (${condition})
