@@ -3,15 +3,19 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import { areOneParty, readAuthorities } from '../../../recorder/ledger/authorities.ts'
+import { clientHere } from '../../support/clients.ts'
 
-let folder: string
-const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
+let folder = ''
 const pem = (name: string): string => readFileSync(join(folder, name), 'utf8')
 
-before(() => {
+/** Makes the certificates, once; false where there is nothing to make them with. */
+function made(t: TestContext): boolean {
+  const program = clientHere(t, 'openssl')
+  if (program === undefined || folder !== '') return program !== undefined
   folder = mkdtempSync(join(tmpdir(), 'authorities-'))
+  const openssl = (...args: string[]): void => void execFileSync(program, args, { cwd: folder, stdio: 'pipe' })
   const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
   const root = (name: string, subject: string, key: readonly string[]): void =>
     openssl(
@@ -32,10 +36,14 @@ before(() => {
   root('namesake.pem', '/CN=Root', [...ec, '-keyout', 'namesake.key'])
   openssl('req', '-new', ...ec, '-keyout', 'time.key', '-out', 'time.csr', '-subj', '/CN=Time', '-config', '/dev/null')
   openssl('x509', '-req', '-in', 'time.csr', '-CA', 'root.pem', '-CAkey', 'root.key', '-set_serial', '7', '-out', 'time.pem')
+  return true
+}
+after(() => {
+  if (folder !== '') rmSync(folder, { recursive: true })
 })
-after(() => rmSync(folder, { recursive: true, force: true }))
 
-test('two files of certificates are one party where one token could count for both', () => {
+test('two files of certificates are one party where one token could count for both', (t) => {
+  if (!made(t)) return
   const one = (a: readonly string[], b: readonly string[]): boolean => areOneParty(a.map(pem), b.map(pem))
   assert.equal(one(['root.pem'], ['root.pem']), true)
   assert.equal(one(['root.pem'], ['namesake.pem', 'root.pem']), true, 'one of several')
@@ -46,7 +54,8 @@ test('two files of certificates are one party where one token could count for bo
   assert.equal(one(['namesake.pem'], ['time.pem']), false, 'by its issuer’s namesake')
 })
 
-test('a file of certificates is read with what stands around them, up to 1 MiB; one that has none is said so', async () => {
+test('a file of certificates is read with what stands around them, up to 1 MiB; one that has none is said so', async (t) => {
+  if (!made(t)) return
   const file = join(folder, 'some.pem')
   writeFileSync(file, `a comment\n${pem('root.pem')}\n${pem('time.pem')}`)
   assert.equal((await readAuthorities(file)).length, 2)
