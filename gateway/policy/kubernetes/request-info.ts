@@ -1,5 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import { bytesHoldMask } from '../../masking/sentinel.ts'
+import { Query, queryOf } from './query.ts'
 
 /** What a request asks of the API server, in the words of RBAC (Kubernetes docs, "Authorization", request attributes). */
 export interface RequestInfo {
@@ -71,10 +72,15 @@ const CLUSTER_SCOPED = new Set([
 /** The namespace's own (RequestInfo of k8s.io/apiserver). */
 const OF_NAMESPACES = new Set(['status', 'finalize'])
 
-/** Reads method and path as the API server does; undefined for a path that two servers may read differently. */
+const NOTHING = new Query([])
+
+/**
+ * Reads method and path as the API server does; undefined for a path that two servers may read differently. Of a query that they may,
+ * nothing is looked at: nobody lets it through.
+ */
 export function requestInfo(method: string, target: string): RequestInfo | undefined {
   const mark = target.indexOf('?')
-  const query = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1))
+  const query = queryOf(target) ?? NOTHING
   const parts = partsOf(mark === -1 ? target : target.slice(0, mark))
   if (parts === undefined) return undefined
   const other: RequestInfo = { verb: method.toLowerCase() }
@@ -93,10 +99,11 @@ export function requestInfo(method: string, target: string): RequestInfo | undef
   if (plural === undefined) return other
   // What was a verb in the path is a tunnel by another name.
   const sub = legacy === 'proxy' ? 'proxy' : subresource
-  const watches = legacy === 'watch' || /^(true|1|t)$/i.test(query.get('watch') ?? '')
+  // One that is named is read whole, whatever the query says, but for where the path says otherwise.
+  const watches = legacy === 'watch' || (named === undefined && query.asks('watch'))
   const verb = verbOf(method, named, watches)
   const many = verb === 'list' || verb === 'watch' || verb === 'deletecollection'
-  const name = named ?? (many ? (selectedName(query.getAll('fieldSelector')) ?? '*') : undefined)
+  const name = named ?? (many ? (selectedName(query.all('fieldSelector')) ?? '*') : undefined)
   const all = namespace === undefined && many && named === undefined && !CLUSTER_SCOPED.has(plural)
   return {
     verb,
@@ -126,10 +133,12 @@ function verbOf(method: string, name: string | undefined, watches: boolean): str
   }
 }
 
-/** Of one selector: of several the server takes one of them, and nobody has to know which. */
+/** Of one selector: of several the server takes one of them, and nobody has to know which; nor what a backslash in one hides. */
 function selectedName(selectors: readonly string[]): string | undefined {
   const [only] = selectors
-  return selectors.length === 1 ? /(?:^|,)metadata\.name={1,2}([a-z0-9.-]+)(?:,|$)/.exec(only ?? '')?.[1] : undefined
+  return selectors.length === 1 && only?.includes('\\') === false
+    ? /(?:^|,)metadata\.name={1,2}([a-z0-9.-]+)(?:,|$)/.exec(only ?? '')?.[1]
+    : undefined
 }
 
 /** Decoded, as the server splits it. Undefined where parts are empty, climb, or hide a slash. */
@@ -143,7 +152,8 @@ function partsOf(path: string): string[] | undefined {
     } catch {
       return undefined
     }
-    if (part === '' || part === '.' || part === '..' || /[/\\\0]/.test(part)) return undefined
+    // Bytes beyond ASCII, as they are, some take for UTF-8 and some do not.
+    if (/[^\x21-\x7e]/.test(encoded) || part === '' || part === '.' || part === '..' || /[/\\\0]/.test(part)) return undefined
     parts.push(part)
   }
   return parts
@@ -161,13 +171,15 @@ export interface KubernetesAsked {
 /** What policy and search may look at in a request. */
 export function kubernetesFacts({ method, target, contentType, body }: KubernetesAsked): Facts {
   const info = requestInfo(method, target)
+  const query = queryOf(target)
   const mark = target.indexOf('?')
   const path = mark === -1 ? target : target.slice(0, mark)
   const about = {
     method,
     path,
-    query: [...new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1)).keys()].slice(0, MAX_NAMES),
+    query: (query ?? NOTHING).names.slice(0, MAX_NAMES),
     content_type: contentType,
+    ...(query === undefined ? { malformed: 'the query can be read in more than one way' } : {}),
     ...(body === undefined ? {} : { size: body.length }),
   }
   if (info === undefined) return { ...about, malformed: 'the path can be read in more than one way' }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
+import { queryOf } from '../../policy/kubernetes/query.ts'
 import { requestInfo } from '../../policy/kubernetes/request-info.ts'
 import { shellFacts } from '../../policy/shell/facts.ts'
 import type { Dialect } from '../http/dialect.ts'
@@ -33,16 +34,17 @@ export function upgrades({ url = '', method = '', headers }: IncomingMessage): b
 /** Of exec and attach: the command as a shell would be given it, what it is by that, and whether a terminal is asked for. */
 export function execFacts(kind: string, target: string): Facts {
   if (kind !== 'exec' && kind !== 'attach') return {}
-  const query = new URLSearchParams(target.slice(target.indexOf('?') + 1))
-  const asks = (name: string): boolean => /^(true|1|t)$/i.test(query.get(name) ?? '')
-  const container = query.get('container')
+  const query = queryOf(target)
+  // One that cannot be read is refused, whatever is in it.
+  if (query === undefined) return {}
+  const container = query.first('container')
   const around = {
-    ...(container === null ? {} : { container }),
-    ...(asks('stdin') ? { stdin: true } : {}),
-    ...(asks('tty') ? { pty: true } : {}),
+    ...(container === undefined ? {} : { container }),
+    ...(query.asks('stdin') ? { stdin: true } : {}),
+    ...(query.asks('tty') ? { pty: true } : {}),
   }
   if (kind === 'attach') return around
-  const command = query.getAll('command').map(quoted).join(' ')
+  const command = query.all('command').map(quoted).join(' ')
   return { ...around, ...shellFacts(command), command }
 }
 

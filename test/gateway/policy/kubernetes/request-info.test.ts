@@ -19,6 +19,20 @@ test('requests are read as the API server reads them', () => {
     'GET /api/v1/namespaces/shop/pods?watch=1': 'watch pods  shop *',
     'GET /api/v1/namespaces/shop/pods?fieldSelector=metadata.name%3Dweb&watch=true': 'watch pods  shop web',
     'GET /api/v1/watch/namespaces/shop/pods/web': 'watch pods  shop web',
+    'GET /api/v1/watch/namespaces/shop/pods/web?watch=false': 'watch pods  shop web',
+    // Whatever is said and is not `false`.
+    'GET /api/v1/namespaces/shop/pods?watch=yes': 'watch pods  shop *',
+    'GET /api/v1/namespaces/shop/pods?watch': 'watch pods  shop *',
+    'GET /api/v1/namespaces/shop/pods?watch=0&watch=1': 'list pods  shop *',
+    'HEAD /api/v1/namespaces/shop/pods?watch=': 'watch pods  shop *',
+    // What has a name is not watched.
+    'GET /api/v1/namespaces/shop/secrets/db?watch=1': 'get secrets  shop db',
+    'GET /api/v1/namespaces/shop/pods/web/log?watch=true&follow=true': 'get pods/log  shop web',
+    'GET /api/v1/namespaces/shop?watch=true': 'get namespaces  shop shop',
+    // A part of another value is no name.
+    'GET /api/v1/namespaces/shop/pods?fieldSelector=a%3Db%5C%2Cmetadata.name%3Dweb': 'list pods  shop *',
+    'GET /api/v1/namespaces/shop/pods?fieldSelector=metadata.name%3Dweb&fieldSelector=a%3Db': 'list pods  shop *',
+    'GET /api/v1/namespaces/shop/pods?fieldSelector=metadata.name!%3Dweb': 'list pods  shop *',
     'GET /api/v1/secrets': 'list secrets  * *',
     'GET /api/v1/nodes': 'list nodes  - *',
     'GET /apis/example.org/v1/widgets': 'list widgets example.org * *',
@@ -38,10 +52,22 @@ test('requests are read as the API server reads them', () => {
     'GET /api/v1/namespaces/../secrets': 'unreadable',
     'GET /api/v1/%2e%2e/secrets': 'unreadable',
     'GET /api/v1/%zz': 'unreadable',
+    'GET /api/v1/namespaces/\u00e9/pods': 'unreadable',
   }
   for (const [asked, expected] of Object.entries(cases)) {
     const [method = '', target = ''] = asked.split(' ')
     assert.equal(told(method, target), expected, asked)
+  }
+})
+
+test('a query that can be read in more than one way is refused with everything in it', () => {
+  for (const [query, malformed] of [
+    ['watch=%zz', true],
+    ['command=x;y', true],
+    ['watch=1', false],
+  ] as const) {
+    const asked = { method: 'GET', target: `/api/v1/pods?${query}`, contentType: '', body: undefined }
+    assert.equal(kubernetesFacts(asked)['malformed'] !== undefined, malformed, query)
   }
 })
 

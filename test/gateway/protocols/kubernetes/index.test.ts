@@ -158,6 +158,19 @@ test('refusals are Status objects, and nobody speaks in another name', async () 
   assert.match(await other.text(), /Impersonate headers are not passed on/)
   const nobody = await ask(gateway, '/api/v1/pods', {}, 'wrong')
   assert.deepEqual([nobody.status, JSON.parse(await nobody.text()).reason], [401, 'Unauthorized'])
+  for (const query of ['watch=%zz', 'limit=5;watch=1']) {
+    const unclear = await ask(gateway, `/api/v1/pods?${query}`)
+    assert.equal(unclear.status, 403)
+    const { kind, message } = JSON.parse(await unclear.text())
+    assert.equal(kind, 'Status')
+    assert.match(message, /the query can be read in more than one way \[policy\.malformed\]/)
+  }
+  const hidden = await exec(gateway, 'GET', WEBSOCKET, 'command=x;y&command=reboot')
+  assert.match(hidden, /^HTTP\/1\.1 403 [\s\S]*policy\.malformed/)
+  for (const tty of ['tty=yes', 'tty', 'tty=1&tty=0']) {
+    const terminal = await exec(gateway, 'GET', WEBSOCKET, `command=sh&stdin=true&${tty}`)
+    assert.match(terminal, /^HTTP\/1\.1 403 [\s\S]*policy\.agent-terminal/, tty)
+  }
   assert.equal(gateway.api.asked.length, 0)
   await ask(gateway, '/api/v1/pods', { headers: { 'x-remote-user': 'root' } })
   assert.equal(gateway.api.asked[0]?.headers['x-remote-user'], undefined)
@@ -195,9 +208,14 @@ test('a held change waits for a person; the cluster is asked in the name of the 
 })
 
 /** What is answered to an exec that asks for this protocol. */
-async function exec(gateway: KubernetesGateway, method: string, upgrade: readonly string[]): Promise<string> {
+async function exec(
+  gateway: KubernetesGateway,
+  method: string,
+  upgrade: readonly string[],
+  query = 'command=reboot&stdout=true',
+): Promise<string> {
   const socket = connect({ port: gateway.port, host: '127.0.0.1', rejectUnauthorized: false })
-  const target = `${new URL(gateway.url).pathname}/api/v1/namespaces/shop/pods/web/exec?command=reboot&stdout=true`
+  const target = `${new URL(gateway.url).pathname}/api/v1/namespaces/shop/pods/web/exec?${query}`
   const lines = ['host: cluster', `authorization: Bearer ${gateway.keys.agent}`, 'connection: Upgrade', ...upgrade]
   socket.write(`${method} ${target} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
   let text = ''
