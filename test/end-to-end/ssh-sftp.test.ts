@@ -247,6 +247,15 @@ with sftp.open(folder + '/text', 'rb', 0) as f:
     f.prefetch()
     three = f.read()
 print(len(one), len(three), one == three, two.decode(), email.encode() in one + three)
+with sftp.open(folder + '/text', 'rb', 0) as f:
+    def ask(at, size):
+        f._realpos = at
+        try:
+            return f._read(size)
+        except EOFError:
+            return b''
+    four = ask(32762, 0) + ask(32762, len(email) - 1)
+assert four == b'*' * (len(email) - 1), four
 with sftp.open(folder + '/up', 'wb', 0) as f:
     f.set_pipelined(True)
     f.write('to ' + email[:5])

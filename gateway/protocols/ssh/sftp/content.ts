@@ -12,6 +12,8 @@ const AHEAD_SIZE = 512
 const BEFORE_SIZE = 8 * 1024
 /** OpenSSH's server gives no more at once, and says so by `limits@openssh.com`. */
 const MAX_READ_SIZE = 256 * 1024 - 1024
+/** Every server gives so much at once (draft-ietf-secsh-filexfer-02, 3), where the file has it. */
+const SURE_SIZE = 32 * 1024
 
 /** What the target is asked for in the place of what the client asked for. */
 export interface ReadPlan {
@@ -28,6 +30,10 @@ export interface ReadPlan {
  */
 export class ReadContent {
   #next = 0
+  /** Whether what was planned last is sure to come whole: only then can the next go on behind it. */
+  #sure = false
+  /** The most that the target gave at once; nothing where a block came without what stands before it. */
+  #given = SURE_SIZE
   #live: LiveRedactor | undefined
   /** Up to where the file was given to `#live`, and what came out of it and is not needed yet. */
   #pushed = -1
@@ -35,24 +41,31 @@ export class ReadContent {
   #outFrom = 0
 
   plan(offset: number, length: number): ReadPlan {
-    const before = offset === this.#next ? 0 : Math.min(offset, BEFORE_SIZE)
+    const before = offset === this.#next && this.#sure ? 0 : Math.min(offset, BEFORE_SIZE)
     const whole = Math.min(before + length + AHEAD_SIZE, MAX_READ_SIZE)
     const to = offset + Math.min(length, whole - before - AHEAD_SIZE)
+    // Of what asks for no byte nothing is pushed, and nothing goes on behind it.
+    this.#sure = to > offset && to - (offset - before) <= this.#given
     this.#next = to
     return { offset: offset - before, length: whole, from: offset, to }
   }
 
   /**
    * Of what the target answered, what the client is given; undefined where that is as it came, or the file ends before. Called in the order of
-   * the answers.
+   * the answers. `apart`: what was to go on behind another does not, as that came short, out of turn or not at all: nobody can tell what it is.
    */
-  redact(plan: ReadPlan, data: Uint8Array, redactor: Redactor): Redacted | undefined {
+  redact(plan: ReadPlan, data: Uint8Array, redactor: Redactor): Redacted | 'apart' | undefined {
     const end = plan.offset + data.length
+    if (this.#given > 0) this.#given = Math.max(this.#given, data.length)
     const to = Math.min(plan.to, end)
     if (to <= plan.from) return undefined
     // Going on behind the last block is the rule; all else begins anew, with what was read before it.
     const goesOn =
       plan.offset <= this.#pushed && plan.from >= this.#outFrom && plan.from <= this.#pushed && plan.offset === plan.from
+    if (!goesOn && plan.offset === plan.from && plan.from > 0) {
+      this.#given = 0
+      return 'apart'
+    }
     if (this.#live === undefined || !goesOn) {
       this.#live = redactor.live(CONTENT)
       this.#pushed = plan.offset

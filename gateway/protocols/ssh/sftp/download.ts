@@ -6,6 +6,7 @@ import type { Read } from './pending.ts'
 
 /** Length, type, id, size of the data. */
 const HEAD_SIZE = LENGTH_SIZE + 1 + 4 + 4
+const APART = 'sallyport: what stands before it did not come; read it again'
 
 interface Block {
   readonly read: Read
@@ -29,6 +30,12 @@ export function downloads(channel: number, blocks: readonly Block[]): SftpMessag
   const pieces = blocks.map(pieceOf)
   const [first] = pieces
   const bytes = pieces.length === 1 && first !== undefined ? first.bytes : Buffer.concat(pieces.map((piece) => piece.bytes))
+  const facts = {
+    statement: first?.read.file.statement ?? 0,
+    offset: first?.read.plan.from ?? 0,
+    size: sizeOf(pieces),
+  }
+  let given: readonly Piece[] = pieces
   return new SftpMessage({
     from: 'server',
     kind: 'file-download',
@@ -36,24 +43,23 @@ export function downloads(channel: number, blocks: readonly Block[]): SftpMessag
     bytes,
     units: blocks.length,
     ...(first === undefined ? {} : { statement: first.read.file.statement }),
-    facts: {
-      statement: first?.read.file.statement ?? 0,
-      offset: first?.read.plan.from ?? 0,
-      size: pieces.reduce((sum, { content }) => sum + content.length, 0),
-    },
+    facts,
     redact(redactor) {
       const masked = pieces.map(({ read, data }) => read.file.content.redact(read.plan, data, redactor))
       if (masked.every((content) => content === undefined)) return { bytes, masks: null }
+      given = pieces.map((piece, index) => (masked[index] === 'apart' ? statusPiece(piece, STATUS.failure, APART) : piece))
       const sink = redactor.sink(bytes.length)
-      for (const [index, { head, content }] of pieces.entries()) {
+      for (const [index, { head, content }] of given.entries()) {
+        const part = masked[index]
         sink.copy(head, 0, head.length)
-        sink.append(masked[index] ?? { bytes: content, masks: null }, (part) => part)
+        sink.append(part === undefined || part === 'apart' ? { bytes: content, masks: null } : part, (piece) => piece)
       }
       return sink.finish()
     },
+    recorded: () => (given === pieces ? facts : { ...facts, size: sizeOf(given) }),
     release(released) {
       let at = 0
-      for (const { read, head, content } of pieces) {
+      for (const { read, head, content } of given) {
         at += head.length
         if (content.length > 0) read.file.gave(read.plan.from, released.subarray(at, at + content.length))
         at += content.length
@@ -70,14 +76,21 @@ export function downloads(channel: number, blocks: readonly Block[]): SftpMessag
   })
 }
 
+function sizeOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { content }) => sum + content.length, 0)
+}
+
+/** No data, but word of why. */
+function statusPiece({ read, data }: Pick<Piece, 'read' | 'data'>, status: number, why: string): Piece {
+  const bytes = statusPacket(read.id, status, why)
+  return { read, data, head: bytes, content: bytes.subarray(bytes.length), bytes }
+}
+
 function pieceOf({ read, packet, data }: Block): Piece {
   const { offset, from, to } = read.plan
   const content = data.subarray(from - offset, to - offset)
-  if (content.length === 0) {
-    // There was only what stands before.
-    const bytes = statusPacket(read.id, STATUS.eof, 'End of file')
-    return { read, data, head: bytes, content, bytes }
-  }
+  // There was only what stands before.
+  if (content.length === 0) return statusPiece({ read, data }, STATUS.eof, 'End of file')
   // In the target's own memory, where what the client asked for stands right behind its head.
   const bytes = from === offset ? packet.subarray(0, HEAD_SIZE + content.length) : Buffer.allocUnsafe(HEAD_SIZE + content.length)
   bytes.writeUInt32BE(bytes.length - LENGTH_SIZE, 0)

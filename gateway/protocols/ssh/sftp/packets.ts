@@ -45,7 +45,7 @@ export const STATUS_NAMES = [
   'connection lost',
   'unsupported',
 ] as const
-export const STATUS = { ok: 0, eof: 1, permissionDenied: 3, unsupported: 8 } as const
+export const STATUS = { ok: 0, eof: 1, permissionDenied: 3, failure: 4, unsupported: 8 } as const
 
 /** What OpenSSH takes of a packet without its length; both its ends keep to it, and so do we towards either. */
 const MAX_PACKET_SIZE = 256 * 1024

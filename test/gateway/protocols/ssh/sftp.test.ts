@@ -13,8 +13,8 @@ const NOBODY = new AbortController().signal
 
 const LENIENT = scriptedJudge((message) => (typeof message.facts()['malformed'] === 'string' ? BLOCK : ALLOW))
 
-/** A channel of SFTP before a target that has one file, every chunk cut into pieces of this size. */
-function talk(content: Buffer, pieceSize: number, judge = LENIENT) {
+/** A channel of SFTP before a target that has one file and gives so much of it at once, every chunk cut into pieces of this size. */
+function talk(content: Buffer, pieceSize: number, judge = LENIENT, most = Number.POSITIVE_INFINITY) {
   const wire = new SshWire()
   wire.opened(1, false)
   const parts = fakeParts({ judge })
@@ -35,7 +35,7 @@ function talk(content: Buffer, pieceSize: number, judge = LENIENT) {
         return packet(TYPE.handle, id, 'h')
       case TYPE.read: {
         const offset = Number(bytes.readBigUInt64BE(14))
-        const data = content.subarray(offset, offset + bytes.readUInt32BE(22))
+        const data = content.subarray(offset, offset + Math.min(most, bytes.readUInt32BE(22)))
         return data.length === 0 ? packet(TYPE.status, id, STATUS.eof, '', '') : packet(TYPE.data, id, data)
       }
       default:
@@ -96,6 +96,62 @@ for (const pieceSize of [1, 7, 1_000_000]) {
     })
   }
 }
+
+const SECRET = ['correct', 'Horse9', 'battery'].join('-')
+
+test('a read of no byte takes no context from the next', async () => {
+  const text = `first\nDB_PASSWORD=${SECRET}\nlast\n`
+  const { client, toClient, parts } = talk(Buffer.from(text), 1_000_000)
+  const at = text.indexOf(SECRET)
+  await client(packet(TYPE.init, 3))
+  await client(packet(TYPE.open, 1, '/file', 1, 0))
+  await client(packet(TYPE.read, 2, 'h', BigInt(at), 0))
+  await client(packet(TYPE.read, 3, 'h', BigInt(at), 8))
+  await client(packet(TYPE.read, 4, 'h', BigInt(at + 8), 0))
+  await client(packet(TYPE.read, 5, 'h', BigInt(at + 8), SECRET.length - 8))
+  assert.equal(contents(toClient).toString(), '*'.repeat(SECRET.length))
+  for (const { body } of parts.recorder.entries) assert.ok(!Buffer.from(body ?? []).includes(SECRET.slice(8)))
+})
+
+test('behind a read that the target gives less of than was asked, nothing goes on without context', async () => {
+  const text = `${'a b '.repeat(30_000)}DB_PASSWORD=${SECRET}\n`
+  const at = text.indexOf(SECRET)
+  for (const [most, size] of [
+    [65_536, 100_000],
+    [16_384, 32_768],
+  ] as const) {
+    const { client, toClient, parts } = talk(Buffer.from(text), 1_000_000, LENIENT, most)
+    await client(packet(TYPE.init, 3))
+    await client(packet(TYPE.open, 1, '/file', 1, 0))
+    const read = (id: number): Buffer[] => [
+      packet(TYPE.read, id, 'h', BigInt(at - size), size),
+      packet(TYPE.read, id + 1, 'h', BigInt(at), SECRET.length),
+    ]
+    // Both before any answer, and one after the other.
+    await client(Buffer.concat(read(2)))
+    for (const one of read(4)) await client(one)
+    assert.ok(!Buffer.concat(toClient).includes(SECRET), `${most}`)
+    for (const { body } of parts.recorder.entries) assert.ok(!Buffer.from(body ?? []).includes(SECRET), `${most}`)
+  }
+})
+
+test('what was to go on behind a read that was not answered in full is refused, and had when it is asked for again', async () => {
+  const text = Buffer.from(`${'a b '.repeat(20_000)}\n`)
+  const { client, toClient, parts } = talk(text, 1_000_000, LENIENT, 10_000)
+  await client(packet(TYPE.init, 3))
+  await client(packet(TYPE.open, 1, '/file', 1, 0))
+  const read = (id: number): Buffer => packet(TYPE.read, id, 'h', 32_768n, 32)
+  await client(Buffer.concat([packet(TYPE.read, 2, 'h', 0n, 32_768), read(3)]))
+  const refused = toClient.slice(2).map((bytes) => [bytes[4], bytes.readUInt32BE(5), bytes.readUInt32BE(9)])
+  assert.ok(
+    refused.some((one) => one.join() === [TYPE.status, 3, STATUS.failure].join()),
+    refused.join(' '),
+  )
+  const told = parts.recorder.entries.filter(({ kind }) => kind === 'file-download').at(-1)
+  assert.equal(told?.facts['size'], 0)
+  await client(read(4))
+  assert.equal(contents(toClient.slice(-1)).toString(), 'a b '.repeat(8))
+})
 
 test('a key that a client reads in small blocks stays masked to its end', async () => {
   const key = ['-----BEGIN', ' PRIVATE KEY-----\n', 'QUJD'.repeat(800), '\n-----END', ' PRIVATE KEY-----\n'].join('')
