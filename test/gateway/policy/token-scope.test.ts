@@ -57,21 +57,70 @@ test('it stands in shadow mode and against rules that allow, and never makes mor
   assert.equal(blocking.judge(reader, production).judge(asking('SELECT 1')).act, 'block')
 })
 
+const asked = (protocol: 'http' | 'ssh' | 'kubernetes', kind: string, facts: Record<string, string>, verbs: readonly string[]) =>
+  policyOf('  []')
+    .judge({ ...agent, kind: 'service', scope: { verbs } }, { ...production, protocol })
+    .judge(new TrialMessage('client', kind, new Uint8Array(4), 0, { ...facts, parse_ok: true }))
+
 test('methods of HTTP and kinds of SSH are verbs too', () => {
-  const ask = (protocol: 'http' | 'ssh', kind: string, facts: Record<string, string>, verbs: readonly string[]) =>
-    policyOf('  []')
-      .judge({ ...agent, kind: 'service', scope: { verbs } }, { ...production, protocol })
-      .judge(new TrialMessage('client', kind, new Uint8Array(4), 0, { ...facts, parse_ok: true }))
-  assert.equal(ask('http', 'request', { method: 'GET' }, ['GET']).act, 'allow')
-  assert.equal(ask('http', 'request', { method: 'POST' }, ['GET']).act, 'block')
-  assert.equal(ask('ssh', 'exec', {}, ['EXEC']).act, 'allow')
-  assert.equal(ask('ssh', 'shell', {}, ['EXEC']).act, 'block')
+  assert.equal(asked('http', 'request', { method: 'GET' }, ['GET']).act, 'allow')
+  assert.equal(asked('http', 'request', { method: 'POST' }, ['GET']).act, 'block')
+  assert.equal(asked('ssh', 'exec', {}, ['EXEC']).act, 'allow')
+  assert.equal(asked('ssh', 'shell', {}, ['EXEC']).act, 'block')
+})
+
+test('an exec is an EXEC, by whichever method it is asked for; a port-forward and an attach likewise', () => {
+  for (const [kind, verb] of [
+    ['exec', 'EXEC'],
+    ['attach', 'ATTACH'],
+    ['port-forward', 'PORT-FORWARD'],
+  ] as const) {
+    for (const [method, as] of [
+      ['GET', 'get'],
+      ['POST', 'create'],
+    ] as const) {
+      const facts = { method, verb: as, resource: 'pods/x' }
+      const { act, rules } = asked('kubernetes', kind, facts, ['GET', 'POST', 'CREATE', 'LIST'])
+      assert.deepEqual([act, rules.includes('policy.token-scope')], ['block', true], kind)
+      assert.equal(asked('kubernetes', kind, facts, [verb]).rules.includes('policy.token-scope'), false, kind)
+    }
+  }
+})
+
+test('a request of Kubernetes has two names, its verb and its method; discovery is around all of them', () => {
+  const ask = (
+    verb: string,
+    method: string,
+    scope: string,
+    path = '/api/v1/pods',
+    resource: { resource?: string } = { resource: 'pods' },
+  ) => asked('kubernetes', 'request', { verb, method, path, ...resource }, [scope]).act
+  assert.equal(ask('list', 'GET', 'LIST'), 'allow')
+  assert.equal(ask('list', 'GET', 'GET'), 'allow')
+  assert.equal(ask('watch', 'GET', 'LIST'), 'block')
+  assert.equal(ask('get', 'GET', 'LIST'), 'block')
+  assert.equal(ask('create', 'POST', 'CREATE'), 'allow')
+  assert.equal(ask('deletecollection', 'DELETE', 'GET'), 'block')
+  for (const path of ['/api', '/apis/apps/v1', '/version', '/openapi/v3/api/v1']) {
+    assert.equal(ask('get', 'GET', 'EXEC', path, {}), 'allow', path)
+    assert.equal(ask('post', 'POST', 'EXEC', path, {}), 'block', path)
+  }
+  for (const path of ['/metrics', '/logs/kubelet.log', '/apisx', '/'])
+    assert.equal(ask('get', 'GET', 'EXEC', path, {}), 'block', path)
+})
+
+test('a WebSocket is more than the GET that opens it', () => {
+  const ask = (...verbs: string[]) => asked('http', 'request', { method: 'GET', upgrade: 'websocket' }, verbs).act
+  assert.equal(ask('GET'), 'block')
+  assert.equal(ask('WS-CALL'), 'block', 'a target may answer what it was asked, and not upgrade')
+  assert.equal(ask('GET', 'WS-CALL'), 'allow')
 })
 
 test('a verb that nothing has which the token reaches is told, with what it may have been', () => {
   assert.match(scopeProblem(['SELECT', 'SELCT'], ['postgres']) ?? '', /"SELCT"; did you mean "SELECT"\?/)
   assert.match(scopeProblem(['SELECT'], ['http']) ?? '', /"SELECT"/)
   assert.match(scopeProblem(['GET'], ['postgres', 'ssh']) ?? '', /"GET"/)
+  assert.match(scopeProblem(['REQUEST'], ['http', 'kubernetes']) ?? '', /"REQUEST"/)
   assert.equal(scopeProblem(['SELECT', 'CREATE', 'GET', 'EXEC', 'FILE', 'LIST'], ['postgres', 'ssh', 'kubernetes']), undefined)
   assert.equal(scopeProblem(['FUNCTION-CALL', 'PATCH', 'WS-CALL', 'SAY'], ['postgres', 'egress', 'echo']), undefined)
   assert.equal(scopeProblem([], []), undefined)
