@@ -67,6 +67,15 @@ export function headerOf(headers: Headers, name: string): string | undefined {
   return undefined
 }
 
+/** All values of that name as the one list they are (RFC 9110, 5.3); undefined where there is none. */
+export function listOf(headers: Headers, name: string): string | undefined {
+  let list: string | undefined
+  for (const [each, value] of headers) {
+    if (each.length === name.length && each.toLowerCase() === name) list = list === undefined ? value : `${list}, ${value}`
+  }
+  return list
+}
+
 /** Without those names, given in lower case. */
 export function without(headers: Headers, names: ReadonlySet<string>): Headers {
   return headers.filter(([name]) => !names.has(name.toLowerCase()))

@@ -110,14 +110,38 @@ export function isOpaque(media: Media, body: Uint8Array): boolean {
   return media === 'unknown' && isBinary(body.subarray(0, SNIFFED_BYTES))
 }
 
-/** Whether a part of a body that begins like this cannot be a part of a text, whatever its type says: parts do not begin like the whole. */
+/** Of packed bytes one in ten is a control character, of programs and tables more. */
+const SURELY_EACH = 32
+const SURELY_LEAST = 8
+
+/**
+ * Whether a part of a body that begins like this is surely no part of a text, whatever its type says. Where a part begins is the client's to choose: in the
+ * middle of a character, at the one stray byte of a text. So neither one such byte is enough, nor what is no UTF-8.
+ */
 export function isBinaryPart(media: Media, part: Uint8Array): boolean {
-  return (media === 'opaque' || media === 'unknown') && isBinary(part.subarray(0, SNIFFED_BYTES))
+  if (media !== 'opaque' && media !== 'unknown') return false
+  const bytes = part.subarray(0, SNIFFED_BYTES)
+  const nuls: [even: number, odd: number] = [0, 0]
+  let controls = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number // at < length
+    if (!isControl(byte)) continue
+    controls++
+    if (byte === 0) nuls[at % 2 === 0 ? 0 : 1]++
+  }
+  // In UTF-16 every second byte of a text is NUL, and nothing else is a control character.
+  const most = Math.max(...nuls)
+  const isWide = 2 * most > controls && Math.min(...nuls) * SURELY_LEAST < most
+  return !isWide && controls >= SURELY_LEAST && controls * SURELY_EACH >= bytes.length
+}
+
+function isControl(byte: number): boolean {
+  return byte < 0x20 && byte !== 0x1b && (byte < 0x09 || byte > 0x0d)
 }
 
 /** Control characters no text has (WHATWG MIME sniffing, 7.2), or bytes that are no UTF-8. */
 function isBinary(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (byte < 0x20 && byte !== 0x1b && (byte < 0x09 || byte > 0x0d)) return true
+  for (const byte of bytes) if (isControl(byte)) return true
   try {
     // A character cut at the end is not held against it.
     new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })

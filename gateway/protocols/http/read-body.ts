@@ -41,7 +41,8 @@ function joined(parts: readonly Uint8Array[], into: Buffer): Buffer {
  */
 export function decoder(encoding: string | undefined): ReturnType<typeof createGunzip> | undefined {
   const name = encoding?.trim().toLowerCase() ?? 'identity'
-  if (name === '' || name === 'identity') return undefined
+  // However often it is said.
+  if (name.split(',').every((each) => /^(identity)?$/.test(each.trim()))) return undefined
   const make = DECODERS.get(name)
   if (make === undefined)
     throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'the body has a content coding that cannot be read here')

@@ -4,7 +4,7 @@ import type { Arrived } from './arrived.ts'
 import { askedLine } from './asked-line.ts'
 import { StreamedBody } from './body.ts'
 import type { Reading } from './dialect.ts'
-import { encodeRequest, endToEnd, type Headers, headerOf, type RequestHead } from './head.ts'
+import { encodeRequest, endToEnd, type Headers, headerOf, listOf, type RequestHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import type { JsonFields } from './json-body.ts'
 import { type Media, mediaOf } from './media.ts'
@@ -93,7 +93,7 @@ export async function readRequest(
     refuseOverride(head)
     body = request.empty
       ? NO_BODY
-      : await readBody(request, { encoding: headerOf(head.headers, 'content-encoding'), media, fields })
+      : await readBody(request, { encoding: listOf(head.headers, 'content-encoding'), media, fields })
   } catch (error) {
     // What of its body there may be is in no form in which it could be masked.
     await gate.withhold(new HttpMessage(partsWith(undefined), encoded, { streams: true }))

@@ -4,7 +4,7 @@ import type { Answer } from './answer.ts'
 import { askedLine } from './asked-line.ts'
 import { StreamedBody } from './body.ts'
 import type { BodyMemory } from './body-memory.ts'
-import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, type ResponseHead } from './head.ts'
+import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, listOf, type ResponseHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
@@ -58,7 +58,7 @@ export async function* readResponse(
       'TARGET_REFUSED',
       'the answer says more than one type of its body: it could be read as what it was not looked at as',
     )
-  const body = decodedAnswer(answer.body, headerOf(answer.headers, 'content-encoding'))
+  const body = decodedAnswer(answer.body, listOf(answer.headers, 'content-encoding'))
   const streams =
     media !== 'json' && (media === 'events' || media === 'live' || headerOf(answer.headers, 'content-length') === undefined)
   const max = media === 'json' ? MAX_JSON_BYTES : MAX_WHOLE_BYTES
@@ -100,7 +100,7 @@ export async function* readResponse(
  * masked by something longer, so of a HEAD's only what is no text counts.
  */
 function lengthOf({ headers }: Answer, { method, media }: { readonly method: string; readonly media: Media }): Headers {
-  const packed = !/^(identity)?$/i.test(headerOf(headers, 'content-encoding') ?? '')
+  const packed = !/^(identity)?$/i.test(listOf(headers, 'content-encoding') ?? '')
   const kept = method === 'HEAD' ? media === 'opaque' || media === 'unknown' : media !== 'events' && media !== 'live'
   return packed || !kept ? [] : headers.filter(([name]) => name.toLowerCase() === 'content-length')
 }

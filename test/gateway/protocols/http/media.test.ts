@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isAmbiguous, isOpaque, mediaOf } from '../../../../gateway/protocols/http/media.ts'
+import { isAmbiguous, isBinaryPart, isOpaque, mediaOf } from '../../../../gateway/protocols/http/media.ts'
 
 const media = (type: string) => mediaOf([['Content-Type', type]])
 
@@ -48,4 +48,25 @@ test('an unknown type is text until it begins with what no text has', () => {
   assert.equal(isOpaque('unknown', Buffer.from('0023\x02Enumerating')), true)
   assert.equal(isOpaque('unknown', Buffer.from([0x41, 0xff, 0x42])), true)
   assert.equal(isOpaque('text', Buffer.from([0x41, 0xff, 0x00])), false, 'a declared text is looked at whatever is in it')
+})
+
+test('a part is binary where it surely is: neither a cut character nor a stray byte makes one of a text', () => {
+  const text = 'a line of a text that says nothing of anybody\n'.repeat(200)
+  const packed = Buffer.from(Array.from({ length: 5000 }, (_, at) => (at * 7919) & 0xff))
+  for (const media of ['unknown', 'opaque'] as const) {
+    assert.equal(isBinaryPart(media, packed), true)
+    assert.equal(isBinaryPart(media, Buffer.alloc(22)), true)
+    for (const part of [
+      Buffer.from(`\u00e9${text}`).subarray(1),
+      Buffer.from(`\u{1f600}${text}`).subarray(1),
+      Buffer.from(`\0${text}`),
+      Buffer.from(`caf\u00e9 ${text}`, 'latin1'),
+      Buffer.from(text, 'utf16le'),
+      Buffer.from(text, 'utf16le').subarray(1),
+      Buffer.from('\0'),
+      Buffer.alloc(0),
+    ])
+      assert.equal(isBinaryPart(media, part), false, part.subarray(0, 8).toString('hex'))
+  }
+  assert.equal(isBinaryPart('text', packed), false)
 })

@@ -11,11 +11,13 @@ import { type HttpGateway, httpGateway } from '../../../support/http-gateway.ts'
 const MAIL = `ann${String.fromCharCode(64)}example.org`
 const BINARY = Buffer.from(Array.from({ length: 5000 }, (_, at) => (at * 7919) & 0xff))
 const TEXT = Buffer.from(`first ${MAIL} last`)
+/** Of which a part may begin in the middle of a character. */
+const NOTES = Buffer.from(`caf\u00e9\nmail ${MAIL}\n`)
 const MIB = 1 << 20
 
 /** Files of which parts may be asked for. */
 function files({ url, headers }: IncomingMessage, response: ServerResponse): void {
-  const file = url === '/text' ? TEXT : BINARY
+  const file = url === '/text' ? TEXT : url === '/notes' ? NOTES : BINARY
   const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
   const type = url === '/text' ? 'text/plain' : url === '/picture' ? 'image/png' : 'application/octet-stream'
   if (from === undefined) response.writeHead(200, { 'content-type': type }).end(file)
@@ -38,6 +40,13 @@ test('parts of what is no text pass as they are; of a text the whole is sent, ma
   const text = await fetch(`${gateway.url}/text`, { headers: { ...bearer(gateway), range: 'bytes=0-9' } })
   assert.equal(text.status, 200)
   assert.equal(await text.text(), `first ${'*'.repeat(MAIL.length)} last`, 'a length that was not told beforehand is streamed')
+  for (const from of [4, 5]) {
+    const notes = await fetch(`${gateway.url}/notes`, {
+      headers: { ...bearer(gateway), range: `bytes=${from}-${NOTES.length - 1}` },
+    })
+    assert.equal(notes.status, 200)
+    assert.equal(await notes.text(), `caf\u00e9\nmail ${'*'.repeat(MAIL.length)}\n`, 'whatever byte a part begins with')
+  }
 })
 
 test('a body is asked for only once it is known who sends it', async () => {
@@ -150,4 +159,32 @@ test('an answer of two types, which could be read as what it was not looked at a
   assert.equal(refused.status, 502)
   assert.equal(JSON.parse(await refused.text()).code, 'TARGET_REFUSED')
   assert.match(await (await ask('/alike')).text(), /^{"nickname":"\[MASKED:nickname:/)
+})
+
+test('codings in several headers are one list, which no answer and no request can be hidden by', async () => {
+  const packed = gzipSync(JSON.stringify({ mail: MAIL }))
+  let asked = 0
+  await using gateway = await httpGateway(({ url }, response) => {
+    asked++
+    const codings = url === '/alike' ? ['identity', 'identity'] : ['identity', 'gzip']
+    response.writeHead(200, ['content-type', 'application/json', ...codings.flatMap((coding) => ['content-encoding', coding])])
+    response.end(url === '/alike' ? JSON.stringify({ mail: MAIL }) : packed)
+  })
+  const answer = await fetch(gateway.url, { headers: bearer(gateway) })
+  assert.equal(answer.status, 400)
+  assert.equal(JSON.parse(await answer.text()).code, 'PROTOCOL_UNSUPPORTED')
+  assert.match(await (await fetch(`${gateway.url}/alike`, { headers: bearer(gateway) })).text(), /^{"mail":"\[MASKED:email:/)
+  const before = asked
+  const refused = await fetch(gateway.url, {
+    method: 'POST',
+    headers: [
+      ...Object.entries(bearer(gateway)),
+      ['content-type', 'application/json'],
+      ['content-encoding', 'identity'],
+      ['content-encoding', 'gzip'],
+    ],
+    body: packed,
+  })
+  assert.equal(refused.status, 400)
+  assert.equal(asked, before, 'the target hears nothing of it')
 })
