@@ -1,9 +1,10 @@
+import type { Facts } from '../../schemas/frame.ts'
 import type { Match, PolicyFile, Rule } from '../../schemas/policy.ts'
 import type { Identity, ProtocolName, Target } from '../../schemas/session.ts'
-import { compileCondition } from './condition.ts'
+import { compileAsked } from './asked.ts'
 import { globs } from './globs.ts'
 import { compileHours, type Within } from './hours.ts'
-import { compileMatch, type Matches } from './match.ts'
+import type { Matches } from './match.ts'
 import { durationMs, listOf, sizeBytes } from './quantities.ts'
 import type { Limits } from './threshold.ts'
 import { VOCABULARIES } from './vocabulary.ts'
@@ -25,6 +26,8 @@ export interface CompiledRule {
   readonly hint: string | undefined
   readonly hold: Hold | undefined
   readonly matches: Matches
+  /** Why a message may fit that could not be read for what this rule asks. */
+  readonly unread: (facts: Facts) => string | undefined
   /** Whether `matches` asks anything at all of a statement. */
   readonly asksStatement: boolean
   /** When it holds; undefined: always. */
@@ -45,6 +48,7 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
   const shadow = rule.mode === 'shadow' || file.mode === 'shadow'
   const { kind: _, ...asked } = rule.match ?? {}
   const on = new Set<ProtocolName>(listOf(rule.on))
+  const asking = compileAsked(asked, rule.when, rule.action === 'allow')
   const who = rule.who === undefined ? undefined : compileWho(rule.who)
   const except = rule.except === undefined ? undefined : compileWho(rule.except)
   const where = rule.targets === undefined ? undefined : compileTargets(rule.targets)
@@ -56,7 +60,8 @@ export function compileRule(rule: Rule, file: PolicyFile): CompiledRule {
     reason: rule.reason ?? `rule ${rule.id} ${rule.action === 'hold' ? 'asks for an approval' : 'does not allow this'}`,
     hint: rule.hint,
     hold: rule.action === 'hold' ? holdOf(rule.approval, file) : undefined,
-    matches: compileAsked(asked, rule.when, rule.action === 'allow'),
+    matches: asking.fits,
+    unread: asking.unread,
     asksStatement: Object.keys(asked).length > 0 || rule.when !== undefined,
     awake: compileAwake(rule),
     threshold: rule.threshold === undefined ? undefined : compileThreshold(rule.threshold),
@@ -79,14 +84,6 @@ function compileThreshold({
 }: NonNullable<Rule['threshold']>): CompiledRule['threshold'] {
   const limits = { rows, bytes: sizeBytes(bytes), distinct, code: sizeBytes(code) }
   return per === 'identity' || per === 'principal' ? { ...limits, per, windowMs: durationMs(window ?? '1h') } : { ...limits, per }
-}
-
-/** What a rule asks of a message's facts; the condition, which costs most, last. */
-function compileAsked(match: Match, when: string | undefined, permits: boolean): Matches {
-  const fits = compileMatch(match, permits)
-  if (when === undefined) return fits
-  const condition = compileCondition(when)
-  return (facts, around, kind) => fits(facts, around, kind) && condition(facts, kind, around.place)
 }
 
 function compileAwake({ during, outside }: Pick<Rule, 'during' | 'outside'>): Within | undefined {

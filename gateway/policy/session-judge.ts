@@ -205,7 +205,9 @@ export class SessionJudge implements Judge {
       const fits = asked(rule, facts, this.#around, kind)
       if (fits === 'failed') matched.push(...failed(rule))
       if (fits !== 'yes') continue
-      const { shownId: id, reason, hint, hold } = rule
+      const { shownId: id, hint, hold } = rule
+      const unread = rule.unread(facts)
+      const reason = unread === undefined ? rule.reason : `${rule.reason} (${unread})`
       matched.push({ id, act: rule.shadow ? 'note' : rule.action, reason, hint, hold })
     }
     return matched
