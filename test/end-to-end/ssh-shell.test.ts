@@ -35,6 +35,13 @@ test('a human’s terminal: keys, echo, prompts, an interrupt and the end, as th
   assert.ok(typed.join('').startsWith('stty size; echo "term=$TERM"\ncat\nstill here\n\u0003exit 3\n'), typed.join('|'))
 })
 
+test('a client that knows of no terminal gets a dumb one', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const ran = await gateway.run(['echo "term=$TERM"'], { as: 'human', flags: ['-tt'], env: { TERM: '' } })
+  assert.deepEqual([ran.code, ran.stdout], [0, 'term=dumb\r\n'], ran.stderr)
+})
+
 test('a login shell without a command, and one that reads its script from the input', async (t) => {
   await using gateway = await startSshGateway(t)
   if (gateway === undefined) return

@@ -101,7 +101,15 @@ export class Running {
     // Nothing of the tester's own settings: a ~/.pgpass or PGHOST would decide for the test.
     const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PG')))
     this.child = spawn(program, args, {
-      env: { ...own, LC_ALL: 'C.UTF-8', PGCONNECT_TIMEOUT: '20', PSQLRC: '/dev/null', PSQL_PAGER: '', ...options.env },
+      env: {
+        ...own,
+        LC_ALL: 'C.UTF-8',
+        TERM: 'xterm',
+        PGCONNECT_TIMEOUT: '20',
+        PSQLRC: '/dev/null',
+        PSQL_PAGER: '',
+        ...options.env,
+      },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     })
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -41,6 +41,6 @@ export function start(client: Client, { what, terminal, env, agent }: ChannelReq
 }
 
 function ptyOf({ term, cols, rows, width, height }: Terminal): PseudoTtyOptions {
-  // The typings know modes by name only; the library also takes them as the bytes they are.
-  return { term, cols, rows, width, height, ...{ modes: MODES } } as PseudoTtyOptions
+  // The typings know modes by name only; the library also takes them as the bytes they are, and for no name would say one that can do more.
+  return { term: term === '' ? 'dumb' : term, cols, rows, width, height, ...{ modes: MODES } } as PseudoTtyOptions
 }

@@ -17,8 +17,8 @@ export const SIGNALS = new Set([
   'USR2',
 ])
 
-/** Names of terminal types as terminfo has them; the library miscounts any other. */
-const TERM = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$/
+/** Names of terminal types as terminfo has them, or none, as of a client that knows of no terminal; the library miscounts any other. */
+const TERM = /^([A-Za-z0-9][A-Za-z0-9+._-]{0,63})?$/
 /** What sshd takes by default (AcceptEnv LANG LC_*), the language and time of the client: no variable that changes what a command does. */
 const ENV_NAME = /^(LANG|LANGUAGE|LC_[A-Z_]{1,32}|TZ|COLORTERM|NO_COLOR)$/
 const ENV_VALUE = /^[A-Za-z0-9_.,:@/+=-]{0,128}$/
