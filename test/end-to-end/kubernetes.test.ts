@@ -58,6 +58,12 @@ for (const binary of kubectls()) {
     assert.match((await kubectl(['describe', 'secret', 'made', '-n', 'shop'])).stdout, /word: +\d+ bytes/)
     const again = await kubectl(['apply', '--validate=false', '-f', '-'], yaml.stdout)
     assert.match(again.stderr, /policy\.masked-write/, 'what was shown is not written back')
+    const patch = (operation: object) =>
+      kubectl(['patch', 'secret', 'made', '-n', 'shop', '--type=json', '-p', JSON.stringify([operation])])
+    const value = Buffer.from(WORD).toString('base64')
+    assert.match((await patch({ op: 'replace', path: '/data/word', value })).stdout, /secret\/made patched/)
+    const copied = await patch({ op: 'copy', from: '/data/word', path: '/metadata/annotations/x' })
+    assert.match(copied.stderr, /a JSON Patch of a Secret may add/)
     const refused = await kubectl(['delete', 'pod', 'web', '-n', 'prod'])
     assert.deepEqual([refused.code, refused.stderr.split(':')[0]], [1, 'Error from server (Forbidden)'])
     assert.match((await kubectl(['delete', 'secret', 'made', '-n', 'shop', '--wait=false'])).stdout, /deleted/)

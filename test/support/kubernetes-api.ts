@@ -163,6 +163,10 @@ export class KubernetesApi implements AsyncDisposable {
         return json(response, 200, shown(this.#put(kind, namespace, name ?? '', JSON.parse(body))))
       case 'PATCH': {
         if (kept === undefined) return status(response, 404, 'NotFound', `${kind.plural} "${name}" not found`)
+        const type = request.headers['content-type'] ?? ''
+        if (!/-patch\+(json|yaml)$|^application\/json$/.test(type)) return status(response, 415, 'UnsupportedMediaType', type)
+        // Operations are taken, and change nothing here.
+        if (type === 'application/json-patch+json') return json(response, 200, shown(kept))
         const patched = merged(kept, JSON.parse(body)) as KubeObject
         const running = subresource === 'ephemeralcontainers' ? withDebuggers(patched) : patched
         return json(response, 200, shown(this.#put(kind, namespace, name ?? '', running)))

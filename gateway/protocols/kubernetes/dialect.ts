@@ -10,6 +10,7 @@ import { type Headers, type RequestHead, without } from '../http/head.ts'
 import { injected } from '../http/injected.ts'
 import { typeOf } from '../http/media.ts'
 import { type Holds, SecretFields } from './secret-fields.ts'
+import { secretPatchProblem } from './secret-patch.ts'
 import { errorStatus, refusalStatus } from './status.ts'
 import { codecOf, execFacts, kindOf, understood, upgrades } from './upgrades.ts'
 
@@ -19,6 +20,7 @@ const IMPERSONATE = /^impersonate-/i
 /** Encodings in which no value can be found, and the one that a server may only be asked for. */
 const UNREADABLE = /protobuf|cbor/i
 const NOT_ASKED_FOR = /protobuf|cbor|yaml/i
+const JSON_PATCH = 'application/json-patch+json'
 
 /** Kubernetes is HTTP whose requests, objects and refusals mean something. */
 export const KUBERNETES: Dialect = {
@@ -37,15 +39,16 @@ function read(head: RequestHead, named: Fields): Reading {
   const { verb, resource, command } = first
   const kind = kindOf(first)
   const fields = new SecretFields(named, holdsOf(first))
+  const asked = verb === 'patch' && holdsOf(first) === 'secrets' ? new SecretFields(named, 'patches') : fields
   return {
     kind,
     headers: understood(passed(head), kind),
     ...(typeof command === 'string' ? { command: requestLine({ kind, facts: first }) ?? command } : {}),
     // By WebSocket or, where that is refused, by SPDY: it is the same that is asked for.
     ...(kind === 'request' ? {} : { binding: Buffer.from(sorted(head.target)) }),
-    fields,
-    // Where it turns out to be none, a Secret is masked whole and everything else read as text.
-    ...(NOT_ASKED_FOR.test(typeOf(head.headers)) ? { media: 'json' as const } : {}),
+    fields: asked,
+    // Where it turns out to be none, a Secret is masked whole and everything else read as text. One that says no type is taken for JSON.
+    ...(asked.unreadable !== undefined || NOT_ASKED_FOR.test(typeOf(head.headers)) ? { media: 'json' as const } : {}),
     answer: {
       fields,
       media: (media, type) => {
@@ -70,10 +73,14 @@ function factsOf(head: RequestHead): (body: Uint8Array | undefined) => Facts {
   return (body) => {
     const asked = kubernetesFacts({ method: head.method, target: head.target, contentType, body })
     const facts = { ...asked, ...execFacts(kindOf(asked), head.target) }
-    const unreadable = holdsOf(facts) === 'secrets' && UNREADABLE.test(contentType)
-    const told = unreadable ? `a Secret in ${contentType} cannot be looked into: send it in JSON` : malformed
+    const told = (holdsOf(facts) === 'secrets' ? secretProblem(contentType, body) : undefined) ?? malformed
     return told === undefined ? facts : { ...facts, malformed: told }
   }
+}
+
+function secretProblem(contentType: string, body: Uint8Array | undefined): string | undefined {
+  if (UNREADABLE.test(contentType)) return `a Secret in ${contentType} cannot be looked into: send it in JSON`
+  return contentType === JSON_PATCH ? secretPatchProblem(body) : undefined
 }
 
 function sorted(target: string): string {

@@ -4,10 +4,12 @@ import type { Fields } from '../http/fields.ts'
 import { type JsonFields, type Rewrite, redactJson } from '../http/json-body.ts'
 
 /** Holds the whole object as it was applied, values of a Secret among it. */
-const LAST_APPLIED = Buffer.from('kubectl.kubernetes.io/last-applied-configuration')
+export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+const LAST_APPLIED_KEY = Buffer.from(LAST_APPLIED)
 const DATA = Buffer.from('data')
 const STRING_DATA = Buffer.from('stringData')
 const TOKEN_KEY = Buffer.from('token')
+const VALUE = Buffer.from('value')
 
 const ENCODED: Field = { path: 'body.data', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
 const PLAIN: Field = { path: 'body.stringData', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
@@ -15,11 +17,12 @@ const PLAIN: Field = { path: 'body.stringData', action: 'mask', label: SECRET_LA
 const IN_DATA: Field = { path: 'body', action: 'scan' }
 const IN_STRING_DATA: Field = { path: 'body', action: 'scan' }
 const TOKEN: Field = { path: 'body.token', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
+const PATCHED: Field = { path: 'body.value', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
 const NESTED: Field = { path: 'body.last-applied-configuration', action: 'scan' }
 const TEXT: Field = { path: 'body', action: 'scan' }
 
-/** `secrets`: bodies are Secrets, or may hold some. `tokens`: a token is asked for. */
-export type Holds = 'secrets' | 'tokens' | 'objects'
+/** `secrets`: bodies are Secrets, or may hold some. `patches`: or operations on one. `tokens`: a token is asked for. */
+export type Holds = 'secrets' | 'patches' | 'tokens' | 'objects'
 
 /**
  * How values of Kubernetes objects are treated: those of Secrets are masked whole, base64 again where it was base64, and what an annotation
@@ -43,8 +46,9 @@ export class SecretFields implements JsonFields {
   }
 
   at(source: Uint8Array, from: number, to: number, inside?: Field): Field {
-    if (is(LAST_APPLIED, source, from, to)) return NESTED
-    if (this.#holds === 'secrets') {
+    if (is(LAST_APPLIED_KEY, source, from, to)) return NESTED
+    if (this.#holds === 'patches' && (inside === PATCHED || is(VALUE, source, from, to))) return PATCHED
+    if (this.#holds === 'secrets' || this.#holds === 'patches') {
       if (inside === IN_DATA || inside === ENCODED) return ENCODED
       if (inside === IN_STRING_DATA || inside === PLAIN) return PLAIN
       if (is(DATA, source, from, to)) return IN_DATA

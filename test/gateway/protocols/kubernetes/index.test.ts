@@ -137,6 +137,63 @@ test('what is written reaches the server as it was sent, and the tape masked; ma
   )
 })
 
+test('a JSON Patch of a Secret tells none of its values, and takes none elsewhere', async () => {
+  await using gateway = await rig()
+  const at = '/api/v1/namespaces/shop/secrets/db'
+  const patch = (operations: unknown, type = 'application/json-patch+json') =>
+    ask(gateway, at, { method: 'PATCH', headers: { 'content-type': type }, body: JSON.stringify(operations) })
+  const value = base64(WORD)
+  const given = [
+    { op: 'test', path: '/metadata/resourceVersion', value: '101' },
+    { op: 'replace', path: '/data/password', value },
+    { value: { deep: [value] }, path: '/data', op: 'add' },
+    { op: 'add', path: '/stringData', ['val\u0075e']: { password: WORD } },
+  ]
+  const sent = JSON.stringify(given)
+  const passed = await patch(given)
+  assert.equal(passed.status, 200)
+  assert.equal(gateway.api.asked.at(-1)?.body, sent, 'the server gets it as it was sent')
+  assert.match(JSON.parse(await passed.text()).data.password, MASKED)
+  for (const operation of [
+    { op: 'copy', from: '/data/password', path: '/metadata/annotations/x' },
+    { op: 'move', from: '/data/password', path: '/metadata/labels/x' },
+    { op: 'copy', from: '', path: '/metadata/annotations/x' },
+    {
+      op: 'copy',
+      from: '/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration',
+      path: '/metadata/annotations/x',
+    },
+    { op: 'test', path: '/data/password', value },
+  ]) {
+    for (const type of ['application/json-patch+json', 'Application/JSON-Patch+json; charset=utf-8']) {
+      const refused = await patch([{ op: 'remove', path: '/metadata/labels' }, operation], type)
+      assert.equal(refused.status, 403)
+      assert.match(JSON.parse(await refused.text()).message, /a JSON Patch of a Secret may add.*\[policy\.malformed\]/)
+    }
+  }
+  assert.equal((await patch({ op: 'add', path: '/data/x', value })).status, 403, 'it is a list')
+  assert.equal(gateway.api.asked.length, 1)
+  const { text } = await tapeOf(gateway)
+  assert.ok(!text.includes(WORD) && !text.includes(value), 'nothing of it is on the tape')
+})
+
+test('a Secret in whatever type, or in none, is masked on the tape', async () => {
+  await using gateway = await rig()
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/octet-stream', 'multipart/form-data', '']) {
+    for (const body of [
+      JSON.stringify({ metadata: { name: 'made' }, stringData: { password: WORD } }),
+      `stringData:\n  a: ${WORD}\n`,
+    ])
+      await ask(gateway, '/api/v1/namespaces/shop/secrets/db', {
+        method: 'PATCH',
+        headers: { 'content-type': type },
+        body: Buffer.from(body),
+      })
+  }
+  const { text } = await tapeOf(gateway)
+  assert.ok(!text.includes(WORD))
+})
+
 test('refusals are Status objects, and nobody speaks in another name', async () => {
   await using gateway = await rig()
   const refused = await ask(gateway, '/api/v1/namespaces/prod/pods/web', { method: 'DELETE' })
