@@ -3,6 +3,8 @@ import type { Message, Output } from './message.ts'
 
 /** A lane this full stops its socket from being read. One incomplete large message may stand beside it in the wire. */
 const MAX_LANE_BYTES = 256 * 1024
+/** What a message counts at the least: one without bytes takes memory, too. */
+const MIN_MESSAGE_BYTES = 64
 
 const NONE: readonly Message[] = []
 
@@ -13,6 +15,8 @@ const NONE: readonly Message[] = []
 class Lane {
   readonly #lanes: Lanes
   #waiting: readonly Message[] = NONE
+  /** The same, once it is no more what somebody else gave: appended to in place. */
+  #own: Message[] | undefined
   running = false
 
   constructor(lanes: Lanes) {
@@ -20,7 +24,15 @@ class Lane {
   }
 
   push(messages: readonly Message[]): void {
-    this.#waiting = this.#waiting.length === 0 ? messages : [...this.#waiting, ...messages]
+    if (this.#waiting.length === 0) {
+      this.#waiting = messages
+      return
+    }
+    if (this.#own === undefined) {
+      this.#own = [...this.#waiting]
+      this.#waiting = this.#own
+    }
+    for (const message of messages) this.#own.push(message)
   }
 
   /** Passes what waits; without a promise as long as nothing has to be waited for. */
@@ -38,6 +50,7 @@ class Lane {
     while (this.#waiting.length > 0 && !this.#lanes.stopped) {
       const messages = this.#waiting
       this.#waiting = NONE
+      this.#own = undefined
       const passing = this.#lanes.pass(messages)
       if (passing !== undefined) return passing
     }
@@ -81,6 +94,7 @@ export class Lanes {
   readonly #onFail: (error: unknown) => void
   #bytes = 0
   #wakes: (() => void)[] = []
+  readonly #told = new Map<Message, () => void>()
 
   constructor(parts: LanesParts) {
     this.#gate = parts.gate
@@ -104,7 +118,7 @@ export class Lanes {
     const { channel } = first
     let others = false
     for (const message of messages) {
-      this.#bytes += message.bytes.length
+      this.#bytes += sizeOf(message)
       others ||= message.channel !== channel
     }
     // All of a read waits before any of it passes, so that it is recorded in one append.
@@ -123,6 +137,12 @@ export class Lanes {
     }
     for (const [lane, own] of touched) lane.push(own)
     for (const lane of touched.keys()) lane.run()
+  }
+
+  /** As `push`, and tells once it is through, or withdrawn: for what nothing slows, so that its sender says no more before that. */
+  pushTold(message: Message, told: () => void): void {
+    this.#told.set(message, told)
+    this.push([message])
   }
 
   #lane(channel: number): Lane {
@@ -191,8 +211,17 @@ export class Lanes {
   }
 
   #passed(messages: readonly Message[]): void {
-    for (const message of messages) this.#bytes -= message.bytes.length
+    for (const message of messages) this.#bytes -= sizeOf(message)
+    if (this.#told.size > 0) this.#tell(messages)
     if (this.#wakes.length > 0) this.settle()
+  }
+
+  #tell(messages: readonly Message[]): void {
+    for (const message of messages) {
+      const told = this.#told.get(message)
+      this.#told.delete(message)
+      told?.()
+    }
   }
 
   fail(error: unknown): void {
@@ -210,4 +239,8 @@ export class Lanes {
       this.#wakes.push(wake)
     })
   }
+}
+
+function sizeOf({ bytes }: Message): number {
+  return Math.max(bytes.length, MIN_MESSAGE_BYTES)
 }

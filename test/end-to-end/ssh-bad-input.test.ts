@@ -164,6 +164,25 @@ client.close()
   ])
 })
 
+test('sizes and signals said behind input that nobody takes do not pile up', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const client = await login(gateway)
+  const channel = await exec(client, 'sleep 4')
+  channel.write(Buffer.alloc(8 * 1024 * 1024))
+  await wait(1_500)
+  for (let at = 0; at < 10_000; at++) {
+    channel.setWindow(24, 80 + (at % 100), 0, 0)
+    channel.signal('USR1')
+  }
+  channel.resume()
+  await once(channel, 'close')
+  client.end()
+  const kinds = (await gateway.frames()).map(({ kind }) => kind)
+  const said = kinds.filter((kind) => kind === 'terminal-resize' || kind === 'signal').length
+  assert.ok(said > 0 && said < 1_000, `${said} of 20,000`)
+})
+
 test('more channels than there may be are refused one by one, unknown requests are answered with no', async (t) => {
   await using gateway = await startSshGateway(t)
   if (gateway === undefined) return

@@ -42,6 +42,8 @@ export class SessionChannel {
   /** Aborted when nobody waits for this channel any more. */
   readonly #left = new AbortController()
   readonly #lanes: Readonly<Record<Side, Lanes>>
+  /** A size, and each signal, that waits in the lane, and what came of the same since. */
+  readonly #waiting = new Map<string, SshMessage | undefined>()
 
   constructor(talk: Conversation, number: number, session: SshSession) {
     this.#talk = talk
@@ -96,15 +98,14 @@ export class SessionChannel {
     session.on('window-change', (_accept, _reject, info) => {
       const size = sizeOf(info)
       this.#lines?.resize(size.cols)
-      if (this.#client !== undefined)
-        this.#news('client', 'terminal-resize', { act: 'resize', size }, { cols: size.cols, rows: size.rows })
+      if (this.#client !== undefined) this.#say('terminal-resize', { act: 'resize', size }, { cols: size.cols, rows: size.rows })
     })
     session.on('signal', (accept: Answer, _, { name }) => {
       answer(accept)
       if (!SIGNALS.has(name)) return
       // What has not begun is not interrupted but withdrawn.
       if (this.#server === undefined) this.#left.abort()
-      else this.#news('client', 'signal', { act: 'signal', signal: name }, { signal: name })
+      else this.#say('signal', { act: 'signal', signal: name }, { signal: name })
     })
     session.on('auth-agent', (accept: Answer, reject: Answer) => {
       this.#agent = this.#talk.forwards.allowed('agent', this.#number)
@@ -261,6 +262,23 @@ export class SessionChannel {
     } catch (error) {
       await this.#talk.refuse(this.#number, error)
     }
+  }
+
+  /** Nothing slows a client that says these: of each kind one waits in the lane, and behind it the last that came since. */
+  #say(kind: 'terminal-resize' | 'signal', action: Action, facts: Facts): void {
+    const what = action.act === 'signal' ? action.signal : kind
+    const message = new SshMessage({ from: 'client', kind, channel: this.#number, action, facts })
+    if (this.#waiting.has(what)) this.#waiting.set(what, message)
+    else this.#push(what, message)
+  }
+
+  #push(what: string, message: SshMessage): void {
+    this.#waiting.set(what, undefined)
+    this.#lanes.client.pushTold(message, () => {
+      const next = this.#waiting.get(what)
+      this.#waiting.delete(what)
+      if (next !== undefined) this.#push(what, next)
+    })
   }
 
   #news(from: Side, kind: string, action: Action, facts: Facts): void {
