@@ -1,4 +1,5 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
+import { Pieces } from './growing.ts'
 import type { Headers } from './head.ts'
 
 /** Not read on from the target while so much of an answer waits to be taken. */
@@ -29,7 +30,7 @@ interface Flow {
 export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> {
   trailers: Headers = []
   readonly #flow: Flow
-  readonly #pieces: Uint8Array[] = []
+  readonly #pieces = new Pieces()
   #waitingBytes = 0
   #ended = false
   #error: Error | undefined
@@ -54,7 +55,7 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
 
   async peek(): Promise<Uint8Array | undefined> {
     await this.#some()
-    return this.#pieces[0]
+    return this.#pieces.first
   }
 
   /** The next piece. Rejects TARGET_REFUSED where the target broke off. */
@@ -71,7 +72,7 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
   }
 
   async #some(): Promise<void> {
-    while (this.#pieces.length === 0 && !this.#ended)
+    while (this.#pieces.first === undefined && !this.#ended)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })

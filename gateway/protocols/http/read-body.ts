@@ -2,6 +2,7 @@ import { type Duplex, Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { BodyMemory } from './body-memory.ts'
+import { Pieces } from './growing.ts'
 
 /** The whole of a body behind the head that was given, or its beginning with the rest still to come. */
 export type Collected = { readonly whole: Buffer } | { readonly beginning: Buffer; readonly rest: AsyncIterator<Uint8Array> }
@@ -13,14 +14,14 @@ export async function collect(
   { head, memory }: { readonly head: Uint8Array; readonly memory: Pick<BodyMemory, 'take'> } = PLAIN,
 ): Promise<Collected> {
   const iterator = stream[Symbol.asyncIterator]()
-  const chunks: Uint8Array[] = []
+  const chunks = new Pieces()
   let size = 0
   for (;;) {
     const next = await iterator.next()
-    if (next.done === true) return { whole: joined([head, ...chunks], memory.take(head.length + size)) }
+    if (next.done === true) return { whole: joined([head, ...chunks.all()], memory.take(head.length + size)) }
     chunks.push(next.value)
     size += next.value.length
-    if (size > max) return { beginning: Buffer.concat(chunks, size), rest: iterator }
+    if (size > max) return { beginning: Buffer.concat(chunks.all(), size), rest: iterator }
   }
 }
 

@@ -4,6 +4,7 @@ import type { Answer } from './answer.ts'
 import { askedLine } from './asked-line.ts'
 import { StreamedBody } from './body.ts'
 import type { BodyMemory } from './body-memory.ts'
+import { Growing } from './growing.ts'
 import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, listOf, type ResponseHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
@@ -123,14 +124,17 @@ const MAX_LINE_BYTES = 4 * 1024 * 1024
 
 /** Whole lines, as soon as they are there: whoever waits for an event waits for nothing behind it. */
 async function* lines(rest: AsyncIterator<Uint8Array>, make: Make): AsyncGenerator<Message> {
-  let held: Uint8Array = new Uint8Array()
+  const held = new Growing()
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
-    const bytes = held.length === 0 ? next.value : Buffer.concat([held, next.value])
-    const end = bytes.lastIndexOf(LF) + 1
-    if (end > 0) yield make(bytes.subarray(0, end), false)
-    held = bytes.subarray(end)
-    if (held.length > MAX_LINE_BYTES)
+    const end = next.value.lastIndexOf(LF) + 1
+    const whole = next.value.subarray(0, end)
+    if (end > 0 && held.size > 0) {
+      held.push(whole)
+      yield make(held.take(), false)
+    } else if (end > 0) yield make(whole, false)
+    held.push(next.value.subarray(end))
+    if (held.size > MAX_LINE_BYTES)
       throw new ApplianceError('PROTOCOL_OVERSIZE', `an event has more than ${MAX_LINE_BYTES} bytes`)
   }
-  yield make(held, true)
+  yield make(held.take(), true)
 }

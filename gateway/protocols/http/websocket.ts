@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Side } from '../../message.ts'
+import { Growing } from './growing.ts'
 
 /** RFC 6455, 11.8. */
 export const OPCODES = { continuation: 0x0, text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const
@@ -22,11 +23,11 @@ export interface WebSocketMessage {
 /** Reads the frames of one direction (RFC 6455, 5) and puts fragments together. No extension is negotiated, so none is understood. */
 export class WebSocketReader {
   readonly #masked: boolean
-  #held: Uint8Array[] = []
-  #size = 0
+  readonly #held = new Growing()
   /** Nothing can be read before this many bytes are there. */
   #needed = 2
-  #fragments: Uint8Array[] = []
+  readonly #fragments = new Growing()
+  /** An empty one counts, too, so that they come to an end. */
   #fragmentBytes = 0
   #opcode: typeof OPCODES.text | typeof OPCODES.binary | undefined
   #closed = false
@@ -38,11 +39,10 @@ export class WebSocketReader {
 
   /** The messages now complete, in order. Throws PROTOCOL_MALFORMED or PROTOCOL_OVERSIZE. */
   receive(chunk: Uint8Array): WebSocketMessage[] {
-    this.#held.push(Uint8Array.from(chunk))
-    this.#size += chunk.length
+    this.#held.push(chunk)
     const messages: WebSocketMessage[] = []
-    if (this.#size < this.#needed) return messages
-    const bytes = this.#held.length === 1 ? (this.#held[0] ?? EMPTY) : Buffer.concat(this.#held)
+    if (this.#held.size < this.#needed) return messages
+    const bytes = this.#held.take()
     let at = 0
     for (;;) {
       const read = this.#frame(bytes, at)
@@ -55,9 +55,7 @@ export class WebSocketReader {
       const message = this.#take(read)
       if (message !== undefined) messages.push(message)
     }
-    const rest = bytes.subarray(at)
-    this.#held = rest.length === 0 ? [] : [rest]
-    this.#size = rest.length
+    this.#held.push(bytes.subarray(at))
     return messages
   }
 
@@ -81,7 +79,7 @@ export class WebSocketReader {
     if (length > MAX_MESSAGE_BYTES || this.#fragmentBytes + length > MAX_MESSAGE_BYTES)
       throw new ApplianceError('PROTOCOL_OVERSIZE', `a message has more than ${MAX_MESSAGE_BYTES} bytes`)
     if (view.byteLength < head + length) return head + length
-    const payload = bytes.slice(at + head, at + head + length)
+    const payload = bytes.subarray(at + head, at + head + length)
     if (this.#masked) unmask(payload, bytes.subarray(at + head - 4, at + head))
     return { opcode: opcode as Opcode, final, payload, end: at + head + length }
   }
@@ -100,11 +98,9 @@ export class WebSocketReader {
       this.#opcode = opcode === OPCODES.text ? OPCODES.text : OPCODES.binary
     }
     this.#fragments.push(payload)
-    // An empty fragment costs memory, too.
     this.#fragmentBytes += Math.max(1, payload.length)
     if (!final) return undefined
-    const whole: WebSocketMessage = { opcode: this.#opcode, payload: Buffer.concat(this.#fragments) }
-    this.#fragments = []
+    const whole: WebSocketMessage = { opcode: this.#opcode, payload: this.#fragments.take() }
     this.#fragmentBytes = 0
     this.#opcode = undefined
     return whole
@@ -118,7 +114,6 @@ interface Frame {
   readonly end: number
 }
 
-const EMPTY = new Uint8Array()
 const KNOWN = new Set<number>(Object.values(OPCODES))
 
 /** One whole message as one frame, masked where a server is to read it. */

@@ -52,3 +52,12 @@ test('a body nobody wants any more is broken off, one that has ended is not', ()
   ended.body.destroy()
   assert.deepEqual(ended.told, [])
 })
+
+test('bytes that come one by one faster than anybody reads are put together', async () => {
+  const { body: answer } = body()
+  for (let sent = 0; sent < 200_000; sent++) answer.push(Buffer.from('a'))
+  answer.end()
+  const sizes: number[] = []
+  for await (const piece of answer) sizes.push(piece.length)
+  assert.deepEqual(sizes, [1, 199_999])
+})

@@ -90,6 +90,26 @@ test('whatever an answer is packed with, it is looked into and passed on unpacke
   assert.equal(broken.status, 400, 'a coding that cannot be read')
 })
 
+test('an event that comes in a chunk for each byte costs by its bytes, and is masked as one that comes whole', async () => {
+  const event = `data: ${'x'.repeat(150_000)} ${MAIL}\n\n`
+  await using gateway = await httpGateway((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(event)
+    response.cork()
+    for (const byte of event) response.write(byte)
+    response.uncork()
+    response.end()
+  })
+  const begin = process.cpuUsage()
+  const response = await fetch(`${gateway.url}/events`, { headers: bearer(gateway) })
+  const text = await response.text()
+  const { user } = process.cpuUsage(begin)
+  assert.match(text, /^(data: x{150000} [[*][^\n]*\n\n){2}$/)
+  assert.ok(!text.includes(MAIL))
+  // Copied for each they would be 11 thousand million bytes.
+  assert.ok(user < 8_000_000, `${user} us`)
+})
+
 test('what unpacks to no end comes no faster than it is read', async () => {
   let sent = 0
   const listener = (_: IncomingMessage, response: ServerResponse): void => {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import {
   CLOSE_CODES,
   closePayload,
@@ -44,6 +46,28 @@ test('fragments become one message, with control frames between them passing fir
       [OPCODES.text, 'abc'],
     ],
   )
+})
+
+test('fragments of a byte, or of none, and frames that come byte by byte take no more memory than their bytes', () => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const used = (): number => {
+    gc()
+    const { heapUsed, external } = process.memoryUsage()
+    return heapUsed + external
+  }
+  const before = used()
+  const reader = new WebSocketReader('server')
+  reader.receive(Buffer.from([0x01, 1, 0x61]))
+  const many = Buffer.from(Array.from({ length: 10_000 }, () => [0x00, 1, 0x62, 0x00, 0]).flat())
+  for (let turn = 0; turn < 20; turn++) reader.receive(many)
+  const large = new WebSocketReader('server')
+  large.receive(Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 0x10, 0, 0]))
+  for (let at = 0; at < 400_000; at++) large.receive(Buffer.from([0x63]))
+  const grown = used() - before
+  assert.ok(grown < 8 * 1024 * 1024, `${grown} bytes more for 600,000 pieces`)
+  const [message] = reader.receive(Buffer.from([0x80, 1, 0x63]))
+  assert.equal(Buffer.from(message?.payload ?? []).toString(), `a${'b'.repeat(200_000)}c`)
 })
 
 test('what the standard forbids is refused', () => {

@@ -1,0 +1,70 @@
+/** What a second piece finds room for at the least. */
+const MIN_SIZE = 1024
+/** A piece of fewer bytes takes more memory for itself than for them. */
+const SMALL_SIZE = 512
+
+/** Bytes put together from pieces of any size, each copied: they take no more than twice their own memory, however small the pieces are. */
+export class Growing {
+  #bytes: Buffer = EMPTY
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  push(piece: Uint8Array): void {
+    const size = this.#size + piece.length
+    if (size > this.#bytes.length) {
+      // The first piece is often all there is.
+      const larger = Buffer.allocUnsafe(this.#size === 0 ? size : Math.max(MIN_SIZE, 2 * this.#size, size))
+      this.#bytes.copy(larger, 0, 0, this.#size)
+      this.#bytes = larger
+    }
+    this.#bytes.set(piece, this.#size)
+    this.#size = size
+  }
+
+  /** All of it, which is empty then. */
+  take(): Buffer {
+    const all = this.#bytes.subarray(0, this.#size)
+    this.#bytes = EMPTY
+    this.#size = 0
+    return all
+  }
+}
+
+/** Pieces in their order; small ones that wait behind another are put together. */
+export class Pieces {
+  readonly #pieces: Uint8Array[] = []
+  readonly #small = new Growing()
+
+  get first(): Uint8Array | undefined {
+    return this.#pieces[0]
+  }
+
+  push(piece: Uint8Array): void {
+    if (this.#pieces.length > 0 && piece.length < SMALL_SIZE) {
+      this.#small.push(piece)
+      return
+    }
+    this.#settle()
+    this.#pieces.push(piece)
+  }
+
+  shift(): Uint8Array | undefined {
+    const piece = this.#pieces.shift()
+    if (this.#pieces.length === 0) this.#settle()
+    return piece
+  }
+
+  all(): readonly Uint8Array[] {
+    this.#settle()
+    return this.#pieces
+  }
+
+  #settle(): void {
+    if (this.#small.size > 0) this.#pieces.push(this.#small.take())
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
