@@ -49,7 +49,7 @@ export function compileMatch(match: Match, permits = false): Matches {
   }
   for (const name of ['rpc_method', 'tool', 'graphql'] as const) {
     const patterns = match[name]
-    if (patterns !== undefined) tests.push(listTest(name, globs(patterns)))
+    if (patterns !== undefined) tests.push(permits ? callsTest(name, globs(patterns)) : listTest(name, globs(patterns)))
   }
   if (match.subsystem !== undefined) tests.push(wordTest('subsystem', globs(match.subsystem)))
   if (match.forward !== undefined) tests.push(...forwardTests(match.forward))
@@ -102,6 +102,23 @@ function placeTest(name: string, fits: Fits, permits: boolean): Matches {
 function listTest(name: string, fits: Fits): Matches {
   return (facts) => names(facts, name).some(fits)
 }
+
+/** Of what is allowed: nothing that fits takes along what does not. */
+function callsTest(name: 'rpc_method' | 'tool' | 'graphql', fits: Fits): Matches {
+  return (facts) => {
+    const called = names(facts, name)
+    if (called.length === 0) return false
+    if (name === 'graphql') {
+      const kinds = called.filter((each) => GRAPHQL_KINDS.has(each))
+      const named = called.filter((each) => !GRAPHQL_KINDS.has(each))
+      return kinds.every(fits) || (named.length > 0 && named.every(fits))
+    }
+    if (name === 'tool' && names(facts, 'rpc_method').some((method) => method !== 'tools/call')) return false
+    return called.every(fits) && facts['graphql'] === undefined
+  }
+}
+
+const GRAPHQL_KINDS = new Set(['query', 'mutation', 'subscription'])
 
 /** A setting whose name cannot be told (`*`) may be any. */
 function setTest(fits: Fits): Matches {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Field, Redacted, Redactor, Side } from '../../message.ts'
-import { callFacts } from '../../policy/http/facts.ts'
+import { callFacts } from '../../policy/http/calls.ts'
 import { redactBody, redactText } from './body.ts'
 import type { JsonFields } from './json-body.ts'
 import { type LastWords, type TunnelCodec, TunnelMessage } from './tunnel-message.ts'
@@ -12,6 +12,8 @@ import { CLOSE_CODES, closePayload, encodeFrame, OPCODES, type WebSocketMessage,
 const NAMES = new Map<number, string>(Object.entries(OPCODES).map(([name, code]) => [code, name]))
 const REASON: Field = { path: 'websocket.close', action: 'scan' }
 const CODE_BYTES = 2
+/** What cannot be read for what it calls is judged as a call. */
+const CALLS = ['rpc_method', 'graphql', 'unread_calls']
 
 /** The one upgrade of ordinary services. */
 export function isWebSocket({ headers, method }: IncomingMessage): boolean {
@@ -46,7 +48,7 @@ export class WebSocketTunnel implements TunnelCodec {
     if (opcode === OPCODES.text && !isUtf8(payload))
       throw new ApplianceError('PROTOCOL_MALFORMED', 'WebSocket: a text message is not UTF-8')
     const facts = factsOf(from, opcode, payload)
-    const calls = facts['rpc_method'] !== undefined || facts['graphql'] !== undefined
+    const calls = CALLS.some((name) => facts[name] !== undefined)
     return new TunnelMessage({
       from,
       kind: from === 'server' ? 'ws-output' : calls ? 'ws-call' : 'ws-input',
@@ -86,13 +88,12 @@ function factsOf(from: Side, opcode: number, payload: Uint8Array): Facts {
   const type = NAMES.get(opcode) ?? 'unknown'
   if (opcode === OPCODES.close)
     return { type, size: payload.length, ...(payload.length < 2 ? {} : { code: Buffer.from(payload).readUInt16BE() }) }
-  const calls = from === 'client' && opcode === OPCODES.text && payload[0] !== undefined && isBracket(payload[0])
-  return { type, size: payload.length, ...(calls ? callFacts(payload) : {}) }
+  const calls = from === 'client' && (opcode === OPCODES.text || opcode === OPCODES.binary)
+  return { type, size: payload.length, ...(calls ? callFacts(payload, BINARY) : {}) }
 }
 
-function isBracket(byte: number): boolean {
-  return byte === 0x7b || byte === 0x5b
-}
+/** Whatever its opcode: what does not begin like JSON is looked into by nobody. */
+const BINARY = { contentType: 'application/octet-stream' }
 
 export function farewellFrame({ message, rules }: LastWords): Uint8Array {
   const reason = rules.length === 0 ? message : `${message} [${rules.join(', ')}]`

@@ -150,6 +150,22 @@ test('a call that a rule forbids ends the WebSocket with the reason, and nothing
   )
 })
 
+test('a call is judged behind blanks, in a binary message, and where it cannot be read', async () => {
+  const { gateway, origin } = await rig()
+  await using _ = gateway
+  const call = JSON.stringify({ jsonrpc: '2.0', method: 'tools/call', params: { name: 'shell' } })
+  for (const message of [` \n${call}`, Buffer.from(call), Buffer.from(call, 'utf16le'), `${call} x`]) {
+    const socket = open(gateway, '/rpc')
+    await once(socket, 'open')
+    const end = closed(socket)
+    socket.send(message)
+    const [code, reason] = await end
+    assert.equal(code, 1008)
+    assert.match(String(reason), /^sallyport: no shells( \(what it calls is not .*\))? \[no-shell-tool\]$/)
+  }
+  assert.equal(origin.got.length, 0)
+})
+
 test('an upgrade is judged before the target hears of it, and what the target says instead is passed on', async () => {
   const { gateway, origin } = await rig()
   await using _ = gateway
