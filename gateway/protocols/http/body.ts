@@ -1,32 +1,26 @@
-import type { Field, LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
+import type { LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
 import { redactPairs } from './encoded-text.ts'
-import { type JsonFields, redactJson } from './json-body.ts'
+import { EventHold } from './event-hold.ts'
+import { coverEvent, redactEvents } from './events-body.ts'
+import { redactJson } from './json-body.ts'
 import { isOpaque, type Media } from './media.ts'
-import { MAX_PARTS, type PartsBudget, redactMultipart, unreadableField } from './multipart-body.ts'
+import { MAX_PARTS, type PartsBudget, redactMultipart, UNREADABLE, unreadableField } from './multipart-body.ts'
+import { BRACE, BRACKET, BULK, TEXT, type TextKind } from './text-body.ts'
+import { WideWatch, wideBytes, wideOf, wideText } from './wide-text.ts'
 
-const TEXT: Field = { path: 'body', action: 'scan' }
-const BULK: Field = { ...TEXT, bulk: true }
-const LF = 0x0a
+export { redactText } from './text-body.ts'
+
 const SPACE = 0x20
-const QUOTE = 0x22
-const APOSTROPHE = 0x27
-const COLON = 0x3a
-const BRACKET = 0x5b
-const BRACE = 0x7b
 
 /** Parts that have parts deeper than that are not looked into. */
 const MAX_NESTED_PARTS = 4
-
-/** `answer`: whatever the target has may be in it. */
-interface TextKind {
-  readonly fields: JsonFields
-  readonly answer: boolean
-}
 
 interface BodyKind extends TextKind {
   readonly media: Media
   /** Of `multipart`: what stands between its parts. */
   readonly boundary?: string | undefined
+  /** Has been read as UTF-16 or UTF-32 already. */
+  readonly narrow?: boolean
 }
 
 /**
@@ -42,20 +36,23 @@ export function redactBody(
   budget: PartsBudget = { left: MAX_PARTS },
 ): void {
   const text = how.answer ? BULK : TEXT
-  if (from >= to) return
+  if (from >= to || (how.media === 'json' && redactJson(redactor, sink, [source, from, to], how))) return
+  if (isOpaque(how.media, source.subarray(from, to))) {
+    sink.copy(source, from, to)
+    return
+  }
+  if (how.media !== 'multipart' && redactWide(redactor, sink, [source, from, to], how)) return
   switch (how.media) {
     case 'json': {
-      if (!redactJson(redactor, sink, [source, from, to], how)) {
-        const unreadable = unreadableField(how.fields)
-        redactor.write(sink, source, from, to, unreadable.action === 'mask' && !isBlank(source, from, to) ? unreadable : text)
-      }
+      const unreadable = unreadableField(how.fields)
+      redactor.write(sink, source, from, to, unreadable.action === 'mask' && !isBlank(source, from, to) ? unreadable : text)
       break
     }
     case 'form':
       redactPairs(redactor, sink, [source, from, to], (key) => how.fields.of(key))
       break
     case 'events':
-      redactLines(redactor, sink, [source, from, to], how)
+      redactEvents(redactor, sink, [source, from, to], how)
       break
     case 'multipart': {
       const { boundary, fields, answer } = how
@@ -76,12 +73,62 @@ export function redactBody(
     case 'unknown':
     case 'text':
     case 'live':
-      if (isOpaque(how.media, source.subarray(from, to))) sink.copy(source, from, to)
-      else redactor.write(sink, source, from, to, text)
+      if (!how.fields.labelled || !redactUnsaid(redactor, sink, [source, from, to], how))
+        redactor.write(sink, source, from, to, text)
       break
     default:
       how.media satisfies never
   }
+}
+
+/**
+ * Appends JSON that does not say so, masked as some: labels go by its keys. False where it is none, or only shows what it holds as a text: nothing was appended
+ * then. Where either reading finds what the other does not, it is masked whole.
+ */
+function redactUnsaid(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): boolean {
+  if (!beginsJson(source, from, to)) return false
+  const inside = redactor.sink(to - from)
+  if (!redactJson(redactor, inside, [source, from, to], how)) return false
+  const { bytes, masks } = inside.finish()
+  if (masks === null) return false
+  if (redactor.clean(bytes, 0, bytes.length, how.answer ? BULK : TEXT)) sink.append({ bytes, masks }, (piece) => piece)
+  else redactor.write(sink, source, from, to, UNREADABLE)
+  return true
+}
+
+/** Behind blanks and a byte order mark. */
+function beginsJson(source: Uint8Array, from: number, to: number): boolean {
+  let at = source[from] === 0xef && source[from + 1] === 0xbb && source[from + 2] === 0xbf ? from + 3 : from
+  while (at < to && (source[at] as number) <= SPACE) at++
+  return at < to && (source[at] === BRACE || source[at] === BRACKET)
+}
+
+/**
+ * Appends what reads as a text in UTF-16 or UTF-32, masked as such. False where it is none, or nothing in it is masked: nothing was appended then, and it is for
+ * its caller to read as it stands. What holds something either way, or would not come out as it went in, is masked whole.
+ */
+function redactWide(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): boolean {
+  const bytes = source.subarray(from, to)
+  const wide = how.narrow === true ? undefined : wideOf(bytes)
+  if (wide === undefined) return false
+  const plain = Buffer.from(wideText(bytes, wide))
+  const inside = redactor.sink(plain.length)
+  const isJson = how.media === 'json' && redactJson(redactor, inside, [plain, 0, plain.length], how)
+  if (!isJson) {
+    // Whatever it is: its caller masks it whole.
+    if (how.media === 'json' && unreadableField(how.fields).action === 'mask') return false
+    redactBody(redactor, inside, [plain, 0, plain.length], { ...how, narrow: true })
+  }
+  const redacted = inside.finish()
+  const isClean = redactor.clean(source, from, to, how.answer ? BULK : TEXT)
+  if (redacted.masks === null) {
+    if (isJson && isClean) sink.copy(source, from, to)
+    return isJson && isClean
+  }
+  if (isClean && wideBytes(plain.toString(), wide).equals(bytes))
+    sink.append(redacted, (piece) => wideBytes(Buffer.from(piece).toString(), wide))
+  else redactor.write(sink, source, from, to, UNREADABLE)
+  return true
 }
 
 function isBlank(source: Uint8Array, from: number, to: number): boolean {
@@ -91,52 +138,9 @@ function isBlank(source: Uint8Array, from: number, to: number): boolean {
 
 type Piece = readonly [source: Uint8Array, from: number, to: number]
 
-/** Lines of a stream of events (`data: {...}`, or the line itself), each as `redactText`. */
-function redactLines(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: TextKind): void {
-  for (let start = from; start < to; ) {
-    const feed = source.subarray(start, to).indexOf(LF)
-    const end = feed === -1 ? to : start + feed
-    const data = DATA.every((byte, at) => source[start + at] === byte) ? start + DATA.length : start
-    sink.copy(source, start, data)
-    redactText(redactor, sink, [source, data, end], how)
-    if (end < to) sink.copy(source, end, end + 1)
-    start = end + 1
-  }
-}
-
-const DATA = Buffer.from('data:')
-
-/**
- * Appends a text that may be JSON, or end with some (`42["event",{...}]`): that by its values, what is not as a text. What has names of values as JSON has
- * them, and is none, is masked whole where there are labels: it may be a piece of some.
- */
-export function redactText(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: TextKind): void {
-  if (redactJson(redactor, sink, [source, from, to], how)) return
-  const { unreadable, labelled } = how.fields
-  if (unreadable === undefined && labelled && namesValue(source, from, to)) {
-    const start = source.subarray(from, to).findIndex((byte) => byte === BRACE || byte === BRACKET) + from
-    const inside = redactor.sink(to - start)
-    if (start > from && redactJson(redactor, inside, [source, start, to], how)) {
-      redactor.write(sink, source, from, start, TEXT)
-      sink.append(inside.finish(), (bytes) => bytes)
-    } else redactor.write(sink, source, from, to, unreadableField(how.fields))
-  } else redactor.write(sink, source, from, to, unreadable ?? (how.answer ? BULK : TEXT))
-}
-
-/** Whether a quote stands before a colon somewhere, as behind the key of an object. */
-function namesValue(source: Uint8Array, from: number, to: number): boolean {
-  let quoted = false
-  for (let at = from; at < to; at++) {
-    const byte = source[at] as number // from <= at < to
-    if (byte === COLON && quoted) return true
-    if (byte > SPACE) quoted = byte === QUOTE || byte === APOSTROPHE
-  }
-  return false
-}
-
 /**
  * A body that is passed on while it comes. Texts are masked byte for byte, later by at most the masker's hold-back; of events whole
- * lines are. One for each copy that is made of a body.
+ * ones are. One for each copy that is made of a body.
  */
 export class StreamedBody {
   readonly #how: BodyKind
@@ -144,6 +148,9 @@ export class StreamedBody {
   #live: LiveRedactor | undefined
   #begun = false
   #opaque = false
+  readonly #wide = new WideWatch()
+  #unread: StreamRedactor | undefined
+  readonly #events = new EventHold()
 
   constructor(how: BodyKind) {
     this.#how = how
@@ -154,16 +161,17 @@ export class StreamedBody {
     return this.#live?.holding === true
   }
 
-  /** The next bytes; of events only whole lines, but for the last. */
+  /** The next bytes, of events cut anywhere. */
   redact(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
     if (!this.#begun && bytes.length > 0) {
       this.#begun = true
       this.#opaque = isOpaque(this.#how.media, bytes)
     }
     if (this.#opaque) return { bytes, masks: null }
+    if (this.#wide.sees(bytes)) return this.#cover(redactor, bytes)
     if (this.#how.media === 'live') return this.#redactLive(redactor, bytes, last)
     const sink = redactor.sink(bytes.length)
-    if (this.#how.media === 'events') redactLines(redactor, sink, [bytes, 0, bytes.length], this.#how)
+    if (this.#how.media === 'events') this.#redactEvents(redactor, sink, bytes, last)
     else {
       this.#stream ??= redactor.stream(this.#how.answer ? BULK : TEXT)
       this.#stream.push(sink, bytes, 0, bytes.length)
@@ -172,11 +180,33 @@ export class StreamedBody {
     return sink.finish()
   }
 
+  /** What comes in pieces in UTF-16 or UTF-32 is not looked into: from where that is seen on nothing of it passes. */
+  #cover(redactor: Redactor, bytes: Uint8Array): Redacted {
+    const sink = redactor.sink(bytes.length)
+    this.#stream?.end(sink)
+    this.#stream = undefined
+    if (this.#how.media === 'events' && this.#unread === undefined) this.#redactEvents(redactor, sink, NOTHING, true)
+    if (this.#live?.holding === true) sink.append(this.#live.settle(), (piece) => piece)
+    this.#unread ??= redactor.stream(UNREADABLE)
+    this.#unread.push(sink, bytes, 0, bytes.length)
+    return sink.finish()
+  }
+
+  #redactEvents(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
+    for (const { bytes: stretch, tooLarge } of this.#events.take(bytes, last)) {
+      const piece = [stretch, 0, stretch.length] as const
+      if (tooLarge) coverEvent(redactor, sink, piece)
+      else redactEvents(redactor, sink, piece, this.#how)
+    }
+  }
+
   #redactLive(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
     this.#live ??= redactor.live(this.#how.answer ? BULK : TEXT)
     return bytes.length === 0 || last ? joinedRest(redactor, this.#live, bytes) : this.#live.push(bytes)
   }
 }
+
+const NOTHING = new Uint8Array()
 
 function joinedRest(redactor: Redactor, live: LiveRedactor, bytes: Uint8Array): Redacted {
   if (bytes.length === 0) return live.settle()

@@ -1,4 +1,5 @@
 import { type Headers, headerOf } from './head.ts'
+import { isWideText } from './wide-text.ts'
 
 /**
  * How a body is read. `json`, `form`: by their values. `events`: line by line as it comes (server-sent events, NDJSON).
@@ -18,8 +19,8 @@ export function mediaOf(headers: Headers): Media {
 }
 
 function mediaOfType(type: string): Media {
-  if (type === 'text/event-stream' || /^application\/(x-)?(ndjson|json-?lines|json-seq)$/.test(type)) return 'events'
-  if (/[/+]json$/.test(type)) return 'json'
+  if (type === 'text/event-stream' || /^application\/(x-)?(ndjson|jsonl|json-?lines|json-seq)$/.test(type)) return 'events'
+  if (/[/+.-]json$/.test(type)) return 'json'
   if (type === 'application/x-www-form-urlencoded') return 'form'
   if (type.startsWith('multipart/')) return 'multipart'
   if (TEXT.test(type)) return 'text'
@@ -107,7 +108,9 @@ const SNIFFED_BYTES = 4096
 /** Whether a body is kept as it is: one that calls itself opaque and begins like one, or one of unknown type that is no text. */
 export function isOpaque(media: Media, body: Uint8Array): boolean {
   if (media === 'opaque') return MAGIC.some((magic) => magic.every((byte, at) => body[at] === byte))
-  return media === 'unknown' && isBinary(body.subarray(0, SNIFFED_BYTES))
+  if (media !== 'unknown') return false
+  const beginning = body.subarray(0, SNIFFED_BYTES)
+  return isBinary(beginning) && !isWideText(beginning, (text) => !isBinary(text))
 }
 
 /** Of packed bytes one in ten is a control character, of programs and tables more. */

@@ -5,6 +5,7 @@ import { isAmbiguous, type Media, mediaOf } from './media.ts'
 import { named } from './named.ts'
 import { readingsOf } from './parameters.ts'
 import { type LineEnd, type PartHead, partHeadOf } from './part-head.ts'
+import { wideOf } from './wide-text.ts'
 
 type Piece = readonly [source: Uint8Array, from: number, to: number]
 
@@ -29,7 +30,7 @@ export const MAX_PARTS = 1_000
 
 const TEXT: Field = { path: 'body', action: 'scan' }
 const HEADER: Field = { path: 'body.header', action: 'scan' }
-const UNREADABLE: Field = { path: 'body', action: 'mask', label: 'http.unreadable', entity: 'unreadable' }
+export const UNREADABLE: Field = { path: 'body', action: 'mask', label: 'http.unreadable', entity: 'unreadable' }
 const LF = 0x0a
 const CR = 0x0d
 const DASH = 0x2d
@@ -113,7 +114,8 @@ function redactOne(
   const { headers, end: body } = head
   const field = named(fields.of(name ?? ''), name ?? '', answer)
   const media = headerOf(headers, 'content-type') === undefined ? untyped(bytes, body, to) : mediaOf(headers)
-  if (field.action === 'mask' || media === 'text') redactor.write(sink, source, body, to, field)
+  const isPlain = media === 'text' && wideOf(bytes.subarray(body, to)) === undefined
+  if (field.action === 'mask' || isPlain) redactor.write(sink, source, body, to, field)
   else redactPart([source, body, to], { media, boundary: boundaryOf(headers) })
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Field } from '../../../../gateway/message.ts'
-import { redactBody, redactText, StreamedBody } from '../../../../gateway/protocols/http/body.ts'
+import { redactBody, StreamedBody } from '../../../../gateway/protocols/http/body.ts'
+import type { Media } from '../../../../gateway/protocols/http/media.ts'
+import { redactText } from '../../../../gateway/protocols/http/text-body.ts'
 import { testMasker } from '../../../support/fakes.ts'
 
 const SCAN: Field = { path: 'body', action: 'scan' }
@@ -17,11 +19,14 @@ const fields = {
   at: (bytes: Uint8Array, from: number, to: number) => of(Buffer.from(bytes.subarray(from, to)).toString()),
 }
 
-function redact(text: string | Buffer, { labelled = true, answer = true } = {}): string {
+function redact(
+  text: string | Buffer,
+  { labelled = true, answer = true, media = 'json' }: { labelled?: boolean; answer?: boolean; media?: Media } = {},
+): string {
   const source = Buffer.from(text)
   const masker = testMasker()
   const sink = masker.sink(source.length)
-  redactBody(masker, sink, [source, 0, source.length], { media: 'json', fields: { ...fields, labelled }, answer })
+  redactBody(masker, sink, [source, 0, source.length], { media, fields: { ...fields, labelled }, answer })
   return Buffer.from(sink.finish().bytes).toString('latin1')
 }
 
@@ -53,18 +58,19 @@ test('of a stream of events a line that is a piece of JSON is masked, and others
     'event: message',
     ': a comment of http://example.org:80',
     'data: 12:30, as it was said',
+    '',
     `data: {"nick":"bo","note":"x"}`,
-    'data: {',
+    '',
     'data:   "nick" : "lou",',
+    '',
     "data:   'nick': 'max'",
-    'data: }',
     '',
   ]
   const { bytes } = streamed.redact(masker, Buffer.from(lines.join('\n')), true)
   const got = Buffer.from(bytes).toString().split('\n')
-  for (const line of [0, 1, 2, 4, 7, 8]) assert.equal(got[line], lines[line])
-  assert.match(got[3] ?? '', /^data: {"nick":"\[MASKED:nick:[0-9a-f]{12}\]","note":"x"}$/)
-  for (const line of [5, 6]) assert.match(got[line] ?? '', /^data:\[MASKED:unreadable:[0-9a-f]{12}\]$/)
+  for (const line of [0, 1, 2, 3, 5, 7, 9]) assert.equal(got[line], lines[line])
+  assert.match(got[4] ?? '', /^data: {"nick":"\[MASKED:nick:[0-9a-f]{12}\]","note":"x"}$/)
+  for (const line of [6, 8]) assert.match(got[line] ?? '', /^data:\[MASKED:unreadable:[0-9a-f]{12}\]$/)
 })
 
 test('a text that ends with JSON, as Socket.IO has them, is masked by its keys; what only looks like some is masked whole', () => {
@@ -83,4 +89,18 @@ test('a text that ends with JSON, as Socket.IO has them, is masked by its keys; 
   assert.equal(redacted('ping at 12:30 "quoted"'), 'ping at 12:30 "quoted"')
   for (const text of ['SEND\n\n{"nick":"bo"}\0', '{"nick":"bo"', 'x {"nick":"bo"} y', '[1] {"nick":"bo"}'])
     assert.match(redacted(text), /^\[MASKED:unreadable:[0-9a-f]{12}\]$/)
+})
+
+test('JSON under another type is masked by its keys where there are labels; what only shows in its text is masked as before', () => {
+  for (const media of ['text', 'unknown', 'opaque', 'live'] as const) {
+    for (const answer of [true, false]) {
+      for (const before of ['', ' \r\n\t', '\ufeff']) {
+        const got = redact(Buffer.from(`${before}[{"nick":"bo","note":"x"}]`), { media, answer })
+        assert.match(Buffer.from(got, 'latin1').toString(), /^\s*\[{"nick":"\[MASKED:nick:[0-9a-f]{12}\]","note":"x"}\]$/)
+      }
+      assert.equal(redact('{"nick":"bo"}', { media, answer, labelled: false }), '{"nick":"bo"}')
+      assert.match(redact(`{"mail":"${MAIL}"}`, { media, answer }), /^{"mail":"\[MASKED:email:[0-9a-f]{12}\]"}$/)
+      for (const text of ['[12:30] "nick": bo', '{"name":"bo"}', '[] done']) assert.equal(redact(text, { media, answer }), text)
+    }
+  }
 })

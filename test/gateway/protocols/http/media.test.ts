@@ -6,10 +6,16 @@ const media = (type: string) => mediaOf([['Content-Type', type]])
 
 test('a body is read by its type, parameters and case aside', () => {
   const types = {
-    json: ['application/json', 'Application/JSON; charset=utf-8', 'application/problem+json'],
+    json: [
+      'application/json',
+      'Application/JSON; charset=utf-8',
+      'application/problem+json',
+      'application/x-json',
+      'application/vnd.shop.json',
+    ],
     form: ['application/x-www-form-urlencoded'],
     multipart: ['multipart/form-data; boundary=x', 'multipart/mixed'],
-    events: ['text/event-stream', 'application/x-ndjson'],
+    events: ['text/event-stream', 'application/x-ndjson', 'application/jsonl'],
     text: ['text/plain', 'application/xml', 'image/svg+xml', 'text/csv'],
     opaque: ['image/png', 'application/zip'],
     unknown: ['', 'application/octet-stream', 'application/x-git-upload-pack-result', 'nonsense'],
