@@ -74,6 +74,17 @@ export interface Field {
   readonly bulk?: boolean
   /** For `scan`: the text stands for bytes (PostgreSQL's bytea), and what they hold decides; a hit masks the field whole. */
   readonly encoding?: 'bytea'
+  /** For `scan`: what the key of the value promises, so that the value is judged by it as well. */
+  readonly promised?: Promised
+}
+
+/** What a key promises of its value, as a name does in `"name": "value"`. */
+export interface Promised {
+  readonly entities: readonly ('password' | 'secret')[]
+  /** As much of the key as values are judged by. */
+  readonly name: string
+  /** `quoted`: a string of JSON. `bare`: a number or word of it. `pair`: where values never have quotes. */
+  readonly written: 'quoted' | 'bare' | 'pair'
 }
 
 /** What a protocol calls to clean a field. Made by the masker, one per session; synchronous; linear in the input. */

@@ -26,12 +26,23 @@ export interface ValueContext {
   readonly isInCode: boolean
 }
 
+/** The words that make a name one of a secret; `key` only at its end. */
+export const SECRET_WORDS: readonly (readonly [entity: 'password' | 'secret', word: string])[] = [
+  ['password', 'pass'],
+  ['password', 'pwd'],
+  ['secret', 'secret'],
+  ['secret', 'token'],
+  ['secret', 'credential'],
+  ['secret', 'auth'],
+  ['secret', 'key'],
+]
+
 /** Parts of a name behind the word that make it a name for something about the secret. */
 const ABOUT = new RegExp(
   `(?:^|[_.-]|s)(?:${[
     'file|path|dir|folder|url|uri|link|endpoint|host|server|domain|port|page|route|prefix|suffix|source|store|storage|manager|provider|service',
     'name|field|label|title|prompt|hint|placeholder|help|description|comment|message|msg|error|type|kind|class|mode|format|scheme|version|algorithm|alg|algo|encryption|hasher|hashing|method',
-    'id|ids|index|len|length|size|count|limit|num|min|max|age|ttl|expir(?:y|es|ed|ation|esin|esat)|expire|timeout|duration|interval|at|time|date|policy|rules?',
+    'id|ids|index|len|length|size|count|limit|num|min|max|age|ttl|expir(?:y|es|ed|ation|esin|es_in|esat)|expire|timeout|seconds|used|duration|interval|at|time|date|policy|rules?',
     'reset|required|enabled|disabled|valid|invalid|status|state|strength|history|regexp?|pattern|validator|generator|factory|handler|helper|header|param|params',
     'var|variable|env|column|ref|reference|arn|issuer|audience|scope|scopes|usage|usages|ring|board|word_?count|bucket|table|list|map|set|array|vault',
   ].join('|')})$`,
@@ -42,6 +53,8 @@ const OTHER_WORD = /^(?:iz|is(?:e|at)|en|ed|ing|es|ive|ion|port|through|thru|abl
 const AUTH_NAME = /^(?:$|_$|orization$)/i
 const OTHER_PREFIX =
   /(?:by|com|tres|sur|over|under|encom|is_?|has_?|no_?|show_?|hide_?|forgot_?|reset_?|change_?|num_?|max_?|min_?)$/i
+/** Before `token`: where a list goes on. Whoever cannot send it back cannot read on. */
+const LIST_PLACE = /(?:next|page|pagination|continu(?:e|ation)|sync|skip|resume|cursor)[_.-]?$/i
 /** A `key` is one of these, or nothing to us. */
 const KEY_QUALIFIER =
   /(?:api|app|application|access|secret|private|auth|oauth|encrypt(?:ion)?|signing|client|account|master|shared|integration|consumer|license|service|admin|deploy|hmac|jwt|session|storage|webhook|write|server)[_.-]?key$/i
@@ -52,6 +65,7 @@ export function isSecretName({ name, wordEnd }: Pick<ValueContext, 'name' | 'wor
   if (word === 'auth') return AUTH_NAME.test(after)
   if (word === 'key') return KEY_QUALIFIER.test(name.slice(0, wordEnd))
   if (OTHER_WORD.test(after) || OTHER_PREFIX.test(before)) return false
+  if (word === 'token' && LIST_PLACE.test(before)) return false
   return after === '' || !ABOUT.test(snake(after))
 }
 
@@ -74,7 +88,7 @@ const FILE_NAME = /\.(?:xml|json|ya?ml|txt|pem|key|crt|properties|html?|js|ts|py
 /** Asked at once: each question costs what its own text does not. */
 const NO_VALUE = new RegExp([REFERENCE, NOTHING, LOCATION].map(({ source }) => source).join('|'), 'i')
 /** A value made of the words for secrets names one, or is the name of a variable. */
-const SECRET_WORDS = /pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credential|api|key|auth|user/i
+const SPEAKS_OF_SECRETS = /pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credential|api|key|auth|user/i
 
 /** A word for a secret, and what is put before one: `password`, `mypass`, `usertoken`. */
 const SECRET_NAME =
@@ -86,6 +100,7 @@ const BESIDE_SECRET = new Set(
   ),
 )
 const MAX_STAND_IN_SIZE = 48
+const AWS_SECRET_SIZE = 40
 /** All that the words above and what stands between them consist of. */
 const WORDS_AND_NUMBER = /^[A-Za-z _.-]+\d{0,3}$/
 /** One of these is in each of the words above. */
@@ -140,7 +155,7 @@ export function isSecretValue(context: ValueContext, entity: 'password' | 'secre
     if (/\s/.test(value) && !/^[{[]\\*"/.test(value)) return false
     return (
       isRandom ||
-      (!SECRET_WORDS.test(value) &&
+      (!SPEAKS_OF_SECRETS.test(value) &&
         !/^[A-Z_]+$/.test(value) &&
         (value.length >= 16 || !/^[A-Za-z]+(?:[_.-][A-Za-z]+)*$/.test(value) || isSecretWord(context)))
     )
@@ -160,11 +175,16 @@ function isSecretBareword(context: ValueContext, isRandom: boolean): boolean {
   if (/^[+-]?\d+(?:\.\d+)?$/.test(value)) return value.length >= 6
   if (/^[\w$]+$/.test(value) && context.isInCode) return isRandom && value.length >= 16
   if (/^[A-Za-z_-]+$/.test(value)) {
-    if (SECRET_WORDS.test(value)) return false
+    if (SPEAKS_OF_SECRETS.test(value)) return false
     if (context.isTight) return true
     return context.isLine && !/[a-z][A-Z]|^[A-Z][a-z]+$/.test(value)
   }
   return isRandom || context.isTight || context.isLine
+}
+
+/** AWS secret access keys have no prefix: 40 characters of base64 under a name that says what they are. */
+export function isAwsSecret(name: string, value: string): boolean {
+  return value.length === AWS_SECRET_SIZE && /(?:aws|secret_?access)/i.test(name) && /^[A-Za-z0-9+/=]+$/.test(value)
 }
 
 /** Letters and digits mixed, or letters with signs no identifier has. */

@@ -3,7 +3,7 @@ import { byteAt, latin1 } from './bytes.ts'
 import { traitsOf } from './value-traits.ts'
 
 /** How much of a value its judgement looks at. */
-const MAX_JUDGED_SIZE = 128
+export const MAX_JUDGED_SIZE = 128
 
 /** A name and a value as they stand in their bytes; one for all that are judged. Their texts are made when somebody asks for them. */
 export class Candidate implements ValueContext {

@@ -15,7 +15,7 @@ import {
   OPEN,
   SEMICOLON,
 } from './ascii.ts'
-import { isSecretValue } from './assignment-rules.ts'
+import { isAwsSecret, isSecretValue, SECRET_WORDS } from './assignment-rules.ts'
 import { bounds, byteAt, byteSet, follows, pastEscape, runEnd, runStart, WORD, within } from './bytes.ts'
 import { Candidate } from './candidate.ts'
 import type { Detector, Probe } from './detector.ts'
@@ -27,7 +27,6 @@ const MAX_VALUE_SIZE = 512
 /** What judging a name and a value by their words costs, in bytes looked at. */
 const JUDGEMENT_COST = 512
 const MAX_SPACES = 8
-const AWS_SECRET_SIZE = 40
 const MAX_SEPARATOR_SIZE = 5
 
 const NAME = byteSet('A-Za-z0-9_.-')
@@ -41,6 +40,9 @@ const BARE = byteSet('!#-&(-+--:=?-[]-_a-~', { high: true })
 const QUOTED: readonly (Uint8Array | undefined)[] = Array.from({ length: 256 }, (_, byte) =>
   byte === 0x22 || byte === 0x27 || byte === 0x60 ? lineBut(byte) : undefined,
 )
+
+/** Any may be behind a `key` that ends a name: the word is in too many others. */
+const KEY_END = '[ :="\'`>|,(?\\]'
 
 /** Where the value of `name` begins, and how it is separated; one for all candidates. */
 const found = { value: 0, isTight: false, isArgument: false }
@@ -161,7 +163,7 @@ function verifyValue(
       byteAt(bytes, end) === COMMA ||
       byteAt(bytes, end) === CLOSE_BRACKET)
   if (!isSecretValue(candidate, entity)) return false
-  if (candidate.size === AWS_SECRET_SIZE && isAwsSecret(candidate.name, candidate.value)) probe.entity = 'aws-secret-access-key'
+  if (isAwsSecret(candidate.name, candidate.value)) probe.entity = 'aws-secret-access-key'
   probe.start = start
   probe.end = end
   if (isCut) probe.tail = { set }
@@ -176,11 +178,6 @@ function beforeNextParameter(bytes: Uint8Array, start: number, end: number): num
     if (name > i + 1 && name < end && byteAt(bytes, name) === EQUALS) return i
   }
   return end
-}
-
-/** AWS secret access keys have no prefix: 40 characters of base64 under a name that says what they are. */
-function isAwsSecret(name: string, value: string): boolean {
-  return /(?:aws|secret_?access)/i.test(name) && /^[A-Za-z0-9+/=]+$/.test(value)
 }
 
 function isLineStart(bytes: Uint8Array, nameStart: number, from: number): boolean {
@@ -231,12 +228,6 @@ function lineBut(quote: number): Uint8Array {
 }
 
 export const ASSIGNMENT_DETECTORS: readonly Detector[] = [
-  assignment('password', 'pass'),
-  assignment('password', 'pwd'),
-  assignment('secret', 'secret'),
-  assignment('secret', 'token'),
-  assignment('secret', 'credential'),
-  assignment('secret', 'auth'),
-  assignment('secret', 'key', '[ :="\'`>|,(?\\]'),
+  ...SECRET_WORDS.map(([entity, word]) => assignment(entity, word, word === 'key' ? KEY_END : '')),
   curlUser,
 ]

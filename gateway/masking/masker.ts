@@ -26,7 +26,8 @@ import { siftJson } from './json-sieve.ts'
 import { JUDGED, type Judge, judgeOf, MAX_TEXT_SIZE } from './judge.ts'
 import { runsAround } from './known-words.ts'
 import { LiveText } from './live-text.ts'
-import { CODE_NAME, type MaskingRules } from './rules.ts'
+import { keptPromise } from './promised.ts'
+import { CODE_NAME, type EntityName, type MaskingRules } from './rules.ts'
 import { firstHitOf, HIT_WORDS, hitWords, isWritable, openSieve, sieveOf, writeSuspects } from './sieve.ts'
 import { type Label, NO_LABEL, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
@@ -91,6 +92,7 @@ export class Masker implements Redactor {
         if (suspect >= 0 && firstHitOf(this.#judge, suspect) >= 0) return false
         this.#scanner.path = field.path
         if (this.#isCode(field, source, from, to)) return false
+        if (this.#promised(field, source, from, to) !== undefined) return false
         if (field.encoding !== undefined) return this.#cleanBytea(source, from, to)
         return this.#scanner.clean(source, from, to)
       case 'skip':
@@ -176,6 +178,11 @@ export class Masker implements Redactor {
           this.#covers.write(own, this.#covers.ofLabel(CODE), source, from, to)
           break
         }
+        const promised = this.#promised(field, source, from, to)
+        if (promised !== undefined) {
+          this.#covers.write(own, this.#covers.ofEntity(HIT_ENTITIES.indexOf(promised)), source, from, to)
+          break
+        }
         const hits = this.#hits
         this.#scanner.path = field.path
         const encoded = isBytea(field)
@@ -222,6 +229,10 @@ export class Masker implements Redactor {
 
   #looksForCode({ bulk, nullOnly }: Field): boolean {
     return this.#rules.code === true && bulk === true && nullOnly !== true
+  }
+
+  #promised({ promised }: Field, source: Uint8Array, from: number, to: number): EntityName | undefined {
+    return promised === undefined ? undefined : keptPromise(promised, [source, from, to], this.#rules)
   }
 
   #isCode(field: Field, source: Uint8Array, from: number, to: number): boolean {

@@ -1,3 +1,4 @@
+import { promising } from '../../masking/promised.ts'
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { named } from './named.ts'
 
@@ -21,8 +22,9 @@ export function redactPairs(
     redactEncoded(redactor, sink, [source, start, equals], NAME)
     if (equals < end) {
       sink.copy(source, equals, equals + 1)
-      const name = decoded(source, start, equals).toString()
-      redactEncoded(redactor, sink, [source, equals + 1, end], named(fieldOf(name), name))
+      const key = decoded(source, start, equals)
+      const name = key.toString()
+      redactEncoded(redactor, sink, [source, equals + 1, end], named(promising(fieldOf(name), [key, 0, key.length], true), name))
     }
     if (end < to) sink.copy(source, end, end + 1)
     start = end + 1

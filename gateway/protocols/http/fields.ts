@@ -41,8 +41,16 @@ export class Fields {
     return field
   }
 
-  /** Of the key source[from, to). A body repeats its few keys: no text is made of those it has had. */
-  at(source: Uint8Array, from: number, to: number): Field {
+  /**
+   * Of the key source[from, to), and of all below a labelled one: what has no label of its own has the label of what it stands in.
+   * A body repeats its few keys: no text is made of those it has had.
+   */
+  at(source: Uint8Array, from: number, to: number, inside?: Field): Field {
+    const own = this.#at(source, from, to)
+    return own === UNLABELLED && inside?.action === 'mask' ? inside : own
+  }
+
+  #at(source: Uint8Array, from: number, to: number): Field {
     let hash = to - from
     for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + (source[i] as number)) | 0 // from <= i < to
     const place = (hash ^ (hash >>> 12)) & (PLACES - 1)

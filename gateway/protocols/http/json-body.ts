@@ -1,3 +1,4 @@
+import { unquoted } from '../../masking/promised.ts'
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { decoded, type Spot, spotsIn, UTF8 } from './json-spots.ts'
 import { MAX_NAME_SIZE, named } from './named.ts'
@@ -7,7 +8,7 @@ const SPACE = 0x20
 
 /** How the value of a key is treated; the key of what stands in an array is the array's. */
 export interface JsonFields {
-  /** Whether any key is treated unlike the others; keys are not even read where none is. */
+  /** Whether any key has a label. */
   readonly labelled: boolean
   /** Of no key at all. */
   readonly unnamed: Field
@@ -40,7 +41,8 @@ export function redactJson(
   for (const found of spots) {
     // By the field as it was given: those that are written otherwise are known by themselves.
     const rewrite = found.string ? fields.rewrite?.(found.field) : undefined
-    const spot = { ...found, field: named(found.field, keyBefore(source, from, found), answer && found.string) }
+    const field = found.string ? found.field : unquoted(found.field)
+    const spot = { ...found, field: named(field, keyBefore(source, from, found), answer && found.string) }
     if (rewrite === undefined && isClean(redactor, source, spot)) continue
     sink.copy(source, copied, spot.from)
     if (rewrite !== undefined) rewriteText(redactor, sink, [source, spot], rewrite)

@@ -1,3 +1,4 @@
+import { promising } from '../../masking/promised.ts'
 import type { Field, JsonTold, Redactor, Sieve } from '../../message.ts'
 import type { JsonFields } from './json-body.ts'
 import { JsonKeys } from './json-keys.ts'
@@ -49,9 +50,8 @@ export function spotsIn(
   const spots: Spot[] = []
   const told: JsonTold = {
     unnamed: fields.unnamed,
-    fieldOf: (at, end, escaped, inside) =>
-      fields.labelled ? fieldAt(fields, [source, at, end], escaped, inside) : fields.unnamed,
-    isApart: (field) => fields.rewrite?.(field) !== undefined,
+    fieldOf: (at, end, escaped, inside) => fieldAt(fields, [source, at, end], escaped, inside),
+    isApart: (field) => isApart(fields, field),
     found: (at, end, value) => {
       if (value === undefined || end === undefined) spots.push(suspectAt(source, at, to))
       else spots.push({ ...value, from: at, to: end, field: value.field ?? KEY })
@@ -74,9 +74,16 @@ function fieldAt(
   escaped: boolean,
   inside: Field | undefined,
 ): Field {
-  if (!escaped) return fields.at(source, from, to, inside)
-  const key = decoded(source, from, to)
-  return fields.at(key, 0, key.length, inside)
+  if (escaped) {
+    const key = decoded(source, from, to)
+    return fieldAt(fields, [key, 0, key.length], false, inside)
+  }
+  return promising(fields.labelled ? fields.at(source, from, to, inside) : fields.unnamed, [source, from, to])
+}
+
+/** Whether its values are looked at one by one. */
+function isApart(fields: JsonFields, field: Field): boolean {
+  return field.promised !== undefined || fields.rewrite?.(field) !== undefined
 }
 
 /** What a sieve held back: a text without an escape, a number or a word. */
@@ -93,7 +100,6 @@ class Spots implements JsonReader {
   readonly #source: Uint8Array
   readonly #to: number
   readonly #fields: JsonFields
-  readonly #labelled: boolean
   readonly #keys: JsonKeys
   readonly #spots: Spot[] = []
   #sieve: Sieve | undefined
@@ -113,7 +119,6 @@ class Spots implements JsonReader {
     this.#source = source
     this.#to = to
     this.#fields = fields
-    this.#labelled = fields.labelled
     this.#field = fields.unnamed
     const key = named(KEY, '', answer)
     this.#keys = new JsonKeys(source, (from, end) => redactor.clean(source, from, end, key))
@@ -121,17 +126,15 @@ class Spots implements JsonReader {
 
   key(from: number, to: number, escaped: boolean): void {
     const known = escaped ? undefined : this.#keys.find(from, to)
-    if (this.#labelled) {
-      const outer = this.#outer
-      const inside = outer.length === 0 ? undefined : outer[outer.length - 1]
-      if (known === undefined) this.#field = this.#fieldAt(from, to, escaped, inside)
-      else {
-        if (known.field === undefined || known.inside !== inside) {
-          known.field = this.#fieldAt(from, to, false, inside)
-          known.inside = inside
-        }
-        this.#field = known.field
+    const outer = this.#outer
+    const inside = outer.length === 0 ? undefined : outer[outer.length - 1]
+    if (known === undefined) this.#field = this.#fieldAt(from, to, escaped, inside)
+    else {
+      if (known.field === undefined || known.inside !== inside) {
+        known.field = this.#fieldAt(from, to, false, inside)
+        known.inside = inside
       }
+      this.#field = known.field
     }
     if (known?.clean !== true) this.#note(from, to, KEY, true, escaped)
   }
@@ -145,11 +148,11 @@ class Spots implements JsonReader {
   }
 
   open(): void {
-    if (this.#labelled) this.#outer.push(this.#field)
+    this.#outer.push(this.#field)
   }
 
   close(): void {
-    if (this.#labelled) this.#field = this.#outer.pop() ?? this.#fields.unnamed
+    this.#field = this.#outer.pop() ?? this.#fields.unnamed
   }
 
   /** In order. */
@@ -160,7 +163,7 @@ class Spots implements JsonReader {
 
   #note(from: number, to: number, field: Field, string: boolean, escaped: boolean): void {
     if (from === to || field.action === 'skip') return
-    if (field.action === 'mask' || escaped || this.#fields.rewrite?.(field) !== undefined) {
+    if (field.action === 'mask' || escaped || isApart(this.#fields, field)) {
       this.#spots.push({ from, to, field, string, escaped })
       return
     }

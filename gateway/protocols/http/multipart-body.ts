@@ -1,3 +1,4 @@
+import { promising } from '../../masking/promised.ts'
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { type Headers, headerOf } from './head.ts'
 import type { JsonFields } from './json-body.ts'
@@ -106,13 +107,15 @@ function redactOne(
   }
   for (const { value, end, name: header, next } of head.lines) {
     sink.copy(source, from, value)
-    redactor.write(sink, source, value, end, named(HEADER, header))
+    const key = Buffer.from(header)
+    redactor.write(sink, source, value, end, named(promising(HEADER, [key, 0, key.length], true), header))
     sink.copy(source, end, next)
     from = next
   }
   sink.copy(source, from, head.end)
   const { headers, end: body } = head
-  const field = named(fields.of(name ?? ''), name ?? '', answer)
+  const key = Buffer.from(name ?? '')
+  const field = named(promising(fields.of(name ?? ''), [key, 0, key.length], true), name ?? '', answer)
   const media = headerOf(headers, 'content-type') === undefined ? untyped(bytes, body, to) : mediaOf(headers)
   const isPlain = media === 'text' && wideOf(bytes.subarray(body, to)) === undefined
   if (field.action === 'mask' || isPlain) redactor.write(sink, source, body, to, field)

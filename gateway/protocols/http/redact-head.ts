@@ -1,3 +1,4 @@
+import { promising } from '../../masking/promised.ts'
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { redactEncoded, redactPairs } from './encoded-text.ts'
 import { headSize } from './head.ts'
@@ -14,6 +15,8 @@ const CREDENTIALS = new Set([
   'x-auth-token',
   'x-amz-security-token',
   'x-ms-copy-source-authorization',
+  'x-vault-token',
+  'ocp-apim-subscription-key',
 ])
 
 const SPACE = 0x20
@@ -42,7 +45,8 @@ export function redactHead(
     const value = source.indexOf(COLON, at + 2) + 2
     sink.copy(source, at, value)
     const name = Buffer.from(source.subarray(at + 2, value - 2)).toString('latin1')
-    redactor.write(sink, source, value, end, CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : named(HEADER, name))
+    const field = CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : promising(HEADER, [source, at + 2, value - 2], true)
+    redactor.write(sink, source, value, end, named(field, name))
     at = end
   }
   sink.copy(source, at, size)

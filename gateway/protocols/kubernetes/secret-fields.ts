@@ -1,3 +1,4 @@
+import { NO_PROMISE } from '../../masking/promised.ts'
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { SECRET_LABEL } from '../../policy/kubernetes/request-info.ts'
 import type { Fields } from '../http/fields.ts'
@@ -8,6 +9,7 @@ export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 const LAST_APPLIED_KEY = Buffer.from(LAST_APPLIED)
 const DATA = Buffer.from('data')
 const STRING_DATA = Buffer.from('stringData')
+const BINARY_DATA = Buffer.from('binaryData')
 const TOKEN_KEY = Buffer.from('token')
 const VALUE = Buffer.from('value')
 
@@ -16,6 +18,8 @@ const PLAIN: Field = { path: 'body.stringData', action: 'mask', label: SECRET_LA
 /** What stands around the values. */
 const IN_DATA: Field = { path: 'body', action: 'scan' }
 const IN_STRING_DATA: Field = { path: 'body', action: 'scan' }
+/** Not masked for the promise of a key: before who may see it, and where nothing but base64 may stand. */
+const SHOWN: Field = { path: 'body.data', action: 'scan', promised: NO_PROMISE }
 const TOKEN: Field = { path: 'body.token', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
 const PATCHED: Field = { path: 'body.value', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
 const NESTED: Field = { path: 'body.last-applied-configuration', action: 'scan' }
@@ -33,10 +37,14 @@ export class SecretFields implements JsonFields {
   readonly unreadable?: Field
   readonly #named: Fields
   readonly #holds: Holds
+  /** What bodies hold, to somebody who may see it. */
+  readonly #shows: Holds
 
   constructor(named: Fields, holds: Holds) {
     this.#named = named
-    this.#holds = named.exempts(SECRET_LABEL) ? 'objects' : holds
+    const exempt = named.exempts(SECRET_LABEL)
+    this.#holds = exempt ? 'objects' : holds
+    this.#shows = exempt ? holds : 'objects'
     // What is no JSON cannot be looked into by its keys.
     if (this.#holds !== 'objects') this.unreadable = PLAIN
   }
@@ -55,7 +63,14 @@ export class SecretFields implements JsonFields {
       if (is(STRING_DATA, source, from, to)) return IN_STRING_DATA
     }
     if (this.#holds === 'tokens' && is(TOKEN_KEY, source, from, to)) return TOKEN
-    return this.#named.at(source, from, to)
+    const own = this.#named.at(source, from, to, inside)
+    return own.action === 'scan' && (inside === SHOWN || this.#isShown(source, from, to)) ? SHOWN : own
+  }
+
+  #isShown(source: Uint8Array, from: number, to: number): boolean {
+    const shows = this.#shows === 'secrets' || this.#shows === 'patches'
+    if (shows && (is(DATA, source, from, to) || is(STRING_DATA, source, from, to))) return true
+    return is(BINARY_DATA, source, from, to) || (this.#shows === 'tokens' && is(TOKEN_KEY, source, from, to))
   }
 
   of(key: string): Field {

@@ -44,3 +44,11 @@ test('pairs with a planted value never have it in them, in any encoding of its c
     }),
   )
 })
+
+test('a value is judged by its name', () => {
+  const horse = ['correct', 'Horse9', 'battery'].join('+')
+  assert.match(
+    redact(`a=1&pass%77ord=${horse}&grant_type=password&token_type=bearer&token=abc123def456&page_token=abc123def456`),
+    /^a=1&pass%77ord=\[MASKED:password:[0-9a-f]{12}\]&grant_type=password&token_type=bearer&token=\[MASKED:secret:[0-9a-f]{12}\]&page_token=abc123def456$/,
+  )
+})

@@ -70,6 +70,32 @@ test('path, query and headers are redacted each on its own; credentials whatever
   )
 })
 
+test('headers and parameters that promise a secret are masked where they hold one', () => {
+  const horse = ['correct', 'Horse9', 'battery'].join('-')
+  const bytes = encodeRequest({
+    method: 'GET',
+    target: `/a?password=${horse}&token_type=bearer`,
+    headers: [
+      ['X-Vault-Token', 'a'],
+      ['Ocp-Apim-Subscription-Key', 'b'],
+      ['X-DB-Password', horse],
+      ['X-Token-Type', horse],
+      ['X-RateLimit-Remaining-Tokens', '149984'],
+    ],
+  })
+  const masker = testMasker()
+  const sink = masker.sink(bytes.length)
+  redactHead(masker, sink, bytes, { request: true, query: () => ({ path: 'q', action: 'scan' }) })
+  assert.equal(
+    Buffer.from(sink.finish().bytes)
+      .toString()
+      .replace(/:[0-9a-f]{12}/g, ''),
+    'GET /a?password=[MASKED:password]&token_type=bearer HTTP/1.1\r\nX-Vault-Token: [MASKED:credential]\r\n' +
+      `Ocp-Apim-Subscription-Key: [MASKED:credential]\r\nX-DB-Password: [MASKED:password]\r\nX-Token-Type: ${horse}\r\n` +
+      'X-RateLimit-Remaining-Tokens: 149984\r\n\r\n',
+  )
+})
+
 test('a head without headers, and a path without a query', () => {
   const masker = testMasker()
   for (const bytes of [

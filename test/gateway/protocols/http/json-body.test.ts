@@ -12,6 +12,7 @@ const SCAN: Field = { path: 'body', action: 'scan' }
 const NICK: Field = { path: 'body.nick', action: 'mask', label: 'pii.nick', entity: 'nick' }
 const AT = String.fromCharCode(64)
 const MAIL = `ann${AT}example.org`
+const HORSE = ['correct', 'Horse9', 'battery'].join('-')
 
 function redact(text: string, fieldOf: (key: string | undefined) => Field = () => SCAN) {
   const source = Buffer.from(`..${text}..`)
@@ -53,6 +54,30 @@ test('a label covers texts, numbers, booleans, null and what stands in lists, by
   assert.match(values.nick, mask)
   for (const value of values.x.nick.slice(0, 3)) assert.match(value, mask)
   assert.deepEqual([values.x.nick[3], values.z], [{ y: 1 }, 'bo'])
+})
+
+test('a value is judged by its key, where nothing is labelled as well, and stays JSON', () => {
+  const one = {
+    password: HORSE,
+    client_secret: 'abc123def456',
+    token_type: 'bearer',
+    n: [{ api_key: 'k3y-9981-x' }, HORSE],
+    token: null,
+  }
+  const text = redact(JSON.stringify(one)).text.replaceAll(/:[0-9a-f]{12}\]/g, ']')
+  const expected = {
+    ...one,
+    password: '[MASKED:password]',
+    client_secret: '[MASKED:secret]',
+    n: [{ api_key: '[MASKED:secret]' }, HORSE],
+  }
+  assert.deepEqual(JSON.parse(text), expected)
+  const odd = redact(`{"pass\\u0077ord":["a\\"b\\n9", "${HORSE}"],"pwd":12345678,"DB_PASSWORD":{"note":"${HORSE}"}}`).text
+  assert.deepEqual(JSON.parse(odd.replaceAll(/:[0-9a-f]{12}\]/g, ']')), {
+    password: ['[MASKED:password]', '[MASKED:password]'],
+    pwd: '[MASKED:password]',
+    DB_PASSWORD: { note: HORSE },
+  })
 })
 
 test('keys are texts, too', () => {
@@ -127,8 +152,13 @@ test('with the kernel and without it the same is masked, however large the body'
   const value = fc.oneof(
     { weight: 20, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
     { weight: 5, arbitrary: fc.constantFrom(...values) },
+    { weight: 5, arbitrary: fc.constantFrom(HORSE, [HORSE, 1234567], { password: HORSE }, 1234567) },
   )
-  const row = fc.dictionary(fc.oneof(fc.constantFrom('nick', 'note', 'id', MAIL), fc.string()), value, { maxKeys: 5 })
+  const row = fc.dictionary(
+    fc.oneof(fc.constantFrom('nick', 'note', 'id', 'password', 'token', 'tok\n_token', MAIL), fc.string()),
+    value,
+    { maxKeys: 5 },
+  )
   fc.assert(
     fc.property(fc.array(row, { minLength: 1, maxLength: 30 }), fc.nat(40), fc.boolean(), (rows, times, whole) => {
       const text = JSON.stringify(Array.from({ length: times }, () => rows))

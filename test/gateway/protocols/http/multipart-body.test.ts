@@ -243,3 +243,18 @@ test('so many parts are looked into and no more, also where they stand in one an
     }
   }
 })
+
+test('a field is judged by its name, as a header of a part is', () => {
+  const horse = ['correct', 'Horse9', 'battery'].join('-')
+  for (const labelled of [true, false]) {
+    const text = redact(
+      form(
+        part('Content-Disposition: form-data; name="user[password]"', horse),
+        part(`Content-Disposition: form-data; name="note"\r\nX-Api-Token: ${horse}`, horse),
+      ),
+      { labelled },
+    ).toString('latin1')
+    assert.match(text, /"user\[password\]"\r\n\r\n\[MASKED:password:[0-9a-f]{12}\]\r\n/)
+    assert.match(text, /X-Api-Token: \[MASKED:secret:[0-9a-f]{12}\]\r\n\r\ncorrect-Horse9-battery\r\n/)
+  }
+})
