@@ -1,4 +1,4 @@
-import { unquoted } from '../../masking/promised.ts'
+import { promising, unquoted } from '../../masking/promised.ts'
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { decoded, type Spot, spotsIn, UTF8 } from './json-spots.ts'
 import { MAX_NAME_SIZE, named } from './named.ts'
@@ -18,6 +18,8 @@ export interface JsonFields {
   of(key: string): Field
   /** What is written in the place of a text of this field, which is given without its escapes; undefined: as the field says. */
   rewrite?(field: Field): Rewrite | undefined
+  /** Of a field whose key says nothing: the one whose key is the text that stands before it in its object, behind the key `name`. */
+  byName?(field: Field): Field | undefined
   /** How what is no JSON is treated; looked at as text where absent. */
   readonly unreadable?: Field
 }
@@ -41,7 +43,7 @@ export function redactJson(
   for (const found of spots) {
     // By the field as it was given: those that are written otherwise are known by themselves.
     const rewrite = found.string ? fields.rewrite?.(found.field) : undefined
-    const field = found.string ? found.field : unquoted(found.field)
+    const field = found.string ? fieldByName(fields, source, from, found) : unquoted(found.field)
     const spot = { ...found, field: named(field, keyBefore(source, from, found), answer && found.string) }
     if (rewrite === undefined && isClean(redactor, source, spot)) continue
     sink.copy(source, copied, spot.from)
@@ -55,7 +57,9 @@ export function redactJson(
   return true
 }
 
+const COMMA = 0x2c
 const COLON = 0x3a
+const BACKSLASH = 0x5c
 const OPEN_BRACKET = 0x5b
 
 /** The key that stands before a value, or before the list that begins with it; '' where none does, or one too long for a name. */
@@ -71,6 +75,36 @@ function keyBefore(source: Uint8Array, floor: number, { from, string }: Spot): s
   if (source[end] !== QUOTE) return ''
   const start = source.lastIndexOf(QUOTE, end - 1)
   return start < floor || end - start > MAX_NAME_SIZE ? '' : Buffer.from(source.subarray(start + 1, end)).toString('latin1')
+}
+
+const NAME = Buffer.from('"name"')
+
+/** The field of a value, by what `{"name": "...", "value": ...}` calls it where that is its name. */
+function fieldByName({ byName }: JsonFields, source: Uint8Array, floor: number, { from, field }: Spot): Field {
+  const named = byName?.(field)
+  if (named === undefined) return field
+  // Back over `"value"`, a comma, the text and `"name"`.
+  const key = stringBefore(source, floor, skipBack(source, floor, from - 2, COLON))
+  const text = stringBefore(source, floor, skipBack(source, floor, key - 1, COMMA))
+  const end = skipBack(source, floor, text - 1, COLON)
+  if (end < floor || !NAME.equals(source.subarray(end - NAME.length + 1, end + 1))) return field
+  return promising(named, [source, text + 1, source.indexOf(QUOTE, text + 1)])
+}
+
+/** What stands before `mark` and the blanks around it, where it stands at `at`; else what is before all. */
+function skipBack(source: Uint8Array, floor: number, at: number, mark: number): number {
+  while (at > floor && (source[at] as number) <= SPACE) at--
+  if (at <= floor || source[at] !== mark) return floor - 1
+  at--
+  while (at > floor && (source[at] as number) <= SPACE) at--
+  return at
+}
+
+/** Where the text begins whose last quote stands at `at`; one with an escape is nobody's name. */
+function stringBefore(source: Uint8Array, floor: number, at: number): number {
+  if (at <= floor || source[at] !== QUOTE) return floor - 1
+  const start = source.lastIndexOf(QUOTE, at - 1)
+  return start > floor && at - start <= MAX_NAME_SIZE && source[start - 1] !== BACKSLASH ? start : floor - 1
 }
 
 function isClean(redactor: Redactor, source: Uint8Array, { from, to, field, escaped }: Spot): boolean {

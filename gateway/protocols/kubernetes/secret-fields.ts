@@ -10,8 +10,9 @@ const LAST_APPLIED_KEY = Buffer.from(LAST_APPLIED)
 const DATA = Buffer.from('data')
 const STRING_DATA = Buffer.from('stringData')
 const BINARY_DATA = Buffer.from('binaryData')
-const TOKEN_KEY = Buffer.from('token')
+const ENV = Buffer.from('env')
 const VALUE = Buffer.from('value')
+const TOKEN_KEY = Buffer.from('token')
 
 const ENCODED: Field = { path: 'body.data', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
 const PLAIN: Field = { path: 'body.stringData', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
@@ -20,6 +21,9 @@ const IN_DATA: Field = { path: 'body', action: 'scan' }
 const IN_STRING_DATA: Field = { path: 'body', action: 'scan' }
 /** Not masked for the promise of a key: before who may see it, and where nothing but base64 may stand. */
 const SHOWN: Field = { path: 'body.data', action: 'scan', promised: NO_PROMISE }
+/** What stands around variables of an environment, and what they are set to. */
+const IN_ENV: Field = { path: 'body.env', action: 'scan' }
+const ENV_VALUE: Field = { path: 'body.env.value', action: 'scan', promised: NO_PROMISE }
 const TOKEN: Field = { path: 'body.token', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
 const PATCHED: Field = { path: 'body.value', action: 'mask', label: SECRET_LABEL, entity: 'kubernetes-secret' }
 const NESTED: Field = { path: 'body.last-applied-configuration', action: 'scan' }
@@ -64,7 +68,10 @@ export class SecretFields implements JsonFields {
     }
     if (this.#holds === 'tokens' && is(TOKEN_KEY, source, from, to)) return TOKEN
     const own = this.#named.at(source, from, to, inside)
-    return own.action === 'scan' && (inside === SHOWN || this.#isShown(source, from, to)) ? SHOWN : own
+    if (own.action !== 'scan') return own
+    if (inside === SHOWN || this.#isShown(source, from, to)) return SHOWN
+    if (inside === IN_ENV && is(VALUE, source, from, to)) return ENV_VALUE
+    return is(ENV, source, from, to) ? IN_ENV : own
   }
 
   #isShown(source: Uint8Array, from: number, to: number): boolean {
@@ -75,6 +82,10 @@ export class SecretFields implements JsonFields {
 
   of(key: string): Field {
     return this.#named.of(key)
+  }
+
+  byName(field: Field): Field | undefined {
+    return field === ENV_VALUE ? IN_ENV : undefined
   }
 
   rewrite(field: Field): Rewrite | undefined {
