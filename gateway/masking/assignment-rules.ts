@@ -43,7 +43,7 @@ const ABOUT = new RegExp(
     'file|path|dir|folder|url|uri|link|endpoint|host|server|domain|port|page|route|prefix|suffix|source|store|storage|manager|provider|service',
     'name|field|label|title|prompt|hint|placeholder|help|description|comment|message|msg|error|type|kind|class|mode|format|scheme|version|algorithm|alg|algo|encryption|hasher|hashing|method',
     'id|ids|index|len|length|size|count|limit|num|min|max|age|ttl|expir(?:y|es|ed|ation|esin|es_in|esat)|expire|timeout|seconds|used|duration|interval|at|time|date|policy|rules?',
-    'reset|required|enabled|disabled|valid|invalid|status|state|strength|history|regexp?|pattern|validator|generator|factory|handler|helper|header|param|params',
+    'reset|required|supported|enabled|disabled|valid|invalid|status|state|strength|history|regexp?|pattern|validator|generator|factory|handler|helper|header|param|params',
     'var|variable|env|column|ref|reference|arn|issuer|audience|scope|scopes|usage|usages|ring|board|word_?count|bucket|table|list|map|set|array|vault',
   ].join('|')})$`,
   'i',
@@ -53,8 +53,8 @@ const OTHER_WORD = /^(?:iz|is(?:e|at)|en|ed|ing|es|ive|ion|port|through|thru|abl
 const AUTH_NAME = /^(?:$|_$|orization$)/i
 const OTHER_PREFIX =
   /(?:by|com|tres|sur|over|under|encom|is_?|has_?|no_?|show_?|hide_?|forgot_?|reset_?|change_?|num_?|max_?|min_?)$/i
-/** Before `token`: where a list goes on. Whoever cannot send it back cannot read on. */
-const LIST_PLACE = /(?:next|page|pagination|continu(?:e|ation)|sync|skip|resume|cursor)[_.-]?$/i
+/** Before `token`: where a list goes on, or what a call is told by. Whoever cannot send it back cannot go on. */
+const PLACE = /(?:next|page|pagination|continu(?:e|ation)|sync|skip|resume|cursor|progress)[_.-]?$/i
 /** A `key` is one of these, or nothing to us. */
 const KEY_QUALIFIER =
   /(?:api|app|application|access|secret|private|auth|oauth|encrypt(?:ion)?|signing|client|account|master|shared|integration|consumer|license|service|admin|deploy|hmac|jwt|session|storage|webhook|write|server)[_.-]?key$/i
@@ -65,7 +65,7 @@ export function isSecretName({ name, wordEnd }: Pick<ValueContext, 'name' | 'wor
   if (word === 'auth') return AUTH_NAME.test(after)
   if (word === 'key') return KEY_QUALIFIER.test(name.slice(0, wordEnd))
   if (OTHER_WORD.test(after) || OTHER_PREFIX.test(before)) return false
-  if (word === 'token' && LIST_PLACE.test(before)) return false
+  if (word === 'token' && PLACE.test(before)) return false
   return after === '' || !ABOUT.test(snake(after))
 }
 
@@ -85,6 +85,8 @@ const PLACEHOLDER =
   /(?:your[_ -]|your[A-Z]|YOUR|my[_ -]?(?:pass|secret|token|key)|change[_-]?(?:me|this|it)|place[_-]?holder|example|insert[_ -]|replace[_ -]|redacted|put[_-]your|-here$|_here$|xxxx|\*\*\*\*|\.\.\.)/i
 const LOCATION = /^(?:[.~]{0,2}\/[\w.$-]*(?:\/|$)|[a-z][a-z+]*:\/\/)/i
 const FILE_NAME = /\.(?:xml|json|ya?ml|txt|pem|key|crt|properties|html?|js|ts|py|rb|go|java|php|conf|ini)$/i
+/** Of a package, one of which is called `jsonwebtoken`. */
+const VERSION = /^(?:(?:[~^]|[<>]=?)\s?\d+(?:\.[\dx*]+){1,2}|v?\d+\.\d+\.\d+)(?:[-+][\w.]+)?$/
 /** Asked at once: each question costs what its own text does not. */
 const NO_VALUE = new RegExp([REFERENCE, NOTHING, LOCATION].map(({ source }) => source).join('|'), 'i')
 /** A value made of the words for secrets names one, or is the name of a variable. */
@@ -144,7 +146,8 @@ export function isSecretValue(context: ValueContext, entity: 'password' | 'secre
   // Most values have a byte, or lack one, that answers at once.
   if (mayBeNoValue(traits, context.byteAt(0)) && NO_VALUE.test(context.value)) return false
   if (context.byteAt(0) === context.byteAt(1) && UNIFORM.test(context.value)) return false
-  if (mayStandIn(traits) && (PLACEHOLDER.test(context.value) || FILE_NAME.test(context.value))) return false
+  if (mayStandIn(traits) && (PLACEHOLDER.test(context.value) || FILE_NAME.test(context.value) || VERSION.test(context.value)))
+    return false
   if (maySpeak(traits) && speaksOfSecrets(context.value)) return false
   if (isQuoted && !context.isArgument && entity === 'password') return true
   const { value } = context

@@ -20,8 +20,8 @@ function judged(field: Field, value: string, rules: MaskingRules = DEFAULT_RULES
   return field.promised === undefined ? undefined : keptPromise(field.promised, [bytes, 0, bytes.length], rules)
 }
 
-const KEYS = 'password Passwd DB_PASSWORD userPwd client_secret api_key apiKey aws_secret_access_key token accessToken auth authorization x-credential password_hash_file token_type token_id tokens author passenger key public_key secretName max_tokens nextPageToken page_token continuationToken is_password nickname'.split(' ') // biome-ignore format: a list
-const VALUES = [HORSE, KEY, 'abc123def456', 'bearer', 'string', 'null', 'true', 'password1', 'your-password-here', '[MASKED:x]', '/etc/passwd', 'aaaaaaaa', 'abc', 'a', 'production', '$TOKEN', 'two words', 'sha-256'] // biome-ignore format: a list
+const KEYS = 'password Passwd DB_PASSWORD userPwd client_secret api_key apiKey aws_secret_access_key token accessToken auth authorization x-credential password_hash_file token_type token_id tokens author passenger key public_key secretName max_tokens nextPageToken page_token continuationToken progressToken jsonwebtoken next-auth id_token_signing_alg_values_supported refresh_token_expires_in is_password nickname'.split(' ') // biome-ignore format: a list
+const VALUES = [HORSE, KEY, 'abc123def456', '^9.0.2', '4.17.21-beta.1', 'RS256', 'bearer', 'string', 'null', 'true', 'password1', 'your-password-here', '[MASKED:x]', '/etc/passwd', 'aaaaaaaa', 'abc', 'a', 'production', '$TOKEN', 'two words', 'sha-256'] // biome-ignore format: a list
 
 test('a key and its value are judged as in a text', () => {
   for (const key of KEYS) {
@@ -51,6 +51,13 @@ test('what the rules leave to nobody stays, as do labelled fields', () => {
   const labelled: Field = { path: 'body', action: 'mask', label: 'x' }
   assert.equal(promising(labelled, [Buffer.from('password'), 0, 8]), labelled)
   assert.equal(fieldOf('nickname'), BODY)
+})
+
+test('what clients need to go on, and versions of packages, are no secrets', () => {
+  for (const key of ['nextPageToken', 'progressToken', 'id_token_signing_alg_values_supported', 'refresh_token_expires_in'])
+    assert.equal(fieldOf(key), BODY, key)
+  for (const version of ['^9.0.2', '~4.1', '>=1.2.0', '4.17.21-beta.1'])
+    assert.equal(judged(fieldOf('jsonwebtoken'), version), undefined, version)
 })
 
 test('few fields stand for all keys, and long keys are looked at from their end', () => {
