@@ -13,7 +13,9 @@ const ROOMS = ['schemas', 'recorder', 'gateway', 'replay-ui']
 const MAX_LINES = 400
 
 /** Files that may be longer, each with its reason. */
-const LONG_FILES: Readonly<Record<string, string>> = {}
+const LONG_FILES: Readonly<Record<string, string>> = {
+  'gateway/masking/masker.ts': 'the one maker of masked values: each way to one is a few lines over what is judged elsewhere',
+}
 
 /**
  * Source files, or folders of them (ending in a slash), without a test of their own, each with what exercises them instead.
