@@ -8,6 +8,7 @@ import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { consistencyProof } from '../../schemas/verify/tree.ts'
 import { patiently } from '../store/patiently.ts'
 import { sha256 } from '../tape/merkle.ts'
+import { AnswerWatch } from './answer-watch.ts'
 import { type KnownCheckpoint, originOf, publishCheckpoint } from './checkpoints.ts'
 import { entryLine } from './entry-line.ts'
 import { isSignedBy } from './entry-signer.ts'
@@ -17,6 +18,7 @@ import { Presence } from './presence.ts'
 import type { StoreLedgerOptions } from './store-ledger-options.ts'
 import { TileTree } from './tile-tree.ts'
 import { Unended } from './unended.ts'
+import { NEWLINE, reject, sizeOf, tried, type Waiting } from './waiting.ts'
 
 const FIRST_PAUSE_MS = 5
 const LONGEST_PAUSE_MS = 1_000
@@ -24,19 +26,6 @@ const LONGEST_PAUSE_MS = 1_000
 const OTHERS_MS = 60_000
 /** Own lines remembered while reading, so that a forged last one does not hide the real one. */
 const OWN_LINES = 64
-
-interface Item {
-  readonly entry: LedgerEntry
-  readonly deadlineMs: number
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-  /** As it was last tried, and with which number. */
-  line?: Buffer
-  n?: number
-  /** Where it was tried with an outcome that is not known: it may still appear there, and nowhere else. */
-  open?: { readonly object: number; readonly offset: number }
-  told: boolean
-}
 
 /**
  * The shared ledger as a writer sees it: one sequence for all gateways on the store, in which an append at a position is the
@@ -51,8 +40,9 @@ export class StoreLedger implements Ledger {
   readonly #sequence = new Sequence()
   readonly #tree: TileTree | undefined
   /** First come, first written; the front of it is being written. */
-  readonly #queue: Item[] = []
+  readonly #queue: Waiting[] = []
   readonly #own: Buffer[] = []
+  readonly #answers: AnswerWatch
   #last = { n: 0, sessions: 0 }
   #othersMs = Number.NEGATIVE_INFINITY
   #draining: Promise<void> | undefined
@@ -73,6 +63,8 @@ export class StoreLedger implements Ledger {
   private constructor(options: StoreLedgerOptions, origin: string) {
     this.#options = options
     this.#limits = { ...LEDGER_LIMITS, ...options.limits }
+    const due = (): number | undefined => this.#queue.find(({ told }) => !told)?.deadlineMs
+    this.#answers = new AnswerWatch(this.#limits.patienceMs, due, (silence) => this.#giveUp(silence))
     this.#tree = options.publish === false ? undefined : new TileTree()
     this.origin = origin
   }
@@ -123,10 +115,11 @@ export class StoreLedger implements Ledger {
       return Promise.reject(
         new ApplianceError('RECORDER_FAILED', `${this.#limits.waiting} entries wait for the ledger, the limit`),
       )
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve, rejected) => {
       const deadlineMs = performance.now() + this.#limits.patienceMs
-      this.#queue.push({ entry, deadlineMs, resolve, reject, told: false })
+      this.#queue.push({ entry, deadlineMs, resolve, reject: rejected, told: false })
       this.#draining ??= this.#drain()
+      this.#answers.watch()
     })
   }
 
@@ -211,20 +204,20 @@ export class StoreLedger implements Ledger {
     const parts: Buffer[] = this.#sequence.torn ? [NEWLINE] : []
     for (const { line } of standing ? batch.slice(1) : batch) if (line !== undefined) parts.push(line, NEWLINE)
     const bytes = Buffer.concat(parts)
+    const takeBack = tried(batch, { object, offset })
     try {
       await store.append(ledgerKeys.sequence(object), offset, bytes)
     } catch (error) {
-      if (!(error instanceof ApplianceError && error.code === 'STORE_CONFLICT'))
-        for (const item of batch) item.open = { object, offset }
+      if (error instanceof ApplianceError && error.code === 'STORE_CONFLICT') takeBack()
       throw error
     }
     this.#take(bytes)
   }
 
   /** The front of the queue, numbered and signed. */
-  async #compose(): Promise<Item[]> {
+  async #compose(): Promise<Waiting[]> {
     const { gateway, signer } = this.#options
-    const batch: Item[] = []
+    const batch: Waiting[] = []
     let [{ n, sessions }, size] = [this.#last, 0]
     const making: Promise<void>[] = []
     for (const item of this.#queue.slice(0, this.#limits.batchEntries)) {
@@ -240,7 +233,7 @@ export class StoreLedger implements Ledger {
         )
       }
       batch.push(item)
-      size += item.line?.length ?? EXPECTED_LINE
+      size += sizeOf(item)
       if (size >= this.#limits.batchSize) break
     }
     const made = await Promise.allSettled(making)
@@ -271,7 +264,8 @@ export class StoreLedger implements Ledger {
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work, work)
+    const asking = (): Promise<void> => this.#answers.during(work)
+    const turn = this.#turn.then(asking, asking)
     this.#turn = turn.catch(() => undefined)
     return turn
   }
@@ -374,26 +368,13 @@ export class StoreLedger implements Ledger {
       if (item.open !== undefined && (object > item.open.object || offset > item.open.offset)) delete item.open
       if (item.deadlineMs > nowMs) continue
       if (item.open === undefined) this.#drop(item, cause)
-      else if (!item.told) {
-        item.told = true
-        item.reject(
-          new ApplianceError('STORE_FAILED', `whether the ledger has the entry is not known: ${wordsOf(cause)}`, { cause }),
-        )
-      }
+      else reject(item, cause)
     }
   }
 
-  #drop(item: Item, cause: unknown): void {
+  #drop(item: Waiting, cause: unknown): void {
     this.#queue.splice(this.#queue.indexOf(item), 1)
-    if (!item.told)
-      item.reject(new ApplianceError('RECORDER_FAILED', `the ledger cannot be written: ${wordsOf(cause)}`, { cause }))
+    delete item.open
+    reject(item, cause)
   }
-}
-
-const NEWLINE = Buffer.from('\n')
-/** Of a line not made yet. */
-const EXPECTED_LINE = 600
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -148,7 +148,7 @@ describe('a store that fails', () => {
   test('what the store does not take in time is refused, and never written later', async () => {
     const store = new FaultyStore(new MemoryStore())
     const signer = makeSigner()
-    const ledger = await openTestLedger(store, signer, { limits: { patienceMs: 60 } })
+    const ledger = await openTestLedger(store, signer, { limits: { patienceMs: 500 } })
     store.fault = () => 'not-done'
     const results = await Promise.allSettled([1, 2].map((number) => ledger.append(opened(number))))
     // Tried, and nobody knows what became of it: it stays in the ledger's hands.
@@ -163,6 +163,32 @@ describe('a store that fails', () => {
     assert.deepEqual(
       entries.map(({ statement }) => statement['number']),
       [1, 2, 3],
+    )
+  })
+
+  test('a store that says nothing at all keeps nobody waiting for longer than they may be', async () => {
+    const store = new FaultyStore(new MemoryStore())
+    const signer = makeSigner()
+    const ledger = await openTestLedger(store, signer, { limits: { patienceMs: 60 } })
+    await ledger.append(opened(1))
+    const speaks = Promise.withResolvers<void>()
+    store.gate = speaks.promise
+    const tried = ledger.append(opened(2))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const behind = ledger.append(opened(3))
+    await assert.rejects(tried, { code: 'STORE_FAILED', message: /not known: the store has not answered within 60 ms/ })
+    await assert.rejects(behind, { code: 'RECORDER_FAILED', message: /cannot be written/ })
+    speaks.resolve()
+    await ledger.append(opened(4))
+    await ledger.close()
+    const { entries } = await readLedger(store, [signer])
+    assert.deepEqual(
+      entries.map(({ statement }) => [statement.n, statement['number']]),
+      [
+        [1, 1],
+        [2, 2],
+        [3, 4],
+      ],
     )
   })
 
