@@ -12,7 +12,7 @@ import type { Account, Context } from './scenario.ts'
 
 /** Shorter than patience: nothing may end, nothing may be lost. */
 const SHORT_MS = [200, 12_000] as const
-/** An outage ends when every session has. The recorder's patience is 30 s, for the ledger and then for the tape, and each waits for a last answer: 56 to 71 s. */
+/** An outage ends when every session has. The patience of recorder and ledger is 30 s each, of both one after the other at worst. */
 const LONG_MS = 240_000
 const SEALED_WITHIN_MS = 60_000
 /** Between two messages of a client, so that some runs are mostly idle. */
