@@ -30,22 +30,25 @@ interface Sent {
   /** The query of the request's target. */
   readonly query?: string
   readonly method?: string
+  /** What is there of a body that follows in parts. */
+  readonly beginning?: Uint8Array | undefined
 }
 
 /**
  * What a request calls, where its body or query says it more exactly than the path does: GraphQL's operations, or JSON-RPC's methods and with them MCP tools.
  * `unread_calls` says why where all of it cannot be told. `body`: undefined where it follows in parts.
  */
-export function callFacts(body: Uint8Array | undefined, { contentType = '', query = '', method }: Sent = {}): Facts {
+export function callFacts(body: Uint8Array | undefined, { contentType = '', query = '', method, beginning }: Sent = {}): Facts {
   const calls = new Calls()
   calls.parameters(query)
   const calling = method === 'POST' || CALLING_TYPE.test(contentType)
   if (body === undefined) {
-    if (calling) calls.unread = 'what it calls follows in parts'
+    if (calling && (beginning === undefined || calls.mayBegin(bufferOf(beginning), contentType)))
+      calls.unread = 'what it calls follows in parts'
     return calls.facts()
   }
   if (body.length === 0) return calls.facts()
-  const text = Buffer.from(body.buffer, body.byteOffset, body.length)
+  const text = bufferOf(body)
   const json = JSON_TYPE.test(contentType) || beginsLikeJson(text)
   const first = text.toString('latin1', 0, MAX_WIDE)
   const wide = WIDE.exec(first)?.[0]
@@ -73,6 +76,10 @@ function beginsLikeJson(text: Buffer): boolean {
   return first.startsWith('{') || first.startsWith('[')
 }
 
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
 class Calls {
   unread: string | undefined
   readonly #methods = new Set<string>()
@@ -97,6 +104,17 @@ class Calls {
   #list(name: string, all: readonly string[]): Facts {
     if (all.length > MAX_NAMES || all.some((each) => each.length > MAX_NAME_LENGTH)) this.unread = 'it calls too much'
     return all.length === 0 ? {} : { [name]: all.slice(0, MAX_NAMES).map((each) => each.slice(0, MAX_NAME_LENGTH)) }
+  }
+
+  /** Whether what begins like this can call anything: a file does not begin like JSON, nor has it documents of GraphQL among the fields of a form. */
+  mayBegin(text: Buffer, contentType: string): boolean {
+    if (JSON_TYPE.test(contentType) || GRAPHQL_TYPE.test(contentType)) return true
+    const first = text.toString('latin1', 0, MAX_WIDE)
+    if (WIDE.test(first) || BLANK.test(first) || beginsLikeJson(text)) return true
+    if (contentType.startsWith('multipart/')) return PART.test(text.toString('latin1'))
+    if (!FORM_TYPE.test(contentType)) return false
+    this.parameters(text.toString())
+    return this.unread !== undefined || this.#kinds.size > 0
   }
 
   /** False for what is no JSON, nor JSON line by line. */

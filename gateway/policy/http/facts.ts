@@ -11,10 +11,12 @@ export interface Asked {
   readonly contentType: string
   /** Unpacked; undefined where it follows in parts. */
   readonly body: Uint8Array | undefined
+  /** What is there of one that follows in parts. */
+  readonly beginning?: Uint8Array | undefined
 }
 
 /** What policy and search may look at in a request. */
-export function requestFacts({ method, target, contentType, body }: Asked): Facts {
+export function requestFacts({ method, target, contentType, body, beginning }: Asked): Facts {
   const [path = '', query = ''] = splitOnce(target, '?')
   return {
     method,
@@ -23,7 +25,7 @@ export function requestFacts({ method, target, contentType, body }: Asked): Fact
     query: [...new URLSearchParams(query).keys()].slice(0, MAX_NAMES),
     content_type: contentType,
     ...(body === undefined ? {} : { size: body.length }),
-    ...callFacts(body, { contentType, query, method }),
+    ...callFacts(body, { contentType, query, method, beginning }),
   }
 }
 

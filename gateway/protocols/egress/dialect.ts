@@ -20,7 +20,8 @@ export function egressDialect({ allow }: Pick<EgressSettings, 'allow'>): Dialect
       headers: head.headers,
       fields,
       answer: { fields, media: (media) => media },
-      facts: (body) => egressFacts({ method: head.method, target: head.target, contentType: typeOf(head.headers), body }, allow),
+      facts: (body, beginning) =>
+        egressFacts({ method: head.method, target: head.target, contentType: typeOf(head.headers), body, beginning }, allow),
     }),
     refusal: (refusal) => {
       // Most clients show no body of an answer to CONNECT: RFC 9209 has a header for it.

@@ -29,8 +29,8 @@ export interface Reading {
   readonly media?: Media
   /** Of the answer. `media`: how a body of this kind is to be read; throws TARGET_REFUSED for one that cannot be. */
   readonly answer: { readonly fields: JsonFields; readonly media: (media: Media, type: string) => Media }
-  /** `body`: unpacked; undefined where it follows in parts. */
-  facts(body: Uint8Array | undefined): Facts
+  /** `body`: unpacked; undefined where it follows in parts. `beginning`: what is there of one that does. */
+  facts(body: Uint8Array | undefined, beginning?: Uint8Array): Facts
 }
 
 /** A protocol that is spoken over HTTP: where it is more than HTTP, it says so here. */
@@ -61,7 +61,8 @@ export const PLAIN: Dialect = {
     headers: head.headers,
     fields,
     answer: { fields, media: (media) => media },
-    facts: (body) => requestFacts({ method: head.method, target: head.target, contentType: typeOf(head.headers), body }),
+    facts: (body, beginning) =>
+      requestFacts({ method: head.method, target: head.target, contentType: typeOf(head.headers), body, beginning }),
   }),
   refusal: refusalResponse,
   error: errorResponse,

@@ -74,11 +74,11 @@ export async function readRequest(
   const media = reading.media ?? mediaOf(head.headers)
   const shown = command === undefined ? {} : { command }
   const boundary = media === 'multipart' ? boundaryOf(head.headers) : undefined
-  const partsWith = (body: Uint8Array | undefined): HttpParts => {
+  const partsWith = (body: Uint8Array | undefined, beginning?: Uint8Array): HttpParts => {
     return {
       from: 'client',
       channel,
-      facts: reading.facts(body),
+      facts: reading.facts(body, beginning),
       media,
       boundary,
       fields,
@@ -112,7 +112,7 @@ export async function readRequest(
     }
   }
   const { beginning, rest } = body
-  const parts = partsWith(undefined)
+  const parts = partsWith(undefined, beginning)
   const announced: RequestHead = length === undefined ? head : { ...head, headers: [...head.headers, ['content-length', length]] }
   return {
     head: announced,

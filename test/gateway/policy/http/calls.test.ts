@@ -16,6 +16,12 @@ function post(body: string | Uint8Array | undefined, contentType = 'application/
   return requestFacts({ method, target, contentType, body: body === undefined ? undefined : Buffer.from(body) })
 }
 
+/** The beginning of a body whose rest is still to come. */
+function inParts(beginning: string | Uint8Array, contentType: string): Facts {
+  const asked = { method: 'POST', target: '/mcp', contentType, body: undefined }
+  return requestFacts({ ...asked, beginning: Buffer.from(beginning) })
+}
+
 function fits(rule: Omit<Rule, 'id'>, facts: Facts): boolean {
   return compileRule({ id: 'r', ...rule }, { version: 1, rules: [] }).matches(facts, around, 'request')
 }
@@ -30,6 +36,10 @@ test('a tool is found, or cannot be, however its call is wrapped', () => {
     ['in parts', post(undefined)],
     ['in parts, as text', post(undefined, 'text/plain')],
     ['in parts of a PUT', post(undefined, 'application/json', '/mcp', 'PUT')],
+    ['in parts that begin like JSON', inParts(` \n[${SHELL}`, 'text/plain')],
+    ['in parts that begin with blanks', inParts(' '.repeat(2 ** 20), '')],
+    ['in parts that begin in UTF-16', inParts(Buffer.from(SHELL, 'utf16le'), 'text/plain')],
+    ['in parts of a form with a document', inParts('a=1&query=mutation%7Bdrop%7D&b=', 'application/x-www-form-urlencoded')],
     ['above 1 MiB', post(`${SHELL}${' '.repeat(2 ** 20)}`)],
     ['behind blanks', post(` \n\t${' '.repeat(1000)}${SHELL}`, 'text/plain')],
     ['behind a byte order mark', post(`\ufeff${SHELL}`)],
@@ -58,6 +68,14 @@ test('a tool is found, or cannot be, however its call is wrapped', () => {
 })
 
 test('what calls nothing fits no rule on calls', () => {
+  for (const type of [
+    '',
+    'text/csv',
+    'application/octet-stream',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=b',
+  ])
+    assert.equal(inParts('id,name\n1,query\n', type)['unread_calls'], undefined, type)
   const put = (contentType: string) => post(undefined, contentType, '/container/a', 'PUT')
   const quiet: readonly Facts[] = [
     ...[put('application/octet-stream'), put('text/csv'), put('text/plain'), put('image/png'), post(undefined, '', '/', 'GET')],
