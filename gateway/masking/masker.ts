@@ -64,7 +64,8 @@ export class Masker implements Redactor {
   readonly #scanner: Scanner
   readonly #covers: Covers
   readonly #hits = new Hits()
-  evidence: string | undefined // words of the gateway that stand on the tape as they are: who ended the session
+  /** Words of the gateway that stand on the tape as they are: who ended the session. */
+  evidence: string | undefined
   /** What the kernel finds by itself is covered with; made with the first sieve, as most sessions read little. */
   #judgedCovers: readonly Cover[] = []
   #judge: Judge | undefined

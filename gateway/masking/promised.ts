@@ -35,7 +35,7 @@ export function promising(
   if (field.action !== 'scan' || field.promised !== undefined) return field
   const key = promisedAt(source, from, to)
   if (key === undefined) return field
-  const promised = pair ? internal({ ...key, written: 'pair' }) : key
+  const promised = pair ? interned({ ...key, written: 'pair' }) : key
   const known = fields.get(field) ?? new Map<Promised, Field>()
   const made = known.get(promised) ?? { ...field, promised }
   known.set(promised, made)
@@ -111,7 +111,7 @@ function promisedBy(key: string): Promised | undefined {
   const entities = [...new Set(ends.sort(([a], [b]) => a - b).map(([, entity]) => entity))]
   // All of the name that values are judged by.
   const judged = `${isAwsSecret(name, AWS_SIZED) ? 'aws_' : ''}${/secret$/i.test(name) ? 'secret' : ''}`
-  return internal({ entities, name: judged, written: 'quoted' })
+  return interned({ entities, name: judged, written: 'quoted' })
 }
 
 const AWS_SIZED = 'A'.repeat(40)
@@ -125,7 +125,7 @@ function lastNameIn(key: string): string {
   return key.slice(start, end)
 }
 
-function internal(promised: Promised): Promised {
+function interned(promised: Promised): Promised {
   const id = `${promised.entities.join()} ${promised.name} ${promised.written}`
   const known = promises.get(id)
   if (known === undefined) promises.set(id, promised)
