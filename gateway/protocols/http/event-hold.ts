@@ -1,3 +1,5 @@
+import { Growing } from './growing.ts'
+
 const LF = 0x0a
 /** Of a line: as much tells whether it is data, with a byte order mark before it or without. */
 const HEAD_BYTES = 8
@@ -16,8 +18,7 @@ interface Stretch {
 
 /** Keeps the data of an event of which more may come until it is over, as its reader does; lines that belong to none go as soon as they are whole. */
 export class EventHold {
-  #held = Buffer.alloc(0)
-  #size = 0
+  readonly #held = new Growing()
   /** There has been data, and no blank line behind it. */
   #open = false
   #tooLarge = false
@@ -36,12 +37,12 @@ export class EventHold {
     }
     const end = last ? bytes.length : Math.max(from, whole)
     if (end > from || last) {
-      this.#keep(bytes.subarray(from, end))
-      stretches.push({ bytes: this.#taken(), tooLarge: false })
+      this.#held.push(bytes.subarray(from, end))
+      stretches.push({ bytes: this.#held.take(), tooLarge: false })
     }
-    this.#keep(bytes.subarray(end))
-    if (this.#size > MAX_EVENT_BYTES) {
-      stretches.push({ bytes: this.#taken(), tooLarge: true })
+    this.#held.push(bytes.subarray(end))
+    if (this.#held.size > MAX_EVENT_BYTES) {
+      stretches.push({ bytes: this.#held.take(), tooLarge: true })
       this.#tooLarge = true
     }
     return stretches.filter((stretch) => stretch.bytes.length > 0)
@@ -68,23 +69,5 @@ export class EventHold {
       at = end
     }
     return { over, whole }
-  }
-
-  #keep(bytes: Uint8Array): void {
-    const size = this.#size + bytes.length
-    if (size > this.#held.length) {
-      const larger = Buffer.allocUnsafe(Math.max(size, 2 * this.#held.length))
-      larger.set(this.#held.subarray(0, this.#size))
-      this.#held = larger
-    }
-    this.#held.set(bytes, this.#size)
-    this.#size = size
-  }
-
-  #taken(): Uint8Array {
-    const bytes = this.#held.subarray(0, this.#size)
-    this.#held = Buffer.alloc(0)
-    this.#size = 0
-    return bytes
   }
 }
