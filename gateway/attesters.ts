@@ -1,4 +1,4 @@
-import { sep } from 'node:path'
+import { areNested } from '../recorder/files.ts'
 import { Attestations, nodeTools, openStore, type StoreLedger, type StorePlace } from '../recorder/index.ts'
 import type { Config } from '../schemas/config.ts'
 import type { LedgerConfig } from '../schemas/config-evidence.ts'
@@ -53,10 +53,10 @@ export async function openAttestations(
 }
 
 /** What in a well-formed `ledger` could not work or must not. */
-export function attesterProblems(
+export async function attesterProblems(
   { dataDir, store, ledger = {} }: Pick<Config, 'dataDir' | 'store' | 'ledger'>,
   from: (path: string) => string,
-): Problem[] {
+): Promise<Problem[]> {
   const { witnesses = [], timestamps = [], anchors = [] } = ledger
   const problems: Problem[] = []
   for (const [kind, sources] of [['witnesses', witnesses] as const, ['timestamps', timestamps] as const]) {
@@ -80,7 +80,7 @@ export function attesterProblems(
   for (const [index, anchor] of anchors.entries()) {
     const isItself =
       'folder' in anchor
-        ? `${from(anchor.folder)}${sep}`.startsWith(`${from(dataDir)}${sep}`)
+        ? await areNested(from(anchor.folder), from(dataDir))
         : store !== undefined && containerOf(anchor.blob) === containerOf(store.blob)
     if (isItself)
       problems.push({

@@ -49,7 +49,7 @@ export async function problemsOf(
     ...authorityProblems(config),
     ...raiseProblems(config),
     ...storeProblems(config),
-    ...attesterProblems(config, from),
+    ...(await attesterProblems(config, from)),
     ...(config.signer === undefined ? [] : vaultProblems(config.signer.keyVault.vault, ['signer', 'keyVault', 'vault'])),
     ...consoleProblems(config),
     ...issuerProblems(config),

@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
 
 /** The system's error code (`ENOENT` ...), also of an ApplianceError's cause; undefined where there is none. */
 export function codeOf(error: unknown): string | undefined {
@@ -16,6 +17,15 @@ export async function writeFully(file: FileHandle, bytes: Uint8Array, position: 
   }
 }
 
+/** What is in a file, or comes out of a pipe; undefined where that is more than `most` bytes, of which one more is read and no other. Rejects as reading does. */
+export async function readAtMost(path: string, most: number): Promise<Buffer | undefined> {
+  const file = await open(path)
+  const pieces: Buffer[] = []
+  for await (const piece of file.createReadStream({ end: most })) pieces.push(piece)
+  const bytes = Buffer.concat(pieces)
+  return bytes.length > most ? undefined : bytes
+}
+
 /** Makes created, linked and renamed names in the folder durable. Windows has no such call and needs none. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return
@@ -24,5 +34,28 @@ export async function syncFolder(folder: string): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
+  }
+}
+
+/**
+ * Whether one of two folders is the other or lies in it, by whatever links or names they are reached. What is not there yet counts where it will be.
+ * Rejects as stat(2) does where that cannot be told.
+ */
+export async function areNested(folder: string, other: string): Promise<boolean> {
+  const [up, otherUp] = await Promise.all([upFrom(folder), upFrom(other)])
+  return up.some((one) => one === otherUp[0]) || otherUp.some((one) => one === up[0])
+}
+
+/** What a folder is known by, and each above it: device and inode, as two names may be one folder; the path where nothing is. */
+async function upFrom(folder: string): Promise<readonly string[]> {
+  const above = resolve(folder)
+  try {
+    const real = await realpath(above)
+    const found = await stat(real, { bigint: true })
+    return [`${found.dev} ${found.ino}`, ...(real === dirname(real) ? [] : await upFrom(dirname(real)))]
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error
+    const higher = await upFrom(dirname(above))
+    return [`${higher[0]} ${basename(above)}`, ...higher]
   }
 }

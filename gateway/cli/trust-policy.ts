@@ -1,5 +1,6 @@
-import { open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { areNested, readAtMost } from '../../recorder/files.ts'
 import { areOneParty, FileStore, nodeTools, openStore, readAuthorities, type TrustRules } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { type Attester, MAX_POLICY_SIZE, parseTrustPolicy } from '../../schemas/verify/trust-policy.ts'
@@ -27,11 +28,8 @@ export async function trustRules(file: string, cwd: string): Promise<TrustRules>
 
 /** Never a file that fills the memory. Whatever is larger is refused, as what is left out of a policy asks for less. */
 async function readPolicy(path: string): Promise<string> {
-  const file = await open(path)
-  const pieces: Buffer[] = []
-  for await (const piece of file.createReadStream({ end: MAX_POLICY_SIZE })) pieces.push(piece)
-  const bytes = Buffer.concat(pieces)
-  if (bytes.length > MAX_POLICY_SIZE) throw new Error(`it has more than ${MAX_POLICY_SIZE} bytes, which no trust policy has`)
+  const bytes = await readAtMost(path, MAX_POLICY_SIZE)
+  if (bytes === undefined) throw new Error(`it has more than ${MAX_POLICY_SIZE} bytes, which no trust policy has`)
   return bytes.toString('utf8')
 }
 
@@ -41,7 +39,7 @@ async function refuseTwins(attesters: readonly Attester[], from: (path: string) 
   for (const attester of attesters) {
     if (attester.kind === 'witness') continue
     const party = await partyOf(attester, from, file)
-    const twin = known.find((other) => isOne(party, other))
+    const twin = await firstOf(known, (other) => isOne(party, other))
     if (twin !== undefined)
       throw new ApplianceError(
         'CONFIG_INVALID',
@@ -52,11 +50,18 @@ async function refuseTwins(attesters: readonly Attester[], from: (path: string) 
 }
 
 /** Where it is, whatever the policy calls it, or by which certificates it is known. */
-type Party = { readonly place: string } | { readonly certificates: readonly string[] }
+type Party = { readonly url: string } | { readonly folder: string } | { readonly certificates: readonly string[] }
 
-function isOne(party: Party, other: Party): boolean {
-  if ('place' in party) return 'place' in other && party.place === other.place
+/** Of folders one in the other: who writes into the outer one writes into both. */
+async function isOne(party: Party, other: Party): Promise<boolean> {
+  if ('url' in party) return 'url' in other && party.url === other.url
+  if ('folder' in party) return 'folder' in other && (await areNested(party.folder, other.folder))
   return 'certificates' in other && areOneParty(party.certificates, other.certificates)
+}
+
+async function firstOf<T>(all: readonly T[], is: (one: T) => Promise<boolean>): Promise<T | undefined> {
+  for (const one of all) if (await is(one)) return one
+  return undefined
 }
 
 /** What is not there has kept nothing, and is no reason to believe that nothing was kept. */
@@ -66,15 +71,14 @@ async function partyOf(
   file: string,
 ): Promise<Party> {
   const isAnchor = attester.kind === 'anchor'
-  if (isAnchor && isUrl(attester.place)) return { place: URL.parse(attester.place)?.href.replace(/\/+$/, '') ?? attester.place }
+  if (isAnchor && isUrl(attester.place)) return { url: URL.parse(attester.place)?.href.replace(/\/+$/, '') ?? attester.place }
   const path = from(isAnchor ? attester.place : attester.file)
-  const found = await stat(path, { bigint: true }).catch(() => undefined)
+  const found = await stat(path).catch(() => undefined)
   if (isAnchor ? found?.isDirectory() !== true : found?.isFile() !== true) {
     const what = isAnchor ? 'a folder' : 'a file of PEM certificates'
     throw new ApplianceError('CONFIG_INVALID', `${file}: ${attester.kind} ${attester.name}: ${path} is not ${what}`)
   }
-  // Not by its path: a folder may be mounted twice.
-  return isAnchor ? { place: `${found?.dev} ${found?.ino}` } : { certificates: await readAuthorities(path) }
+  return isAnchor ? { folder: path } : { certificates: await readAuthorities(path) }
 }
 
 function isUrl(place: string): boolean {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import {
   type Attestation,
@@ -12,6 +13,7 @@ import { ledgerKeys } from '../../schemas/verify/ledger-line.ts'
 import { type Checkpoint, MAX_NOTE_SIZE, parseCheckpoint, parseNote, signersOf } from '../../schemas/verify/note.ts'
 import { type Attester, quorumMet, type TrustPolicy } from '../../schemas/verify/trust-policy.ts'
 import type { VerifiedLedger } from '../../schemas/verify/verify-ledger.ts'
+import { areNested } from '../files.ts'
 import type { Store } from '../store/store.ts'
 import { nodeTools } from '../tape/tools.ts'
 import { anchorPrefix } from './attest.ts'
@@ -30,7 +32,7 @@ export interface TrustRules {
   readonly resolve: (file: string) => string
 }
 
-type Readable = Pick<Store, 'get' | 'list' | 'mark'>
+type Readable = Pick<Store, 'get' | 'list' | 'mark' | 'folder'>
 
 /** An attester, ready to be asked. */
 interface Asked {
@@ -168,6 +170,7 @@ async function anchored(
     keys.at(-1),
     ledgerKeys.checkpoint(Math.max(0, ...ledger.checkpoints.keys())),
   ])
+  await refuseNested(store, anchor, name, ledger.result.origin ?? '')
   for (const object of keys.slice(-ANCHORED)) {
     const note = await find(anchor, object)
     const checkpoint = note === undefined ? undefined : parsed(note)
@@ -194,6 +197,17 @@ async function markOf(anchor: Readable, keys: readonly string[]): Promise<string
   const [first, last] = [keys[0], keys.at(-1)]
   if (anchor.mark === undefined || first === undefined || last === undefined) return undefined
   return `${await anchor.mark(first)} ${await anchor.mark(last)}`
+}
+
+/** A folder in that of the store, or the store in it: whoever rewrites the one rewrites the other. Where links on the way lead counts, not what they are called. */
+async function refuseNested(store: Readable, anchor: Readable, name: string, origin: string): Promise<void> {
+  if (store.folder === undefined || anchor.folder === undefined) return
+  for (const folder of [anchor.folder, join(anchor.folder, anchorPrefix(origin))])
+    if (await areNested(store.folder, folder))
+      throw new ApplianceError(
+        'CONFIG_INVALID',
+        `the trust policy’s ${name} is ${folder}, which lies in the store that is verified (${store.folder}), or has it in it: whoever rewrites the one rewrites the other`,
+      )
 }
 
 /** The store under another address: it would vouch for itself, whatever was done to it. */

@@ -14,13 +14,13 @@ const APPENDS_HERE = 16
 
 /** A store in a folder of a local file system: one file per object. */
 export class FileStore implements Store {
-  readonly #root: string
+  readonly folder: string
   /** Among the writes of this process; the file lock is for the others. */
   readonly #turns = new Turns()
   #appendCount = 0
 
   constructor(folder: string) {
-    this.#root = resolve(folder)
+    this.folder = resolve(folder)
   }
 
   async append(key: string, position: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -41,7 +41,7 @@ export class FileStore implements Store {
     // Several stores of a process share a folder, and in a container the next process has the number of the last: only chance tells them apart.
     const temporary = join(dirname(path), `${OWN_PREFIX}put-${randomBytes(12).toString('hex')}`)
     try {
-      await makeFolder(dirname(path), this.#root)
+      await makeFolder(dirname(path), this.folder)
       const file = await open(temporary, 'wx', 0o600)
       try {
         try {
@@ -121,7 +121,7 @@ export class FileStore implements Store {
   }
 
   async #append(key: string, path: string, position: number, bytes: Uint8Array): Promise<void> {
-    if (position === 0) await makeFolder(dirname(path), this.#root)
+    if (position === 0) await makeFolder(dirname(path), this.folder)
     this.#appendCount += 1
     if (position > 0 && this.#appendCount > APPENDS_HERE) await sideThread.run('append', { key, path, position, bytes })
     else await appendToFile(key, path, position, bytes)
@@ -132,7 +132,7 @@ export class FileStore implements Store {
     signal?.throwIfAborted()
     const names: string[] = []
     try {
-      for (const entry of await readdir(join(this.#root, folder), { withFileTypes: true })) {
+      for (const entry of await readdir(join(this.folder, folder), { withFileTypes: true })) {
         if (entry.name.startsWith(OWN_PREFIX)) continue
         // The slash takes part in the order: `a-b` comes before `a/b`, as it does among whole keys.
         if (entry.isDirectory()) names.push(`${entry.name}/`)
@@ -152,13 +152,13 @@ export class FileStore implements Store {
 
   #path(key: string): string {
     if (!isKey(key)) throw keyError(key)
-    return join(this.#root, key)
+    return join(this.folder, key)
   }
 
   /** What others put into the folder may have any name: it is listed, so it can be read; it is never written. */
   #foundPath(key: string): string {
     if (!isFoundKey(key)) throw keyError(key)
-    return join(this.#root, key)
+    return join(this.folder, key)
   }
 }
 

@@ -31,10 +31,12 @@ export interface Store {
   size(key: string, signal?: AbortSignal): Promise<number>
   /** Where objects have one: what the store gave this one when it was written, and no copy of it in another store has. Rejects STORE_MISSING. */
   mark?(key: string, signal?: AbortSignal): Promise<string>
+  /** Of a store in a folder: which. */
+  readonly folder?: string
 }
 
 /** What is read alone: a store, or what lies like one. */
-export type MarkedSource = Pick<Store, 'get' | 'list' | 'size' | 'mark'>
+export type MarkedSource = Pick<Store, 'get' | 'list' | 'size' | 'mark' | 'folder'>
 
 /** Longest key: Azure's limit for blob names. */
 const MAX_KEY_SIZE = 1024

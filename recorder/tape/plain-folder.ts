@@ -7,12 +7,12 @@ import { FileStore } from '../store/store-file.ts'
 
 /** A data folder as evidence is read: it may be a link itself, below it none is followed, and what lies behind one is not there. */
 export class PlainFolder implements MarkedSource {
-  readonly #root: string
+  readonly folder: string
   readonly #files: FileStore
   readonly #folders = new Map<string, Promise<boolean>>()
 
   constructor(root: string) {
-    this.#root = resolve(root)
+    this.folder = resolve(root)
     this.#files = new FileStore(root)
   }
 
@@ -44,7 +44,7 @@ export class PlainFolder implements MarkedSource {
     const parts = key.split('/').slice(0, -1)
     for (const [index] of parts.entries()) {
       const folder = parts.slice(0, index + 1).join('/')
-      const known = this.#folders.get(folder) ?? isPlain(join(this.#root, folder))
+      const known = this.#folders.get(folder) ?? isPlain(join(this.folder, folder))
       this.#folders.set(folder, known)
       if (!(await known)) return false
     }

@@ -25,6 +25,7 @@ test('attesters that could never attest are mistakes of the configuration, by li
     - { name: worm, blob: { account: abc, url: 'http://store.example' } }
     - { name: inside, folder: ./data/anchor }
     - { name: beside, folder: ./data-anchor }
+    - { name: around, folder: . }
 `
   const told = await mistakes(text)
   for (const [part, words] of [
@@ -33,6 +34,7 @@ test('attesters that could never attest are mistakes of the configuration, by li
     ["'https://time.example/2'", /tsa stands here twice/],
     ['worm', /give either account or url/],
     ['inside', /where the ledger itself lies/],
+    ['around', /where the ledger itself lies/],
   ] as const) {
     const line = lineOf(text, part)
     const own = told.split('\n').filter((one) => one.includes(`:${line}:`))
@@ -119,6 +121,8 @@ test('a gateway’s checkpoints are attested up to its last; verify asks for it 
   await writeFile(join(gateway.folder, 'copy.pem'), `the same\n${cert}`)
   for (const [lines, message] of [
     ['anchor a elsewhere\nanchor b elsewhere/\ngroup g all a b\nquorum g\n', /a and b are one party/],
+    ['anchor a elsewhere\nanchor b elsewhere/checkpoints\ngroup g all a b\nquorum g\n', /a and b are one party/],
+    ['anchor a data/keys\nquorum a\n', /a is .*keys, which lies in the store that is verified/],
     ['anchor a nowhere\nquorum a\n', /nowhere is not a folder/],
     ['timestamp t no.pem\nquorum t\n', /no\.pem is not a file/],
     ['timestamp t tsa.pem\ntimestamp u copy.pem\ngroup g all t u\nquorum g\n', /t and u are one party/],

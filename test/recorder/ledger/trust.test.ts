@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -153,6 +153,47 @@ test('an anchor that is the very store being verified is refused, under whatever
       assert.deepEqual([(await judged(elsewhere)).verdict, (await judged(elsewhere)).size], ['VALID', 3])
       for (const same of [place, linked])
         await assert.rejects(judged(same), { code: 'CONFIG_INVALID', message: /a is the very store that is verified/ })
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+test('a folder in the store that is verified, or one the store lies in, is no anchor of it, by whatever links it is reached', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-trust-'))
+  try {
+    const [place, elsewhere] = [join(folder, 'outer', 'store'), join(folder, 'elsewhere')]
+    const [store, signer] = [new FileStore(place), makeSigner()]
+    const ledger = await openTestLedger(store, signer, { origin: ORIGIN })
+    await grow(ledger, 3)
+    const anchors = ['store/anchor', 'store', '.'].map((at) => join(folder, 'outer', at))
+    for (const anchor of [...anchors.filter((at) => at !== place), elsewhere])
+      await new FileStore(anchor).put(anchorKey(ORIGIN, 3), ledger.checkpoint() ?? new Uint8Array())
+    // By a link that is the anchor, one on the way to it, and one below it.
+    const links = [
+      ['to-inside', join(place, 'anchor'), ''],
+      ['to-store', place, 'anchor'],
+      ['to-outer', join(folder, 'outer'), ''],
+    ] as const
+    for (const [name, to, below] of links) {
+      await symlink(to, join(folder, name))
+      anchors.push(join(folder, name, below))
+    }
+    await mkdir(join(folder, 'hollow'))
+    await symlink(join(place, 'anchor', 'checkpoints'), join(folder, 'hollow', 'checkpoints'))
+    anchors.push(join(folder, 'hollow'), join(place, 'not', 'there'))
+    const policy = parseTrustPolicy(nodeTools, 'anchor a it\nquorum a', 'trust.policy')
+    const throughLink = join(folder, 'to-store')
+    for (const read of [store, new PlainFolder(place), new FileStore(throughLink), new PlainFolder(throughLink)]) {
+      const judged = async (anchor: string) =>
+        judgeTrust(read, await readLedger(store, [signer]), {
+          policy,
+          openAnchor: async () => new FileStore(anchor),
+          resolve: (file) => file,
+        })
+      assert.deepEqual([(await judged(elsewhere)).verdict, (await judged(elsewhere)).size], ['VALID', 3])
+      for (const anchor of anchors)
+        await assert.rejects(judged(anchor), { code: 'CONFIG_INVALID', message: /the trust policy’s a is/ }, anchor)
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
