@@ -13,8 +13,8 @@ const KINDS = [
 /** A line per gateway: thousands of them. What is larger is something else, and is not read. */
 export const MAX_KEYS_SIZE = 1 << 20
 
-export function tooLarge(file: string, size: number): string {
-  return `${file} has ${size} bytes: it is no file of public keys, which has at most ${MAX_KEYS_SIZE}`
+export function tooLarge(file: string): string {
+  return `${file} has more than ${MAX_KEYS_SIZE} bytes: it is no file of public keys`
 }
 
 /**

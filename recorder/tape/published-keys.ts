@@ -52,9 +52,9 @@ export async function readFolderKeys(root: string): Promise<GatewayKey[]> {
   const folder = new PlainFolder(root)
   const path = join(root, FOLDER_KEYS)
   try {
-    const size = await folder.size(FOLDER_KEYS)
-    if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(path, size))
-    return parseGatewayKeys(Buffer.from(await folder.get(FOLDER_KEYS)).toString(), path)
+    const bytes = await folder.get(FOLDER_KEYS, { from: 0, to: MAX_KEYS_SIZE + 1 })
+    if (bytes.length > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(path))
+    return parseGatewayKeys(Buffer.from(bytes).toString(), path)
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return []
     throw error

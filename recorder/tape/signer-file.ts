@@ -1,10 +1,10 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_KEYS_SIZE, parseGatewayKeys, tooLarge } from '../../schemas/gateway-keys.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
-import { codeOf, syncFolder } from '../files.ts'
+import { codeOf, readAtMost, syncFolder } from '../files.ts'
 import type { GatewaySigner } from './signer.ts'
 
 const PRIVATE_FILE = 'gateway.key'
@@ -40,9 +40,9 @@ export async function readGatewayKeys(folder: string): Promise<GatewayKey[]> {
 
 /** The keys in one file. Rejects CONFIG_INVALID for what is no such file, and as reading does. */
 export async function readKeyFile(path: string): Promise<GatewayKey[]> {
-  const { size } = await stat(path)
-  if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(path, size))
-  return parseGatewayKeys(await readFile(path, 'utf8'), path)
+  const bytes = await readAtMost(path, MAX_KEYS_SIZE)
+  if (bytes === undefined) throw new ApplianceError('CONFIG_INVALID', tooLarge(path))
+  return parseGatewayKeys(bytes.toString(), path)
 }
 
 async function readKey(path: string): Promise<KeyObject | undefined> {

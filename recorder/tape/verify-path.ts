@@ -1,4 +1,4 @@
-import { lstat, open, readdir, readFile, stat } from 'node:fs/promises'
+import { lstat, open, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_HEAD_SIZE, isExcerptFile, MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
@@ -7,7 +7,7 @@ import { MAX_FOREIGN, type TapeVerification, VERIFY_EXITS, type Verification, wo
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { verifyExcerpt } from '../../schemas/verify/verify-excerpt.ts'
-import { codeOf } from '../files.ts'
+import { codeOf, readAtMost } from '../files.ts'
 import { checkTrust, judgeTrust, type TrustRules } from '../ledger/trust.ts'
 import type { MarkedSource, Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
@@ -62,13 +62,13 @@ async function headOf(path: string): Promise<Uint8Array> {
 /** Keys may lie beside it, as beside a copied tape. */
 async function verifyExcerptAt(path: string, options: VerifyPathOptions): Promise<Verification> {
   const at = resolve(path)
-  const size = await sizeOf(at)
-  if (size === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
-  if (size > MAX_EXCERPT_SIZE)
-    throw new ApplianceError('TAPE_MALFORMED', `${path} has ${size} bytes, an excerpt at most ${MAX_EXCERPT_SIZE}`)
+  if ((await kindOf(at)) === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
+  const bytes = await readAtMost(at, MAX_EXCERPT_SIZE)
+  if (bytes === undefined)
+    throw new ApplianceError('TAPE_MALFORMED', `${path} has more than ${MAX_EXCERPT_SIZE} bytes, which no excerpt has`)
   const beside = options.gatewayKeys === undefined ? await firstKeys([dirname(at)]) : []
   const gatewayKeys = options.gatewayKeys ?? beside
-  const excerpt = await verifyExcerpt(nodeTools, await readFile(at), basename(at), gatewayKeys)
+  const excerpt = await verifyExcerpt(nodeTools, bytes, basename(at), gatewayKeys)
   const trust = options.policy && (await judgeTrust(undefined, undefined, options.policy))
   const tape = trust === undefined ? excerpt : checkTrust(excerpt, undefined, trust)
   options.onTape?.(tape)
@@ -282,15 +282,6 @@ function foreignIn(session: string, { files, others }: Parts): string[] {
     .filter((name) => !name.startsWith('.'))
     .sort()
     .map((name) => `tapes/${session}/${name}`)
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw error
-  }
 }
 
 /** true: a file; false: a folder; undefined: neither. */

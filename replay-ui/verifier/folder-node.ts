@@ -7,7 +7,6 @@ interface NodeFiles {
   stat(path: string): Promise<{ readonly size: number; isFile(): boolean }>
   lstat(path: string): Promise<{ isSymbolicLink(): boolean; isFile(): boolean }>
   readdir(path: string, options: { readonly withFileTypes: true }): Promise<readonly NodeEntry[]>
-  readFile(path: string, encoding: 'utf8'): Promise<string>
   open(path: string, flags: 'r'): Promise<NodeFile>
 }
 
@@ -18,7 +17,7 @@ interface NodeEntry {
 }
 
 interface NodeFile {
-  read(bytes: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>
+  read(bytes: Uint8Array, offset: number, length: number, position: number | null): Promise<{ readonly bytesRead: number }>
   close(): Promise<void>
 }
 
@@ -40,11 +39,21 @@ export interface NodeProcess {
   getBuiltinModule(name: 'node:path'): NodePaths
 }
 
+/** A file of keys, or what comes out of a pipe. Rejects CONFIG_INVALID where that is more than one has, of which no more is read. */
 export async function readText(process: NodeProcess, path: string): Promise<string> {
-  const files = process.getBuiltinModule('node:fs/promises')
-  const { size } = await files.stat(path)
-  if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(path, size))
-  return files.readFile(path, 'utf8')
+  const file = await process.getBuiltinModule('node:fs/promises').open(path, 'r')
+  try {
+    const bytes = new Uint8Array(MAX_KEYS_SIZE + 1)
+    let filled = 0
+    while (filled < bytes.length) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, null)
+      if (bytesRead === 0) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(0, filled))
+      filled += bytesRead
+    }
+    throw new ApplianceError('CONFIG_INVALID', tooLarge(path))
+  } finally {
+    await file.close()
+  }
 }
 
 /** An excerpt's file, and by its key the file of keys beside it: neither a link nor behind one. */

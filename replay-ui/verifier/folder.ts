@@ -162,9 +162,9 @@ export async function verifyExcerptFile(
 export async function keysBeside(folder: PickedFolder['files']): Promise<GatewayKey[]> {
   const file = folder.get(PUBLIC_KEYS)
   if (file === undefined) return []
-  const size = await file.size()
-  if (size > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(PUBLIC_KEYS, size))
-  return parseGatewayKeys(utf8.decode(await file.read(0, MAX_KEYS_SIZE)), PUBLIC_KEYS)
+  const bytes = await file.read(0, MAX_KEYS_SIZE + 1)
+  if (bytes.length > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(PUBLIC_KEYS))
+  return parseGatewayKeys(utf8.decode(bytes), PUBLIC_KEYS)
 }
 
 export function sourceOf(

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, type TestContext, test } from 'node:test'
 import { makeExcerpt, verifyPath } from '../../../recorder/index.ts'
 import { readKeyFile } from '../../../recorder/tape/signer-file.ts'
@@ -93,8 +96,31 @@ test('a file of keys has at most 1 MiB: what is larger is not read, and there is
   for (const { verdict, trust } of await byKeysBeside(t, path)) assert.deepEqual([verdict, trust], ['VALID', 'beside'])
   await readKeyFile(file)
 
+  // What comes out of a pipe, as a shell makes one of a command, has no size to go by, nor has a device that never ends.
+  const pipe = join(path, 'pipe')
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0)
+  const reads: readonly [string, (from: string) => unknown][] = [
+    ['sallyport verify', (from) => readKeyFile(from)],
+    ...programs(t).map(([program, ...args]): [string, (from: string) => unknown] => [
+      program,
+      async (from) => {
+        const child = spawn(program, [...args, '--json', '--trust', from, path], { stdio: ['ignore', 'pipe', 'pipe'] })
+        const [said, stderr] = await Promise.all([child.stdout, child.stderr].map((stream) => text(stream)))
+        if (child.exitCode === null) await once(child, 'exit')
+        if (child.exitCode !== 0) throw new Error(stderr)
+        assert.equal(JSON.parse(said ?? '').trust, 'given')
+      },
+    ]),
+  ]
+  for (const [name, read] of reads) {
+    const writing = writeFile(pipe, line)
+    await read(pipe)
+    await writing
+    await assert.rejects(async () => read('/dev/zero'), /more than 1048576 bytes/, name)
+  }
+
   writeFileSync(file, 'x', { flag: 'a' })
-  await assert.rejects(verifyPath(path), { code: 'CONFIG_INVALID', message: /1048577 bytes.*at most 1048576/ })
+  await assert.rejects(verifyPath(path), { code: 'CONFIG_INVALID', message: /more than 1048576 bytes/ })
   await assert.rejects(readKeyFile(file), { code: 'CONFIG_INVALID' })
   for (const [program, ...args] of programs(t)) {
     const beside = spawnSync(program, [...args, '--json', path], { encoding: 'utf8' })
