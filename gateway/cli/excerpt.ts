@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { writeFully } from '../../recorder/files.ts'
 import { type FrameRuns, makeExcerpt } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { EXCERPT_ENDING, encodeExcerpt } from '../../schemas/excerpt.ts'
+import { EXCERPT_ENDING, type Excerpt, encodeExcerpt } from '../../schemas/excerpt.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, printJson } from './context.ts'
@@ -27,20 +27,23 @@ export interface ExcerptOptions {
  * an excerpt that it cannot note is not made. Who reads a copy elsewhere writes nothing into it.
  */
 export async function excerpt(session: string, options: ExcerptOptions, cli: Cli): Promise<number> {
-  const { store, where } = await evidenceOf(options.config, cli)
-  const id = await fullId(store, session)
-  const made = await makeExcerpt(store, id, options.frames)
-  const path = resolve(cli.cwd, options.out ?? `${id}${EXCERPT_ENDING}`)
-  if (!path.endsWith(EXCERPT_ENDING))
+  if (options.out?.endsWith(EXCERPT_ENDING) === false)
     throw new ApplianceError('CONFIG_INVALID', `an excerpt's name ends in ${EXCERPT_ENDING}, by which verifiers know it`)
-  const bytes = Buffer.from(encodeExcerpt(made))
+  const { store, where } = await evidenceOf(options.config, cli)
   const noted = maySign(where)
+  const caller = noted ? await callerOf(where, options.keyFile, cli) : undefined
+  const id = await fullId(store, session)
+  const path = resolve(cli.cwd, options.out ?? `${id}${EXCERPT_ENDING}`)
+  // Before the tape is read, which may take long: where nothing can be written, nobody waits for it.
   const file = await open(path, 'wx', 0o600)
+  let made: Excerpt
   try {
-    if (noted) {
+    made = await makeExcerpt(store, id, options.frames)
+    const bytes = Buffer.from(encodeExcerpt(made))
+    if (caller !== undefined) {
       await tellLedger(where, {
         type: 'export.create',
-        ...(await callerOf(where, options.keyFile, cli)),
+        ...caller,
         format: 'excerpt',
         sha256: createHash('sha256').update(bytes).digest('hex'),
         sessionIds: [id],

@@ -30,6 +30,28 @@ test('an excerpt is a file of its own that verifies; nothing is written over, an
   await assert.rejects(excerpt(id, { frames: [[1, 1]], out: 'x.zip' }, cli), { code: 'CONFIG_INVALID' })
 })
 
+test('what cannot be written, or asked for, is refused before the tape is read; an excerpt that cannot be made leaves no file', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  const cli = terminal(folder)
+  // Whoever reads it is told so.
+  const tape = join(folder.path, 'tapes', id, '0000.tape')
+  await writeFile(tape, (await readFile(tape)).fill(0, 200, 400))
+  const frames = [[1, 1]] as const
+  await writeFile(join(folder.path, 'there.excerpt.json'), 'mine')
+  for (const [out, code] of [
+    ['x.zip', 'CONFIG_INVALID'],
+    ['there.excerpt.json', 'EEXIST'],
+    ['no/such/folder.excerpt.json', 'ENOENT'],
+  ] as const)
+    await assert.rejects(excerpt(id, { frames, out }, cli), { code }, out)
+  assert.equal(await readFile(join(folder.path, 'there.excerpt.json'), 'utf8'), 'mine')
+  const nobody = { ...terminal(folder), env: { SALLYPORT_KEY: 'nobody has this' } }
+  await assert.rejects(excerpt(id, { frames, out: 'new.excerpt.json' }, nobody), { code: 'AUTH_DENIED' })
+  await assert.rejects(excerpt(id, { frames, out: 'new.excerpt.json' }, cli), { code: 'TAPE_MALFORMED' })
+  assert.equal(existsSync(join(folder.path, 'new.excerpt.json')), false)
+})
+
 test('as the README has it: a gateway, an excerpt of its session, verified with the key that it keeps; one byte changed is INVALID', async () => {
   await using gateway = await echoGateway()
   const { service, port } = await gateway.start()
