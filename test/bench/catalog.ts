@@ -64,7 +64,7 @@ const QUESTIONS: Readonly<Record<string, SessionQuery>> = {
   'rare text': { text: 'zebrafish', limit: 50 },
   'text nobody wrote': { text: 'quagga', limit: 50 },
   'text everybody wrote': { text: 'customer', limit: 50 },
-  'two letters': { text: 'ab', limit: 50 },
+  'two letters beside a space': { text: 'ab ', limit: 50 },
 }
 
 interface Times {

@@ -24,6 +24,8 @@ export class ConsoleLoad {
   readonly #headers: Readonly<Record<string, string>>
   // The address is one, so are its connections: as a browser's, kept.
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 })
+  /** Whoever searches waits for what they asked for before they ask again; more than a few at once are refused. */
+  #searching = false
 
   constructor(port: number, key: string) {
     this.#port = port
@@ -45,9 +47,12 @@ export class ConsoleLoad {
       const waitMs = started + (turn * 1000) / PER_SECOND - performance.now()
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
       const [what, path, range] = questionOf(turn, ids, tapes)
+      if (what === 'search' && this.#searching) continue
+      if (what === 'search') this.#searching = true
       const begun = performance.now()
       asked.push(
         this.#ask(path, range).then((bytes) => {
+          if (what === 'search') this.#searching = false
           answers.push({ what, tookMs: performance.now() - begun, size: bytes.length })
         }),
       )
