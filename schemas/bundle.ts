@@ -26,6 +26,9 @@ export const BUNDLE_PATHS = {
   signatures: 'signatures/',
 } as const
 
+/** Any of them makes a folder an audit bundle: one that has lost the others is not something else. */
+export const BUNDLE_MARKS = [BUNDLE_PATHS.manifest, BUNDLE_PATHS.lines, BUNDLE_PATHS.note] as const
+
 /** What may stand below signatures/, which no manifest lists: the note, and timestamps. Anything else there would be read by people and vouched for by nobody. */
 export const SIGNATURE_FILE = /^signatures\/(?:manifest\.note|[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.tsr)$/
 
@@ -102,8 +105,13 @@ export function parseManifest(bytes: Uint8Array): BundleManifest {
   } catch (cause) {
     throw new ApplianceError('TAPE_MALFORMED', 'the manifest is not JSON', { cause })
   }
-  if (!Check(BundleManifest, value)) throw new ApplianceError('TAPE_MALFORMED', 'the manifest has not the form of version 1')
+  if (!Check(BundleManifest, value) || ![...value.files.map(({ path }) => path), ...tablesOf(value)].every(isBundlePath))
+    throw new ApplianceError('TAPE_MALFORMED', 'the manifest has not the form of version 1')
   return value
+}
+
+function tablesOf({ tables, figures }: BundleManifest): readonly string[] {
+  return [...tables, ...figures].map(({ file }) => file)
 }
 
 /** Whether a name in a bundle is one that may be written to a disk: relative, no `..`, no device, nothing but plain characters. */

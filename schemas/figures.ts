@@ -20,11 +20,16 @@ export class FigureCounts {
     for (const counted of this.#byFile.get(file) ?? []) {
       const { where, sum } = counted.figure
       if (Object.entries(where).some(([column, text]) => cell(column) !== text)) continue
-      counted.value += sum === undefined ? 1 : Number(cell(sum) ?? 0)
+      counted.value += sum === undefined ? 1 : sumOf(cell(sum) ?? '')
     }
   }
 
   result(): Figure[] {
     return this.#all.map(({ figure, value }) => ({ ...figure, value }))
   }
+}
+
+/** Of a cell that is summed up: nothing is nothing, and what is no number makes no figure true. */
+function sumOf(cell: string): number {
+  return /^\d{0,15}$/.test(cell) ? Number(cell) : Number.NaN
 }

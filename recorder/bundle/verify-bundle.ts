@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { open, stat } from 'node:fs/promises'
+import { lstat, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BUNDLE_FORMAT, BUNDLE_PATHS, MAX_MANIFEST_SIZE } from '../../schemas/bundle.ts'
+import { BUNDLE_ENDING, BUNDLE_MARKS, BUNDLE_PATHS, MAX_MANIFEST_SIZE } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
 import { VERIFY_EXITS, worstVerdict } from '../../schemas/verification.ts'
@@ -10,8 +10,8 @@ import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { type BundleTools, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
 import { ZIP, ZipSource } from '../../schemas/verify/zip.ts'
 import { codeOf } from '../files.ts'
-import { FileStore } from '../store/store-file.ts'
 import { nodeTools } from '../tape/tools.ts'
+import { UnpackedBundle } from './unpacked-bundle.ts'
 
 /** A timestamp with its certificates. */
 const MAX_TOKEN_SIZE = 64 << 10
@@ -55,7 +55,8 @@ export async function verifyBundleAt(
   onRead: (bytes: number) => void = () => undefined,
 ): Promise<BundleReport> {
   const kind = await kindOf(path)
-  if (kind === 'folder') return verifyIn(new FileStore(path), trust, onRead)
+  if (kind === undefined) throw new ApplianceError('STORE_MISSING', `${path} is no bundle, packed or unpacked`)
+  if (kind === 'folder') return verifyIn(new UnpackedBundle(path), trust, onRead)
   await using file = await open(path, 'r')
   const { size } = await file.stat()
   const source = await ZipSource.open({
@@ -130,28 +131,35 @@ async function keysIn(source: ObjectSource): Promise<readonly GatewayKey[]> {
   }
 }
 
-/** Whether a bundle is there: an archive by its first bytes, a folder by its manifest. */
+/** Whether a bundle is there: an archive by its name or its first bytes, a folder by any of what makes it one. */
 export async function isBundle(path: string): Promise<boolean> {
-  try {
-    const kind = await kindOf(path)
-    await using file = await open(kind === 'folder' ? join(path, BUNDLE_PATHS.manifest) : path, 'r')
-    const { buffer } = await file.read(Buffer.alloc(64), 0, 64, 0)
-    return kind === 'folder'
-      ? buffer.toString('latin1').includes(`"format": "${BUNDLE_FORMAT}"`)
-      : buffer.readUInt32LE(0) === ZIP.local
-  } catch (error) {
-    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return false
-    throw error
-  }
+  const kind = await kindOf(path)
+  if (kind !== 'file' || path.endsWith(BUNDLE_ENDING)) return kind !== undefined
+  await using file = await open(path, 'r')
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0)
+  return bytesRead === 4 && buffer.readUInt32LE(0) === ZIP.local
 }
 
-async function kindOf(path: string): Promise<'file' | 'folder'> {
+async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
   try {
     const found = await stat(path)
     if (found.isFile()) return 'file'
-    if (found.isDirectory() && (await stat(join(path, BUNDLE_PATHS.manifest))).isFile()) return 'folder'
+    if (!found.isDirectory()) return undefined
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw error
   }
-  throw new ApplianceError('STORE_MISSING', `${path} is no bundle, packed or unpacked`)
+  for (const mark of BUNDLE_MARKS) if (await isThere(join(path, mark))) return 'folder'
+  return undefined
+}
+
+/** Whatever it is. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
+    throw error
+  }
 }

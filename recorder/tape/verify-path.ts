@@ -194,7 +194,10 @@ async function locate(path: string): Promise<Places> {
   if (isFile === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
   const folder = isFile ? dirname(path) : path
   const parent = dirname(folder)
-  if (await isTapeFolder(folder)) {
+  const isTape = await isTapeFolder(folder)
+  // What lies beside it is not what was asked about.
+  if (isFile && !isTape) throw new ApplianceError('STORE_MISSING', `${path} is no part of a tape, no excerpt and no bundle`)
+  if (isTape) {
     // Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.
     if (basename(parent) === 'tapes') return stored(dirname(parent), [basename(folder)])
     return copied([folder], [folder, parent])

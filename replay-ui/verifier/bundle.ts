@@ -1,4 +1,4 @@
-import { BUNDLE_PATHS } from '../../schemas/bundle.ts'
+import { BUNDLE_ENDING, BUNDLE_MARKS } from '../../schemas/bundle.ts'
 import type { BundleVerification } from '../../schemas/verify/bundle-verification.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { type BundleTools, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
@@ -11,7 +11,9 @@ const tools: BundleTools = { ...webTools, hasher: webHasher }
 /** The first bytes of a ZIP archive. */
 const ARCHIVE = 'PK\x03\x04'
 
-export async function isArchive(file: PickedFile): Promise<boolean> {
+/** By its name, or its first bytes. */
+export async function isArchive(name: string, file: PickedFile): Promise<boolean> {
+  if (name.endsWith(BUNDLE_ENDING)) return true
   return new TextDecoder('latin1').decode(await file.read(0, ARCHIVE.length)) === ARCHIVE
 }
 
@@ -25,7 +27,7 @@ export async function filesInArchive(file: PickedFile): Promise<ReadonlyMap<stri
 
 /** Whether these files are a bundle that was unpacked. */
 export function isBundleFolder(files: ReadonlyMap<string, PickedFile>): boolean {
-  return files.has(BUNDLE_PATHS.manifest) && files.has(BUNDLE_PATHS.lines)
+  return BUNDLE_MARKS.some((mark) => files.has(mark))
 }
 
 export async function verifyBundleFiles(

@@ -1,4 +1,4 @@
-import { BUNDLE_ENDING, BUNDLE_PATHS } from '../../schemas/bundle.ts'
+import { BUNDLE_MARKS } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_HEAD_SIZE, isExcerptFile } from '../../schemas/excerpt.ts'
 import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
@@ -6,9 +6,9 @@ import { safeJson, safeText } from '../../schemas/safe-text.ts'
 import { VERIFY_EXITS, type Verification, worstVerdict } from '../../schemas/verification.ts'
 import { bundleLines } from '../../schemas/verify/bundle-lines.ts'
 import { verificationLines } from '../../schemas/verify/lines.ts'
-import { filesInArchive, isArchive, isBundleFolder, verifyBundleFiles } from './bundle.ts'
+import { filesInArchive, isArchive, verifyBundleFiles } from './bundle.ts'
 import { type FolderOptions, type PickedFile, verifyExcerptFile, verifyFolder } from './folder.ts'
-import { excerptAt, filesUnder, folderAt, type NodeProcess, pickedAt, readText } from './folder-node.ts'
+import { excerptAt, filesUnder, folderAt, isAnyThere, isFileAt, type NodeProcess, pickedAt, readText } from './folder-node.ts'
 
 const USAGE = `node sallyport-verify.mjs [--trust gateway.pub] [--at TIME] [--json] PATH...
 
@@ -65,18 +65,12 @@ export async function command(process: NodeProcess): Promise<void> {
 
 /** The files of an audit bundle, packed or unpacked; undefined where the path is something else. */
 async function bundleAt(process: NodeProcess, path: string): Promise<ReadonlyMap<string, PickedFile> | undefined> {
-  if (path.endsWith(BUNDLE_ENDING)) {
-    const file = pickedAt(process, path)
-    const is = await isArchive(file).catch(() => false)
-    return is ? filesInArchive(file) : undefined
-  }
+  const file = pickedAt(process, path)
+  const isFile = await isFileAt(process, path)
+  if (isFile) return (await isArchive(path, file).catch(() => false)) ? filesInArchive(file) : undefined
   // Looked for before anything else: a bundle has `tapes` as a data folder has, and is none.
-  const there = await pickedAt(process, `${path}/${BUNDLE_PATHS.manifest}`)
-    .size()
-    .then(() => true)
-    .catch(() => false)
-  const files = there ? await filesUnder(process, path) : undefined
-  return files !== undefined && isBundleFolder(files) ? files : undefined
+  const marks = BUNDLE_MARKS.map((mark) => `${path}/${mark}`)
+  return (await isAnyThere(process, marks)) ? filesUnder(process, path) : undefined
 }
 
 async function verifyOne(process: NodeProcess, path: string, options: FolderOptions): Promise<Verification> {

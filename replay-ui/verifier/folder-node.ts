@@ -79,7 +79,31 @@ export function pickedAt(process: NodeProcess, path: string): PickedFile {
   return fileAt(process.getBuiltinModule('node:fs/promises'), process.getBuiltinModule('node:path').resolve(path))
 }
 
-/** Every file in a folder, by its path from there; undefined where it is no folder. */
+export async function isFileAt(process: NodeProcess, path: string): Promise<boolean> {
+  const at = process.getBuiltinModule('node:path').resolve(path)
+  return process
+    .getBuiltinModule('node:fs/promises')
+    .stat(at)
+    .then(
+      (found) => found.isFile(),
+      () => false,
+    )
+}
+
+/** Whether any of these is there, whatever it is. */
+export async function isAnyThere(process: NodeProcess, paths: readonly string[]): Promise<boolean> {
+  const files = process.getBuiltinModule('node:fs/promises')
+  for (const path of paths) {
+    const found = await files.lstat(path).catch((error: unknown) => {
+      if (isMissing(error)) return undefined
+      throw error
+    })
+    if (found !== undefined) return true
+  }
+  return false
+}
+
+/** Everything in a folder, by its path from there; undefined where it is no folder. Of a link or a pipe there is the name alone: it is seen, and not read. */
 export async function filesUnder(process: NodeProcess, path: string): Promise<ReadonlyMap<string, PickedFile> | undefined> {
   const files = process.getBuiltinModule('node:fs/promises')
   const { resolve, join } = process.getBuiltinModule('node:path')
@@ -88,7 +112,7 @@ export async function filesUnder(process: NodeProcess, path: string): Promise<Re
     for (const entry of await files.readdir(folder, { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue
       if (entry.isDirectory()) await add(join(folder, entry.name), `${prefix}${entry.name}/`)
-      else if (entry.isFile()) found.set(`${prefix}${entry.name}`, fileAt(files, join(folder, entry.name)))
+      else found.set(`${prefix}${entry.name}`, entry.isFile() ? fileAt(files, join(folder, entry.name)) : UNREAD)
     }
   }
   const at = resolve(path)
@@ -106,7 +130,8 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
   const found = await files.stat(at).catch(() => {
     throw new ApplianceError('STORE_MISSING', `${at} does not exist`)
   })
-  if (found.isFile()) at = dirname(at)
+  const isFile = found.isFile()
+  if (isFile) at = dirname(at)
   const picked = new Map<string, PickedFile>()
   const closed = new Map<string, string>()
   const entriesOf = async (folder: string, prefix: string): Promise<readonly NodeEntry[]> => {
@@ -145,7 +170,10 @@ export async function folderAt(process: NodeProcess, path: string): Promise<Pick
   const parent = dirname(at)
   let whole = false
   let around = [at, parent]
-  if (await holdsTape(at)) {
+  const isTape = await holdsTape(at)
+  // What lies beside it is not what was asked about.
+  if (isFile && !isTape) throw new ApplianceError('STORE_MISSING', `${path} is no part of a tape, no excerpt and no bundle`)
+  if (isTape) {
     // Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.
     if (basename(parent) === 'tapes') {
       await add(at, `tapes/${basename(at)}/`)
@@ -177,6 +205,12 @@ function isMissing(error: unknown): boolean {
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+async function noFile(): Promise<never> {
+  throw new ApplianceError('STORE_MISSING', 'it is no file')
+}
+
+const UNREAD: PickedFile = { size: noFile, read: noFile }
 
 const NOTHING: PickedFile = { size: async () => 0, read: async () => new Uint8Array(0) }
 

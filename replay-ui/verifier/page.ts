@@ -25,8 +25,10 @@ export function page(document: Document): void {
       }
       const picked = pickedFiles(files)
       const alone = picked.get(root)
-      const archive = alone !== undefined && (await isArchive(alone)) ? await filesInArchive(alone) : undefined
-      const unpacked = new Map([...picked].map(([path, file]) => [path.slice(root.length + 1), file]))
+      const archive = alone !== undefined && (await isArchive(root, alone)) ? await filesInArchive(alone) : undefined
+      // Names that begin with a dot are the system's own.
+      const seen = [...picked].filter(([path]) => !path.slice(root.length).includes('/.'))
+      const unpacked = new Map(seen.map(([path, file]) => [path.slice(root.length + 1), file]))
       const bundle = archive ?? (isBundleFolder(unpacked) ? unpacked : undefined)
       if (bundle !== undefined) {
         const told = await verifyBundleFiles(bundle, keys, (bytes) => onRead(bytes, 0, 1))

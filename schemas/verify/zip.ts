@@ -14,6 +14,10 @@ export const ZIP = {
   beyond: 0xffffffff,
   beyondCount: 0xffff,
   extra64: 0x0001,
+  /** Another name for the entry, which some readers prefer. */
+  extraName: 0x7075,
+  /** The flag that says names are UTF-8, which plain names are. */
+  utf8: 0x800,
 } as const
 
 const LOCAL_SIZE = 30
@@ -74,6 +78,7 @@ export class ZipSource implements ObjectSource {
     if (read !== directory.bytes.length || (listed[0]?.at ?? directory.at) !== 0)
       throw malformed('its directory is not that of its entries')
     const entries = new Map<string, ZipEntry>()
+    const folders = new Set<string>()
     for (const [index, { name, at, size }] of listed.entries()) {
       if (entries.has(name)) throw malformed(`${name} is there twice`)
       // In the order of the file and without gaps: nothing hides between entries, and none overlaps another.
@@ -81,7 +86,9 @@ export class ZipSource implements ObjectSource {
       const header = from - at - LOCAL_SIZE - name.length
       if (header < 0 || header > MAX_EXTRA_SIZE) throw malformed(`${name} does not end where the next begins`)
       entries.set(name, { name, at, from, size })
+      for (let end = name.indexOf('/'); end >= 0; end = name.indexOf('/', end + 1)) folders.add(name.slice(0, end))
     }
+    for (const name of folders) if (entries.has(name)) throw malformed(`${name} is a file and a folder`)
     return new ZipSource(bytes, entries)
   }
 
@@ -130,11 +137,14 @@ export class ZipSource implements ObjectSource {
   }
 }
 
+const SEVERAL = 'it is one of several volumes'
+
 async function directoryOf(bytes: ZipBytes): Promise<{ directory: { at: number; bytes: Uint8Array }; count: number }> {
   if (bytes.size < END_SIZE) throw malformed('it is no ZIP archive')
   const end = viewOf(await bytes.read(bytes.size - END_SIZE, bytes.size))
   if (end.getUint32(0, true) !== ZIP.end || end.getUint16(20, true) !== 0)
     throw malformed('it does not end as a ZIP archive does')
+  if (end.getUint32(4, true) !== 0 || end.getUint16(8, true) !== end.getUint16(10, true)) throw malformed(SEVERAL)
   let count = end.getUint16(10, true)
   let size = end.getUint32(12, true)
   let at = end.getUint32(16, true)
@@ -146,6 +156,7 @@ async function directoryOf(bytes: ZipBytes): Promise<{ directory: { at: number; 
     const whole = view.getUint32(0, true) === ZIP.end64 && view.getUint32(END64_SIZE, true) === ZIP.locator64
     if (!whole || numberAt(view, END64_SIZE + 8) !== tail) throw malformed('its zip64 directory is missing')
     count = numberAt(view, 32)
+    if (numberAt(view, 24) !== count) throw malformed(SEVERAL)
     size = numberAt(view, 40)
     at = numberAt(view, 48)
   }
@@ -171,7 +182,9 @@ function centralAt(view: DataView, bytes: Uint8Array, at: number): Listed {
   if (end > bytes.length) throw malformed('its directory is cut')
   const name = new TextDecoder().decode(bytes.subarray(at + CENTRAL_SIZE, at + CENTRAL_SIZE + nameSize))
   if (!isBundlePath(name)) throw malformed(`the name ${JSON.stringify(name.slice(0, 80))} is none that a bundle has`)
-  if (view.getUint16(at + 10, true) !== 0) throw malformed(`${name} is not stored as it is`)
+  const plain = (view.getUint16(at + 8, true) & ~ZIP.utf8) === 0 && view.getUint16(at + 34, true) === 0
+  if (view.getUint16(at + 10, true) !== 0 || !plain) throw malformed(`${name} is not stored as it is`)
+  if (commentSize !== 0) throw malformed(`${name} has a comment`)
   const extra = new Extra64(view, at + CENTRAL_SIZE + nameSize, extraSize)
   const size = extra.number(view.getUint32(at + 24, true))
   const stored = extra.number(view.getUint32(at + 20, true))
@@ -189,7 +202,8 @@ function checkLocal(header: Uint8Array, { name }: ZipEntry): void {
     !header.subarray(LOCAL_SIZE).every((byte, at) => at >= name.length || byte === name.charCodeAt(at))
   )
     throw malformed(`${name} has another name in its header`)
-  if (view.getUint16(8, true) !== 0 || (view.getUint16(6, true) & 0x9) !== 0) throw malformed(`${name} is not stored as it is`)
+  if (view.getUint16(8, true) !== 0 || (view.getUint16(6, true) & ~ZIP.utf8) !== 0)
+    throw malformed(`${name} is not stored as it is`)
   if (LOCAL_SIZE + name.length + view.getUint16(28, true) !== header.length)
     throw malformed(`${name} does not begin where its header ends`)
 }
@@ -202,10 +216,13 @@ class Extra64 {
 
   constructor(view: DataView, from: number, size: number) {
     this.#view = view
-    for (let at = from; at + 4 <= from + size; ) {
-      const next = at + 4 + view.getUint16(at + 2, true)
+    for (let at = from; at < from + size; ) {
+      const next = at + 4 > from + size ? at + 4 : at + 4 + view.getUint16(at + 2, true)
       if (next > from + size) throw malformed('an extra field is cut')
-      if (view.getUint16(at, true) === ZIP.extra64) [this.#at, this.#end] = [at + 4, next]
+      const kind = view.getUint16(at, true)
+      if (kind === ZIP.extraName || (kind === ZIP.extra64 && this.#end !== 0))
+        throw malformed('an extra field says what stands elsewhere')
+      if (kind === ZIP.extra64) [this.#at, this.#end] = [at + 4, next]
       at = next
     }
   }

@@ -55,9 +55,11 @@ def is_tape_folder(path):
 def locate(path):
     """Sessions as (folder, id), folders where public keys may lie, keys of what is among the tapes and is no part of any, and the
     data folder where these are all its tapes: then the ledger tells what is missing."""
-    path = os.path.abspath(path)
+    path, named = os.path.abspath(path), path
     if os.path.isfile(path):
         path = os.path.dirname(path)
+        if not is_tape_folder(path):
+            raise FileNotFoundError(named + " is no part of a tape, no excerpt and no bundle")
     parent = os.path.dirname(path)
     if is_tape_folder(path):
         # Where the gateway put it, its place says whose it is, and must be right; anywhere else only its header does.

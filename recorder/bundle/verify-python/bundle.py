@@ -9,18 +9,19 @@ import hashlib
 import hmac
 import io
 import json
+import math
 import os
 import re
 import tempfile
 
-from archive import is_name, unpack
+from archive import is_archive, is_name, unpack
 from crosscheck import Watch
 from ledger import Entry, is_count, milliseconds
 from merkle import Tree, leaf_hash
 from msgpack import Malformed
 from notes import Checkpoint, MAX_NOTE, Note
 from population import Session, other_totals
-from records import is_regular
+from records import is_folder, is_regular, shown
 from report import EXITS, Report, worst
 from tape import TapeVerifier
 
@@ -32,10 +33,14 @@ SIGNATURE_FILE = re.compile(r"signatures/(?:manifest\.note|[A-Za-z0-9][A-Za-z0-9
 csv.field_size_limit(MAX_TABLE)
 
 
+# Any of them makes a folder an audit bundle: one that has lost the others is not something else.
+MARKS = ("manifest.json", "log/lines.jsonl", "signatures/manifest.note")
+
+
 def is_bundle(path):
     if os.path.isdir(path):
-        return is_regular(os.path.join(path, "manifest.json")) and is_regular(os.path.join(path, "log", "lines.jsonl"))
-    return path.endswith(".zip") and os.path.isfile(path)
+        return any(os.path.lexists(os.path.join(path, mark)) for mark in MARKS)
+    return is_archive(path)
 
 
 def verify_bundle(path, keys_of, progress):
@@ -44,9 +49,12 @@ def verify_bundle(path, keys_of, progress):
         keys, trust = keys_of(path)
         return dict(Bundle(path, keys, progress).verify(), trust=trust, path=path)
     with tempfile.TemporaryDirectory() as folder:
-        unpack(path, folder)
+        wrong = unpack(path, folder)
         keys, trust = keys_of(folder)
-        return dict(Bundle(folder, keys, progress).verify(), trust=trust, path=path)
+        bundle = Bundle(folder, keys, progress)
+        for name, what in wrong.items():
+            bundle.report.invalid("record", what, name)
+        return dict(bundle.verify(), trust=trust, path=path)
 
 
 class Bundle:
@@ -126,13 +134,9 @@ class Bundle:
 
     def files(self, manifest):
         listed = {file["path"] for file in manifest["files"]}
-        for folder, folders, names in os.walk(self.folder):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            inside = os.path.relpath(folder, self.folder).replace(os.sep, "/")
-            for name in names:
-                path = name if inside == "." else "%s/%s" % (inside, name)
-                if path not in listed and path != "manifest.json" and not SIGNATURE_FILE.match(path) and name[0] != ".":
-                    self.report.invalid("checksum", "the manifest does not know this file", path)
+        for path in self.present():
+            if path not in listed and path != "manifest.json" and not SIGNATURE_FILE.match(path):
+                self.report.invalid("checksum", "the manifest does not know this file", path)
         for file in manifest["files"]:
             digest, size = hashlib.sha256(), 0
             for piece in self.pieces(file["path"]):
@@ -257,9 +261,9 @@ class Bundle:
             value = 0
             for row in self.rows(figure["file"]):
                 if all(row.get(column) == text for column, text in figure["where"].items()):
-                    value += 1 if "sum" not in figure else int(row.get(figure["sum"]) or 0)
+                    value += 1 if "sum" not in figure else _sum_of(row.get(figure["sum"]))
             if value != figure["value"]:
-                what = "figure %s is %s, and counted again %d" % (figure["id"], figure["value"], value)
+                what = "figure %s is %s, and counted again %s" % (figure["id"], figure["value"], value)
                 self.report.invalid("index", what, figure["file"])
 
     def sample(self, manifest, rows):
@@ -288,15 +292,14 @@ class Bundle:
         if left:
             what = "%d recordings of the sample were left out of this small pack, as it says" % left
             self.report.add("VALID-INCOMPLETE", "segment", what, "manifest.json")
-        folder = os.path.join(self.folder, "tapes")
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        for name in sorted({path.split("/")[1] for path in self.present() if path.startswith("tapes/")}):
             if name not in drawn:
                 self.report.invalid("order", "a tape that was not drawn", "tapes/%s/" % name)
         return tapes
 
     def tape(self, session, row):
         folder, facts, watch = os.path.join(self.folder, "tapes", session), self.sessions[session], Watch(0)
-        if not os.path.isdir(folder):
+        if not (is_folder(os.path.dirname(folder)) and is_folder(folder)):
             self.report.invalid("segment", "the tape of a session that was drawn is missing", "tapes/%s/" % session)
             return {"session": session, "verdict": "INVALID", "exit": EXITS["INVALID"], "state": "missing", "problems": []}
         tape = TapeVerifier(folder, session, self.keys, self.progress, watch).verify()
@@ -341,9 +344,32 @@ class Bundle:
         if rest:
             yield rest
 
+    def present(self):
+        """Paths of all that is there and is no folder. A link is listed, whatever it leads to: people see it."""
+        found = []
+        for folder, folders, names in os.walk(self.folder):
+            inside = shown(os.path.relpath(folder, self.folder)).replace(os.sep, "/")
+            names += [name for name in folders if not is_folder(os.path.join(folder, name))]
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [
+                shown(name) if inside == "." else "%s/%s" % (inside, shown(name)) for name in names if not name.startswith(".")
+            ]
+        return found
+
+    def place(self, path):
+        """Where a file is; None where there is none, or a link is on the way."""
+        *folders, name = path.split("/")
+        at = self.folder
+        for folder in folders:
+            at = os.path.join(at, folder)
+            if not is_folder(at):
+                return None
+        at = os.path.join(at, name)
+        return at if is_regular(at) else None
+
     def pieces(self, path):
-        place = os.path.join(self.folder, *path.split("/"))
-        if not is_regular(place):
+        place = self.place(path)
+        if place is None:
             return
         with open(place, "rb") as file:
             while piece := file.read(PIECE):
@@ -351,8 +377,8 @@ class Bundle:
                 yield piece
 
     def whole(self, path, limit):
-        place = os.path.join(self.folder, *path.split("/"))
-        if not is_regular(place):
+        place = self.place(path)
+        if place is None:
             self.report.invalid("checksum", "the file is missing", path)
             return None
         with open(place, "rb") as file:
@@ -388,3 +414,7 @@ class Bundle:
             "problemCount": self.report.count,
         }
 
+
+def _sum_of(cell):
+    """Of a cell that is summed up; nothing is nothing, and what is no number makes no figure true."""
+    return int(cell or 0) if re.fullmatch("[0-9]{0,15}", cell or "") else math.nan

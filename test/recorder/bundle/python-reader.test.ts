@@ -48,9 +48,10 @@ test('the Python verifier of a bundle leaves it as it is, and takes an archive t
   for (const [name, parts] of Object.entries(archives)) {
     const changed = join(rig.folder.path, `${name.replaceAll(' ', '-')}.zip`)
     await writeFile(changed, Buffer.concat(parts))
-    assert.equal(verify(program, changed).code, 1, name)
+    const wanted = name === 'bytes before the directory' ? 20 : 1
+    assert.equal(verify(program, changed).code, wanted, name)
     const script = spawnSync(process.execPath, [gallery.singleFilePath(), '--trust', gallery.keys, changed], { encoding: 'utf8' })
     // An entry’s own header is read with the entry, and that it does not lead there found then.
-    assert.equal(script.status, name === 'bytes before the directory' ? 20 : 1, `${name}: ${script.stdout}${script.stderr}`)
+    assert.equal(script.status, wanted, `${name}: ${script.stdout}${script.stderr}`)
   }
 })
