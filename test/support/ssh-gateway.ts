@@ -69,7 +69,8 @@ export async function startSshGateway(t: TestContext, options: SshGatewayOptions
   await using stack = new AsyncDisposableStack()
   const sshd = stack.use(await startSshd(options.sshd))
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-ssh-'))
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  // What is withdrawn at the end may still be written down.
+  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   const keys = { agent: newAccessKey(), human: newAccessKey(), approver: newAccessKey() }
   const own = { agent: await keyIn(folder, 'id_agent'), human: await keyIn(folder, 'id_human') }
   await mkdir(join(folder, 'secrets'), { mode: 0o700 })

@@ -114,7 +114,8 @@ export class Conversation {
     return this.#channels.size >= MAX_CHANNELS || this.stop.aborted ? undefined : ++this.#count
   }
 
-  add(number: number, channel: OpenChannel): void {
+  /** One that is asked for counts like one that is open. */
+  add(number: number, channel: OpenChannel = ASKED_FOR): void {
     this.#channels.set(number, channel)
   }
 
@@ -134,6 +135,8 @@ export class Conversation {
     connection.on('close', () => this.#over.abort(GONE))
   }
 }
+
+const ASKED_FOR: OpenChannel = { gone: Promise.resolve(), perform: () => undefined, settled: () => Promise.resolve() }
 
 /** The client closed the connection: nothing is left to say. */
 const GONE = 'closed'

@@ -15,6 +15,9 @@ interface Listen {
   readonly socketPath?: string
 }
 
+/** Of ports and sockets of the target that are asked for, so many wait for those before them; whoever asks for more is refused. */
+const MAX_WAITING = 128
+
 /**
  * Everything a client may ask to have forwarded (RFC 4254, 7; OpenSSH's PROTOCOL for sockets and agents). Asked for once, judged, and
  * where it is allowed recorded both ways, byte for byte; what runs inside is not understood.
@@ -23,6 +26,11 @@ export class Forwards {
   readonly #talk: Conversation
   readonly #connection: Connection
   #listening = false
+  /** Ports of the target are asked about one after the other, as they are answered. */
+  #turn: Promise<void> = Promise.resolve()
+  #waiting = 0
+  /** What is being asked, for whichever channel. */
+  readonly #asking = new Map<'agent' | 'x11', Promise<boolean>>()
 
   constructor(talk: Conversation, connection: Connection) {
     this.#talk = talk
@@ -38,8 +46,19 @@ export class Forwards {
     connection.on('request', (accept, reject, name, info) => this.#request(name, info, accept, reject))
   }
 
-  /** Whether this client may have its agent, or its screen, reached from the target. Never rejects. */
-  async allowed(direction: 'agent' | 'x11', channel: number): Promise<boolean> {
+  /**
+   * Whether this client may have its agent, or its screen, reached from the target: while that is being asked for one channel, the others hear what
+   * comes of it. Never rejects.
+   */
+  allowed(direction: 'agent' | 'x11', channel: number): Promise<boolean> {
+    const before = this.#asking.get(direction)
+    if (before !== undefined) return before
+    const asking = this.#allowed(direction, channel).finally(() => this.#asking.delete(direction))
+    this.#asking.set(direction, asking)
+    return asking
+  }
+
+  async #allowed(direction: 'agent' | 'x11', channel: number): Promise<boolean> {
     if ((await this.#asked({ direction }, channel)) !== true || direction === 'x11') return false
     this.#listen(await this.#talk.upstream.then(({ client }) => client))
     return true
@@ -74,10 +93,11 @@ export class Forwards {
       if (opened === undefined) return rejectWith(this.#connection, reject, 'sallyport: the target could not connect to it')
       await this.#serve(number, { client: endOf(accept()), server: opened })
     }
-    serve().catch((error: unknown) => this.#talk.fail(error))
+    this.#during(number, serve)
   }
 
   #request(name: string, info: Listen, accept: Answer, reject: Answer): void {
+    if (this.#waiting >= MAX_WAITING) return void reject?.()
     const { bindAddr = '', bindPort = 0 } = info
     const serve = async (): Promise<void> => {
       if (name === 'cancel-tcpip-forward') {
@@ -96,7 +116,11 @@ export class Forwards {
       if (port === undefined) reject?.()
       else (accept as ((port: number) => unknown) | undefined)?.(port)
     }
-    serve().catch((error: unknown) => this.#talk.fail(error))
+    this.#waiting++
+    this.#turn = this.#turn
+      .then(serve)
+      .catch((error: unknown) => this.#talk.fail(error))
+      .finally(() => this.#waiting--)
   }
 
   /** What the target opens because it was allowed to. */
@@ -123,16 +147,20 @@ export class Forwards {
       if (client === undefined) return void reject()
       await this.#serve(number, { client, server: accept() }, facts)
     }
-    serve().catch((error: unknown) => this.#talk.fail(error))
+    this.#during(number, serve)
+  }
+
+  /** It is one of the channels from the moment it is asked for. */
+  #during(number: number, serve: () => Promise<void>): void {
+    this.#talk.add(number)
+    serve()
+      .catch((error: unknown) => this.#talk.fail(error))
+      .finally(() => this.#talk.over(number))
   }
 
   async #serve(number: number, ends: Parameters<ForwardChannel['serve']>[0], facts?: Facts): Promise<void> {
     const channel = new ForwardChannel(this.#talk, number)
     this.#talk.add(number, channel)
-    try {
-      await channel.serve(ends, facts)
-    } finally {
-      this.#talk.over(number)
-    }
+    await channel.serve(ends, facts)
   }
 }

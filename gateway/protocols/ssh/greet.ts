@@ -10,6 +10,7 @@ import { because, NO_MORE_AUTH_METHODS, tellWhy } from './disconnect.ts'
 import { Server } from './library.ts'
 import { preferGcm } from './offer.ts'
 import { askedFor } from './question.ts'
+import { guardRequests } from './request-guard.ts'
 import { quicken } from './transport.ts'
 import { guardWindows } from './window-guard.ts'
 
@@ -50,6 +51,7 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
   const server = new Server(config, (connection, { header }) => {
     guardWindows(connection)
     quicken(connection, socket)
+    guardRequests(connection, socket)
     tellWhy(connection)
     preferGcm(connection, header.versions.software)
     // What a peer breaks is said by the close that follows.

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
-import { attributionOf } from '../../identity/attribution.ts'
 import { Lanes } from '../../lane.ts'
 import type { Output, Side } from '../../message.ts'
 import { shellFacts } from '../../policy/shell/facts.ts'
@@ -17,7 +16,7 @@ import { Scp } from './scp/scp.ts'
 import type { SftpMessage } from './sftp/messages.ts'
 import { Sftp } from './sftp/sftp.ts'
 import { start } from './start.ts'
-import { allowedEnv, SIGNALS, sizeOf, terminalOf, WORK_ENV } from './surroundings.ts'
+import { Environment, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
 import { TypedLines } from './typed-lines.ts'
 
 /** How the library tells that an answer is wanted: by giving something to answer with. */
@@ -29,11 +28,10 @@ export class SessionChannel {
   readonly gone: Promise<void>
   readonly #talk: Conversation
   readonly #number: number
-  readonly #env: Record<string, string> = {}
-  /** What the work is: recorded, and not passed on. */
-  readonly #work: Record<string, string> = {}
+  readonly #env = new Environment()
   /** Whether the client's agent is forwarded, once that was asked for and decided. */
   #agent: Promise<boolean> | undefined
+  #screen: Promise<boolean> | undefined
   #terminal: Terminal | undefined
   #lines: TypedLines | undefined
   #client: ChannelEnd | undefined
@@ -81,16 +79,15 @@ export class SessionChannel {
   }
 
   #listen(session: SshSession): void {
+    // What a channel is asked to be is asked before it is that (RFC 4254, 6.5): what is judged is what runs.
+    const begun = (): boolean => this.#client !== undefined
     session.on('pty', (accept: Answer, reject: Answer, info) => {
+      if (begun()) return answer(reject)
       this.#terminal = terminalOf(info)
       answer(this.#terminal === undefined ? reject : accept)
     })
     session.on('env', (accept: Answer, reject: Answer, { key, val }) => {
-      const taken = allowedEnv(key, val)
-      if (taken) this.#env[key] = val
-      const told = WORK_ENV.has(key)
-      if (told) this.#work[key] = val
-      answer(taken || told ? accept : reject)
+      answer(!begun() && this.#env.take(key, val) ? accept : reject)
     })
     session.on('exec', (accept, _, { command }) => this.#asked(accept(), { kind: 'exec', command }))
     session.on('shell', (accept) => this.#asked(accept(), { kind: 'shell' }))
@@ -108,14 +105,14 @@ export class SessionChannel {
       else this.#say('signal', { act: 'signal', signal: name }, { signal: name })
     })
     session.on('auth-agent', (accept: Answer, reject: Answer) => {
+      if (begun() || this.#agent !== undefined) return answer(reject)
       this.#agent = this.#talk.forwards.allowed('agent', this.#number)
       this.#agent.then((allowed) => answer(allowed ? accept : reject)).catch((error: unknown) => this.#talk.fail(error))
     })
     session.on('x11', (_, reject: Answer) => {
-      this.#talk.forwards
-        .allowed('x11', this.#number)
-        .then(() => answer(reject))
-        .catch((error: unknown) => this.#talk.fail(error))
+      // Asked about, so that the wish is on the tape; nobody is given it.
+      if (!begun()) this.#screen ??= this.#talk.forwards.allowed('x11', this.#number)
+      answer(reject)
     })
     session.once('close', () => {
       this.#left.abort()
@@ -131,9 +128,7 @@ export class SessionChannel {
     this.#talk.wire.opened(this.#number, this.#terminal !== undefined)
     const serve = async (): Promise<void> => {
       const agent = (await this.#agent) === true
-      const { SALLYPORT_RUN: run, SALLYPORT_PURPOSE: purpose, TRACEPARENT: traceparent } = this.#work
-      const work = attributionOf({ run, purpose, traceparent })
-      await this.#serve(channel, { what, terminal: this.#terminal, env: this.#env, work, agent })
+      await this.#serve(channel, { what, terminal: this.#terminal, env: this.#env.passed, work: this.#env.work, agent })
     }
     serve()
       .catch((error: unknown) => this.#talk.fail(error))

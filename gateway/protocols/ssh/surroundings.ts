@@ -1,3 +1,4 @@
+import { attributionOf } from '../../identity/attribution.ts'
 import type { Size, Terminal } from './output.ts'
 
 /** The signals SSH knows (RFC 4254, 6.10). */
@@ -36,7 +37,37 @@ export function sizeOf({ cols, rows, width, height }: Size): Size {
 }
 
 /** Variables that tell what the work is (`ssh -o SendEnv=...`, `SetEnv`). */
-export const WORK_ENV: ReadonlySet<string> = new Set(['SALLYPORT_RUN', 'SALLYPORT_PURPOSE', 'TRACEPARENT'])
+const WORK_ENV: ReadonlySet<string> = new Set(['SALLYPORT_RUN', 'SALLYPORT_PURPOSE', 'TRACEPARENT'])
+/** As sshd has it. */
+const MAX_VARIABLES = 128
+
+/** The variables a client asks for, of which those that are known are taken. */
+export class Environment {
+  readonly #passed = new Map<string, string>()
+  readonly #work = new Map<string, string>()
+
+  /** Whether it is taken. */
+  take(name: string, value: string): boolean {
+    const into = allowedEnv(name, value) ? this.#passed : WORK_ENV.has(name) ? this.#work : undefined
+    if (into === undefined || (into.size >= MAX_VARIABLES && !into.has(name))) return false
+    into.set(name, value)
+    return true
+  }
+
+  /** Passed on. */
+  get passed(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#passed)
+  }
+
+  /** What the work is: recorded, and not passed on. */
+  get work(): Readonly<Record<string, string>> {
+    return attributionOf({
+      run: this.#work.get('SALLYPORT_RUN'),
+      purpose: this.#work.get('SALLYPORT_PURPOSE'),
+      traceparent: this.#work.get('TRACEPARENT'),
+    })
+  }
+}
 
 /** Whether the variable is passed on. */
 export function allowedEnv(name: string, value: string): boolean {
