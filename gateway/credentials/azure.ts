@@ -1,6 +1,6 @@
 import type { AzureIdentity } from '../../recorder/azure/identity.ts'
 import { tokensOf } from '../../recorder/azure/identity.ts'
-import { Vault } from '../../recorder/azure/vault.ts'
+import { isRefusal, Vault } from '../../recorder/azure/vault.ts'
 import type { Config } from '../../schemas/config.ts'
 
 type ConfiguredCredential = NonNullable<Config['targets'][number]['credential']>
@@ -41,7 +41,9 @@ export async function vaultSecret(source: VaultSource, nowMs = performance.now()
   try {
     return await ask
   } catch (error) {
-    if (have !== undefined && nowMs - have.atMs < STALE_MS) return have.value
+    // What was taken away is not used any longer, whatever a session before was given.
+    if (isRefusal(error)) held.delete(name)
+    else if (have !== undefined && nowMs - have.atMs < STALE_MS) return have.value
     throw error
   }
 }

@@ -20,11 +20,21 @@ export interface VaultPlace {
 }
 
 export interface VaultKey {
-  /** With its version: what a signature is checked with for ever. */
-  readonly kid: string
+  /** Which of its versions this is: what a signature is checked with for ever. */
+  readonly version: string
   /** Affine coordinates of the P-256 point. */
   readonly x: Uint8Array
   readonly y: Uint8Array
+  /** When it stops to sign, ms; undefined: never. */
+  readonly expiresMs?: number
+}
+
+interface Attempt {
+  readonly answer?: Readonly<Record<string, unknown>>
+  readonly why?: string
+  /** Trying again may help. */
+  readonly passing?: boolean
+  readonly status?: number
 }
 
 /** The vault's own audience, by which tokens of one cloud are no use in another. Rejected where the host is no vault, so that no token goes elsewhere. */
@@ -51,19 +61,29 @@ export class Vault {
     this.#scope = vaultScope(place.url)
   }
 
-  /** The public half of a P-256 key; the newest version where none is given. */
+  /** The public half of a P-256 key that may sign now; the newest version where none is given. Rejects AZURE_FAILED where it may not, or another key came. */
   async key(name: string, version = ''): Promise<VaultKey> {
-    const { key } = await this.#ask('GET', `keys/${name}/${version}`)
-    const { kid, kty, crv, x, y } = membersOf(key)
+    const { key, attributes } = await this.#ask('GET', `keys/${name}/${version}`)
+    const { kid, kty, crv, x, y, key_ops: uses } = membersOf(key)
     if (!(kty === 'EC' || kty === 'EC-HSM') || crv !== 'P-256' || typeof x !== 'string' || typeof y !== 'string')
       throw failed(`key ${name} is ${String(kty)} ${String(crv)}, not an EC key on P-256, which ES256 needs`)
-    if (typeof kid !== 'string') throw failed(`key ${name} has no id`)
-    return { kid, x: Buffer.from(x, 'base64url'), y: Buffer.from(y, 'base64url') }
+    const [, ownName, ownVersion = ''] = /\/keys\/([0-9A-Za-z-]+)\/([0-9A-Za-z]+)$/.exec(String(kid)) ?? []
+    if (ownName?.toLowerCase() !== name.toLowerCase() || (version !== '' && ownVersion !== version))
+      throw failed(`asked for key ${name} ${version}, the vault has sent ${String(kid).slice(0, 200)}`)
+    if (Array.isArray(uses) && !uses.includes('sign')) throw failed(`key ${name} ${ownVersion} is not for signing (its key_ops)`)
+    const { enabled, nbf, exp } = membersOf(attributes)
+    if (enabled === false) throw failed(`key ${name} ${ownVersion} is disabled`)
+    if (typeof nbf === 'number' && nbf * 1000 > Date.now())
+      throw failed(`key ${name} ${ownVersion} may not sign before ${timeOf(nbf)}`)
+    if (typeof exp === 'number' && exp * 1000 <= Date.now())
+      throw failed(`key ${name} ${ownVersion} has expired, at ${timeOf(exp)}`)
+    const expires = typeof exp === 'number' ? { expiresMs: exp * 1000 } : {}
+    return { version: ownVersion, x: Buffer.from(x, 'base64url'), y: Buffer.from(y, 'base64url'), ...expires }
   }
 
-  /** ES256 over a SHA-256 digest, r || s (RFC 7518 section 3.4). `kid` as `key` gave it. */
-  async sign(kid: string, digest: Uint8Array): Promise<Uint8Array> {
-    const path = new URL(kid).pathname.slice(1)
+  /** ES256 over a SHA-256 digest, r || s (RFC 7518 section 3.4). `version` as `key` gave it. */
+  async sign(name: string, version: string, digest: Uint8Array): Promise<Uint8Array> {
+    const path = `keys/${name}/${version}`
     const { value } = await this.#ask('POST', `${path}/sign`, { alg: 'ES256', value: Buffer.from(digest).toString('base64url') })
     const signature = typeof value === 'string' ? Buffer.from(value, 'base64url') : Buffer.alloc(0)
     if (signature.length !== 64) throw failed(`the signature of ${path} has ${signature.length} bytes, not 64`)
@@ -79,18 +99,14 @@ export class Vault {
 
   async #ask(method: 'GET' | 'POST', path: string, body?: object): Promise<Readonly<Record<string, unknown>>> {
     for (let tries = 1; ; tries += 1) {
-      const { answer, why, passing } = await this.#attempt(method, path, body)
+      const { answer, why, passing, status } = await this.#attempt(method, path, body)
       if (answer !== undefined) return answer
-      if (!passing || tries >= TRIES) throw failed(`${method} ${this.#place.url}/${path}: ${why}`)
+      if (!passing || tries >= TRIES) throw failed(`${method} ${this.#place.url}/${path}: ${why}`, status)
       await delay(FIRST_PAUSE_MS * 2 ** (tries - 1) * (0.5 + Math.random() * 0.5))
     }
   }
 
-  async #attempt(
-    method: string,
-    path: string,
-    body: object | undefined,
-  ): Promise<{ readonly answer?: Readonly<Record<string, unknown>>; readonly why?: string; readonly passing?: boolean }> {
+  async #attempt(method: string, path: string, body: object | undefined): Promise<Attempt> {
     const { token } = await (await tokensOf(this.#place.identity)).getToken(this.#scope)
     let response: Response
     let text: string
@@ -110,7 +126,8 @@ export class Vault {
     if (response.ok) return answer === undefined ? { why: 'an answer that is no JSON object' } : { answer }
     const { code, message } = membersOf(answer?.['error'])
     const passing = response.status === 408 || response.status === 429 || response.status >= 500
-    return { why: `${response.status} ${String(code ?? '')} ${String(message ?? '').slice(0, 200)}`.trim(), passing }
+    const { status } = response
+    return { why: `${status} ${String(code ?? '')} ${String(message ?? '').slice(0, 200)}`.trim(), passing, status }
   }
 }
 
@@ -137,12 +154,25 @@ function membersOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
 }
 
+/** Seconds, as the vault has them; whatever it says. */
+function timeOf(seconds: number): string {
+  const at = new Date(seconds * 1000)
+  return Number.isNaN(at.getTime()) ? `${seconds} s` : at.toISOString()
+}
+
 /** Why fetch failed stands in its error's cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? error.cause.message : error.message
 }
 
-function failed(why: string): ApplianceError {
-  return new ApplianceError('AZURE_FAILED', why)
+function failed(why: string, status?: number): ApplianceError {
+  return new ApplianceError('AZURE_FAILED', why, status === 403 || status === 404 ? { cause: new Refusal(why) } : undefined)
+}
+
+class Refusal extends Error {}
+
+/** Whether the vault has said that there is none, or not for us (deleted, disabled, a right taken away), which is not the same as being away. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ApplianceError && error.cause instanceof Refusal
 }

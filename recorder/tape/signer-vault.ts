@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { Vault, type VaultPlace } from '../azure/vault.ts'
 import { sha256 } from './merkle.ts'
-import type { GatewaySigner } from './signer.ts'
+import { type GatewaySigner, verifyKey } from './signer.ts'
 
 export interface VaultSignerPlace extends VaultPlace {
   readonly key: string
@@ -10,25 +10,46 @@ export interface VaultSignerPlace extends VaultPlace {
   readonly version?: string
 }
 
+export interface VaultSigner extends GatewaySigner {
+  /** When the key stops to sign, ms; undefined: never. */
+  readonly expiresMs?: number
+}
+
 /**
- * A gateway's key that never leaves its vault: ES256 by Key Vault. One signature per tape, checkpoint and recovery, none per
- * frame, so the vault's limits (thousands of signatures in ten seconds) and its tens of milliseconds are far away.
+ * A gateway's key that never leaves its vault: ES256 by Key Vault. One signature for each tape, checkpoint, recovery and entry of the ledger, none
+ * for a frame: the vault's limits (some thousand in ten seconds) are those of sessions that open. What it answers is checked before it is used.
  */
-export async function openVaultSigner(place: VaultSignerPlace, gateway: string): Promise<GatewaySigner> {
+export async function openVaultSigner(place: VaultSignerPlace, gateway: string): Promise<VaultSigner> {
   const vault = new Vault(place)
-  const { kid, x, y } = await vault.key(place.key, place.version)
-  const jwk = { kty: 'EC', crv: 'P-256', x: Buffer.from(x).toString('base64url'), y: Buffer.from(y).toString('base64url') }
+  const { version, x, y, expiresMs } = await vault.key(place.key, place.version)
+  const publicKey = spkiOf(place.key, x, y)
   return {
     gateway,
     algorithm: 'ES256',
-    publicKey: createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'der', type: 'spki' }),
+    publicKey,
+    ...(expiresMs === undefined ? {} : { expiresMs }),
     async sign(bytes) {
       try {
-        return await vault.sign(kid, sha256(bytes))
+        const signature = await vault.sign(place.key, version, sha256(bytes))
+        // Nobody would notice before the recording is verified, when it is too late.
+        if (!verifyKey(publicKey, 'ES256', bytes, signature))
+          throw new ApplianceError('AZURE_FAILED', `what it answered is no signature by ${place.key} ${version}`)
+        return signature
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
         throw new ApplianceError('RECORDER_FAILED', `the vault does not sign: ${why}`, { cause: error })
       }
     },
+  }
+}
+
+/** DER. Rejects AZURE_FAILED for coordinates of no point. */
+function spkiOf(name: string, x: Uint8Array, y: Uint8Array): Uint8Array {
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+  try {
+    const key = createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: text(x), y: text(y) }, format: 'jwk' })
+    return key.export({ format: 'der', type: 'spki' })
+  } catch (cause) {
+    throw new ApplianceError('AZURE_FAILED', `key ${name}: what the vault has sent is no point on P-256`, { cause })
   }
 }

@@ -63,9 +63,22 @@ test('while the vault is away the last value is used, for an hour', async () => 
   const keyVault = { vault: vault.url, secret: 'b', clientId }
   const nowMs = performance.now()
   assert.equal(await vaultSecret(keyVault, nowMs), 'known')
-  vault.failures = [403, 403]
+  vault.failures = [503, 503, 503, 503, 0, 0, 0, 0]
   assert.equal(await vaultSecret(keyVault, nowMs + 3_500_000), 'known')
   await assert.rejects(vaultSecret(keyVault, nowMs + 3_700_000), { code: 'AZURE_FAILED' })
+})
+
+test('a secret that was deleted, disabled or is no longer ours is not used any more, when that is asked next', async () => {
+  const keyVault = { vault: vault.url, secret: 'c', clientId }
+  const nowMs = performance.now()
+  for (const status of [403, 404]) {
+    vault.secrets.set('c', 'known')
+    assert.equal(await vaultSecret(keyVault, nowMs), 'known')
+    vault.failures = [status]
+    await assert.rejects(vaultSecret(keyVault, nowMs + 61_000), { code: 'AZURE_FAILED' })
+    vault.failures = [503, 503, 503, 503]
+    await assert.rejects(vaultSecret(keyVault, nowMs + 62_000), { code: 'AZURE_FAILED' })
+  }
 })
 
 test('what cannot be had is told as ours, without the secret or where it lies', async () => {

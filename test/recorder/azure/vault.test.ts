@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
 import { Vault, vaultScope } from '../../../recorder/azure/vault.ts'
 import { type IdentityEndpoint, startIdentityEndpoint, trustedTls, withEnv } from '../../support/azure-identity.ts'
@@ -21,6 +24,7 @@ after(async () => {
 })
 beforeEach(() => {
   vault.failures = []
+  vault.alter = undefined
   vault.asked.length = 0
 })
 
@@ -58,4 +62,36 @@ test('what a vault refuses is told with its words, and not asked again', async (
 
 test('a key that cannot sign ES256 is refused', async () => {
   await assert.rejects(open().key('rsa'), { code: 'AZURE_FAILED', message: /not an EC key on P-256/ })
+})
+
+test('answers that are none, or without end, are failures of ours, and a vault that asks for a year of patience gets some tries', async () => {
+  vault.secrets.set('s', 'value')
+  for (const answer of ['', 'no JSON', '[]', 'null', '{"value":7}', '{"value":""}', `{"value":"${'x'.repeat(1 << 20)}"}`]) {
+    vault.alter = () => answer
+    await assert.rejects(open().secret('s'), { code: 'AZURE_FAILED' }, answer.slice(0, 20))
+  }
+  vault.alter = undefined
+  vault.asked.length = 0
+  vault.failures = [429, 429, 429, 429]
+  await assert.rejects(open().secret('s'), { code: 'AZURE_FAILED', message: /429/ })
+  assert.equal(vault.asked.length, 4)
+  vault.failures = [401]
+  await assert.rejects(open().secret('s'), { code: 'AZURE_FAILED', message: /401/ })
+})
+
+test('a redirect is not followed: tokens go where they are for', async () => {
+  const heard: (string | undefined)[] = []
+  const stranger = createServer((request, response) => {
+    heard.push(request.headers.authorization)
+    response.end('{"value":"x"}')
+  })
+  await once(stranger.listen(0, '127.0.0.1'), 'listening')
+  try {
+    vault.elsewhere = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/secrets/s` // it listens on TCP
+    vault.failures = [302, 302, 302, 302]
+    await assert.rejects(open().secret('s'), { code: 'AZURE_FAILED', message: /redirect/ })
+    assert.deepEqual(heard, [])
+  } finally {
+    stranger.close()
+  }
 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID, verify } from 'node:crypto'
 import { after, before, beforeEach, test } from 'node:test'
-import { certify, checkCertificate, keyIdOf } from '../../../recorder/tape/signer.ts'
+import { Vault } from '../../../recorder/azure/vault.ts'
+import { certify, checkCertificate, keyIdOf, verifyKey } from '../../../recorder/tape/signer.ts'
 import { openVaultSigner } from '../../../recorder/tape/signer-vault.ts'
 import { type IdentityEndpoint, startIdentityEndpoint, trustedTls, withEnv } from '../../support/azure-identity.ts'
 import { startVault, type TestVault } from '../../support/vault.ts'
@@ -22,6 +23,7 @@ after(async () => {
 })
 beforeEach(() => {
   vault.failures = []
+  vault.alter = undefined
 })
 
 const identity = { kind: 'managed', clientId: randomUUID() } as const
@@ -58,4 +60,55 @@ test('a vault that is away for a moment delays; one that stays away is told, wit
   await assert.rejects(signer.sign(Buffer.from('x')), { code: 'RECORDER_FAILED', message: /vault does not sign.*503/ })
   vault.failures = [403]
   await assert.rejects(openVaultSigner({ url: vault.url, identity, key: 'evidence' }, 'gw1'), { code: 'AZURE_FAILED' })
+})
+
+test('a new version of the key leaves open recordings alone: they go on with the one they began with, the next start takes the new one', async () => {
+  const place = { url: vault.url, identity, key: 'evidence' }
+  const before = await openVaultSigner(place, 'gw1')
+  vault.rotate()
+  const bytes = Buffer.from('a statement')
+  assert.equal(verify('sha256', bytes, { key: vault.publicKey, dsaEncoding: 'ieee-p1363' }, await before.sign(bytes)), true)
+  const after = await openVaultSigner(place, 'gw1')
+  assert.notDeepEqual(after.publicKey, before.publicKey)
+  assert.equal(verifyKey(after.publicKey, 'ES256', bytes, await after.sign(bytes)), true)
+})
+
+test('a signature by another key, or none, is not recorded', async () => {
+  const signer = await openVaultSigner({ url: vault.url, identity, key: 'evidence' }, 'gw1')
+  for (const [name, value] of [
+    ['of another key', Buffer.alloc(64, 7).toString('base64url')],
+    ['too short', Buffer.alloc(63, 7).toString('base64url')],
+    ['no text', 7],
+    ['nothing', undefined],
+  ] as const) {
+    vault.alter = (answer) => ({ ...answer, value })
+    await assert.rejects(signer.sign(Buffer.from('x')), { code: 'RECORDER_FAILED', message: /the vault does not sign/ }, name)
+  }
+  vault.alter = undefined
+  await signer.sign(Buffer.from('x'))
+})
+
+test('a key that is another than was asked for, may not sign, or is none, is refused at the start, with the reason', async () => {
+  const place = { url: vault.url, identity, key: 'evidence' }
+  const seconds = Math.floor(Date.now() / 1000)
+  const { version } = await new Vault(place).key('evidence')
+  const rows: readonly (readonly [key: object, attributes: object, words: RegExp])[] = [
+    [{ kid: `${vault.url}/keys/other/${version}` }, {}, /asked for key evidence.*sent .*\/keys\/other/],
+    [{ kid: `${vault.url}/keys/evidence/${'9'.repeat(32)}` }, {}, /asked for key evidence.*sent .*9999/],
+    [{ kid: 'nothing' }, {}, /asked for key evidence/],
+    [{ kid: undefined }, {}, /asked for key evidence/],
+    [{ key_ops: ['verify'] }, {}, /not for signing/],
+    [{ x: 'AAAA' }, {}, /no point on P-256/],
+    [{ x: Buffer.alloc(32, 1).toString('base64url') }, {}, /no point on P-256/],
+    [{}, { enabled: false }, /is disabled/],
+    [{}, { exp: seconds - 10 }, /has expired, at 20/],
+    [{}, { nbf: seconds + 3600 }, /may not sign before 20/],
+    [{}, { nbf: 1e300 }, /may not sign before 1e\+300 s/],
+  ]
+  for (const [key, attributes, message] of rows) {
+    vault.alter = (answer) => ({ ...answer, key: { ...(answer['key'] as object), ...key }, attributes })
+    await assert.rejects(openVaultSigner({ ...place, version }, 'gw1'), { code: 'AZURE_FAILED', message })
+  }
+  vault.alter = (answer) => ({ ...answer, attributes: { exp: seconds + 3600 } })
+  assert.equal((await openVaultSigner(place, 'gw1')).expiresMs, (seconds + 3600) * 1000)
 })
