@@ -279,6 +279,8 @@ export class ReplayPage extends LitElement {
 
   readonly #pressed = (event: KeyboardEvent): void => {
     if (this.#tape?.map === undefined) return
+    // Escape closes what stands open over the page; taking it would leave that open.
+    if (event.key === 'Escape' && this.querySelector('[popover]:popover-open') !== null) return
     const command = commandFor(event, this.querySelector('dialog[open]') !== null)
     if (command === undefined) return
     event.preventDefault()

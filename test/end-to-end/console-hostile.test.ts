@@ -56,13 +56,13 @@ before(async () => {
   await one.recorder.seal(`${MARKUP} left`)
   hostile = one.info.id
   const two = await rig.room.open(START)
-  for (let at = 0; at < 40; at += 1)
-    await two.recorder.append([
-      entry({
-        kind: 'query',
-        body: serialize.query(`SELECT ${at}, '${Buffer.from(crypto.getRandomValues(new Uint8Array(20_000))).toString('hex')}'`),
-      }),
-    ])
+  for (let at = 0; at < 40; at += 1) {
+    const value = Buffer.from(crypto.getRandomValues(new Uint8Array(20_000))).toString('hex')
+    // Five chunks, however fast they fill.
+    await two.recorder.append([entry({ kind: 'query', body: serialize.query(`SELECT ${at}, '${value}'`) })], {
+      durable: at % 8 === 7,
+    })
+  }
   await two.recorder.seal('the client left')
   damaged = two.info.id
   const file = join(rig.folder.path, tapeKeys.segment(damaged, 0))
@@ -146,6 +146,7 @@ test('a tape with one bit changed is INVALID, where, and readable around it', as
   assert.match((await finding.textContent()) ?? '', /at byte .*frames? \d+/s)
   assert.deepEqual(await seen.axe(), [])
   await page.keyboard.press('Escape')
+  await finding.waitFor({ state: 'hidden' })
   await page.locator('.panel', { hasText: 'SELECT 0' }).waitFor()
   await page.keyboard.press('End')
   await page.locator('.panel', { hasText: 'SELECT 39' }).waitFor()
