@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buildConnector, Pool } from 'undici'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -89,8 +90,9 @@ function guarded(options: buildConnector.BuildOptions): buildConnector.connector
   const connect = buildConnector(options)
   return (to, done) =>
     connect(to, (...connected) => {
-      const [, socket] = connected
-      if (socket === null || !isMetadata(socket.remoteAddress ?? '')) return done(...connected)
+      // Of a connection that failed undici hands over the error and nothing more, whatever its types say.
+      const socket: Socket | null | undefined = connected[1]
+      if (!socket || !isMetadata(socket.remoteAddress ?? '')) return done(...connected)
       socket.destroy()
       done(new ApplianceError('TARGET_REFUSED', 'the target is where this platform hands out identities'), null)
     })
@@ -98,9 +100,13 @@ function guarded(options: buildConnector.BuildOptions): buildConnector.connector
 
 const UNREACHABLE = /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/
 
+/** Of OpenSSL and of Node's look at the certificate. */
+const TLS_FAILED = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA)/
+
 function broken(cause: Error): ApplianceError {
   const code = 'code' in cause ? String(cause.code) : 'unknown error'
-  return UNREACHABLE.test(code)
-    ? new ApplianceError('TARGET_UNREACHABLE', `the target cannot be reached: ${code}`, { cause })
-    : new ApplianceError('TARGET_REFUSED', `the target broke off: ${code}`, { cause })
+  if (UNREACHABLE.test(code)) return new ApplianceError('TARGET_UNREACHABLE', `the target cannot be reached: ${code}`, { cause })
+  // What the handshake was to be is in the configuration, and not for this client to change.
+  const what = TLS_FAILED.test(code) ? 'TLS with the target failed, as its `tls` is configured' : 'the target broke off'
+  return new ApplianceError('TARGET_REFUSED', `${what}: ${code}`, { cause })
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { generate } from 'selfsigned'
 import { Upstream } from '../../../../gateway/protocols/http/upstream.ts'
+import { ApplianceError } from '../../../../schemas/errors.ts'
 
 test('a target that prefers HTTP/2 is spoken to in HTTP/1.1, and what its headers say is known', async () => {
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
@@ -24,4 +26,43 @@ test('a target that prefers HTTP/2 is spoken to in HTTP/1.1, and what its header
   assert.ok(answer.headers.some(([name, value]) => name.toLowerCase() === 'content-type' && value === 'application/json'))
   await upstream.close()
   server.close()
+})
+
+const HEAD = { method: 'GET', target: '/', headers: [] }
+
+async function refusalOf(port: number, tls: ConstructorParameters<typeof Upstream>[1]['tls']): Promise<unknown> {
+  const upstream = new Upstream({ host: '127.0.0.1', port }, { tls })
+  try {
+    return await upstream.ask(HEAD, null, [], AbortSignal.timeout(10_000)).catch((error: unknown) => error)
+  } finally {
+    await upstream.close()
+  }
+}
+
+test('a target that is down is told as that, at once', async () => {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  server.close()
+  await once(server, 'close')
+  for (const mode of ['off', 'unverified', 'verify'] as const) {
+    const error = await refusalOf(port, { mode })
+    assert.ok(error instanceof ApplianceError, String(error))
+    assert.deepEqual([error.code, error.message], ['TARGET_UNREACHABLE', 'the target cannot be reached: ECONNREFUSED'])
+  }
+})
+
+test('a target without the TLS that is configured is told as that', async () => {
+  const plain = createServer((_, response) => response.end())
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
+  const unknown = createSecureServer({ key, cert, allowHTTP1: true })
+  for (const server of [plain, unknown]) {
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo // it listens on TCP
+    const error = await refusalOf(port, { mode: 'verify' })
+    assert.ok(error instanceof ApplianceError, String(error))
+    assert.equal(error.code, 'TARGET_REFUSED')
+    assert.match(error.message, /^TLS with the target failed, as its `tls` is configured: [A-Z_]+$/)
+    server.close()
+  }
 })
