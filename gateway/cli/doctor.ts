@@ -1,7 +1,9 @@
 import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig, type Settings } from '../config.ts'
 import type { Check, CheckStatus } from '../doctor/check.ts'
+import { checkAttesters } from '../doctor/check-attesters.ts'
 import { checkDatabases } from '../doctor/check-databases.ts'
+import { checkEvidence } from '../doctor/check-evidence.ts'
 import { checkCertificates, checkIssuers } from '../doctor/check-identity.ts'
 import { checkSigner, checkSpool, checkTargets } from '../doctor/check-machine.ts'
 import { checkGrants } from '../doctor/check-postgres.ts'
@@ -39,6 +41,8 @@ async function checkAll(settings: Settings, env: NodeJS.ProcessEnv): Promise<rea
     checkSpool(settings),
     checkSigner(settings),
     checkStore(settings.store, settings.gateway),
+    checkEvidence(settings.evidence),
+    checkAttesters(settings.attesters, settings.gateway),
     checkDatabases(settings, env),
     checkCertificates(settings),
     checkIssuers(settings),

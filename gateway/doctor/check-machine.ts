@@ -17,6 +17,11 @@ const SPOOL_NEEDED_SIZE = 80 * 2 ** 20
 /** statfs(2): NFS, CIFS, SMB2. Locks and syncs there are not what the spool needs. */
 const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x6969, 0xff534d42, 0xfe534d42])
 const CONNECT_TIMEOUT_MS = 5_000
+/** A vault nearby takes tens of milliseconds. */
+const SLOW_SIGN_MS = 1_000
+const DAY_MS = 86_400_000
+/** Whoever renews by hand wants to hear of it a month before. */
+const SOON_DAYS = 30
 
 /** Whether the gateway's key signs, and what it signs is believed by its public half. */
 export function checkSigner({ signer, dataDir, gateway }: Pick<Settings, 'signer' | 'dataDir' | 'gateway'>): Promise<Check> {
@@ -42,9 +47,19 @@ export function checkSigner({ signer, dataDir, gateway }: Pick<Settings, 'signer
       const key = createPublicKey({ key: Buffer.from(opened.publicKey), format: 'der', type: 'spki' })
       if (!verify('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }, signature))
         return { status: 'failed', seen: 'the signature does not fit the public key' }
-      return { status: 'ok', seen: `${signer.key} in ${signer.url} signs ${opened.algorithm}, in ${ms} ms` }
+      const seen = `${signer.key} in ${signer.url} signs ${opened.algorithm}, in ${ms} ms`
+      const days = opened.expiresMs === undefined ? undefined : Math.floor((opened.expiresMs - Date.now()) / DAY_MS)
+      if (days !== undefined && days < SOON_DAYS)
+        return {
+          status: 'warning',
+          seen: `${seen}, for ${days} more days`,
+          cure: 'make a new version and restart: no session opens once it has expired',
+        }
+      if (ms > SLOW_SIGN_MS)
+        return { status: 'warning', seen, cure: 'every session waits for it as it opens: is the vault in this region?' }
+      return { status: 'ok', seen }
     },
-    'give the identity Key Vault Crypto User on the key (get, sign)',
+    'the identity needs Key Vault Crypto User on the key (get, sign), which is enabled and in its time; the vault has to be reached from here',
   )
 }
 

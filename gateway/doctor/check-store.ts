@@ -15,6 +15,7 @@ const EXCESS: Readonly<Record<Forbidden, string>> = {
   delete: 'recordings can be deleted: take `blobs/delete` away',
   'shorten retention': 'retention can be shortened: take `immutableStorage/runAsSuperUser` away',
   hold: 'legal holds can be lifted: take `containers/write` away; holds belong to somebody who does not record',
+  'read as nobody': 'anybody who knows the address can read recordings: turn public access off for the account',
   'sign links': 'links that outlive this identity can be signed: take `generateUserDelegationKey` away',
 }
 
@@ -124,6 +125,14 @@ function checkOf(right: Forbidden, { outcome, said }: Finding): Check {
     case 'allowed':
       return { what, status: 'excess', seen: `allowed (${said})`, cure: EXCESS[right] }
     case 'unclear':
+      // Every store has an answer to these two. Immutability and links some have never heard of.
+      if (right === 'overwrite' || right === 'delete')
+        return {
+          what,
+          status: 'failed',
+          seen: `the store does not say (${said})`,
+          cure: 'whether it is refused is not known: try again',
+        }
       return { what, status: 'skipped', seen: `the store does not say (${said})` }
     default:
       return outcome satisfies never

@@ -1,9 +1,10 @@
 import type { BlobPlace } from './places.ts'
 import { type ContainerClient, openAccount, openContainer } from './store-blob-client.ts'
-import { refusalOf } from './store-blob-errors.ts'
+import { refusalOf, storeError } from './store-blob-errors.ts'
 
 /** What whoever records must not be able to do, each tried on an object of its own. */
-export const FORBIDDEN = ['overwrite', 'delete', 'shorten retention', 'hold', 'sign links'] as const
+export const FORBIDDEN = ['overwrite', 'delete', 'shorten retention', 'hold', 'sign links', 'read as nobody'] as const
+const ANONYMOUS_TIMEOUT_MS = 15_000
 export type Forbidden = (typeof FORBIDDEN)[number]
 
 /** `refused`: as it should be. `kept`: a policy of the container forbids it to everybody. `allowed`: too much. `unclear`: no answer that says either. */
@@ -31,11 +32,17 @@ export async function probeForbidden(
       const account = await openAccount(place)
       await account.getUserDelegationKey(new Date(), new Date(Date.now() + 60_000), abort)
     },
+    'read as nobody': async () => {
+      const answer = await fetch(blob.url, { redirect: 'error', signal: signal ?? AbortSignal.timeout(ANONYMOUS_TIMEOUT_MS) })
+      await answer.body?.cancel()
+      // Of what may not be seen it is said, too, that it is not there.
+      if (!answer.ok) throw Object.assign(new Error('refused'), { statusCode: answer.status === 404 ? 403 : answer.status })
+    },
     // Last, as nothing could be tried on what is gone.
     delete: () => blob.delete(abort),
   }
   const findings = new Map<Forbidden, Finding>()
-  for (const what of ['overwrite', 'shorten retention', 'hold', 'sign links', 'delete'] as const)
+  for (const what of ['overwrite', 'shorten retention', 'hold', 'sign links', 'read as nobody', 'delete'] as const)
     findings.set(what, await tried(tries[what]))
   return findings
 }
@@ -47,8 +54,9 @@ async function tried(work: () => Promise<unknown>): Promise<Finding> {
   } catch (error) {
     const { code, status } = refusalOf(error)
     const said = `${status ?? 'no answer'} ${code ?? ''}`.trim()
-    if (status === 403) return { outcome: 'refused', said }
-    if (status === 409) return { outcome: 'kept', said }
+    if (status === 403 || (status === 401 && code === undefined)) return { outcome: 'refused', said }
+    // BlobImmutableDueToPolicy, BlobImmutableDueToLegalHold: another conflict forbids nothing.
+    if (status === 409 && code?.startsWith('BlobImmutable') === true) return { outcome: 'kept', said }
     return { outcome: 'unclear', said }
   }
 }
@@ -61,4 +69,34 @@ export async function clockAheadMs(place: BlobPlace, key: string): Promise<numbe
   const between = (before + Date.now()) / 2
   // The middle of the second that is told.
   return date === undefined ? undefined : Math.round(between - (date.getTime() + 500))
+}
+
+/** What protects the objects of a container. */
+export interface Protection {
+  /** Versions are kept, and may have policies and holds: version-level immutability. Undefined where the identity may not ask (`containers/read`). */
+  readonly versions: boolean | undefined
+  /** A policy or hold of the whole container. */
+  readonly whole: boolean
+}
+
+/** How a container protects what is in it. Rejects as the SDK does where it cannot be asked. */
+export async function protectionOf(place: BlobPlace): Promise<Protection> {
+  const container = await openContainer(place)
+  try {
+    const found = await container.getProperties()
+    return {
+      versions: found.isImmutableStorageWithVersioningEnabled === true,
+      whole: found.hasImmutabilityPolicy === true || found.hasLegalHold === true,
+    }
+  } catch (error) {
+    if (refusalOf(error).status !== 403) throw storeError(error, `looking at the container ${place.container}`)
+    return { versions: undefined, whole: false }
+  }
+}
+
+/** Until when an object is kept, in words; undefined: nothing keeps it. */
+export async function keptUntil(place: BlobPlace, key: string): Promise<string | undefined> {
+  const { immutabilityPolicyExpiresOn: until, legalHold } = await (await openContainer(place)).getBlobClient(key).getProperties()
+  if (legalHold === true) return 'a legal hold ends'
+  return until !== undefined && until.getTime() > Date.now() ? until.toISOString() : undefined
 }

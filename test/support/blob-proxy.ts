@@ -19,7 +19,7 @@ export type Action =
   | 'generateUserDelegationKey/action'
 
 /** The request does not arrive; its answer does not; an overload; a refusal; or the fault lies in the bytes, of which one is changed on the way. */
-export type BlobFault = 'lost' | 'answer-lost' | 503 | 403 | 'flipped'
+export type BlobFault = 'lost' | 'answer-lost' | 503 | 403 | 'flipped' | { readonly status: number; readonly code: string }
 
 export interface Call {
   readonly method: string
@@ -83,6 +83,7 @@ export async function startBlobProxy(options: BlobProxyOptions): Promise<BlobPro
     if (fault === 'lost') return void request.socket.destroy()
     if (fault === 503) return refuse(503, 'ServerBusy')
     if (fault === 403) return refuse(403, 'AuthorizationPermissionMismatch')
+    if (typeof fault === 'object') return refuse(fault.status, fault.code)
     if (options.worm === true) {
       const answer = worm.answer(call, request.headers)
       if (answer === 'done') return void response.writeHead(200, { date: dateOf(options.clockMs) }).end()

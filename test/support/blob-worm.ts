@@ -11,6 +11,8 @@ type Asked = { readonly method: string; readonly path: string; readonly comp: st
 /** Version-level immutability and legal holds as Azure keeps them: policies only ever grow once they are locked, what is kept is not deleted. */
 export class Worm {
   readonly #kept = new Map<string, Kept>()
+  /** Containers with version-level immutability, `/account/container`. */
+  readonly versioned = new Set<string>()
 
   /** `done`: it was about a policy or hold; a code: refused; undefined: none of its business. */
   answer({ method, path, comp }: Asked, headers: IncomingHttpHeaders): 'done' | string | undefined {
@@ -49,6 +51,7 @@ export class Worm {
   headers(path: string): Record<string, string> {
     const { until, mode, hold } = this.#kept.get(path) ?? {}
     return {
+      ...(this.versioned.has(path) ? { 'x-ms-immutable-storage-with-versioning-enabled': 'true' } : {}),
       ...(until === undefined
         ? {}
         : { 'x-ms-immutability-policy-until-date': until, 'x-ms-immutability-policy-mode': mode ?? 'unlocked' }),

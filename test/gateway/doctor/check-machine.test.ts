@@ -94,6 +94,17 @@ test('a key file is found or still to be made; a key in a vault has to sign', as
   await using vault = await startVault(await trustedTls())
   const signer = { url: vault.url, key: 'evidence', identity: { kind: 'managed', clientId: randomUUID() } } as const
   assert.match((await checkSigner({ ...settings, signer })).seen, /signs ES256/)
+  const inDays = (days: number) => ({ exp: Math.floor(Date.now() / 1000) + days * 86_400 })
+  for (const [attributes, status] of [
+    [inDays(100), 'ok'],
+    [inDays(10), 'warning'],
+    [inDays(-1), 'failed'],
+    [{ enabled: false }, 'failed'],
+  ] as const) {
+    vault.alter = (answer, path) => (path.endsWith('/sign') ? answer : { ...answer, attributes })
+    assert.equal((await checkSigner({ ...settings, signer })).status, status, JSON.stringify(attributes))
+  }
+  vault.alter = undefined
   const wrong = await checkSigner({ ...settings, signer: { ...signer, key: 'rsa' } })
   assert.deepEqual([wrong.status, /P-256/.test(wrong.seen)], ['failed', true])
 })

@@ -43,6 +43,7 @@ after(async () => {
 })
 beforeEach(() => {
   endpoint.answers = ['ok']
+  proxy.fault = () => undefined
 })
 
 async function place(url = proxy.url): Promise<StorePlace> {
@@ -71,6 +72,7 @@ test('is content with the rights to read and add, also the next time', async () 
       'rights: shorten retention',
       'rights: hold',
       'rights: sign links',
+      'rights: read as nobody',
       'rights: delete',
     ])
   }
@@ -135,4 +137,31 @@ test("the emulator's key is told to be too much; a folder has no rights to try",
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+})
+
+test('a conflict that is no policy’s keeps nothing, and what the store does not say about overwriting and deleting is no pass', async () => {
+  proxy.rights = new Set(CONTRIBUTOR)
+  for (const [fault, seen] of [
+    [{ status: 409, code: 'InvalidBlobType' }, /409 InvalidBlobType/],
+    [{ status: 400, code: 'UnsupportedHeader' }, /400 UnsupportedHeader/],
+    [{ status: 501, code: 'NotImplemented' }, /501 NotImplemented/],
+  ] as const) {
+    proxy.fault = ({ action, comp }) =>
+      comp !== 'immutabilityPolicies' && ['blobs/write', 'blobs/delete'].includes(action) ? fault : undefined
+    const checks = await checkStore(await place(), 'gw1')
+    for (const right of ['overwrite', 'delete']) {
+      const check = checks.find(({ what }) => what === `rights: ${right}`)
+      assert.deepEqual([check?.status, seen.test(check?.seen ?? '')], ['failed', true], `${right} ${fault.code}`)
+    }
+  }
+})
+
+test('a container that anybody can read is told', async () => {
+  proxy.rights = new Set(RECORDER)
+  const at = await place()
+  if (!('blob' in at)) throw new Error('a container')
+  assert.equal(statuses(await checkStore(at, 'gw1'))['rights: read as nobody'], 'ok')
+  await azurite.container(at.blob.container).setAccessPolicy('blob')
+  const found = statuses(await checkStore(at, 'gw1'))
+  assert.deepEqual([found['rights: read as nobody'], found['rights: overwrite']], ['excess', 'ok'])
 })
