@@ -35,8 +35,9 @@ export async function probeForbidden(
     'read as nobody': async () => {
       const answer = await fetch(blob.url, { redirect: 'error', signal: signal ?? AbortSignal.timeout(ANONYMOUS_TIMEOUT_MS) })
       await answer.body?.cancel()
-      // Of what may not be seen it is said, too, that it is not there.
-      if (!answer.ok) throw Object.assign(new Error('refused'), { statusCode: answer.status === 404 ? 403 : answer.status })
+      // Of what may not be seen it is said, too, that it is not there (404), or that the account shows nothing to anybody (409 PublicAccessNotPermitted).
+      const refused = [401, 403, 404, 409].includes(answer.status)
+      if (!answer.ok) throw Object.assign(new Error('refused'), { statusCode: refused ? 403 : answer.status })
     },
     // Last, as nothing could be tried on what is gone.
     delete: () => blob.delete(abort),

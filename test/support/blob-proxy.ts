@@ -28,6 +28,8 @@ export interface Call {
   /** `appendblock`, `list` ...; '' for Put Blob, Get Blob and the like. */
   readonly comp: string
   readonly action: Action
+  /** Without an identity. */
+  readonly anonymous: boolean
 }
 
 export interface BlobProxyOptions {
@@ -139,7 +141,8 @@ function callOf({ method = 'GET', url = '/', headers }: IncomingMessage, existin
   const comp = searchParams.get('comp') ?? ''
   const isContainer = searchParams.get('restype') === 'container'
   const copies = headers['x-ms-copy-source'] !== undefined
-  return { method, path, comp, action: actionOf({ method, comp, isContainer, copies, exists: existing.has(path) }) }
+  const action = actionOf({ method, comp, isContainer, copies, exists: existing.has(path) })
+  return { method, path, comp, action, anonymous: headers.authorization === undefined }
 }
 
 interface Asked {
