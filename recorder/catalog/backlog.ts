@@ -1,7 +1,7 @@
 import { type Followed, type FollowedParts, type FollowedTapes, RETRY_MS } from './followed-tapes.ts'
 import type { IngestNewsParts } from './ingest-news.ts'
 import { storeDigests } from './store-rows.ts'
-import { PENDING, sortIn } from './text-index.ts'
+import { sortIn } from './text-index.ts'
 
 /** Tapes that are written together: most of what a short one costs is its transaction. */
 const BATCH_TAPES = 50
@@ -66,7 +66,7 @@ export class Backlog {
     const { batch } = this.#tapes
     const digests = ids.flatMap((id) => batch.get(id)?.follower.digest ?? [])
     try {
-      await storeDigests(this.#parts.database, digests, PENDING.backlog)
+      await storeDigests(this.#parts.database, digests, 'backlog')
       this.#unsorted = true
     } catch (error) {
       // Each on its own the next time, so that one that cannot be written keeps no other out.

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { loginOf, type ServerPlace } from '../azure/database-login.ts'
@@ -10,6 +11,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** The oldest whose dialect the catalog's SQL is tried in. */
 const OLDEST = 150_000
 const INT8 = 20
+/** Between two words to the server that nobody waits: what it is told between two statements it does not hear. */
+const CANCEL_EVERY_MS = 100
 
 /** The values of the catalog are counts and microseconds, far below 2^53. */
 const types: pg.CustomTypesConfig = {
@@ -47,13 +50,18 @@ export async function openServer(place: ServerPlace): Promise<Database> {
 function serverDatabase(pool: pg.Pool): Database {
   const database: Database = {
     ...queriesOf(pool),
-    timed: (ms, work) =>
+    timed: (ms, work, gone) =>
       endedInTime(
         database.transaction(async (each) => {
+          gone?.throwIfAborted()
           // 0 would be without end.
-          await each.exec(`set local statement_timeout = ${Math.max(1, ms)}`)
-          return work(each, () => 'true')
+          const { rows } = await each.query<{ pid: number }>(
+            `select pg_backend_pid() as pid, set_config('statement_timeout', $1, true)`,
+            [String(Math.max(1, ms))],
+          )
+          return whileHeard(pool, rows[0]?.pid, gone, () => work(each, () => 'true'))
         }),
+        gone,
       ),
     async transaction(work) {
       const client = await pool.connect()
@@ -76,6 +84,36 @@ function serverDatabase(pool: pg.Pool): Database {
     close: () => pool.end(),
   }
   return database
+}
+
+/** Does the work; what the connection `pid` runs of it is cancelled once its asker is gone. */
+async function whileHeard<T>(
+  pool: pg.Pool,
+  pid: number | undefined,
+  gone: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  let done = false
+  let cancelled: Promise<void> = Promise.resolve()
+  const cancel = async (): Promise<void> => {
+    while (!done) {
+      await pool.query('select pg_cancel_backend($1)', [pid])
+      if (!done) await pause(CANCEL_EVERY_MS)
+    }
+  }
+  // Where it cannot be said, the statement ends by its own clock.
+  const leave = (): void => {
+    cancelled = cancel().catch(() => undefined)
+  }
+  gone?.addEventListener('abort', leave, { once: true })
+  try {
+    return await work()
+  } finally {
+    done = true
+    gone?.removeEventListener('abort', leave)
+    // Not a statement of whoever has the connection next.
+    await cancelled
+  }
 }
 
 function queriesOf(client: pg.Pool | pg.PoolClient): Queries {

@@ -1,12 +1,10 @@
 import { rename } from 'node:fs/promises'
-import { PGlite, types } from '@electric-sql/pglite'
-import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
 import type { ServerPlace } from '../azure/database-login.ts'
+import { openFiles } from './database-files.ts'
 import { openServer } from './database-server.ts'
 import { canMigrate, migrate } from './migrations.ts'
 import { forgetMonths } from './months.ts'
 import { CATALOG_SQL, CATALOG_VERSION, DESK_SQL, DESK_WHOLE_SQL } from './schema.ts'
-import { endedInTime, IN_TIME_SQL } from './timed.ts'
 
 /** What is asked within a transaction, or outside one. bigint comes back as number, timestamptz as Date, jsonb parsed. */
 export interface Queries {
@@ -15,16 +13,13 @@ export interface Queries {
   exec(sql: string): Promise<unknown>
 }
 
-/** The ends of all lists of a text index's trigrams fit in: of two million statements, half of it were read and written for each batch without. */
-const BUFFERS = '256MB'
-
 export interface Database extends Queries {
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
   /**
    * A transaction whose statements are ended when they take longer. `inTime` makes the condition that a large table is to be asked under, of any
-   * column of it. Rejects API_INVALID, with what to narrow, where it took longer.
+   * column of it. Rejects API_INVALID, with what to narrow, where it took longer; API_LIMITED soon after `gone`.
    */
-  timed<T>(ms: number, work: (queries: Queries, inTime: (column: string) => string) => Promise<T>): Promise<T>
+  timed<T>(ms: number, work: (queries: Queries, inTime: (column: string) => string) => Promise<T>, gone?: AbortSignal): Promise<T>
   close(): Promise<void>
 }
 
@@ -48,34 +43,6 @@ export async function openDatabase(place: DatabasePlace, onProblem: (message: st
     )
     return prepared(await openFiles(folder))
   }
-}
-
-async function openFiles(folder: string): Promise<Database> {
-  const files = await PGlite.create(folder, {
-    extensions: { pg_trgm },
-    relaxedDurability: true,
-    startParams: [...PGlite.defaultStartParams, '-c', `shared_buffers=${BUFFERS}`],
-    parsers: { [types.BYTEA]: bytesOf },
-  })
-  await files.exec(IN_TIME_SQL)
-  return {
-    query: (sql, values) => files.query(sql, values),
-    exec: (sql) => files.exec(sql),
-    transaction: (work) => files.transaction(work),
-    timed: (ms, work) =>
-      endedInTime(
-        files.transaction((each) => {
-          const until = Date.now() + ms
-          return work(each, (column) => `pg_temp.in_time(${until}, ${column})`)
-        }),
-      ),
-    close: () => files.close(),
-  }
-}
-
-/** As PostgreSQL writes bytea; PGlite reads it byte by byte with `parseInt`. */
-function bytesOf(hex: string): Uint8Array {
-  return Buffer.from(hex.slice(2), 'hex')
 }
 
 async function prepared(database: Database): Promise<Database> {

@@ -47,16 +47,19 @@ const TEXT: readonly Column<TextOf>[] = [
 ]
 const KEY: readonly string[] = ['session', 'frame', 'part']
 
-/** Values: as `statementValues` gives them. The same again changes nothing. */
-export const PUT_STATEMENTS = upsert('statements', STATEMENT)
-export const PUT_TEXTS = upsert('texts', TEXT)
-
-export function statementValues(rows: readonly StatementRow[]): string[] {
-  return STATEMENT.map(({ of }) => sqlArray(rows.map(of)))
+/** What is asked of the database, with its values. */
+export interface Put {
+  readonly sql: string
+  readonly values: (string | null)[]
 }
 
-export function textValues(rows: readonly TextOf[]): string[] {
-  return TEXT.map(({ of }) => sqlArray(rows.map(of)))
+/** `fresh`: of sessions the catalog has nothing of. Others are written again, which changes nothing where they are the same. */
+export function putStatements(rows: readonly StatementRow[], fresh: boolean): Put {
+  return putOf('statements', STATEMENT, rows, fresh)
+}
+
+export function putTexts(rows: readonly TextOf[], fresh: boolean): Put {
+  return putOf('texts', TEXT, rows, fresh)
 }
 
 /** As PostgreSQL writes arrays. */
@@ -76,11 +79,32 @@ function quoted(text: string): string {
   return `"${/[\\"]/.test(safe) ? safe.replaceAll(/[\\"]/g, '\\$&') : safe}"`
 }
 
-function upsert<R>(table: string, columns: readonly Column<R>[]): string {
+/** A value that all rows have is told once: most have no rule, no approval and no error. */
+function putOf<R>(table: string, columns: readonly Column<R>[], rows: readonly R[], fresh: boolean): Put {
   const names = columns.map(({ name }) => name)
+  const told = columns.map(({ name, type, of }, index) => {
+    const all = rows.map(of)
+    const [first = null] = all
+    // Some column has to say how many rows there are.
+    const same = name !== 'frame' && all.every((value) => isSame(value, first))
+    const value = same
+      ? first === null
+        ? null
+        : typeof first === 'object'
+          ? sqlArray(first)
+          : sqlText(String(first))
+      : sqlArray(all)
+    const sqlType = type === 'array' ? 'text' : type
+    const column = same ? `$${index + 1}::${sqlType}` : `unnest($${index + 1}::${sqlType}[])`
+    return { value, column: type === 'array' ? `${column}::text[]` : column }
+  })
   const rest = names.filter((name) => !KEY.includes(name))
-  return `insert into catalog.${table} (${names.join(', ')})
-    select ${columns.map(({ name, type }) => (type === 'array' ? `${name}::text[]` : name)).join(', ')}
-    from unnest(${columns.map(({ type }, index) => `$${index + 1}::${type === 'array' ? 'text' : type}[]`).join(', ')}) as one(${names.join(', ')})
-    on conflict (${KEY.join(', ')}) do update set (${rest.join(', ')}) = row(${rest.map((name) => `excluded.${name}`).join(', ')})`
+  const sql = `insert into catalog.${table} (${names.join(', ')}) select ${told.map(({ column }) => column).join(', ')}`
+  const again = `on conflict (${KEY.join(', ')}) do update set (${rest.join(', ')}) = row(${rest.map((name) => `excluded.${name}`).join(', ')})`
+  return { sql: fresh ? sql : `${sql} ${again}`, values: told.map(({ value }) => value) }
+}
+
+function isSame(a: Value, b: Value): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  return a.length === b.length && a.every((one, at) => one === b[at])
 }

@@ -1,11 +1,11 @@
 import type { SessionRow } from '../../schemas/api.ts'
-import type { Database } from './database.ts'
+import type { Database, Queries } from './database.ts'
 import type { SessionDigest } from './digest.ts'
 import { putKeyframes } from './keyframe-rows.ts'
 import { ensureMonths } from './months.ts'
 import type { ObjectKeys, Pull } from './pulls.ts'
 import { dayOf, PUT_PULLS, rederive, sumsOf, uniteKeys } from './rollups.ts'
-import { PUT_STATEMENTS, PUT_TEXTS, statementValues, textValues } from './row-arrays.ts'
+import { type Put, putStatements, putTexts, sqlArray } from './row-arrays.ts'
 import { MONTHLY } from './schema.ts'
 import { sqlJson } from './text.ts'
 import { PENDING } from './text-index.ts'
@@ -73,11 +73,11 @@ const PUT_FIRST_SEEN = `insert into catalog.first_seen (family, target, object, 
   on conflict (family, target, object) do update set at = excluded.at, session = excluded.session, frame = excluded.frame
     where (excluded.at, excluded.session) < (first_seen.at, first_seen.session)`
 
-/** Writes what the digests have gathered: all of it or nothing. The same again changes nothing. */
+/** Writes what the digests have gathered: all of it or nothing. The same again changes nothing. `backlog`: of old tapes, each read to its end. */
 export async function storeDigests(
   database: Database,
   digests: readonly SessionDigest[],
-  pending: string = PENDING.live,
+  from: keyof typeof PENDING = 'live',
 ): Promise<void> {
   await ensureMonths(
     database,
@@ -90,9 +90,10 @@ export async function storeDigests(
   const pulls = taken.flatMap(({ row, pulls }) => pulls.map((pull) => pullColumns(row, pull)))
   const sketches = taken.flatMap(({ row, keys }) => keys.map((each) => sketchColumns(row.id, each)))
   await database.transaction(async (each) => {
-    await each.exec(pending)
-    for (const rows of batches(statements)) await each.query(PUT_STATEMENTS, statementValues(rows))
-    for (const rows of batches(texts)) await each.query(PUT_TEXTS, textValues(rows))
+    await each.exec(PENDING[from])
+    const known = from === 'live' ? undefined : await knownOf(each, digests)
+    await putEach(each, statements, known, putStatements)
+    await putEach(each, texts, known, putTexts)
     for (const rows of batches(screens)) await putKeyframes(each, rows)
     for (const rows of batches(pulls)) {
       await each.query(PUT_PULLS, [sqlJson(rows)])
@@ -107,6 +108,29 @@ export async function storeDigests(
     )
     await each.query(PUT_SESSION, [sqlJson(digests.map(sessionColumns))])
   })
+}
+
+/** Sessions with a row have all that was read of them, and others nothing: it is written together. */
+async function knownOf(queries: Queries, digests: readonly SessionDigest[]): Promise<ReadonlySet<string>> {
+  const { rows } = await queries.query<{ id: string }>('select id from catalog.sessions where id = any($1::text[])', [
+    sqlArray(digests.map(({ id }) => id)),
+  ])
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** What is new is written without looking whether it is there; `known` undefined: whatever runs may be there. */
+async function putEach<R extends { readonly session: string }>(
+  queries: Queries,
+  all: readonly R[],
+  known: ReadonlySet<string> | undefined,
+  put: (rows: readonly R[], fresh: boolean) => Put,
+): Promise<void> {
+  const isFresh = ({ session }: R): boolean => known?.has(session) === false
+  for (const fresh of [true, false])
+    for (const rows of batches(all.filter((row) => isFresh(row) === fresh))) {
+      const { sql, values } = put(rows, fresh)
+      await queries.query(sql, values)
+    }
 }
 
 /** Of at most so many rows and characters. */

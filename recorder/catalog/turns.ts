@@ -82,6 +82,7 @@ export class Turns {
   }
 }
 
-function left(): ApplianceError {
+/** What nobody listens for any more. */
+export function left(): ApplianceError {
   return new ApplianceError('API_LIMITED', 'whoever asked did not wait for the answer')
 }

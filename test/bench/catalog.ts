@@ -10,7 +10,7 @@ import { findSessions, findStatements } from '../../recorder/catalog/queries.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS } from '../../recorder/catalog/rollups.ts'
 import { search } from '../../recorder/catalog/search.ts'
 import { storeDigests } from '../../recorder/catalog/store-rows.ts'
-import { PENDING, sortIn } from '../../recorder/catalog/text-index.ts'
+import { sortIn } from '../../recorder/catalog/text-index.ts'
 import { topPulls } from '../../recorder/catalog/top-pulls.ts'
 import { stitchedKeys, stitchedRows } from '../../recorder/findings/stitched.ts'
 import type { SessionQuery } from '../../schemas/api.ts'
@@ -168,7 +168,7 @@ async function ingest(database: Database, size: number): Promise<object> {
       await setImmediate()
     }
     await writing
-    writing = storeDigests(database, digests, PENDING.backlog)
+    writing = storeDigests(database, digests, 'backlog')
     // A session; each of its statements, with a stretch of text; of each of its four tables what was taken, and its keys.
     rows += digests.length * (1 + 2 * STATEMENTS_PER_SESSION + 2 * tables.length)
   }

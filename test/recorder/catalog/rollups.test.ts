@@ -88,6 +88,34 @@ test('sums by day and unions of sketches are what their parts are, however often
   assert.deepEqual(await dump(), whole)
 })
 
+test('tapes from before the start give the same rows as those that are followed, also where some of them are there already', async () => {
+  const empty = (): Promise<unknown> => database.exec(`truncate ${TABLES.map((table) => `catalog.${table}`).join(', ')}`)
+  const mixed = () => [
+    ...sessions(),
+    digestOf(4, START_MS + DAY_MS, [
+      { text: `SELECT '{"\\'`, table: 'or"der,s', ids: [1] },
+      { text: 'SELECT 2', table: 'orders', ids: [] },
+    ]),
+  ]
+  await empty()
+  await storeDigests(database, mixed())
+  const whole = await dump()
+  assert.equal(whole['statements']?.length, 6)
+  await empty()
+  const [first, , , last] = mixed()
+  if (first === undefined || last === undefined) assert.fail()
+  await storeDigests(database, [first, last])
+  await storeDigests(database, mixed(), 'backlog')
+  assert.deepEqual(await dump(), whole)
+  await empty()
+  for (let time = 0; time < 2; time += 1) {
+    await storeDigests(database, mixed(), 'backlog')
+    assert.deepEqual(await dump(), whole)
+  }
+  await empty()
+  await storeDigests(database, sessions())
+})
+
 test('whole days come from the sums, the hours at both ends from the pulls', async () => {
   const took = async (since: string | undefined, until?: string): Promise<unknown[]> => {
     const query = {

@@ -1,0 +1,161 @@
+import { Worker } from 'node:worker_threads'
+import type { Database, Queries } from './database.ts'
+import { endedInTime } from './timed.ts'
+
+/** `values` as PGlite takes them; without them several statements, of which nothing is told. */
+export interface FilesQuestion {
+  readonly id: number
+  readonly sql: string
+  readonly values: readonly unknown[] | undefined
+}
+
+export interface FilesThreadData {
+  readonly folder: string
+  /** One byte: 1 while nobody waits for what runs. Memory of both threads, as a statement that runs hears no message. */
+  readonly left: SharedArrayBuffer
+}
+
+export type FromFiles =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly unknown[] }
+  | { readonly kind: 'failure'; readonly id: number; readonly error: FilesFailure }
+
+/** Of PostgreSQL's error what its receiver tells apart. */
+export interface FilesFailure {
+  readonly name: string
+  readonly message: string
+  readonly code: string | undefined
+}
+
+/** Never an id of a question. */
+export const CLOSE = 0
+
+interface Waiting {
+  readonly resolve: (rows: readonly unknown[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * PGlite, in a thread of its own: while it writes what was read, the next is read and described. It does one thing at a time, in the order
+ * in which it is asked; a transaction is one thing. Where the thread dies, whoever opened it does.
+ */
+export async function openFiles(folder: string): Promise<Database> {
+  const left = new SharedArrayBuffer(1)
+  const thread = await FilesThread.open({ folder, left })
+  const inside: Queries = {
+    // As the statement selects: whoever asks says what that is.
+    query: async <T>(sql: string, values: unknown[] = []) => ({ rows: (await thread.ask(sql, values)) as T[] }),
+    exec: (sql) => thread.ask(sql, undefined),
+  }
+  const transaction: Database['transaction'] = (work) =>
+    thread.alone(async () => {
+      await inside.exec('begin')
+      try {
+        const result = await work(inside)
+        await inside.exec('commit')
+        return result
+      } catch (error) {
+        await inside.exec('rollback').catch(() => undefined)
+        throw error
+      }
+    })
+  return {
+    query: (sql, values) => thread.alone(() => inside.query(sql, values)),
+    exec: (sql) => thread.alone(() => inside.exec(sql)),
+    transaction,
+    timed: (ms, work, gone) =>
+      endedInTime(
+        transaction(async (each) => {
+          gone?.throwIfAborted()
+          const flag = new Uint8Array(left)
+          const leave = (): void => void Atomics.store(flag, 0, 1)
+          gone?.addEventListener('abort', leave, { once: true })
+          try {
+            const until = Date.now() + ms
+            return await work(each, (column) => `pg_temp.in_time(${until}, ${column})`)
+          } finally {
+            gone?.removeEventListener('abort', leave)
+            Atomics.store(flag, 0, 0)
+          }
+        }),
+        gone,
+      ),
+    close: () => thread.alone(() => thread.close()),
+  }
+}
+
+class FilesThread {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, Waiting>()
+  #last = CLOSE
+  /** Resolves once the thread has nothing more to do that was asked before; never rejects. */
+  #free: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  private constructor(worker: Worker) {
+    this.#worker = worker
+  }
+
+  /** Rejects what PGlite rejects: the files cannot be opened. */
+  static async open(data: FilesThreadData): Promise<FilesThread> {
+    const worker = new Worker(new URL('./database-files-thread.ts', import.meta.url), { workerData: data })
+    const opened = Promise.withResolvers<void>()
+    worker.once('error', opened.reject).once('exit', () => opened.reject(new Error('the thread of the files ended')))
+    worker.once('message', () => opened.resolve())
+    await opened.promise
+    const thread = new FilesThread(worker)
+    worker.on('message', (message: FromFiles) => thread.#heard(message)).once('exit', () => thread.#over())
+    return thread
+  }
+
+  /** Runs when nothing else does. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#free.then(work)
+    this.#free = done.catch(() => undefined)
+    return done
+  }
+
+  ask(sql: string, values: readonly unknown[] | undefined): Promise<readonly unknown[]> {
+    this.#last += 1
+    return this.#ask({ id: this.#last, sql, values })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    try {
+      await this.#ask({ id: CLOSE, sql: '', values: undefined })
+    } finally {
+      this.#closed = true
+      await this.#worker.terminate()
+    }
+  }
+
+  #ask(question: FilesQuestion): Promise<readonly unknown[]> {
+    if (this.#closed) return Promise.reject(new Error('the files are closed'))
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(question.id, { resolve, reject })
+      this.#worker.postMessage(question)
+    })
+  }
+
+  #heard(message: FromFiles): void {
+    if (message.kind === 'open') return
+    const waiting = this.#waiting.get(message.id)
+    this.#waiting.delete(message.id)
+    if (message.kind === 'rows') waiting?.resolve(message.rows)
+    else {
+      const { message: what, name, code } = message.error
+      waiting?.reject(Object.assign(new Error(what), { name, code }))
+    }
+  }
+
+  #over(): void {
+    const closed = this.#closed
+    this.#closed = true
+    const ended = new Error('the thread of the files ended')
+    for (const { reject } of this.#waiting.values()) reject(ended)
+    this.#waiting.clear()
+    // As an error nobody handles: this thread ends with it, and both are started again.
+    if (!closed) throw ended
+  }
+}

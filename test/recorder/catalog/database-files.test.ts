@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
+
+let folder: string
+let database: Database
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sallyport-files-'))
+  database = await openDatabase({ folder: join(folder, 'pg') }, (problem) => assert.fail(problem))
+})
+after(async () => {
+  await database.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+test('whoever asks goes on while the database works', async () => {
+  let [turns, done] = [0, false]
+  const work = database.query('select count(*) from generate_series(1, 1000000)').finally(() => (done = true))
+  for (; !done; turns += 1) await setImmediate()
+  await work
+  assert.ok(turns > 100, `${turns} turns of the loop`)
+})
+
+test('a transaction is one thing to others, and nothing of one that fails stays', async () => {
+  await database.exec('create table public.steps (step text)')
+  const steps = async (): Promise<unknown[]> =>
+    (await database.query<{ step: string }>('select step from public.steps order by 1')).rows.map(({ step }) => step)
+  const inside = database.transaction(async (each) => {
+    await each.query('insert into public.steps values ($1)', ['1'])
+    await setImmediate()
+    await each.query('insert into public.steps values ($1)', ['2'])
+  })
+  assert.deepEqual(await steps(), ['1', '2'])
+  await inside
+  const failed = database.transaction(async (each) => {
+    await each.query('insert into public.steps values ($1)', ['3'])
+    await each.query('select 1 / $1::int', [0])
+  })
+  await assert.rejects(failed, { name: 'error', code: '22012' })
+  assert.deepEqual(await steps(), ['1', '2'])
+})
+
+test('values come as PostgreSQL has them: numbers, moments, bytes and lists', async () => {
+  const { rows } = await database.query(
+    `select 9007199254740991::bigint as count, '2026-11-20Z'::timestamptz as at, '\\x00ff'::bytea as bytes, $1::text[] as list, '{"a":[1]}'::jsonb as json`,
+    [['a', '"']],
+  )
+  assert.deepEqual(rows, [
+    {
+      count: 9007199254740991,
+      at: new Date('2026-11-20T00:00:00Z'),
+      bytes: new Uint8Array([0, 255]),
+      list: ['a', '"'],
+      json: { a: [1] },
+    },
+  ])
+})
