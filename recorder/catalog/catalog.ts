@@ -17,7 +17,7 @@ import type { PullQuery, PullTotal, SearchQuery } from '../../schemas/search.ts'
 import type { Keyframe } from '../../schemas/views/keyframes.ts'
 import type { Disposition } from '../findings/finding-rows.ts'
 import type { Explained } from '../findings/watch.ts'
-import type { CallName, Calls, CatalogSession, Change, FromThread, Question, Scope, ThreadData } from './messages.ts'
+import type { CallName, Calls, CatalogSession, Change, FromThread, Left, Question, Scope, ThreadData } from './messages.ts'
 import { keptFrom } from './months.ts'
 import type { Found, Seeker } from './search.ts'
 import { type Asker, Turns } from './turns.ts'
@@ -86,8 +86,8 @@ export class Catalog implements AsyncDisposable {
     scope: Scope,
     asker: Asker = SOMEBODY,
   ): Promise<{ readonly sessions: readonly SessionRow[]; readonly next: string | null }> {
-    const ask = () => this.#ask('sessions', query, scope)
-    return query.text === undefined ? ask() : this.#searches.run(asker, ask)
+    if (query.text === undefined) return this.#ask('sessions', query, scope)
+    return this.#searches.run(asker, () => this.#askFor(asker, 'sessions', query, scope))
   }
 
   session(id: string): Promise<CatalogSession | null> {
@@ -111,7 +111,7 @@ export class Catalog implements AsyncDisposable {
 
   /** Newest first. Rejects API_INVALID for what is no filter or takes too long, and for a foreign cursor; API_LIMITED where too many wait. */
   search(query: SearchQuery, seeker: Seeker, asker: Asker = SOMEBODY): Promise<Found> {
-    return this.#searches.run(asker, () => this.#ask('search', query, seeker))
+    return this.#searches.run(asker, () => this.#askFor(asker, 'search', query, seeker))
   }
 
   /** Statements by rule, of sessions with this id (it begins with their time) and later; most first. */
@@ -210,14 +210,22 @@ export class Catalog implements AsyncDisposable {
   }
 
   #ask<N extends CallName>(call: N, ...args: Parameters<Calls[N]>): Promise<ReturnType<Calls[N]>> {
+    return this.#askFor(SOMEBODY, call, ...args)
+  }
+
+  /** The thread is told when the asker leaves. */
+  #askFor<N extends CallName>(asker: Asker, call: N, ...args: Parameters<Calls[N]>): Promise<ReturnType<Calls[N]>> {
     if (this.#lag.state === 'failed') return Promise.reject(gone())
     this.#last += 1
     const question: Question = { id: this.#last, call, args }
-    return new Promise((resolve, reject) => {
+    const leave = (): void => this.#worker.postMessage({ left: question.id } satisfies Left)
+    const answered = new Promise<ReturnType<Calls[N]>>((resolve, reject) => {
       // The thread answers each call with what `Calls` says of it.
       this.#waiting.set(question.id, { resolve: (value) => resolve(value as ReturnType<Calls[N]>), reject })
       this.#worker.postMessage(question)
     })
+    asker.gone?.addEventListener('abort', leave, { once: true })
+    return answered.finally(() => asker.gone?.removeEventListener('abort', leave))
   }
 
   #start(): Worker {

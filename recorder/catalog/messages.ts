@@ -71,6 +71,11 @@ export interface Question {
   readonly args: readonly unknown[]
 }
 
+/** Nobody waits for the answer to that question any more. */
+export interface Left {
+  readonly left: number
+}
+
 export type FromThread =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly code: string | undefined; readonly message: string }

@@ -29,6 +29,7 @@ export async function findSessions(
   database: Database,
   query: SessionQuery,
   scope: Scope,
+  gone?: AbortSignal,
 ): Promise<{ readonly sessions: readonly SessionRow[]; readonly next: string | null }> {
   const { limit = SESSIONS_PER_PAGE, cursor } = query
   const where = new Where()
@@ -57,10 +58,14 @@ export async function findSessions(
   const rows =
     text === undefined
       ? await asked(database)
-      : await database.timed(ANSWER_MS, (each, inTime) => {
-          where.add(`id in (select session from catalog.statements where ${inTime('part')} and text ilike $)`, anywhere(text))
-          return asked(each)
-        })
+      : await database.timed(
+          ANSWER_MS,
+          (each, inTime) => {
+            where.add(`id in (select session from catalog.statements where ${inTime('part')} and text ilike $)`, anywhere(text))
+            return asked(each)
+          },
+          gone,
+        )
   const page = rows.slice(0, limit)
   const last = page.at(-1)
   return { sessions: page.map(sessionOf), next: rows.length > limit && last !== undefined ? cursorOf(last.id) : null }

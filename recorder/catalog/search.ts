@@ -31,14 +31,21 @@ export interface Found {
   readonly facets: SearchFacets | null
 }
 
-/** Newest session first, and in it the last frame first. Rejects API_INVALID for what is no filter, and for a foreign cursor. */
-export async function search(database: Database, query: SearchQuery, seeker: Seeker, nowMs: number): Promise<Found> {
+/** Newest session first, and in it the last frame first. Rejects API_INVALID for what is no filter, and for a foreign cursor; API_LIMITED soon after `gone`. */
+export async function search(
+  database: Database,
+  query: SearchQuery,
+  seeker: Seeker,
+  nowMs: number,
+  gone?: AbortSignal,
+): Promise<Found> {
   const parsed = parseTerms(query.q, nowMs)
   if (!parsed.ok) throw new ApplianceError('API_INVALID', parsed.what)
   const { terms } = parsed
   const { limit = HITS_PER_PAGE, cursor } = query
   const place = cursor === undefined ? undefined : placeOf(cursor, PLACE)
-  const hits = await ask(database, terms, seeker, limit + 1, place)
+  const asked = { database, terms, seeker, gone }
+  const hits = await ask(asked, limit + 1, place)
   const page = hits.slice(0, limit)
   const last = page.at(-1)
   const text = terms.find(({ field, not }) => field === 'text' && !not)?.value
@@ -48,16 +55,21 @@ export async function search(database: Database, query: SearchQuery, seeker: See
       hits.length > limit && last !== undefined
         ? cursorOf(`${last.session}:${last.frame}:${last.part}:${last.place === 'statement' ? 's' : 't'}`)
         : null,
-    facets:
-      query.facets === undefined ? null : facetsOf(await ask(database, terms, seeker, FACET_HITS + 1, undefined, 'without')),
+    facets: query.facets === undefined ? null : facetsOf(await ask(asked, FACET_HITS + 1, undefined, 'without')),
   }
+}
+
+interface Asked {
+  readonly database: Database
+  readonly terms: readonly Term[]
+  readonly seeker: Seeker
+  /** Whoever waits for the answer. */
+  readonly gone: AbortSignal | undefined
 }
 
 /** Both tables, each by its own key in order, so that the newest hits of a common text are found without the others. */
 async function ask(
-  database: Database,
-  terms: readonly Term[],
-  seeker: Seeker,
+  { database, terms, seeker, gone }: Asked,
   limit: number,
   place: RegExpExecArray | undefined,
   text: 'with text' | 'without' = 'with text',
@@ -75,12 +87,16 @@ async function ask(
   for (const source of sources) {
     const where = whereOf(source, terms, seeker.scope, place)
     const select = text === 'without' ? SELECTS[source].replace('r.text', `'' as text`) : SELECTS[source]
-    const rows = await database.timed(ANSWER_MS, async (each, inTime) => {
-      await each.exec(NESTED)
-      where.also(inTime('r.part'))
-      const sql = `${select} ${where.sql} order by r.session desc, r.frame desc, r.part desc limit ${limit}`
-      return (await each.query<HitColumns>(sql, where.values)).rows
-    })
+    const rows = await database.timed(
+      ANSWER_MS,
+      async (each, inTime) => {
+        await each.exec(NESTED)
+        where.also(inTime('r.part'))
+        const sql = `${select} ${where.sql} order by r.session desc, r.frame desc, r.part desc limit ${limit}`
+        return (await each.query<HitColumns>(sql, where.values)).rows
+      },
+      gone,
+    )
     found.push(...rows)
   }
   return found.sort(newestFirst).slice(0, limit)

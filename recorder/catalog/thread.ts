@@ -10,7 +10,7 @@ import { DeletedSessions } from './deleted-sessions.ts'
 import type { Describers } from './describe.ts'
 import { Ingest } from './ingest.ts'
 import { findKeyframe } from './keyframe-rows.ts'
-import type { CallName, Calls, FromThread, Question, ThreadData } from './messages.ts'
+import type { CallName, Calls, FromThread, Left, Question, ThreadData } from './messages.ts'
 import { narrate } from './narrative.ts'
 import { countAll, countSessions, findSession, findSessions, findStatements, listEntries } from './queries.ts'
 import { ruleHits } from './rule-hits.ts'
@@ -54,15 +54,18 @@ const ingest = new Ingest({
   onProblem,
 })
 
-const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Promise<ReturnType<Calls[N]>> } = {
-  sessions: (query, scope) => findSessions(database, query, scope),
+/** `gone`: whoever asked. */
+type Call<N extends CallName> = (...args: [...Parameters<Calls[N]>, gone: AbortSignal]) => Promise<ReturnType<Calls[N]>>
+
+const calls: { readonly [N in CallName]: Call<N> } = {
+  sessions: (query, scope, gone) => findSessions(database, query, scope, gone),
   session: (id) => findSession(database, id),
   statements: (session, query) => findStatements(database, session, query),
   keyframe: (session, channel, seq) => findKeyframe(database, session, channel, seq),
   narrate: (session) => narrate(database, session),
   countSessions: (ids) => countSessions(database, ids),
   topPulls: (query, scope) => topPulls(database, query, scope),
-  search: (query, seeker) => search(database, query, seeker, Date.now()),
+  search: (query, seeker, gone) => search(database, query, seeker, Date.now(), gone),
   ruleHits: (from) => ruleHits(database, from),
   findings: (query, scope) => listFindings(database, query, scope),
   finding: async (id) => (await readFinding(database, id))?.finding ?? null,
@@ -89,18 +92,26 @@ const calls: { readonly [N in CallName]: (...args: Parameters<Calls[N]>) => Prom
   },
 }
 
-port.on('message', (question: Question) => void answer(question))
+const heard = new Map<number, AbortController>()
+port.on('message', (message: Question | Left) => {
+  if ('left' in message) heard.get(message.left)?.abort()
+  else void answer(message)
+})
 await ingest.start()
 
 async function answer({ id, call, args }: Question): Promise<void> {
+  const gone = new AbortController()
+  heard.set(id, gone)
   try {
     // The other side is Catalog, whose types pair calls with their arguments.
     const work = calls[call] as (...given: readonly unknown[]) => Promise<unknown>
-    tell({ kind: 'answer', id, value: await work(...args) })
+    tell({ kind: 'answer', id, value: await work(...args, gone.signal) })
   } catch (error) {
     const code = error instanceof ApplianceError ? error.code : undefined
     // PostgreSQL's messages may quote values; only ours are passed on.
     const message = error instanceof ApplianceError ? error.message : error instanceof Error ? error.name : 'unknown'
     tell({ kind: 'failure', id, code, message })
+  } finally {
+    heard.delete(id)
   }
 }
