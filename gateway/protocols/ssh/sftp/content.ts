@@ -10,10 +10,8 @@ const CONTENT: Field = { path: 'ssh.file', action: 'scan' }
 const AHEAD_SIZE = 512
 /** Read before it where the client begins in the middle: private keys of every usual kind are shorter. */
 const BEFORE_SIZE = 8 * 1024
-/** OpenSSH's server gives no more at once, and says so by `limits@openssh.com`. */
+/** OpenSSH's server gives no more at once, and its clients take no more. */
 const MAX_READ_SIZE = 256 * 1024 - 1024
-/** Every server gives so much at once (draft-ietf-secsh-filexfer-02, 3), where the file has it. */
-const SURE_SIZE = 32 * 1024
 
 /** What the target is asked for in the place of what the client asked for. */
 export interface ReadPlan {
@@ -30,10 +28,8 @@ export interface ReadPlan {
  */
 export class ReadContent {
   #next = 0
-  /** Whether what was planned last is sure to come whole: only then can the next go on behind it. */
+  /** Whether the next can go on behind what was planned last. */
   #sure = false
-  /** The most that the target gave at once; nothing where a block came without what stands before it. */
-  #given = SURE_SIZE
   #live: LiveRedactor | undefined
   /** Up to where the file was given to `#live`, and what came out of it and is not needed yet. */
   #pushed = -1
@@ -42,28 +38,30 @@ export class ReadContent {
 
   plan(offset: number, length: number): ReadPlan {
     const before = offset === this.#next && this.#sure ? 0 : Math.min(offset, BEFORE_SIZE)
-    const whole = Math.min(before + length + AHEAD_SIZE, MAX_READ_SIZE)
-    const to = offset + Math.min(length, whole - before - AHEAD_SIZE)
+    const to = offset + Math.min(length, MAX_READ_SIZE)
+    const whole = before + (to - offset) + AHEAD_SIZE
     // Of what asks for no byte nothing is pushed, and nothing goes on behind it.
-    this.#sure = to > offset && to - (offset - before) <= this.#given
+    this.#sure = to > offset
     this.#next = to
     return { offset: offset - before, length: whole, from: offset, to }
   }
 
   /**
-   * Of what the target answered, what the client is given; undefined where that is as it came, or the file ends before. Called in the order of
-   * the answers. `apart`: what was to go on behind another does not, as that came short, out of turn or not at all: nobody can tell what it is.
+   * Of what the target answered, and what stands behind it, what the client is given; undefined where that is as it came, or the file ends before.
+   * Called in the order of the answers. `apart`: what was to go on behind another does not, as that came short, out of turn or not at all: nobody can tell what it is.
    */
-  redact(plan: ReadPlan, data: Uint8Array, redactor: Redactor): Redacted | 'apart' | undefined {
-    const end = plan.offset + data.length
-    if (this.#given > 0) this.#given = Math.max(this.#given, data.length)
-    const to = Math.min(plan.to, end)
+  redact(
+    plan: ReadPlan,
+    [data, ahead]: readonly [data: Uint8Array, ahead: Uint8Array],
+    redactor: Redactor,
+  ): Redacted | 'apart' | undefined {
+    const to = Math.min(plan.to, plan.offset + data.length)
     if (to <= plan.from) return undefined
     // Going on behind the last block is the rule; all else begins anew, with what was read before it.
     const goesOn =
       plan.offset <= this.#pushed && plan.from >= this.#outFrom && plan.from <= this.#pushed && plan.offset === plan.from
     if (!goesOn && plan.offset === plan.from && plan.from > 0) {
-      this.#given = 0
+      this.#sure = false
       return 'apart'
     }
     if (this.#live === undefined || !goesOn) {
@@ -74,9 +72,14 @@ export class ReadContent {
     }
     const live = this.#live
     const out = [...this.#out]
-    if (end > this.#pushed) {
-      out.push(live.push(data.subarray(this.#pushed - plan.offset)))
-      this.#pushed = end
+    let at = plan.offset
+    for (const piece of [data, ahead]) {
+      const end = at + piece.length
+      if (end > this.#pushed) {
+        out.push(live.push(piece.subarray(this.#pushed - at)))
+        this.#pushed = end
+      }
+      at = end
     }
     const size = out.reduce((sum, { bytes }) => sum + bytes.length, 0)
     if (this.#outFrom + size < to) out.push(live.settle())

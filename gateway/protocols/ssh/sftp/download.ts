@@ -2,23 +2,26 @@ import { SshOutput } from '../output.ts'
 import { denial } from './denial.ts'
 import { SftpMessage } from './messages.ts'
 import { LENGTH_SIZE, STATUS, statusPacket, TYPE } from './packets.ts'
-import type { Read } from './pending.ts'
+import type { Read } from './reads.ts'
 
 /** Length, type, id, size of the data. */
 const HEAD_SIZE = LENGTH_SIZE + 1 + 4 + 4
 const APART = 'sallyport: what stands before it did not come; read it again'
 
-interface Block {
+export interface Block {
   readonly read: Read
   /** As the target sent it, and in it the data, with what was read before and behind what the client asked for. Changed here. */
   readonly packet: Buffer
   readonly data: Uint8Array
+  /** What stands behind it in the file, as far as that is known. */
+  readonly ahead: Uint8Array
 }
 
 /** What the client is given of a block; of one that ends before it begins, no data. */
 interface Piece {
   readonly read: Read
   readonly data: Uint8Array
+  readonly ahead: Uint8Array
   readonly head: Uint8Array
   readonly content: Uint8Array
   /** Both. */
@@ -45,7 +48,7 @@ export function downloads(channel: number, blocks: readonly Block[]): SftpMessag
     ...(first === undefined ? {} : { statement: first.read.file.statement }),
     facts,
     redact(redactor) {
-      const masked = pieces.map(({ read, data }) => read.file.content.redact(read.plan, data, redactor))
+      const masked = pieces.map(({ read, data, ahead }) => read.file.content.redact(read.plan, [data, ahead], redactor))
       if (masked.every((content) => content === undefined)) return { bytes, masks: null }
       given = pieces.map((piece, index) => (masked[index] === 'apart' ? statusPiece(piece, STATUS.failure, APART) : piece))
       const sink = redactor.sink(bytes.length)
@@ -81,16 +84,16 @@ function sizeOf(pieces: readonly Piece[]): number {
 }
 
 /** No data, but word of why. */
-function statusPiece({ read, data }: Pick<Piece, 'read' | 'data'>, status: number, why: string): Piece {
+function statusPiece({ read, data, ahead }: Pick<Piece, 'read' | 'data' | 'ahead'>, status: number, why: string): Piece {
   const bytes = statusPacket(read.id, status, why)
-  return { read, data, head: bytes, content: bytes.subarray(bytes.length), bytes }
+  return { read, data, ahead, head: bytes, content: bytes.subarray(bytes.length), bytes }
 }
 
-function pieceOf({ read, packet, data }: Block): Piece {
+function pieceOf({ read, packet, data, ahead }: Block): Piece {
   const { offset, from, to } = read.plan
   const content = data.subarray(from - offset, to - offset)
   // There was only what stands before.
-  if (content.length === 0) return statusPiece({ read, data }, STATUS.eof, 'End of file')
+  if (content.length === 0) return statusPiece({ read, data, ahead }, STATUS.eof, 'End of file')
   // In the target's own memory, where what the client asked for stands right behind its head.
   const bytes = from === offset ? packet.subarray(0, HEAD_SIZE + content.length) : Buffer.allocUnsafe(HEAD_SIZE + content.length)
   bytes.writeUInt32BE(bytes.length - LENGTH_SIZE, 0)
@@ -98,5 +101,5 @@ function pieceOf({ read, packet, data }: Block): Piece {
   bytes.writeUInt32BE(read.id, LENGTH_SIZE + 1)
   bytes.writeUInt32BE(content.length, LENGTH_SIZE + 5)
   if (from !== offset) bytes.set(content, HEAD_SIZE)
-  return { read, data, head: bytes.subarray(0, HEAD_SIZE), content: bytes.subarray(HEAD_SIZE), bytes }
+  return { read, data, ahead, head: bytes.subarray(0, HEAD_SIZE), content: bytes.subarray(HEAD_SIZE), bytes }
 }

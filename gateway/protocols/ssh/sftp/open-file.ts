@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Facts } from '../../../../schemas/frame.ts'
 import { ReadContent, WriteContent } from './content.ts'
+import type { Read } from './reads.ts'
 
 /** The content of one direction, as long as it comes in its order. */
 class Transfer {
@@ -27,6 +28,8 @@ export class OpenFile {
   /** Where that leads, as the target said. */
   readonly resolved: readonly string[]
   readonly content = new ReadContent()
+  /** In their order, until they are answered. */
+  readonly reads: Read[] = []
   readonly written = new WriteContent()
   #down: Transfer | undefined
   #up: Transfer | undefined

@@ -1,14 +1,7 @@
 import { ApplianceError } from '../../../../schemas/errors.ts'
 import type { Facts } from '../../../../schemas/frame.ts'
-import type { ReadPlan } from './content.ts'
 import type { OpenFile } from './open-file.ts'
-
-export interface Read {
-  readonly is: 'read'
-  readonly id: number
-  readonly file: OpenFile
-  readonly plan: ReadPlan
-}
+import type { Read } from './reads.ts'
 
 /** What was asked of the target, until it answers. */
 export type Asked =
@@ -24,6 +17,9 @@ export type Asked =
   | { readonly is: 'write'; readonly file: OpenFile }
   | { readonly is: 'close'; readonly file: OpenFile }
   | { readonly is: 'other'; readonly facts: Facts }
+  /** The gateway's own question for so many bytes that a read was not given; and how much is given at once. */
+  | { readonly is: 'rest'; readonly read: Read; readonly length: number }
+  | { readonly is: 'limits' }
   /** The gateway's own question where relative paths begin. */
   | { readonly is: 'home' }
   /** And where a path leads; `tell` is given nothing where the target does not say. */
@@ -57,6 +53,14 @@ export class Pending {
     this.#asked.delete(id)
     if (asked.is === 'open') this.opening--
     if (this.#asked.size <= MAX_PENDING / 2) this.#wake?.()
+    return asked
+  }
+
+  /** What was asked by a read, or for the rest of one; undefined, and left, where this id is of something else. */
+  takeRead(id: number): Extract<Asked, { is: 'read' | 'rest' }> | undefined {
+    const asked = this.#asked.get(id)
+    if (asked?.is !== 'read' && asked?.is !== 'rest') return undefined
+    this.take(id)
     return asked
   }
 

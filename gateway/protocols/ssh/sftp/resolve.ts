@@ -55,7 +55,7 @@ export class Resolver {
     const asked = paths.map((path, index) => {
       const { dir, base } = partsOf(path)
       const asks = itself ? dir : path
-      const id = this.#nextId()
+      const id = this.nextId()
       this.#pending.add(id, {
         is: 'where',
         path: asks,
@@ -96,7 +96,8 @@ export class Resolver {
     for (const wake of [...this.#waiting]) wake()
   }
 
-  #nextId(): number {
+  /** Of the next question of ours. */
+  nextId(): number {
     do this.#id = this.#id <= LAST_ID ? FIRST_ID : this.#id - 1
     while (this.#pending.has(this.#id))
     return this.#id

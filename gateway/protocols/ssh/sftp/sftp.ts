@@ -1,15 +1,29 @@
 import { ApplianceError } from '../../../../schemas/errors.ts'
 import type { Facts } from '../../../../schemas/frame.ts'
 import type { Refusal } from '../../../../schemas/verdict.ts'
-import { SshOutput } from '../output.ts'
+import type { SshOutput } from '../output.ts'
 import { Reader } from '../reader.ts'
+import {
+  LIMITS,
+  limitIn,
+  operationAnswer,
+  pathIn,
+  readStatus,
+  restQuestion,
+  statusName,
+  toldUs,
+  toServer,
+  versionAnswer,
+  whole,
+} from './answers.ts'
 import { denial } from './denial.ts'
-import { downloads } from './download.ts'
+import { type Block, downloads } from './download.ts'
 import { SftpMessage } from './messages.ts'
 import { OpenFile } from './open-file.ts'
-import { LENGTH_SIZE, Packets, packet, STATUS, STATUS_NAMES, TYPE, typeOf, VERSION } from './packets.ts'
+import { LENGTH_SIZE, Packets, packet, STATUS, TYPE, typeOf, VERSION } from './packets.ts'
 import { pathFact } from './paths.ts'
-import { Pending, type Read } from './pending.ts'
+import { Pending } from './pending.ts'
+import { Read, Reads } from './reads.ts'
 import { type Request, readRequest } from './request.ts'
 import { Resolver } from './resolve.ts'
 import { uploads } from './upload.ts'
@@ -34,6 +48,7 @@ export class Sftp {
   readonly #resolver: Resolver
   readonly #fromClient = new Packets()
   readonly #fromServer = new Packets()
+  readonly #order = new Reads()
   readonly #files = new Map<string, OpenFile>()
   /** Where relative paths begin; asked for when the client says hello. */
   #home: string | undefined
@@ -96,22 +111,42 @@ export class Sftp {
   /** What the target answered, as messages. Throws PROTOCOL_*, and is dead after that. */
   server(chunk: Uint8Array): readonly SftpMessage[] {
     const messages: SftpMessage[] = []
-    let blocks: { readonly read: Read; readonly packet: Buffer; readonly data: Uint8Array }[] = []
+    let blocks: Block[] = []
     const flush = (): void => {
       if (blocks.length > 0) messages.push(downloads(this.#channel, blocks))
       blocks = []
     }
     for (const bytes of this.#fromServer.take(chunk)) {
       const type = typeOf(bytes)
-      if (type !== TYPE.data) {
+      const reader = new Reader(bytes.subarray(LENGTH_SIZE + 1))
+      const asked = type === TYPE.data || type === TYPE.status ? this.pending.takeRead(whole(() => reader.uint32())) : undefined
+      if (asked === undefined) {
+        if (type === TYPE.data) throw new ApplianceError('PROTOCOL_MALFORMED', 'the target sent data that nobody asked for')
         flush()
         messages.push(this.#answer(bytes, type))
         continue
       }
-      const reader = new Reader(bytes.subarray(LENGTH_SIZE + 1))
-      const read = this.pending.take(whole(() => reader.uint32()))
-      if (read?.is !== 'read') throw new ApplianceError('PROTOCOL_MALFORMED', 'the target sent data that nobody asked for')
-      blocks.push({ read, packet: bytes, data: whole(() => reader.string()) })
+      const read = asked.is === 'rest' ? asked.read : asked
+      if (type === TYPE.data)
+        this.#order.data(
+          read,
+          bytes,
+          whole(() => reader.string()),
+          asked.is === 'rest' ? asked.length : asked.plan.length,
+        )
+      else {
+        const code = whole(() => reader.uint32())
+        this.#order.status(read, bytes, code)
+        if (asked.is === 'rest') messages.push(toldUs(this.#channel, bytes, { status: statusName(code) }))
+      }
+      for (const answered of this.#order.answered(read.file, (...rest) => messages.push(this.#rest(...rest)))) {
+        const { status } = answered.read
+        if (status === undefined) blocks.push({ ...answered.read.packet(), ...answered })
+        else {
+          flush()
+          messages.push(readStatus(this.#channel, status))
+        }
+      }
     }
     flush()
     return messages
@@ -162,10 +197,7 @@ export class Sftp {
       facts: { version },
       release: () => [
         this.#toServer(packet(TYPE.init, VERSION)),
-        new SshOutput('server', this.#channel, { act: 'data' }, packet(TYPE.realpath, OWN_ID, '.'), {
-          kind: 'file-request',
-          facts: { operations: ['realpath'], path: '.' },
-        }),
+        toServer(this.#channel, packet(TYPE.realpath, OWN_ID, '.'), { operations: ['realpath'], path: '.' }),
       ],
     })
   }
@@ -226,8 +258,16 @@ export class Sftp {
     const file = this.#files.get(handle)
     if (file === undefined) return undefined
     const plan = file.content.plan(offset, length)
-    this.pending.add(id, { is: 'read', id, file, plan })
+    const read = new Read({ id, file, plan, handle })
+    this.pending.add(id, read)
+    file.reads.push(read)
     return packet(TYPE.read, id, Buffer.from(handle, 'latin1'), BigInt(plan.offset), plan.length)
+  }
+
+  #rest(read: Read, offset: number, length: number): SftpMessage {
+    const id = this.#resolver.nextId()
+    this.pending.add(id, { is: 'rest', read, length })
+    return restQuestion(this.#channel, id, read, [offset, length])
   }
 
   #close(bytes: Uint8Array, file: OpenFile, facts: { readonly status?: string }): SftpMessage {
@@ -255,20 +295,24 @@ export class Sftp {
   }
 
   #answer(bytes: Buffer, type: number): SftpMessage {
-    if (type === TYPE.version) return this.#version(bytes)
+    if (type === TYPE.version) return versionAnswer(this.#channel, bytes, () => this.#askLimits())
     const reader = new Reader(bytes.subarray(LENGTH_SIZE + 1))
-    const id = whole(() => reader.uint32())
-    const asked = this.pending.take(id)
+    const asked = this.pending.take(whole(() => reader.uint32()))
     if (asked === undefined) throw new ApplianceError('PROTOCOL_MALFORMED', 'the target answered what nobody asked')
     if (type === TYPE.handle && asked.is !== 'open')
       throw new ApplianceError('PROTOCOL_MALFORMED', 'the target opened what nobody asked for')
-    if (asked.is === 'read' && type !== TYPE.status)
+    if (asked.is === 'read' || asked.is === 'rest')
       throw new ApplianceError('PROTOCOL_MALFORMED', 'the target answered a read with something else')
-    if (asked.is === 'home') return this.#homeIs(bytes, type, reader)
-    if (asked.is === 'where') {
-      const path = pathIn(type, reader)
-      asked.tell(path)
-      return this.#told(bytes, asked.path, path)
+    if (asked.is === 'limits') {
+      this.#order.limit = limitIn(bytes)
+      return toldUs(this.#channel, bytes, { extension: LIMITS })
+    }
+    if (asked.is === 'home' || asked.is === 'where') {
+      const to = pathIn(type, reader)
+      if (asked.is === 'home') this.#home = to
+      else asked.tell(to)
+      const path = asked.is === 'home' ? '.' : asked.path
+      return toldUs(this.#channel, bytes, { operations: ['realpath'], path, ...(to === undefined ? {} : { to }) })
     }
     const status = type === TYPE.status ? whole(() => reader.uint32()) : STATUS.ok
     if (asked.is === 'open' && type === TYPE.handle) {
@@ -276,54 +320,17 @@ export class Sftp {
       this.#files.set(handle, new OpenFile(asked.statement, asked.path, asked.resolved()))
     }
     const facts = 'facts' in asked ? asked.facts : {}
-    const outcome = { status: STATUS_NAMES[status] ?? String(status) }
-    return new SftpMessage({
-      from: 'server',
-      kind: 'file-reply',
-      channel: this.#channel,
-      bytes,
-      // Handles are the target's own, and attributes are numbers: only words can be masked without breaking them.
-      ...(type === TYPE.name || type === TYPE.status || type === TYPE.extendedReply
-        ? {}
-        : { redact: () => ({ bytes, masks: null }) }),
+    const outcome = { status: statusName(status) }
+    return operationAnswer(this.#channel, [bytes, type], {
       facts: Object.keys(facts).length === 0 && asked.is !== 'close' ? facts : { ...facts, ...outcome },
-      ...(asked.is === 'close' ? { summary: () => ({ ...asked.file.summary(), ...outcome }) } : {}),
-      release: (released) => [new SshOutput('client', this.#channel, { act: 'data' }, released)],
+      summary: asked.is === 'close' ? () => ({ ...asked.file.summary(), ...outcome }) : undefined,
     })
   }
 
-  #version(bytes: Buffer): SftpMessage {
-    const version = whole(() => new Reader(bytes.subarray(LENGTH_SIZE + 1)).uint32())
-    if (version !== VERSION)
-      throw new ApplianceError('PROTOCOL_UNSUPPORTED', `the target speaks SFTP ${version}; ${VERSION} is understood here`)
-    return new SftpMessage({
-      from: 'server',
-      kind: 'file-reply',
-      channel: this.#channel,
-      bytes,
-      // Names of extensions look like addresses of mail.
-      redact: () => ({ bytes, masks: null }),
-      facts: { version },
-      release: (released) => [new SshOutput('client', this.#channel, { act: 'data' }, released)],
-    })
-  }
-
-  #homeIs(bytes: Buffer, type: number, reader: Reader): SftpMessage {
-    this.#home = pathIn(type, reader)
-    return this.#told(bytes, '.', this.#home)
-  }
-
-  /** An answer to a question of ours. */
-  #told(bytes: Buffer, path: string, to: string | undefined): SftpMessage {
-    return new SftpMessage({
-      from: 'server',
-      kind: 'file-reply',
-      channel: this.#channel,
-      bytes,
-      answersGateway: true,
-      facts: { operations: ['realpath'], path, ...(to === undefined ? {} : { to }) },
-      release: () => [],
-    })
+  #askLimits(): number {
+    const id = this.#resolver.nextId()
+    this.pending.add(id, { is: 'limits' })
+    return id
   }
 
   #closedHandle(bytes: Buffer, id: number): SftpMessage {
@@ -344,7 +351,7 @@ export class Sftp {
   }
 
   #toServer(bytes: Uint8Array): SshOutput {
-    return new SshOutput('server', this.#channel, { act: 'data' }, bytes)
+    return toServer(this.#channel, bytes)
   }
 
   #deny(ids: readonly number[], refusal: Refusal, status: number = STATUS.permissionDenied): readonly SshOutput[] {
@@ -353,28 +360,9 @@ export class Sftp {
   }
 }
 
-/** What a REALPATH was answered; undefined where that is no path from the root. */
-function pathIn(type: number, reader: Reader): string | undefined {
-  if (type !== TYPE.name) return undefined
-  whole(() => reader.uint32())
-  const path = whole(() => reader.text())
-  return path.startsWith('/') ? path : undefined
-}
-
 /** Where the paths lead, if that is not where they say. */
 function elsewhere(paths: readonly string[], resolved: readonly string[], home: string | undefined): Facts {
   const said = new Set(paths.map((path) => pathFact(path, home)))
   const led = resolved.filter((path) => !said.has(pathFact(path, home)))
   return led.length === 0 ? {} : { resolved: led }
-}
-
-/** Runs what reads; what ends too early is malformed. */
-function whole<T>(read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof RangeError)
-      throw new ApplianceError('PROTOCOL_MALFORMED', 'a packet of SFTP that says more than there is', { cause: error })
-    throw error
-  }
 }

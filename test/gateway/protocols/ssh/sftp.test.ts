@@ -14,7 +14,7 @@ const NOBODY = new AbortController().signal
 const LENIENT = scriptedJudge((message) => (typeof message.facts()['malformed'] === 'string' ? BLOCK : ALLOW))
 
 /** A channel of SFTP before a target that has one file and gives so much of it at once, every chunk cut into pieces of this size. */
-function talk(content: Buffer, pieceSize: number, judge = LENIENT, most = Number.POSITIVE_INFINITY) {
+function talk(content: Buffer, pieceSize: number, judge = LENIENT, most = Number.POSITIVE_INFINITY, limits = false) {
   const wire = new SshWire()
   wire.opened(1, false)
   const parts = fakeParts({ judge })
@@ -23,17 +23,22 @@ function talk(content: Buffer, pieceSize: number, judge = LENIENT, most = Number
   const toClient: Buffer[] = []
   const said: string[] = []
   const asked: number[] = []
+  const failing = new Set<number>()
+  let held: Buffer[] | undefined
   const answers = (bytes: Buffer): Buffer => {
     const id = bytes.readUInt32BE(5)
     asked.push(bytes[4] ?? 0)
     switch (bytes[4]) {
       case TYPE.init:
-        return packet(TYPE.version, 3)
+        return limits ? packet(TYPE.version, 3, 'limits@openssh.com', '1') : packet(TYPE.version, 3)
+      case TYPE.extended:
+        return packet(TYPE.extendedReply, id, BigInt(most + 1_024), BigInt(most), BigInt(most), 0n)
       case TYPE.realpath:
         return packet(TYPE.name, id, 1, '/home/ada', '', 0)
       case TYPE.open:
         return packet(TYPE.handle, id, 'h')
       case TYPE.read: {
+        if (failing.delete(id)) return packet(TYPE.status, id, STATUS.failure, '', '')
         const offset = Number(bytes.readBigUInt64BE(14))
         const data = content.subarray(offset, offset + Math.min(most, bytes.readUInt32BE(22)))
         return data.length === 0 ? packet(TYPE.status, id, STATUS.eof, '', '') : packet(TYPE.data, id, data)
@@ -58,11 +63,26 @@ function talk(content: Buffer, pieceSize: number, judge = LENIENT, most = Number
   async function each(bytes: Buffer): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       const size = 4 + bytes.readUInt32BE(at)
-      await feed(answers(bytes.subarray(at, at + size)), 'server')
+      const said = answers(bytes.subarray(at, at + size))
+      if (held === undefined) await feed(said, 'server')
+      else held.push(said)
       at += size
     }
   }
-  return { sftp, parts, said, asked, toClient, client: (bytes: Buffer) => feed(bytes, 'client') }
+  /** From here on answers wait, until they are told of, from the first or from the last on. */
+  const hold = () => {
+    held = []
+    return async (fromLast: boolean): Promise<void> => {
+      while (held !== undefined && held.length > 0) {
+        const now: Buffer[] = held
+        held = []
+        for (const one of fromLast ? now.reverse() : now) await feed(one, 'server')
+      }
+      held = undefined
+    }
+  }
+  const fail = (id: number): unknown => failing.add(id)
+  return { sftp, parts, said, asked, toClient, hold, fail, client: (bytes: Buffer) => feed(bytes, 'client') }
 }
 
 /** The contents of DATA packets. */
@@ -135,12 +155,13 @@ test('behind a read that the target gives less of than was asked, nothing goes o
   }
 })
 
-test('what was to go on behind a read that was not answered in full is refused, and had when it is asked for again', async () => {
+test('what was to go on behind a read that was not answered is refused, and had when it is asked for again', async () => {
   const text = Buffer.from(`${'a b '.repeat(20_000)}\n`)
-  const { client, toClient, parts } = talk(text, 1_000_000, LENIENT, 10_000)
+  const { client, toClient, parts, fail } = talk(text, 1_000_000)
   await client(packet(TYPE.init, 3))
   await client(packet(TYPE.open, 1, '/file', 1, 0))
   const read = (id: number): Buffer => packet(TYPE.read, id, 'h', 32_768n, 32)
+  fail(2)
   await client(Buffer.concat([packet(TYPE.read, 2, 'h', 0n, 32_768), read(3)]))
   const refused = toClient.slice(2).map((bytes) => [bytes[4], bytes.readUInt32BE(5), bytes.readUInt32BE(9)])
   assert.ok(
@@ -151,6 +172,48 @@ test('what was to go on behind a read that was not answered in full is refused, 
   assert.equal(told?.facts['size'], 0)
   await client(read(4))
   assert.equal(contents(toClient.slice(-1)).toString(), 'a b '.repeat(8))
+})
+
+for (const most of [500, 10_000, 16_384, 32_768]) {
+  for (const limits of [false, true]) {
+    for (const turn of ['in', 'out of'] as const) {
+      test(`a target that gives ${most} bytes at once (${limits ? '' : 'not '}saying so), ${turn} order: all of a file, and nothing past the masks`, async () => {
+        // A value across every end of what the target gives, and of what the client asks for.
+        const text = Buffer.from('a b '.repeat(25_000))
+        for (let at = most; at < text.length; at += most) text.write(` ${EMAIL} `, at - 10)
+        for (let at = 32_768; at < text.length; at += 32_768) text.write(` ${EMAIL} `, at - 10)
+        const { client, toClient, parts, hold } = talk(text, 1_000_000, LENIENT, most, limits)
+        await client(packet(TYPE.init, 3))
+        await client(packet(TYPE.open, 1, '/file', 1, 0))
+        const reads = Array.from({ length: 5 }, (_, at) => packet(TYPE.read, 10 + at, 'h', BigInt(at * 32_768), 32_768))
+        const answer = hold()
+        await client(Buffer.concat(reads))
+        await answer(turn === 'out of')
+        const got = contents(toClient)
+        assert.equal(got.toString(), text.toString().replaceAll(EMAIL, '*'.repeat(EMAIL.length)))
+        const down = parts.recorder.entries.filter(({ kind }) => kind === 'file-download')
+        assert.ok(!Buffer.concat(down.map(({ body }) => Buffer.from(body ?? []))).includes(EMAIL.slice(0, 10)))
+      })
+    }
+  }
+}
+
+test('what a target gives less of is asked for again only where the next read has not asked for it, and not where it said what it gives', async () => {
+  const text = Buffer.from('a b '.repeat(40_000))
+  const count = async (limits: boolean): Promise<number> => {
+    const { client, asked, hold, toClient } = talk(text, 1_000_000, LENIENT, 32_768, limits)
+    await client(packet(TYPE.init, 3))
+    await client(packet(TYPE.open, 1, '/file', 1, 0))
+    const answer = hold()
+    await client(
+      Buffer.concat(Array.from({ length: 5 }, (_, at) => packet(TYPE.read, 10 + at, 'h', BigInt(at * 32_768), 32_768))),
+    )
+    await answer(false)
+    assert.equal(contents(toClient).length, text.length)
+    return asked.filter((type) => type === TYPE.read).length
+  }
+  // One for the end of the file.
+  assert.deepEqual([await count(false), await count(true)], [6, 5])
 })
 
 test('a key that a client reads in small blocks stays masked to its end', async () => {
