@@ -9,6 +9,9 @@ import type { Pack } from './pack.ts'
 import { privilege } from './privilege.ts'
 import { sideChannel } from './side-channel.ts'
 
+/** Whose messages have command texts: of SSH's and of a pod's exec. */
+const COMMANDS: NonNullable<Rule['on']> = ['ssh', 'kubernetes']
+
 export const PACKS: Readonly<Record<PackName, Pack>> = {
   exfiltration,
   destructive,
@@ -19,11 +22,11 @@ export const PACKS: Readonly<Record<PackName, Pack>> = {
   ...forCommands(SHELL_PACKS),
 }
 
-/** What is said of command texts is asked where they come: of ssh's. */
+/** What is said of command texts is asked where they come. */
 function forCommands<Name extends string>(packs: Readonly<Record<Name, ShellPack>>): Readonly<Record<Name, Pack>> {
   const named = Object.entries<ShellPack>(packs).map(([name, { rules, ...pack }]): [string, Pack] => [
     name,
-    { name, ...pack, rules: rules.map((rule): Rule => ({ ...rule, on: 'ssh' })) },
+    { name, ...pack, rules: rules.map((rule): Rule => ({ ...rule, on: COMMANDS })) },
   ])
   return Object.fromEntries(named) as Record<Name, Pack> // one for each name
 }

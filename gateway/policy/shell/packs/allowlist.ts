@@ -36,7 +36,7 @@ const LOOKING_BUT_WRITING = [
 ]
 
 export const allowlist: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'a target on which only listed commands run unasked: all of their words known, their output in scratch places',
   rules: [
     {

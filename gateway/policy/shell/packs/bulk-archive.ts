@@ -24,7 +24,7 @@ const EGRESS = 'curl wget nc ncat socat ssh scp sftp rsync ftp lftp rclone azcop
 )
 
 export const bulkArchive: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'packing whole folders up, for somewhere else',
   rules: [
     {

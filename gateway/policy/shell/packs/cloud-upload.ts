@@ -1,7 +1,7 @@
 import type { ShellPack } from './pack.ts'
 
 export const cloudUpload: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'copying to storage in a cloud',
   rules: [
     {

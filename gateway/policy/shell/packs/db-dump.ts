@@ -1,7 +1,7 @@
 import type { ShellPack } from './pack.ts'
 
 export const dbDump: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'copying a whole database',
   rules: [
     {

@@ -1,7 +1,7 @@
 import type { ShellPack } from './pack.ts'
 
 export const envDump: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'printing the environment, where programs are given their passwords',
   rules: [
     {

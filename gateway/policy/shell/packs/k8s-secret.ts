@@ -1,7 +1,7 @@
 import type { ShellPack } from './pack.ts'
 
 export const k8sSecret: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'secrets of Kubernetes, and ways into its containers',
   rules: [
     {

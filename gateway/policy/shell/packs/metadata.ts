@@ -14,7 +14,7 @@ const METADATA_HOSTS = [
 ]
 
 export const metadata: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'asking the cloud for credentials of the machine',
   rules: [
     {

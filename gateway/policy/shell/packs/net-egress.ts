@@ -1,7 +1,7 @@
 import { AGENTS, type ShellPack } from './pack.ts'
 
 export const netEgress: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'sending something to another machine',
   rules: [
     {

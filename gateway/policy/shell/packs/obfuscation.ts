@@ -1,7 +1,7 @@
 import { AGENTS, type ShellPack } from './pack.ts'
 
 export const obfuscation: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'commands that only show what they are when they run',
   rules: [
     {

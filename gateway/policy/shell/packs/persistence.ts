@@ -1,7 +1,7 @@
 import type { ShellPack } from './pack.ts'
 
 export const persistence: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'leaving something behind that runs, or lets somebody in, later',
   rules: [
     {

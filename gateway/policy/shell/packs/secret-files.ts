@@ -47,7 +47,7 @@ const SECRET_FILES = [
 ]
 
 export const secretFiles: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'files that keep keys and passwords',
   rules: [
     {

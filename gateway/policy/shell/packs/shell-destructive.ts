@@ -1,7 +1,7 @@
 import { AGENTS, type ShellPack } from './pack.ts'
 
 export const shellDestructive: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'what destroys more than a file that was named',
   rules: [
     {

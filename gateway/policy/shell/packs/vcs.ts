@@ -1,7 +1,7 @@
 import { AGENTS, type ShellPack } from './pack.ts'
 
 export const vcs: ShellPack = {
-  version: 1,
+  version: 2,
   about: 'source code that leaves by version control',
   rules: [
     {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PACKS } from '../../../../gateway/policy/packs/index.ts'
 import { compilePolicy } from '../../../../gateway/policy/policy.ts'
+import { loadShell } from '../../../../gateway/policy/shell/facts.ts'
+import { askingMessage } from '../../../../gateway/policy/trial.ts'
 import { PACK_NAMES } from '../../../../schemas/policy.ts'
 import { agent, asking, human, production } from '../../../support/policy.ts'
 
@@ -17,6 +19,22 @@ test('every pack can be used by its name alone, and each of its rules could fire
     for (const { id } of pack.rules) assert.ok(id.startsWith(`${name}.`), id)
   }
   policy(`[${PACK_NAMES.join(', ')}]`)
+})
+
+test('what is said of command texts holds for those of SSH and for those of an exec in a pod', async () => {
+  await loadShell()
+  const target = (protocol: 'ssh' | 'kubernetes') => ({ name: 't', protocol, host: 'localhost', port: 22, labels: {} })
+  const compiled = policy('[secret-files, shell-destructive]')
+  const places = { labels: compiled.columns(agent), searchPath: compiled.searchPath }
+  const judged = (protocol: 'ssh' | 'kubernetes', text: string) =>
+    compiled.judge(agent, target(protocol), OUTSIDE).judge(askingMessage(protocol, text, places)).rules
+  for (const [command, rule] of [
+    ['cat /etc/shadow', 'secret-files.paths'],
+    ['rm -rf /srv/app', 'shell-destructive.recursive'],
+  ] as const) {
+    assert.deepEqual(judged('ssh', command), [rule])
+    assert.deepEqual(judged('kubernetes', `exec default/web -- ${command}`), [rule])
+  }
 })
 
 test('a pack is tuned as a whole, and rule by rule', () => {
