@@ -1,8 +1,14 @@
 import { createPublicKey } from 'node:crypto'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { Slots } from '../azure/slots.ts'
 import { Vault, type VaultPlace } from '../azure/vault.ts'
 import { sha256 } from './merkle.ts'
 import { type GatewaySigner, verifyKey } from './signer.ts'
+
+/** A thousand signatures and more in a second, at tens of milliseconds each: beyond what a vault allows. */
+const AT_ONCE = 32
+/** Half of what an entry of the ledger waits. */
+const PATIENCE_MS = 15_000
 
 export interface VaultSignerPlace extends VaultPlace {
   readonly key: string
@@ -23,6 +29,7 @@ export async function openVaultSigner(place: VaultSignerPlace, gateway: string):
   const vault = new Vault(place)
   const { version, x, y, expiresMs } = await vault.key(place.key, place.version)
   const publicKey = spkiOf(place.key, x, y)
+  const slots = new Slots(AT_ONCE, PATIENCE_MS)
   return {
     gateway,
     algorithm: 'ES256',
@@ -30,7 +37,7 @@ export async function openVaultSigner(place: VaultSignerPlace, gateway: string):
     ...(expiresMs === undefined ? {} : { expiresMs }),
     async sign(bytes) {
       try {
-        const signature = await vault.sign(place.key, version, sha256(bytes))
+        const signature = await slots.run(() => vault.sign(place.key, version, sha256(bytes)))
         // Nobody would notice before the recording is verified, when it is too late.
         if (!verifyKey(publicKey, 'ES256', bytes, signature))
           throw new ApplianceError('AZURE_FAILED', `what it answered is no signature by ${place.key} ${version}`)
