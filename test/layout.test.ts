@@ -12,11 +12,6 @@ const ROOMS = ['schemas', 'recorder', 'gateway', 'replay-ui']
 /** Longer than this is a connection object that became the whole protocol. */
 const MAX_LINES = 400
 
-/** Files that may be longer, each with its reason. */
-const LONG_FILES: Readonly<Record<string, string>> = {
-  'gateway/masking/masker.ts': 'the one maker of masked values: each way to one is a few lines over what is judged elsewhere',
-}
-
 /**
  * Source files, or folders of them (ending in a slash), without a test of their own, each with what exercises them instead.
  * Files of types alone need no line here.
@@ -190,7 +185,7 @@ test('every mirrored test stands where there are sources', () => {
 })
 
 test('the exceptions of this file name files that exist', () => {
-  const stale = [...Object.keys(LONG_FILES), ...Object.keys(TESTED_ELSEWHERE)].filter((path) => !existsSync(join(ROOT, path)))
+  const stale = Object.keys(TESTED_ELSEWHERE).filter((path) => !existsSync(join(ROOT, path)))
   assert.deepEqual(stale, [])
 })
 
@@ -208,8 +203,8 @@ test('every protocol folder has the same shape', () => {
   }
 })
 
-test('no file is longer than a reader can hold without an argued exception', () => {
-  const long = [...sources, ...tests].filter((path) => read(path).split('\n').length > MAX_LINES && !(path in LONG_FILES))
+test('no file is longer than a reader can hold', () => {
+  const long = [...sources, ...tests].filter((path) => read(path).split('\n').length > MAX_LINES)
   assert.deepEqual(long, [])
 })
 

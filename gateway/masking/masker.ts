@@ -18,18 +18,18 @@ import type {
 } from '../message.ts'
 import { ByteaStream, decodeBytea, isBytea } from './bytea.ts'
 import { codeBytes } from './code-share.ts'
-import { type Cover, Covers } from './cover.ts'
+import { Covers } from './cover.ts'
 import { MIN_FIELD_SIZE } from './detector.ts'
 import { Scanner } from './engine.ts'
 import { HIT_ENTITIES, Hits } from './hits.ts'
 import { siftJson } from './json-sieve.ts'
-import { JUDGED, type Judge, judgeOf, MAX_TEXT_SIZE } from './judge.ts'
+import { JudgedCovers } from './judged-covers.ts'
 import { runsAround } from './known-words.ts'
 import { LiveText } from './live-text.ts'
 import { keptPromise } from './promised.ts'
 import { CODE_NAME, type EntityName, type MaskingRules } from './rules.ts'
-import { firstHitOf, HIT_WORDS, hitWords, isWritable, openSieve, sieveOf, writeSuspects } from './sieve.ts'
-import { type Label, NO_LABEL, ownSink, Sink } from './sink.ts'
+import { openSieve, sieveOf } from './sieve.ts'
+import { type Label, ownSink, Sink } from './sink.ts'
 import { Stream } from './stream.ts'
 
 export interface MaskerOptions {
@@ -63,12 +63,10 @@ export class Masker implements Redactor {
   readonly #protocol: ProtocolName | undefined
   readonly #scanner: Scanner
   readonly #covers: Covers
+  readonly #judged: JudgedCovers
   readonly #hits = new Hits()
   /** Words of the gateway that stand on the tape as they are: who ended the session. */
   evidence: string | undefined
-  /** What the kernel finds by itself is covered with; made with the first sieve, as most sessions read little. */
-  #judgedCovers: readonly Cover[] = []
-  #judge: Judge | undefined
   readonly #cleanLists = new WeakSet<readonly string[]>()
 
   constructor(options: MaskerOptions) {
@@ -79,6 +77,7 @@ export class Masker implements Redactor {
     this.#protocol = options.protocol
     this.#scanner = new Scanner(options.rules)
     this.#covers = new Covers(options.rules, options.tagKey, options.fingerprintKey)
+    this.#judged = new JudgedCovers(options.rules, this.#covers)
   }
 
   /** What scanning did so far: candidates tried, fields masked as `overload`. */
@@ -90,7 +89,7 @@ export class Masker implements Redactor {
     if (from >= to) return true
     switch (field.action) {
       case 'scan':
-        if (suspect >= 0 && firstHitOf(this.#judge, suspect) >= 0) return false
+        if (suspect >= 0 && this.#judged.firstHit(suspect) >= 0) return false
         this.#scanner.path = field.path
         if (this.#isCode(field, source, from, to)) return false
         if (this.#promised(field, source, from, to) !== undefined) return false
@@ -108,46 +107,20 @@ export class Masker implements Redactor {
   sieve(source: Uint8Array, from: number, to: number): Sieve | undefined {
     // No automaton tells code: each field is asked for.
     if (this.#rules.code === true) return undefined
-    this.#judge ??= this.#newJudge()
-    return sieveOf(source, from, to, this.#judge, this.#rules.own)
+    return sieveOf(source, from, to, this.#judged.judge(), this.#rules.own)
   }
 
   siftJson(source: Uint8Array, from: number, to: number, told: JsonTold, key: Field): boolean | undefined {
     if (this.#rules.code === true) return undefined
-    this.#judge ??= this.#newJudge()
-    const judge = this.#judge
+    const judge = this.#judged.judge()
     return siftJson([from, to], told, {
       sieve: (start, end) => openSieve(source, start, end, judge, this.#rules.own),
       clean: (start, end) => this.clean(source, start, end, key),
     })
   }
 
-  #newJudge(): Judge {
-    this.#judgedCovers = JUDGED.map((entity) => this.#covers.ofEntity(HIT_ENTITIES.indexOf(entity)))
-    const texts = this.#judgedCovers.map(({ text }) => Buffer.from(text.text, 'latin1'))
-    const isWritten = this.#judgedCovers.every(({ form }) => form !== 'partial' && form !== 'length')
-    return judgeOf(this.#rules, {
-      keys: this.#judgedCovers.map(({ keys }) => keys),
-      tagged: this.#judgedCovers.map(({ form }) => form === 'tag'),
-      ...(isWritten && texts.every(({ length }) => length <= MAX_TEXT_SIZE) && { texts }),
-    })
-  }
-
   writeSuspects(sink: () => RedactionSink, from: number, suspect: number): Progress | undefined {
-    if (!isWritable(this.#judge, suspect)) return undefined
-    const own = ownSink(sink())
-    const covers = this.#judgedCovers
-    const labels = Uint8Array.from(covers, ({ label }) => own.labelNumber(label))
-    const count = own.labelCount
-    if (count + covers.length >= NO_LABEL) return undefined
-    const written = writeSuspects(from, suspect, own.size, labels, count)
-    const added: Label[] = []
-    for (const [index, { label }] of covers.entries()) {
-      const number = written.labels[index] ?? NO_LABEL
-      if (number >= count && number !== NO_LABEL) added[number - count] = label
-    }
-    own.written(written.bytes, written.spans, added)
-    return { at: written.at, next: written.next }
+    return this.#judged.write(sink, from, suspect)
   }
 
   write(sink: RedactionSink, source: Uint8Array, from: number, to: number, field: Field, suspect = -1): number {
@@ -155,9 +128,9 @@ export class Masker implements Redactor {
     const before = own.size
     if (from >= to) return 0
     if (suspect >= 0 && field.action === 'scan' && field.nullOnly !== true) {
-      const first = firstHitOf(this.#judge, suspect)
+      const first = this.#judged.firstHit(suspect)
       if (first >= 0) {
-        this.#coverJudged(own, source, from, to, first)
+        this.#judged.cover(own, source, from, to, first)
         return own.size - before
       }
     }
@@ -276,8 +249,10 @@ export class Masker implements Redactor {
     return changed ?? facts
   }
 
-  /** The entry of a message: `redacted` is its own, or null where its bytes are not kept. */
-  /** `again`: the message has an entry already, as one that is held; its statements count there. */
+  /**
+   * The entry of a message: `redacted` is its own, or null where its bytes are not kept. `again`: the message has an entry already, as
+   * one that is held; its statements count there.
+   */
   entry(message: Message, redacted: Redacted | null, verdict: VerdictNote | null, again = false): Masked<Entry> {
     const said = this.facts(message.recorded?.() ?? message.facts())
     const facts = again ? uncounted(said) : said
@@ -351,23 +326,6 @@ export class Masker implements Redactor {
       at = end
     }
     sink.copy(source, at, to)
-  }
-
-  /** The same with the hits of the last sieve from `first` on. */
-  #coverJudged(sink: Sink, source: Uint8Array, from: number, to: number, first: number): void {
-    const words = hitWords
-    let word = first * HIT_WORDS
-    let at = from
-    for (let left = (words[word + 2] as number) >>> 16; left > 0; left--) {
-      const start = words[word] as number // all the words of a hit
-      const end = words[word + 1] as number
-      if (at < start) sink.copy(source, at, start)
-      const cover = this.#judgedCovers[(words[word + 2] as number) & 0xffff] as Cover // one of JUDGED
-      this.#covers.writeJudged(sink, cover, source, start, end, words, word + 3)
-      at = end
-      word += HIT_WORDS
-    }
-    if (at < to) sink.copy(source, at, to)
   }
 
   /** Lists of facts are the same objects for all statements alike, so that each is looked over once. */
