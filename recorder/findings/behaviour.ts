@@ -100,7 +100,7 @@ export const schemaEnumeration: Detector = (queries, window, { params }) => {
           value: several.keys,
           threshold: objects,
           unit: 'tables',
-          summary: `${several.keys} different tables looked into, a few rows each`,
+          summary: `${several.counted} different tables looked into, a few rows each`,
           object: null,
         }),
       ]
@@ -120,7 +120,7 @@ export const apiEnumeration: Detector = (queries, window, { params }) => {
         value: some.keys,
         threshold: ids,
         unit: 'ids',
-        summary: `${some.keys} different addresses of ${object ?? 'one route'}`,
+        summary: `${some.counted} different addresses of ${object ?? 'one route'}`,
         object: object ?? null,
       }),
     ]

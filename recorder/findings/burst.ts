@@ -60,9 +60,11 @@ export class Burst {
     this.#recent.clear()
   }
 
-  /** The evidence, and how many different keys it has; undefined where there was no such stretch. */
-  get found(): { readonly places: Places; readonly keys: number } | undefined {
-    return this.#places === undefined ? undefined : { places: this.#places, keys: this.#keys.size }
+  /** The evidence, how many different keys it has, and that in words; undefined where there was no such stretch. */
+  get found(): { readonly places: Places; readonly keys: number; readonly counted: string } | undefined {
+    if (this.#places === undefined) return undefined
+    const { size: keys } = this.#keys
+    return { places: this.#places, keys, counted: `${keys}${keys < MAX_KEYS ? '' : ' or more'}` }
   }
 
   /** Whether nothing that was before this row can be part of one any more. */

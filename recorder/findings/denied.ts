@@ -40,7 +40,7 @@ export const denyVariant: Detector = async (queries, window, { params }) => {
   return draftsOf([...found.values()], wider, { queries, least })
 }
 
-/** By actor, target and object, in the order of time; of those that one session met in one second the first. */
+/** By actor, target and object, in the order of time; of those that one session met in one second the first and the last. */
 async function denialsOf(rows: AsyncIterable<StatementRow>): Promise<ReadonlyMap<string, readonly Denial[]>> {
   const denials = new Map<string, Denial[]>()
   for await (const { family, target, objects, session, frame, at } of rows)
@@ -48,9 +48,11 @@ async function denialsOf(rows: AsyncIterable<StatementRow>): Promise<ReadonlyMap
       const id = JSON.stringify([family, target, object])
       const own = denials.get(id) ?? []
       denials.set(id, own)
-      const last = own.at(-1)
       const ms = at.getTime()
-      if (last?.session !== session || Math.floor(last.at / 1000) !== Math.floor(ms / 1000)) own.push({ at: ms, session, frame })
+      const same = (one: Denial | undefined): boolean =>
+        one?.session === session && Math.floor(one.at / 1000) === Math.floor(ms / 1000)
+      if (same(own.at(-1)) && same(own.at(-2))) own.pop()
+      own.push({ at: ms, session, frame })
     }
   for (const own of denials.values()) own.sort((a, b) => a.at - b.at)
   return denials

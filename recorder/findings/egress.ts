@@ -1,5 +1,6 @@
 import type { Contribution } from '../../schemas/findings.ts'
 import { before, type Detector, type Draft, KEPT, number } from './detector.ts'
+import { eachInTurns, sortedInTurns } from './in-turns.ts'
 import { ofStatement, type StatementRow, statements } from './statements.ts'
 
 const MINUTE_MS = 60_000
@@ -25,16 +26,17 @@ export const egressAfterPull: Detector = async (queries, window, { params, earli
     pulls ??= await pullsByFamily(statements(queries, wider, 'r.rows >= $3', [least]))
     const at = send.at.getTime()
     const own = pulls.get(send.family)?.within(at - minutes * MINUTE_MS, at, send.session)
-    const small = stitched.get(send.family) ?? new Taken(distinct(earlier, send.family))
+    const small = stitched.get(send.family) ?? (await Taken.of(distinct(earlier, send.family)))
     stitched.set(send.family, small)
     const taken = own ?? small.within(at - minutes * MINUTE_MS, at)
     if (taken === undefined) continue
     const id = JSON.stringify([send.family, send.target, taken.first.session, taken.first.frame])
     if ((found.get(id)?.taken.rows ?? -1) < taken.rows) found.set(id, { send, taken })
   }
-  return [...found.values()].map(({ send, taken }): Draft => {
+  const drafts: Draft[] = []
+  await eachInTurns(found.values(), ({ send, taken }) => {
     const contributions = taken.contributions(KEPT - 1)
-    return {
+    drafts.push({
       family: send.family,
       target: send.target,
       object: null,
@@ -46,8 +48,9 @@ export const egressAfterPull: Detector = async (queries, window, { params, earli
       coverage: null,
       contributions: [...contributions, ofStatement(send)],
       rest: { count: taken.count - contributions.length, sessions: [], to: send.at.toISOString() },
-    }
+    })
   })
+  return drafts
 }
 
 async function pullsByFamily(rows: AsyncIterable<StatementRow>): Promise<ReadonlyMap<string, Taken>> {
@@ -57,7 +60,9 @@ async function pullsByFamily(rows: AsyncIterable<StatementRow>): Promise<Readonl
     if (own === undefined) families.set(row.family, [ofStatement(row)])
     else own.push(ofStatement(row))
   }
-  return new Map([...families].map(([family, own]) => [family, new Taken(own)]))
+  const taken = new Map<string, Taken>()
+  for (const [family, own] of families) taken.set(family, await Taken.of(own))
+  return taken
 }
 
 /** Of what other detectors have stitched together, each piece once. */
@@ -77,24 +82,37 @@ interface Within {
 /** What was taken, by time: what of it is within some minutes is found without walking through them. */
 class Taken {
   readonly #all: Run
-  readonly #sessions = new Map<string, Run>()
+  readonly #sessions: ReadonlyMap<string, Run>
   /** For each the next one of another session. */
   readonly #others: readonly number[]
 
-  constructor(taken: readonly Contribution[]) {
-    this.#all = new Run([...taken].sort((a, b) => Date.parse(a.at) - Date.parse(b.at)))
-    const { pieces } = this.#all
-    const sessions = new Map<string, Contribution[]>()
-    const others: number[] = new Array(pieces.length)
-    for (let index = pieces.length - 1; index >= 0; index -= 1)
-      others[index] = pieces[index + 1]?.session === pieces[index]?.session ? (others[index + 1] ?? pieces.length) : index + 1
+  private constructor(all: Run, sessions: ReadonlyMap<string, Run>, others: readonly number[]) {
+    this.#all = all
+    this.#sessions = sessions
     this.#others = others
-    for (const piece of pieces) {
-      const own = sessions.get(piece.session)
-      if (own === undefined) sessions.set(piece.session, [piece])
-      else own.push(piece)
-    }
-    for (const [session, own] of sessions) this.#sessions.set(session, new Run(own))
+  }
+
+  /** Others have their turn while it is made: it may be of all that somebody took in a week. */
+  static async of(taken: readonly Contribution[]): Promise<Taken> {
+    const timed: Timed[] = []
+    await eachInTurns(taken, (piece) => void timed.push({ piece, ms: Date.parse(piece.at) }))
+    const pieces = await sortedInTurns(timed, ({ ms }) => ms)
+    const sessions = new Map<string, Run>()
+    const all = new Run()
+    await eachInTurns(pieces, (each) => {
+      const { session } = each.piece
+      const own = sessions.get(session) ?? new Run()
+      sessions.set(session, own)
+      own.add(each)
+      all.add(each)
+    })
+    // A stretch of one session ends where the next begins.
+    const others: number[] = []
+    await eachInTurns(pieces, ({ piece }, index) => {
+      if (pieces[index + 1]?.piece.session === piece.session) return
+      while (others.length <= index) others.push(index + 1)
+    })
+    return new Taken(all, sessions, others)
   }
 
   within(fromMs: number, toMs: number, but?: string): Within | undefined {
@@ -121,17 +139,22 @@ class Taken {
   }
 }
 
+interface Timed {
+  readonly piece: Contribution
+  readonly ms: number
+}
+
 /** In the order of time, with the sums up to each. */
 class Run {
-  readonly pieces: readonly Contribution[]
-  readonly #ms: readonly number[]
-  readonly #sums: readonly number[]
+  readonly pieces: Contribution[] = []
+  readonly #ms: number[] = []
+  readonly #sums = [0]
 
-  constructor(pieces: readonly Contribution[]) {
-    this.pieces = pieces
-    this.#ms = pieces.map(({ at }) => Date.parse(at))
-    let sum = 0
-    this.#sums = [0, ...pieces.map(({ rows }) => (sum += rows))]
+  /** None is before those it has. */
+  add({ piece, ms }: Timed): void {
+    this.pieces.push(piece)
+    this.#ms.push(ms)
+    this.#sums.push((this.#sums.at(-1) ?? 0) + piece.rows)
   }
 
   between(fromMs: number, toMs: number): readonly [number, number] {

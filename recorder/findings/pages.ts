@@ -1,5 +1,5 @@
-import { before, DAY_MS, type Detector, number } from './detector.ts'
-import { Places, perSession, type StatementRow, statements } from './statements.ts'
+import { before, DAY_MS, type Detector, type Draft, number } from './detector.ts'
+import { ofStatement, Places, perSession, type StatementRow, statements } from './statements.ts'
 
 /** Kinds of statements of one session that are looked at side by side; with more, those of which there was only one are forgotten. */
 const SIDE_BY_SIDE = 200_000
@@ -23,8 +23,24 @@ export const paginationWalk: Detector = (queries, { from, to }, { params }) => {
         return [all.draft({ value: all.count, threshold: pages, unit: 'pages', summary, object })]
       },
     },
-    { most: SIDE_BY_SIDE, idle: ({ all }) => all.count === 1 },
+    { most: SIDE_BY_SIDE, idle: ({ all }) => all.count === 1, left: notFollowed },
   )
+}
+
+/** What the limit has left out is a finding: whoever asks in so many kinds may hide a walk among them. */
+function notFollowed(first: StatementRow, count: number): Draft {
+  return {
+    family: first.family,
+    target: first.target,
+    object: first.session,
+    value: count,
+    threshold: 0,
+    unit: 'kinds',
+    summary: `more than ${number(SIDE_BY_SIDE)} kinds of statements in one session: ${number(count)} that had come once were not followed, and pages among them may be missed`,
+    baseline: null,
+    coverage: null,
+    contributions: [ofStatement(first)],
+  }
 }
 
 /** Statements of one kind: what of their numbers grows from each to the next. */

@@ -3,6 +3,7 @@ import type { Contribution } from '../../schemas/findings.ts'
 import type { Queries } from '../catalog/database.ts'
 import { LONG_US } from '../catalog/schema.ts'
 import { before, DAY_MS, type Draft, KEPT, type Window } from './detector.ts'
+import { eachInTurns } from './in-turns.ts'
 
 /** Of a statement in a finding; the replay has it whole. */
 const SHOWN_CHARS = 300
@@ -173,34 +174,44 @@ export async function perSession<S>(
   rows: AsyncIterable<StatementRow>,
   key: (row: StatementRow) => string,
   states: { begin(row: StatementRow): S; add(state: S, row: StatementRow): void; end(state: S): readonly Draft[] },
-  /** Where there are too many at once, those that can be forgotten without being missed. */
-  spare?: { readonly most: number; idle(state: S, row: StatementRow): boolean },
+  /** Where there are too many at once, those that are forgotten; `left` says how many of a session, where one of them may be missed. */
+  spare?: {
+    readonly most: number
+    idle(state: S, row: StatementRow): boolean
+    left?(first: StatementRow, count: number): Draft
+  },
 ): Promise<readonly Draft[]> {
   const drafts: Draft[] = []
-  let session: string | undefined
+  let first: StatementRow | undefined
+  let forgotten = 0
   let own = new Map<string, S>()
   let most = spare?.most ?? 0
-  const finish = (): void => {
-    for (const state of own.values()) drafts.push(...states.end(state))
+  const finish = async (): Promise<void> => {
+    await eachInTurns(own.values(), (state) => void drafts.push(...states.end(state)))
+    if (first !== undefined && forgotten > 0 && spare?.left !== undefined) drafts.push(spare.left(first, forgotten))
     own = new Map()
+    forgotten = 0
     most = spare?.most ?? 0
   }
   for await (const row of rows) {
-    if (row.session !== session) finish()
-    session = row.session
+    if (row.session !== first?.session) {
+      await finish()
+      first = row
+    }
     const id = key(row)
     const state = own.get(id) ?? states.begin(row)
     own.set(id, state)
     states.add(state, row)
     if (spare === undefined || own.size <= most) continue
-    for (const [each, one] of own)
-      if (spare.idle(one, row)) {
-        drafts.push(...states.end(one))
-        own.delete(each)
-      }
+    await eachInTurns(own, ([each, one]) => {
+      if (!spare.idle(one, row)) return
+      drafts.push(...states.end(one))
+      own.delete(each)
+      forgotten += 1
+    })
     // Those that are left are not looked at again with each row.
     most = Math.max(spare.most, 2 * own.size)
   }
-  finish()
+  await finish()
   return drafts
 }

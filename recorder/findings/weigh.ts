@@ -6,6 +6,7 @@ import { WEEKLY } from './detectors.ts'
 /** A finding as the catalog keeps it; what people made of it stands elsewhere. */
 export type Weighed = Omit<Finding, 'state' | 'dispositions' | 'hidden'> & { readonly sessionIds: readonly string[] }
 
+/** Whose pages name the finding; more are counted. */
 const MAX_SESSIONS = 1_000
 /** Crockford's, without letters that are read as digits. */
 const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -24,10 +25,8 @@ export function weighed(
   const score = 1 - addends.reduce((left, { weight }) => left * (1 - weight), 1)
   const [first] = contributions
   const place = WEEKLY.has(name) ? week.toISOString() : `${first?.session} ${first?.frame}`
-  const sessionIds = [...new Set([...contributions.map(({ session }) => session), ...(rest?.sessions ?? [])])].slice(
-    0,
-    MAX_SESSIONS,
-  )
+  const sessions = new Set([...contributions.map(({ session }) => session), ...(rest?.sessions ?? [])])
+  const sessionIds = [...sessions].slice(0, MAX_SESSIONS)
   const times = [...contributions.map(({ at }) => at), ...(rest === undefined ? [] : [rest.to])].sort()
   return {
     id: idOf([name, kind.version, family, target, object, place]),
@@ -44,7 +43,7 @@ export function weighed(
     from: times[0] ?? week.toISOString(),
     to: times.at(-1) ?? week.toISOString(),
     summary,
-    sessions: sessionIds.length,
+    sessions: sessions.size,
     attack: [...kind.attack],
     value,
     threshold,
