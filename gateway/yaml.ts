@@ -230,12 +230,16 @@ function explain(mistakes: Mistakes, schema: TSchema, value: unknown, error: TLo
   }
 }
 
-/** What a schema wants, in words. */
+/** What a schema wants, in words, and what that is for where the schema says so. */
 function describe(schema: unknown): string {
   if (!isRecord(schema)) return 'something else'
   const options = choices(schema)
   if (options.length > 1) return `one of ${options.join(', ')}`
-  if (typeof schema['description'] === 'string') return schema['description']
+  const { description } = schema
+  return typeof description === 'string' ? `${describeForm(schema)} (${description})` : describeForm(schema)
+}
+
+function describeForm(schema: Readonly<Record<string, unknown>>): string {
   if ('const' in schema) return JSON.stringify(schema['const'])
   const branches = branchesOf(schema)
   if (branches.length > 0) return branches.map(describe).join(', or ')
@@ -252,8 +256,10 @@ function describe(schema: unknown): string {
       return 'true or false'
     case 'array':
       return `a list${schema['minItems'] === undefined ? '' : ` of at least ${schema['minItems']}`}: ${describe(schema['items'])}`
-    case 'object':
-      return 'a mapping'
+    case 'object': {
+      const { required } = schema
+      return Array.isArray(required) && required.length > 0 ? `a mapping with ${required.join(', ')}` : 'a mapping'
+    }
     default:
       return 'something else'
   }

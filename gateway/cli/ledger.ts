@@ -86,11 +86,11 @@ export async function proveEntry(which: string, options: Options & { readonly ou
   const { store } = await evidenceOf(options.config, cli)
   const proof = await proofOf(store, await whichOf(store, which))
   const text = formatProof(proof)
-  if (options.out === undefined) cli.out(text)
-  else {
-    await writeFile(resolve(cli.cwd, options.out), text)
-    cli.err(`entry ${proof.index} is proved in ${safeText(options.out)}\n`)
-  }
+  if (options.out !== undefined) await writeFile(resolve(cli.cwd, options.out), text)
+  if (options.json)
+    printJson(cli, { index: proof.index, ...(options.out === undefined ? { proof: text } : { out: options.out }) })
+  else if (options.out === undefined) cli.out(text)
+  else cli.err(`entry ${proof.index} is proved in ${safeText(options.out)}\n`)
   return EXIT.ok
 }
 

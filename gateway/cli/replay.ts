@@ -102,7 +102,9 @@ async function writeFrames(tape: Tape, range: FrameRange, options: ReplayOptions
         : `${frameLines({ frame, shown, recovered: frame.recovered }, lines).join('\n')}\n`,
     )
   }
-  if (options.json !== true) cli.out(`\n${endOf(tape)}\n`)
+  if (options.json === true) return
+  cli.out(`\n${endOf(tape)}\n`)
+  cli.err(`shown, not verified: whether it is what was signed says sallyport verify --session ${tape.header.session.id}\n`)
 }
 
 async function writeRaw(tape: Tape, range: FrameRange, dir: 'in' | 'out', only: number | undefined): Promise<void> {

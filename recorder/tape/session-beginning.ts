@@ -41,7 +41,7 @@ export function sessionIdOf(startedAt: Date, gateway: string, number: number): S
 export function lossWindowOf(durability: Durability, limits: RecorderLimits): string {
   // Also: a machine that was cut off for so long that another has ended its tapes.
   const size = Math.max(limits.budgetSize, limits.sharedSize)
-  const machine = `loss of the machine: at most ${limits.budgetMs} ms or ${size} bytes`
+  const machine = `loss of the machine: at most ${limits.budgetMs / 1000} s or ${size / (1 << 20)} MiB`
   switch (durability) {
     case 'process':
       return `end of the process: nothing; loss of power: what the system had not written back; ${machine}`

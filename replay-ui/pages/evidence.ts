@@ -110,7 +110,7 @@ function ledgerView({ checkpoint, holds }: LedgerState): TemplateResult {
             )}</ul>`
       }</dd>
     </dl>
-    <p class="hint">Verify it elsewhere: <code>sallyport ledger verify</code>. ${checkpoint === null ? nothing : `${countText(checkpoint.size)} entries are under this root; newer ones follow within seconds.`}</p>
+    <p class="hint">Verify it elsewhere: <code>sallyport verify</code>, which looks at every tape and the ledger. ${checkpoint === null ? nothing : `${countText(checkpoint.size)} entries are under this root; newer ones follow within seconds.`}</p>
   </section>`
 }
 

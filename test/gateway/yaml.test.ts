@@ -95,3 +95,20 @@ test('the nearest word is near', () => {
   assert.equal(nearest('xyz', ['email', 'card']), undefined)
   assert.equal(nearest('x'.repeat(10_000), ['email']), undefined)
 })
+
+test('what a thing is for stands behind what it has to look like, and a mapping says what it needs', () => {
+  const Described = Type.Object({
+    name: Type.String({ pattern: '^[a-z]+$', description: 'Names it' }),
+    secret: Type.Union([Type.Object({ env: Type.String() }), Type.Object({ file: Type.String() })]),
+  })
+  assert.throws(
+    () => readYaml('name: B\nsecret: x\n', 'x.yaml', Described, 'CONFIG_INVALID'),
+    (error: Error) => {
+      assert.deepEqual(error.message.split('\n').slice(1), [
+        '  x.yaml:1:1: name: found "B", expected text like ^[a-z]+$ (Names it)',
+        '  x.yaml:2:1: secret: found text, expected a mapping with env, or a mapping with file',
+      ])
+      return true
+    },
+  )
+})

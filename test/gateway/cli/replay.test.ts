@@ -33,7 +33,10 @@ test('a replay shows who, every frame in order with its verdict, and how the tap
     text,
   )
   assert.ok(!places.includes(-1), text)
-  assert.match(text, /end of the tape: 5 frames, sealed: the client left\n$/)
+  assert.match(
+    text,
+    /end of the tape: 5 frames, sealed: the client left\nshown, not verified: .* sallyport verify --session \S+\n$/,
+  )
 })
 
 test('--json gives one object per frame with the body as recorded, --frame only that one', async () => {
