@@ -112,8 +112,8 @@ export class Batch {
     this.#entries.push(this.#parts.masker.entry(message, message.redacted(this.#parts.masker), null))
   }
 
-  note(kind: string, facts: Facts, verdict: VerdictNote | null): void {
-    this.#entries.push(this.#parts.masker.note(kind, facts, verdict))
+  note(kind: string, facts: Facts, verdict: VerdictNote | null, people: Facts = {}): void {
+    this.#entries.push(this.#parts.masker.note(kind, facts, verdict, people))
   }
 
   say(outputs: readonly Output[]): void {

@@ -251,8 +251,8 @@ export class Gate {
     }
     const release = async (approval: string, decisions: readonly Decision[]): Promise<readonly Output[]> => {
       const batch = this.#batch()
-      const facts = { approval, outcome: 'consumed', by: decisions.map(({ by }) => by), at: decisions.map(({ at }) => at) }
-      batch.note('approval', facts, { ...noteOf(verdict, this.#parts.policy), approval })
+      const facts = { approval, outcome: 'consumed', at: decisions.map(({ at }) => at) }
+      batch.note('approval', facts, { ...noteOf(verdict, this.#parts.policy), approval }, { by: decisions.map(({ by }) => by) })
       batch.release(message, { act: 'allow', rules: verdict.rules }, approval, held)
       return batch.record({ durable: true })
     }

@@ -274,9 +274,9 @@ export class Masker implements Redactor {
     return { ...entry, facts: { ...entry.facts, [STATEMENTS_FACT]: 1 } }
   }
 
-  /** An entry about the session, sent to nobody. */
-  note(kind: string, facts: Facts, verdict: VerdictNote | null): Masked<Entry> {
-    return brand({ dir: 'note', channel: 0, kind, facts: this.facts(facts), body: null, masks: null, verdict })
+  /** An entry about the session, sent to nobody. `people`: identities we know by their proof, named as in headers and ledger. */
+  note(kind: string, facts: Facts, verdict: VerdictNote | null, people: Facts = {}): Masked<Entry> {
+    return brand({ dir: 'note', channel: 0, kind, facts: { ...this.facts(facts), ...people }, body: null, masks: null, verdict })
   }
 
   /**

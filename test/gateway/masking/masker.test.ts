@@ -247,6 +247,9 @@ test('an entry carries masked facts, the redacted bytes, and which part it is', 
 })
 
 test('a note is masked like any entry', () => {
+  const decided = masker.note('approval', { said: email }, null, { by: ['grace@example.com'] })
+  assert.deepEqual(decided.facts['by'], ['grace@example.com'], 'who decided is known by their proof')
+  assert.doesNotMatch(String(decided.facts['said']), /@/)
   const note = masker.note('session', { user: email }, null)
   assert.equal(note.dir, 'note')
   assert.match(String(note.facts.user), /^\[MASKED:email/)
