@@ -16,18 +16,35 @@ const tell = (message: FromFiles): void => port.postMessage(message)
 const BUFFERS = '256MB'
 /** Of one batch: no other process writes what does not fit, so each 8 KiB of it were a write of their own. */
 const LOG_BUFFERS = '32MB'
+/** Of the log that is kept, and gone through after a crash: PostgreSQL alone has nobody else who begins a checkpoint. One writes what has changed of the buffers. */
+const LOG_BYTES = 256 << 20
+/** Between two looks at how long the log is: a batch has some 10 MB of it. */
+const COMMITS = 8
 
 // Made by openFiles, as FilesThreadData says.
 const { folder, left } = workerData as FilesThreadData
 const files = await PGlite.create(folder, {
   extensions: { pg_trgm },
   relaxedDurability: true,
-  startParams: [...PGlite.defaultStartParams, '-c', `shared_buffers=${BUFFERS}`, '-c', `wal_buffers=${LOG_BUFFERS}`],
+  startParams: [
+    ...PGlite.defaultStartParams,
+    '-c',
+    `shared_buffers=${BUFFERS}`,
+    '-c',
+    `wal_buffers=${LOG_BUFFERS}`,
+    '-c',
+    `max_wal_size=${LOG_BYTES >> 20}MB`,
+  ],
   parsers: { [types.BYTEA]: bytesOf },
 })
 makeLeftFile(new Uint8Array(left))
 await files.exec(IN_TIME_SQL)
-port.on('message', (question: FilesQuestion) => void answer(question))
+let commits = 0
+port.on('message', (question: FilesQuestion) => {
+  void answer(question)
+  commits += question.sql === 'commit' ? 1 : 0
+  if (question.sql === 'commit' && commits % COMMITS === 0) void shorten()
+})
 tell({ kind: 'open' })
 
 async function answer({ id, sql, values }: FilesQuestion): Promise<void> {
@@ -41,6 +58,16 @@ async function answer({ id, sql, values }: FilesQuestion): Promise<void> {
   } catch (error) {
     tell({ kind: 'failure', id, error: failureOf(error) })
   }
+}
+
+/** Behind a commit and in front of whatever is asked next. Where it fails it is tried again. */
+async function shorten(): Promise<void> {
+  const looked = await files
+    .query<{ bytes: number }>(
+      'select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::bigint as bytes from pg_control_checkpoint()',
+    )
+    .catch(() => undefined)
+  if ((looked?.rows[0]?.bytes ?? 0) > LOG_BYTES) await files.exec('checkpoint').catch(() => undefined)
 }
 
 function failureOf(error: unknown): FilesFailure {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -59,4 +59,19 @@ test('values come as PostgreSQL has them: numbers, moments, bytes and lists', as
       json: { a: [1] },
     },
   ])
+})
+
+test('the log that a crash would be mended by does not grow with what is written', async () => {
+  const long = async (): Promise<number> =>
+    (await readdir(join(folder, 'pg', 'pg_wal'))).filter((name) => /^[0-9A-F]{24}$/.test(name)).length
+  await database.exec('create table public.much (n int)')
+  let most = 0
+  for (let n = 0; n < 80; n += 1) {
+    await database.transaction((each) => each.query('insert into public.much values ($1)', [n]))
+    // Half a file of 16 MiB in each, and hardly anything to be written.
+    if (n % 2 === 0) await database.exec('select pg_switch_wal()')
+    most = Math.max(most, await long())
+  }
+  // Twice what a checkpoint comes after, as it looks now and then.
+  assert.ok(most < 28, `${most} files`)
 })
