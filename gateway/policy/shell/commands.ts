@@ -1,6 +1,6 @@
 import { BUILTINS } from './builtins.ts'
 import { tellVariable } from './expand.ts'
-import { hostsOf, NETWORK_PROGRAMS } from './hosts.ts'
+import { hostsOf, isFarEnd, NETWORK_PROGRAMS } from './hosts.ts'
 import { readOptions } from './options.ts'
 import { pathsOf, takesText } from './paths.ts'
 import type { Scope, Walk } from './scope.ts'
@@ -38,7 +38,7 @@ function noteWords(name: string, args: readonly Word[], scope: Scope, walk: Walk
     for (const path of pathsOf(name, args, scope)) found.path(name, path)
     for (const host of hostsOf(name, args)) found.host(name, host)
   }
-  if (NETWORK_PROGRAMS.has(name)) found.network = true
+  if (NETWORK_PROGRAMS.has(name) && !isFarEnd(name, args)) found.network = true
   if (
     !takesText(name) &&
     !/^(test|\[|exit|return|shift|break|continue|read|unset|local|export|declare)$/.test(name) &&

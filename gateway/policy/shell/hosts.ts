@@ -21,6 +21,23 @@ const FIRST_WORD = new Set(
 const WITH_COLON = new Set(['scp', 'rsync', 'sftp', 'rcp'])
 const AFTER_OPTION = /^(-connect|--connect-to|--proxy|-x|--resolve|-h|--host|--server|-H)$/
 
+/**
+ * Whether it is the end of a transfer that a client of scp or rsync has run at the target: it talks over the channel it was run in, and
+ * connects to nothing. What it reads and writes stands among its paths.
+ */
+export function isFarEnd(program: string, args: readonly Word[]): boolean {
+  const texts = args.map(literalOf)
+  const options = texts.filter((text) => text === undefined || text.startsWith('-'))
+  if (program === 'scp')
+    return options.some((text) => /^-[rpdqv]*[tf]/.test(text ?? '')) && options.every((text) => /^-[rpdqvtf-]+$/.test(text ?? ''))
+  // Served as a daemon, its configuration may run what it likes.
+  return (
+    program === 'rsync' &&
+    texts[0] === '--server' &&
+    options.every((text) => text !== undefined && !/^--(daemon|config|rsh)/.test(text))
+  )
+}
+
 /** The hosts among a command's words, in lower case; addresses in whatever notation as four numbers; `*` for one that is not known. */
 export function hostsOf(program: string, args: readonly Word[]): string[] {
   const talks = NETWORK_PROGRAMS.has(program)

