@@ -1,21 +1,23 @@
-import type { LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
+import type { RedactionSink, Redactor } from '../../message.ts'
+import { stretchesOf } from './binary-stretches.ts'
 import { redactPairs } from './encoded-text.ts'
-import { EventHold } from './event-hold.ts'
-import { coverEvent, redactEvents } from './events-body.ts'
-import { redactJson } from './json-body.ts'
+import { redactEvents } from './events-body.ts'
+import { type JsonFields, redactJson } from './json-body.ts'
+import { JsonRuns } from './json-runs.ts'
 import { isOpaque, type Media } from './media.ts'
 import { MAX_PARTS, type PartsBudget, redactMultipart, UNREADABLE, unreadableField } from './multipart-body.ts'
-import { BRACE, BRACKET, BULK, TEXT, type TextKind } from './text-body.ts'
-import { WideWatch, wideBytes, wideOf, wideText } from './wide-text.ts'
+import { BULK, TEXT, type TextKind } from './text-body.ts'
+import { wideBytes, wideOf, wideText } from './wide-text.ts'
 
 export { redactText } from './text-body.ts'
 
 const SPACE = 0x20
+const BACKSLASH = 0x5c
 
 /** Parts that have parts deeper than that are not looked into. */
 const MAX_NESTED_PARTS = 4
 
-interface BodyKind extends TextKind {
+export interface BodyKind extends TextKind {
   readonly media: Media
   /** Of `multipart`: what stands between its parts. */
   readonly boundary?: string | undefined
@@ -41,6 +43,7 @@ export function redactBody(
     sink.copy(source, from, to)
     return
   }
+  if (promisesNothing(how.media) && redactStretches(redactor, sink, [source, from, to], how)) return
   if (how.media !== 'multipart' && redactWide(redactor, sink, [source, from, to], how)) return
   switch (how.media) {
     case 'json': {
@@ -73,8 +76,8 @@ export function redactBody(
     case 'unknown':
     case 'text':
     case 'live':
-      if (!how.fields.labelled || !redactUnsaid(redactor, sink, [source, from, to], how))
-        redactor.write(sink, source, from, to, text)
+      if (!how.fields.labelled) redactor.write(sink, source, from, to, text)
+      else if (!redactUnsaid(redactor, sink, [source, from, to], how)) redactRuns(redactor, sink, [source, from, to], how)
       break
     default:
       how.media satisfies never
@@ -86,7 +89,6 @@ export function redactBody(
  * then. Where either reading finds what the other does not, it is masked whole.
  */
 function redactUnsaid(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): boolean {
-  if (!beginsJson(source, from, to)) return false
   const inside = redactor.sink(to - from)
   if (!redactJson(redactor, inside, [source, from, to], how)) return false
   const { bytes, masks } = inside.finish()
@@ -96,11 +98,60 @@ function redactUnsaid(redactor: Redactor, sink: RedactionSink, [source, from, to
   return true
 }
 
-/** Behind blanks and a byte order mark. */
-function beginsJson(source: Uint8Array, from: number, to: number): boolean {
-  let at = source[from] === 0xef && source[from + 1] === 0xbb && source[from + 2] === 0xbf ? from + 3 : from
-  while (at < to && (source[at] as number) <= SPACE) at++
-  return at < to && (source[at] === BRACE || source[at] === BRACKET)
+/** Appends a text in which some lines are JSON, or begin with some. */
+function redactRuns(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): void {
+  const runs = new JsonRuns(labelledIn(how.fields)).take(source.subarray(from, to), true)
+  const text = how.answer ? BULK : TEXT
+  if (runs.every(({ is }) => is === 'text')) redactor.write(sink, source, from, to, text)
+  else
+    for (const { is, bytes } of runs) {
+      if (is === 'lines') redactEvents(redactor, sink, [bytes, 0, bytes.length], how)
+      else if (is === 'json') redactJsonRun(redactor, sink, bytes, how)
+      else redactor.write(sink, bytes, 0, bytes.length, text)
+    }
+}
+
+/** Appends what has brackets and labelled keys like JSON; what is none all the same line by line. */
+export function redactJsonRun(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, how: BodyKind): void {
+  const piece = [bytes, 0, bytes.length] as const
+  if (!redactUnsaid(redactor, sink, piece, how)) redactEvents(redactor, sink, piece, how)
+}
+
+/** Whether a value of this key is labelled. */
+export function labelledIn(fields: JsonFields): (key: Uint8Array) => boolean {
+  return (key) => {
+    const plain = key.includes(BACKSLASH) ? decodedKey(key) : key
+    return fields.at(plain, 0, plain.length).action === 'mask'
+  }
+}
+
+function decodedKey(key: Uint8Array): Uint8Array {
+  try {
+    return Buffer.from(String(JSON.parse(`"${Buffer.from(key).toString()}"`)))
+  } catch {
+    return key
+  }
+}
+
+/** Whether a type says nothing of there being a text. */
+export function promisesNothing(media: Media): boolean {
+  return media === 'unknown' || media === 'opaque'
+}
+
+/** Appends a body of which some is surely no text, which stays as it is, the rest masked byte for byte. False where all of it may be a text. */
+function redactStretches(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): boolean {
+  const bytes = source.subarray(from, to)
+  const stretches = stretchesOf(bytes)
+  if (!stretches.some(({ binary }) => binary)) return false
+  for (const stretch of stretches) {
+    if (stretch.binary) sink.copy(bytes, stretch.from, stretch.to)
+    else {
+      const stream = redactor.stream(how.answer ? BULK : TEXT)
+      stream.push(sink, bytes, stretch.from, stretch.to)
+      stream.end(sink)
+    }
+  }
+  return true
 }
 
 /**
@@ -137,82 +188,3 @@ function isBlank(source: Uint8Array, from: number, to: number): boolean {
 }
 
 type Piece = readonly [source: Uint8Array, from: number, to: number]
-
-/**
- * A body that is passed on while it comes. Texts are masked byte for byte, later by at most the masker's hold-back; of events whole
- * ones are. One for each copy that is made of a body.
- */
-export class StreamedBody {
-  readonly #how: BodyKind
-  #stream: StreamRedactor | undefined
-  #live: LiveRedactor | undefined
-  #begun = false
-  #opaque = false
-  readonly #wide = new WideWatch()
-  #unread: StreamRedactor | undefined
-  readonly #events = new EventHold()
-
-  constructor(how: BodyKind) {
-    this.#how = how
-  }
-
-  /** Whether bytes of a live text are kept back that `redact` brings when it is given none. */
-  get holding(): boolean {
-    return this.#live?.holding === true
-  }
-
-  /** The next bytes, of events cut anywhere. */
-  redact(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
-    if (!this.#begun && bytes.length > 0) {
-      this.#begun = true
-      this.#opaque = isOpaque(this.#how.media, bytes)
-    }
-    if (this.#opaque) return { bytes, masks: null }
-    if (this.#wide.sees(bytes)) return this.#cover(redactor, bytes)
-    if (this.#how.media === 'live') return this.#redactLive(redactor, bytes, last)
-    const sink = redactor.sink(bytes.length)
-    if (this.#how.media === 'events') this.#redactEvents(redactor, sink, bytes, last)
-    else {
-      this.#stream ??= redactor.stream(this.#how.answer ? BULK : TEXT)
-      this.#stream.push(sink, bytes, 0, bytes.length)
-      if (last) this.#stream.end(sink)
-    }
-    return sink.finish()
-  }
-
-  /** What comes in pieces in UTF-16 or UTF-32 is not looked into: from where that is seen on nothing of it passes. */
-  #cover(redactor: Redactor, bytes: Uint8Array): Redacted {
-    const sink = redactor.sink(bytes.length)
-    this.#stream?.end(sink)
-    this.#stream = undefined
-    if (this.#how.media === 'events' && this.#unread === undefined) this.#redactEvents(redactor, sink, NOTHING, true)
-    if (this.#live?.holding === true) sink.append(this.#live.settle(), (piece) => piece)
-    this.#unread ??= redactor.stream(UNREADABLE)
-    this.#unread.push(sink, bytes, 0, bytes.length)
-    return sink.finish()
-  }
-
-  #redactEvents(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
-    for (const { bytes: stretch, tooLarge } of this.#events.take(bytes, last)) {
-      const piece = [stretch, 0, stretch.length] as const
-      if (tooLarge) coverEvent(redactor, sink, piece)
-      else redactEvents(redactor, sink, piece, this.#how)
-    }
-  }
-
-  #redactLive(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
-    this.#live ??= redactor.live(this.#how.answer ? BULK : TEXT)
-    return bytes.length === 0 || last ? joinedRest(redactor, this.#live, bytes) : this.#live.push(bytes)
-  }
-}
-
-const NOTHING = new Uint8Array()
-
-function joinedRest(redactor: Redactor, live: LiveRedactor, bytes: Uint8Array): Redacted {
-  if (bytes.length === 0) return live.settle()
-  const sink = redactor.sink(bytes.length)
-  const same = (piece: Uint8Array): Uint8Array => piece
-  sink.append(live.push(bytes), same)
-  sink.append(live.settle(), same)
-  return sink.finish()
-}

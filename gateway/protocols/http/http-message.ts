@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Message, Redacted, Redactor, Side } from '../../message.ts'
-import { redactBody, type StreamedBody } from './body.ts'
+import { redactBody } from './body.ts'
 import { headSize, type ResponseHead } from './head.ts'
 import type { JsonFields } from './json-body.ts'
 import type { Media } from './media.ts'
 import { redactHead } from './redact-head.ts'
+import type { StreamedBody } from './streamed-body.ts'
 
 export interface HttpParts {
   readonly from: Side

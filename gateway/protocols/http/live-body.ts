@@ -1,5 +1,5 @@
 import type { Message } from '../../message.ts'
-import type { StreamedBody } from './body.ts'
+import type { StreamedBody } from './streamed-body.ts'
 
 /** How long bytes are kept back that may be the beginning of something to mask. */
 const SETTLE_MS = 20

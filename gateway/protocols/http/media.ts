@@ -1,10 +1,9 @@
 import { type Headers, headerOf } from './head.ts'
-import { isWideText } from './wide-text.ts'
 
 /**
  * How a body is read. `json`, `form`: by their values. `events`: line by line as it comes (server-sent events, NDJSON).
  * `text`: as one text. `multipart`: each part as what it says it is. `live`: as one that somebody reads while it is written; no type says so. `opaque`: compressed or pictures, in which no detector could see anything, where it begins like them. `unknown`:
- * as text, unless it begins with what no text has: a mask in it would break it, and what looks like a value there is chance.
+ * as text, where it is no such: a mask would break it there, and what looks like a value is chance.
  */
 export type Media = 'json' | 'form' | 'multipart' | 'events' | 'text' | 'live' | 'opaque' | 'unknown'
 
@@ -95,22 +94,26 @@ const MAGIC: readonly (readonly number[])[] = [
   [0x52, 0x49, 0x46, 0x46], // RIFF: WebP, WAV, AVI
   [0x77, 0x4f, 0x46], // WOFF
   [0x00, 0x01, 0x00, 0x00], // TrueType, ICO
-  [0x00, 0x00, 0x00], // ISO media: its size comes first
   [0x4f, 0x67, 0x67, 0x53], // Ogg
   [0x49, 0x44, 0x33], // MP3
   [0x1a, 0x45, 0xdf, 0xa3], // Matroska
   [0x52, 0x61, 0x72, 0x21], // rar
+  [0x7f, 0x45, 0x4c, 0x46], // ELF
+  [0x4d, 0x5a], // PE
+  [0xcf, 0xfa, 0xed, 0xfe], // Mach-O
+  [0xca, 0xfe, 0xba, 0xbe], // Mach-O for several, Java classes
+  [0x50, 0x41, 0x43, 0x4b], // git packs
 ]
 
 /** As much of a body tells what it is. */
 const SNIFFED_BYTES = 4096
 
-/** Whether a body is kept as it is: one that calls itself opaque and begins like one, or one of unknown type that is no text. */
+/**
+ * Whether a body that begins like this is kept as it is: one whose type promises no text, that begins like what is packed or is a program, and is surely no
+ * text there. Whatever else its type promises nothing of is looked at piece by piece: a few bytes say nothing of those behind them.
+ */
 export function isOpaque(media: Media, body: Uint8Array): boolean {
-  if (media === 'opaque') return MAGIC.some((magic) => magic.every((byte, at) => body[at] === byte))
-  if (media !== 'unknown') return false
-  const beginning = body.subarray(0, SNIFFED_BYTES)
-  return isBinary(beginning) && !isWideText(beginning, (text) => !isBinary(text))
+  return MAGIC.some((magic) => magic.every((byte, at) => body[at] === byte)) && isBinaryPart(media, body)
 }
 
 /** Of packed bytes one in ten is a control character, of programs and tables more. */
@@ -138,18 +141,10 @@ export function isBinaryPart(media: Media, part: Uint8Array): boolean {
   return !isWide && controls >= SURELY_LEAST && controls * SURELY_EACH >= bytes.length
 }
 
-function isControl(byte: number): boolean {
-  return byte < 0x20 && byte !== 0x1b && (byte < 0x09 || byte > 0x0d)
+export function hasControls(bytes: Uint8Array): boolean {
+  return bytes.some(isControl)
 }
 
-/** Control characters no text has (WHATWG MIME sniffing, 7.2), or bytes that are no UTF-8. */
-function isBinary(bytes: Uint8Array): boolean {
-  for (const byte of bytes) if (isControl(byte)) return true
-  try {
-    // A character cut at the end is not held against it.
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
-    return false
-  } catch {
-    return true
-  }
+function isControl(byte: number): boolean {
+  return byte < 0x20 && byte !== 0x1b && (byte < 0x09 || byte > 0x0d)
 }

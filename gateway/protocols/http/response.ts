@@ -2,7 +2,6 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
 import type { Answer } from './answer.ts'
 import { askedLine } from './asked-line.ts'
-import { StreamedBody } from './body.ts'
 import type { BodyMemory } from './body-memory.ts'
 import { Growing } from './growing.ts'
 import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, listOf, type ResponseHead } from './head.ts'
@@ -13,6 +12,7 @@ import { isAmbiguous, type Media, mediaOf, typeOf } from './media.ts'
 import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedAnswer } from './read-body.ts'
 import type { AskedRequest } from './request.ts'
+import { StreamedBody } from './streamed-body.ts'
 
 /** Bodies up to this size pass in one piece, with what was masked in them taking the room it needs. */
 const MAX_WHOLE_BYTES = 1024 * 1024

@@ -16,8 +16,8 @@ const SPACE = 0x20
 const QUOTE = 0x22
 const APOSTROPHE = 0x27
 const COLON = 0x3a
-export const BRACKET = 0x5b
-export const BRACE = 0x7b
+const BRACKET = 0x5b
+const BRACE = 0x7b
 
 /**
  * Appends a text that may be JSON, or end with some (`42["event",{...}]`): that by its values, what is not as a text. What has names of values as JSON has

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Field } from '../../../../gateway/message.ts'
-import { redactBody, StreamedBody } from '../../../../gateway/protocols/http/body.ts'
+import { redactBody } from '../../../../gateway/protocols/http/body.ts'
 import type { Media } from '../../../../gateway/protocols/http/media.ts'
+import { StreamedBody } from '../../../../gateway/protocols/http/streamed-body.ts'
 import { redactText } from '../../../../gateway/protocols/http/text-body.ts'
 import { testMasker } from '../../../support/fakes.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Field } from '../../../../gateway/message.ts'
-import { StreamedBody } from '../../../../gateway/protocols/http/body.ts'
+import { StreamedBody } from '../../../../gateway/protocols/http/streamed-body.ts'
 import { testMasker } from '../../../support/fakes.ts'
 
 const SCAN: Field = { path: 'body', action: 'scan' }

@@ -10,7 +10,7 @@ const SCAN: Field = { path: 'body', action: 'scan' }
 const NICK: Field = { path: 'body.nick', action: 'mask', label: 'pii.nick', entity: 'nick' }
 // Put together here, so that no file holds anything like it.
 const MAIL = `ann${String.fromCharCode(64)}example.org`
-const PNG = Buffer.from(`89504e470d0a1a0a0000${Buffer.from(` ${MAIL} `).toString('hex')}00`, 'hex')
+const PNG = Buffer.from(`89504e470d0a1a0a0000000d${Buffer.from(` ${MAIL} `).toString('hex')}${'00'.repeat(16)}`, 'hex')
 
 const of = (key: string): Field => (key === 'nick' ? NICK : SCAN)
 const fields = {

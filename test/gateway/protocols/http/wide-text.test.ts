@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Field } from '../../../../gateway/message.ts'
-import { redactBody, StreamedBody } from '../../../../gateway/protocols/http/body.ts'
-import { isOpaque, type Media } from '../../../../gateway/protocols/http/media.ts'
+import { redactBody } from '../../../../gateway/protocols/http/body.ts'
+import type { Media } from '../../../../gateway/protocols/http/media.ts'
+import { StreamedBody } from '../../../../gateway/protocols/http/streamed-body.ts'
 import { type Wide, wideBytes, wideOf, wideText } from '../../../../gateway/protocols/http/wide-text.ts'
 import { testMasker } from '../../../support/fakes.ts'
 
@@ -67,10 +68,13 @@ test('what holds something as it stands, too, or would not come out as it went i
 test('what is binary stays what it is', () => {
   const small = Buffer.alloc(512)
   for (let at = 0; at < small.length; at += 2) small.writeUInt16LE((at * 37) % 300, at)
-  const program = Buffer.concat([Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0]), Buffer.from(`mail ${MAIL}`, 'utf16le')])
+  const program = Buffer.concat([
+    Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]),
+    Buffer.alloc(2_000),
+    Buffer.from(`mail ${MAIL}`, 'utf16le'),
+  ])
   const packed = Buffer.from(Array.from({ length: 5000 }, (_, at) => (at * at * 7919 + (at >> 3)) & 0xff))
   for (const source of [small, program, packed, Buffer.alloc(64)]) {
-    assert.equal(isOpaque('unknown', source), true)
     assert.ok(redact(source, { media: 'unknown' }).equals(source))
   }
 })

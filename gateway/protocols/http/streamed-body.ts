@@ -1,0 +1,132 @@
+import type { LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
+import { stretchesOf } from './binary-stretches.ts'
+import { type BodyKind, labelledIn, promisesNothing, redactJsonRun } from './body.ts'
+import { EventHold } from './event-hold.ts'
+import { coverEvent, redactEvents } from './events-body.ts'
+import { JsonRuns, type Run } from './json-runs.ts'
+import { isOpaque } from './media.ts'
+import { UNREADABLE } from './multipart-body.ts'
+import { BULK, TEXT } from './text-body.ts'
+import { WideWatch } from './wide-text.ts'
+
+/**
+ * A body that is passed on while it comes. Texts are masked byte for byte, later by at most the masker's hold-back; of events whole
+ * ones are. One for each copy that is made of a body.
+ */
+export class StreamedBody {
+  readonly #how: BodyKind
+  #stream: StreamRedactor | undefined
+  #live: LiveRedactor | undefined
+  #begun = false
+  #opaque = false
+  readonly #wide = new WideWatch()
+  #unread: StreamRedactor | undefined
+  readonly #events = new EventHold()
+  /** Where something is labelled, by keys that only a reader of JSON finds. */
+  readonly #runs: JsonRuns | undefined
+  /** Some of it was no text. */
+  #binary = false
+
+  constructor(how: BodyKind) {
+    this.#how = how
+    if (how.fields.labelled && how.media !== 'events') this.#runs = new JsonRuns(labelledIn(how.fields))
+  }
+
+  /** Whether bytes of a live text are kept back that `redact` brings when it is given none. */
+  get holding(): boolean {
+    return this.#live?.holding === true
+  }
+
+  /** The next bytes, of events cut anywhere. */
+  redact(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
+    if (!this.#begun && bytes.length > 0) {
+      this.#begun = true
+      this.#opaque = isOpaque(this.#how.media, bytes)
+    }
+    if (this.#opaque) return { bytes, masks: null }
+    if (this.#unread !== undefined) return this.#cover(redactor, bytes)
+    if (!promisesNothing(this.#how.media)) return this.#redactText(redactor, bytes, last)
+    const stretches = stretchesOf(bytes)
+    if (!this.#binary && !stretches.some(({ binary }) => binary)) return this.#redactText(redactor, bytes, last)
+    this.#binary = true
+    const sink = redactor.sink(bytes.length)
+    const same = (piece: Uint8Array): Uint8Array => piece
+    for (const { from, to, binary } of stretches) {
+      // What was kept back ends where the text does.
+      sink.append(this.#redactText(redactor, binary ? NOTHING : bytes.subarray(from, to), binary), same)
+      if (binary) sink.copy(bytes, from, to)
+    }
+    if (last) sink.append(this.#redactText(redactor, NOTHING, true), same)
+    return sink.finish()
+  }
+
+  #redactText(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
+    if (!this.#binary && this.#wide.sees(bytes)) return this.#cover(redactor, bytes)
+    const sink = redactor.sink(bytes.length)
+    if (this.#how.media === 'events') this.#redactEvents(redactor, sink, bytes, last)
+    else if (this.#runs === undefined) this.#redactPlain(redactor, sink, bytes, last)
+    else this.#redactRuns(redactor, sink, this.#runs.take(bytes, last), last)
+    return sink.finish()
+  }
+
+  #redactRuns(redactor: Redactor, sink: RedactionSink, runs: readonly Run[], last: boolean): void {
+    for (const { is, bytes } of runs) {
+      if (is !== 'text') this.#redactPlain(redactor, sink, NOTHING, true)
+      if (is === 'lines') this.#redactEvents(redactor, sink, bytes, last)
+      else if (is === 'json') redactJsonRun(redactor, sink, bytes, this.#how)
+      else this.#redactPlain(redactor, sink, bytes, false)
+    }
+    if (last || (runs.length === 0 && this.#how.media === 'live')) this.#redactPlain(redactor, sink, NOTHING, last)
+  }
+
+  /** A text that is nothing else; `last`: of it, or before something else. */
+  #redactPlain(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
+    if (this.#how.media === 'live') {
+      sink.append(this.#redactLive(redactor, bytes, last), (piece) => piece)
+      return
+    }
+    this.#stream ??= redactor.stream(this.#how.answer ? BULK : TEXT)
+    this.#stream.push(sink, bytes, 0, bytes.length)
+    if (!last) return
+    this.#stream.end(sink)
+    this.#stream = undefined
+  }
+
+  /** What comes in pieces in UTF-16 or UTF-32 is not looked into: from where that is seen on nothing of it passes. */
+  #cover(redactor: Redactor, bytes: Uint8Array): Redacted {
+    const sink = redactor.sink(bytes.length)
+    if (this.#unread === undefined && this.#runs !== undefined)
+      this.#redactRuns(redactor, sink, this.#runs.take(NOTHING, true), true)
+    this.#stream?.end(sink)
+    this.#stream = undefined
+    if (this.#how.media === 'events' && this.#unread === undefined) this.#redactEvents(redactor, sink, NOTHING, true)
+    if (this.#live?.holding === true) sink.append(this.#live.settle(), (piece) => piece)
+    this.#unread ??= redactor.stream(UNREADABLE)
+    this.#unread.push(sink, bytes, 0, bytes.length)
+    return sink.finish()
+  }
+
+  #redactEvents(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
+    for (const { bytes: stretch, tooLarge } of this.#events.take(bytes, last)) {
+      const piece = [stretch, 0, stretch.length] as const
+      if (tooLarge) coverEvent(redactor, sink, piece)
+      else redactEvents(redactor, sink, piece, this.#how)
+    }
+  }
+
+  #redactLive(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
+    this.#live ??= redactor.live(this.#how.answer ? BULK : TEXT)
+    return bytes.length === 0 || last ? joinedRest(redactor, this.#live, bytes) : this.#live.push(bytes)
+  }
+}
+
+const NOTHING = new Uint8Array()
+
+function joinedRest(redactor: Redactor, live: LiveRedactor, bytes: Uint8Array): Redacted {
+  if (bytes.length === 0) return live.settle()
+  const sink = redactor.sink(bytes.length)
+  const same = (piece: Uint8Array): Uint8Array => piece
+  sink.append(live.push(bytes), same)
+  sink.append(live.settle(), same)
+  return sink.finish()
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import type { Field } from '../../../../gateway/message.ts'
+import { redactBody } from '../../../../gateway/protocols/http/body.ts'
+import type { JsonFields } from '../../../../gateway/protocols/http/json-body.ts'
+import type { Media } from '../../../../gateway/protocols/http/media.ts'
+import { StreamedBody } from '../../../../gateway/protocols/http/streamed-body.ts'
+import { testMasker } from '../../../support/fakes.ts'
+
+const MAIL = ['lovelace', 'example.org'].join('@')
+const UNLABELLED: Field = { path: 'body', action: 'scan' }
+const NICK: Field = { path: 'body.nick', action: 'mask', label: 'nick', entity: 'nick' }
+const of = (key: string): Field => (key === 'nick' ? NICK : UNLABELLED)
+const fieldsOf = (labelled: boolean): JsonFields => ({
+  labelled,
+  unnamed: UNLABELLED,
+  at: (source, from, to, inside) => {
+    const own = labelled ? of(Buffer.from(source.subarray(from, to)).toString()) : UNLABELLED
+    return own === UNLABELLED && inside?.action === 'mask' ? inside : own
+  },
+  of,
+})
+
+/** As it comes, in pieces of this size. */
+function streamed(body: Buffer, media: Media, { size = body.length, labelled = true } = {}): Buffer {
+  const masker = testMasker()
+  const stream = new StreamedBody({ media, fields: fieldsOf(labelled), answer: true })
+  const out: Uint8Array[] = []
+  for (let at = 0; at < body.length; at += size) out.push(stream.redact(masker, body.subarray(at, at + size), false).bytes)
+  out.push(stream.redact(masker, Buffer.alloc(0), true).bytes)
+  return Buffer.concat(out)
+}
+
+function whole(body: Buffer, media: Media): Buffer {
+  const masker = testMasker()
+  const sink = masker.sink(body.length)
+  redactBody(masker, sink, [body, 0, body.length], { media, fields: fieldsOf(true), answer: true })
+  return Buffer.from(sink.finish().bytes)
+}
+
+const SIZES = [1, 7, 100_000]
+
+test('labels hold in JSON that is streamed under any type: one text, one in each line, and among other lines', () => {
+  const texts = [
+    '{"nick":"bo"}',
+    '[{"a":[1,"x"],\n "nick" : "bo"}]\n',
+    '{"a":1}\n{"nick":"bo"}\r\n{"\\u006eick":"bo"}\n',
+    '\ufeff {"nick":{"of":["bo"]}}{"nick":"bo"}',
+    'starting\n[info] {x\n  {"nick":"bo"} done\n[1] and so on\n',
+  ]
+  for (const media of ['text', 'unknown', 'opaque', 'live'] as const)
+    for (const text of texts) {
+      for (const size of SIZES) {
+        const got = streamed(Buffer.from(text), media, { size }).toString()
+        assert.ok(!got.includes('bo"'), `${media} ${size}: ${got}`)
+        assert.equal(
+          got.replace(/\[MASKED:nick:[0-9a-f]+\]|\*+/g, 'bo').replaceAll('\\u006e', 'n'),
+          text.replaceAll('\\u006e', 'n'),
+        )
+      }
+      assert.ok(!whole(Buffer.from(text), media).includes('bo"'), `${media} whole: ${text}`)
+    }
+})
+
+test('JSON with a labelled key that breaks off, or is none after all, is masked line by line; other lines are not touched', () => {
+  for (const text of ['{"nick":"bo","n":NaN,"nick":"bo"}\nlast', '[{"nick":"bo"},\n{"nick":"bo', '{"nick":"bo"] {"nick":"bo"}']) {
+    for (const size of SIZES) {
+      const got = streamed(Buffer.from(`first: "x"\n${text}`), 'text', { size }).toString()
+      assert.ok(!got.includes('bo'), got)
+      assert.ok(got.startsWith('first: "x"\n'), got)
+    }
+  }
+  const plain = '{ "name": bo }\n[12:30] "nick" is it\nif (x) {\n  {"a": 1\n'
+  for (const size of SIZES) assert.equal(streamed(Buffer.from(plain), 'text', { size }).toString(), plain)
+})
+
+test('what begins like no text, and is one behind that, is masked there; what is none stays as it is, wherever it stands', () => {
+  const line = `a line with ${MAIL} in it, and some more of the same that says nothing\n`
+  const noise = randomBytes(20_000)
+  for (const media of ['unknown', 'opaque'] as const) {
+    for (const before of [
+      Buffer.from([0]),
+      Buffer.from('0023\x02'),
+      Buffer.alloc(64),
+      Buffer.from([0xff, 0xfe, 0x01]),
+      noise,
+      Buffer.from('GIF89a'),
+    ]) {
+      for (const size of [100_000, 4_096]) {
+        const body = Buffer.concat([
+          before,
+          Buffer.from(line.repeat(before.length === 6 ? 60 : 3)),
+          noise,
+          Buffer.from(size === 4_096 ? '' : line),
+        ])
+        const got = streamed(body, media, { size, labelled: false })
+        assert.equal(got.length, body.length)
+        assert.ok(!got.includes(MAIL), `${media}, ${size}: behind ${before.subarray(0, 8).toString('hex')}`)
+        assert.deepEqual(got, Buffer.from(body.toString('latin1').replaceAll(MAIL, '*'.repeat(MAIL.length)), 'latin1'))
+      }
+      assert.ok(!whole(Buffer.concat([before, Buffer.from(line)]), media).includes(MAIL))
+    }
+  }
+})
+
+test('programs, packed files and tables of numbers come through as they are', () => {
+  const numbers = Buffer.from(Uint16Array.from({ length: 8_000 }, (_, at) => at % 251).buffer)
+  const elf = Buffer.concat([Buffer.from('\x7fELF\x02\x01\x01'), Buffer.alloc(3_000), Buffer.from(`${MAIL} `.repeat(300))])
+  for (const body of [numbers, elf, randomBytes(1_000_000)])
+    for (const size of [1_400, 65_536])
+      if (body !== elf || size > 4_096) assert.ok(streamed(body, 'unknown', { size }).equals(body), String(size))
+})
