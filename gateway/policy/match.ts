@@ -37,12 +37,15 @@ export function compileMatch(match: Match, permits = false): Matches {
   if (match.text !== undefined) tests.push(wordTest('text', globs(match.text, { ignoreCase: true })))
   const methods = listOf(match.method).map((method) => method.toUpperCase())
   if (methods.length > 0) tests.push((facts) => methods.some((method) => method === facts['method']))
-  for (const name of ['path', 'route', 'content_type'] as const) {
+  for (const name of ['path', 'route'] as const) {
     const patterns = match[name]
     if (patterns !== undefined) tests.push(wordTest(name, globs(patterns)))
   }
-  if (match.resource !== undefined) tests.push(wordTest('resource', globs(match.resource)))
-  if (match.api_group !== undefined) tests.push(wordTest('api_group', globs(match.api_group)))
+  // Types are compared so (RFC 9110, 8.3.1), and in Kubernetes there is none with a capital.
+  for (const name of ['content_type', 'resource', 'api_group'] as const) {
+    const patterns = match[name]
+    if (patterns !== undefined) tests.push(wordTest(name, globs(patterns, { ignoreCase: true })))
+  }
   for (const name of ['namespace', 'name'] as const) {
     const patterns = match[name]
     if (patterns !== undefined) tests.push(placeTest(name, globs(patterns), permits))

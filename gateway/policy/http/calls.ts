@@ -43,7 +43,9 @@ export function callFacts(body: Uint8Array | undefined, { contentType = '', quer
   calls.parameters(query)
   const calling = method === 'POST' || CALLING_TYPE.test(contentType)
   if (body === undefined) {
-    if (calling && (beginning === undefined || calls.mayBegin(bufferOf(beginning), contentType)))
+    // What a body of GET, or one without a type, is for nobody knows but its reader.
+    const unsaid = method === 'GET' || method === 'HEAD' || contentType === ''
+    if ((calling || unsaid) && (beginning === undefined ? calling : calls.mayBegin(bufferOf(beginning), contentType)))
       calls.unread = 'what it calls follows in parts'
     return calls.facts()
   }

@@ -16,7 +16,9 @@ export interface Asked {
 }
 
 /** What policy and search may look at in a request. */
-export function requestFacts({ method, target, contentType, body, beginning }: Asked): Facts {
+export function requestFacts({ method: said, target, contentType, body, beginning }: Asked): Facts {
+  // Over HTTP/2 any token is one, and some targets take `delete` for DELETE.
+  const method = said.toUpperCase()
   const [path = '', query = ''] = splitOnce(target, '?')
   return {
     method,

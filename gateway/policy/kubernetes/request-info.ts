@@ -169,7 +169,8 @@ export interface KubernetesAsked {
 }
 
 /** What policy and search may look at in a request. */
-export function kubernetesFacts({ method, target, contentType, body }: KubernetesAsked): Facts {
+export function kubernetesFacts({ method: said, target, contentType, body }: KubernetesAsked): Facts {
+  const method = said.toUpperCase()
   const info = requestInfo(method, target)
   const query = queryOf(target)
   const mark = target.indexOf('?')

@@ -79,17 +79,24 @@ function keyBefore(source: Uint8Array, floor: number, { from, string }: Spot): s
 
 const NAME = Buffer.from('"name"')
 
-/** The field of a value, by what `{"name": "...", "value": ...}` calls it where that is its name. */
-function fieldByName({ byName }: JsonFields, source: Uint8Array, floor: number, { from, field }: Spot): Field {
+/** The field of a value, by what `{"name": "...", "value": ...}` calls it where that is its name, which may also stand behind it. */
+function fieldByName({ byName }: JsonFields, source: Uint8Array, floor: number, { from, to, field }: Spot): Field {
   const named = byName?.(field)
   if (named === undefined) return field
   // Back over `"value"`, a comma, the text and `"name"`.
   const key = stringBefore(source, floor, skipBack(source, floor, from - 2, COLON))
   const text = stringBefore(source, floor, skipBack(source, floor, key - 1, COMMA))
   const end = skipBack(source, floor, text - 1, COLON)
-  if (end < floor || !NAME.equals(source.subarray(end - NAME.length + 1, end + 1))) return field
-  return promising(named, [source, text + 1, source.indexOf(QUOTE, text + 1)])
+  if (end >= floor && NAME.equals(source.subarray(end - NAME.length + 1, end + 1)))
+    return promising(named, [source, text + 1, source.indexOf(QUOTE, text + 1)])
+  const behind = NAME_BEHIND.exec(Buffer.from(source.subarray(to + 1, to + 1 + MAX_BEHIND_SIZE)).toString('latin1'))
+  const name = Buffer.from(behind?.[1] ?? '', 'latin1')
+  return name.length === 0 ? field : promising(named, [name, 0, name.length])
 }
+
+const NAME_BEHIND = /^\s*,\s*"name"\s*:\s*"([^"\\]+)"/
+/** A name, and what may stand around it. */
+const MAX_BEHIND_SIZE = MAX_NAME_SIZE + 256
 
 /** What stands before `mark` and the blanks around it, where it stands at `at`; else what is before all. */
 function skipBack(source: Uint8Array, floor: number, at: number, mark: number): number {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { conditionPlace } from '../../../../gateway/policy/condition-facts.ts'
 import { requestFacts } from '../../../../gateway/policy/http/facts.ts'
 import { operationsOf } from '../../../../gateway/policy/http/graphql.ts'
+import { kubernetesFacts } from '../../../../gateway/policy/kubernetes/request-info.ts'
 import { compileRule } from '../../../../gateway/policy/rule.ts'
 import type { Facts } from '../../../../schemas/frame.ts'
 import type { Rule } from '../../../../schemas/policy.ts'
@@ -142,4 +143,27 @@ test('a refusal says that it could not be read', () => {
   const { unread } = compileRule({ id: 'r', action: 'block', match: { tool: 'x' } }, { version: 1, rules: [] })
   assert.match(unread(post(undefined)) ?? '', /follows in parts/)
   assert.equal(unread(post(SHELL)), undefined)
+})
+
+test('a body in parts that no type says anything of, or that comes with a GET, may call something where it begins so', () => {
+  const unread = (method: string, contentType: string, beginning: string): unknown =>
+    requestFacts({ method, target: '/mcp', contentType, body: undefined, beginning: Buffer.from(beginning) })['unread_calls']
+  for (const method of ['GET', 'get', 'HEAD', 'PUT', 'DELETE'])
+    assert.equal(unread(method, '', ' {"jsonrpc":"2.0"'), 'what it calls follows in parts', method)
+  assert.equal(unread('GET', 'text/plain', '[{"method":'), 'what it calls follows in parts')
+  assert.equal(unread('post', 'text/plain', '{'), 'what it calls follows in parts')
+  for (const method of ['GET', 'PUT']) assert.equal(unread(method, '', '%PDF-1.7 and so on'), undefined)
+  assert.equal(unread('PUT', 'application/octet-stream', '{"a":1'), undefined)
+})
+
+test('methods, types and names of Kubernetes fit in whatever case rule or request write them', () => {
+  const asked = { target: '/t', contentType: 'application/json', body: undefined }
+  for (const method of ['delete', 'DELETE', 'Delete'])
+    for (const said of ['delete', 'DELETE']) {
+      assert.ok(fits({ action: 'block', match: { method: said } }, requestFacts({ ...asked, method })), `${said} ${method}`)
+      const facts = kubernetesFacts({ ...asked, method, target: '/api/v1/namespaces/shop/pods/web' })
+      assert.ok(fits({ action: 'block', match: { method: said, verb: 'DELETE', resource: 'Pods' } }, facts), `${said} ${method}`)
+    }
+  assert.ok(fits({ action: 'block', match: { content_type: 'Application/JSON' } }, requestFacts({ ...asked, method: 'PUT' })))
+  assert.ok(fits({ action: 'block', when: 'facts.method == "DELETE"' }, requestFacts({ ...asked, method: 'delete' })))
 })

@@ -32,6 +32,8 @@ test('values of ConfigMaps are judged by their keys, those of environments by th
   const env = (value: string) => [
     { name: 'DB_PASSWORD', value },
     { name: 'SHOP_NAME', value: HORSE },
+    { value, name: 'DB_PASSWORD' },
+    { value: HORSE, name: 'SHOP_NAME' },
     { name: 'API_TOKEN', valueFrom: { secretKeyRef: { name: 'api-token-1', key: 'token' } } },
     { name: 'pass"word', value: HORSE },
   ]
