@@ -11,7 +11,7 @@ export interface TestVault extends AsyncDisposable {
   readonly secrets: Map<string, string>
   /** `GET /keys/k` ..., in order. */
   readonly asked: string[]
-  /** Statuses to answer with before the truth; 0 cuts the connection. */
+  /** Statuses to answer with before the truth; 0 cuts the connection, Infinity leaves it without an answer. */
   failures: number[]
   /** What becomes of an answer that is right: another object, or the body itself. */
   alter: ((answer: Readonly<Record<string, unknown>>, path: string) => object | string) | undefined
@@ -41,6 +41,7 @@ export async function startVault(tls: Identity): Promise<TestVault> {
     const refuse = (status: number, code: string): void => say(status, { error: { code, message: 'as the test says' } })
     const failure = vault.failures.shift()
     if (failure === 0) return void request.socket.destroy()
+    if (failure === Number.POSITIVE_INFINITY) return
     if (failure !== undefined) return refuse(failure, 'Failure')
     if (audienceOf(request.headers.authorization) !== 'https://vault.azure.net') return refuse(401, 'Unauthorized')
     if (searchParams.get('api-version') === null) return refuse(400, 'BadParameter')

@@ -81,6 +81,19 @@ test('a secret that was deleted, disabled or is no longer ours is not used any m
   }
 })
 
+test('a vault that hangs keeps nobody waiting for a secret that is known; what it says in the end counts', async () => {
+  const keyVault = { vault: vault.url, secret: 'd', clientId }
+  const nowMs = performance.now()
+  vault.secrets.set('d', 'known')
+  assert.equal(await vaultSecret(keyVault, nowMs), 'known')
+  vault.secrets.set('d', 'rotated')
+  vault.failures = [Number.POSITIVE_INFINITY]
+  assert.equal(await vaultSecret(keyVault, nowMs + 61_000, 1), 'known')
+  // The question that was left is asked again by itself, and its answer is taken.
+  assert.equal(await vaultSecret(keyVault, nowMs + 62_000, 60_000), 'rotated')
+  assert.equal(vault.asked.length, 3)
+})
+
 test('what cannot be had is told as ours, without the secret or where it lies', async () => {
   const reading = readCredential(source({ keyVault: { vault: vault.url, secret: 'none', clientId } }), {})
   await assert.rejects(reading, (error: Error) => {
