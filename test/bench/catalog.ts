@@ -302,12 +302,16 @@ async function fill(database: Database, have: number, want: number): Promise<voi
 
 /** Who takes the customers apart, and keys of what everybody read in the days that are looked through. */
 async function plant(database: Database): Promise<void> {
-  await database.query(
-    `insert into catalog.pulls
-      select to_char(at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-gw2-' || lpad(n::text, 8, '0'), 'customers', date_trunc('hour', at),
-        'stitcher-' || n % $1, 'agent-99', 'target-1', 'postgres', 4, 800, 40000, 800, 200, 10, 90, 0
-      from generate_series(0, $1::int * $2::int - 1) n, lateral (select timestamptz '2026-11-25Z' + n * interval '6 minutes' as at) of`,
-    [STITCHERS, STITCHED_SESSIONS],
+  const planted = `(select at, n, to_char(at at time zone 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') || '-gw2-' || lpad(n::text, 8, '0') as id
+      from generate_series(0, ${STITCHERS * STITCHED_SESSIONS - 1}) n, lateral (select timestamptz '2026-11-25Z' + n * interval '6 minutes' as at) of) own`
+  await database.exec(
+    `insert into catalog.sessions
+      select id, 'sealed', 'gw2', 'agent-99', 'agent', 'stitcher-' || n % ${STITCHERS}, '["agents"]', 'target-1', 'postgres', 'shop', '{}', '10.0.0.2:5000',
+        at, at + interval '5 minutes', 'client.left', 300000000, 300, 4, 800, 40000, 90000, 800, 4, 0, 0, 0, 'SELECT 1', '{}'
+      from ${planted};
+    insert into catalog.pulls
+      select id, 'customers', date_trunc('hour', at), 'stitcher-' || n % ${STITCHERS}, 'agent-99', 'target-1', 'postgres', 4, 800, 40000, 800, 200, 10, 90, 0
+      from ${planted}`,
   )
   await database.exec(
     `insert into catalog.daily_keys
