@@ -70,16 +70,19 @@ export async function checkTargets({ targets }: Pick<Settings, 'targets'>, env: 
 
 function checkTarget({ target, credential }: TargetSettings, env: NodeJS.ProcessEnv): Promise<Check> {
   return checked(`target ${target.name}`, async () => {
-    const { password } = await readCredential(credential, env).catch((error: unknown) => {
+    const { password, privateKey, certificate, tls } = await readCredential(credential, env).catch((error: unknown) => {
       throw error instanceof Error && error.cause instanceof Error ? error.cause : error
     })
     const where = target.host.startsWith('/') ? target.host : `${target.host}:${target.port}`
     const address = await reach(target.host, target.port)
     if (isMetadata(address))
       return { status: 'failed', seen: `${where} is ${address}, which hands out the platform's identities` }
+    const bare = password === undefined && privateKey === undefined && certificate === undefined
+    // With SSH a host key takes the place of TLS.
+    const untried = target.protocol === 'ssh' || tls.mode === 'off' ? 'the login' : `TLS (${tls.mode}) and the login`
     return {
       status: 'ok',
-      seen: `${where} answers, ${password === undefined ? 'no password is configured' : 'the credential can be read'}`,
+      seen: `${where} answers, ${bare ? 'no secret is configured' : 'the credential can be read'}; ${untried} ${untried === 'the login' ? 'was' : 'were'} not tried`,
     }
   })
 }

@@ -6,7 +6,7 @@ import { empty, failed, loading, redacted, ruleNames } from '../elements/marks.t
 import type { Asked } from '../elements/question.ts'
 import { safe, safeLine, whole } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
-import { type Act, accessView, otherActs, reviewView, similarView } from './approvals-acts.ts'
+import { type Act, accessView, DECISION_WORDS, otherActs, reviewView, similarView } from './approvals-acts.ts'
 
 export interface DecideInput {
   readonly busy: Act | null
@@ -119,8 +119,6 @@ function wishOf({ about = 'message', target = 'every target', protocol, kind, ac
   }
 }
 
-const DECISION_WORDS = { approve: 'approved', reject: 'rejected', 'break-glass': 'broke the glass' } as const
-
 function approvalMark(state: ApprovalView['state']): TemplateResult {
   return html`<span class="mark mark-a-${state}">${STATE_WORDS[state]}</span>`
 }
@@ -148,7 +146,7 @@ function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {
     <dl class="pairs">
       <dt>Approvers</dt><dd>${counted(one.approvers.count, 'person', 'people')} of ${one.approvers.groups.map((group) => html`<code>${safe(group)}</code> `)}</dd>
       <dt>Asked</dt><dd>${dateText(one.createdAt)} <span class="muted">${agoText(one.createdAt, nowMs)}</span></dd>
-      <dt>${one.state === 'pending' ? 'Expires' : one.state === 'expired' ? 'Expired' : 'Could be decided until'}</dt><dd>${dateText(one.expiresAt)} <span class="muted">${agoText(one.expiresAt, nowMs)}</span></dd>
+      <dt>${one.state === 'pending' ? 'Expires' : one.state === 'expired' ? 'Expired' : 'Could be decided until'}</dt><dd>${dateText(one.expiresAt)}${one.state === 'pending' || one.state === 'expired' ? html` <span class="muted">${agoText(one.expiresAt, nowMs)}</span>` : nothing}</dd>
       ${one.session === undefined ? nothing : html`<dt>Session</dt><dd><a href=${replayPath(one.session)}><code>${safe(one.session)}</code></a></dd>`}
     </dl>
     <h3>Decisions</h3>

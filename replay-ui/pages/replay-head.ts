@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { SessionDetail } from '../../schemas/api.ts'
-import type { TapeVerification } from '../../schemas/verification.ts'
+import type { Problem, TapeVerification } from '../../schemas/verification.ts'
 import { counted, countText, dateText, sizeText, timeText } from '../data/format.ts'
 import { LARGE_ROWS } from '../data/session-filter.ts'
 import { copyButton } from '../elements/copy-text.ts'
@@ -20,6 +20,7 @@ export interface IntegrityInput {
   readonly live: boolean
   readonly tookMs: number
   readonly onAgain: () => void
+  readonly onFrame: (seq: number) => void
 }
 
 /** How safe what was recorded is against a crash. */
@@ -130,7 +131,7 @@ function badgeOf({ verdict }: TapeVerification, live: boolean): [tone: string, s
 }
 
 function detailView(
-  { verification, unverified, checkedChunks, chunks, live, tookMs, onAgain }: IntegrityInput,
+  { verification, unverified, checkedChunks, chunks, live, tookMs, onAgain, onFrame }: IntegrityInput,
   { durability, lossWindow }: Kept,
 ): TemplateResult {
   if (unverified !== undefined)
@@ -153,8 +154,19 @@ function detailView(
       problems.length === 0
         ? nothing
         : html`<h3>${counted(problemCount, 'finding')}</h3>
-            <ul class="problems">${problems.map((problem) => html`<li class="p-${problem.verdict.toLowerCase()}">${safe(problem.what)}<small>${safe(problem.object)}${problem.offset === undefined ? nothing : html` at byte ${countText(problem.offset)}`}${problem.frame === undefined ? nothing : html`, frame ${countText(problem.frame)}`}${problem.frames === undefined ? nothing : html`, frames ${countText(problem.frames[0])} – ${countText(problem.frames[1])}`}</small></li>`)}</ul>`
+            <ul class="problems">${problems.map((problem) => html`<li class="p-${problem.verdict.toLowerCase()}">${safe(problem.what)}<small>${safe(problem.object)}${problem.offset === undefined ? nothing : html` at byte ${countText(problem.offset)}`}${placeOf(problem, onFrame)}</small></li>`)}</ul>`
     }
     <p class="hint">The gateway’s public key came from this server. Compare the key id with one you hold, or run <code>sallyport verify</code> with your own copy.</p>
     <button type="button" @click=${onAgain}>Verify again</button>`
+}
+
+/** Where a finding is, which leads there. */
+function placeOf({ frame, frames }: Problem, onFrame: IntegrityInput['onFrame']): TemplateResult | typeof nothing {
+  const first = frame ?? frames?.[0]
+  if (first === undefined) return nothing
+  const words =
+    frame !== undefined || frames === undefined
+      ? `frame ${countText(first)}`
+      : `frames ${countText(first)} – ${countText(frames[1])}`
+  return html`, <button type="button" class="link" popovertarget="integrity" popovertargetaction="hide" @click=${() => onFrame(first)}>${words}</button>`
 }

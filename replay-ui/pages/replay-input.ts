@@ -184,6 +184,7 @@ function headOf(
       live: detail.state === 'live',
       tookMs: tape?.verifiedInMs ?? 0,
       onAgain: acts.onVerify,
+      onFrame: acts.onFrame,
     },
     onKill: () => acts.onKill(true),
     onCopy: acts.onCopy,

@@ -150,5 +150,11 @@ test('a tape with one bit changed is INVALID, where, and readable around it', as
   await page.locator('.panel', { hasText: 'SELECT 0' }).waitFor()
   await page.keyboard.press('End')
   await page.locator('.panel', { hasText: 'SELECT 39' }).waitFor()
+  await page.getByRole('button', { name: 'Integrity: INVALID' }).click()
+  const place = finding.getByRole('button', { name: /^frames? \d/ })
+  const [, first = ''] = /^frames? (\d+)/.exec((await place.textContent()) ?? '') ?? []
+  await place.click()
+  await finding.waitFor({ state: 'hidden' })
+  await page.locator('.transport', { hasText: `frame ${first} of 40` }).waitFor()
   assert.deepEqual(seen.problems, [])
 })

@@ -168,6 +168,7 @@ test('the badge says what was verified and never more', () => {
     live: false,
     tookMs: 0,
     onAgain: nothing,
+    onFrame: nothing,
   }
   const kept = { durability: 'process', lossWindow: 'none' }
   assert.match(textOf(integrityView(input, kept)), /Verifying 31 %/)
