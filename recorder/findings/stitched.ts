@@ -73,10 +73,14 @@ export const stitchedKeys: Detector = async (queries, window, { params, config }
   const all = { ...window, from: before(window.from, (windowDays - 1) * DAY_MS) }
   const groups = await candidates(queries, all, 'max(eight) >= $3', [floorKeys])
   const drafts: Draft[] = []
+  // Numbers alone: most objects have many readers.
+  const known = new Map<string, ReadonlyMap<string, number>>()
   for (const group of groups) {
     const { family, target, object } = group
     const size = tableRows(config, target, object)
-    const seen = size === undefined ? await knownKeys(queries, group) : new Map<string, number>()
+    const id = JSON.stringify([target, object])
+    const seen = known.get(id) ?? (size === undefined ? await knownKeys(queries, group) : new Map<string, number>())
+    known.set(id, seen)
     // There are no more keys than rows: most of the many are told by that.
     const least = Math.min(most, ((size ?? Math.min(...seen.values())) * percentOfTable) / 100)
     if (group.eight < least) continue
