@@ -191,6 +191,16 @@ function targetProblems(config: Config, env: NodeJS.ProcessEnv | undefined): Pro
     const { host = '*', port = 0 } = target
     if (isMetadata(host) || isIdentityEndpoint({ host, port }, env))
       problems.push({ at: [...at, 'host'], message: `${host} hands out the identities of this platform: no target` })
+    if ((target.protocol === 'http' || target.protocol === 'kubernetes') && /[/?#@\s]/.test(host))
+      problems.push({
+        at: [...at, 'host'],
+        message: `"${host}" is no name or address of a host: the port goes into port, of kubernetes a path in front of /api into path`,
+      })
+    if (target.path !== undefined && target.protocol !== 'kubernetes')
+      problems.push({
+        at: [...at, 'path'],
+        message: `a path is of kubernetes targets, not of ${target.protocol}: clients give theirs`,
+      })
     // With another mistake in it the target may only look like one that lacks something.
     for (const { at: inside, message } of egressProblems(target)) problems.push({ at: [...at, ...inside], message, others: [at] })
     problems.push(...credentialProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))

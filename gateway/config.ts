@@ -363,6 +363,7 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
     hostKeys,
     hostAuthorities,
     hostName,
+    path,
     durability = 'process',
     hosts = [],
     access,
@@ -380,6 +381,7 @@ function targetOf(configured: Config['targets'][number], from: (path: string) =>
       ...(hostKeys === undefined ? {} : { hostKeys }),
       ...(hostAuthorities === undefined ? {} : { hostAuthorities }),
       ...(hostName === undefined ? {} : { hostName }),
+      ...(path === undefined ? {} : { path }),
     },
   }
 }

@@ -70,3 +70,9 @@ export const VaultUrl = Type.String({
   description: 'https://<name>.vault.azure.net',
 })
 export const VaultName = Type.String({ pattern: '^[0-9A-Za-z-]{1,127}$' })
+
+export const TargetPath = Type.String({
+  pattern: '^(/[A-Za-z0-9][A-Za-z0-9._~-]*){1,16}$',
+  maxLength: 500,
+  description: 'For kubernetes: where its API server is found at that host, like /k8s/clusters/c-abc',
+})

@@ -18,6 +18,8 @@ export interface Credential {
   /** Of an ssh target: public keys of which one must have certified its host key, for this name (its host, if left out). */
   readonly hostAuthorities?: readonly string[]
   readonly hostName?: string
+  /** Of kubernetes: where its API server is found. */
+  readonly path?: string
   readonly tls: UpstreamTls
 }
 

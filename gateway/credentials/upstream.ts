@@ -14,6 +14,7 @@ export type CredentialSource = NonNullable<ConfiguredTarget['credential']> & {
   readonly hostKeys?: readonly string[]
   readonly hostAuthorities?: readonly string[]
   readonly hostName?: string
+  readonly path?: string
   readonly from: (path: string) => string
 }
 
@@ -23,7 +24,7 @@ export type CredentialSource = NonNullable<ConfiguredTarget['credential']> & {
  */
 export async function readCredential(source: CredentialSource, env: NodeJS.ProcessEnv): Promise<Credential> {
   const { user = '', header, impersonate, certificate, privateKey, userCertificate, from } = source
-  const { hostKeys, hostAuthorities, hostName } = source
+  const { hostKeys, hostAuthorities, hostName, path } = source
   try {
     const password = await passwordOf(source, env)
     return {
@@ -37,6 +38,7 @@ export async function readCredential(source: CredentialSource, env: NodeJS.Proce
       ...(hostKeys === undefined ? {} : { hostKeys }),
       ...(hostAuthorities === undefined ? {} : { hostAuthorities }),
       ...(hostName === undefined ? {} : { hostName }),
+      ...(path === undefined ? {} : { path }),
       ...(certificate === undefined
         ? {}
         : {

@@ -181,3 +181,21 @@ test('connections that can be listened to on the way are told at every start, lo
     [],
   )
 })
+
+test('an API server behind a path has a setting for it; what is no host, and a path of what has none, are refused', async () => {
+  const withTarget = (fields: string): string =>
+    GOOD.replace('listeners:', 'listeners:\n  kubernetes: { address: 127.0.0.1:0 }\n  http: { address: 127.0.0.1:0 }').replace(
+      'targets:',
+      `targets:\n  - { name: cluster, port: 443, groups: [agents], ${fields} }`,
+    )
+  const env = { SHOP_PASSWORD: 'x' }
+  for (const host of ['https://rancher.internal/k8s/clusters/c-abc', 'rancher.internal/k8s'])
+    assert.match(
+      await mistakes(withTarget(`protocol: kubernetes, host: "${host}"`), env),
+      /is no name or address of a host: .* into path/,
+    )
+  const told = await mistakes(withTarget('protocol: http, host: web.internal, path: /api'), env)
+  assert.match(told, /a path is of kubernetes targets, not of http/)
+  for (const path of ['k8s', '/k8s/', '/k8s/../x', '/a%2fb'])
+    assert.match(await mistakes(withTarget(`protocol: kubernetes, host: a.internal, path: "${path}"`), env), /found "/)
+})

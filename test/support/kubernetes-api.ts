@@ -55,17 +55,22 @@ export class KubernetesApi implements AsyncDisposable {
   readonly #pods: Pods
   #version = 100
 
-  private constructor(pods: Pods) {
+  private constructor(pods: Pods, path: string) {
     this.#pods = pods
-    this.#server = createServer((request, response) => void this.#answer(request, response))
+    this.#server = createServer((request, response) => {
+      if (!(request.url ?? '').startsWith(`${path}/`)) return void response.writeHead(404).end()
+      request.url = request.url?.slice(path.length)
+      void this.#answer(request, response)
+    })
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
       this.asked.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body: '' })
       pods.upgrade(request, socket, first)
     })
   }
 
-  static async start(pods: Pods): Promise<KubernetesApi> {
-    const api = new KubernetesApi(pods)
+  /** `path`: in front of all of its own, as behind another server. */
+  static async start(pods: Pods, path = ''): Promise<KubernetesApi> {
+    const api = new KubernetesApi(pods, path)
     await once(api.#server.listen(0, '127.0.0.1'), 'listening')
     return api
   }

@@ -59,10 +59,10 @@ export function kubectls(): readonly string[] {
 
 export async function kubernetesGateway(
   pods: Pods,
-  options: { readonly impersonate?: string; readonly policy?: string } = {},
+  options: { readonly impersonate?: string; readonly policy?: string; readonly path?: string } = {},
 ): Promise<KubernetesGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-kube-'))
-  const api = await KubernetesApi.start(pods)
+  const api = await KubernetesApi.start(pods, options.path)
   const keys = { agent: newAccessKey(), human: newAccessKey(), keeper: newAccessKey() }
   const config = join(folder, 'sallyport.yaml')
   await writeFile(join(folder, 'policy.yaml'), options.policy ?? POLICY)
@@ -79,6 +79,7 @@ targets:
     protocol: kubernetes
     host: 127.0.0.1
     port: ${api.port}
+    ${options.path === undefined ? '' : `path: ${options.path}`}
     groups: [agents, people, keepers]
     tls: { mode: off }
     credential: { password: { env: CLUSTER } ${options.impersonate ?? ''} }

@@ -159,6 +159,15 @@ function partsOf(path: string): string[] | undefined {
   return parts
 }
 
+/** Whether a path that is no resource holds one: of an API server behind this one. */
+function leadsThrough(path: string): boolean {
+  const [root, ...rest] = partsOf(path) ?? []
+  if (root === 'api' || root === 'apis' || root === 'openapi') return false
+  return rest.some(
+    (part, at) => (part === 'api' && /^v\d/.test(rest[at + 1] ?? '')) || (part === 'apis' && rest[at + 1] !== undefined),
+  )
+}
+
 /** A request as its rules see it. */
 export interface KubernetesAsked {
   readonly method: string
@@ -184,6 +193,8 @@ export function kubernetesFacts({ method: said, target, contentType, body }: Kub
     ...(body === undefined ? {} : { size: body.length }),
   }
   if (info === undefined) return { ...about, malformed: 'the path can be read in more than one way' }
+  if (leadsThrough(path))
+    return { ...about, malformed: 'the path leads through another server to an API server: have `path` say so of its target' }
   const { verb, resource, group, namespace, name } = info
   if (resource === undefined) return { ...about, verb }
   const writes = verb === 'create' || verb === 'update' || verb === 'patch'

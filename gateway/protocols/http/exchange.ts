@@ -75,7 +75,7 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
   const credential = await visit.credential()
   const ask = (head: RequestHead): Promise<Answer> => upstream.ask(head, request.body(through), credential, signal)
   const answer = await askPart(request, ask)
-  const place = { prefix: asked.prefix, authority: upstream.authority }
+  const place = { prefix: asked.prefix, authority: upstream.authority, path: upstream.path }
   return pass(answer, { asked: request, place }, way)
 }
 

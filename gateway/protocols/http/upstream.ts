@@ -19,14 +19,17 @@ export class Upstream {
   readonly #pool: Pool
   /** As the target knows itself. */
   readonly authority: string
+  /** In front of what its clients ask for. */
+  readonly path: string
 
   /** `connector`: in place of one that resolves the target's name itself. */
   constructor(
     target: Pick<Target, 'host' | 'port'>,
-    { tls, certificate }: Pick<Credential, 'tls' | 'certificate'>,
+    { tls, certificate, path = '' }: Pick<Credential, 'tls' | 'certificate' | 'path'>,
     connector?: buildConnector.connector,
   ) {
     this.authority = authorityOf(target, tls.mode !== 'off')
+    this.path = path
     this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.authority}`, {
       connections: MAX_CONNECTIONS,
       pipelining: 1,
@@ -61,7 +64,7 @@ export class Upstream {
         {
           // Any token is a method (RFC 9110, 9.1); the types name the usual ones.
           method: head.method as 'GET',
-          path: head.target,
+          path: `${this.path}${head.target}`,
           headers,
           // What is iterated over may do so asynchronously; the types do not say so.
           body: body as Uint8Array | Readable | null,

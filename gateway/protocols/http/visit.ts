@@ -41,12 +41,16 @@ export class Visit {
   /** A connection of its own, for what is no longer HTTP. Rejects TARGET_UNREACHABLE or TARGET_REFUSED. */
   async upgrade(head: RequestHead, signal: AbortSignal): Promise<Upgraded> {
     const credential = await this.#session.credential()
-    return askUpgrade(head, {
-      target: this.#session.target,
-      credential,
-      proof: this.dialect.proof(credential, this.#session.identity),
-      signal,
-    })
+    const { path = '' } = credential
+    return askUpgrade(
+      { ...head, target: `${path}${head.target}` },
+      {
+        target: this.#session.target,
+        credential,
+        proof: this.dialect.proof(credential, this.#session.identity),
+        signal,
+      },
+    )
   }
 
   /** Its connections are this session's alone. Rejects TARGET_REFUSED where there is no credential. */

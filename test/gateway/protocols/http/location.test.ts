@@ -11,5 +11,9 @@ test('a target that points to itself is pointed to through the gateway, others a
   assert.equal(moved('https://10.0.0.1:80', { ...place, prefix: '' }), '/')
   for (const value of ['b/c', '//evil.example/a', 'https://elsewhere.example/a', 'http://10.0.0.1:8080/a', ''])
     assert.equal(moved(value), value)
+  const below = { ...place, path: '/k8s/c' }
+  assert.equal(moved('/k8s/c/api/v1', below), '/t/shop/api/v1')
+  assert.equal(moved('http://10.0.0.1:80/k8s/c', below), '/t/shop/')
+  for (const value of ['/login', '/k8s/cd', 'http://10.0.0.1:80/login']) assert.equal(moved(value, below), value)
   assert.deepEqual(relocated([['X-Location', '/a']], place), [['X-Location', '/a']])
 })

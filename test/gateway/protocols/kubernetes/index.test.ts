@@ -326,3 +326,24 @@ test('logs are masked, followed or not', async () => {
     assert.equal(text, `for ${'*'.repeat(MAIL.length)}\nbye\n`)
   }
 })
+
+test('an API server behind a path is one like any other; a path that leads through another server to one is refused', async () => {
+  const path = '/k8s/clusters/c-abc'
+  await using gateway = await rig({ path })
+  const secret = await ask(gateway, '/api/v1/namespaces/shop/secrets/db')
+  assert.equal(secret.status, 200)
+  const text = await secret.text()
+  assert.ok(!text.includes(base64(WORD)) && !text.includes(WORD))
+  assert.match((JSON.parse(text) as typeof SECRET).data.password, MASKED)
+  const removed = await ask(gateway, '/api/v1/namespaces/prod/pods/web', { method: 'DELETE' })
+  assert.equal(removed.status, 403)
+  for (const through of [path, '/k8s/clusters/local', '/v3', '/%61pi2'])
+    for (const below of ['/api/v1/namespaces/shop/secrets/db', '/apis/apps/v1/deployments', '/%61pi/v1/secrets']) {
+      const refused = await ask(gateway, `${through}${below}`)
+      assert.equal(refused.status, 403, `${through}${below}`)
+      assert.match(await refused.text(), /leads through another server/)
+    }
+  assert.equal((await ask(gateway, '/openapi/v3/apis/apps/v1')).status, 404)
+  const { frames } = await tapeOf(gateway)
+  assert.equal(frames.find(({ kind }) => kind === 'request')?.facts['resource'], 'secrets')
+})
