@@ -69,7 +69,8 @@ function hostOf(text = ''): string {
   const url = URL.parse(`http://${text}`)
   if (url === null || url.port !== '' || url.hostname === '') return malformed()
   const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
-  return host === '' ? malformed() : host
+  // `a.example..` is no other host to whoever resolves it, and would be to every rule.
+  return host.split('.').includes('') && !host.includes(':') ? malformed() : host
 }
 
 function portOf(text = ''): number {

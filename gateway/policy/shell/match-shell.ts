@@ -34,7 +34,7 @@ export function shellTests(match: Match): Test[] {
   if (match.opaque !== undefined) tests.push(someOf('opaque', globs(match.opaque)))
   const program = match.program === undefined ? undefined : programFits(listOf(match.program))
   if (match.file !== undefined) tests.push(pathTest(pathGlobs(listOf(match.file)), program))
-  if (match.host !== undefined) tests.push(hostTest(globs(match.host), program))
+  if (match.host !== undefined) tests.push(hostTest(globs(match.host, { ignoreCase: true }), program))
   if (program !== undefined && match.file === undefined && match.host === undefined) tests.push(someOf('programs', program))
   return tests
 }

@@ -165,5 +165,6 @@ test('methods, types and names of Kubernetes fit in whatever case rule or reques
       assert.ok(fits({ action: 'block', match: { method: said, verb: 'DELETE', resource: 'Pods' } }, facts), `${said} ${method}`)
     }
   assert.ok(fits({ action: 'block', match: { content_type: 'Application/JSON' } }, requestFacts({ ...asked, method: 'PUT' })))
+  assert.ok(fits({ action: 'block', match: { host: 'API.Example.org' } }, { host: 'api.example.org', listed: false }))
   assert.ok(fits({ action: 'block', when: 'facts.method == "DELETE"' }, requestFacts({ ...asked, method: 'delete' })))
 })

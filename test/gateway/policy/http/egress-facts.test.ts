@@ -22,6 +22,11 @@ test('what names no host and port is malformed, what is no forward proxy’s uns
     ':443',
     '.:443',
     'a/b:443',
+    'example.org..:443',
+    'example.org%2e%2e:443',
+    'example.org\u3002.:443',
+    'a..example.org:443',
+    '[fe80::1%25eth0]:443',
   ])
     assert.throws(() => placeOf('CONNECT', target), { code: 'PROTOCOL_MALFORMED' }, target)
   for (const target of ['http://u:p@example.org/', 'http:///x', 'ftp://example.org/', 'http://example.org:99999/'])
