@@ -92,6 +92,29 @@ def files_below(folder):
     return found
 
 
+def present(folder):
+    """Paths of all that is below a folder and is no folder, from there. A link is listed, whatever it leads to: people see it."""
+    found = []
+    for at, folders, names in os.walk(folder):
+        inside = shown(os.path.relpath(at, folder)).replace(os.sep, "/")
+        names += [name for name in folders if not is_folder(os.path.join(at, name))]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        seen = [shown(name) for name in names if not name.startswith(".")]
+        found += seen if inside == "." else ["%s/%s" % (inside, name) for name in seen]
+    return found
+
+
+def plain_file(folder, path):
+    """Where a file below a folder is; None where there is none, or a link is on the way."""
+    *folders, name = path.split("/")
+    for part in folders:
+        folder = os.path.join(folder, part)
+        if not is_folder(folder):
+            return None
+    at = os.path.join(folder, name)
+    return at if is_regular(at) else None
+
+
 def in_order(names):
     """By UTF-16 code unit, as the other verifiers have it."""
     return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))

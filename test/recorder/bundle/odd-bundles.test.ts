@@ -206,5 +206,25 @@ test('a bundle that was unpacked is one while anything of it is left, has no lin
     told(({ figures }) => Object.assign(figures[0] ?? {}, { sum: 'identity' })),
     'INVALID',
   )
+  await unpacked(
+    'a file of no size',
+    told(({ files }) => files.push({ path: 'x', sha256: file.sha256 })),
+    'INVALID',
+  )
+  for (const [name, of, was, is] of [
+    ['a number that is none', BUNDLE_PATHS.manifest, /"value": \d+/, '"value": NaN'],
+    ['true for 1', BUNDLE_PATHS.manifest, /"v": 1\b/, '"v": true'],
+    ['a table without its ids', BUNDLE_PATHS.sessions, /^session,/, 'sessiom,'],
+    ['a table without states', BUNDLE_PATHS.sessions, /,state,/, ',stat,'],
+  ] as const)
+    await unpacked(
+      name,
+      (at) => {
+        const text = readFileSync(at(of), 'utf8')
+        assert.match(text, was)
+        writeFileSync(at(of), text.replace(was, is))
+      },
+      'INVALID',
+    )
   await check(t, rows)
 })
