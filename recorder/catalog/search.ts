@@ -44,7 +44,7 @@ export async function search(
   const { terms } = parsed
   const { limit = HITS_PER_PAGE, cursor } = query
   const place = cursor === undefined ? undefined : placeOf(cursor, PLACE)
-  const asked = { database, terms, seeker, gone }
+  const asked = { database, terms, seeker, spelt: await spellings(database, terms), gone }
   const hits = await ask(asked, limit + 1, place)
   const page = hits.slice(0, limit)
   const last = page.at(-1)
@@ -63,13 +63,14 @@ interface Asked {
   readonly database: Database
   readonly terms: readonly Term[]
   readonly seeker: Seeker
+  readonly spelt: Spelt
   /** Whoever waits for the answer. */
   readonly gone: AbortSignal | undefined
 }
 
 /** Both tables, each by its own key in order, so that the newest hits of a common text are found without the others. */
 async function ask(
-  { database, terms, seeker, gone }: Asked,
+  { database, terms, seeker, spelt, gone }: Asked,
   limit: number,
   place: RegExpExecArray | undefined,
   text: 'with text' | 'without' = 'with text',
@@ -85,7 +86,7 @@ async function ask(
   const found: HitColumns[] = []
   // One after the other, each in a transaction of its own: lists that wait are asked in between.
   for (const source of sources) {
-    const where = whereOf(source, terms, seeker.scope, place)
+    const where = whereOf(source, { terms, seeker, spelt }, place)
     const select = text === 'without' ? SELECTS[source].replace('r.text', `'' as text`) : SELECTS[source]
     const rows = await database.timed(
       ANSWER_MS,
@@ -132,7 +133,11 @@ const SELECTS: Readonly<Record<Source, string>> = {
     from catalog.texts r join catalog.sessions s on s.id = r.session`,
 }
 
-function whereOf(source: Source, terms: readonly Term[], scope: Scope, place: RegExpExecArray | undefined): Where {
+function whereOf(
+  source: Source,
+  { terms, seeker: { scope }, spelt }: Omit<Asked, 'database' | 'gone'>,
+  place: RegExpExecArray | undefined,
+): Where {
   const where = new Where()
   if (scope !== null) where.add('s.target = any($::text[])', [...scope])
   if (place !== undefined) {
@@ -142,7 +147,7 @@ function whereOf(source: Source, terms: readonly Term[], scope: Scope, place: Re
     const same = source === 'statements' ? 'r.part <' : kind === 's' ? 'r.part <=' : 'r.part <'
     where.add(`r.session < $ or r.frame < ${Number(frame)} or (r.frame = ${Number(frame)} and ${same} ${Number(part)})`, session)
   }
-  for (const term of terms) add(where, source, term)
+  for (const term of terms) add(where, source, term, spelt)
   bound(where, terms)
   return where
 }
@@ -172,6 +177,30 @@ function stampOf(ms: number): string {
   return new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
 
+/** Of tables that are looked for, how they are spelt. */
+type Spelt = ReadonlyMap<string, string[]>
+
+/**
+ * Without a star an index knows a table, however those that were ever touched are spelt. Asked before, so that the planner knows how common they
+ * are: it takes what it cannot know for rare, and goes through all there is of a common one.
+ */
+async function spellings(database: Database, terms: readonly Term[]): Promise<Spelt> {
+  const spelt = new Map<string, string[]>()
+  for (const { field, value } of terms) {
+    if (field !== 'table' || value.includes('*') || spelt.has(value)) continue
+    const { rows } = await database.query<{ name: string }>(
+      `select unnest(array[$1::text, lower($1::text), upper($1::text)]) as name
+       union select object from catalog.first_seen where lower(object) = lower($1::text)`,
+      [sqlText(value)],
+    )
+    spelt.set(
+      value,
+      rows.map(({ name }) => name),
+    )
+  }
+  return spelt
+}
+
 const COUNTS: Readonly<Partial<Record<Term['field'], string>>> = { rows: 'r.rows', bytes: 'r.bytes_out', masked: 'r.masked' }
 const GLOBS: Readonly<Partial<Record<Term['field'], string>>> = {
   session: 'r.session',
@@ -193,7 +222,7 @@ const NAMES: Readonly<Partial<Record<Term['field'], string>>> = {
   outcome: 'r.outcome',
 }
 
-function add(where: Where, source: Source, { field, not, op, value }: Term): void {
+function add(where: Where, source: Source, { field, not, op, value }: Term, spelt: Spelt): void {
   const put = (condition: string, given: unknown): void => where.add(not ? `(${condition}) is not true` : condition, given)
   const list = LISTS[field]
   const [count, glob, name, person] = [COUNTS[field], GLOBS[field], NAMES[field], PEOPLE[field]]
@@ -204,13 +233,8 @@ function add(where: Where, source: Source, { field, not, op, value }: Term): voi
   else if (field === 'verdict' && value === 'allow') put('r.verdict is null or r.verdict = $', value)
   else if (name !== undefined) put(`${name} = $`, value)
   else if (list !== undefined) {
-    // Without a star an index knows a table, however those that were ever touched are spelt.
-    if (field === 'table' && !value.includes('*'))
-      put(
-        `${list} && (array[$::text, lower($::text), upper($::text)] ||
-           array(select distinct object from catalog.first_seen where lower(object) = lower($::text)))`,
-        sqlText(value),
-      )
+    const names = field === 'table' ? spelt.get(value) : undefined
+    if (names !== undefined) put(`${list} && $::text[]`, names)
     // Most have it nowhere in all of them, which is asked in a third of the time. A case, as the planner guesses of no `ilike` in it that nothing
     // is found: then it would sort everything there is.
     else

@@ -3,8 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openDatabase } from '../../../recorder/catalog/database.ts'
+import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
+import { ensureMonths } from '../../../recorder/catalog/months.ts'
 import { findSessions } from '../../../recorder/catalog/queries.ts'
+import { search } from '../../../recorder/catalog/search.ts'
 
 /** One session in so many has a block, a hold and a large result. */
 const RARE_EVERY = 1_000
@@ -37,6 +39,55 @@ test('what is rare among many sessions is found by its index, and not by walking
       assert.match(plans[index] ?? '', new RegExp(`Index Scan Backward using sessions_${name}\\b`))
     const { sessions } = await findSessions(database, { verdict: 'block', minRows: 20_000 }, null)
     assert.equal(sessions.length, SESSIONS / RARE_EVERY)
+  } finally {
+    await database.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+test('a common table of one of many actors is looked for in their sessions, and not in all that touched it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-catalog-indexes-'))
+  const database = await openDatabase({ folder: join(folder, 'pg') }, (problem) => assert.fail(problem))
+  try {
+    await ensureMonths(database, ['20261120T105150Z'])
+    await database.query(
+      `insert into catalog.sessions
+        select '20261120T105150Z-gw1-' || lpad(s::text, 8, '0'), 'sealed', 'gw1', 'agent-' || s % 40, 'agent', null, '[]', 'shop', 'postgres', 'shop', '{}',
+          '10.0.0.1:5000', now(), now(), 'client.left', 1, 1, 1, 5, 1, 1, 0, 1, 0, 0, 0, 'SELECT 1', '{}'
+        from generate_series(1, $1::int) s`,
+      [1_000],
+    )
+    await database.exec(`
+      insert into catalog.statements
+        select id, n, 0, 0, 'query', 'SELECT * FROM stock', false, n, 1, n, 1, 1, 0, null, '{}', null, 'complete', '{Stock}', '{SELECT}', 'f'
+        from catalog.sessions, generate_series(1, 50) n;
+      insert into catalog.first_seen select 'ada', 'shop', 'Stock', now(), min(id), 1 from catalog.sessions;
+      analyze`)
+    const plans: string[] = []
+    const spied: Database = {
+      ...database,
+      timed: (ms, work, gone) =>
+        database.timed(
+          ms,
+          (each, inTime) =>
+            work(
+              {
+                exec: each.exec,
+                async query<T>(sql: string, values?: unknown[]) {
+                  const { rows } = await each.query<{ 'QUERY PLAN': string }>(`explain ${sql}`, values)
+                  plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'))
+                  return each.query<T>(sql, values)
+                },
+              },
+              inTime,
+            ),
+          gone,
+        ),
+    }
+    const { hits } = await search(spied, { q: 'table:stock identity:agent-7' }, { scope: null, results: true }, Date.now())
+    assert.equal(hits.length, 50)
+    assert.match(plans[0] ?? '', /Scan (using|on) statements_202611_pkey/)
+    assert.doesNotMatch(plans[0] ?? '', /statements_202611_objects_idx/)
   } finally {
     await database.close()
     await rm(folder, { recursive: true, force: true })
