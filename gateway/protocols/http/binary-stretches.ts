@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer'
 import { hasControls, isBinaryPart } from './media.ts'
 import { isWideText } from './wide-text.ts'
 
-/** Looked at by itself: of packed bytes a hundred of so many are control characters. */
+/** Looked at by itself. */
 const SLICE_SIZE = 1024
 /** In what is packed no text of that size comes about by chance, and names of things in programs are shorter. */
 const TEXT_SIZE = 64
@@ -56,13 +57,20 @@ function regionEnd(bytes: Uint8Array, from: number, binary: boolean): number {
   return at
 }
 
-/** A table of small numbers, which looks like UTF-16 by its NULs, is no text either. */
+/** What no text has: control characters, or bytes that are no UTF-8; but a table of small numbers looks like UTF-16 by its NULs. */
 function isBinary(slice: Uint8Array): boolean {
-  const sure = isBinaryPart('unknown', slice)
   let nuls = 0
   for (const byte of slice) if (byte === 0) nuls++
-  if (nuls * 4 < slice.length) return sure
-  return !isWideText(slice, (text) => !hasControls(text)) && (sure || slice.length >= TABLE_SIZE)
+  if (nuls * 4 < slice.length) return hasControls(slice) || !isText(slice)
+  return !isWideText(slice, (text) => !hasControls(text)) && (slice.length >= TABLE_SIZE || isBinaryPart('unknown', slice))
+}
+
+/** In UTF-8; a character may be cut at either end. */
+function isText(slice: Uint8Array): boolean {
+  let from = 0
+  while (from < 3 && ((slice[from] ?? 0) & 0xc0) === 0x80) from++
+  for (let cut = 0; cut < 4; cut++) if (isUtf8(slice.subarray(from, Math.max(from, slice.length - cut)))) return true
+  return false
 }
 
 /** Of what is a text in UTF-8 from here on. */

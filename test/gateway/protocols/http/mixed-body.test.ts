@@ -105,6 +105,16 @@ test('what begins like no text, and is one behind that, is masked there; what is
 })
 
 test('programs, packed files and tables of numbers come through as they are', () => {
+  // As git answers: a few words, and a little that is packed.
+  for (let count = 0; count < 200; count++) {
+    const pack = Buffer.concat([
+      Buffer.from('0008NAK\n0023\x02Enumerating objects: 3, done.\n002f\x01PACK'),
+      randomBytes(300),
+      Buffer.from('0000'),
+    ])
+    assert.ok(whole(pack, 'unknown').equals(pack))
+    assert.ok(streamed(pack, 'unknown').equals(pack))
+  }
   const numbers = Buffer.from(Uint16Array.from({ length: 8_000 }, (_, at) => at % 251).buffer)
   const elf = Buffer.concat([Buffer.from('\x7fELF\x02\x01\x01'), Buffer.alloc(3_000), Buffer.from(`${MAIL} `.repeat(300))])
   for (const body of [numbers, elf, randomBytes(1_000_000)])
