@@ -93,7 +93,8 @@ function checkPacks(file: PolicyFile, report: Report): void {
 }
 
 function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyContext, report: Report): void {
-  const protocols: readonly ProtocolName[] = rule.on === undefined ? PROTOCOL_NAMES : listOf(rule.on)
+  const protocols = rule.on === undefined ? PROTOCOL_NAMES : PROTOCOL_NAMES.filter((name) => listOf(rule.on).includes(name))
+  if (protocols.length === 0) return // the schema has said so
   const { threshold, match } = rule
   if (rule.action === 'hold')
     checkApprovers(

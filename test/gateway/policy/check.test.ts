@@ -188,3 +188,15 @@ rules:
     },
   )
 })
+
+test('a word of the policy in another case is a mistake that says which one was meant', () => {
+  const text = `version: 1
+rules:
+  - { id: a, on: HTTP, match: { method: delete }, action: block }
+  - { id: b, on: ssh, match: { operation: Read }, action: block }
+  - { id: c, on: kubernetes, match: { verb: Delete, kind: Request }, action: block }
+`
+  const told = mistakes(text).join('\n')
+  for (const meant of ['3.*did you mean "http"', '4.*did you mean "read"', '5.*did you mean "request"'])
+    assert.match(told, new RegExp(meant))
+})
