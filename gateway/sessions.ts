@@ -11,6 +11,7 @@ import type { Refusal } from '../schemas/verdict.ts'
 import { accessOf, askFirst, mayAsk, untilOf } from './access.ts'
 import type { AccessWatch } from './access-watch.ts'
 import { durabilityOf, type Settings, type TargetSettings } from './config.ts'
+import { repeatable } from './credentials/repeatable.ts'
 import { readCredential } from './credentials/upstream.ts'
 import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { ProofWatch } from './identity/proof-watch.ts'
@@ -275,7 +276,7 @@ export class GatewaySessions {
     const { settings, policies, room, approvals, keys, log, env, traffic, traces } = this.#parts
     const policy = policies.current
     const masker = new Masker({
-      rules: policy.masking(identity),
+      rules: policy.masking(identity, await repeatable(found, env)),
       tagKey: randomBytes(TAG_KEY_BYTES),
       fingerprintKey: keys.fingerprint,
       protocol: found.target.protocol,

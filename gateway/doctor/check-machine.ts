@@ -5,8 +5,10 @@ import { dirname } from 'node:path'
 import { readGatewayKeys } from '../../recorder/index.ts'
 import { lookAtSpools } from '../../recorder/tape/spool-folder.ts'
 import type { Settings, TargetSettings } from '../config.ts'
+import { repeatable } from '../credentials/repeatable.ts'
 import { readCredential } from '../credentials/upstream.ts'
 import { isMetadata } from '../hosts.ts'
+import { knownSecret } from '../masking/known-secret.ts'
 import { placesIn } from '../places.ts'
 import { type Check, checked } from './check.ts'
 
@@ -78,6 +80,13 @@ function checkTarget({ target, credential }: TargetSettings, env: NodeJS.Process
     if (isMetadata(address))
       return { status: 'failed', seen: `${where} is ${address}, which hands out the platform's identities` }
     const bare = password === undefined && privateKey === undefined && certificate === undefined
+    const [repeated] = await repeatable({ target, credential }, env)
+    if (repeated !== undefined && knownSecret(repeated) === undefined)
+      return {
+        status: 'warning',
+        seen: `${where} answers; its credential is too short to be told from other text`,
+        cure: 'a target that repeats it would show it: take a longer one',
+      }
     // With SSH a host key takes the place of TLS.
     const untried = target.protocol === 'ssh' || tls.mode === 'off' ? 'the login' : `TLS (${tls.mode}) and the login`
     return {

@@ -60,6 +60,8 @@ export const DEFAULT_RULES: MaskingRules = {
     pin: 'plain',
     // Values that error messages quote: any label's, the guessable ones among them.
     'error-value': 'plain',
+    // As short as an operator made it.
+    'own-credential': 'plain',
   },
 }
 

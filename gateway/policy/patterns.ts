@@ -1,8 +1,12 @@
 import type { PolicyFile } from '../../schemas/policy.ts'
 import type { MaskForm, Pattern } from '../../schemas/policy-masking.ts'
 import { checkSyntax } from '../linear-pattern.ts'
+import { knownSecret } from '../masking/known-secret.ts'
 import { type OwnDetectors, type OwnPattern, ownDetectors, patternRule } from '../masking/own.ts'
 import { type CompiledPattern, compilePattern } from '../masking/pattern/pattern.ts'
+
+/** Sets of detectors that know secrets: as many as targets are likely to be in use. Secrets change, so the first made goes first. */
+const MAX_KNOWING = 64
 
 /** Fewer bits than this are tried out quickly by whoever can have tags made: no tag, unless the pattern asks for one. */
 const MIN_TAG_BITS = 40
@@ -22,6 +26,7 @@ export function readPattern({ regex, validator, context }: Pattern): CompiledPat
 export class PolicyPatterns {
   readonly #patterns: readonly OwnPattern[]
   readonly #made = new Map<string, OwnDetectors | undefined>()
+  readonly #knowing = new Map<string, OwnDetectors>()
   /** The policy's forms with those of its patterns, by rule and by entity. */
   readonly forms: Readonly<Record<string, MaskForm>>
 
@@ -42,11 +47,22 @@ export class PolicyPatterns {
     }
   }
 
-  /** Those whose id does not fit. */
-  without(free: (id: string) => boolean): OwnDetectors | undefined {
+  /** Those whose id does not fit; and whatever is in `known`, which nobody is exempt from. */
+  without(free: (id: string) => boolean, known: readonly string[] = []): OwnDetectors | undefined {
     const left = this.#patterns.filter(({ id }) => !free(id))
-    const key = left.map(({ id }) => id).join()
-    if (!this.#made.has(key)) this.#made.set(key, ownDetectors(left))
-    return this.#made.get(key)
+    const ids = left.map(({ id }) => id).join()
+    if (known.length === 0) {
+      if (!this.#made.has(ids)) this.#made.set(ids, ownDetectors(left))
+      return this.#made.get(ids)
+    }
+    const key = JSON.stringify([ids, ...known])
+    const had = this.#knowing.get(key)
+    if (had !== undefined) return had
+    const made = ownDetectors([...left, ...known.map(knownSecret).filter((pattern) => pattern !== undefined)])
+    if (made === undefined) return undefined
+    const [oldest] = this.#knowing.keys()
+    if (this.#knowing.size >= MAX_KNOWING && oldest !== undefined) this.#knowing.delete(oldest)
+    this.#knowing.set(key, made)
+    return made
   }
 }

@@ -34,8 +34,8 @@ export interface Policy {
   readonly activation: { readonly groups: readonly string[]; readonly count: number } | undefined
   /** A new session's judge, its counters at zero, or in place of `before`, going on from there. Throws where a rule that applies needs a clock and there is none. */
   judge(identity: Identity, target: Target, outside?: Outside, before?: Judge): Judge
-  /** What the content detectors do for this identity. */
-  masking(identity: Identity): MaskingRules
+  /** What the content detectors do for this identity; values that are `known` to be secret are masked wherever they stand. */
+  masking(identity: Identity, known?: readonly string[]): MaskingRules
   /** Which columns carry labelled data for this identity. */
   columns(identity: Identity): ColumnLabels
   /** Where a table named without its schema is looked for. */
@@ -91,7 +91,7 @@ export function compilePolicy(text: string, file: string, context: PolicyContext
         },
         before instanceof SessionJudge ? before : undefined,
       ),
-    masking: (identity) => maskingRules(content, patterns, identity),
+    masking: (identity, known) => maskingRules(content, patterns, identity, known),
     columns: (identity) => columnLabels(content, identity),
     searchPath,
   }
@@ -128,7 +128,12 @@ function formsOf(file: PolicyFile): MaskingRules['forms'] {
   }
 }
 
-function maskingRules(file: PolicyFile, patterns: PolicyPatterns, identity: Identity): MaskingRules {
+function maskingRules(
+  file: PolicyFile,
+  patterns: PolicyPatterns,
+  identity: Identity,
+  known: readonly string[] = [],
+): MaskingRules {
   const exempt = (file.exempt ?? []).filter(({ who, detectors }) => detectors !== undefined && compileWho(who)(identity))
   const free = exempt.map(({ detectors }) => globs(detectors ?? []))
   const actions = ENTITY_NAMES.map((entity): [EntityName, 'mask' | 'ignore'] => {
@@ -139,7 +144,7 @@ function maskingRules(file: PolicyFile, patterns: PolicyPatterns, identity: Iden
     detectors: Object.fromEntries(actions) as Record<EntityName, 'mask' | 'ignore'>, // every entity is in the list
     forms: patterns.forms,
     code: actionOf(file.detectors?.[CODE_NAME]) === 'mask' && !free.some((fits) => fits(CODE_NAME)),
-    own: patterns.without((id) => free.some((fits) => fits(id))),
+    own: patterns.without((id) => free.some((fits) => fits(id)), known),
   }
 }
 

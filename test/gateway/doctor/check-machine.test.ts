@@ -83,6 +83,18 @@ test('targets are reached one by one; what keeps one away is told', async () => 
   assert.match(checks[2]?.seen ?? '', /NO_SUCH_PASSWORD is not set/)
 })
 
+test('a credential of HTTP that is too short to be found in answers is told', async () => {
+  const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const [name, settings] = target('short', port, { env: 'SHORT' })
+  const targets = new Map([[name, { ...settings, target: { ...settings.target, protocol: 'http' as const } }]])
+  const [short] = await checkTargets({ targets }, { SHORT: 'abc' })
+  const [long] = await checkTargets({ targets }, { SHORT: 'abcdef' })
+  server.close()
+  assert.deepEqual([short?.status, long?.status], ['warning', 'ok'])
+})
+
 test('a key file is found or still to be made; a key in a vault has to sign', async () => {
   await using made = await temporary()
   const settings = { dataDir: made.path, gateway: 'gw1' }
