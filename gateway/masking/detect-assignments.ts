@@ -19,6 +19,7 @@ import { isAwsSecret, isSecretValue, SECRET_WORDS } from './assignment-rules.ts'
 import { bounds, byteAt, byteSet, follows, pastEscape, runEnd, runStart, WORD, within } from './bytes.ts'
 import { Candidate } from './candidate.ts'
 import type { Detector, Probe } from './detector.ts'
+import { inNoise } from './noise.ts'
 
 /** The longest name looked at, to each side of the word that gave it away. */
 const MAX_NAME_SIZE = 48
@@ -163,6 +164,7 @@ function verifyValue(
       byteAt(bytes, end) === COMMA ||
       byteAt(bytes, end) === CLOSE_BRACKET)
   if (!isSecretValue(candidate, entity)) return false
+  if (inNoise(bytes, nameStart, end, Math.min(from, probe.back), to)) return false
   if (isAwsSecret(candidate.name, candidate.value)) probe.entity = 'aws-secret-access-key'
   probe.start = start
   probe.end = end

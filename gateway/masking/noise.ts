@@ -1,0 +1,47 @@
+import { byteAt, byteSet } from './bytes.ts'
+
+/** Looked at to each side of a name and its value. */
+const WINDOW = 48
+/** Of the text a value stands in, to both sides together: noise has so many characters in a row once in some hundred thousand. */
+const ENOUGH_TEXT = 16
+/** Of the bytes around: noise has some ten control characters among ninety-six bytes, and forty that are no UTF-8. */
+const NOISE_CONTROLS = 3
+const NOISE_HIGH = 12
+
+/** No text has these; NUL pads binary formats, and a terminal's output has backspaces and escapes. */
+const CONTROL = byteSet('\x01-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f')
+const TEXT = byteSet('\t\n\r -~')
+
+/**
+ * Whether bytes[start, end) stand in what is compressed, encrypted or random, where any short text turns up sooner or later: in a gigabyte of it four times
+ * `pw` or `pwd`, a separator and a value. Says no wherever there is too little around to tell.
+ */
+export function inNoise(bytes: Uint8Array, start: number, end: number, from: number, to: number): boolean {
+  const first = Math.max(from, start - WINDOW)
+  const last = Math.min(to, end + WINDOW)
+  let text = 0
+  for (let i = start - 1; i >= first && TEXT[byteAt(bytes, i)] === 1; i--) text++
+  for (let i = end; i < last && TEXT[byteAt(bytes, i)] === 1; i++) text++
+  if (text >= ENOUGH_TEXT) return false
+  let [controls, high] = [0, 0]
+  for (let i = first; i < last; i++) {
+    if (i === start) i = end
+    if (i >= last) break
+    const byte = byteAt(bytes, i)
+    if (CONTROL[byte] === 1) controls++
+    else if (byte >= 0x80) {
+      const size = sequenceAt(bytes, i, last)
+      if (size === 0) high++
+      else i += size - 1
+    }
+  }
+  return controls >= NOISE_CONTROLS && high >= NOISE_HIGH
+}
+
+/** Bytes of the character of UTF-8 that begins here, roughly: of lead and continuation; 0: none does. */
+function sequenceAt(bytes: Uint8Array, at: number, to: number): number {
+  const lead = byteAt(bytes, at)
+  const size = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+  for (let i = 1; i < size; i++) if (at + i < to && (byteAt(bytes, at + i) & 0xc0) !== 0x80) return 0
+  return size
+}
