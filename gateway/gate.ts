@@ -12,9 +12,6 @@ import { blocked, noticeOf, refusals } from './refusals.ts'
 
 /** How often the asker is told that its message still waits. Tools that show nothing for long are taken for hung. */
 const NOTICE_EVERY_MS = 5_000
-/** How long last words wait for the seal they stand in: well within the time a relay gives them. */
-const SEAL_BEFORE_FAREWELL_MS = 2_000
-
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
 
 /** A message that waits for a person, and where it stands among its batch. */
@@ -165,27 +162,20 @@ export class Gate {
   }
 
   /**
-   * The last words to the client. When the recorder has already failed they are put on the tape with the seal, from the
-   * bytes it reserved; when even that fails they are still yielded: they are ours alone and carry nothing of the traffic.
+   * The last words to the client. When the recorder has already failed they are put on the tape with the seal, from the bytes it reserved. When
+   * even that fails, or takes longer than `withinMs`, they are still given: they are ours alone and carry nothing of the traffic.
    */
-  async farewell(refusal: Refusal): Promise<readonly Output[]> {
+  async farewell(refusal: Refusal, withinMs: number): Promise<readonly Output[]> {
     const outputs = this.#wire.farewell(refusal)
-    try {
-      return await this.say(outputs)
-    } catch (failure) {
-      const last = outputs.map((output) => this.#parts.masker.own(output))
-      const said = this.#parts.masker.note(
-        'recording.failed',
-        { error: failure instanceof Error ? failure.name : 'unknown' },
-        null,
-      )
-      const sealed = this.#parts.recorder
-        .seal('recording.failed', [said, ...last])
-        .catch((error: unknown) => this.#parts.onUnsealed(error))
-      // A store without room may keep the seal waiting; the client is told meanwhile. Whoever disposes the session waits it out.
-      await Promise.race([sealed, wait(SEAL_BEFORE_FAREWELL_MS, undefined, { ref: false })])
-      return outputs
-    }
+    const said = this.say(outputs).catch(async (failure: unknown) => {
+      const { masker, recorder, onUnsealed } = this.#parts
+      const facts = { error: failure instanceof Error ? failure.name : 'unknown' }
+      const last = [masker.note('recording.failed', facts, null), ...outputs.map((output) => masker.own(output))]
+      await recorder.seal('recording.failed', last).catch(onUnsealed)
+    })
+    // A store that is away may keep both waiting; the client is told meanwhile. Whoever disposes the session waits it out.
+    await Promise.race([said, wait(withinMs, undefined, { ref: false })])
+    return outputs
   }
 
   /** Records messages the gateway itself consumed (a start-up packet, a password); nothing is released. */

@@ -32,7 +32,10 @@ export async function relay(ends: Ends, wire: ByteWire, gate: Gate, signal: Abor
   // Asked for every read, and a signal made of others is slow to answer.
   let stopped = stop.aborted
   gate.order.start()
-  const deliver = (outputs: readonly Output[]): Promise<void> | undefined => send(ends, gate.order.take(outputs), stop)
+  // Behind the last words nothing is written.
+  let said = false
+  const deliver = (outputs: readonly Output[]): Promise<void> | undefined =>
+    said ? undefined : send(ends, gate.order.take(outputs), stop)
 
   const chatter = new Chatter()
   const intakes = { client: new Intake(ends.client, chatter), server: new Intake(ends.server, chatter) }
@@ -81,10 +84,13 @@ export async function relay(ends: Ends, wire: ByteWire, gate: Gate, signal: Abor
     const broken = reason !== undefined && reason === intakes.server.error
     const refusal = broken ? TARGET_BROKE : refusalOf(reason)
     if (refusal === undefined) return `peer: ${reason instanceof Error ? reason.message : String(reason)}`
-    await within(farewellMs(refusal), async () => {
-      // What is recorded as released is still written, so that the tape and the client agree; nothing new is let in.
-      await Promise.all([lanes.client.drained(), lanes.server.drained()])
-      const outputs = await gate.farewell(refusal)
+    const allMs = farewellMs(refusal)
+    await within(allMs, async () => {
+      // What is recorded as released is still written, so that the tape and the client agree; nothing new is let in. What waits for the store
+      // itself is not waited for: the client would hear nothing at all.
+      await within(allMs / 3, async () => void (await Promise.all([lanes.client.drained(), lanes.server.drained()])))
+      const outputs = await gate.farewell(refusal, allMs / 3)
+      said = true
       for (const { to, bytes } of gate.order.take(outputs)) ends[to].write(bytes)
       await ended(ends.client, new AbortController().signal)
       intakes.client.close()

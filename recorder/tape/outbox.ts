@@ -9,6 +9,8 @@ const FIRST_PAUSE_MS = 10
 const LONGEST_PAUSE_MS = 1000
 /** One write of 4 MiB over a slow line, and the store's own retries. */
 const LONGEST_ANSWER_MS = 15_000
+/** So long even where patience is nearly over. */
+const LEAST_ANSWER_MS = 1_000
 
 interface Item extends Addition {
   readonly stored: () => void
@@ -83,13 +85,16 @@ export async function appendSurely(store: Store, addition: Addition, patienceMs:
   const { key } = addition
   let { position, bytes } = addition
   const beganMs = performance.now()
-  const answerMs = Math.min(LONGEST_ANSWER_MS, patienceMs)
+  const answerMs = (): number => {
+    const leftMs = patienceMs - (performance.now() - beganMs)
+    return Math.min(patienceMs, Math.max(LEAST_ANSWER_MS, Math.min(LONGEST_ANSWER_MS, leftMs)))
+  }
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     try {
-      await answered(answerMs, key, (signal) => store.append(key, position, bytes, signal))
+      await answered(answerMs(), key, (signal) => store.append(key, position, bytes, signal))
       return
     } catch (error) {
-      const have = await answered(answerMs, key, (signal) => readBack(store, key, position, signal)).catch(() => undefined)
+      const have = await answered(answerMs(), key, (signal) => readBack(store, key, position, signal)).catch(() => undefined)
       if (have !== undefined) {
         if (have.length > bytes.length || !Buffer.from(bytes.buffer, bytes.byteOffset, have.length).equals(have))
           throw new ApplianceError('STORE_CONFLICT', `${key} holds other bytes than ours at ${position}`, { cause: error })

@@ -50,7 +50,7 @@ test('a recorder that rejects releases nothing, and the last words go with the s
   const gate = new Gate(parts, wire)
   parts.recorder.break()
   await assert.rejects(collect(gate.pass(saying('hello'), never)), { code: 'RECORDER_FAILED' })
-  const last = await gate.farewell({ why: 'failed', message: 'recording failed', rules: [] })
+  const last = await gate.farewell({ why: 'failed', message: 'recording failed', rules: [] }, 60_000)
   assert.deepEqual(heard(last), ['client: ! recording failed'])
   assert.deepEqual(
     parts.recorder.last.map(({ kind }) => kind),

@@ -148,6 +148,22 @@ test('an operator ends the session in its own words, and nothing passes behind t
   assert.match(await talk.ended, /ended by an operator/)
 })
 
+test('the last words do not wait for a store that is away, and what waits for it is released to nobody behind them', async () => {
+  const parts = fakeParts()
+  await using talk = await rig(parts)
+  talk.client.write(echoFrame(1, 'hello'))
+  await frames(talk.server, 1)
+  parts.recorder.pause()
+  talk.client.write(echoFrame(1, 'unrecorded'))
+  talk.server.write(echoFrame(1, 'neither'))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  talk.end({ why: 'withdrawn', message: 'ended by an operator', rules: [] })
+  assert.deepEqual(await frames(talk.client, 2), ['0: ! ended by an operator'])
+  parts.recorder.resume()
+  assert.match(await talk.ended, /ended by an operator/)
+  assert.deepEqual(await frames(talk.server, 1), [])
+})
+
 test('a client that reads nothing is cut; sooner where it was shut out than where the gateway stops', {
   timeout: 120_000,
 }, async () => {

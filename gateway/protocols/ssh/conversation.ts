@@ -79,7 +79,7 @@ export class Conversation {
     if (refusal === undefined) return reason instanceof Error ? `peer: ${reason.message}` : 'closed'
     await within(halfMs, async () => {
       const channels = [...this.#channels.values()]
-      this.perform(await this.gate.farewell(refusal))
+      this.perform(await this.gate.farewell(refusal, halfMs / 2))
       // A disconnect overtakes what a client has not read yet; having read it, it closes its channels.
       await Promise.race([this.#gone, Promise.all(channels.map((channel) => channel.gone))])
     })
