@@ -120,7 +120,7 @@ async function answered<T>(withinMs: number, key: string, ask: (signal: AbortSig
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new ApplianceError('STORE_FAILED', `the store has not answered about ${key} for ${withinMs} ms`))
+      reject(new ApplianceError('STORE_FAILED', `the store has not answered about ${key} for ${Math.ceil(withinMs)} ms`))
       given.abort()
     }, withinMs)
   })

@@ -71,7 +71,7 @@ export async function playCutOff<Kind extends string>(way: Way<Kind>, context: C
     over = true
     await everybody
     const ended = talkers.filter(({ received }) =>
-      /can no longer be recorded|RECORDER_FAILED/.test(received.toString('latin1')),
+      /can no longer be recorded|RECORDER_FAILED|the gateway is shutting down/.test(received.toString('latin1')),
     ).length
     if (long && ended < talkers.length)
       account.violation(`run ${account.runs}: ${ended} of ${talkers.length} were told why they ended`)
