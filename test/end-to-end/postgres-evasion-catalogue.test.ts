@@ -19,6 +19,9 @@ const ELSEWHERE: Readonly<Record<number, string>> = {
   25: 'test/end-to-end/postgres-masking.test.ts',
 }
 
+/** Twelve hex digits are of nobody, and now and then look like somebody's number. */
+const TAG = /(?<=\[MASKED:[a-z-]+:)[0-9a-f]{12}(?=\])/g
+
 /** Of a person, in any of the forms the statements above give them. */
 const LEAKED = /zaphod\d{4}|\d{4}dohpaz|536-?22-?\d{4}|\d{4}-?22-?635|NTM2LTIyL|5a6170686f64/i
 
@@ -75,7 +78,7 @@ test('what the sample policy lets through of the evasions is what a real server 
         client.on('error', () => undefined)
         await client.connect()
         const { got, rules } = await fateOf(client, sql)
-        assert.doesNotMatch(got, LEAKED, shown)
+        assert.doesNotMatch(got.replace(TAG, ''), LEAKED, shown)
         if (fate === 'blocked' || fate === 'held') assert.match(got, /"code":"42501"/, `${shown}: ${got.slice(0, 300)}`)
         else assert.doesNotMatch(got, /"code":"42501"/, `${shown}: ${got.slice(0, 300)}`)
         if (fate === 'masked' && (row === 10 || row === 28) && !sql.includes('binary')) assert.match(got, /MASKED/, shown)

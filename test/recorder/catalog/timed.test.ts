@@ -87,7 +87,7 @@ test('a search whose asker leaves does not go on in the catalog', { timeout: 120
     const waiting = `select count(*)::int as count from pg_locks where not granted`
     while ((await lock.query(waiting)).rows[0]?.count < 2) await new Promise((resolve) => setTimeout(resolve, 10))
     leaves.abort()
-    for (const each of asked) await assert.rejects(each, { code: 'API_LIMITED' })
+    await Promise.all(asked.map((each) => assert.rejects(each, { code: 'API_LIMITED' })))
     assert.equal((await lock.query(waiting)).rows[0]?.count, 0)
   } finally {
     await lock.end()
