@@ -45,7 +45,8 @@ export class ProofWatch implements Disposable {
     this.#looking = true
     try {
       const known = new Map<string, string | undefined>()
-      for (const session of this.#watched) {
+      // Those who were there when it began to look: whoever comes meanwhile was asked about at the door, later than what is known here.
+      for (const session of [...this.#watched]) {
         const { subject, principal, proof } = session.identity
         const name = JSON.stringify([subject, principal, proof])
         if (!known.has(name)) known.set(name, await this.#whyNot(session.identity))

@@ -99,3 +99,27 @@ test('a session ends with its token: asked anew until it holds no longer', async
   clearInterval(alive)
   assert.deepEqual([kind, message], ['withdrawn', 'this session ends: token k-1 has expired'])
 })
+
+test('whoever comes while it looks is not judged by what was known before', async () => {
+  const identity: Identity = { subject: 'ada', kind: 'human', groups: [], proof: 'key:k1' }
+  const ended: string[] = []
+  const session = (name: string) => ({ identity, end: () => void ended.push(name) })
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<string | undefined>()
+  using watch = new ProofWatch(
+    () => {
+      asked.resolve()
+      return answer.promise
+    },
+    (error) => assert.fail(String(error)),
+    5,
+  )
+  watch.add(session('before'))
+  await asked.promise
+  // Let in again, and there at once.
+  watch.add(session('again'))
+  answer.resolve('ada is kept out')
+  await answer.promise
+  await new Promise(setImmediate)
+  assert.deepEqual(ended, ['before'])
+})
