@@ -162,6 +162,18 @@ test('somebody who is kept out is so everywhere', async () => {
   assert.equal((await cli(['identities', 'block', 'ada@example.com', '--reason', 'stolen'], 'a')).code, 0)
   await Promise.all(ended)
   assert.equal((await cli(['identities', 'unblock', 'ada@example.com', '--reason', 'found'], 'c')).code, 0)
+  // And let in again everywhere, some a moment later.
+  for (const name of NAMES)
+    for (;;) {
+      const client = await connect(name, 'human').catch((error: Error) => {
+        assert.match(error.message, /access denied/)
+      })
+      if (client !== undefined) {
+        await client.end()
+        break
+      }
+      await delay(100)
+    }
 })
 
 test('a statement is cancelled by a connection that comes to another gateway', async () => {
