@@ -12,6 +12,7 @@ import { blocked, noticeOf, refusals } from './refusals.ts'
 
 /** How often the asker is told that its message still waits. Tools that show nothing for long are taken for hung. */
 const NOTICE_EVERY_MS = 5_000
+
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
 
 /** A message that waits for a person, and where it stands among its batch. */

@@ -33,7 +33,7 @@ export function isChance(bytes: Uint8Array, from: number, start: number, end: nu
 }
 
 /** Bytes of the UTF-8 character at `at`; 0 where there is none. One that is cut off by the end counts as one. */
-function sequenceSize(bytes: Uint8Array, at: number, to: number): number {
+export function sequenceSize(bytes: Uint8Array, at: number, to: number): number {
   const lead = bytes[at] ?? 0
   const size = lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0
   for (let next = at + 1; next < Math.min(at + size, to); next++) if (((bytes[next] ?? 0) & 0xc0) !== 0x80) return 0

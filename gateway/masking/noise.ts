@@ -1,4 +1,5 @@
 import { byteAt, byteSet } from './bytes.ts'
+import { sequenceSize } from './chance.ts'
 
 /** Looked at to each side of a name and its value. */
 const WINDOW = 48
@@ -30,18 +31,10 @@ export function inNoise(bytes: Uint8Array, start: number, end: number, from: num
     const byte = byteAt(bytes, i)
     if (CONTROL[byte] === 1) controls++
     else if (byte >= 0x80) {
-      const size = sequenceAt(bytes, i, last)
+      const size = sequenceSize(bytes, i, last)
       if (size === 0) high++
       else i += size - 1
     }
   }
   return controls >= NOISE_CONTROLS && high >= NOISE_HIGH
-}
-
-/** Bytes of the character of UTF-8 that begins here, roughly: of lead and continuation; 0: none does. */
-function sequenceAt(bytes: Uint8Array, at: number, to: number): number {
-  const lead = byteAt(bytes, at)
-  const size = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
-  for (let i = 1; i < size; i++) if (at + i < to && (byteAt(bytes, at + i) & 0xc0) !== 0x80) return 0
-  return size
 }
