@@ -49,6 +49,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     const server = monitored.use(await openMonitoring(settings.monitoring, measure, (error) => log.stray(error)))
     log.monitoring(server.port)
   }
+  const asked = askedToStop()
   if (options.workers > 1) {
     let cancels: SharedWishes | undefined
     const workers = await Workers.start(
@@ -57,7 +58,7 @@ export async function serve(options: { readonly config?: string; readonly worker
       log,
       forwarding(() => cancels, log),
     )
-    onSignals((why) => workers.stop(why))
+    void asked.then((why) => workers.stop(why))
     try {
       await monitor(async () => [...(await workers.measure()), { metrics: await own.metrics.json() }])
       await using opened = openCancels(shared, log, (key) => workers.cancel(key))
@@ -77,6 +78,7 @@ export async function serve(options: { readonly config?: string; readonly worker
   let cancels: SharedWishes | undefined
   const forwardCancel = forwarding(() => cancels, log)
   const service = await Service.open(settings, { log, env: cli.env, shared, forwardCancel, ...own })
+  const stopped = asked.then((why) => service.stop(why))
   await using running = new AsyncDisposableStack()
   try {
     await monitor(async () => [await measured(own)])
@@ -90,9 +92,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     await service.stop('the console could not be opened')
     throw error
   }
-  const stopped = Promise.withResolvers<boolean>()
-  onSignals(async (why) => stopped.resolve(await service.stop(why)))
-  return (await stopped.promise) ? EXIT.ok : EXIT.failure
+  return (await stopped) ? EXIT.ok : EXIT.failure
 }
 
 async function serveAsWorker(
@@ -101,6 +101,8 @@ async function serveAsWorker(
   { log, ...own }: Own & { readonly log: Log },
   cli: Cli,
 ): Promise<number> {
+  // A terminal sends Ctrl-C to the workers too; when to stop is the primary's word.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   const questions = new Questions(CANCEL_TIMEOUT_MS)
   const send = (message: WorkerMessage): void => void process.send?.(message, undefined, undefined, () => undefined)
   const service = await Service.open(settings, {
@@ -151,8 +153,6 @@ async function serveAsWorker(
         message satisfies never
     }
   })
-  // A terminal sends Ctrl-C to the workers too; when to stop is the primary's word.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   send({ sallyport: 'ready', ports: service.listeners.map(({ address }) => address.port) })
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
 }
@@ -189,15 +189,18 @@ async function measured({ metrics, health }: Own): Promise<Measured> {
   return { metrics: await metrics.json(), ...(problem === undefined ? {} : { problem }) }
 }
 
-function onSignals(stop: (why: string) => Promise<void>): void {
+/** Listens from its call on, before anybody is served: who comes while the rest still opens is told farewell too. */
+function askedToStop(): Promise<string> {
+  const asked = Promise.withResolvers<string>()
   let first = true
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (!first) process.exit(EXIT.failure)
       first = false
-      void stop(signal)
+      asked.resolve(signal)
     })
   }
+  return asked.promise
 }
 
 /** An error that reached no handler belongs to one connection, whose bytes stay unreleased; the others must not go down with it. */

@@ -13,6 +13,16 @@ test('one process: SIGTERM says farewell, seals and exits with 0', async () => {
   await serving.line('session sealed')
 })
 
+for (const workers of ['1', '2']) {
+  test(`${workers} processes: who is asked to stop while the rest still opens stops the same way`, async () => {
+    await using gateway = await echoGateway()
+    await using serving = new Serving(gateway, ['--workers', workers])
+    await serving.line('listening')
+    assert.equal(await serving.stop(), 0)
+    await serving.line('stopped')
+  })
+}
+
 test('a configuration that cannot be served ends at once with 1 and every mistake', async () => {
   await using gateway = await echoGateway({ limits: { sessions: 0, idleTimeoutMs: 1 } })
   await using serving = new Serving(gateway, ['--workers', '2'])
