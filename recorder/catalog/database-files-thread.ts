@@ -47,8 +47,9 @@ port.on('message', (question: FilesQuestion) => {
 })
 tell({ kind: 'open' })
 
-async function answer({ id, sql, values }: FilesQuestion): Promise<void> {
+async function answer({ id, behind, sql, values }: FilesQuestion): Promise<void> {
   try {
+    if (behind !== undefined) await files.exec(behind)
     if (id === CLOSE) await files.close()
     else if (values !== undefined) {
       const { rows } = await files.query(sql, [...values])

@@ -5,6 +5,8 @@ import { endedInTime } from './timed.ts'
 /** `values` as PGlite takes them; without them several statements, of which nothing is told. */
 export interface FilesQuestion {
   readonly id: number
+  /** Statements that go before it; where one fails it is not asked. */
+  readonly behind?: string | undefined
   readonly sql: string
   readonly values: readonly unknown[] | undefined
 }
@@ -42,44 +44,52 @@ interface Waiting {
 export async function openFiles(folder: string): Promise<Database> {
   const left = new SharedArrayBuffer(1)
   const thread = await FilesThread.open({ folder, left })
-  const inside: Queries = {
+  const asking = (behind?: () => string | undefined): Queries => ({
     // As the statement selects: whoever asks says what that is.
-    query: async <T>(sql: string, values: unknown[] = []) => ({ rows: (await thread.ask(sql, values)) as T[] }),
-    exec: (sql) => thread.ask(sql, undefined),
-  }
-  const transaction: Database['transaction'] = (work) =>
+    query: async <T>(sql: string, values: unknown[] = []) => ({ rows: (await thread.ask(sql, values, behind?.())) as T[] }),
+    exec: (sql) => thread.ask(sql, undefined, behind?.()),
+  })
+  const outside = asking()
+  const transaction: Database['transaction'] = (work, settings = '') =>
     thread.alone(async () => {
-      await inside.exec('begin')
+      // It begins with its first question: each word between the threads is a wait for both.
+      let begin: string | undefined = `begin; ${settings}`
+      const inside = asking(() => {
+        const first = begin
+        begin = undefined
+        return first
+      })
       try {
         const result = await work(inside)
-        await inside.exec('commit')
+        if (begin === undefined) await outside.exec('commit')
         return result
       } catch (error) {
-        await inside.exec('rollback').catch(() => undefined)
+        if (begin === undefined) await outside.exec('rollback').catch(() => undefined)
         throw error
       }
     })
   return {
-    query: (sql, values) => thread.alone(() => inside.query(sql, values)),
-    exec: (sql) => thread.alone(() => inside.exec(sql)),
+    query: (sql, values) => thread.alone(() => outside.query(sql, values)),
+    exec: (sql) => thread.alone(() => outside.exec(sql)),
     transaction,
-    timed: (ms, work, gone) =>
-      endedInTime(
-        transaction(async (each) => {
-          gone?.throwIfAborted()
-          const flag = new Uint8Array(left)
-          const leave = (): void => void Atomics.store(flag, 0, 1)
-          gone?.addEventListener('abort', leave, { once: true })
-          try {
-            const until = Date.now() + ms
-            return await work(each, (column) => `pg_temp.in_time(${until}, ${column})`)
-          } finally {
-            gone?.removeEventListener('abort', leave)
-            Atomics.store(flag, 0, 0)
-          }
-        }),
-        gone,
-      ),
+    timed: (ms, work, { gone, settings } = {}) => {
+      const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<typeof work>>>()
+      transaction(async (each) => {
+        gone?.throwIfAborted()
+        const flag = new Uint8Array(left)
+        const leave = (): void => void Atomics.store(flag, 0, 1)
+        gone?.addEventListener('abort', leave, { once: true })
+        try {
+          const until = Date.now() + ms
+          // What was read is told before the transaction's end is.
+          resolve(await work(each, (column) => `pg_temp.in_time(${until}, ${column})`))
+        } finally {
+          gone?.removeEventListener('abort', leave)
+          Atomics.store(flag, 0, 0)
+        }
+      }, settings).catch(reject)
+      return endedInTime(promise, gone)
+    },
     close: () => thread.alone(() => thread.close()),
   }
 }
@@ -115,9 +125,9 @@ class FilesThread {
     return done
   }
 
-  ask(sql: string, values: readonly unknown[] | undefined): Promise<readonly unknown[]> {
+  ask(sql: string, values: readonly unknown[] | undefined, behind: string | undefined): Promise<readonly unknown[]> {
     this.#last += 1
-    return this.#ask({ id: this.#last, sql, values })
+    return this.#ask({ id: this.#last, behind, sql, values })
   }
 
   async close(): Promise<void> {

@@ -50,7 +50,7 @@ export async function openServer(place: ServerPlace): Promise<Database> {
 function serverDatabase(pool: pg.Pool): Database {
   const database: Database = {
     ...queriesOf(pool),
-    timed: (ms, work, gone) =>
+    timed: (ms, work, { gone, settings } = {}) =>
       endedInTime(
         database.transaction(async (each) => {
           gone?.throwIfAborted()
@@ -60,14 +60,14 @@ function serverDatabase(pool: pg.Pool): Database {
             [String(Math.max(1, ms))],
           )
           return whileHeard(pool, rows[0]?.pid, gone, () => work(each, () => 'true'))
-        }),
+        }, settings),
         gone,
       ),
-    async transaction(work) {
+    async transaction(work, settings = '') {
       const client = await pool.connect()
       let failed: Error | undefined
       try {
-        await client.query('begin')
+        await client.query(`begin; ${settings}`)
         const result = await work(queriesOf(client))
         await client.query('commit')
         return result

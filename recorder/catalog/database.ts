@@ -14,12 +14,17 @@ export interface Queries {
 }
 
 export interface Database extends Queries {
-  transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
+  /** `settings`: statements that its first question is asked behind. */
+  transaction<T>(work: (queries: Queries) => Promise<T>, settings?: string): Promise<T>
   /**
-   * A transaction whose statements are ended when they take longer. `inTime` makes the condition that a large table is to be asked under, of any
+   * A transaction that reads, whose statements are ended when they take longer. `inTime` makes the condition that a large table is to be asked under, of any
    * column of it. Rejects API_INVALID, with what to narrow, where it took longer; API_LIMITED soon after `gone`.
    */
-  timed<T>(ms: number, work: (queries: Queries, inTime: (column: string) => string) => Promise<T>, gone?: AbortSignal): Promise<T>
+  timed<T>(
+    ms: number,
+    work: (queries: Queries, inTime: (column: string) => string) => Promise<T>,
+    options?: { readonly gone?: AbortSignal | undefined; readonly settings?: string },
+  ): Promise<T>
   close(): Promise<void>
 }
 

@@ -64,7 +64,7 @@ export async function findSessions(
             where.add(`id in (select session from catalog.statements where ${inTime('part')} and text ilike $)`, anywhere(text))
             return asked(each)
           },
-          gone,
+          { gone },
         )
   const page = rows.slice(0, limit)
   const last = page.at(-1)

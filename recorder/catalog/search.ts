@@ -91,12 +91,11 @@ async function ask(
     const rows = await database.timed(
       ANSWER_MS,
       async (each, inTime) => {
-        await each.exec(NESTED)
         where.also(inTime('r.part'))
         const sql = `${select} ${where.sql} order by r.session desc, r.frame desc, r.part desc limit ${limit}`
         return (await each.query<HitColumns>(sql, where.values)).rows
       },
-      gone,
+      { gone, settings: NESTED },
     )
     found.push(...rows)
   }

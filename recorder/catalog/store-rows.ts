@@ -90,7 +90,6 @@ export async function storeDigests(
   const pulls = taken.flatMap(({ row, pulls }) => pulls.map((pull) => pullColumns(row, pull)))
   const sketches = taken.flatMap(({ row, keys }) => keys.map((each) => sketchColumns(row.id, each)))
   await database.transaction(async (each) => {
-    await each.exec(PENDING[from])
     const known = from === 'live' ? undefined : await knownOf(each, digests)
     await putEach(each, statements, known, putStatements)
     await putEach(each, texts, known, putTexts)
@@ -107,7 +106,7 @@ export async function storeDigests(
       ),
     )
     await each.query(PUT_SESSION, [sqlJson(digests.map(sessionColumns))])
-  })
+  }, PENDING[from])
 }
 
 /** Sessions with a row have all that was read of them, and others nothing: it is written together. */

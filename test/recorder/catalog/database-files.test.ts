@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
+import { type Database, openDatabase, type Queries } from '../../../recorder/catalog/database.ts'
 
 let folder: string
 let database: Database
@@ -43,6 +43,22 @@ test('a transaction is one thing to others, and nothing of one that fails stays'
   })
   await assert.rejects(failed, { name: 'error', code: '22012' })
   assert.deepEqual(await steps(), ['1', '2'])
+})
+
+test('what a transaction sets holds for it alone, from its first question on', async () => {
+  const paths = async (each: Queries): Promise<unknown> => (await each.query('show search_path')).rows
+  const [before] = (await paths(database)) as readonly unknown[]
+  const set = `set local search_path = 'desk'`
+  assert.deepEqual(await database.transaction(paths, set), [{ search_path: 'desk' }])
+  assert.deepEqual(await database.timed(60_000, paths, { settings: set }), [{ search_path: 'desk' }])
+  assert.deepEqual(await paths(database), [before])
+  assert.equal(await database.transaction(async () => 7, set), 7)
+  await assert.rejects(database.transaction(paths, 'set local no_such.thing.at_all'), { name: 'error' })
+  await assert.rejects(
+    database.transaction(async () => Promise.reject(new Error('before it began'))),
+    /before it began/,
+  )
+  assert.deepEqual(await paths(database), [before])
 })
 
 test('values come as PostgreSQL has them: numbers, moments, bytes and lists', async () => {

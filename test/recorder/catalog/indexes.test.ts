@@ -66,7 +66,7 @@ test('a common table of one of many actors is looked for in their sessions, and 
     const plans: string[] = []
     const spied: Database = {
       ...database,
-      timed: (ms, work, gone) =>
+      timed: (ms, work, options) =>
         database.timed(
           ms,
           (each, inTime) =>
@@ -81,7 +81,7 @@ test('a common table of one of many actors is looked for in their sessions, and 
               },
               inTime,
             ),
-          gone,
+          options,
         ),
     }
     const { hits } = await search(spied, { q: 'table:stock identity:agent-7' }, { scope: null, results: true }, Date.now())

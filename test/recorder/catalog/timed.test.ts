@@ -30,7 +30,7 @@ async function cancelled(place: DatabasePlace): Promise<void> {
           `select count(*) from ${ROWS('a')}, ${ROWS('b')}, ${ROWS('c')}, ${ROWS('d')} where ${inTime('a + b + c + d')}`,
         )
       },
-      leaves.signal,
+      { gone: leaves.signal },
     )
     await begun.promise
     leaves.abort()
@@ -40,7 +40,7 @@ async function cancelled(place: DatabasePlace): Promise<void> {
       each.query<{ count: number }>(`select count(*) as count from generate_series(1, 50000) n where ${inTime('n')}`),
     )
     assert.deepEqual(next.rows, [{ count: 50_000 }])
-    const late = database.timed(NEVER_MS, () => assert.fail('begun for nobody'), AbortSignal.abort())
+    const late = database.timed(NEVER_MS, () => assert.fail('begun for nobody'), { gone: AbortSignal.abort() })
     await assert.rejects(late, { code: 'API_LIMITED' })
   } finally {
     await database.close()
