@@ -3,8 +3,8 @@ import { Compile } from 'typebox/compile'
 
 /** What primary and workers say to each other. Checked on arrival: the channel also carries messages of Node itself. */
 const WorkerMessage = Type.Union([
-  /** Worker to primary: serving; `ports` in the order of the listeners. */
-  Type.Object({ sallyport: Type.Literal('ready'), ports: Type.Array(Type.Integer()) }),
+  /** Worker to primary: serving. */
+  Type.Object({ sallyport: Type.Literal('ready') }),
   /** Both ways: deliver this cancel key (base64) to the worker it names, then answer. To the primary: and whose it is, `address:port`. */
   Type.Object({
     sallyport: Type.Literal('cancel'),

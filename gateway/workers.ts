@@ -31,6 +31,8 @@ interface Slot {
   startedMs: number
   backOffMs: number
   ready: boolean
+  /** Waiting to be started again. */
+  restart?: NodeJS.Timeout
   readonly counters: WorkerCounters
 }
 
@@ -44,7 +46,7 @@ export class Workers {
   readonly #kills = new Questions<boolean>(KILL_TIMEOUT_MS)
   readonly #measures = new Questions<Measured>(MEASURE_TIMEOUT_MS)
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
-  readonly #started: PromiseWithResolvers<readonly number[]> = Promise.withResolvers()
+  readonly #started: PromiseWithResolvers<boolean> = Promise.withResolvers()
   #recovering: Promise<void> = Promise.resolve()
   #everReady = false
   #stopping: string | undefined
@@ -63,22 +65,16 @@ export class Workers {
     }))
   }
 
-  /** Resolves once every worker serves; `elsewhere` delivers cancel keys that none of them knows. Rejects CONFIG_INVALID when the first ones cannot even start (they said why themselves). */
-  static async start(
-    count: number,
-    settings: Settings,
-    log: Log,
-    elsewhere: ForwardCancel = () => Promise.resolve(),
-  ): Promise<Workers> {
+  /** `elsewhere` delivers cancel keys that none of them knows. Throws CONFIG_INVALID for a count nobody has. */
+  static start(count: number, settings: Settings, log: Log, elsewhere: ForwardCancel): Workers {
     if (count < 1 || count > MAX_WORKER) throw new ApplianceError('CONFIG_INVALID', `--workers ${count}: from 1 to ${MAX_WORKER}`)
     const workers = new Workers(count, settings, log, elsewhere)
     for (const slot of workers.#slots) workers.#fork(slot)
-    await workers.#started.promise
     return workers
   }
 
-  /** The ports of the listeners, in their order; the same for every worker. */
-  get ports(): Promise<readonly number[]> {
+  /** True once every worker serves, false once they are stopped before. Rejects CONFIG_INVALID when the first ones cannot even start (they said why themselves). */
+  get started(): Promise<boolean> {
     return this.#started.promise
   }
 
@@ -90,6 +86,8 @@ export class Workers {
   stop(why: string): Promise<void> {
     if (this.#stopping === undefined) {
       this.#stopping = why
+      this.#started.resolve(false)
+      for (const { restart } of this.#slots) clearTimeout(restart)
       for (const { worker } of this.#slots) this.#send(worker, { sallyport: 'stop', why })
       const kill = setTimeout(
         () => {
@@ -151,7 +149,9 @@ export class Workers {
       case 'ready':
         slot.ready = true
         this.#everReady = true
-        if (this.#slots.every(({ ready }) => ready)) this.#started.resolve(message.ports)
+        // One that was starting has not heard it.
+        if (this.#stopping !== undefined) this.#send(slot.worker, { sallyport: 'stop', why: this.#stopping })
+        if (this.#slots.every(({ ready }) => ready)) this.#started.resolve(true)
         return
       case 'cancel':
         void this.#carry(slot, message)
@@ -201,7 +201,7 @@ export class Workers {
     slot.backOffMs =
       Date.now() - slot.startedMs >= STEADY_AFTER_MS ? FIRST_BACK_OFF_MS : Math.min(MAX_BACK_OFF_MS, slot.backOffMs * 2)
     this.#log.workerDied({ worker: slot.index, code, signal, backOffMs: slot.backOffMs })
-    setTimeout(() => void this.#restart(slot), slot.backOffMs)
+    slot.restart = setTimeout(() => void this.#restart(slot), slot.backOffMs)
   }
 
   /**

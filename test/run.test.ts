@@ -20,10 +20,19 @@ test('now and then', () => {
   throw new Error('the first time')
 })`
 
+/** Lies beside the files that test by it. */
+const CONTRACT = `
+import { test } from 'node:test'
+export const contract = () => test('of a contract', () => { throw new Error('always') })`
+const BY_CONTRACT = `
+import { contract } from './contract.mjs'
+contract()`
+
 function run(...sources: readonly string[]): { readonly status: number | null; readonly told: string } {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-run-'))
   try {
     for (const [index, source] of sources.entries()) writeFileSync(join(folder, `${index}.test.mjs`), source)
+    writeFileSync(join(folder, 'contract.mjs'), CONTRACT)
     const { NODE_TEST_CONTEXT: _ours, ...env } = process.env
     const { status, stdout } = spawnSync(process.execPath, [RUN, join(folder, '*.test.mjs')], { encoding: 'utf8', env })
     return { status, told: stdout }
@@ -44,6 +53,21 @@ test('what fails again fails the run, also beside what then passes', () => {
   assert.equal(status, 1)
   assert.match(told, /UNSTEADY: \S+1\.test\.mjs/)
   assert.doesNotMatch(told, /UNSTEADY: \S+0\.test\.mjs/)
+})
+
+test('a test that is written elsewhere fails the file that runs it', () => {
+  const { status, told } = run(BY_CONTRACT)
+  assert.equal(status, 1)
+  assert.match(told, /once more, alone: \S+0\.test\.mjs/)
+  assert.doesNotMatch(told, /UNSTEADY/)
+})
+
+test('a test that is not there any more has not passed', () => {
+  const gone = `import { existsSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+const seen = new URL('seen', import.meta.url)
+if (!existsSync(seen)) test('once', () => { writeFileSync(seen, ''); throw new Error('the first time') })`
+  assert.equal(run(gone).status, 1)
 })
 
 test('more than three files that fail are broken, not unsteady', () => {

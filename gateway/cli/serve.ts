@@ -52,13 +52,13 @@ export async function serve(options: { readonly config?: string; readonly worker
   const asked = askedToStop()
   if (options.workers > 1) {
     let cancels: SharedWishes | undefined
-    const workers = await Workers.start(
-      options.workers,
-      settings,
-      log,
-      forwarding(() => cancels, log),
-    )
+    const elsewhere = forwarding(() => cancels, log)
+    const workers = Workers.start(options.workers, settings, log, elsewhere)
     void asked.then((why) => workers.stop(why))
+    if (!(await workers.started)) {
+      await workers.finished
+      return EXIT.ok
+    }
     try {
       await monitor(async () => [...(await workers.measure()), { metrics: await own.metrics.json() }])
       await using opened = openCancels(shared, log, (key) => workers.cancel(key))
@@ -114,7 +114,6 @@ async function serveAsWorker(
       questions.ask((id) => send({ sallyport: 'cancel', id, key: Buffer.from(key).toString('base64'), client })),
   })
   const stopped = Promise.withResolvers<boolean>()
-  const stop = async (why: string): Promise<void> => stopped.resolve(await service.stop(why))
   process.on('message', (value: unknown) => {
     const message = workerMessage(value)
     switch (message?.sallyport) {
@@ -142,7 +141,7 @@ async function serveAsWorker(
         )
         return
       case 'stop':
-        void stop(message.why)
+        void service.stop(message.why).then(stopped.resolve, stopped.reject)
         return
       case 'killed':
       case 'measured':
@@ -153,7 +152,7 @@ async function serveAsWorker(
         message satisfies never
     }
   })
-  send({ sallyport: 'ready', ports: service.listeners.map(({ address }) => address.port) })
+  send({ sallyport: 'ready' })
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
 }
 

@@ -36,6 +36,20 @@ test('several processes share the port; one that dies is started again, its tape
   assert.equal(new Set(ids).size, 4, 'no two sessions share an id, over processes and restarts')
 })
 
+test('who is asked to stop while one of the processes cannot start stops, and says farewell for the others', async () => {
+  await using gateway = await echoGateway()
+  await using serving = new Serving(gateway, ['--workers', '2'])
+  const second = await serving.line('worker started', ({ worker }) => worker === 2)
+  process.kill(Number(second['pid']), 'SIGSTOP')
+  const first = await serving.line('listening', ({ worker }) => worker === 1)
+  const client = await greeted(Number(first['port']), gateway.keys.agent)
+  process.kill(Number(second['pid']), 'SIGKILL')
+  await serving.line(DIED)
+  assert.equal(await serving.stop(), 0)
+  assert.match((await client.hear()) ?? '', /shutting down/)
+  await serving.line('session sealed')
+})
+
 test('a port that is taken ends several workers too, not in a loop', async () => {
   await using gateway = await echoGateway()
   await using one = new Serving(gateway, [])
