@@ -47,6 +47,12 @@ export class Order {
     for (const batch of due) this.#taken.add(batch)
     return due.length === 1 ? outputs : due.flat()
   }
+
+  /** Recorded now, and written before: nobody writes it again. */
+  drop(outputs: readonly Output[]): void {
+    const index = this.#due?.indexOf(outputs) ?? -1
+    if (index >= 0) this.#due?.splice(index, 1)
+  }
 }
 
 /** Entries on their way to one append, and the outputs that wait for it. */

@@ -168,15 +168,17 @@ export class Gate {
    */
   async farewell(refusal: Refusal, withinMs: number): Promise<readonly Output[]> {
     const outputs = this.#wire.farewell(refusal)
-    const said = this.say(outputs).catch(async (failure: unknown) => {
+    const said = this.say(outputs).catch(async (failure: unknown): Promise<readonly Output[]> => {
       const { masker, recorder, onUnsealed } = this.#parts
       const facts = { error: failure instanceof Error ? failure.name : 'unknown' }
       const last = [masker.note('recording.failed', facts, null), ...outputs.map((output) => masker.own(output))]
       await recorder.seal('recording.failed', last).catch(onUnsealed)
+      return outputs
     })
     // A store that is away may keep both waiting; the client is told meanwhile. Whoever disposes the session waits it out.
-    await Promise.race([said, wait(withinMs, undefined, { ref: false })])
-    return outputs
+    const recorded = await Promise.race([said, wait(withinMs, undefined, { ref: false })])
+    if (recorded === undefined) void said.then((late) => this.order.drop(late))
+    return recorded ?? outputs
   }
 
   /** Records messages the gateway itself consumed (a start-up packet, a password); nothing is released. */

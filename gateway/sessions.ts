@@ -11,7 +11,8 @@ import type { Refusal } from '../schemas/verdict.ts'
 import { accessOf, askFirst, mayAsk, untilOf } from './access.ts'
 import type { AccessWatch } from './access-watch.ts'
 import { durabilityOf, type Settings, type TargetSettings } from './config.ts'
-import { repeatable } from './credentials/repeatable.ts'
+import type { Credential } from './credentials/credential.ts'
+import { mayRepeat, repeatable } from './credentials/repeatable.ts'
 import { readCredential } from './credentials/upstream.ts'
 import type { Doorkeeper } from './identity/doorkeeper.ts'
 import type { ProofWatch } from './identity/proof-watch.ts'
@@ -229,11 +230,12 @@ export class GatewaySessions {
   /** Where a limit is met, shared sessions that nobody is in give way one by one: they are kept for convenience alone. */
   async #place(subject: string): Promise<Reservation> {
     const { limits } = this.#parts.settings
+    const person = samePerson(subject)
     for (;;) {
-      const ownFull = (this.#bySubject.get(subject) ?? 0) >= limits.sessionsPerIdentity
+      const ownFull = (this.#bySubject.get(person) ?? 0) >= limits.sessionsPerIdentity
       const way =
         ownFull || this.#reserved >= limits.sessions
-          ? this.#shared.giveWay(({ identity }) => !ownFull || identity.subject === subject)
+          ? this.#shared.giveWay(({ identity }) => !ownFull || samePerson(identity.subject) === person)
           : undefined
       if (way === undefined) return this.#reserve(subject, limits)
       await way
@@ -275,8 +277,15 @@ export class GatewaySessions {
   async #record(knock: Knock, identity: Identity, { found, grant }: Found, reservation: Reservation): Promise<Visit> {
     const { settings, policies, room, approvals, keys, log, env, traffic, traces } = this.#parts
     const policy = policies.current
+    const credential = (): Promise<Credential> =>
+      readCredential(found.credential, env).catch((error: unknown) => {
+        log.credentialFailed(found.target.name, error)
+        throw error
+      })
+    // What cannot be looked for must not be sent: where it cannot be read now, nobody gets in.
+    const repeated = mayRepeat(found.target.protocol, found.credential) ? repeatable(await credential()) : []
     const masker = new Masker({
-      rules: policy.masking(identity, await repeatable(found, env)),
+      rules: policy.masking(identity, repeated),
       tagKey: randomBytes(TAG_KEY_BYTES),
       fingerprintKey: keys.fingerprint,
       protocol: found.target.protocol,
@@ -311,14 +320,7 @@ export class GatewaySessions {
       bindingKey: keys.binding,
       approvalTtlMs: settings.limits.approvalTtlMs,
       trace,
-      credential: async () => {
-        try {
-          return await readCredential(found.credential, env)
-        } catch (error) {
-          log.credentialFailed(target.name, error)
-          throw error
-        }
-      },
+      credential,
       onRecorded: (entries) => traffic?.add(target.protocol, entries),
       onRecordingFailed: (error) => log.recordingFailed(info.id, error),
       onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { readGatewayKeys } from '../../recorder/index.ts'
 import { lookAtSpools } from '../../recorder/tape/spool-folder.ts'
 import type { Settings, TargetSettings } from '../config.ts'
-import { repeatable } from '../credentials/repeatable.ts'
+import { mayRepeat, repeatable } from '../credentials/repeatable.ts'
 import { readCredential } from '../credentials/upstream.ts'
 import { isMetadata } from '../hosts.ts'
 import { knownSecret } from '../masking/known-secret.ts'
@@ -72,15 +72,16 @@ export async function checkTargets({ targets }: Pick<Settings, 'targets'>, env: 
 
 function checkTarget({ target, credential }: TargetSettings, env: NodeJS.ProcessEnv): Promise<Check> {
   return checked(`target ${target.name}`, async () => {
-    const { password, privateKey, certificate, tls } = await readCredential(credential, env).catch((error: unknown) => {
+    const own = await readCredential(credential, env).catch((error: unknown) => {
       throw error instanceof Error && error.cause instanceof Error ? error.cause : error
     })
+    const { password, privateKey, certificate, tls } = own
     const where = target.host.startsWith('/') ? target.host : `${target.host}:${target.port}`
     const address = await reach(target.host, target.port)
     if (isMetadata(address))
       return { status: 'failed', seen: `${where} is ${address}, which hands out the platform's identities` }
     const bare = password === undefined && privateKey === undefined && certificate === undefined
-    const [repeated] = await repeatable({ target, credential }, env)
+    const [repeated] = mayRepeat(target.protocol, credential) ? repeatable(own) : []
     if (repeated !== undefined && knownSecret(repeated) === undefined)
       return {
         status: 'warning',

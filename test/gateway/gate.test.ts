@@ -58,6 +58,30 @@ test('a recorder that rejects releases nothing, and the last words go with the s
   )
 })
 
+test('last words follow what was recorded before them, and are written once', async () => {
+  const refusal = { why: 'expired', message: 'over', rules: [] } as const
+  const gate = new Gate(fakeParts(), new EchoWire())
+  gate.order.start()
+  const hello = (channel: number): readonly Output[] => new EchoWire().release(saying('hello', channel)[0] as Message)
+  const before = await gate.say(hello(1))
+  assert.deepEqual(heard(gate.order.take(await gate.farewell(refusal, 60_000))), ['server: hello', 'client: ! over'])
+  assert.deepEqual(gate.order.take(before), [], 'whoever recorded it comes later')
+  assert.deepEqual(heard(gate.order.take(await gate.say(hello(2)))), ['server: hello'])
+})
+
+test('last words that are given before they are on the tape are not written again when they are', async () => {
+  const parts = fakeParts()
+  const gate = new Gate(parts, new EchoWire())
+  gate.order.start()
+  parts.recorder.pause()
+  const given = await gate.farewell({ why: 'expired', message: 'over', rules: [] }, 1)
+  assert.deepEqual(heard(gate.order.take(given)), ['client: ! over'])
+  parts.recorder.resume()
+  await idle()
+  const later = await gate.say(new EchoWire().release(saying('hello')[0] as Message))
+  assert.deepEqual(heard(gate.order.take(later)), ['server: hello'])
+})
+
 test('what was released is what came, unless a mask changed it', async () => {
   const messages = saying('nothing to see')
   const [output] = await collect(new Gate(fakeParts(), new EchoWire()).pass(messages, never))

@@ -244,6 +244,19 @@ test('shared sessions that nobody is in give way at a limit, the idlest first; t
   }
 })
 
+test('whoever is written in capitals has places that give way too', async () => {
+  const change = (settings: Settings): Settings => ({
+    ...settings,
+    identities: settings.identities.map((each) => ({ ...each, subject: each.subject.toUpperCase() })),
+  })
+  await using made = await house({ limits: { sessionsPerIdentity: 1 }, change })
+  const idle = await made.join('idle')
+  idle[Symbol.dispose]()
+  await using session = await made.open()
+  assert.equal(session.identity.subject, 'AGENT-7')
+  assert.deepEqual(made.room.seals, ['idle: another session needed its place'])
+})
+
 test('a run whose session gave way goes on in a new one', async () => {
   await using made = await house({ limits: { sessionsPerIdentity: 1 } })
   const first = await made.join('run')

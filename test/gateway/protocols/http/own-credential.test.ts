@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { httpGateway } from '../../../support/http-gateway.ts'
@@ -28,6 +31,26 @@ function origin({ url = '', headers }: IncomingMessage, response: ServerResponse
   const secret = (headers.authorization ?? '').replace(/^\w+ /, '')
   ANSWERS[url.slice(1)]?.(secret, response)
 }
+
+test('what cannot be looked for is not sent: while the credential cannot be read nobody gets in, and afterwards it is masked', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-own-'))
+  try {
+    const file = join(folder, 'token')
+    await writeFile(file, 'there at the start')
+    await using gateway = await httpGateway(origin, { credential: `{ password: { file: ${file} } }` })
+    const ask = () => fetch(`${gateway.url}/text`, { headers: { authorization: `Bearer ${gateway.keys.agent}` } })
+    await rm(file)
+    const early = await ask()
+    assert.equal(early.status, 502)
+    assert.match(await early.text(), /cannot read its own credential/)
+    await writeFile(file, gateway.upstreamToken)
+    const response = await ask()
+    assert.equal(response.status, 200)
+    assert.match(await response.text(), /^you are \[MASKED:/)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
 
 for (const [how, credential] of [
   ['bearer', '{ password: { env: UPSTREAM } }'],
