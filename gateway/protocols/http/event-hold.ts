@@ -25,6 +25,11 @@ export class EventHold {
   /** Of the line that has not ended. */
   #head = ''
 
+  /** Bytes kept back. */
+  get held(): number {
+    return this.#held.size
+  }
+
   /** What is whole by now, of these bytes and those before: all there is, where they are the last. */
   take(bytes: Uint8Array, last: boolean): readonly Stretch[] {
     const { over, whole } = this.#scan(bytes)

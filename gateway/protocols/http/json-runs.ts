@@ -34,6 +34,11 @@ export class JsonRuns {
     this.#isLabelled = isLabelled
   }
 
+  /** Bytes kept back. */
+  get held(): number {
+    return this.#held.size
+  }
+
   take(bytes: Uint8Array, last: boolean): readonly Run[] {
     if (this.#broken) return [{ is: 'lines', bytes }]
     const runs: Run[] = []

@@ -3,6 +3,7 @@ import type { Message } from '../../message.ts'
 import type { Arrived } from './arrived.ts'
 import { askedLine } from './asked-line.ts'
 import type { Reading } from './dialect.ts'
+import { ExactBytes } from './exact-bytes.ts'
 import { encodeRequest, endToEnd, type Headers, headerOf, listOf, type RequestHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import type { JsonFields } from './json-body.ts'
@@ -179,6 +180,7 @@ export async function inTime<T>(reading: Promise<T>, limitMs = BODY_MS): Promise
   }
 }
 
+/** Nothing of it goes on before the tape has it: what is kept back there, until it is known how to mask it, is kept back here as well. */
 async function* bodyParts(
   beginning: Uint8Array,
   rest: AsyncIterator<Uint8Array>,
@@ -188,13 +190,15 @@ async function* bodyParts(
     readonly through: (message: Message) => Through
   },
 ): AsyncGenerator<Uint8Array> {
+  const exact = new ExactBytes()
   const pass = async function* (bytes: Uint8Array, last: boolean): AsyncGenerator<Uint8Array> {
     for await (const outputs of how.through(new BodyMessage(how.parts, how.streamed, bytes, last))) {
       for (const output of outputs) {
         if (output.own !== undefined) throw new ApplianceError('POLICY_BLOCKED', 'the request was cut in the middle of its body')
-        yield output.bytes
+        exact.push(output.bytes)
       }
     }
+    yield* exact.take(how.streamed.held)
   }
   let held = beginning
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) {

@@ -26,6 +26,8 @@ export class StreamedBody {
   readonly #runs: JsonRuns | undefined
   /** Some of it was no text. */
   #binary = false
+  /** Bytes kept back of a text that is nothing else. */
+  #plain = 0
 
   constructor(how: BodyKind) {
     this.#how = how
@@ -35,6 +37,11 @@ export class StreamedBody {
   /** Whether bytes of a live text are kept back that `redact` brings when it is given none. */
   get holding(): boolean {
     return this.#live?.holding === true
+  }
+
+  /** How many of the bytes it was given are still kept back: what the others became has come out. */
+  get held(): number {
+    return this.#plain + this.#events.held + (this.#runs?.held ?? 0)
   }
 
   /** The next bytes, of events cut anywhere. */
@@ -63,10 +70,14 @@ export class StreamedBody {
   #redactText(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
     if (!this.#binary && this.#wide.sees(bytes)) return this.#cover(redactor, bytes)
     const sink = redactor.sink(bytes.length)
+    this.#take(redactor, sink, bytes, last)
+    return sink.finish()
+  }
+
+  #take(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
     if (this.#how.media === 'events') this.#redactEvents(redactor, sink, bytes, last)
     else if (this.#runs === undefined) this.#redactPlain(redactor, sink, bytes, last)
     else this.#redactRuns(redactor, sink, this.#runs.take(bytes, last), last)
-    return sink.finish()
   }
 
   #redactRuns(redactor: Redactor, sink: RedactionSink, runs: readonly Run[], last: boolean): void {
@@ -79,28 +90,25 @@ export class StreamedBody {
     if (last || (runs.length === 0 && this.#how.media === 'live')) this.#redactPlain(redactor, sink, NOTHING, last)
   }
 
-  /** A text that is nothing else; `last`: of it, or before something else. */
+  /** A text that is nothing else, one byte for each; `last`: of it, or before something else. */
   #redactPlain(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
-    if (this.#how.media === 'live') {
-      sink.append(this.#redactLive(redactor, bytes, last), (piece) => piece)
-      return
+    const before = sink.size
+    if (this.#how.media === 'live') sink.append(this.#redactLive(redactor, bytes, last), (piece) => piece)
+    else {
+      this.#stream ??= redactor.stream(this.#how.answer ? BULK : TEXT)
+      this.#stream.push(sink, bytes, 0, bytes.length)
+      if (last) {
+        this.#stream.end(sink)
+        this.#stream = undefined
+      }
     }
-    this.#stream ??= redactor.stream(this.#how.answer ? BULK : TEXT)
-    this.#stream.push(sink, bytes, 0, bytes.length)
-    if (!last) return
-    this.#stream.end(sink)
-    this.#stream = undefined
+    this.#plain += bytes.length - (sink.size - before)
   }
 
   /** What comes in pieces in UTF-16 or UTF-32 is not looked into: from where that is seen on nothing of it passes. */
   #cover(redactor: Redactor, bytes: Uint8Array): Redacted {
     const sink = redactor.sink(bytes.length)
-    if (this.#unread === undefined && this.#runs !== undefined)
-      this.#redactRuns(redactor, sink, this.#runs.take(NOTHING, true), true)
-    this.#stream?.end(sink)
-    this.#stream = undefined
-    if (this.#how.media === 'events' && this.#unread === undefined) this.#redactEvents(redactor, sink, NOTHING, true)
-    if (this.#live?.holding === true) sink.append(this.#live.settle(), (piece) => piece)
+    if (this.#unread === undefined) this.#take(redactor, sink, NOTHING, true)
     this.#unread ??= redactor.stream(UNREADABLE)
     this.#unread.push(sink, bytes, 0, bytes.length)
     return sink.finish()
