@@ -8,7 +8,7 @@ import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, listO
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
-import { isAmbiguous, type Media, mediaOf, typeOf } from './media.ts'
+import { isAmbiguous, isOpaque, type Media, mediaOf, typeOf } from './media.ts'
 import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedAnswer } from './read-body.ts'
 import type { AskedRequest } from './request.ts'
@@ -83,12 +83,14 @@ export async function* readResponse(
       `the answer is JSON of more than ${MAX_JSON_BYTES} bytes, too large to look for labels in`,
     )
   const parts = partsOf(undefined)
-  const length = lengthOf(answer, { method, media })
+  const { beginning, rest } = collected
+  // JSON in it is masked by something longer.
+  const grows = fields.labelled && !isOpaque(media, beginning)
+  const length = grows ? [] : lengthOf(answer, { method, media })
   yield new HttpMessage(parts, length.length === 0 ? encoded : encodeResponse({ status, headers: [...headers, ...length] }), {
     streams: true,
   })
   const streamed = new StreamedBody({ media, fields, answer: true })
-  const { beginning, rest } = collected
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else if (media === 'live') yield* livePieces(rest, streamed, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else yield* pieces(beginning, rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
@@ -97,8 +99,8 @@ export async function* readResponse(
 }
 
 /**
- * How long the body is, where that is known beforehand: clients plan by it. What is streamed keeps its length, but for lines; what would come whole may be
- * masked by something longer, so of a HEAD's only what is no text counts.
+ * How long the body is, where that is known beforehand: clients plan by it. What is streamed keeps its length, but for lines and where something is labelled; what
+ * would come whole may be masked by something longer, so of a HEAD's, which frames nothing, only what is no text counts.
  */
 function lengthOf({ headers }: Answer, { method, media }: { readonly method: string; readonly media: Media }): Headers {
   const packed = !/^(identity)?$/i.test(listOf(headers, 'content-encoding') ?? '')
