@@ -85,15 +85,16 @@ export function redactBody(
 }
 
 /**
- * Appends JSON that does not say so, masked as some: labels go by its keys. False where it is none, or only shows what it holds as a text: nothing was appended
- * then. Where either reading finds what the other does not, it is masked whole.
+ * Appends JSON that does not say so, masked as some: labels go by its keys. Where none of its values is masked it is a text like others. False where it is no JSON:
+ * nothing was appended then. Where either reading finds what the other does not, it is masked whole.
  */
 function redactUnsaid(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): boolean {
+  const text = how.answer ? BULK : TEXT
   const inside = redactor.sink(to - from)
   if (!redactJson(redactor, inside, [source, from, to], how)) return false
   const { bytes, masks } = inside.finish()
-  if (masks === null) return false
-  if (redactor.clean(bytes, 0, bytes.length, how.answer ? BULK : TEXT)) sink.append({ bytes, masks }, (piece) => piece)
+  if (masks === null) redactor.write(sink, source, from, to, text)
+  else if (redactor.clean(bytes, 0, bytes.length, text)) sink.append({ bytes, masks }, (piece) => piece)
   else redactor.write(sink, source, from, to, UNREADABLE)
   return true
 }

@@ -63,6 +63,18 @@ test('labels hold in JSON that is streamed under any type: one text, one in each
     }
 })
 
+test('JSON under any type in which a labelled key has nothing to hide comes through as it is', () => {
+  for (const value of ['""', '[]', '{}'])
+    for (const text of [`{\n "nick": ${value},\n "other": "public"\n}\n`, `[\n {"nick": ${value}},\n {\n "id": 5 }\n]\n`]) {
+      for (const media of ['text', 'unknown', 'opaque'] as const) {
+        assert.equal(whole(Buffer.from(text), media).toString(), text)
+        for (const size of SIZES) assert.equal(streamed(Buffer.from(text), media, { size }).toString(), text)
+      }
+      const mail = text.replace(/"public"|5/, `"${MAIL}"`)
+      assert.ok(!whole(Buffer.from(mail), 'text').includes(MAIL))
+    }
+})
+
 test('JSON with a labelled key that breaks off, or is none after all, is masked line by line; other lines are not touched', () => {
   for (const text of ['{"nick":"bo","n":NaN,"nick":"bo"}\nlast', '[{"nick":"bo"},\n{"nick":"bo', '{"nick":"bo"] {"nick":"bo"}']) {
     for (const size of SIZES) {
