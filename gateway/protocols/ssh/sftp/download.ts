@@ -2,25 +2,13 @@ import { SshOutput } from '../output.ts'
 import { denial } from './denial.ts'
 import { SftpMessage } from './messages.ts'
 import { LENGTH_SIZE, STATUS, statusPacket, TYPE } from './packets.ts'
-import type { Read } from './reads.ts'
+import { type Answered, HEAD_SIZE, type Read } from './reads.ts'
 
-/** Length, type, id, size of the data. */
-const HEAD_SIZE = LENGTH_SIZE + 1 + 4 + 4
 const APART = 'sallyport: what stands before it did not come; read it again'
-
-export interface Block {
-  readonly read: Read
-  /** As the target sent it, and in it the data, with what was read before and behind what the client asked for. Changed here. */
-  readonly packet: Buffer
-  readonly data: Uint8Array
-  /** What stands behind it in the file, as far as that is known. */
-  readonly ahead: Uint8Array
-}
 
 /** What the client is given of a block; of one that ends before it begins, no data. */
 interface Piece {
   readonly read: Read
-  readonly data: Uint8Array
   readonly ahead: Uint8Array
   readonly head: Uint8Array
   readonly content: Uint8Array
@@ -29,7 +17,7 @@ interface Piece {
 }
 
 /** Blocks of files that came together: what the client is given of each, masked in place. */
-export function downloads(channel: number, blocks: readonly Block[]): SftpMessage {
+export function downloads(channel: number, blocks: readonly Answered[]): SftpMessage {
   const pieces = blocks.map(pieceOf)
   const [first] = pieces
   const bytes = pieces.length === 1 && first !== undefined ? first.bytes : Buffer.concat(pieces.map((piece) => piece.bytes))
@@ -48,7 +36,7 @@ export function downloads(channel: number, blocks: readonly Block[]): SftpMessag
     ...(first === undefined ? {} : { statement: first.read.file.statement }),
     facts,
     redact(redactor) {
-      const masked = pieces.map(({ read, data, ahead }) => read.file.content.redact(read.plan, [data, ahead], redactor))
+      const masked = pieces.map(({ read, ahead }) => read.file.content.redact(read.plan, [read.data, ahead], redactor))
       if (masked.every((content) => content === undefined)) return { bytes, masks: null }
       given = pieces.map((piece, index) => (masked[index] === 'apart' ? statusPiece(piece, STATUS.failure, APART) : piece))
       const sink = redactor.sink(bytes.length)
@@ -84,22 +72,23 @@ function sizeOf(pieces: readonly Piece[]): number {
 }
 
 /** No data, but word of why. */
-function statusPiece({ read, data, ahead }: Pick<Piece, 'read' | 'data' | 'ahead'>, status: number, why: string): Piece {
+function statusPiece({ read, ahead }: Answered, status: number, why: string): Piece {
   const bytes = statusPacket(read.id, status, why)
-  return { read, data, ahead, head: bytes, content: bytes.subarray(bytes.length), bytes }
+  return { read, ahead, head: bytes, content: bytes.subarray(bytes.length), bytes }
 }
 
-function pieceOf({ read, packet, data, ahead }: Block): Piece {
+/** What the target sent is changed in its place, where what the client asked for stands right behind its head. */
+function pieceOf({ read, ahead }: Answered): Piece {
   const { offset, from, to } = read.plan
-  const content = data.subarray(from - offset, to - offset)
+  const content = read.data.subarray(from - offset, to - offset)
   // There was only what stands before.
-  if (content.length === 0) return statusPiece({ read, data, ahead }, STATUS.eof, 'End of file')
-  // In the target's own memory, where what the client asked for stands right behind its head.
-  const bytes = from === offset ? packet.subarray(0, HEAD_SIZE + content.length) : Buffer.allocUnsafe(HEAD_SIZE + content.length)
+  if (content.length === 0) return statusPiece({ read, ahead }, STATUS.eof, 'End of file')
+  const bytes =
+    from === offset ? read.packet.subarray(0, HEAD_SIZE + content.length) : Buffer.allocUnsafe(HEAD_SIZE + content.length)
   bytes.writeUInt32BE(bytes.length - LENGTH_SIZE, 0)
   bytes[LENGTH_SIZE] = TYPE.data
   bytes.writeUInt32BE(read.id, LENGTH_SIZE + 1)
   bytes.writeUInt32BE(content.length, LENGTH_SIZE + 5)
   if (from !== offset) bytes.set(content, HEAD_SIZE)
-  return { read, data, ahead, head: bytes.subarray(0, HEAD_SIZE), content: bytes.subarray(HEAD_SIZE), bytes }
+  return { read, ahead, head: bytes.subarray(0, HEAD_SIZE), content: bytes.subarray(HEAD_SIZE), bytes }
 }

@@ -64,6 +64,11 @@ export class Pending {
     return asked
   }
 
+  /** Files that nobody has said are closed. */
+  closing(): OpenFile[] {
+    return [...this.#asked.values()].flatMap((asked) => (asked.is === 'close' ? [asked.file] : []))
+  }
+
   /** Undefined while more may be asked; else resolves when it may, or nothing is answered any more. */
   room(): Promise<void> | undefined {
     if (this.#over || this.#asked.size <= MAX_PENDING) return undefined

@@ -1,12 +1,13 @@
 import { ApplianceError } from '../../../../schemas/errors.ts'
 import type { ReadPlan } from './content.ts'
 import type { OpenFile } from './open-file.ts'
-import { LENGTH_SIZE, packet, STATUS, statusPacket, TYPE } from './packets.ts'
+import { LENGTH_SIZE, STATUS, statusPacket } from './packets.ts'
 
 /** Of one channel: what has come and waits for what stands before it. A client that asks for a whole file at once has as much on its way. */
 const MAX_HELD_SIZE = 32 * 1024 * 1024
 /** Length, type, id, size of the data. */
-const HEAD_SIZE = LENGTH_SIZE + 1 + 4 + 4
+export const HEAD_SIZE = LENGTH_SIZE + 1 + 4 + 4
+const NOTHING = Buffer.alloc(HEAD_SIZE)
 const EMPTY = new Uint8Array()
 
 /** One read of a client, until it is answered. */
@@ -18,13 +19,13 @@ export class Read {
   readonly handle: string
   /** The target's word in the place of data. */
   status: Buffer | undefined
-  /** Nothing more comes, as the file has no more. */
+  /** Nothing more comes: all that was asked for is there, or the file has no more. */
   ended = false
   /** The rest is on its way. */
   asking = false
-  size = 0
-  #only: Buffer | undefined
-  #parts: Uint8Array[] = []
+  /** All that came, as one packet: behind a head, which is the first that came. */
+  packet: Buffer = NOTHING
+  #kept = false
 
   constructor(parts: { readonly id: number; readonly file: OpenFile; readonly plan: ReadPlan; readonly handle: string }) {
     this.id = parts.id
@@ -33,34 +34,27 @@ export class Read {
     this.handle = parts.handle
   }
 
-  /** `whole`: the packet, in which the data stands. */
-  push(whole: Buffer, data: Uint8Array): void {
-    this.#only = this.size === 0 ? whole : undefined
-    this.#parts.push(data)
-    this.size += data.length
+  /** Of the data. */
+  get size(): number {
+    return this.packet.length - HEAD_SIZE
   }
 
-  /** What of it lies in memory that is used again is copied. */
+  get data(): Uint8Array {
+    return this.packet.subarray(HEAD_SIZE)
+  }
+
+  /** `packet`: as it came, the data behind its head. What is more than was asked for is left out. */
+  push(packet: Buffer, data: Uint8Array): void {
+    const size = Math.min(data.length, this.plan.length - this.size)
+    this.#kept = this.size > 0
+    this.packet = this.#kept ? Buffer.concat([this.packet, data.subarray(0, size)]) : packet.subarray(0, HEAD_SIZE + size)
+  }
+
+  /** Copied once: what waits holds no more memory than its own. */
   keep(): void {
-    const whole = this.#only
-    if (this.#parts.length > 1) this.#parts = [Buffer.concat(this.#parts)]
-    if (whole === undefined || whole.buffer.byteLength === whole.length) return
-    this.#only = Buffer.from(whole)
-    this.#parts = [this.#only.subarray(HEAD_SIZE)]
-  }
-
-  /** The answer as one packet, and the data in it. */
-  packet(): { readonly packet: Buffer; readonly data: Uint8Array } {
-    const [first] = this.#parts
-    if (this.#only !== undefined && first !== undefined) return { packet: this.#only, data: first }
-    const joined = packet(TYPE.data, this.id, Buffer.concat(this.#parts))
-    return { packet: joined, data: joined.subarray(HEAD_SIZE) }
-  }
-
-  /** data[from, to), as far as it is there. */
-  stretch(from: number, to: number): Uint8Array {
-    if (this.#parts.length > 1) this.#parts = [Buffer.concat(this.#parts)]
-    return this.#parts[0]?.subarray(from, to) ?? EMPTY
+    if (this.#kept) return
+    this.#kept = true
+    this.packet = Buffer.from(this.packet)
   }
 }
 
@@ -78,15 +72,19 @@ export class Reads {
   /** As much as the target gives at once where the file has it, as it says (limits@openssh.com). */
   limit: number | undefined
   #heldSize = 0
+  #left = false
+  #waiting: PromiseWithResolvers<void> | undefined
 
   /** `asked`: how much of it. Throws PROTOCOL_OVERSIZE. */
   data(read: Read, whole: Buffer, data: Uint8Array, asked: number): void {
     read.asking = false
+    this.#heldSize -= read.size
     read.push(whole, data)
-    this.#heldSize += data.length
+    this.#heldSize += read.size
     if (this.#heldSize > MAX_HELD_SIZE)
       throw new ApplianceError('PROTOCOL_OVERSIZE', `the target answers so out of turn that ${MAX_HELD_SIZE} bytes would wait`)
-    if (data.length === 0 || (this.limit !== undefined && data.length < Math.min(asked, this.limit))) read.ended = true
+    const last = data.length === 0 || (this.limit !== undefined && data.length < Math.min(asked, this.limit))
+    if (last || read.size === read.plan.length) read.ended = true
   }
 
   /** The target's word in the place of data, or of the rest: the file has no more, or something is wrong with it. */
@@ -107,32 +105,54 @@ export class Reads {
       this.#heldSize -= read.size
       yield { read, ahead }
     }
-    for (const [index, read] of reads.entries()) {
+    if (reads.length === 0) this.#wake()
+    const [first, second] = reads
+    // What the first waits for: its own rest, or what the second has of it.
+    const awaited = first !== undefined && hasContent(first) && isNext(first, second) ? second : first
+    for (const read of reads) {
       if (read.size === 0) continue
       read.keep()
-      if (read.ended || read.asking || (hasContent(read) && (index > 0 || isNext(read, reads[1])))) continue
+      if (read.status !== undefined || read.ended || read.asking || (hasContent(read) && read !== awaited)) continue
       read.asking = true
       ask(read, read.plan.offset + read.size, read.plan.length - read.size)
     }
+  }
+
+  /** Undefined once every read of the file is answered, or none is any more; else resolves when that may be. */
+  pending({ reads }: OpenFile): Promise<void> | undefined {
+    if (this.#left || reads.length === 0) return undefined
+    this.#waiting ??= Promise.withResolvers()
+    return this.#waiting.promise
+  }
+
+  /** The target answers nothing any more. */
+  leave(): void {
+    this.#left = true
+    this.#wake()
+  }
+
+  #wake(): void {
+    this.#waiting?.resolve()
+    this.#waiting = undefined
   }
 }
 
 /** What of the next read stands where this one has not come to; undefined where more has to come. */
 function aheadOf(read: Read, next: Read | undefined): Uint8Array | undefined {
-  const lacking = read.plan.length - read.size
-  if (lacking <= 0 || read.ended) return EMPTY
-  if (read.size === 0 || !hasContent(read) || next === undefined || !isNext(read, next)) return undefined
+  if (read.ended) return EMPTY
+  if (read.asking || !hasContent(read) || !isNext(read, next)) return undefined
   if (next.status !== undefined) return EMPTY
   const from = read.plan.offset + read.size - next.plan.offset
-  return next.size >= from + lacking || next.ended ? next.stretch(from, from + lacking) : undefined
+  const to = read.plan.offset + read.plan.length - next.plan.offset
+  return next.size >= to || next.ended ? next.data.subarray(from, to) : undefined
 }
 
 /** Whether all that the client asked for is there. */
 function hasContent({ plan, size }: Read): boolean {
-  return plan.offset + size >= plan.to
+  return size > 0 && plan.offset + size >= plan.to
 }
 
-/** Whether the next goes on where this one ends, and will tell what stands behind it. */
-function isNext({ plan }: Read, next: Read | undefined): boolean {
-  return next !== undefined && next.plan.offset === plan.to && next.plan.length >= plan.length - (plan.to - plan.offset)
+/** Whether the next goes on where this one ends: it tells what stands behind it, as every read does that is asked for what stands behind its own. */
+function isNext({ plan }: Read, next: Read | undefined): next is Read {
+  return next?.plan.offset === plan.to
 }

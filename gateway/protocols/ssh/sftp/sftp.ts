@@ -17,13 +17,13 @@ import {
   whole,
 } from './answers.ts'
 import { denial } from './denial.ts'
-import { type Block, downloads } from './download.ts'
+import { downloads } from './download.ts'
 import { SftpMessage } from './messages.ts'
 import { OpenFile } from './open-file.ts'
 import { LENGTH_SIZE, Packets, packet, STATUS, TYPE, typeOf, VERSION } from './packets.ts'
 import { pathFact } from './paths.ts'
 import { Pending } from './pending.ts'
-import { Read, Reads } from './reads.ts'
+import { type Answered, Read, Reads } from './reads.ts'
 import { type Request, readRequest } from './request.ts'
 import { Resolver } from './resolve.ts'
 import { uploads } from './upload.ts'
@@ -63,6 +63,7 @@ export class Sftp {
   /** The target answers nothing any more. */
   leave(): void {
     this.#resolver.leave()
+    this.#order.leave()
   }
 
   /** What the client sent, as messages. Throws PROTOCOL_*, and is dead after that. */
@@ -111,7 +112,7 @@ export class Sftp {
   /** What the target answered, as messages. Throws PROTOCOL_*, and is dead after that. */
   server(chunk: Uint8Array): readonly SftpMessage[] {
     const messages: SftpMessage[] = []
-    let blocks: Block[] = []
+    let blocks: Answered[] = []
     const flush = (): void => {
       if (blocks.length > 0) messages.push(downloads(this.#channel, blocks))
       blocks = []
@@ -141,7 +142,7 @@ export class Sftp {
       }
       for (const answered of this.#order.answered(read.file, (...rest) => messages.push(this.#rest(...rest)))) {
         const { status } = answered.read
-        if (status === undefined) blocks.push({ ...answered.read.packet(), ...answered })
+        if (status === undefined) blocks.push(answered)
         else {
           flush()
           messages.push(readStatus(this.#channel, status))
@@ -152,11 +153,11 @@ export class Sftp {
     return messages
   }
 
-  /** The channel is over: what became of the files that are still open. */
+  /** The channel is over: what became of the files that are still open, as far as the target said. */
   end(): readonly SftpMessage[] {
     this.pending.end()
     this.leave()
-    const files = [...this.#files.values()]
+    const files = [...this.#files.values(), ...this.pending.closing()]
     this.#files.clear()
     return files.map((file) => this.#close(NO_BYTES, file, { status: 'cut' }))
   }
@@ -278,6 +279,8 @@ export class Sftp {
       bytes,
       // Of an upload the tape is still owed what was kept back; the packet itself says nothing more.
       redact: () => file.written.rest(),
+      // What a read was not given at once is asked for while the file is open.
+      pending: () => this.#order.pending(file),
       facts: { path: file.path, statement: file.statement },
       ...(facts.status === undefined ? {} : { summary: () => ({ ...file.summary(), ...facts }) }),
       release: (released) => [this.#toServer(released)],

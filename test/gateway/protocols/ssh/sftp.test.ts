@@ -94,6 +94,12 @@ function contents(packets: readonly Buffer[]): Buffer {
   return Buffer.concat(found)
 }
 
+function idsOf(packets: Buffer): number[] {
+  const ids: number[] = []
+  for (let at = 0; at < packets.length; at += 4 + packets.readUInt32BE(at)) ids.push(packets.readUInt32BE(at + 5))
+  return ids
+}
+
 const TEXT = Buffer.from(`${'a b '.repeat(300)}${EMAIL} ${'c d '.repeat(300)}${EMAIL}`)
 
 for (const pieceSize of [1, 7, 1_000_000]) {
@@ -214,6 +220,37 @@ test('what a target gives less of is asked for again only where the next read ha
   }
   // One for the end of the file.
   assert.deepEqual([await count(false), await count(true)], [6, 5])
+})
+
+for (const fails of [false, true]) {
+  test(`a file is closed once its reads are answered${fails ? ', were it with a failure' : ''}, and its summary knows of all of them`, async () => {
+    const { client, toClient, asked, hold, fail, parts } = talk(TEXT, 1_000_000, LENIENT, 1_000)
+    await client(packet(TYPE.init, 3))
+    await client(packet(TYPE.open, 1, '/file', 1, 0))
+    const before = toClient.length
+    const answer = hold()
+    if (fails) fail(3)
+    await client(Buffer.concat([packet(TYPE.read, 2, 'h', 0n, 1_200), packet(TYPE.read, 3, 'h', 1_200n, TEXT.length)]))
+    const closed = client(packet(TYPE.close, 4, 'h'))
+    await answer(false)
+    await closed
+    const ids = toClient.slice(before).flatMap((bytes) => idsOf(bytes))
+    assert.deepEqual(ids, [2, 3, 4])
+    assert.equal(asked.at(-1), TYPE.close)
+    const { facts } = parts.recorder.entries.findLast(({ kind }) => kind === 'file-reply') ?? {}
+    assert.equal(facts?.['downloaded'], fails ? 1_200 : TEXT.length)
+  })
+}
+
+test('a file that is to be closed waits for no target that is gone, and is told of as cut', async () => {
+  const { client, hold, sftp } = talk(TEXT, 1_000_000)
+  await client(packet(TYPE.init, 3))
+  await client(packet(TYPE.open, 1, '/file', 1, 0))
+  hold()
+  const closed = client(Buffer.concat([packet(TYPE.read, 2, 'h', 0n, 100), packet(TYPE.close, 3, 'h')]))
+  const told = sftp.end().map((message) => message.facts())
+  await closed
+  assert.deepEqual(told, [{ path: '/file', statement: 1, status: 'cut' }])
 })
 
 test('a key that a client reads in small blocks stays masked to its end', async () => {
