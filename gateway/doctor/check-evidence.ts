@@ -1,4 +1,5 @@
 import { openStore } from '../../recorder/index.ts'
+import { manifestKeys } from '../../recorder/retention/holds.ts'
 import type { EvidencePlace } from '../store-place.ts'
 import { type Check, checked } from './check.ts'
 
@@ -55,5 +56,5 @@ export async function checkEvidence(evidence: EvidencePlace | undefined, nowMs =
 
 /** Of sessions that were opened on that day: what is written last of each copy, when it is whole. */
 function copiesOf(dayMs: number): string {
-  return `copies/${new Date(dayMs).toISOString().slice(0, 10).replaceAll('-', '')}`
+  return `${manifestKeys.prefix}${new Date(dayMs).toISOString().slice(0, 10).replaceAll('-', '')}`
 }

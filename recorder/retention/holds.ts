@@ -64,12 +64,21 @@ export class Holds {
   }
 }
 
-/** Puts every copy of a session's objects that is there under legal hold, or takes it away; how many there are. */
+/** Of what is put last beside a session's copies, so that it stands for all of them, whole and compared: sizes and hashes. */
+export const manifestKeys = {
+  prefix: 'copies/',
+  of: (session: string): string => `copies/${session}.json`,
+  /** Undefined where `key` is another's. */
+  session: (key: string): string | undefined => /^copies\/(.+)\.json$/.exec(key)?.[1],
+} as const
+
+/** Puts a session's copies that are there under legal hold, with their manifest, or takes it away; how many objects these are. */
 export async function holdCopies(evidence: Evidence, session: string, on: boolean, signal?: AbortSignal): Promise<number> {
   let count = 0
-  for await (const key of evidence.store.list(tapeKeys.prefix(session), signal)) {
-    await evidence.hold(key, on, signal)
-    count += 1
-  }
+  for (const prefix of [tapeKeys.prefix(session), manifestKeys.of(session)])
+    for await (const key of evidence.store.list(prefix, signal)) {
+      await evidence.hold(key, on, signal)
+      count += 1
+    }
   return count
 }

@@ -7,12 +7,10 @@ import { publishedKeys, readPublished } from '../tape/published-keys.ts'
 import { openTape, type Tape } from '../tape/reader.ts'
 import { tapeParts } from '../tape/tape-parts.ts'
 import { openObject } from '../tape/tools.ts'
-import { type Holds, holdCopies } from './holds.ts'
+import { type Holds, holdCopies, manifestKeys } from './holds.ts'
 
 /** Between two looks; also how long after its end a tape is copied at the latest, where the store is well. */
 const LOOK_EVERY_MS = 60_000
-/** What follows `copies/<session>`: put last, so that it stands for a whole and compared copy. */
-const MANIFEST = { prefix: 'copies/', suffix: '.json' } as const
 
 export interface SealerParts {
   /** Where tapes are recorded. */
@@ -49,12 +47,14 @@ export class Sealer implements AsyncDisposable {
   async look(): Promise<void> {
     const { live, evidence, onCopied, onProblem } = this.#parts
     const { signal } = this.#stop
-    for await (const key of evidence.store.list(MANIFEST.prefix, signal))
-      if (key.endsWith(MANIFEST.suffix)) this.#done.add(key.slice(MANIFEST.prefix.length, -MANIFEST.suffix.length))
+    for await (const key of evidence.store.list(manifestKeys.prefix, signal)) {
+      const session = manifestKeys.session(key)
+      if (session !== undefined) this.#done.add(session)
+    }
     for await (const key of publishedKeys(live, signal)) {
       if (this.#done.has(key)) continue
       try {
-        await evidence.store.put(key, await readPublished(live, key, signal), signal)
+        await evidence.put(key, await readPublished(live, key, signal), signal)
         this.#done.add(key)
       } catch (error) {
         if (signal.aborted) return
@@ -142,7 +142,7 @@ export class Sealer implements AsyncDisposable {
     }
     // The same for everybody who copies it, so that making it twice is no conflict.
     const manifest = Buffer.from(`${JSON.stringify({ v: 1, session: id, objects })}\n`)
-    await evidence.store.put(`${MANIFEST.prefix}${id}${MANIFEST.suffix}`, manifest, signal)
+    await evidence.put(manifestKeys.of(id), manifest, signal)
     this.#done.add(id)
     return bytes
   }

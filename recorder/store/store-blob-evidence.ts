@@ -43,7 +43,7 @@ export async function openEvidence(place: BlobPlace, retention: Retention = {}, 
  * `immutableStorage/runAsSuperUser`, holds `containers/write`: rights of whoever seals, none of which the recorder has.
  */
 export class Evidence {
-  /** The same container, for reading and for whole objects. */
+  /** The same container, for reading: what is put through it nothing keeps. */
   readonly store: BlobStore
   readonly #container: ContainerClient
   readonly #retention: Retention
@@ -90,10 +90,19 @@ export class Evidence {
           abortSignal,
         }),
       )
-    const have = await this.digest(key, signal)
-    if (have.size !== size || have.sha256 !== sha256)
-      throw new ApplianceError('STORE_CONFLICT', `the copy of ${key} is another: ${have.size} bytes, SHA-256 ${have.sha256}`)
-    return have
+    return this.#compared(key, { size, sha256 }, signal)
+  }
+
+  /** Makes an object of these bytes, kept and compared as a copy is. */
+  async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<Copied> {
+    const blob = this.#container.getBlockBlobClient(key)
+    const transactionalContentMD5 = createHash('md5').update(bytes).digest()
+    const conditions = { ifNoneMatch: '*' }
+    await this.#made(key, bytes.length, signal, (abortSignal) =>
+      blob.upload(bytes, bytes.length, { conditions, transactionalContentMD5, ...this.#protection(), abortSignal }),
+    )
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    return this.#compared(key, { size: bytes.length, sha256 }, signal)
   }
 
   /** Length and SHA-256 of what is in the container, by reading it. */
@@ -124,6 +133,13 @@ export class Evidence {
         .getBlobClient(key)
         .setImmutabilityPolicy({ expiriesOn: until, policyMode: POLICY_MODES[mode] }, { abortSignal }),
     )
+  }
+
+  async #compared(key: string, wanted: Copied, signal: AbortSignal | undefined): Promise<Copied> {
+    const have = await this.digest(key, signal)
+    if (have.size !== wanted.size || have.sha256 !== wanted.sha256)
+      throw new ApplianceError('STORE_CONFLICT', `the copy of ${key} is another: ${have.size} bytes, SHA-256 ${have.sha256}`)
+    return have
   }
 
   async #isThere(key: string, signal: AbortSignal | undefined): Promise<boolean> {

@@ -3,9 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { after, before, beforeEach, test } from 'node:test'
 import { checkEvidence } from '../../../gateway/doctor/check-evidence.ts'
 import type { EvidencePlace } from '../../../gateway/store-place.ts'
+import { Sealer } from '../../../recorder/retention/sealer.ts'
+import { openEvidence } from '../../../recorder/store/store-blob-evidence.ts'
 import { type IdentityEndpoint, startIdentityEndpoint, trustedTls, withEnv } from '../../support/azure-identity.ts'
 import { type Azurite, startAzurite } from '../../support/azurite.ts'
 import { type Action, type BlobProxy, startBlobProxy } from '../../support/blob-proxy.ts'
+import { recordingFolder, START } from '../../support/recording.ts'
 
 /** Of the sealer, who may not ask what the container is like, and who may. */
 const SEALER: readonly Action[] = ['blobs/read', 'blobs/write', 'blobs/immutableStorage/runAsSuperUser/action']
@@ -41,6 +44,24 @@ async function seen(where: EvidencePlace): Promise<string[]> {
   return (await checkEvidence(where)).map(({ what, status }) => `${what} ${status}`)
 }
 
+/** Records a session and copies it as the sealer does; its id. */
+async function copied({ place, retention }: EvidencePlace): Promise<string> {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { info, recorder } = await room.open(START)
+  await recorder.seal('client.left')
+  const told: unknown[] = []
+  await using sealer = new Sealer({
+    live: folder.store,
+    evidence: await openEvidence(place, retention),
+    onCopied: (id) => told.push(id),
+    onProblem: (_id, error) => told.push(error),
+  })
+  await sealer.look()
+  assert.deepEqual([...new Set(told)], [info.id])
+  return info.id
+}
+
 test('where nothing is copied there is nothing to check', async () => {
   assert.deepEqual(await checkEvidence(undefined), [])
 })
@@ -58,13 +79,13 @@ test('what keeps the last copy is seen by the copy, also by an identity that may
     const where = await evidence({ days: 30 })
     proxy.worm.versioned.add(where.path)
     assert.deepEqual(await seen(where), ['evidence list ok', 'evidence immutability skipped'])
-    const key = `copies/${new Date().toISOString().slice(0, 10).replaceAll('-', '')}T000000Z-gw1-00000001.json`
-    await azurite.container(where.place.container).getBlockBlobClient(key).upload('{}', 2)
-    assert.deepEqual(await seen(where), ['evidence list ok', 'evidence immutability excess'])
-    proxy.worm.keep(`${where.path}/${key}`, new Date(Date.now() - 1000), 'Locked')
-    assert.deepEqual(await seen(where), ['evidence list ok', 'evidence immutability excess'], 'its time has passed')
-    proxy.worm.keep(`${where.path}/${key}`, new Date(Date.now() + 3_600_000), 'Locked')
+    const id = await copied(where)
     assert.deepEqual(await seen(where), ['evidence list ok', 'evidence immutability ok'])
+    proxy.worm.keep(`${where.path}/copies/${id}.json`, new Date(Date.now() - 1000), 'Locked')
+    assert.deepEqual(await seen(where), ['evidence list ok', 'evidence immutability excess'], 'its time has passed')
+    const unkept = await evidence()
+    await copied(unkept)
+    assert.deepEqual(await seen(unkept), ['evidence list ok', 'evidence immutability excess'])
   }
 })
 

@@ -165,9 +165,15 @@ test('what the ledger holds is put under legal hold once it is copied, and relea
   await ledger.append({ type: 'hold.set', ...by })
   const place = { ...(await azurite.place()), url: proxy.url }
   const evidence = await openEvidence(place, {}, { tries: 1 })
-  const blob = (session: string) =>
-    azurite.through(proxy.url).getContainerClient(place.container).getBlobClient(`tapes/${session}/0000.tape`)
-  const isHeld = async (session: string): Promise<boolean> => (await blob(session).getProperties()).legalHold === true
+  const container = azurite.through(proxy.url).getContainerClient(place.container)
+  /** The recording, and what says that its copy is whole. */
+  const blobs = (session: string) =>
+    [`tapes/${session}/0000.tape`, `copies/${session}.json`].map((key) => container.getBlobClient(key))
+  const isHeld = async (session: string): Promise<boolean> => {
+    const held = await Promise.all(blobs(session).map(async (blob) => (await blob.getProperties()).legalHold === true))
+    assert.equal(new Set(held).size, 1, 'one with the other')
+    return held[0] === true
+  }
   const holds = () => new Holds(folder.store, async () => [folder.signer])
   {
     // The first look is not allowed to set holds: it is told, and tried again.
@@ -181,13 +187,39 @@ test('what the ledger holds is put under legal hold once it is copied, and relea
     await sealer.look()
   }
   assert.deepEqual([await isHeld(id), await isHeld(other.info.id)], [true, false])
-  await assert.rejects(blob(id).delete(), { code: 'BlobImmutableDueToPolicy' })
+  for (const blob of blobs(id)) await assert.rejects(blob.delete(), { code: 'BlobImmutableDueToPolicy' })
   await ledger.append({ type: 'hold.clear', ...by })
   await ledger.close()
   const { sealer, told } = sealerOf(folder.store, evidence, holds())
   await using _sealer = sealer
   await sealer.look()
   assert.deepEqual([await isHeld(id), told.problems], [false, []])
+})
+
+test('whatever is put where tapes are kept is kept: parts, key and manifest', async () => {
+  await using folder = await recordingFolder()
+  await using proxy = await startBlobProxy({ to: azurite.url, worm: true })
+  const room = await folder.room()
+  const { recorder } = await room.open(START)
+  await recorder.seal('client.left')
+  await publishKey(folder.store, folder.signer)
+  const place = { ...(await azurite.place()), url: proxy.url }
+  for (const retention of [{ days: 30 }, { legalHold: true }]) {
+    const { container } = await azurite.place()
+    const evidence = await openEvidence({ ...place, container }, retention)
+    const { sealer, told } = sealerOf(folder.store, evidence)
+    await using _sealer = sealer
+    await sealer.look()
+    assert.deepEqual(told.problems, [])
+    const client = azurite.through(proxy.url).getContainerClient(container)
+    const keys = await keysOf(evidence.store)
+    assert.deepEqual([...new Set(keys.map((key) => key.split('/')[0]))], ['copies', 'keys', 'tapes'])
+    for (const key of keys) {
+      const refused = { code: 'BlobImmutableDueToPolicy' }
+      await assert.rejects(client.getBlobClient(key).delete(), refused, key)
+      await assert.rejects(client.getBlockBlobClient(key).upload('x', 1), refused, key)
+    }
+  }
 })
 
 test('copies carry index tags where that is asked for, by which they are found; without the right nothing is copied', async () => {

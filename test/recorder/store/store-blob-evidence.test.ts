@@ -90,6 +90,19 @@ test('with retention and hold configured a copy can be neither overwritten nor d
   assert.equal((await evidence.copy(from, KEY)).size, 100)
 })
 
+test('what is put is kept as a copy is, whatever of its answers is lost; other bytes under its name are a conflict', async () => {
+  const { evidence, container } = await through({ days: 30 })
+  const faults = ['answer-lost', 503, 'lost', 'answer-lost'] as const
+  let asked = 0
+  proxy.fault = ({ method }) => (method === 'PUT' ? faults[asked++] : undefined)
+  const bytes = Buffer.from('whole')
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  for (let time = 0; time < 2; time += 1) assert.deepEqual(await evidence.put('copies/s.json', bytes), { size: 5, sha256 })
+  await assert.rejects(container.getBlobClient('copies/s.json').delete(), { code: 'BlobImmutableDueToPolicy' })
+  await assert.rejects(evidence.put('copies/s.json', Buffer.from('other')), { code: 'STORE_CONFLICT' })
+  assert.equal(Buffer.from(await evidence.store.get('copies/s.json')).toString(), 'whole')
+})
+
 test('a hold can be set and taken away on what is there', async () => {
   const { evidence, container } = await through()
   const { from } = await filled(10)
