@@ -33,7 +33,13 @@ export interface VerifyOptions {
  * (docs/tape-format.md): 0 only for VALID.
  */
 export async function verify(path: string | undefined, options: VerifyOptions, cli: Cli): Promise<number> {
+  if (path !== undefined && options.session !== undefined)
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      '--session is of the configured store: leave out the path, or give it the session’s folder',
+    )
   if (path !== undefined && (await isBundle(resolve(cli.cwd, path)))) {
+    refuseOfStores(options)
     const { verifyBundleFile } = await import('./bundle.ts')
     return verifyBundleFile(path, options, cli)
   }
@@ -44,11 +50,6 @@ export async function verify(path: string | undefined, options: VerifyOptions, c
     ...(options.at === undefined ? {} : { nowMs: options.at }),
     ...(cli.isTerminal === true ? { onRead: progressOn(cli) } : {}),
   }
-  if (path !== undefined && options.session !== undefined)
-    throw new ApplianceError(
-      'CONFIG_INVALID',
-      '--session is of the configured store: leave out the path, or give it the session’s folder',
-    )
   if (path !== undefined) return told(await verifyNamed(path, how, cli), options, cli)
   const here = await evidenceOf(options.config, cli)
   const session = options.session === undefined ? {} : { session: await idOf(here, options.session) }
@@ -56,6 +57,17 @@ export async function verify(path: string | undefined, options: VerifyOptions, c
   const exit = told(result, options, cli)
   await noteRun(here, { ...session, ...runOf(result) }, options, cli)
   return exit
+}
+
+/** A bundle has no attestations of its checkpoint, and is of the moment it was cut at. */
+function refuseOfStores({ trustPolicy, at }: VerifyOptions): void {
+  if (trustPolicy !== undefined)
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      '--trust-policy is of tapes and ledgers: who vouches for a bundle is asked by sallyport bundle verify --tsa',
+    )
+  if (at !== undefined)
+    throw new ApplianceError('CONFIG_INVALID', '--at is of tapes and ledgers: a bundle is as of its watermark, leave it out')
 }
 
 function told(result: Verification, { json }: VerifyOptions, cli: Cli): number {

@@ -32,15 +32,15 @@ export class PlainFolder implements MarkedSource {
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<string> {
-    if (await this.#leads(prefix)) yield* this.#files.list(prefix, signal)
+    if (await this.leads(prefix)) yield* this.#files.list(prefix, signal)
   }
 
   async #need(key: string): Promise<void> {
-    if (!(await this.#leads(key))) throw new ApplianceError('STORE_MISSING', `${key} is not in the store: a link is on the way`)
+    if (!(await this.leads(key))) throw new ApplianceError('STORE_MISSING', `${key} is not in the store: a link is on the way`)
   }
 
   /** Whether no part of the way to what stands in the last folder of `key` is a link. */
-  async #leads(key: string): Promise<boolean> {
+  async leads(key: string): Promise<boolean> {
     const parts = key.split('/').slice(0, -1)
     for (const [index] of parts.entries()) {
       const folder = parts.slice(0, index + 1).join('/')

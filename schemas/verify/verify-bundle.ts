@@ -262,9 +262,10 @@ class BundleVerifier {
       const what = `${left} recordings of the sample were left out of this small pack, as it says`
       this.#report('VALID-INCOMPLETE', 'segment', what, BUNDLE_PATHS.manifest)
     }
+    const wanted = new Set(drawn)
     const folders = new Set<string>()
     for await (const key of this.#source.list('tapes/', this.#options.signal)) folders.add(key.split('/')[1] ?? '')
-    for (const id of folders) if (!drawn.includes(id)) this.#invalid('order', 'a tape that was not drawn', `tapes/${id}/`)
+    for (const id of folders) if (!wanted.has(id)) this.#invalid('order', 'a tape that was not drawn', `tapes/${id}/`)
     return verified
   }
 

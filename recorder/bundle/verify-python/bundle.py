@@ -286,9 +286,8 @@ class Bundle:
         if left:
             what = "%d recordings of the sample were left out of this small pack, as it says" % left
             self.report.add("VALID-INCOMPLETE", "segment", what, "manifest.json")
-        for name in sorted({path.split("/")[1] for path in present(self.folder) if path.startswith("tapes/")}):
-            if name not in drawn:
-                self.report.invalid("order", "a tape that was not drawn", "tapes/%s/" % name)
+        for name in sorted({path.split("/")[1] for path in present(self.folder) if path.startswith("tapes/")} - set(drawn)):
+            self.report.invalid("order", "a tape that was not drawn", "tapes/%s/" % name)
         return tapes
 
     def tape(self, session, row):

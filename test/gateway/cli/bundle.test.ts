@@ -59,6 +59,15 @@ test('as an auditor’s wish is met: a gateway’s sessions in one file, made tw
   assert.equal(verified.code, 0, verified.out + verified.err)
   assert.match(verified.out, /^VALID: a\.zip$/m)
   assert.equal((await run('verify b.zip --json')).code, 0)
+  for (const [options, why] of [
+    ['--trust-policy nonexistent', /CONFIG_INVALID: --trust-policy .* bundle verify --tsa/],
+    ['--at 2026-01-01T00:00:00Z', /CONFIG_INVALID: --at /],
+    ['--session nope', /CONFIG_INVALID: --session /],
+  ] as const) {
+    const refused = await run(`verify b.zip ${options}`)
+    assert.deepEqual([refused.code, refused.out], [1, ''])
+    assert.match(refused.err, why)
+  }
   // What commands told since is in the next one, though no gateway runs that would publish it.
   const third = create('third.zip', {})
   assert.ok(third.watermark > first.watermark)
