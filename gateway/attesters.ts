@@ -1,3 +1,4 @@
+import { resolve, sep } from 'node:path'
 import { areNested } from '../recorder/files.ts'
 import { Attestations, nodeTools, openStore, type StoreLedger, type StorePlace } from '../recorder/index.ts'
 import type { Config } from '../schemas/config.ts'
@@ -80,7 +81,7 @@ export async function attesterProblems(
   for (const [index, anchor] of anchors.entries()) {
     const isItself =
       'folder' in anchor
-        ? await areNested(from(anchor.folder), from(dataDir))
+        ? await liesWith(from(anchor.folder), from(dataDir))
         : store !== undefined && containerOf(anchor.blob) === containerOf(store.blob)
     if (isItself)
       problems.push({
@@ -92,4 +93,14 @@ export async function attesterProblems(
       problems.push({ at: ['ledger', 'anchors', index, ...at.slice(1)], message })
   }
   return problems
+}
+
+/** As areNested; by the names alone where a mount that is dead does not tell: an anchor that is away keeps nothing from starting. */
+async function liesWith(folder: string, other: string): Promise<boolean> {
+  try {
+    return await areNested(folder, other)
+  } catch {
+    const [one, two] = [folder, other].map((path) => resolve(path) + sep) as [string, string] // two were given
+    return one.startsWith(two) || two.startsWith(one)
+  }
 }

@@ -1,8 +1,9 @@
-import { open, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { readAtMost } from '../../recorder/files.ts'
 import { type GatewayKey, newestCheckpoint, nodeTools, proofOf, type ReadLine, readLines } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { safeJson, safeText } from '../../schemas/safe-text.ts'
+import { safeBlock, safeJson, safeText } from '../../schemas/safe-text.ts'
 import { parseLine } from '../../schemas/verify/ledger-line.ts'
 import { noteKeysOf, parseCheckpoint, parseVerifierKey, signersOf, verifierKey } from '../../schemas/verify/note.ts'
 import { checkProof, formatProof, MAX_PROOF_SIZE, parseProof } from '../../schemas/verify/tlog-proof.ts'
@@ -76,7 +77,7 @@ export async function showCheckpoint(options: Options & { readonly keys?: true }
   const note = Buffer.from(newest.bytes).toString('utf8')
   if (options.json) printJson(cli, { origin, size, root: Buffer.from(root).toString('hex'), signed: good, note, keys })
   else if (options.keys) cli.out(keys.map((key) => `${safeText(key)}\n`).join(''))
-  else cli.out(note)
+  else cli.out(safeBlock(note))
   if (!good) cli.err('the checkpoint is signed by no key that is trusted here\n')
   return good ? EXIT.ok : EXIT.failure
 }
@@ -89,7 +90,7 @@ export async function proveEntry(which: string, options: Options & { readonly ou
   if (options.out !== undefined) await writeFile(resolve(cli.cwd, options.out), text)
   if (options.json)
     printJson(cli, { index: proof.index, ...(options.out === undefined ? { proof: text } : { out: options.out }) })
-  else if (options.out === undefined) cli.out(text)
+  else if (options.out === undefined) cli.out(safeBlock(text))
   else cli.err(`entry ${proof.index} is proved in ${safeText(options.out)}\n`)
   return EXIT.ok
 }
@@ -103,7 +104,9 @@ export interface CheckOptions extends Options {
 
 /** Checks a proof by itself: no store is looked at. */
 export async function checkProofFile(file: string, options: CheckOptions, cli: Cli): Promise<number> {
-  const proof = parseProof(await upTo(resolve(cli.cwd, file), MAX_PROOF_SIZE + 1))
+  const bytes = await readAtMost(resolve(cli.cwd, file), MAX_PROOF_SIZE)
+  if (bytes === undefined) throw new ApplianceError('LEDGER_MALFORMED', `a proof has at most ${MAX_PROOF_SIZE} bytes`)
+  const proof = parseProof(bytes)
   const named = (options.key ?? []).map((key) => parseVerifierKey(nodeTools, key))
   const gateways = await gatewaysOf(options, named.length > 0, cli)
   const { index, entry, checkpoint, signers } = await checkProof(nodeTools, proof, (origin) => [
@@ -132,17 +135,6 @@ export async function checkProofFile(file: string, options: CheckOptions, cli: C
     cli.out('\n')
   }
   return EXIT.ok
-}
-
-/** A file's first bytes: what is larger than a proof is none, and is told by its parser. */
-async function upTo(path: string, most: number): Promise<Uint8Array> {
-  const file = await open(path)
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(most), 0, most)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }
 
 async function gatewaysOf({ trust, config }: CheckOptions, named: boolean, cli: Cli): Promise<readonly GatewayKey[]> {

@@ -38,7 +38,10 @@ export function sessionLines(info: SessionInfo, options: Pick<LineOptions, 'colo
     ['client', [info.client, ...claims].join('  ')],
     ['started', `${info.startedAt}, recorded with durability ${info.durability}, policy ${info.policy.slice(0, 12)}`],
   ] as const
-  return [style('bold', `session ${info.id}`, options), ...facts.map(([name, text]) => `  ${name.padEnd(8)} ${safeText(text)}`)]
+  return [
+    style('bold', `session ${safeText(info.id)}`, options),
+    ...facts.map(([name, text]) => `  ${name.padEnd(8)} ${safeText(text)}`),
+  ]
 }
 
 /** One frame: a line of its own, then what it says. */

@@ -51,7 +51,7 @@ export async function replay(session: string, options: ReplayOptions, cli: Cli):
   const range: FrameRange = { onDamage: (error) => damage.push(error), ...(only === undefined ? {} : { toSeq: only + 1 }) }
   await noteView(where, viewOf(id, options), options, cli)
   if (options.raw !== undefined) await writeRaw(tape, range, options.raw, only)
-  else await writeFrames(tape, range, options, cli)
+  else await writeFrames(id, tape, range, options, cli)
   for (const { message } of damage) cli.err(`sallyport: this part of the tape cannot be read: ${safeText(message)}\n`)
   return damage.length === 0 ? EXIT.ok : EXIT.failure
 }
@@ -82,7 +82,7 @@ export async function fullId(store: Parameters<typeof listSessions>[0], part: st
   return only
 }
 
-async function writeFrames(tape: Tape, range: FrameRange, options: ReplayOptions, cli: Cli): Promise<void> {
+async function writeFrames(id: string, tape: Tape, range: FrameRange, options: ReplayOptions, cli: Cli): Promise<void> {
   const view = await VIEWS[tape.header.session.target.protocol]()
   const lines: LineOptions = {
     maxRows: options.rows ?? DEFAULT_ROWS,
@@ -104,7 +104,7 @@ async function writeFrames(tape: Tape, range: FrameRange, options: ReplayOptions
   }
   if (options.json === true) return
   cli.out(`\n${endOf(tape)}\n`)
-  cli.err(`shown, not verified: whether it is what was signed says sallyport verify --session ${tape.header.session.id}\n`)
+  cli.err(`shown, not verified: whether it is what was signed says sallyport verify --session ${safeText(id)}\n`)
 }
 
 async function writeRaw(tape: Tape, range: FrameRange, dir: 'in' | 'out', only: number | undefined): Promise<void> {

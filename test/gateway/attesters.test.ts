@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openFileSigner } from '../../recorder/tape/signer-file.ts'
@@ -41,6 +41,19 @@ test('attesters that could never attest are mistakes of the configuration, by li
     assert.match(own.join('\n'), words, told)
   }
   assert.doesNotMatch(told, new RegExp(`:${lineOf(text, 'beside')}:`))
+})
+
+test('an anchor behind what cannot be followed is judged by its name, and keeps no gateway from serving', async () => {
+  await using gateway = await echoGateway({ extra: 'ledger: { anchors: [{ name: away, folder: dead/anchor }] }\n' })
+  // As of a mount whose server is gone: whoever looks gets an error that says neither that it is there nor that it is not.
+  await symlink('dead', join(gateway.folder, 'dead'))
+  await visit(gateway)
+  const held = () => runCli(['retention', 'hold', 'list', '--config', gateway.config])
+  assert.deepEqual([(await held()).code, (await held()).err], [0, 'nothing is held\n'])
+  const text = await readFile(gateway.config, 'utf8')
+  await symlink('loop', join(gateway.dataDir, 'loop'))
+  await writeFile(gateway.config, text.replace('dead/anchor', join(gateway.dataDir, 'loop', 'anchor')))
+  assert.match((await held()).err, /where the ledger itself lies/)
 })
 
 test('an anchor in the container of the ledger is a mistake, however that is written', async () => {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../../../gateway/cli/program.ts'
 import { StoreLedger } from '../../../recorder/index.ts'
 import { MAX_KEYS_SIZE } from '../../../schemas/gateway-keys.ts'
+import { MAX_PROOF_SIZE } from '../../../schemas/verify/tlog-proof.ts'
 import { recorded, terminal } from '../../support/recorded-session.ts'
 import { recordingFolder } from '../../support/recording.ts'
 
@@ -87,4 +89,45 @@ test('entries are listed and shown, a session is proved, and the proof is checke
   }
   const stranger = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'
   assert.match((await say('check-proof', 'session.tlog-proof', '--key', stranger)).text, /signed by no key that is trusted/)
+})
+
+test('a proof that comes through a pipe is read to its end, and what is larger than any is refused', async () => {
+  await using folder = await recordingFolder()
+  await recorded(folder)
+  const ledger = await StoreLedger.open({ store: folder.store, gateway: 'gw1-cli', signer: folder.signer })
+  await ledger.append({ type: 'key.create', key: 'k1', subject: 'a'.repeat(60_000) })
+  await ledger.close()
+  const cli = terminal(folder)
+  const say = (...args: string[]): Promise<number> => run(['ledger', ...args], cli)
+  assert.equal(await say('proof', '2', '--out', 'proof'), 0, cli.text())
+  const [proof, pipe] = ['proof', 'pipe'].map((name) => join(folder.path, name)) as [string, string] // two were named
+  // More than a pipe holds.
+  assert.ok((await readFile(proof)).length > 65_536)
+  assert.equal(spawnSync('mkfifo', [pipe]).status, 0)
+  spawn('sh', ['-c', 'cat proof > pipe'], { cwd: folder.path })
+  assert.equal(await say('check-proof', 'pipe'), 0, cli.text())
+  await writeFile(proof, 'x'.repeat(MAX_PROOF_SIZE + 1))
+  assert.equal(await say('check-proof', 'proof'), 1)
+  assert.match(cli.text(), /LEDGER_MALFORMED: a proof has at most/)
+})
+
+test('a checkpoint and a proof in which somebody put what acts on a terminal are shown, and do nothing', async () => {
+  await using folder = await recordingFolder()
+  await recorded(folder)
+  await (await StoreLedger.open({ store: folder.store, gateway: 'gw1-cli', signer: folder.signer })).close()
+  const checkpoints = join(folder.path, 'ledger', 'checkpoint')
+  const [newest = ''] = (await readdir(checkpoints, { recursive: true, withFileTypes: true }))
+    .filter((one) => one.isFile())
+    .map((one) => join(one.parentPath, one.name))
+    .sort()
+    .reverse()
+  const text = await readFile(newest, 'utf8')
+  await chmod(newest, 0o600)
+  await writeFile(newest, text.replace('\n\n', '\n\u009b31m\u202e\n\n'))
+  for (const what of [['checkpoint'], ['proof', '0']]) {
+    const cli = terminal(folder)
+    await run(['ledger', ...what], cli)
+    assert.match(cli.text(), /\\x9b31m\\u\{202e\}/)
+    assert.doesNotMatch(cli.text(), /[\u009b\u202e]/)
+  }
 })

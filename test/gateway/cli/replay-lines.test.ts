@@ -101,8 +101,8 @@ test('nothing a recorded party said can act on the terminal', () => {
   assert.doesNotMatch(text, /[\u001b\u0007\u202e]/)
   const identity = { subject: hostile, kind: 'agent', groups: [], proof: hostile } as const
   const info: SessionInfo = {
-    // A session id as the recorder makes them.
-    id: '20261120T105150Z-gw1-00000042' as SessionId,
+    // Of a tape that was changed.
+    id: hostile as SessionId,
     gateway: 'gw1',
     number: 42,
     identity,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -37,6 +37,15 @@ test('a replay shows who, every frame in order with its verdict, and how the tap
     text,
     /end of the tape: 5 frames, sealed: the client left\nshown, not verified: .* sallyport verify --session \S+\n$/,
   )
+})
+
+test('what is to be verified is named as the store has it, not as a changed tape calls itself, and safely', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  await rename(join(folder.path, 'tapes', id), join(folder.path, 'tapes', 'other\u001b[2J'))
+  const cli = terminal(folder)
+  assert.equal(await replay('other', {}, cli), 0)
+  assert.match(cli.text(), /sallyport verify --session other\\x1b\[2J\n$/)
 })
 
 test('--json gives one object per frame with the body as recorded, --frame only that one', async () => {
