@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Check } from 'typebox/value'
+import { utf8 } from './bytes.ts'
 import { ApplianceError } from './errors.ts'
 
 // What is in an audit bundle, version 1; told in prose in docs/bundles.md, which is what other implementations follow.
@@ -101,7 +102,7 @@ export type BundleManifest = Static<typeof BundleManifest>
 export function parseManifest(bytes: Uint8Array): BundleManifest {
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    value = JSON.parse(utf8.decode(bytes))
   } catch (cause) {
     throw new ApplianceError('TAPE_MALFORMED', 'the manifest is not JSON', { cause })
   }

@@ -12,6 +12,9 @@ export function joinBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined
 }
 
+/** Throws TypeError where it is not UTF-8; a byte order mark stays, as whoever compares or parses what is read must not pass over it. */
+export const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 export function hexOf(bytes: Uint8Array): string {
   let hex = ''
   for (const byte of bytes) hex += byte.toString(16).padStart(2, '0')

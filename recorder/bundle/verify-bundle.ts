@@ -3,7 +3,7 @@ import { lstat, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BUNDLE_ENDING, BUNDLE_MARKS, BUNDLE_PATHS, MAX_MANIFEST_SIZE } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { parseGatewayKeys } from '../../schemas/gateway-keys.ts'
+import { MAX_KEYS_SIZE, parseGatewayKeys, tooLarge } from '../../schemas/gateway-keys.ts'
 import { VERIFY_EXITS, worstVerdict } from '../../schemas/verification.ts'
 import type { BundleVerification } from '../../schemas/verify/bundle-verification.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
@@ -47,7 +47,7 @@ const tools: BundleTools = {
 
 /**
  * Verifies the bundle at `path`, an archive or the folder it was unpacked to. Without keys those in it are used, and the report says so.
- * Rejects STORE_MISSING where there is none, TAPE_MALFORMED where the archive is not one a bundle can be.
+ * Rejects STORE_MISSING where there is none, TAPE_MALFORMED where the archive is not one a bundle can be, CONFIG_INVALID where its keys are none.
  */
 export async function verifyBundleAt(
   path: string,
@@ -121,12 +121,12 @@ async function timestampsIn(source: ObjectSource, authorities: readonly string[]
 
 async function keysIn(source: ObjectSource): Promise<readonly GatewayKey[]> {
   try {
-    return parseGatewayKeys(
-      Buffer.from(await source.get(BUNDLE_PATHS.keys, { from: 0, to: MAX_MANIFEST_SIZE })).toString('utf8'),
-      BUNDLE_PATHS.keys,
-    )
+    const bytes = await source.get(BUNDLE_PATHS.keys, { from: 0, to: MAX_KEYS_SIZE + 1 })
+    if (bytes.length > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(BUNDLE_PATHS.keys))
+    return parseGatewayKeys(Buffer.from(bytes).toString('utf8'), BUNDLE_PATHS.keys)
   } catch (error) {
-    if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return []
+    // One whose own header is another's is told of as a file that cannot be read.
+    if (error instanceof ApplianceError && (error.code === 'STORE_MISSING' || error.code === 'TAPE_MALFORMED')) return []
     throw error
   }
 }

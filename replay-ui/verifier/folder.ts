@@ -162,7 +162,12 @@ export async function verifyExcerptFile(
 export async function keysBeside(folder: PickedFolder['files']): Promise<GatewayKey[]> {
   const file = folder.get(PUBLIC_KEYS)
   if (file === undefined) return []
-  const bytes = await file.read(0, MAX_KEYS_SIZE + 1)
+  // In an archive, under a header that is another's, it is told of as a file that cannot be read.
+  const bytes = await file.read(0, MAX_KEYS_SIZE + 1).catch((error: unknown) => {
+    if (error instanceof ApplianceError && error.code === 'TAPE_MALFORMED') return undefined
+    throw error
+  })
+  if (bytes === undefined) return []
   if (bytes.length > MAX_KEYS_SIZE) throw new ApplianceError('CONFIG_INVALID', tooLarge(PUBLIC_KEYS))
   return parseGatewayKeys(utf8.decode(bytes), PUBLIC_KEYS)
 }

@@ -8,7 +8,7 @@ import {
   parseManifest,
   SIGNATURE_FILE,
 } from '../bundle.ts'
-import { base64Of, hexOf } from '../bytes.ts'
+import { base64Of, hexOf, utf8 } from '../bytes.ts'
 import { readCsv } from '../csv.ts'
 import { ApplianceError } from '../errors.ts'
 import { FigureCounts } from '../figures.ts'
@@ -243,7 +243,7 @@ class BundleVerifier {
     const ids = rows.map((row) => row.get('session') ?? '')
     const drawn = drawSample(ids, size, (id) => hexOf(hmac(this.#tools, seed, id)))
     const bytes = await this.#whole(BUNDLE_PATHS.sample, MAX_MANIFEST_SIZE)
-    const selection = bytes && this.#tried(BUNDLE_PATHS.sample, () => JSON.parse(new TextDecoder().decode(bytes)) as unknown)
+    const selection = bytes && this.#tried(BUNDLE_PATHS.sample, () => JSON.parse(utf8.decode(bytes)) as unknown)
     const chosen = typeof selection === 'object' && selection !== null && 'chosen' in selection ? selection.chosen : undefined
     if (JSON.stringify(chosen) !== JSON.stringify(drawn))
       this.#invalid('order', 'the sample is not the one that its seed draws from the population', BUNDLE_PATHS.sample)
@@ -307,7 +307,7 @@ class BundleVerifier {
 
   async #rows(file: string): Promise<readonly ReadonlyMap<string, string>[] | undefined> {
     const bytes = await this.#whole(file, MAX_TABLE_SIZE)
-    return bytes && this.#tried(file, () => readCsv(new TextDecoder().decode(bytes)))
+    return bytes && this.#tried(file, () => readCsv(utf8.decode(bytes)))
   }
 
   async *#pieces(path: string): AsyncGenerator<Uint8Array> {

@@ -180,10 +180,11 @@ function centralAt(view: DataView, bytes: Uint8Array, at: number): Listed {
   ] // three were asked for
   const end = at + CENTRAL_SIZE + nameSize + extraSize + commentSize
   if (end > bytes.length) throw malformed('its directory is cut')
-  const name = new TextDecoder().decode(bytes.subarray(at + CENTRAL_SIZE, at + CENTRAL_SIZE + nameSize))
+  const name = text.decode(bytes.subarray(at + CENTRAL_SIZE, at + CENTRAL_SIZE + nameSize))
   if (!isBundlePath(name)) throw malformed(`the name ${JSON.stringify(name.slice(0, 80))} is none that a bundle has`)
   const plain = (view.getUint16(at + 8, true) & ~ZIP.utf8) === 0 && view.getUint16(at + 34, true) === 0
   if (view.getUint16(at + 10, true) !== 0 || !plain) throw malformed(`${name} is not stored as it is`)
+  if (!isFile(view.getUint16(at + 40, true))) throw malformed(`${name} is a link, or something else that is no file`)
   if (commentSize !== 0) throw malformed(`${name} has a comment`)
   const extra = new Extra64(view, at + CENTRAL_SIZE + nameSize, extraSize)
   const size = extra.number(view.getUint32(at + 24, true))
@@ -191,6 +192,15 @@ function centralAt(view: DataView, bytes: Uint8Array, at: number): Listed {
   const place = extra.number(view.getUint32(at + 42, true))
   if (stored !== size) throw malformed(`${name} is not stored as it is`)
   return { name, size, at: place, end }
+}
+
+/** A byte order mark is part of a name, and so of none that a bundle has. */
+const text = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** By the upper half of its external attributes, which is a mode of Unix; whoever packs on other systems has none there. */
+function isFile(mode: number): boolean {
+  const kind = mode & 0o170000
+  return kind === 0 || kind === 0o100000
 }
 
 /** The local header must be of this entry, and as long as the directory leaves room for. */

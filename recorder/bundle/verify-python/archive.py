@@ -110,7 +110,7 @@ def _line(directory, at):
         raise _malformed("its directory is cut")
     flags, method = struct.unpack("<HH", head[8:12])
     stored, size, name_size, extra_size, comment_size, disk = struct.unpack("<IIHHHH", head[20:36])
-    (place,) = struct.unpack("<I", head[42:46])
+    mode, place = struct.unpack("<HI", head[40:46])
     end = at + CENTRAL + name_size + extra_size + comment_size
     if end > len(directory):
         raise _malformed("its directory is cut")
@@ -119,6 +119,9 @@ def _line(directory, at):
         raise _malformed("the name %r is none that a bundle has" % name[:80])
     if method or flags & ~UTF8 or disk:
         raise _malformed("%s is not stored as it is" % name)
+    # The upper half of its external attributes is a mode of Unix; whoever packs on other systems has none there.
+    if mode & 0o170000 not in (0, 0o100000):
+        raise _malformed("%s is a link, or something else that is no file" % name)
     if comment_size:
         raise _malformed("%s has a comment" % name)
     big = _numbers64(directory[end - extra_size : end])

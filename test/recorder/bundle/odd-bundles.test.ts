@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { isBundle, verifyBundleAt } from '../../../recorder/bundle/verify-bundle.ts'
 import { verifyPath } from '../../../recorder/index.ts'
-import { BUNDLE_PATHS } from '../../../schemas/bundle.ts'
+import { nodeTools } from '../../../recorder/tape/tools.ts'
+import { BUNDLE_PATHS, bundleNoteText } from '../../../schemas/bundle.ts'
+import { MAX_KEYS_SIZE } from '../../../schemas/gateway-keys.ts'
+import { noteKeyOf, signatureLine } from '../../../schemas/verify/note.ts'
 import { ZipSource } from '../../../schemas/verify/zip.ts'
 import { type BundleRig, bundleRig, unpack } from '../../support/bundle-rig.ts'
 import { clientHere } from '../../support/clients.ts'
-import { Gallery } from '../../support/verifiers.ts'
+import { Gallery, PYTHON_VERIFIER } from '../../support/verifiers.ts'
 import { end64, extra, type ForgedArchive, type ForgedEntry, forgeZip } from '../../support/zip-forge.ts'
 
 const README = 'verify/README'
@@ -135,6 +139,21 @@ test('archives that lie about their entries are refused, or the entry is none, b
     more('a second manifest', BUNDLE_PATHS.manifest, REFUSED),
     more('a second manifest in other letters', 'Manifest.json', 'INVALID'),
     more('a file that is a folder', `${README}/x`, REFUSED),
+    more('a second manifest behind a byte order mark', `\ufeff${BUNDLE_PATHS.manifest}`, REFUSED),
+    ...(
+      [
+        ['a link', 0o120777, REFUSED],
+        ['a folder by its mode', 0o040755, REFUSED],
+        ['a device', 0o020600, REFUSED],
+        ['a file by its mode', 0o100600, GOOD],
+        ['a mode of no kind, as Python gives', 0o600, GOOD],
+      ] as const
+    ).map(([name, mode, wanted]) => forged(name, { central: { 5: 3, 40: mode & 0xff, 41: mode >> 8 } }, wanted)),
+    packed(
+      'its manifest behind a byte order mark',
+      forgeZip(entries.map((one) => (one.name === BUNDLE_PATHS.manifest ? { ...one, name: `\ufeff${one.name}` } : one))),
+      REFUSED,
+    ),
     more('a way out', '../../x', REFUSED),
     more('a folder', 'empty/', REFUSED),
     packed('no manifest', forgeZip(entries.filter(({ name }) => name !== BUNDLE_PATHS.manifest)), 'INVALID'),
@@ -227,4 +246,66 @@ test('a bundle that was unpacked is one while anything of it is left, has no lin
       'INVALID',
     )
   await check(t, rows)
+})
+
+/** Makes the manifest of what is there now, behind `mark`, and signs it: what is wrong with it then is not that it was changed. */
+async function signAgain(at: (path: string) => string, mark: string): Promise<void> {
+  const { signer } = rig.folder
+  const manifest = JSON.parse(readFileSync(at(BUNDLE_PATHS.manifest), 'utf8'))
+  const hash = (bytes: Buffer) => createHash('sha256').update(bytes)
+  for (const file of manifest.files) {
+    const bytes = readFileSync(at(file.path))
+    Object.assign(file, { size: bytes.length, sha256: hash(bytes).digest('hex') })
+  }
+  const bytes = Buffer.from(`${mark}${JSON.stringify(manifest)}`)
+  writeFileSync(at(BUNDLE_PATHS.manifest), bytes)
+  const text = bundleNoteText(hash(bytes).digest('base64'), { at: '2026-01-01T00:00:00Z', by: 'mallory' })
+  const key = noteKeyOf(nodeTools, manifest.watermark.origin, signer.publicKey) ?? assert.fail()
+  writeFileSync(at(BUNDLE_PATHS.note), `${text}\n${signatureLine(key, await signer.sign(Buffer.from(text)))}`)
+}
+
+test('a byte order mark is passed over by no verifier, whoever signed it', async (t) => {
+  const MARK = '\ufeff'
+  const rows: Row[] = []
+  for (const [name, marked, wanted] of [
+    ['none', undefined, GOOD],
+    ['the manifest', BUNDLE_PATHS.manifest, 'INVALID'],
+    ['the sample', BUNDLE_PATHS.sample, 'INVALID'],
+    ['the sessions', BUNDLE_PATHS.sessions, 'INVALID'],
+  ] as const) {
+    count += 1
+    const folder = join(rig.folder.path, `${count}`)
+    const at = (inside: string) => join(folder, inside)
+    mkdirSync(folder)
+    await unpack(path, folder)
+    if (marked !== undefined && marked !== BUNDLE_PATHS.manifest)
+      writeFileSync(at(marked), MARK + readFileSync(at(marked), 'utf8'))
+    await signAgain(at, marked === BUNDLE_PATHS.manifest ? MARK : '')
+    rows.push([name, folder, wanted])
+  }
+  await check(t, rows)
+})
+
+test('where no keys are named, those in an archive that cannot be read make it INVALID; of what is no file of keys there is no verdict', async (t) => {
+  const python = clientHere(t, 'python3')
+  for (const [change, wanted] of [
+    [{ local: { 8: 8 } }, 'INVALID'],
+    [{ data: Buffer.alloc(MAX_KEYS_SIZE + 1, '#') }, REFUSED],
+  ] as const) {
+    const at = join(rig.folder.path, `keys-${wanted}.zip`)
+    writeFileSync(at, forgeZip(entries.map((one) => (one.name === BUNDLE_PATHS.keys ? { ...one, ...change } : one))))
+    const own = verifyBundleAt(at, {}).then(
+      ({ verdict }) => verdict,
+      (error) => (error.code === 'CONFIG_INVALID' ? REFUSED : `${error}`),
+    )
+    const said: string[] = [await own]
+    for (const [program = '', ...args] of [
+      [process.execPath, gallery.singleFilePath()],
+      ...(python === undefined ? [] : [[python, '-B', PYTHON_VERIFIER]]),
+    ]) {
+      const { stdout, status } = spawnSync(program, [...args, '--json', at], { encoding: 'utf8' })
+      said.push(status === 1 || status === 2 ? REFUSED : JSON.parse(stdout).verdict)
+    }
+    assert.deepEqual([...new Set(said)], [wanted], `${said}`)
+  }
 })
