@@ -78,7 +78,6 @@ export class ZipSource implements ObjectSource {
     if (read !== directory.bytes.length || (listed[0]?.at ?? directory.at) !== 0)
       throw malformed('its directory is not that of its entries')
     const entries = new Map<string, ZipEntry>()
-    const folders = new Set<string>()
     for (const [index, { name, at, size }] of listed.entries()) {
       if (entries.has(name)) throw malformed(`${name} is there twice`)
       // In the order of the file and without gaps: nothing hides between entries, and none overlaps another.
@@ -86,9 +85,11 @@ export class ZipSource implements ObjectSource {
       const header = from - at - LOCAL_SIZE - name.length
       if (header < 0 || header > MAX_EXTRA_SIZE) throw malformed(`${name} does not end where the next begins`)
       entries.set(name, { name, at, from, size })
-      for (let end = name.indexOf('/'); end >= 0; end = name.indexOf('/', end + 1)) folders.add(name.slice(0, end))
     }
-    for (const name of folders) if (entries.has(name)) throw malformed(`${name} is a file and a folder`)
+    // What comes before any letter of a name stands for the slash: in that order a file's name is next to what is in a folder of that name.
+    const ordered = [...entries.keys()].map((name) => name.replaceAll('/', ' ')).sort()
+    for (const [index, name] of ordered.entries())
+      if (ordered[index + 1]?.startsWith(`${name} `)) throw malformed(`${name.replaceAll(' ', '/')} is a file and a folder`)
     return new ZipSource(bytes, entries)
   }
 

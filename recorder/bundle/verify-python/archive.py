@@ -61,7 +61,7 @@ def _entries(file):
         listed.append(entry)
     if read != len(directory) or (listed[0][1] if listed else start) != 0:
         raise _malformed("its directory is not that of its entries")
-    found, folders = {}, set()
+    found = {}
     for index, (name, at, size) in enumerate(listed):
         if name in found:
             raise _malformed("%s is there twice" % name)
@@ -69,10 +69,11 @@ def _entries(file):
         if not 0 <= first - at - LOCAL - len(name) <= MAX_EXTRA:
             raise _malformed("%s does not end where the next begins" % name)
         found[name] = (name, at, first, size)
-        parts = name.split("/")
-        folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
-    for name in folders & set(found):
-        raise _malformed("%s is a file and a folder" % name)
+    # What comes before any letter of a name stands for the slash: in that order a file's name is next to what is in a folder of that name.
+    ordered = sorted(name.replace("/", " ") for name in found)
+    for name, following in zip(ordered, ordered[1:]):
+        if following.startswith(name + " "):
+            raise _malformed("%s is a file and a folder" % name.replace(" ", "/"))
     return list(found.values())
 
 

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ZipWriter } from '../../../recorder/bundle/zip-writer.ts'
 import { ZipSource } from '../../../schemas/verify/zip.ts'
 import { clientHere } from '../../support/clients.ts'
+import { PYTHON_VERIFIER } from '../../support/verifiers.ts'
+import { end64, forgeZip } from '../../support/zip-forge.ts'
 
 const AT = new Date('2026-03-01T12:30:40Z')
 
@@ -65,6 +67,35 @@ test('names with path tricks are not written, and not read', async () => {
     const tricked = Buffer.from(bytes.toString('latin1').replaceAll('abc/d', '../.d'), 'latin1')
     await assert.rejects(sourceOf(tricked), { code: 'TAPE_MALFORMED' })
     assert.equal(Buffer.from(await (await sourceOf(bytes)).get('abc/d')).toString(), 'x')
+  })
+})
+
+test('of names with very many folders in them none is kept in memory', async () => {
+  // More folders than a Set holds (2^24).
+  const [count, deep] = [86_000, '/a'.repeat(197)]
+  const entries = Array.from({ length: count }, (_, n) => ({ name: `${n}${deep}`, data: Buffer.alloc(0) }))
+  const archive = forgeZip(entries, { before: (at, size) => end64(count, size, at) })
+  assert.equal((await sourceOf(archive)).names().length, count)
+})
+
+test('what is a file and a folder is refused, whichever comes first, by Python too', async (t) => {
+  const python = clientHere(t, 'python3')
+  if (python === undefined) return
+  const unpack = 'import sys; sys.path.insert(0, sys.argv[1]); import archive; archive.unpack(sys.argv[2], sys.argv[3])'
+  await inFolder(async (folder) => {
+    for (const [names, refused] of [
+      [['a', 'a/b'], true],
+      [['a/b/c', 'a-b', 'a/b'], true],
+      [['a/b/c', 'a/b-c', 'a/b.c', 'a-b', 'ab'], false],
+    ] as const) {
+      const archive = forgeZip(names.map((name) => ({ name, data: Buffer.from('x') })))
+      const opened = await sourceOf(archive).catch((error: unknown) => String(error))
+      assert.equal(/is a file and a folder/.test(String(opened)), refused, names.join())
+      const path = join(folder, 'a.zip')
+      await writeFile(path, archive)
+      const { stderr } = spawnSync(python, ['-Bc', unpack, PYTHON_VERIFIER, path, folder], { encoding: 'utf8' })
+      assert.equal(/is a file and a folder/.test(stderr), refused, `${names}: ${stderr}`)
+    }
   })
 })
 
