@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,8 +93,10 @@ test('what is a file and a folder is refused, whichever comes first, by Python t
       assert.equal(/is a file and a folder/.test(String(opened)), refused, names.join())
       const path = join(folder, 'a.zip')
       await writeFile(path, archive)
-      const { stderr } = spawnSync(python, ['-Bc', unpack, PYTHON_VERIFIER, path, folder], { encoding: 'utf8' })
-      assert.equal(/is a file and a folder/.test(stderr), refused, `${names}: ${stderr}`)
+      const ran: SpawnSyncReturns<string> = spawnSync(python, ['-Bc', unpack, PYTHON_VERIFIER, path, folder], {
+        encoding: 'utf8',
+      })
+      assert.equal(/is a file and a folder/.test(ran.stderr), refused, `${names.join()}: ${ran.stderr}`)
     }
   })
 })
