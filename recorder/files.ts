@@ -1,4 +1,4 @@
-import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, open, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 
 /** The system's error code (`ENOENT` ...), also of an ApplianceError's cause; undefined where there is none. */
@@ -24,6 +24,34 @@ export async function readAtMost(path: string, most: number): Promise<Buffer | u
   for await (const piece of file.createReadStream({ end: most })) pieces.push(piece)
   const bytes = Buffer.concat(pieces)
   return bytes.length > most ? undefined : bytes
+}
+
+/** What is there, whatever links lead to it; undefined where nothing is. Rejects as stat(2) does where that cannot be told. */
+export async function kindOf(path: string): Promise<'file' | 'folder' | 'other' | undefined> {
+  const found = await unlessMissing(stat(path))
+  return found?.isFile() === true ? 'file' : found?.isDirectory() === true ? 'folder' : found && 'other'
+}
+
+/** Whether there is something of this name, a link that leads nowhere included. Rejects as lstat(2) does where that cannot be told. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await unlessMissing(lstat(path))) !== undefined
+}
+
+async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+/** The first bytes of a file, at most `size`; none of what is no file. Rejects as reading does. */
+export async function headOf(path: string, size: number): Promise<Uint8Array> {
+  if ((await kindOf(path)) !== 'file') return new Uint8Array(0)
+  await using file = await open(path)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(size), 0, size, 0)
+  return buffer.subarray(0, bytesRead)
 }
 
 /** Makes created, linked and renamed names in the folder durable. Windows has no such call and needs none. */

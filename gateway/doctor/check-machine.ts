@@ -89,10 +89,10 @@ function checkTarget({ target, credential }: TargetSettings, env: NodeJS.Process
         cure: 'a target that repeats it would show it: take a longer one',
       }
     // With SSH a host key takes the place of TLS.
-    const untried = target.protocol === 'ssh' || tls.mode === 'off' ? 'the login' : `TLS (${tls.mode}) and the login`
+    const untried = [...(target.protocol === 'ssh' || tls.mode === 'off' ? [] : [`TLS (${tls.mode})`]), 'the login']
     return {
       status: 'ok',
-      seen: `${where} answers, ${bare ? 'no secret is configured' : 'the credential can be read'}; ${untried} ${untried === 'the login' ? 'was' : 'were'} not tried`,
+      seen: `${where} answers, ${bare ? 'no secret is configured' : 'the credential can be read'}; not tried: ${untried.join(', ')}`,
     }
   })
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { lstat, open, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BUNDLE_ENDING, BUNDLE_MARKS, BUNDLE_PATHS, MAX_MANIFEST_SIZE } from '../../schemas/bundle.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
@@ -8,13 +8,15 @@ import { VERIFY_EXITS, worstVerdict } from '../../schemas/verification.ts'
 import type { BundleVerification } from '../../schemas/verify/bundle-verification.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { type BundleTools, verifyBundle } from '../../schemas/verify/verify-bundle.ts'
-import { ZIP, ZipSource } from '../../schemas/verify/zip.ts'
-import { codeOf } from '../files.ts'
+import { ZipSource } from '../../schemas/verify/zip.ts'
+import { headOf, isThere, kindOf } from '../files.ts'
 import { nodeTools } from '../tape/tools.ts'
 import { UnpackedBundle } from './unpacked-bundle.ts'
 
 /** A timestamp with its certificates. */
 const MAX_TOKEN_SIZE = 64 << 10
+/** Of a ZIP archive. */
+const FIRST_BYTES = Buffer.from('PK\x03\x04')
 
 export interface BundleReport extends BundleVerification {
   /** Whose keys signatures were checked with: named by whoever verifies, or those that came with the bundle. */
@@ -55,7 +57,8 @@ export async function verifyBundleAt(
   onRead: (bytes: number) => void = () => undefined,
 ): Promise<BundleReport> {
   const kind = await kindOf(path)
-  if (kind === undefined) throw new ApplianceError('STORE_MISSING', `${path} is no bundle, packed or unpacked`)
+  if (kind !== 'file' && !(kind === 'folder' && (await hasMark(path))))
+    throw new ApplianceError('STORE_MISSING', `${path} is no bundle, packed or unpacked`)
   if (kind === 'folder') return verifyIn(new UnpackedBundle(path), trust, onRead)
   await using file = await open(path, 'r')
   const { size } = await file.stat()
@@ -134,32 +137,12 @@ async function keysIn(source: ObjectSource): Promise<readonly GatewayKey[]> {
 /** Whether a bundle is there: an archive by its name or its first bytes, a folder by any of what makes it one. */
 export async function isBundle(path: string): Promise<boolean> {
   const kind = await kindOf(path)
-  if (kind !== 'file' || path.endsWith(BUNDLE_ENDING)) return kind !== undefined
-  await using file = await open(path, 'r')
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0)
-  return bytesRead === 4 && buffer.readUInt32LE(0) === ZIP.local
+  if (kind === 'folder') return hasMark(path)
+  if (kind !== 'file') return false
+  return path.endsWith(BUNDLE_ENDING) || Buffer.from(await headOf(path, FIRST_BYTES.length)).equals(FIRST_BYTES)
 }
 
-async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
-  try {
-    const found = await stat(path)
-    if (found.isFile()) return 'file'
-    if (!found.isDirectory()) return undefined
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw error
-  }
-  for (const mark of BUNDLE_MARKS) if (await isThere(join(path, mark))) return 'folder'
-  return undefined
-}
-
-/** Whatever it is. */
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
-    throw error
-  }
+async function hasMark(folder: string): Promise<boolean> {
+  for (const mark of BUNDLE_MARKS) if (await isThere(join(folder, mark))) return true
+  return false
 }

@@ -1,4 +1,4 @@
-import { lstat, open, readdir, stat } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { EXCERPT_HEAD_SIZE, isExcerptFile, MAX_EXCERPT_SIZE } from '../../schemas/excerpt.ts'
@@ -7,7 +7,7 @@ import { MAX_FOREIGN, type TapeVerification, VERIFY_EXITS, type Verification, wo
 import { LedgerCheck } from '../../schemas/verify/ledger-check.ts'
 import type { GatewayKey, ObjectSource } from '../../schemas/verify/tools.ts'
 import { verifyExcerpt } from '../../schemas/verify/verify-excerpt.ts'
-import { codeOf, readAtMost } from '../files.ts'
+import { codeOf, headOf, kindOf, readAtMost } from '../files.ts'
 import { checkTrust, judgeTrust, type TrustRules } from '../ledger/trust.ts'
 import type { MarkedSource, Store } from '../store/store.ts'
 import { FileStore } from '../store/store-file.ts'
@@ -36,27 +36,12 @@ export interface VerifyPathOptions {
  * folder with its ledger and all its tapes. Rejects STORE_MISSING where there is no tape.
  */
 export async function verifyPath(path: string, options: VerifyPathOptions = {}, signal?: AbortSignal): Promise<Verification> {
-  if (isExcerptFile(path, await headOf(resolve(path)))) return verifyExcerptAt(path, options)
+  // What cannot be read is told by whoever reads on.
+  const head = await headOf(resolve(path), EXCERPT_HEAD_SIZE).catch(() => new Uint8Array(0))
+  if (isExcerptFile(path, head)) return verifyExcerptAt(path, options)
   const { keys, ...there } = await locate(resolve(path))
   const beside = options.gatewayKeys === undefined ? await firstKeys(keys) : []
   return verifyTapes({ ...there, path, beside }, options, signal)
-}
-
-/** The first bytes of a file; none of what is no file, or cannot be read: that is told by whoever reads on. */
-async function headOf(path: string): Promise<Uint8Array> {
-  const isFile = await stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  )
-  if (!isFile) return new Uint8Array(0)
-  const file = await open(path).catch(() => undefined)
-  if (file === undefined) return new Uint8Array(0)
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(EXCERPT_HEAD_SIZE), 0, EXCERPT_HEAD_SIZE, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }
 
 /** Keys may lie beside it, as beside a copied tape. */
@@ -190,8 +175,9 @@ interface Places {
 }
 
 async function locate(path: string): Promise<Places> {
-  const isFile = await kindOf(path)
-  if (isFile === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
+  const kind = await kindOf(path)
+  if (kind === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
+  const isFile = kind === 'file'
   const folder = isFile ? dirname(path) : path
   const parent = dirname(folder)
   const isTape = await isTapeFolder(folder)
@@ -223,7 +209,7 @@ async function locate(path: string): Promise<Places> {
 
 async function hasSequence(root: string): Promise<boolean> {
   const [ledger, sequence] = [join(root, 'ledger'), join(root, 'ledger', 'seq')]
-  return (await isPlain(ledger)) && (await isPlain(sequence)) && (await kindOf(sequence)) === false
+  return (await isPlain(ledger)) && (await isPlain(sequence)) && (await kindOf(sequence)) === 'folder'
 }
 
 /** In the name of what is not UTF-8, and so no object's: it could not even be asked for. */
@@ -285,14 +271,4 @@ function foreignIn(session: string, { files, others }: Parts): string[] {
     .filter((name) => !name.startsWith('.'))
     .sort()
     .map((name) => `tapes/${session}/${name}`)
-}
-
-/** true: a file; false: a folder; undefined: neither. */
-async function kindOf(path: string): Promise<boolean | undefined> {
-  try {
-    return (await stat(path)).isFile()
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw error
-  }
 }

@@ -73,7 +73,8 @@ class Bundle:
         made = self.signature(manifest, data)
         self.files(manifest)
         self.log(manifest)
-        rows = self.rows("populations/sessions.csv")
+        # Without these columns it is a table of nobody, in no state.
+        rows = [{"session": "", "state": "", **row} for row in self.rows("populations/sessions.csv")]
         # Where no trusted key has signed anything, there is no entry to compare with: nothing is known, which is not a lie that was found.
         if made is not None or self.leaves or not self.strangers:
             self.population(rows)
@@ -82,7 +83,7 @@ class Bundle:
         sampled = self.sample(manifest, rows)
         tapes = {}
         for row in rows:
-            tapes[row.get("state", "")] = tapes.get(row.get("state", ""), 0) + 1
+            tapes[row["state"]] = tapes.get(row["state"], 0) + 1
         for state in ("missing", "damaged", "live"):
             if state in tapes:
                 what = "%d recordings of the population are %s, as the bundle says" % (tapes[state], state)
@@ -212,13 +213,13 @@ class Bundle:
     def population(self, rows):
         obj, seen = "populations/sessions.csv", set()
         for row in rows:
-            session = self.sessions.get(row.get("session", ""))
-            if session is None or row.get("session", "") in seen:
-                what = "%s is not a session that the log opened in the period, or is there twice" % row.get("session", "")
+            session = self.sessions.get(row["session"])
+            if session is None or row["session"] in seen:
+                what = "%s is not a session that the log opened in the period, or is there twice" % row["session"]
                 self.report.invalid("ledger", what, obj)
             elif not self.is_row_of(row, session):
-                self.report.invalid("ledger", "the row of %s is not what the log says" % row.get("session", ""), obj)
-            seen.add(row.get("session", ""))
+                self.report.invalid("ledger", "the row of %s is not what the log says" % row["session"], obj)
+            seen.add(row["session"])
         absent = [session for session in self.sessions if session not in seen]
         if absent:
             what = "%d sessions that the log opened are not in the population, %s among them" % (len(absent), absent[0])
@@ -230,11 +231,11 @@ class Bundle:
         told = (str(session.open), end, session.at, session.identity, session.target)
         if session.kind and row.get("kind") != session.kind:
             return False
-        if row.get("state", "") not in session.states():
+        if row["state"] not in session.states():
             return False
         if tuple(row.get(name) for name in ("open_entry", "end_entry", "opened_at", "identity", "target")) != told:
             return False
-        whole = row.get("state", "") == "whole" and session.closed is not None
+        whole = row["state"] == "whole" and session.closed is not None
         return not whole or row.get("frames") == str(session.closed.get("frames"))
 
     def tables(self, manifest):
@@ -263,7 +264,7 @@ class Bundle:
     def sample(self, manifest, rows):
         seed = manifest["sample"]["seed"].encode()
         order = sorted(
-            (hmac.new(seed, row.get("session", "").encode(), hashlib.sha256).hexdigest(), row.get("session", "")) for row in rows
+            (hmac.new(seed, row["session"].encode(), hashlib.sha256).hexdigest(), row["session"]) for row in rows
         )
         drawn = [session for _, session in order[: manifest["sample"]["size"]]]
         data = self.whole("sample/selection.json", MAX_MANIFEST)
@@ -274,10 +275,10 @@ class Bundle:
         if chosen != drawn:
             what = "the sample is not the one that its seed draws from the population"
             self.report.invalid("order", what, "sample/selection.json")
-        by_id = {row.get("session", ""): row for row in rows}
+        by_id = {row["session"]: row for row in rows}
         tapes, left, left_out = [], 0, set(manifest.get("small", {}).get("leftOut", []))
         for session in drawn:
-            if session not in self.sessions or by_id[session].get("state", "") not in TAPE_STATES:
+            if session not in self.sessions or by_id[session]["state"] not in TAPE_STATES:
                 continue
             if session in left_out:
                 left += 1
