@@ -55,7 +55,8 @@ export async function command(process: NodeProcess): Promise<void> {
       verdicts.push(result.verdict)
       process.stdout.write(json ? `${safeJson(result)}\n` : `${verificationLines(result).join('\n')}\n`)
     } catch (error) {
-      if (!(error instanceof ApplianceError)) throw error
+      // What the system refuses of one path says nothing of the others.
+      if (!(error instanceof ApplianceError) && !(error instanceof Error && 'syscall' in error)) throw error
       failed = true
       process.stdout.write(json ? `${safeJson({ path, error: error.message })}\n` : `${safeText(error.message)}\n`)
     }
