@@ -11,6 +11,8 @@ import { type Holds, holdCopies, manifestKeys } from './holds.ts'
 
 /** Between two looks; also how long after its end a tape is copied at the latest, where the store is well. */
 const LOOK_EVERY_MS = 60_000
+/** A key is kept as long as the newest copy that it verifies. */
+const KEYS_EVERY_MS = 86_400_000
 
 export interface SealerParts {
   /** Where tapes are recorded. */
@@ -33,6 +35,8 @@ export class Sealer implements AsyncDisposable {
   readonly #parts: SealerParts
   readonly #stop = new AbortController()
   readonly #done = new Set<string>()
+  /** When keys were put last. */
+  readonly #keysPut = new Map<string, number>()
   /** Whether the copies of a session are under legal hold, as far as this process knows. */
   readonly #held = new Map<string, boolean>()
   #wake: () => void = () => undefined
@@ -52,10 +56,10 @@ export class Sealer implements AsyncDisposable {
       if (session !== undefined) this.#done.add(session)
     }
     for await (const key of publishedKeys(live, signal)) {
-      if (this.#done.has(key)) continue
+      if (Date.now() - (this.#keysPut.get(key) ?? 0) < KEYS_EVERY_MS) continue
       try {
         await evidence.put(key, await readPublished(live, key, signal), signal)
-        this.#done.add(key)
+        this.#keysPut.set(key, Date.now())
       } catch (error) {
         if (signal.aborted) return
         // Somebody else's under a name like a key's: no tape waits for it.

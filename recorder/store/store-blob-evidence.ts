@@ -93,16 +93,18 @@ export class Evidence {
     return this.#compared(key, { size, sha256 }, signal)
   }
 
-  /** Makes an object of these bytes, kept and compared as a copy is. */
+  /** Makes an object of these bytes, kept and compared as a copy is. One that is there is kept as long as one that is made now. */
   async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<Copied> {
     const blob = this.#container.getBlockBlobClient(key)
     const transactionalContentMD5 = createHash('md5').update(bytes).digest()
     const conditions = { ifNoneMatch: '*' }
-    await this.#made(key, bytes.length, signal, (abortSignal) =>
+    const isThere = await this.#made(key, bytes.length, signal, (abortSignal) =>
       blob.upload(bytes, bytes.length, { conditions, transactionalContentMD5, ...this.#protection(), abortSignal }),
     )
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    return this.#compared(key, { size: bytes.length, sha256 }, signal)
+    const put = await this.#compared(key, { size: bytes.length, sha256 }, signal)
+    if (isThere) await this.#extend(key, signal)
+    return put
   }
 
   /** Length and SHA-256 of what is in the container, by reading it. */
@@ -133,6 +135,16 @@ export class Evidence {
         .getBlobClient(key)
         .setImmutabilityPolicy({ expiriesOn: until, policyMode: POLICY_MODES[mode] }, { abortSignal }),
     )
+  }
+
+  async #extend(key: string, signal: AbortSignal | undefined): Promise<void> {
+    const { days, mode = 'unlocked' } = this.#retention
+    if (days === undefined) return
+    const until = new Date(Date.now() + days * DAY_MS)
+    const { immutabilityPolicyExpiresOn: kept } = await this.#attempt(`retention of ${key}`, 0, signal, (abortSignal) =>
+      this.#container.getBlobClient(key).getProperties({ abortSignal }),
+    )
+    if (kept === undefined || kept < until) await this.retain(key, until, mode, signal)
   }
 
   async #compared(key: string, wanted: Copied, signal: AbortSignal | undefined): Promise<Copied> {

@@ -103,6 +103,21 @@ test('what is put is kept as a copy is, whatever of its answers is lost; other b
   assert.equal(Buffer.from(await evidence.store.get('copies/s.json')).toString(), 'whole')
 })
 
+test('what is put again is kept as long as what is put now, and never for less', async () => {
+  const { evidence, container } = await through({ days: 30 })
+  const until = async (): Promise<number> =>
+    (await container.getBlobClient('keys/gw.pub').getProperties()).immutabilityPolicyExpiresOn?.getTime() ?? 0
+  const key = Buffer.from('a key')
+  await evidence.put('keys/gw.pub', key)
+  await evidence.retain('keys/gw.pub', new Date(Date.now() + 86_400_000), 'unlocked')
+  await evidence.put('keys/gw.pub', key)
+  assert.ok((await until()) > Date.now() + 29 * 86_400_000)
+  const far = new Date(Date.now() + 60 * 86_400_000)
+  await evidence.retain('keys/gw.pub', far, 'locked')
+  await evidence.put('keys/gw.pub', key)
+  assert.equal(await until(), Math.floor(far.getTime() / 1000) * 1000)
+})
+
 test('a hold can be set and taken away on what is there', async () => {
   const { evidence, container } = await through()
   const { from } = await filled(10)
