@@ -72,6 +72,8 @@ export interface Field {
   readonly nullOnly?: boolean
   /** For `scan`: whatever a target has, as it hands it out. Where the policy says so it is masked whole when it is source code or a configuration file. */
   readonly bulk?: boolean
+  /** For `scan` of a stream: nothing says that it is a text, and in what is none some of what looks like a value is chance. */
+  readonly untyped?: boolean
   /** For `scan`: the text stands for bytes (PostgreSQL's bytea), and what they hold decides; a hit masks the field whole. */
   readonly encoding?: 'bytea'
   /** For `scan`: what the key of the value promises, so that the value is judged by it as well. */

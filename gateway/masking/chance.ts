@@ -2,8 +2,15 @@ import { HIT_ENTITIES } from './hits.ts'
 
 /** Looked at on each side of what was found. */
 const WINDOW_SIZE = 64
-/** Text has none of these; of bytes that are no text (compressed, encrypted, machine code) every second is one. */
-const MAX_SHARE = 1 / 8
+/** Text has none of these, messages with lengths some; of bytes that are no text (compressed, encrypted, machine code) every second is one. */
+const MAX_SHARE = 1 / 4
+/** Of the text it stands in, to both sides together: noise has so many characters in a row once in some billion. */
+const ENOUGH_TEXT = 24
+/** Of what was found: in tables of addresses it is of such bytes itself. */
+const MAX_OWN_SHARE = 1 / 4
+/** Texts in other encodings are no UTF-8 either, but have no control characters: of bytes without order one in twelve is one. */
+const CONTROLS_WINDOW_SIZE = 512
+const MIN_CONTROLS = 1 / 64
 /** What compressed data holds by chance, some fifteen times per MiB: a letter, `@`, and a few more. All else takes more luck than there is. */
 const CHANCY = new Set([HIT_ENTITIES.indexOf('email')])
 
@@ -22,14 +29,41 @@ export function isChance(bytes: Uint8Array, from: number, start: number, end: nu
   if (!CHANCY.has(entityId)) return false
   const low = Math.max(from, start - WINDOW_SIZE)
   const high = Math.min(to, end + WINDOW_SIZE)
+  const around = strangeIn(bytes, low, high, to)
+  if (around <= (high - low - (end - start)) * MAX_SHARE || textAround(bytes, from, start, end, to) >= ENOUGH_TEXT) return false
+  return strangeIn(bytes, start, end, to) > (end - start) * MAX_OWN_SHARE || hasControls(bytes, from, start, end, to)
+}
+
+/** How many bytes of bytes[from, until) no text has. */
+function strangeIn(bytes: Uint8Array, from: number, until: number, to: number): number {
   let strange = 0
-  for (let at = low; at < high; ) {
-    const byte = bytes[at] as number // low <= at < high
+  for (let at = from; at < until; ) {
+    const byte = bytes[at] as number // from <= at < until
     const size = byte < 0x80 ? 1 : sequenceSize(bytes, at, to)
     if (size === 0 || STRANGE[byte] === 1) strange++
     at += Math.max(1, size)
   }
-  return strange > (high - low - (end - start)) * MAX_SHARE
+  return strange
+}
+
+function hasControls(bytes: Uint8Array, from: number, start: number, end: number, to: number): boolean {
+  const low = Math.max(from, start - CONTROLS_WINDOW_SIZE)
+  const high = Math.min(to, end + CONTROLS_WINDOW_SIZE)
+  let controls = 0
+  for (let at = low; at < high; at++) controls += STRANGE[bytes[at] as number] as number // low <= at < high
+  return controls > (high - low) * MIN_CONTROLS
+}
+
+/** Characters of ASCII right before and behind bytes[start, end), as many as count. */
+function textAround(bytes: Uint8Array, from: number, start: number, end: number, to: number): number {
+  let size = 0
+  for (let at = start - 1; at >= from && size < ENOUGH_TEXT && isText(bytes[at]); at--) size++
+  for (let at = end; at < to && size < ENOUGH_TEXT && isText(bytes[at]); at++) size++
+  return size
+}
+
+function isText(byte = 0): boolean {
+  return (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a || byte === 0x0d
 }
 
 /** Bytes of the UTF-8 character at `at`; 0 where there is none. One that is cut off by the end counts as one. */

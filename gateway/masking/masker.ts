@@ -186,7 +186,7 @@ export class Masker implements Redactor {
   }
 
   stream(field: Field): StreamRedactor {
-    const stream = this.#stream(field, false)
+    const stream = this.#stream(field, field.untyped === true)
     return isBytea(field) ? new ByteaStream(stream, this.#covers) : stream
   }
 
@@ -194,11 +194,11 @@ export class Masker implements Redactor {
     return new LiveText(this.#stream(field, true))
   }
 
-  #stream(field: Field, live: boolean): Stream {
+  #stream(field: Field, anyBytes: boolean): Stream {
     const [scanner, ahead] = [new Scanner(this.#rules), new Scanner(this.#rules)]
     scanner.path = field.path
     ahead.path = field.path
-    return new Stream(field, scanner, ahead, this.#covers, { live, code: this.#looksForCode(field) ? CODE : undefined })
+    return new Stream(field, scanner, ahead, this.#covers, { anyBytes, code: this.#looksForCode(field) ? CODE : undefined })
   }
 
   #looksForCode({ bulk, nullOnly }: Field): boolean {

@@ -29,7 +29,7 @@ export class Stream implements StreamRedactor {
   /** Looks ahead, when bytes must go on before all is there that decides. */
   readonly #ahead: Scanner
   readonly #covers: Covers
-  readonly #live: boolean
+  readonly #anyBytes: boolean
   /** What source code is called, where it is masked; and the end of what came, which the next piece may go on. */
   readonly #code: Label | undefined
   #before = Buffer.alloc(0)
@@ -45,19 +45,19 @@ export class Stream implements StreamRedactor {
   /** What is held of buffer[0, codeEnd) was taken for code. */
   #codeEnd = 0
 
-  /** `live`: bytes of any kind, as a program writes them. */
+  /** `anyBytes`: it may be no text at all. */
   constructor(
     field: Field,
     scanner: Scanner,
     ahead: Scanner,
     covers: Covers,
-    { live, code }: { readonly live: boolean; readonly code: Label | undefined },
+    { anyBytes, code }: { readonly anyBytes: boolean; readonly code: Label | undefined },
   ) {
     this.#field = field
     this.#scanner = scanner
     this.#ahead = ahead
     this.#covers = covers
-    this.#live = live
+    this.#anyBytes = anyBytes
     this.#code = code
     scanner.begin(0)
   }
@@ -201,7 +201,7 @@ export class Stream implements StreamRedactor {
 
   /** Asked of what may be no text at all; a field of a known type is text. */
   #isChance({ start, end, entityId }: Scanner): boolean {
-    return this.#live && isChance(this.#buffer, 0, start, end, this.#size, entityId)
+    return this.#anyBytes && isChance(this.#buffer, 0, start, end, this.#size, entityId)
   }
 
   /** Nothing was found in it: it goes out as it came, or covered where it is part of code. */

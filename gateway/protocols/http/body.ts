@@ -1,29 +1,22 @@
 import type { RedactionSink, Redactor } from '../../message.ts'
-import { stretchesOf } from './binary-stretches.ts'
+import { hasControls, holdsBinary } from './binary.ts'
 import { redactPairs } from './encoded-text.ts'
 import { redactEvents } from './events-body.ts'
-import { type JsonFields, redactJson } from './json-body.ts'
+import { redactJson } from './json-body.ts'
+import { labelledIn, redactJsonRun, redactUnsaid } from './json-run.ts'
 import { JsonRuns } from './json-runs.ts'
-import { isOpaque, type Media } from './media.ts'
+import { isOpaque, promisesNothing } from './media.ts'
 import { MAX_PARTS, type PartsBudget, redactMultipart, UNREADABLE, unreadableField } from './multipart-body.ts'
-import { BULK, TEXT, type TextKind } from './text-body.ts'
+import { StreamedBody } from './streamed-body.ts'
+import { type BodyKind, BULK, TEXT } from './text-body.ts'
 import { wideBytes, wideOf, wideText } from './wide-text.ts'
 
 export { redactText } from './text-body.ts'
 
 const SPACE = 0x20
-const BACKSLASH = 0x5c
 
 /** Parts that have parts deeper than that are not looked into. */
 const MAX_NESTED_PARTS = 4
-
-export interface BodyKind extends TextKind {
-  readonly media: Media
-  /** Of `multipart`: what stands between its parts. */
-  readonly boundary?: string | undefined
-  /** Has been read as UTF-16 or UTF-32 already. */
-  readonly narrow?: boolean
-}
 
 /**
  * Appends source[from, to), a whole body, redacted as its kind asks. What calls itself JSON and is none is masked whole where there are labels, which go by keys
@@ -39,12 +32,13 @@ export function redactBody(
 ): void {
   const text = how.answer ? BULK : TEXT
   if (from >= to || (how.media === 'json' && redactJson(redactor, sink, [source, from, to], how))) return
-  if (isOpaque(how.media, source.subarray(from, to))) {
+  const bytes = source.subarray(from, to)
+  if (isOpaque(how.media, bytes)) {
     sink.copy(source, from, to)
     return
   }
-  if (promisesNothing(how.media) && redactStretches(redactor, sink, [source, from, to], how)) return
-  if (how.media !== 'multipart' && redactWide(redactor, sink, [source, from, to], how)) return
+  const isBinary = promisesNothing(how.media) && holdsBinary(bytes)
+  if (!isBinary && how.media !== 'multipart' && redactWide(redactor, sink, [source, from, to], how)) return
   switch (how.media) {
     case 'json': {
       const unreadable = unreadableField(how.fields)
@@ -76,27 +70,15 @@ export function redactBody(
     case 'unknown':
     case 'text':
     case 'live':
-      if (!how.fields.labelled) redactor.write(sink, source, from, to, text)
+      // A mask of another length would break what has lengths in it.
+      if (promisesNothing(how.media) && hasControls(bytes))
+        sink.append(new StreamedBody({ ...how, narrow: true }).redact(redactor, bytes, true), (piece) => piece)
+      else if (!how.fields.labelled) redactor.write(sink, source, from, to, text)
       else if (!redactUnsaid(redactor, sink, [source, from, to], how)) redactRuns(redactor, sink, [source, from, to], how)
       break
     default:
       how.media satisfies never
   }
-}
-
-/**
- * Appends JSON that does not say so, masked as some: labels go by its keys. Where none of its values is masked it is a text like others. False where it is no JSON:
- * nothing was appended then. Where either reading finds what the other does not, it is masked whole.
- */
-function redactUnsaid(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): boolean {
-  const text = how.answer ? BULK : TEXT
-  const inside = redactor.sink(to - from)
-  if (!redactJson(redactor, inside, [source, from, to], how)) return false
-  const { bytes, masks } = inside.finish()
-  if (masks === null) redactor.write(sink, source, from, to, text)
-  else if (redactor.clean(bytes, 0, bytes.length, text)) sink.append({ bytes, masks }, (piece) => piece)
-  else redactor.write(sink, source, from, to, UNREADABLE)
-  return true
 }
 
 /** Appends a text in which some lines are JSON, or begin with some. */
@@ -110,49 +92,6 @@ function redactRuns(redactor: Redactor, sink: RedactionSink, [source, from, to]:
       else if (is === 'json') redactJsonRun(redactor, sink, bytes, how)
       else redactor.write(sink, bytes, 0, bytes.length, text)
     }
-}
-
-/** Appends what has brackets and labelled keys like JSON; what is none all the same line by line. */
-export function redactJsonRun(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, how: BodyKind): void {
-  const piece = [bytes, 0, bytes.length] as const
-  if (!redactUnsaid(redactor, sink, piece, how)) redactEvents(redactor, sink, piece, how)
-}
-
-/** Whether a value of this key is labelled. */
-export function labelledIn(fields: JsonFields): (key: Uint8Array) => boolean {
-  return (key) => {
-    const plain = key.includes(BACKSLASH) ? decodedKey(key) : key
-    return fields.at(plain, 0, plain.length).action === 'mask'
-  }
-}
-
-function decodedKey(key: Uint8Array): Uint8Array {
-  try {
-    return Buffer.from(String(JSON.parse(`"${Buffer.from(key).toString()}"`)))
-  } catch {
-    return key
-  }
-}
-
-/** Whether a type says nothing of there being a text. */
-export function promisesNothing(media: Media): boolean {
-  return media === 'unknown' || media === 'opaque'
-}
-
-/** Appends a body of which some is surely no text, which stays as it is, the rest masked byte for byte. False where all of it may be a text. */
-function redactStretches(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, how: BodyKind): boolean {
-  const bytes = source.subarray(from, to)
-  const stretches = stretchesOf(bytes)
-  if (!stretches.some(({ binary }) => binary)) return false
-  for (const stretch of stretches) {
-    if (stretch.binary) sink.copy(bytes, stretch.from, stretch.to)
-    else {
-      const stream = redactor.stream(how.answer ? BULK : TEXT)
-      stream.push(sink, bytes, stretch.from, stretch.to)
-      stream.end(sink)
-    }
-  }
-  return true
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isBinary } from './binary.ts'
 import { type Headers, headerOf } from './head.ts'
 
 /**
@@ -110,41 +111,18 @@ const SNIFFED_BYTES = 4096
 
 /**
  * Whether a body that begins like this is kept as it is: one whose type promises no text, that begins like what is packed or is a program, and is surely no
- * text there. Whatever else its type promises nothing of is looked at piece by piece: a few bytes say nothing of those behind them.
+ * text there. Whatever else its type promises nothing of is looked at: a few bytes say nothing of those behind them.
  */
 export function isOpaque(media: Media, body: Uint8Array): boolean {
   return MAGIC.some((magic) => magic.every((byte, at) => body[at] === byte)) && isBinaryPart(media, body)
 }
 
-/** Of packed bytes one in ten is a control character, of programs and tables more. */
-const SURELY_EACH = 32
-const SURELY_LEAST = 8
-
-/**
- * Whether a part of a body that begins like this is surely no part of a text, whatever its type says. Where a part begins is the client's to choose: in the
- * middle of a character, at the one stray byte of a text. So neither one such byte is enough, nor what is no UTF-8.
- */
+/** Whether a part of a body that begins like this is surely no part of a text, whatever its type says: where a part begins is the client's to choose. */
 export function isBinaryPart(media: Media, part: Uint8Array): boolean {
-  if (media !== 'opaque' && media !== 'unknown') return false
-  const bytes = part.subarray(0, SNIFFED_BYTES)
-  const nuls: [even: number, odd: number] = [0, 0]
-  let controls = 0
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number // at < length
-    if (!isControl(byte)) continue
-    controls++
-    if (byte === 0) nuls[at % 2 === 0 ? 0 : 1]++
-  }
-  // In UTF-16 every second byte of a text is NUL, and nothing else is a control character.
-  const most = Math.max(...nuls)
-  const isWide = 2 * most > controls && Math.min(...nuls) * SURELY_LEAST < most
-  return !isWide && controls >= SURELY_LEAST && controls * SURELY_EACH >= bytes.length
+  return promisesNothing(media) && isBinary(part.subarray(0, SNIFFED_BYTES))
 }
 
-export function hasControls(bytes: Uint8Array): boolean {
-  return bytes.some(isControl)
-}
-
-function isControl(byte: number): boolean {
-  return byte < 0x20 && byte !== 0x1b && (byte < 0x09 || byte > 0x0d)
+/** Whether a type says nothing of there being a text. */
+export function promisesNothing(media: Media): boolean {
+  return media === 'unknown' || media === 'opaque'
 }

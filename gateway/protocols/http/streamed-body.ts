@@ -1,12 +1,12 @@
-import type { LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
-import { stretchesOf } from './binary-stretches.ts'
-import { type BodyKind, labelledIn, promisesNothing, redactJsonRun } from './body.ts'
+import type { Field, LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
+import { holdsBinary } from './binary.ts'
 import { EventHold } from './event-hold.ts'
 import { coverEvent, redactEvents } from './events-body.ts'
+import { labelledIn, redactJsonRun } from './json-run.ts'
 import { JsonRuns, type Run } from './json-runs.ts'
-import { isOpaque } from './media.ts'
+import { isOpaque, promisesNothing } from './media.ts'
 import { UNREADABLE } from './multipart-body.ts'
-import { BULK, TEXT } from './text-body.ts'
+import { type BodyKind, BULK, TEXT } from './text-body.ts'
 import { WideWatch } from './wide-text.ts'
 
 /**
@@ -24,13 +24,14 @@ export class StreamedBody {
   readonly #events = new EventHold()
   /** Where something is labelled, by keys that only a reader of JSON finds. */
   readonly #runs: JsonRuns | undefined
-  /** Some of it was no text. */
-  #binary = false
+  /** It is no text in UTF-16 or UTF-32, as some of it was no text at all. */
+  #narrow: boolean
   /** Bytes kept back of a text that is nothing else. */
   #plain = 0
 
   constructor(how: BodyKind) {
     this.#how = how
+    this.#narrow = how.narrow === true
     if (how.fields.labelled && how.media !== 'events') this.#runs = new JsonRuns(labelledIn(how.fields))
   }
 
@@ -52,23 +53,8 @@ export class StreamedBody {
     }
     if (this.#opaque) return { bytes, masks: null }
     if (this.#unread !== undefined) return this.#cover(redactor, bytes)
-    if (!promisesNothing(this.#how.media)) return this.#redactText(redactor, bytes, last)
-    const stretches = stretchesOf(bytes)
-    if (!this.#binary && !stretches.some(({ binary }) => binary)) return this.#redactText(redactor, bytes, last)
-    this.#binary = true
-    const sink = redactor.sink(bytes.length)
-    const same = (piece: Uint8Array): Uint8Array => piece
-    for (const { from, to, binary } of stretches) {
-      // What was kept back ends where the text does.
-      sink.append(this.#redactText(redactor, binary ? NOTHING : bytes.subarray(from, to), binary), same)
-      if (binary) sink.copy(bytes, from, to)
-    }
-    if (last) sink.append(this.#redactText(redactor, NOTHING, true), same)
-    return sink.finish()
-  }
-
-  #redactText(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
-    if (!this.#binary && this.#wide.sees(bytes)) return this.#cover(redactor, bytes)
+    this.#narrow ||= promisesNothing(this.#how.media) && holdsBinary(bytes)
+    if (!this.#narrow && this.#wide.sees(bytes)) return this.#cover(redactor, bytes)
     const sink = redactor.sink(bytes.length)
     this.#take(redactor, sink, bytes, last)
     return sink.finish()
@@ -95,7 +81,7 @@ export class StreamedBody {
     const before = sink.size
     if (this.#how.media === 'live') sink.append(this.#redactLive(redactor, bytes, last), (piece) => piece)
     else {
-      this.#stream ??= redactor.stream(this.#how.answer ? BULK : TEXT)
+      this.#stream ??= redactor.stream(this.#text)
       this.#stream.push(sink, bytes, 0, bytes.length)
       if (last) {
         this.#stream.end(sink)
@@ -114,6 +100,12 @@ export class StreamedBody {
     return sink.finish()
   }
 
+  get #text(): Field {
+    const { answer, media } = this.#how
+    const text = answer ? BULK : TEXT
+    return promisesNothing(media) ? { ...text, untyped: true } : text
+  }
+
   #redactEvents(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
     for (const { bytes: stretch, tooLarge } of this.#events.take(bytes, last)) {
       const piece = [stretch, 0, stretch.length] as const
@@ -123,7 +115,7 @@ export class StreamedBody {
   }
 
   #redactLive(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
-    this.#live ??= redactor.live(this.#how.answer ? BULK : TEXT)
+    this.#live ??= redactor.live(this.#text)
     return bytes.length === 0 || last ? joinedRest(redactor, this.#live, bytes) : this.#live.push(bytes)
   }
 }

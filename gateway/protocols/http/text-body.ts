@@ -1,11 +1,20 @@
 import type { Field, RedactionSink, Redactor } from '../../message.ts'
 import { type JsonFields, redactJson } from './json-body.ts'
+import type { Media } from './media.ts'
 import { unreadableField } from './multipart-body.ts'
 
 /** `answer`: whatever the target has may be in it. */
 export interface TextKind {
   readonly fields: JsonFields
   readonly answer: boolean
+}
+
+export interface BodyKind extends TextKind {
+  readonly media: Media
+  /** Of `multipart`: what stands between its parts. */
+  readonly boundary?: string | undefined
+  /** Has been read as UTF-16 or UTF-32 already. */
+  readonly narrow?: boolean
 }
 
 type Piece = readonly [source: Uint8Array, from: number, to: number]

@@ -73,6 +73,7 @@ test('a part is binary where it surely is: neither a cut character nor a stray b
       Buffer.from(`caf\u00e9 ${text}`, 'latin1'),
       Buffer.from(text, 'utf16le'),
       Buffer.from(text, 'utf16le').subarray(1),
+      Buffer.from('MAIL=nobody\0PASS=none at all\0'.repeat(200)),
       Buffer.from('\0'),
       Buffer.alloc(0),
     ])

@@ -116,6 +116,42 @@ test('what begins like no text, and is one behind that, is masked there; what is
   }
 })
 
+test('a text in another encoding, between NULs or among a few control characters is a text, under any type', () => {
+  const rows = (row: (at: number) => string): string => Array.from({ length: 100 }, (_, at) => row(at)).join('')
+  const secret = (at: number): string => `Zk8wTq${at}vB3`
+  const mail = (at: number): string => ['hm', at, MAIL.slice(MAIL.indexOf('@'))].join('')
+  const texts: Readonly<Record<string, string>> = {
+    'Latin-1': rows((at) => `J\xfcrg;M\xfcller;${mail(at)};Stra\xdfe 1;password=${secret(at)}\n`),
+    'Cyrillic of one byte each': rows(
+      (at) => `\xcf\xee\xf7\xf2\xe0 \xe8 \xcf\xe0\xf0\xee\xeb\xfc: ${mail(at)} \xcf\xe0\xf0\xee\xeb\xfc\n`,
+    ),
+    'an environment': rows((at) => `MAIL=${mail(at)}\0DB_PASSWORD=${secret(at)}\0`),
+    'records padded with NUL': rows((at) => `M\xfcller\0\0\0\0\0\0${mail(at)}\0\0\0\0password=${secret(at)}\0\0\0\0\0\0\0`),
+    'messages with lengths': rows((at) => `\0\0\0\0\x1f\x0a\x12${mail(at)}\x12\x08\x08\x96\x01\x1a\x14password=${secret(at)}`),
+    'one stray byte': `\x01${rows((at) => `${mail(at)} password=${secret(at)}\n`)}`,
+  }
+  const before = 'id;vorname;name;ort\n'.repeat(400)
+  for (const [name, text] of Object.entries(texts))
+    for (const media of ['unknown', 'opaque'] as const)
+      for (const body of [Buffer.from(text, 'latin1'), Buffer.from(`${before}${text}`, 'latin1')]) {
+        const left = /hm\d+@|Zk8wTq/
+        assert.doesNotMatch(whole(body, media).toString('latin1'), left, name)
+        for (const size of [100, 65_536]) {
+          const got = streamed(body, media, { size }).toString('latin1')
+          assert.doesNotMatch(got, left, `${name}, ${size}`)
+          assert.equal(got.length, body.length)
+        }
+      }
+})
+
+test('labels hold in JSON that stands among a few bytes that are no text', () => {
+  for (const text of ['{"nick":"bo"}\x01', '\0{"nick":"bo"}\n', `${'\x02\x03'.repeat(20)}\n{"nick":"bo"}\n`])
+    for (const media of ['unknown', 'opaque'] as const) {
+      assert.ok(!whole(Buffer.from(text), media).includes('bo"'), text)
+      for (const size of SIZES) assert.ok(!streamed(Buffer.from(text), media, { size }).includes('bo"'), text)
+    }
+})
+
 test('programs, packed files and tables of numbers come through as they are', () => {
   // As git answers: a few words, and a little that is packed.
   for (let count = 0; count < 200; count++) {

@@ -17,6 +17,16 @@ const ANSWERS: Readonly<Record<string, (secret: string, response: ServerResponse
     void response.setHeader('content-type', 'application/json').end(JSON.stringify({ you: [secret], n: 1 })),
   header: (secret, response) => void response.setHeader('x-you', secret).end('ok'),
   error: (secret, response) => void response.writeHead(401, { 'content-type': 'text/html' }).end(`<p>${secret} is unknown</p>`),
+  binary: (secret, response) =>
+    void response.setHeader('content-type', 'application/octet-stream').end(among([1, 2, 3, 4], secret)),
+  message: (secret, response) =>
+    void response
+      .setHeader('content-type', 'application/grpc')
+      .end(among([0, 0, 0, 0, secret.length + 2, 10, secret.length], secret)),
+  packed: (secret, response) => {
+    const noise = Array.from({ length: 3_000 }, (_, at) => (at * 7919 + 1) & 0xff)
+    response.setHeader('content-type', 'application/octet-stream').end(among(noise, secret))
+  },
   async pieces(secret, response) {
     response.setHeader('content-type', 'text/plain')
     for (const piece of [`begun ${secret.slice(0, 7)}`, secret.slice(7, 12), `${secret.slice(12)} over`]) {
@@ -25,6 +35,10 @@ const ANSWERS: Readonly<Record<string, (secret: string, response: ServerResponse
     }
     response.end()
   },
+}
+
+function among(bytes: readonly number[], secret: string): Buffer {
+  return Buffer.concat([Buffer.from(bytes), Buffer.from(secret), Buffer.from(bytes)])
 }
 
 function origin({ url = '', headers }: IncomingMessage, response: ServerResponse): void {
