@@ -47,6 +47,9 @@ function boundsOf(month: string): string {
 /** Months whose partitions are there, as far as was asked. */
 const made = new WeakMap<Queries, Set<string>>()
 
+/** `if not exists` lets two gateways begin at once, of which one fails: the first ends before the second looks. */
+const ALONE = `select pg_advisory_xact_lock(hashtext('catalog.months'))`
+
 /** Makes the partitions these sessions need, where there are none. Not within a transaction that writes to them. */
 export async function ensureMonths(queries: Queries, ids: Iterable<string>): Promise<void> {
   const known = made.get(queries) ?? new Set()
@@ -55,7 +58,7 @@ export async function ensureMonths(queries: Queries, ids: Iterable<string>): Pro
     if (known.has(month)) continue
     for (const table of MONTHLY)
       await queries.exec(
-        `create table if not exists catalog.${table}_${month} partition of catalog.${table} for values ${boundsOf(month)}`,
+        `${ALONE}; create table if not exists catalog.${table}_${month} partition of catalog.${table} for values ${boundsOf(month)}`,
       )
     known.add(month)
     await saidByWriter(queries)

@@ -79,57 +79,76 @@ export async function storeDigests(
   digests: readonly SessionDigest[],
   from: keyof typeof PENDING = 'live',
 ): Promise<void> {
+  const taken = digests.map(takenFrom)
+  try {
+    await write(database, taken, from, from === 'backlog')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION)) throw error
+    // Another gateway at the same server writes these, too.
+    await write(database, taken, from, false)
+  }
+}
+
+const UNIQUE_VIOLATION = '23505'
+
+function takenFrom(digest: SessionDigest) {
+  const { id } = digest
+  const row = digest.row()
+  const statements = digest.takeStatements()
+  const texts = digest.texts.take().map((text) => ({ session: id, ...text }))
+  const screens = digest.screens.take().map((screen) => ({ session: id, ...screen }))
+  const { pulls, keys } = digest.pulls.take()
+  return { id, row, columns: sessionColumns(digest), statements, texts, screens, pulls, keys }
+}
+
+type Taken = ReturnType<typeof takenFrom>
+
+/** `looking`: whether sessions the catalog has nothing of are looked for, whose rows are written without looking for each of them. */
+async function write(database: Database, taken: readonly Taken[], from: keyof typeof PENDING, looking: boolean): Promise<void> {
   await ensureMonths(
     database,
-    digests.map(({ id }) => id),
+    taken.map(({ id }) => id),
   )
-  const statements = digests.flatMap((digest) => digest.takeStatements())
-  const texts = digests.flatMap(({ id, texts: own }) => own.take().map((row) => ({ session: id, ...row })))
-  const screens = digests.flatMap(({ id, screens: own }) => own.take().map((row) => ({ session: id, ...row })))
-  const taken = digests.map((digest) => ({ row: digest.row(), ...digest.pulls.take() }))
-  const pulls = taken.flatMap(({ row, pulls }) => pulls.map((pull) => pullColumns(row, pull)))
-  const sketches = taken.flatMap(({ row, keys }) => keys.map((each) => sketchColumns(row.id, each)))
   await database.transaction(async (each) => {
-    const known = from === 'live' ? undefined : await knownOf(each, digests)
-    await putEach(each, statements, known, putStatements)
-    await putEach(each, texts, known, putTexts)
-    for (const rows of batches(screens)) await putKeyframes(each, rows)
-    for (const rows of batches(pulls)) {
+    const known = looking ? await knownOf(each, taken) : undefined
+    const [fresh, there] = [
+      taken.filter(({ id }) => known?.has(id) === false),
+      taken.filter(({ id }) => known?.has(id) !== false),
+    ]
+    for (const [some, isFresh] of [
+      [fresh, true],
+      [there, false],
+    ] as const) {
+      for (const rows of batches(some.flatMap(({ statements }) => statements))) await put(each, putStatements(rows, isFresh))
+      for (const rows of batches(some.flatMap(({ texts }) => texts))) await put(each, putTexts(rows, isFresh))
+    }
+    for (const rows of batches(taken.flatMap(({ screens }) => screens))) await putKeyframes(each, rows)
+    for (const rows of batches(taken.flatMap(({ row, pulls }) => pulls.map((pull) => pullColumns(row, pull))))) {
       await each.query(PUT_PULLS, [sqlJson(rows)])
       await each.query(PUT_FIRST_SEEN, [sqlJson(rows.map(firstSeenColumns))])
     }
-    for (const rows of batches(sketches)) await each.query(PUT_SKETCHES, [sqlJson(rows)])
+    for (const rows of batches(taken.flatMap(({ id, keys }) => keys.map((own) => sketchColumns(id, own)))))
+      await each.query(PUT_SKETCHES, [sqlJson(rows)])
     await uniteKeys(
       each,
       taken.flatMap(({ row, keys }) =>
         keys.map((own) => ({ ...own, day: dayOf(row), family: familyOf(row), target: row.target.name })),
       ),
     )
-    await each.query(PUT_SESSION, [sqlJson(digests.map(sessionColumns))])
+    await each.query(PUT_SESSION, [sqlJson(taken.map(({ columns }) => columns))])
   }, PENDING[from])
 }
 
 /** Sessions with a row have all that was read of them, and others nothing: it is written together. */
-async function knownOf(queries: Queries, digests: readonly SessionDigest[]): Promise<ReadonlySet<string>> {
+async function knownOf(queries: Queries, taken: readonly Taken[]): Promise<ReadonlySet<string>> {
   const { rows } = await queries.query<{ id: string }>('select id from catalog.sessions where id = any($1::text[])', [
-    sqlArray(digests.map(({ id }) => id)),
+    sqlArray(taken.map(({ id }) => id)),
   ])
   return new Set(rows.map(({ id }) => id))
 }
 
-/** What is new is written without looking whether it is there; `known` undefined: whatever runs may be there. */
-async function putEach<R extends { readonly session: string }>(
-  queries: Queries,
-  all: readonly R[],
-  known: ReadonlySet<string> | undefined,
-  put: (rows: readonly R[], fresh: boolean) => Put,
-): Promise<void> {
-  const isFresh = ({ session }: R): boolean => known?.has(session) === false
-  for (const fresh of [true, false])
-    for (const rows of batches(all.filter((row) => isFresh(row) === fresh))) {
-      const { sql, values } = put(rows, fresh)
-      await queries.query(sql, values)
-    }
+async function put(queries: Queries, { sql, values }: Put): Promise<void> {
+  await queries.query(sql, values)
 }
 
 /** Of at most so many rows and characters. */
