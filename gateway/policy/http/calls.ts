@@ -10,6 +10,8 @@ const MAX_NAME_LENGTH = 200
 const JSON_TYPE = /[/+]json/i
 const GRAPHQL_TYPE = /\/graphql$/i
 const FORM_TYPE = /\/x-www-form-urlencoded$/i
+/** Of which the beginning does not say that they call nothing. */
+const ANYWHERE_TYPE = /[/+]json|\/graphql$|\/x-www-form-urlencoded$|^multipart\//i
 /** In which calls are made by other methods than POST; whatever is POSTed may be one. */
 const CALLING_TYPE = /json|graphql|x-www-form-urlencoded/i
 /** UTF-16 or UTF-32 of what begins like JSON. */
@@ -45,7 +47,7 @@ export function callFacts(body: Uint8Array | undefined, { contentType = '', quer
   if (body === undefined) {
     // What a body of GET, or one without a type, is for nobody knows but its reader.
     const unsaid = method === 'GET' || method === 'HEAD' || contentType === ''
-    if ((calling || unsaid) && (beginning === undefined ? calling : calls.mayBegin(bufferOf(beginning), contentType)))
+    if ((calling || unsaid) && (beginning === undefined ? calling : mayCall(bufferOf(beginning), contentType)))
       calls.unread = 'what it calls follows in parts'
     return calls.facts()
   }
@@ -67,6 +69,13 @@ export function callFacts(body: Uint8Array | undefined, { contentType = '', quer
   else if (contentType.startsWith('multipart/') && PART.test(text.toString('latin1')))
     calls.unread = 'what it calls is in a part of a form'
   return calls.facts()
+}
+
+/** Whether a body that begins like this can call anything: a file does not begin like JSON, but in a form, or in parts of one, what calls may stand behind anything. */
+function mayCall(text: Buffer, contentType: string): boolean {
+  if (ANYWHERE_TYPE.test(contentType)) return true
+  const first = text.toString('latin1', 0, MAX_WIDE)
+  return WIDE.test(first) || BLANK.test(first) || beginsLikeJson(text)
 }
 
 const MAX_WIDE = 1024
@@ -106,17 +115,6 @@ class Calls {
   #list(name: string, all: readonly string[]): Facts {
     if (all.length > MAX_NAMES || all.some((each) => each.length > MAX_NAME_LENGTH)) this.unread = 'it calls too much'
     return all.length === 0 ? {} : { [name]: all.slice(0, MAX_NAMES).map((each) => each.slice(0, MAX_NAME_LENGTH)) }
-  }
-
-  /** Whether what begins like this can call anything: a file does not begin like JSON, nor has it documents of GraphQL among the fields of a form. */
-  mayBegin(text: Buffer, contentType: string): boolean {
-    if (JSON_TYPE.test(contentType) || GRAPHQL_TYPE.test(contentType)) return true
-    const first = text.toString('latin1', 0, MAX_WIDE)
-    if (WIDE.test(first) || BLANK.test(first) || beginsLikeJson(text)) return true
-    if (contentType.startsWith('multipart/')) return PART.test(text.toString('latin1'))
-    if (!FORM_TYPE.test(contentType)) return false
-    this.parameters(text.toString())
-    return this.unread !== undefined || this.#kinds.size > 0
   }
 
   /** False for what is no JSON, nor JSON line by line. */

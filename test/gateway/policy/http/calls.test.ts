@@ -17,6 +17,9 @@ function post(body: string | Uint8Array | undefined, contentType = 'application/
   return requestFacts({ method, target, contentType, body: body === undefined ? undefined : Buffer.from(body) })
 }
 
+const FIELD = '--b\r\ncontent-disposition: form-data; name="x"\r\n\r\n'
+const FILE = '--b\r\ncontent-disposition: form-data; name="x"; filename="x"\r\n\r\n'
+
 /** The beginning of a body whose rest is still to come. */
 function inParts(beginning: string | Uint8Array, contentType: string): Facts {
   const asked = { method: 'POST', target: '/mcp', contentType, body: undefined }
@@ -41,6 +44,15 @@ test('a tool is found, or cannot be, however its call is wrapped', () => {
     ['in parts that begin with blanks', inParts(' '.repeat(2 ** 20), '')],
     ['in parts that begin in UTF-16', inParts(Buffer.from(SHELL, 'utf16le'), 'text/plain')],
     ['in parts of a form with a document', inParts('a=1&query=mutation%7Bdrop%7D&b=', 'application/x-www-form-urlencoded')],
+    ['in parts of a form, behind something else', inParts(`x=${'y'.repeat(2 ** 20)}`, 'application/x-www-form-urlencoded')],
+    [
+      'in parts of a form with files, behind a field',
+      inParts(`${FIELD}${'y'.repeat(2 ** 20)}`, 'multipart/form-data; boundary=b'),
+    ],
+    [
+      'in parts of a form with files, behind a file',
+      inParts(`${FIELD}\r\n${FILE}${'y'.repeat(2 ** 20)}`, 'multipart/form-data; boundary=b'),
+    ],
     ['above 1 MiB', post(`${SHELL}${' '.repeat(2 ** 20)}`)],
     ['behind blanks', post(` \n\t${' '.repeat(1000)}${SHELL}`, 'text/plain')],
     ['behind a byte order mark', post(`\ufeff${SHELL}`)],
@@ -69,13 +81,7 @@ test('a tool is found, or cannot be, however its call is wrapped', () => {
 })
 
 test('what calls nothing fits no rule on calls', () => {
-  for (const type of [
-    '',
-    'text/csv',
-    'application/octet-stream',
-    'application/x-www-form-urlencoded',
-    'multipart/form-data; boundary=b',
-  ])
+  for (const type of ['', 'text/csv', 'application/octet-stream'])
     assert.equal(inParts('id,name\n1,query\n', type)['unread_calls'], undefined, type)
   const put = (contentType: string) => post(undefined, contentType, '/container/a', 'PUT')
   const quiet: readonly Facts[] = [
