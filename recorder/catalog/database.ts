@@ -4,6 +4,7 @@ import { openFiles } from './database-files.ts'
 import { openServer } from './database-server.ts'
 import { canMigrate, migrate } from './migrations.ts'
 import { forgetMonths } from './months.ts'
+import { forgetNames } from './object-names.ts'
 import { CATALOG_SQL, CATALOG_VERSION, DESK_SQL, DESK_WHOLE_SQL } from './schema.ts'
 
 /** What is asked within a transaction, or outside one. bigint comes back as number, timestamptz as Date, jsonb parsed. */
@@ -64,6 +65,7 @@ async function prepared(database: Database): Promise<Database> {
 /** Drops the schema `catalog` and makes it anew, empty. */
 export async function resetCatalog(database: Database): Promise<void> {
   forgetMonths(database)
+  forgetNames(database)
   await database.transaction(async (each) => {
     await each.exec('drop schema if exists catalog cascade')
     await each.exec(CATALOG_SQL)

@@ -1,7 +1,17 @@
 import type { Queries } from './database.ts'
 import { ensureMonths } from './months.ts'
 import { DAILY_FROM_PULLS, DAILY_GROUPS, uniteKeys } from './rollups.ts'
-import { CATALOG_VERSION, DECISIONS_SQL, LONG_SQL, MONTHLY, MONTHLY_SQL, NAMES_SQL, ROLLUPS_SQL, SCREENS_SQL } from './schema.ts'
+import {
+  CATALOG_VERSION,
+  DECISIONS_SQL,
+  LONG_SQL,
+  MONTHLY,
+  MONTHLY_SQL,
+  NAMES_SQL,
+  OBJECT_NAMES_SQL,
+  ROLLUPS_SQL,
+  SCREENS_SQL,
+} from './schema.ts'
 import { KeySketch } from './sketch.ts'
 import { saidByWriter } from './text-index.ts'
 
@@ -15,6 +25,7 @@ const MIGRATIONS: Readonly<Record<number, Migration>> = {
   7: (queries) => queries.exec(SCREENS_SQL),
   8: (queries) => queries.exec(NAMES_SQL),
   9: targetsOfFindings,
+  10: objectNames,
 }
 
 /** Whether everything in a catalog of this version can be kept. */
@@ -39,6 +50,13 @@ async function pendingByWriter(queries: Queries): Promise<void> {
 async function targetsOfFindings(queries: Queries): Promise<void> {
   await queries.exec(
     'delete from catalog.findings; delete from catalog.scans; alter table catalog.findings add column if not exists targets text[] not null',
+  )
+}
+
+/** 11: what statements touch is found in any case, whatever became of them. */
+async function objectNames(queries: Queries): Promise<void> {
+  await queries.exec(
+    `${OBJECT_NAMES_SQL} insert into catalog.names select distinct object from catalog.statements, unnest(objects) object`,
   )
 }
 

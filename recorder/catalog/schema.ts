@@ -7,7 +7,7 @@
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-export const CATALOG_VERSION = 10
+export const CATALOG_VERSION = 11
 
 /** Partitioned by their column `session`. */
 export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches', 'screens'] as const
@@ -165,6 +165,12 @@ create table catalog.decisions (
 create index decisions_at on catalog.decisions (decided_at);
 `
 
+/** What statements ever touched: tables, routes, paths. Which sessions did is not said, so it is kept when they are not. */
+export const OBJECT_NAMES_SQL = `
+create table catalog.names (object text primary key);
+create index names_lower on catalog.names (lower(object));
+`
+
 export const CATALOG_SQL = `
 create schema catalog;
 create table catalog.version (version int not null);
@@ -209,7 +215,7 @@ create index sessions_hold on catalog.sessions (id) where v_hold > 0;
 ${LONG_SQL}
 ${LARGE_RESULTS.map((rows) => `create index sessions_rows_${rows} on catalog.sessions (id, rows) where rows >= ${rows};`).join('\n')}
 
-${MONTHLY_SQL}${SCREENS_SQL}${ROLLUPS_SQL}${DECISIONS_SQL}
+${MONTHLY_SQL}${SCREENS_SQL}${ROLLUPS_SQL}${DECISIONS_SQL}${OBJECT_NAMES_SQL}
 create table catalog.first_seen (
   family text not null,
   target text not null,

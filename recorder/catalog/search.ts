@@ -5,6 +5,7 @@ import { cursorOf, placeOf } from './cursor.ts'
 import type { Database } from './database.ts'
 import { folded } from './fold.ts'
 import type { Scope } from './messages.ts'
+import { spellings } from './object-names.ts'
 import { LONG_US } from './schema.ts'
 import { anywhere, globbed, sqlText } from './text.ts'
 import { ANSWER_MS } from './timed.ts'
@@ -44,7 +45,9 @@ export async function search(
   const { terms } = parsed
   const { limit = HITS_PER_PAGE, cursor } = query
   const place = cursor === undefined ? undefined : placeOf(cursor, PLACE)
-  const asked = { database, terms, seeker, spelt: await spellings(database, terms), gone }
+  const tables = terms.flatMap(({ field, value }) => (field === 'table' && !value.includes('*') ? [value] : []))
+  const spelt = await spellings(database, tables, { gone, settings: NESTED })
+  const asked = { database, terms, seeker, spelt, gone }
   const hits = await ask(asked, limit + 1, place)
   const page = hits.slice(0, limit)
   const last = page.at(-1)
@@ -176,29 +179,8 @@ function stampOf(ms: number): string {
   return new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
 
-/** Of tables that are looked for, how they are spelt. */
-type Spelt = ReadonlyMap<string, string[]>
-
-/**
- * Without a star an index knows a table, however those that were ever touched are spelt. Asked before, so that the planner knows how common they
- * are: it takes what it cannot know for rare, and goes through all there is of a common one.
- */
-async function spellings(database: Database, terms: readonly Term[]): Promise<Spelt> {
-  const spelt = new Map<string, string[]>()
-  for (const { field, value } of terms) {
-    if (field !== 'table' || value.includes('*') || spelt.has(value)) continue
-    const { rows } = await database.query<{ name: string }>(
-      `select unnest(array[$1::text, lower($1::text), upper($1::text)]) as name
-       union select object from catalog.first_seen where lower(object) = lower($1::text)`,
-      [sqlText(value)],
-    )
-    spelt.set(
-      value,
-      rows.map(({ name }) => name),
-    )
-  }
-  return spelt
-}
+/** Of tables that are looked for without a star, how those that were ever touched are spelt: these an index knows. */
+type Spelt = Awaited<ReturnType<typeof spellings>>
 
 const COUNTS: Readonly<Partial<Record<Term['field'], string>>> = { rows: 'r.rows', bytes: 'r.bytes_out', masked: 'r.masked' }
 const GLOBS: Readonly<Partial<Record<Term['field'], string>>> = {

@@ -3,6 +3,7 @@ import type { Database, Queries } from './database.ts'
 import type { SessionDigest } from './digest.ts'
 import { putKeyframes } from './keyframe-rows.ts'
 import { ensureMonths } from './months.ts'
+import { putNames } from './object-names.ts'
 import type { ObjectKeys, Pull } from './pulls.ts'
 import { dayOf, PUT_PULLS, rederive, sumsOf, uniteKeys } from './rollups.ts'
 import { type Put, putStatements, putTexts, sqlArray } from './row-arrays.ts'
@@ -66,12 +67,20 @@ const SKETCH_COLUMNS = ['session', 'object', 'keyed', 'rows', 'keys'] as const
 const PUT_SESSION = upsert('sessions', SESSION_COLUMNS, ['id'])
 const PUT_SKETCHES = upsert('sketches', SKETCH_COLUMNS, ['session', 'object', 'keyed'])
 /** The earliest of what is written and what was there, whichever session is read first. */
+const IF_EARLIER = `on conflict (family, target, object) do update set at = excluded.at, session = excluded.session, frame = excluded.frame
+    where (excluded.at, excluded.session) < (first_seen.at, first_seen.session)`
 const PUT_FIRST_SEEN = `insert into catalog.first_seen (family, target, object, at, session, frame)
   select distinct on (family, target, object) family, target, object, at, session, frame
     from jsonb_to_recordset($1::jsonb) as one (family text, target text, object text, at timestamptz, session text, frame bigint)
     order by family, target, object, at, session
-  on conflict (family, target, object) do update set at = excluded.at, session = excluded.session, frame = excluded.frame
-    where (excluded.at, excluded.session) < (first_seen.at, first_seen.session)`
+  ${IF_EARLIER}`
+/** Of rows that are no more (`$1`, JSON), what pulls there still are. */
+const FIRST_OF_REST = `insert into catalog.first_seen (family, target, object, at, session, frame)
+  select family, target, object, hour, session, first_frame
+    from jsonb_to_recordset($1::jsonb) as gone (family text, target text, object text) cross join lateral (
+      select hour, session, first_frame from catalog.pulls p
+        where p.family = gone.family and p.target = gone.target and p.object = gone.object order by hour, session limit 1) first
+  ${IF_EARLIER}`
 
 /** Writes what the digests have gathered: all of it or nothing. The same again changes nothing. `backlog`: of old tapes, each read to its end. */
 export async function storeDigests(
@@ -80,6 +89,10 @@ export async function storeDigests(
   from: keyof typeof PENDING = 'live',
 ): Promise<void> {
   const taken = digests.map(takenFrom)
+  await putNames(
+    database,
+    taken.flatMap(({ statements }) => statements),
+  )
   try {
     await write(database, taken, from, from === 'backlog')
   } catch (error) {
@@ -170,7 +183,9 @@ function* batches<T extends object>(rows: readonly T[]): Generator<readonly T[]>
 export async function forgetSession(database: Database, id: string): Promise<void> {
   await database.transaction(async (each) => {
     const sums = await sumsOf(each, id)
-    for (const table of [...MONTHLY, 'first_seen']) await each.query(`delete from catalog.${table} where session = $1`, [id])
+    for (const table of MONTHLY) await each.query(`delete from catalog.${table} where session = $1`, [id])
+    const first = 'delete from catalog.first_seen where session = $1 returning family, target, object'
+    await each.query(FIRST_OF_REST, [sqlJson((await each.query(first, [id])).rows)])
     await each.query('delete from catalog.sessions where id = $1', [id])
     await rederive(each, sums)
   })

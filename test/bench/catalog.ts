@@ -295,6 +295,9 @@ async function fill(database: Database, have: number, want: number): Promise<voi
       from generate_series($1::int, $2::int) s, unnest(array['orders', 'customers', 'invoices', 'stock']) t`,
     [first, end - 1, STATEMENTS_PER_SESSION],
   )
+  await database.exec(
+    `insert into catalog.names select unnest(array['orders', 'customers', 'invoices', 'stock']) on conflict do nothing`,
+  )
   if (have === 0) await plant(database)
   await database.exec(`truncate catalog.daily; ${DAILY_FROM_PULLS} ${DAILY_GROUPS}`)
   await database.exec(`create index statements_text on catalog.statements using gin (text gin_trgm_ops); analyze`)

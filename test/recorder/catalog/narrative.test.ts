@@ -25,6 +25,7 @@ before(async () => {
        '2026-11-20T10:51:50Z', now(), 'client.left', 1, 1, 1, 0, 1, 1, 0, 1, 0, 1, 0, 'SELECT 1', '{}')`,
     [ID],
   )
+  await database.exec(`insert into catalog.names values ('t')`)
   // Errors, then one refusal, then seven that were released.
   await database.query(
     `insert into catalog.statements

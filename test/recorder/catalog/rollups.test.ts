@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Database, openDatabase } from '../../../recorder/catalog/database.ts'
+import { type Database, openDatabase, resetCatalog } from '../../../recorder/catalog/database.ts'
 import { dropBefore, ensureMonths, keptFrom, monthOf } from '../../../recorder/catalog/months.ts'
 import { MONTHLY, MONTHLY_SQL } from '../../../recorder/catalog/schema.ts'
 import { KeySketch } from '../../../recorder/catalog/sketch.ts'
@@ -43,7 +43,7 @@ const sessions = () => [
   digestOf(2, START_MS + DAY_MS, [reads('customers', 350, 500)], { subject: 'agent-8' }),
   digestOf(3, START_MS + DAY_MS, [reads('customers', 0, 10)], { principal: 'bob' }),
 ]
-const TABLES = [...MONTHLY, 'sessions', 'first_seen', 'daily', 'daily_keys', 'object_keys']
+const TABLES = [...MONTHLY, 'sessions', 'first_seen', 'daily', 'daily_keys', 'object_keys', 'names']
 const dump = async (tables: readonly string[] = TABLES): Promise<Record<string, unknown[]>> =>
   Object.fromEntries(
     await Promise.all(
@@ -74,8 +74,12 @@ test('sums by day and unions of sketches are what their parts are, however often
   // As a restart reads them again.
   for (const each of sessions()) await storeDigests(database, [each])
   assert.deepEqual(await dump(), whole)
-  const [first] = sessions()
+  const firstSeen = async (): Promise<unknown> =>
+    (await database.query("select right(session, 1) as session, at, frame from catalog.first_seen where family = 'ada'")).rows
+  const [first, second] = sessions()
+  assert.deepEqual(await firstSeen(), [{ session: '1', at: new Date(START_MS), frame: 0 }])
   await forgetSession(database, first?.id ?? '')
+  assert.deepEqual(await firstSeen(), [{ session: '2', at: new Date(START_MS + DAY_MS), frame: 0 }])
   assert.deepEqual(await sums(), [{ ...expected[1], pulls: 1, statements: 1, rows: 150, largest_rows: 150 }, expected[2]])
   const { rows } = await database.query<{ keys: Uint8Array; day: string }>(
     `select day::text, keys from catalog.daily_keys where family = 'ada' and object = 'customers'`,
@@ -84,12 +88,13 @@ test('sums by day and unions of sketches are what their parts are, however often
     rows.map(({ day, keys }) => [day, new KeySketch(keys).estimate]),
     [['2026-11-01', 150]],
   )
+  await forgetSession(database, second?.id ?? '')
+  assert.deepEqual(await firstSeen(), [])
   await storeDigests(database, sessions())
   assert.deepEqual(await dump(), whole)
 })
 
 test('tapes from before the start give the same rows as those that are followed, also where some of them are there already', async () => {
-  const empty = (): Promise<unknown> => database.exec(`truncate ${TABLES.map((table) => `catalog.${table}`).join(', ')}`)
   const mixed = () => [
     ...sessions(),
     digestOf(4, START_MS + DAY_MS, [
@@ -97,22 +102,22 @@ test('tapes from before the start give the same rows as those that are followed,
       { text: 'SELECT 2', table: 'orders', ids: [] },
     ]),
   ]
-  await empty()
+  await resetCatalog(database)
   await storeDigests(database, mixed())
   const whole = await dump()
   assert.equal(whole['statements']?.length, 6)
-  await empty()
+  await resetCatalog(database)
   const [first, , , last] = mixed()
   if (first === undefined || last === undefined) assert.fail()
   await storeDigests(database, [first, last])
   await storeDigests(database, mixed(), 'backlog')
   assert.deepEqual(await dump(), whole)
-  await empty()
+  await resetCatalog(database)
   for (let time = 0; time < 2; time += 1) {
     await storeDigests(database, mixed(), 'backlog')
     assert.deepEqual(await dump(), whole)
   }
-  await empty()
+  await resetCatalog(database)
   await storeDigests(database, sessions())
 })
 
@@ -147,7 +152,9 @@ test('a catalog of the version before is taken along, to the last row', async ()
   const expected = await dump()
   const tables = MONTHLY.filter((table) => table !== 'screens')
   for (const table of tables) await database.exec(`alter table catalog.${table} rename to new_${table}`)
-  await database.exec('drop table catalog.screens, catalog.daily, catalog.daily_keys, catalog.object_keys, catalog.decisions')
+  await database.exec(
+    'drop table catalog.screens, catalog.daily, catalog.daily_keys, catalog.object_keys, catalog.decisions, catalog.names',
+  )
   // As it was: no partitions.
   await database.exec(
     MONTHLY_SQL.replaceAll(') partition by range (session);', ');').replace(/create index (\w+)/g, 'create index was_$1'),

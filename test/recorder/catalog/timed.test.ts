@@ -77,18 +77,20 @@ test('a search whose asker leaves does not go on in the catalog', { timeout: 120
   const lock = new Client({ connectionString: placeAt(server).url })
   await lock.connect()
   try {
-    await lock.query('begin; lock table catalog.statements in access exclusive mode')
-    const leaves = new AbortController()
-    const asker = { person: 'ada', gone: leaves.signal }
-    const asked = [
-      catalog.search({ q: 'anything' }, { scope: null, results: true }, asker),
-      catalog.sessions({ text: 'anything' }, null, { ...asker, person: 'bob' }),
-    ]
+    await lock.query('begin; lock table catalog.statements, catalog.names in access exclusive mode')
     const waiting = `select count(*)::int as count from pg_locks where not granted`
-    while ((await lock.query(waiting)).rows[0]?.count < 2) await new Promise((resolve) => setTimeout(resolve, 10))
-    leaves.abort()
-    await Promise.all(asked.map((each) => assert.rejects(each, { code: 'API_LIMITED' })))
-    assert.equal((await lock.query(waiting)).rows[0]?.count, 0)
+    for (const q of ['anything', 'table:anything']) {
+      const leaves = new AbortController()
+      const asker = { person: 'ada', gone: leaves.signal }
+      const asked = [
+        catalog.search({ q }, { scope: null, results: true }, asker),
+        catalog.sessions({ text: 'anything' }, null, { ...asker, person: 'bob' }),
+      ]
+      while ((await lock.query(waiting)).rows[0]?.count < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+      leaves.abort()
+      await Promise.all(asked.map((each) => assert.rejects(each, { code: 'API_LIMITED' })))
+      assert.equal((await lock.query(waiting)).rows[0]?.count, 0)
+    }
   } finally {
     await lock.end()
   }
