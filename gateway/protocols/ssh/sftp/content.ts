@@ -10,10 +10,10 @@ const CONTENT: Field = { path: 'ssh.file', action: 'scan' }
 const AHEAD_SIZE = 512
 /** Read before it where the client begins in the middle: private keys of every usual kind are shorter. */
 const BEFORE_SIZE = 8 * 1024
-/** OpenSSH's server gives no more at once, and its clients take no more; nor does either end here. */
-const MAX_READ_SIZE = 256 * 1024 - 1024
+/** OpenSSH's server gives no more at once, and its clients take no more; a packet of more would end the channel here, too. */
+export const MAX_READ_SIZE = 256 * 1024 - 1024
 
-/** What the target is asked for in the place of what the client asked for. */
+/** What the target is asked for in the place of what the client asked for, in one question or more. */
 export interface ReadPlan {
   readonly offset: number
   readonly length: number
@@ -38,8 +38,8 @@ export class ReadContent {
 
   plan(offset: number, length: number): ReadPlan {
     const before = offset === this.#next && this.#sure ? 0 : Math.min(offset, BEFORE_SIZE)
-    const whole = Math.min(before + length + AHEAD_SIZE, MAX_READ_SIZE)
-    const to = offset + Math.min(length, whole - before - AHEAD_SIZE)
+    const to = offset + Math.min(length, MAX_READ_SIZE)
+    const whole = before + (to - offset) + AHEAD_SIZE
     // Of what asks for no byte nothing is pushed, and nothing goes on behind it.
     this.#sure = to > offset
     this.#next = to

@@ -1,5 +1,5 @@
 import { ApplianceError } from '../../../../schemas/errors.ts'
-import type { ReadPlan } from './content.ts'
+import { MAX_READ_SIZE, type ReadPlan } from './content.ts'
 import type { OpenFile } from './open-file.ts'
 import { LENGTH_SIZE, STATUS, statusPacket } from './packets.ts'
 
@@ -37,6 +37,11 @@ export class Read {
   /** Of the data. */
   get size(): number {
     return this.packet.length - HEAD_SIZE
+  }
+
+  /** Of what is not there, so much can be asked for at once. */
+  get askable(): number {
+    return Math.min(this.plan.length - this.size, MAX_READ_SIZE)
   }
 
   get data(): Uint8Array {
@@ -114,7 +119,7 @@ export class Reads {
       read.keep()
       if (read.status !== undefined || read.ended || read.asking || (hasContent(read) && read !== awaited)) continue
       read.asking = true
-      ask(read, read.plan.offset + read.size, read.plan.length - read.size)
+      ask(read, read.plan.offset + read.size, read.askable)
     }
   }
 

@@ -133,7 +133,7 @@ export class Sftp {
           read,
           bytes,
           whole(() => reader.string()),
-          asked.is === 'rest' ? asked.length : asked.plan.length,
+          asked.is === 'rest' ? asked.length : read.askable,
         )
       else {
         const code = whole(() => reader.uint32())
@@ -262,7 +262,7 @@ export class Sftp {
     const read = new Read({ id, file, plan, handle })
     this.pending.add(id, read)
     file.reads.push(read)
-    return packet(TYPE.read, id, Buffer.from(handle, 'latin1'), BigInt(plan.offset), plan.length)
+    return packet(TYPE.read, id, Buffer.from(handle, 'latin1'), BigInt(plan.offset), read.askable)
   }
 
   #rest(read: Read, offset: number, length: number): SftpMessage {

@@ -35,7 +35,7 @@ function readAll(sizes: readonly number[], atOnce: number, { file, answers, limi
       const read = new Read({ id: reads.length, file: open, plan: open.content.plan(from, size), handle: 'h' })
       reads.push(read)
       open.reads.push(read)
-      ask(read, read.plan.offset, read.plan.length)
+      ask(read, read.plan.offset, read.askable)
       from += size
     }
   }
@@ -116,12 +116,12 @@ test('a file asked for to its last byte, which is near, takes one question more'
   assert.deepEqual([given.length, questions], [4, 5])
 })
 
-test('no more is asked for than a packet holds, wherever a read begins', () => {
-  const open = new OpenFile(1, '/file')
+test('no more is asked for at once than a packet holds, and the client gets all it asked for, wherever it begins', () => {
+  const file = new OpenFile(1, '/file')
   for (const offset of [0, 1_000_000]) {
-    const { length, from, to } = open.content.plan(offset, 261_120)
-    assert.equal(length, 261_120)
-    assert.ok(from === offset && to > from && to < from + length)
+    const plan = file.content.plan(offset, 261_120)
+    assert.deepEqual([plan.from, plan.to - plan.from], [offset, 261_120])
+    assert.equal(new Read({ id: 1, file, plan, handle: 'h' }).askable, 261_120)
   }
 })
 
