@@ -47,12 +47,6 @@ export class Order {
     for (const batch of due) this.#taken.add(batch)
     return due.length === 1 ? outputs : due.flat()
   }
-
-  /** Recorded now, and written before: nobody writes it again. */
-  drop(outputs: readonly Output[]): void {
-    const index = this.#due?.indexOf(outputs) ?? -1
-    if (index >= 0) this.#due?.splice(index, 1)
-  }
 }
 
 /** Entries on their way to one append, and the outputs that wait for it. */
@@ -62,6 +56,8 @@ export class Batch {
   readonly #entries: Masked<Entry>[] = []
   readonly #outputs: Output[] = []
   readonly #order: Order
+  /** Is written before it is recorded: nobody writes it then. */
+  given = false
 
   constructor(parts: BatchParts, wire: Wire, order: Order) {
     this.#parts = parts
@@ -129,8 +125,7 @@ export class Batch {
   /** One append for the batch; resolves with what may now be written. */
   async record(options?: { readonly durable?: boolean }): Promise<readonly Output[]> {
     await this.#parts.recorder.append(this.#entries, options)
-    this.#order.add(this.#outputs)
-    return this.#outputs
+    return this.#accepted()
   }
 
   /** As `record`, without a promise where the recorder has taken it already. */
@@ -141,7 +136,7 @@ export class Batch {
   }
 
   #accepted(): readonly Output[] {
-    this.#order.add(this.#outputs)
+    if (!this.given) this.#order.add(this.#outputs)
     return this.#outputs
   }
 

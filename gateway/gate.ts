@@ -168,7 +168,9 @@ export class Gate {
    */
   async farewell(refusal: Refusal, withinMs: number): Promise<readonly Output[]> {
     const outputs = this.#wire.farewell(refusal)
-    const said = this.say(outputs).catch(async (failure: unknown): Promise<readonly Output[]> => {
+    const batch = this.#batch()
+    batch.say(outputs)
+    const said = batch.record().catch(async (failure: unknown): Promise<readonly Output[]> => {
       const { masker, recorder, onUnsealed } = this.#parts
       const facts = { error: failure instanceof Error ? failure.name : 'unknown' }
       const last = [masker.note('recording.failed', facts, null), ...outputs.map((output) => masker.own(output))]
@@ -176,9 +178,11 @@ export class Gate {
       return outputs
     })
     // A store that is away may keep both waiting; the client is told meanwhile. Whoever disposes the session waits it out.
-    const recorded = await Promise.race([said, wait(withinMs, undefined, { ref: false })])
-    if (recorded === undefined) void said.then((late) => this.order.drop(late))
-    return recorded ?? outputs
+    const late = wait(withinMs, outputs, { ref: false }).then((given) => {
+      batch.given = true
+      return given
+    })
+    return Promise.race([said, late])
   }
 
   /** Records messages the gateway itself consumed (a start-up packet, a password); nothing is released. */

@@ -70,6 +70,14 @@ if (!existsSync(seen)) test('once', () => { writeFileSync(seen, ''); throw new E
   assert.equal(run(gone).status, 1)
 })
 
+test('a test that is skipped the second time has not passed', () => {
+  const skipped = `import { existsSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+const seen = new URL('seen', import.meta.url)
+test('once', { skip: existsSync(seen) }, () => { writeFileSync(seen, ''); throw new Error('the first time') })`
+  assert.equal(run(skipped).status, 1)
+})
+
 test('more than three files that fail are broken, not unsteady', () => {
   const { status, told } = run(FAILS_ONCE, FAILS, FAILS, FAILS)
   assert.equal(status, 1)

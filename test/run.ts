@@ -14,10 +14,10 @@ const TIMEOUT_MS = 1_200_000
 const CONCURRENCY = 2
 
 /** `entryFile`: not in Node's types yet. */
-type Failed = EventData.TestFail & { readonly entryFile?: string }
+type Ended = (EventData.TestPass | EventData.TestFail) & { readonly entryFile?: string }
 
 interface Outcome {
-  /** Names of what passed. */
+  /** What passed, by file and name. */
   readonly passed: ReadonlySet<string>
   /** Names of what failed, by file. */
   readonly failures: ReadonlyMap<string, readonly string[]>
@@ -30,9 +30,11 @@ async function tested(
   const passed = new Set<string>()
   const failures = new Map<string, string[]>()
   const events = run({ ...which, concurrency, timeout: TIMEOUT_MS })
-  events.on('test:pass', ({ name }) => passed.add(name))
+  events.on('test:pass', ({ name, file, entryFile = file ?? name, skip }: Ended) => {
+    if (skip === undefined || skip === false) passed.add(keyOf(entryFile, name))
+  })
   // `file` is where the test is written, which may be a contract that several files test by.
-  events.on('test:fail', ({ name, file, entryFile = file ?? name, nesting, todo }: Failed) => {
+  events.on('test:fail', ({ name, file, entryFile = file ?? name, nesting, todo }: Ended) => {
     if (todo !== undefined && todo !== false) return
     const names = failures.get(entryFile) ?? []
     failures.set(entryFile, nesting === 0 ? [...names, name] : names)
@@ -53,10 +55,14 @@ if (passed.size + failures.size === 0 || failures.size > MAX_UNSTEADY) {
   const again = await tested({ files: [...failures.keys()] }, 1)
   for (const [file, names] of failures) {
     // A file that ended by itself has failed by its own name, and passes without one.
-    const unsteady = !again.failures.has(file) && names.every((name) => name === file || again.passed.has(name))
+    const unsteady = !again.failures.has(file) && names.every((name) => name === file || again.passed.has(keyOf(file, name)))
     if (unsteady) process.stdout.write(`\nUNSTEADY: ${shown(file)}: failed once, then passed: ${names.join('; ')}\n`)
     else process.exitCode = 1
   }
+}
+
+function keyOf(file: string, name: string): string {
+  return `${file}\n${name}`
 }
 
 function shown(file: string): string {

@@ -37,7 +37,7 @@ export class Sealer implements AsyncDisposable {
   readonly #done = new Set<string>()
   /** When keys were put last. */
   readonly #keysPut = new Map<string, number>()
-  /** Whether the copies of a session are under legal hold, as far as this process knows. */
+  /** Whether the copies of a session, and keys, are under legal hold, as far as this process knows. */
   readonly #held = new Map<string, boolean>()
   #wake: () => void = () => undefined
   readonly #running: Promise<void>
@@ -108,17 +108,24 @@ export class Sealer implements AsyncDisposable {
     if (holds === undefined || evidence.holdsAll) return
     const { signal } = this.#stop
     await holds.catchUp(signal)
-    for (const id of holds.sessions()) {
-      const on = holds.isHeld(id)
-      if (!this.#done.has(id) || this.#held.get(id) === on) continue
+    const sessions = [...holds.sessions()].filter((id) => this.#done.has(id))
+    const turn = async (key: string, on: boolean, work: () => Promise<unknown>): Promise<void> => {
+      if (signal.aborted || this.#held.get(key) === on) return
       try {
-        await holdCopies(evidence, id, on, signal)
-        this.#held.set(id, on)
+        await work()
+        this.#held.set(key, on)
       } catch (error) {
-        if (signal.aborted) return
-        onProblem(id, error)
+        if (!signal.aborted) onProblem(this.#done.has(key) ? key : undefined, error)
       }
     }
+    for (const id of sessions) {
+      const on = holds.isHeld(id)
+      await turn(id, on, () => holdCopies(evidence, id, on, signal))
+    }
+    // A copy that is held is worth nothing without the key that verifies it.
+    const anyHeld = sessions.some((id) => holds.isHeld(id))
+    if (sessions.length > 0)
+      for (const key of this.#keysPut.keys()) await turn(key, anyHeld, () => evidence.hold(key, anyHeld, signal))
   }
 
   async #waiting(): Promise<ReadonlySet<string>> {

@@ -93,13 +93,16 @@ export class Evidence {
     return this.#compared(key, { size, sha256 }, signal)
   }
 
-  /** Makes an object of these bytes, kept and compared as a copy is. One that is there is kept as long as one that is made now. */
+  /**
+   * Makes an object of these bytes, compared as a copy is, and kept a day longer, so that what is put daily is kept as long as what is copied. One that is there
+   * is kept as long as one that is made now.
+   */
   async put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<Copied> {
     const blob = this.#container.getBlockBlobClient(key)
     const transactionalContentMD5 = createHash('md5').update(bytes).digest()
     const conditions = { ifNoneMatch: '*' }
     const isThere = await this.#made(key, bytes.length, signal, (abortSignal) =>
-      blob.upload(bytes, bytes.length, { conditions, transactionalContentMD5, ...this.#protection(), abortSignal }),
+      blob.upload(bytes, bytes.length, { conditions, transactionalContentMD5, ...this.#protection(1), abortSignal }),
     )
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     const put = await this.#compared(key, { size: bytes.length, sha256 }, signal)
@@ -140,7 +143,7 @@ export class Evidence {
   async #extend(key: string, signal: AbortSignal | undefined): Promise<void> {
     const { days, mode = 'unlocked' } = this.#retention
     if (days === undefined) return
-    const until = new Date(Date.now() + days * DAY_MS)
+    const until = new Date(Date.now() + (days + 1) * DAY_MS)
     const { immutabilityPolicyExpiresOn: kept } = await this.#attempt(`retention of ${key}`, 0, signal, (abortSignal) =>
       this.#container.getBlobClient(key).getProperties({ abortSignal }),
     )
@@ -183,12 +186,14 @@ export class Evidence {
     })
   }
 
-  #protection() {
+  #protection(moreDays = 0) {
     const { days, mode = 'unlocked', legalHold } = this.#retention
     return {
       ...(days === undefined
         ? {}
-        : { immutabilityPolicy: { expiriesOn: new Date(Date.now() + days * DAY_MS), policyMode: POLICY_MODES[mode] } }),
+        : {
+            immutabilityPolicy: { expiriesOn: new Date(Date.now() + (days + moreDays) * DAY_MS), policyMode: POLICY_MODES[mode] },
+          }),
       ...(legalHold === true ? { legalHold } : {}),
     }
   }

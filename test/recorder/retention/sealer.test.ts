@@ -159,6 +159,7 @@ test('what the ledger holds is put under legal hold once it is copied, and relea
   const room = await folder.room()
   const [held, other] = [await room.open(START), await room.open(START)]
   for (const { recorder } of [held, other]) await recorder.seal('client.left')
+  await publishKey(folder.store, folder.signer)
   const { id } = held.info
   const ledger = await StoreLedger.open({ store: folder.store, gateway: 'gw1-cli', signer: folder.signer, publish: false })
   const by = { actor: 'ada', proof: 'key:k1', session: id, reason: 'audit' }
@@ -166,6 +167,8 @@ test('what the ledger holds is put under legal hold once it is copied, and relea
   const place = { ...(await azurite.place()), url: proxy.url }
   const evidence = await openEvidence(place, {}, { tries: 1 })
   const container = azurite.through(proxy.url).getContainerClient(place.container)
+  const isKeyHeld = async (): Promise<boolean> =>
+    (await container.getBlobClient('keys/gateway.pub').getProperties()).legalHold === true
   /** The recording, and what says that its copy is whole. */
   const blobs = (session: string) =>
     [`tapes/${session}/0000.tape`, `copies/${session}.json`].map((key) => container.getBlobClient(key))
@@ -186,14 +189,14 @@ test('what the ledger holds is put under legal hold once it is copied, and relea
     proxy.rights = undefined
     await sealer.look()
   }
-  assert.deepEqual([await isHeld(id), await isHeld(other.info.id)], [true, false])
+  assert.deepEqual([await isHeld(id), await isHeld(other.info.id), await isKeyHeld()], [true, false, true])
   for (const blob of blobs(id)) await assert.rejects(blob.delete(), { code: 'BlobImmutableDueToPolicy' })
   await ledger.append({ type: 'hold.clear', ...by })
   await ledger.close()
   const { sealer, told } = sealerOf(folder.store, evidence, holds())
   await using _sealer = sealer
   await sealer.look()
-  assert.deepEqual([await isHeld(id), told.problems], [false, []])
+  assert.deepEqual([await isHeld(id), await isKeyHeld(), told.problems], [false, false, []])
 })
 
 test('whatever is put where tapes are kept is kept: parts, key and manifest', async () => {
