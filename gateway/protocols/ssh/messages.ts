@@ -1,7 +1,9 @@
 import type { Facts } from '../../../schemas/frame.ts'
+import { HeldBytes } from '../../held-bytes.ts'
 import type { Field, LiveRedactor, Message, Redacted, Redactor, Side } from '../../message.ts'
 import type { LineMessage } from './line-message.ts'
 import type { Action } from './output.ts'
+import { joined } from './sftp/spans.ts'
 
 /** What a person has to see before a command runs is not longer than a packet of SSH (RFC 4253, 6.1). */
 const COMMAND: Field = { path: 'ssh.command', action: 'scan' }
@@ -72,7 +74,7 @@ interface Place {
 
 /**
  * One direction's bytes of one channel, as messages of one stream: what is masked is decided across them. Their redacted bytes may lag
- * behind those that came; `rest` brings what is kept back.
+ * behind those that came; `rest` brings what is kept back. The target gets as much as the tape, but for keys: a person waits for their echo.
  */
 export class ByteStream {
   readonly #from: Side
@@ -80,6 +82,8 @@ export class ByteStream {
   readonly #channel: number
   readonly #action: Action
   readonly #asked: string
+  /** Undefined where nothing waits for the tape's copy. */
+  readonly #held: HeldBytes | undefined
   #live: LiveRedactor | undefined
   #typed: Uint8Array[] = []
 
@@ -90,15 +94,18 @@ export class ByteStream {
     this.#channel = channel
     this.#action = action
     this.#asked = asked
+    this.#held = from === 'server' || kind === 'terminal-input' ? undefined : new HeldBytes()
   }
 
   /** A chunk as it came; `secret`: what is typed where a password is asked for. */
   chunk(bytes: Uint8Array, secret = false, place: Place = {}): Message {
     return this.#message(bytes, place, (redactor) => {
-      if (!secret) return this.#redactor(redactor).push(bytes)
+      const live = this.#redactor(redactor)
+      if (!secret) return live.push(bytes)
+      const before = live.settle()
       const sink = redactor.sink(bytes.length)
       redactor.stream(SECRET).push(sink, bytes, 0, bytes.length)
-      return sink.finish()
+      return before.bytes.length === 0 ? sink.finish() : joined(redactor, [before, sink.finish()])
     })
   }
 
@@ -129,7 +136,7 @@ export class ByteStream {
   }
 
   #message(bytes: Uint8Array, place: Place, redact: (redactor: Redactor) => Redacted): StreamMessage {
-    return new StreamMessage(this.#from, this.#kind, this.#channel, this.#action, bytes, place, redact, this.#asked)
+    return new StreamMessage(this.#from, this.#kind, this.#channel, this.#action, bytes, place, redact, this.#asked, this.#held)
   }
 }
 
@@ -144,6 +151,9 @@ class StreamMessage implements Message {
   readonly behind: LineMessage | undefined
   readonly #redact: (redactor: Redactor) => Redacted
   readonly #asked: string
+  readonly #held: HeldBytes | undefined
+  /** What goes on at the target: known once it is redacted, where it waits for that. */
+  passed: Uint8Array
   #passing: (() => void) | undefined
   #redacted: Redacted | undefined
 
@@ -156,6 +166,7 @@ class StreamMessage implements Message {
     { behind, passing }: Place,
     redact: (redactor: Redactor) => Redacted,
     asked: string,
+    held: HeldBytes | undefined,
   ) {
     this.behind = behind
     this.#asked = asked
@@ -165,6 +176,8 @@ class StreamMessage implements Message {
     this.channel = channel
     this.action = action
     this.bytes = bytes
+    this.#held = held
+    this.passed = held === undefined ? bytes : NO_BYTES
     // Lines; what has none still counts, or a budget could be evaded.
     this.units = bytes.length === 0 ? 0 : Math.max(1, linesOf(bytes))
     this.#redact = redact
@@ -185,7 +198,10 @@ class StreamMessage implements Message {
 
   /** Moves the stream on, so it is done once per message, in order, whoever asks how often. */
   redacted(redactor: Redactor): Redacted {
-    this.#redacted ??= this.#redact(redactor)
+    if (this.#redacted === undefined) {
+      this.#redacted = this.#redact(redactor)
+      if (this.#held !== undefined) this.passed = this.#held.pass(this.bytes, this.#redacted.bytes.length)
+    }
     return this.#redacted
   }
 }
@@ -201,6 +217,11 @@ function linesOf(bytes: Uint8Array): number {
 /** Whether it was typed behind a line that was refused. */
 export function isDropped(message: Message): boolean {
   return message instanceof StreamMessage && message.behind?.state === 'refused'
+}
+
+/** What goes on of a message that is not rewritten: as much as the tape has of it. */
+export function passedOf(message: Message): Uint8Array {
+  return message instanceof StreamMessage ? message.passed : message.bytes
 }
 
 /** What a message of this protocol does once it is released; undefined for one of another. */

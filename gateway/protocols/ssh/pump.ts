@@ -27,7 +27,8 @@ export async function pump({ source, chatter, lanes, read, rest: restOf, room }:
     const kept = restOf?.()
     if (kept !== undefined) lanes.push([kept])
   }
-  const settle = setTimeout(rest, SETTLE_MS)
+  // What is kept back is known once all before it is through.
+  const settle = setTimeout(() => void lanes.drained().then(rest), SETTLE_MS)
   try {
     await new Intake(source, chatter).flow({
       take(chunk) {

@@ -2,7 +2,7 @@ import { safeText } from '../../../schemas/safe-text.ts'
 import type { Notice, Refusal } from '../../../schemas/verdict.ts'
 import type { Message, Output, Wire } from '../../message.ts'
 import { LineMessage } from './line-message.ts'
-import { actionOf, isDropped } from './messages.ts'
+import { actionOf, isDropped, passedOf } from './messages.ts'
 import { SshOutput } from './output.ts'
 import { SftpMessage } from './sftp/messages.ts'
 
@@ -53,7 +53,7 @@ export class SshWire implements Wire {
     this.#forwarded.delete(channel)
   }
 
-  release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
+  release(message: Message, bytes: Uint8Array = passedOf(message)): readonly Output[] {
     if (message instanceof SftpMessage) return message.release(bytes)
     if (message instanceof LineMessage) return this.#sendOff(message)
     if (isDropped(message)) return []
