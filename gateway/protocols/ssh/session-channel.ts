@@ -3,18 +3,16 @@ import type { Readable } from 'node:stream'
 import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
-import type { Output, Side } from '../../message.ts'
+import type { Message, Output, Side } from '../../message.ts'
 import { shellFacts } from '../../policy/shell/facts.ts'
 import { ChannelEnd } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
+import { type FileTalk, fileTalk } from './file-talk.ts'
 import { ByteStream, SshMessage } from './messages.ts'
 import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output.ts'
 import { PromptWatch } from './prompt-watch.ts'
 import { type Pump, pump } from './pump.ts'
 import { scpCommand } from './scp/command.ts'
-import { Scp } from './scp/scp.ts'
-import type { SftpMessage } from './sftp/messages.ts'
-import { Sftp } from './sftp/sftp.ts'
 import { start } from './start.ts'
 import { Environment, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
 import { TypedLines } from './typed-lines.ts'
@@ -34,6 +32,9 @@ export class SessionChannel {
   #screen: Promise<boolean> | undefined
   #terminal: Terminal | undefined
   #lines: TypedLines | undefined
+  /** Keys of a terminal, which the target has before the tape has all of them. */
+  #keys: ByteStream | undefined
+  #files: FileTalk | undefined
   #client: ChannelEnd | undefined
   #server: ChannelEnd | undefined
   #starting: Promise<void> | undefined
@@ -73,9 +74,17 @@ export class SessionChannel {
     else end?.after(() => act(end.channel, action))
   }
 
-  /** Resolves once everything that was let in is through, or withdrawn. */
+  /** Resolves once everything that was let in is through, or withdrawn, and the tape has all that the target was given. */
   async settled(): Promise<void> {
+    const cut = this.#files?.end() ?? []
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
+    const keys = this.#keys?.rest()
+    await this.#tape(keys === undefined ? cut : [...cut, keys])
+  }
+
+  /** What the target has already, or nobody gets. */
+  async #tape(messages: readonly Message[]): Promise<void> {
+    if (messages.length > 0) await this.#talk.gate.take(messages).catch((error: unknown) => this.#talk.fail(error))
   }
 
   #listen(session: SshSession): void {
@@ -148,7 +157,7 @@ export class SessionChannel {
     if (upstream === undefined || !isFromTarget(upstream)) return
     const exit = exitOf(upstream)
     const closed = once(upstream, 'close')
-    const files = this.#filesOf(request.what)
+    const files = fileTalk(request, this.#number, this.#talk.wire.nextStatement)
     const { typing } = await (files !== undefined
       ? this.#operations(files, channel, upstream, closed)
       : this.#streams(channel, upstream, closed, request))
@@ -175,6 +184,7 @@ export class SessionChannel {
     this.#lines = lines
     const asked = askedText(what)
     const stdin = new ByteStream('client', input, this.#number, { act: 'data' }, asked)
+    if (terminal !== undefined) this.#keys = stdin
     const stdout = new ByteStream('server', output, this.#number, { act: 'data' }, asked)
     const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' }, asked)
     const prompts = new PromptWatch()
@@ -203,13 +213,6 @@ export class SessionChannel {
     return { typing }
   }
 
-  /** What moves files and is read as that; undefined where bytes are bytes. */
-  #filesOf(what: ChannelRequest['what']): FileTalk | undefined {
-    if (speaksSftp(what)) return new Sftp(this.#number, this.#talk.wire.nextStatement)
-    const command = what.kind === 'exec' && this.#terminal === undefined ? scpCommand(what.command) : undefined
-    return command === undefined ? undefined : new Scp(this.#number, this.#talk.wire.nextStatement, command)
-  }
-
   /** As `#streams`, where both ends speak SFTP or SCP. What breaks its rules ends the channel, and no other. */
   async #operations(
     files: FileTalk,
@@ -217,6 +220,7 @@ export class SessionChannel {
     upstream: ClientChannel,
     closed: Promise<unknown>,
   ): Promise<{ readonly typing: Promise<void> }> {
+    this.#files = files
     const stderr = new ByteStream('server', 'stderr', this.#number, { act: 'stderr' })
     void closed.then(() => files.leave?.())
     const broken = (error: unknown): Promise<void> => {
@@ -238,8 +242,9 @@ export class SessionChannel {
       }),
       closed,
     ])
-    this.#lanes.client.push(files.end())
+    const cut = files.end()
     await this.#lanes.client.drained()
+    await this.#tape(cut)
     return { typing }
   }
 
@@ -286,24 +291,6 @@ export class SessionChannel {
     if (from === 'server') return this.#client?.room()
     return this.#starting ?? this.#server?.room()
   }
-}
-
-/** One channel on which files are moved, both directions as messages. `end`: the channel is over. */
-interface FileTalk {
-  readonly pending?: { room(): Promise<void> | undefined }
-  client(chunk: Uint8Array): readonly SftpMessage[]
-  server(chunk: Uint8Array): readonly SftpMessage[]
-  /** An end is gone. */
-  leave?(): void
-  end(): readonly SftpMessage[]
-}
-
-/** A command that is nothing but OpenSSH's server and its options speaks it as well. */
-const SFTP_SERVER = /^(\/[\w./-]+\/)?sftp-server( -[A-Za-z]+| [\w./-]+)*$/
-
-function speaksSftp(what: ChannelRequest['what']): boolean {
-  if (what.kind === 'subsystem') return what.name === 'sftp'
-  return what.kind === 'exec' && SFTP_SERVER.test(what.command)
 }
 
 function answer(how: Answer): void {

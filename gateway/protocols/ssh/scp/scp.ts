@@ -229,6 +229,8 @@ export class Scp {
       bytes,
       ...(facts.status === undefined ? { pending: () => this.#room() } : {}),
       redact: (redactor) => {
+        // Of a download that was cut nobody gets it.
+        if (!up && facts.status !== undefined) return { bytes, masks: null }
         const rest = going.content.rest()
         if (up) return rest
         const sink = redactor.sink(rest.bytes.length + bytes.length)
