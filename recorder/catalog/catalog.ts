@@ -237,9 +237,7 @@ export class Catalog implements AsyncDisposable {
       } satisfies ThreadData,
     })
     worker.on('message', (message: FromThread) => this.#heard(message))
-    worker.once('error', (error) =>
-      this.#options.onProblem(`the catalog's thread failed (${error instanceof Error ? error.name : 'unknown'})`),
-    )
+    worker.once('error', (error) => this.#options.onProblem(`the catalog's thread failed (${whyOf(error)})`))
     worker.once('exit', () => this.#died())
     return worker
   }
@@ -288,6 +286,13 @@ export class Catalog implements AsyncDisposable {
       this.#worker = this.#start()
     }, RESTART_MS)
   }
+}
+
+/** In words without traffic: of what it came from, where the thread of the files died under it. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  if (error.cause instanceof Error) return whyOf(error.cause)
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
 }
 
 function gone(): ApplianceError {

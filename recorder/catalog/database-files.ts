@@ -101,6 +101,8 @@ class FilesThread {
   /** Resolves once the thread has nothing more to do that was asked before; never rejects. */
   #free: Promise<unknown> = Promise.resolve()
   #closed = false
+  /** Why the thread ended, where it said so. */
+  #cause: unknown
 
   private constructor(worker: Worker) {
     this.#worker = worker
@@ -114,7 +116,12 @@ class FilesThread {
     worker.once('message', () => opened.resolve())
     await opened.promise
     const thread = new FilesThread(worker)
-    worker.on('message', (message: FromFiles) => thread.#heard(message)).once('exit', () => thread.#over())
+    worker
+      .on('message', (message: FromFiles) => thread.#heard(message))
+      .once('error', (error) => {
+        thread.#cause = error
+      })
+      .once('exit', () => thread.#over())
     return thread
   }
 
@@ -162,7 +169,7 @@ class FilesThread {
   #over(): void {
     const closed = this.#closed
     this.#closed = true
-    const ended = new Error('the thread of the files ended')
+    const ended = new Error('the thread of the files ended', { cause: this.#cause })
     for (const { reject } of this.#waiting.values()) reject(ended)
     this.#waiting.clear()
     // As an error nobody handles: this thread ends with it, and both are started again.

@@ -105,6 +105,8 @@ async function whileHeard<T>(
   const leave = (): void => {
     cancelled = cancel().catch(() => undefined)
   }
+  // Who has left by now is heard by nobody later.
+  gone?.throwIfAborted()
   gone?.addEventListener('abort', leave, { once: true })
   try {
     return await work()

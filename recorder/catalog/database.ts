@@ -51,15 +51,25 @@ export async function openDatabase(place: DatabasePlace, onProblem: (message: st
   }
 }
 
+/** What cannot be prepared is closed: PGlite's thread would stay, and its memory. */
 async function prepared(database: Database): Promise<Database> {
+  try {
+    await prepare(database)
+    return database
+  } catch (error) {
+    await database.close().catch(() => undefined)
+    throw error
+  }
+}
+
+async function prepare(database: Database): Promise<void> {
   await database.exec('create extension if not exists pg_trgm')
   const { rows } = await database.query<{ whole: boolean }>(DESK_WHOLE_SQL)
   if (rows[0]?.whole !== true) await database.exec(DESK_SQL)
   const version = await versionOf(database)
-  if (version === CATALOG_VERSION) return database
+  if (version === CATALOG_VERSION) return
   if (version === undefined || !canMigrate(version)) await resetCatalog(database)
   else await database.transaction((each) => migrate(each, version))
-  return database
 }
 
 /** Drops the schema `catalog` and makes it anew, empty. */

@@ -197,3 +197,27 @@ test('a page of long statements ends early, however many were asked for, and the
     texts.map((text) => text.slice(0, 10)),
   )
 })
+
+test('why the thread of the files died is told', async () => {
+  await using folder = await recordingFolder()
+  const told = Promise.withResolvers<string>()
+  await using _ = await Catalog.open({
+    store: { folder: folder.path },
+    keys: join(folder.path, 'keys'),
+    database: { folder: join(folder.path, 'catalog', 'pg') },
+    secret: 'of this test',
+    findings: {},
+    // Loaded by the catalog's thread in front of the files': what it asks of them is nothing that can be answered.
+    describers: module(`
+      import { Worker } from 'node:worker_threads'
+      const { postMessage } = Worker.prototype
+      Worker.prototype.postMessage = function () { postMessage.call(this, null) }
+      export const describers = {}`),
+    onProblem: told.resolve,
+  })
+  assert.equal(await told.promise, "the catalog's thread failed (TypeError)")
+})
+
+function module(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`
+}

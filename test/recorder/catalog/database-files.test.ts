@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { type Database, openDatabase, type Queries } from '../../../recorder/catalog/database.ts'
 
 let folder: string
@@ -90,4 +91,21 @@ test('the log that a crash would be mended by does not grow with what is written
   }
   // Twice what a checkpoint comes after, as it looks now and then.
   assert.ok(most < 28, `${most} files`)
+})
+
+test('of files that open and cannot be prepared no thread is left', async (t) => {
+  const place = { folder: join(folder, 'odd') }
+  const problems: string[] = []
+  const damaged = await openDatabase(place, (problem) => problems.push(problem))
+  await damaged.exec(
+    'drop table catalog.version; create view catalog.version as select 1 / (now()::date - now()::date) as version',
+  )
+  await damaged.close()
+  const ended = t.mock.method(Worker.prototype, 'terminate')
+  const anew = await openDatabase(place, (problem) => problems.push(problem))
+  assert.equal(ended.mock.callCount(), 1)
+  assert.equal(problems.length, 1)
+  assert.deepEqual((await anew.query('select count(*) as count from catalog.version')).rows, [{ count: 1 }])
+  await anew.close()
+  assert.equal(ended.mock.callCount(), 2)
 })

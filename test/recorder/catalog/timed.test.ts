@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { Catalog } from '../../../recorder/catalog/catalog.ts'
-import { type DatabasePlace, openDatabase } from '../../../recorder/catalog/database.ts'
+import { type Database, type DatabasePlace, openDatabase } from '../../../recorder/catalog/database.ts'
 import { type PgServer, startPostgres } from '../../support/pg-server.ts'
 
 const DESCRIBERS = new URL('../../../gateway/protocols/describers.ts', import.meta.url).href
@@ -16,6 +16,24 @@ const NEVER_MS = 1_000_000_000
 const ROWS = (name: string): string => `generate_series(1, 5000) ${name}`
 
 const placeAt = (server: PgServer) => ({ url: `postgres://postgres:${server.password}@127.0.0.1:${server.port}/postgres` })
+
+/** Of somebody who leaves right after it was asked whether they are still there. */
+function leavingAtOnce(): AbortSignal {
+  const leaves = new AbortController()
+  const { signal } = leaves
+  signal.throwIfAborted = () => {
+    if (signal.aborted) throw signal.reason
+    leaves.abort()
+  }
+  return signal
+}
+
+async function notBegun(database: Database, gone: AbortSignal): Promise<void> {
+  const work: string[] = []
+  const asked = database.timed(NEVER_MS, async () => work.push('begun'), { gone })
+  await assert.rejects(asked, { code: 'API_LIMITED' })
+  assert.deepEqual(work, [])
+}
 
 async function cancelled(place: DatabasePlace): Promise<void> {
   const database = await openDatabase(place, (problem) => assert.fail(problem))
@@ -40,8 +58,7 @@ async function cancelled(place: DatabasePlace): Promise<void> {
       each.query<{ count: number }>(`select count(*) as count from generate_series(1, 50000) n where ${inTime('n')}`),
     )
     assert.deepEqual(next.rows, [{ count: 50_000 }])
-    const late = database.timed(NEVER_MS, () => assert.fail('begun for nobody'), { gone: AbortSignal.abort() })
-    await assert.rejects(late, { code: 'API_LIMITED' })
+    await notBegun(database, AbortSignal.abort())
   } finally {
     await database.close()
   }
@@ -59,6 +76,12 @@ test('files: what runs is ended once its asker has gone', { timeout: 120_000 }, 
 test('a server: what runs is ended once its asker has gone', { timeout: 120_000 }, async () => {
   await using server = await startPostgres({ tls: false })
   await cancelled(placeAt(server))
+  const database = await openDatabase(placeAt(server), (problem) => assert.fail(problem))
+  try {
+    await notBegun(database, leavingAtOnce())
+  } finally {
+    await database.close()
+  }
 })
 
 test('a search whose asker leaves does not go on in the catalog', { timeout: 120_000 }, async () => {
