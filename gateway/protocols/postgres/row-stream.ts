@@ -1,10 +1,12 @@
 import type { Facts } from '../../../schemas/frame.ts'
+import { HeldBytes } from '../../held-bytes.ts'
 import type { Field, Message, Redacted, RedactionSink, Redactor, Side, StreamRedactor } from '../../message.ts'
 import type { CopyMasks } from './copy-masks.ts'
 import { BACKEND, HEADER_SIZE } from './messages.ts'
 import { withoutPasswords } from './password-literals.ts'
 import type { Turn } from './turns.ts'
 
+const NOTHING = new Uint8Array()
 const UNKNOWN: Field = { path: 'row', action: 'scan', bulk: true }
 
 /**
@@ -68,6 +70,7 @@ export class PartSource {
   readonly #from: Side
   readonly #stream: PartStream
   readonly #masks: CopyMasks | undefined
+  readonly #held: HeldBytes | undefined
   readonly turn: Turn | undefined
 
   /** `masks`: of what a client writes, where masks are looked for across all its pieces. */
@@ -76,14 +79,15 @@ export class PartSource {
     this.#stream = new PartStream(type, columns)
     this.turn = turn
     this.#masks = masks
+    this.#held = from === 'client' ? new HeldBytes() : undefined
   }
 
   next(bytes: Uint8Array, part: 'first' | 'middle' | 'last'): Part {
-    return new Part(this.#from, this.#stream, bytes, part, this.turn, this.#masks)
+    return new Part(this.#from, this.#stream, bytes, part, this.turn, this.#masks, this.#held)
   }
 }
 
-/** One part of a message too large to hold. Its bytes after redaction may lag behind the ones that came. */
+/** One part of a message too large to hold. Its bytes after redaction may lag behind the ones that came, and so does what goes to the server. */
 export class Part implements Message {
   readonly from: Side
   readonly kind: string
@@ -94,6 +98,9 @@ export class Part implements Message {
   readonly turn: Turn | undefined
   readonly #stream: PartStream
   readonly #masks: CopyMasks | undefined
+  readonly #held: HeldBytes | undefined
+  /** What of it and those before it goes to the server: known once it is redacted. */
+  passed: Uint8Array = NOTHING
   #redacted: Redacted | undefined
   #facts: Facts | undefined
 
@@ -103,7 +110,8 @@ export class Part implements Message {
     bytes: Uint8Array,
     part: 'first' | 'middle' | 'last',
     turn: Turn | undefined,
-    masks?: CopyMasks,
+    masks: CopyMasks | undefined,
+    held: HeldBytes | undefined,
   ) {
     this.from = from
     this.kind = from === 'server' ? 'reply' : 'copy-data'
@@ -113,6 +121,7 @@ export class Part implements Message {
     this.turn = turn
     this.#stream = stream
     this.#masks = masks
+    this.#held = held
   }
 
   facts(): Facts {
@@ -137,6 +146,7 @@ export class Part implements Message {
       this.#stream.push(sink, redactor, this.bytes)
       if (this.part === 'last') this.#stream.end(sink)
       this.#redacted = sink.finish()
+      if (this.#held !== undefined) this.passed = this.#held.pass(this.bytes, this.#redacted.bytes.length)
     }
     return this.#redacted
   }

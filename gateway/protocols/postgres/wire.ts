@@ -78,12 +78,12 @@ export class PostgresWire implements ByteWire {
 
   release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
     if (message instanceof Request) return this.#ask(message)
-    if (message.from === 'client') {
-      this.#conversation.dataSent = true
-      return this.#conversation.copyRefused ? [] : [{ to: 'server', bytes: message.bytes }]
-    }
     if (message instanceof Reply) return this.#answer(message, bytes)
     if (!(message instanceof Part)) throw new TypeError('a message of another protocol')
+    if (message.from === 'client') {
+      this.#conversation.dataSent = true
+      return this.#conversation.copyRefused ? [] : [{ to: 'server', bytes: message.passed }]
+    }
     if (message.turn?.cut === true) return []
     this.#midMessage = message.part !== 'last'
     return [{ to: 'client', bytes }]
