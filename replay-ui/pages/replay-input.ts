@@ -125,6 +125,14 @@ export function inputOf(
   }
 }
 
+/** Where frames are shown. */
+function toFrame(acts: Pick<ReplayActs, 'onView' | 'onFrame'>): (seq: number) => void {
+  return (seq) => {
+    acts.onView('frames')
+    acts.onFrame(seq)
+  }
+}
+
 function exchangesOf(
   state: ReplayState,
   feed: SessionFeed | undefined,
@@ -150,10 +158,7 @@ function exchangesOf(
     one: {
       detail,
       terminal,
-      onFrame: (seq) => {
-        acts.onView('frames')
-        acts.onFrame(seq)
-      },
+      onFrame: toFrame(acts),
       onApproval: (id) => `/approvals/${encodeURIComponent(id)}`,
     },
   }
@@ -184,7 +189,7 @@ function headOf(
       live: detail.state === 'live',
       tookMs: tape?.verifiedInMs ?? 0,
       onAgain: acts.onVerify,
-      onFrame: acts.onFrame,
+      onFrame: toFrame(acts),
     },
     onKill: () => acts.onKill(true),
     onCopy: acts.onCopy,
