@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { readLedger } from '../../../recorder/findings/from-ledger.ts'
 import { findWeek, scanWeek, unscannedWeeks, weekOf } from '../../../recorder/findings/scan.ts'
 import type { Weighed } from '../../../recorder/findings/weigh.ts'
 import { StoreLedger } from '../../../recorder/index.ts'
-import type { DetectorName, FindingsConfig } from '../../../schemas/findings.ts'
+import { DETECTOR_NAMES, DETECTORS, type DetectorName, type FindingsConfig } from '../../../schemas/findings.ts'
 import { type SaidOf, writeSession } from '../../support/catalog-session.ts'
 import { makeSigner, openTestLedger } from '../../support/ledger.ts'
 import { recordingFolder } from '../../support/recording.ts'
@@ -284,6 +285,19 @@ test('the same rows give the same findings, and other numbers make a week be loo
   assert.deepEqual(await unscannedWeeks(database, { detectors: { 'large-pull': { rows: 20_000 } } }), [weekOf(NOW_MS)])
   await scanWeek(database, weekOf(NOW_MS), { detectors: { 'large-pull': { rows: 20_000 } } })
   assert.deepEqual((await database.query('select id from catalog.findings')).rows, [])
+})
+
+test('a week that detectors of an earlier version looked through is looked through again, and what was found keeps its id', async () => {
+  await session(NOW_MS, [{ rows: 12_000, objects: ['customers'] }])
+  const [first] = await scanWeek(database, weekOf(NOW_MS), {})
+  const versions = DETECTOR_NAMES.map((name) => [name, DETECTORS[name].version, DETECTORS[name].params])
+  const earlier = createHash('sha256')
+    .update(JSON.stringify([versions, {}]))
+    .digest('hex')
+  await database.query('update catalog.scans set settings = $1', [earlier])
+  assert.deepEqual(await unscannedWeeks(database, {}), [weekOf(NOW_MS)])
+  assert.equal((await scanWeek(database, weekOf(NOW_MS), {}))[0]?.id, first?.id)
+  assert.deepEqual(await unscannedWeeks(database, {}), [])
 })
 
 test('a database that is new learns from the ledger what people made of findings, and which it was told of; once', async () => {
