@@ -1,5 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Refusal } from '../../../schemas/verdict.ts'
+import type { HeldBytes } from '../../held-bytes.ts'
 import type { Message, Redacted, Redactor, Side } from '../../message.ts'
 
 /** What is said in the place of what may not pass. */
@@ -14,6 +15,8 @@ export class TunnelMessage implements Message {
   readonly channel: number
   readonly bytes: Uint8Array
   readonly #parts: TunnelParts
+  /** What goes on of it where it is not rewritten: known once it is redacted, where it waits for that. */
+  passed: Uint8Array
   #redacted: Redacted | undefined
 
   constructor(parts: TunnelParts) {
@@ -22,6 +25,12 @@ export class TunnelMessage implements Message {
     this.kind = parts.kind
     this.channel = parts.channel
     this.bytes = parts.bytes
+    this.passed = parts.held === undefined ? parts.bytes : NOTHING
+  }
+
+  /** Nothing of it goes on before the tape has it. */
+  get waits(): boolean {
+    return this.#parts.held !== undefined
   }
 
   get statement(): number {
@@ -38,7 +47,10 @@ export class TunnelMessage implements Message {
 
   /** Once per message, in order, whoever asks how often: it may move a stream on. */
   redacted(redactor: Redactor): Redacted {
-    this.#redacted ??= this.#parts.redact(redactor, this.bytes)
+    if (this.#redacted === undefined) {
+      this.#redacted = this.#parts.redact(redactor, this.bytes)
+      if (this.#parts.held !== undefined) this.passed = this.#parts.held.pass(this.bytes, this.#redacted.bytes.length)
+    }
     return this.#redacted
   }
 
@@ -63,7 +75,11 @@ interface TunnelParts {
   readonly redact: (redactor: Redactor, bytes: Uint8Array) => Redacted
   readonly frame: (bytes: Uint8Array) => Uint8Array
   readonly farewell: (words: LastWords) => Uint8Array
+  /** Of a stream whose recorded copy may lag behind: what goes on of it lags behind with it. */
+  readonly held?: HeldBytes | undefined
 }
+
+const NOTHING = new Uint8Array()
 
 /** What is spoken on a connection once it is no longer HTTP. */
 export interface TunnelCodec {

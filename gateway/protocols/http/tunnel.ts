@@ -47,8 +47,10 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
     const full = outputs.map(({ to }) => ends[to]).find(({ writableNeedDrain, destroyed }) => writableNeedDrain && !destroyed)
     return full === undefined ? undefined : drained(full, over)
   }
+  const clientLanes = new Lanes({ gate, deliver, asker, stop: over, onFail: fail })
+  const serverLanes = new Lanes({ gate, deliver, asker: over, stop: over, onFail: fail })
   const pass = async (from: Side): Promise<void> => {
-    const lanes = new Lanes({ gate, deliver, asker: from === 'client' ? asker : over, stop: over, onFail: fail })
+    const lanes = from === 'client' ? clientLanes : serverLanes
     // What is kept back is known once all before it is through.
     const settle = setTimeout(() => void lanes.drained().then(() => lanes.push(codec.rest(from))), SETTLE_MS)
     try {
@@ -98,7 +100,12 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
   } finally {
     over.removeEventListener('abort', close)
     close()
+    stop.abort()
   }
+  await clientLanes.drained()
+  // What the target has already.
+  const owed = codec.rest('client').filter(({ waits }) => !waits)
+  if (owed.length > 0) await gate.take(owed).catch(fail)
   await farewell(failed[0], { ends, codec, gate, channel, session }).finally(() => codec.close?.())
 }
 

@@ -14,8 +14,8 @@ export class HttpWire implements Wire {
     this.#refusal = refusal
   }
 
-  release(message: Message, bytes: Uint8Array = message.bytes): readonly Output[] {
-    const framed = message instanceof TunnelMessage ? message.framed(bytes) : bytes
+  release(message: Message, bytes?: Uint8Array): readonly Output[] {
+    const framed = message instanceof TunnelMessage ? message.framed(bytes ?? message.passed) : (bytes ?? message.bytes)
     return [{ to: message.from === 'client' ? 'server' : 'client', bytes: framed }]
   }
 

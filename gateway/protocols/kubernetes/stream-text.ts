@@ -1,4 +1,5 @@
 import type { Facts } from '../../../schemas/frame.ts'
+import { HeldBytes } from '../../held-bytes.ts'
 import type { Field, LiveRedactor, Redacted, Redactor, Side } from '../../message.ts'
 import { type LastWords, TunnelMessage } from '../http/tunnel-message.ts'
 
@@ -22,10 +23,12 @@ export interface StreamParts {
 
 /**
  * One direction of one stream, as messages of it: what is masked is decided across them, and keeps its length. Redacted bytes may lag behind those
- * that came; `rest` brings what is kept back.
+ * that came; `rest` brings what is kept back. The target gets as much as the tape, but for keys.
  */
 export class StreamText {
   readonly #parts: StreamParts
+  /** Undefined where nothing waits for the tape's copy: a person waits for the echo of keys. */
+  readonly #held: HeldBytes | undefined
   #live: LiveRedactor | undefined
   #typed: Uint8Array[] = []
   /** Something came since `rest`. */
@@ -33,6 +36,7 @@ export class StreamText {
 
   constructor(parts: StreamParts) {
     this.#parts = parts
+    this.#held = parts.from === 'server' || parts.kind === 'terminal-input' ? undefined : new HeldBytes()
   }
 
   /** Whether something is kept back, as far as its messages are through. */
@@ -49,12 +53,13 @@ export class StreamText {
   chunk(bytes: Uint8Array, { secret = false, last = false } = {}): TunnelMessage {
     this.#fresh = !last && (this.#fresh || bytes.length > 0)
     return this.#message(bytes, { last, says: true }, (redactor) => {
+      const live = this.#redactor(redactor)
       if (secret) {
+        const before = live.settle()
         const sink = redactor.sink(bytes.length)
         redactor.stream(SECRET).push(sink, bytes, 0, bytes.length)
-        return sink.finish()
+        return before.bytes.length === 0 ? sink.finish() : joined(redactor, before, sink.finish())
       }
-      const live = this.#redactor(redactor)
       const pushed = live.push(bytes)
       return last && live.holding ? joined(redactor, pushed, live.settle()) : pushed
     })
@@ -98,6 +103,7 @@ export class StreamText {
       redact,
       frame: (released) => (released.length === 0 && !tells ? EMPTY : frame(released, last)),
       farewell,
+      held: this.#held,
     })
   }
 }

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { duplexPair } from 'node:stream'
+import { test } from 'node:test'
+import { PLAIN } from '../../../../gateway/protocols/http/dialect.ts'
+import { tunnel } from '../../../../gateway/protocols/http/tunnel.ts'
+import type { TunnelMessage } from '../../../../gateway/protocols/http/tunnel-message.ts'
+import { encodeFrame, OPCODES, WebSocketReader } from '../../../../gateway/protocols/http/websocket.ts'
+import { HttpWire } from '../../../../gateway/protocols/http/wire.ts'
+import { ChannelSocket } from '../../../../gateway/protocols/kubernetes/channel-socket.ts'
+import { ExecStreams } from '../../../../gateway/protocols/kubernetes/exec-streams.ts'
+import { type FakeParts, fakeGate, fakeParts } from '../../../support/fakes.ts'
+
+const NOBODY = new AbortController().signal
+const MAIL = ['lovelace', 'example.org'].join('@')
+const INPUTS = [
+  '{rm,-rf,/srv/data}',
+  `mail ${MAIL} and\x1b[31m ${MAIL.slice(0, 5)}\x1b[0m${MAIL.slice(5)}`,
+  `a\nbb ${'x'.repeat(1_500)} 4111 1111 1111 1111 \x1b[`,
+  `${'\0\x01\x02\xff'.repeat(300)}${MAIL}`,
+]
+
+const taped = ({ recorder }: FakeParts): Buffer => Buffer.concat(recorder.entries.map(({ body }) => Buffer.from(body ?? [])))
+const stdin = (text: Uint8Array): Uint8Array =>
+  encodeFrame('server', { opcode: OPCODES.binary, payload: Buffer.concat([Buffer.from([0]), text]) })
+
+for (const name of ['stdin', 'data'] as const)
+  test(`whenever its sender leaves, the target has nothing of what it sent that the tape has not: ${name}`, async () => {
+    for (const text of INPUTS)
+      for (const size of [1, 7, 100, 700]) {
+        const parts = fakeParts()
+        const gate = fakeGate(new HttpWire(PLAIN), parts)
+        const streams = new ExecStreams({ channel: 1, terminal: false, farewell: () => new Uint8Array() })
+        const sent = Buffer.from(text, 'latin1')
+        let got = Buffer.alloc(0)
+        const pass = async (messages: readonly TunnelMessage[]): Promise<void> => {
+          for await (const outputs of gate.pass(messages, NOBODY))
+            got = Buffer.concat([got, ...outputs.map(({ bytes }) => bytes)])
+          const tape = taped(parts)
+          assert.ok(tape.length >= got.length, `${text}, ${size}: the target has ${got.length} bytes, the tape ${tape.length}`)
+          assert.ok(got.equals(sent.subarray(0, got.length)))
+        }
+        const frame = (bytes: Uint8Array): Uint8Array => bytes
+        for (let at = 0; at < sent.length; at += size) {
+          const bytes = sent.subarray(at, at + size)
+          await pass(streams.messages({ from: 'client', name, id: 1, bytes, last: false, frame }))
+          if (at % 3 === 0) await pass(streams.rest('client'))
+        }
+        await pass(streams.messages({ from: 'client', name, id: 1, bytes: Buffer.alloc(0), last: true, frame }))
+        assert.ok(got.equals(sent), 'all of it has gone')
+      }
+  })
+
+test('what is kept back of keys is on the tape when the session is ended, and goes to the target before that', async () => {
+  const parts = fakeParts()
+  const [client, clientEnd] = duplexPair()
+  const [server, serverEnd] = duplexPair()
+  const session = new AbortController()
+  const over = tunnel({
+    ends: { client: clientEnd, server: serverEnd },
+    codec: new ChannelSocket({ channel: 1, terminal: true }),
+    gate: fakeGate(new HttpWire(PLAIN), parts),
+    channel: 1,
+    session: session.signal,
+  })
+  client.write(stdin(Buffer.from('{rm,-rf,/srv/data}')))
+  const [bytes] = await once(server, 'data')
+  const [message] = new WebSocketReader('client').receive(bytes)
+  assert.equal(Buffer.from(message?.payload ?? []).toString(), '\0{rm,-rf,/srv/data}')
+  session.abort()
+  client.resume().end()
+  await over
+  assert.match(taped(parts).toString(), /^\{rm,-rf,\/srv\/data\}/)
+})
+
+test('what is kept back of stdin is nowhere when the session is ended', async () => {
+  const parts = fakeParts()
+  const [client, clientEnd] = duplexPair()
+  const [server, serverEnd] = duplexPair()
+  const session = new AbortController()
+  const over = tunnel({
+    ends: { client: clientEnd, server: serverEnd },
+    codec: new ChannelSocket({ channel: 1, terminal: false }),
+    gate: fakeGate(new HttpWire(PLAIN), parts),
+    channel: 1,
+    session: session.signal,
+  })
+  client.write(stdin(Buffer.from('echo {rm,-rf,/srv/data}')))
+  const [bytes] = await once(server, 'data')
+  const [message] = new WebSocketReader('client').receive(bytes)
+  assert.equal(Buffer.from(message?.payload ?? []).toString(), '\0echo ')
+  session.abort()
+  client.resume().end()
+  await over
+  assert.match(taped(parts).toString(), /^echo (?!\{)/)
+})
