@@ -8,6 +8,9 @@ const MAX_SHARE = 1 / 4
 const ENOUGH_TEXT = 24
 /** Of what was found: in tables of addresses it is of such bytes itself. */
 const MAX_OWN_SHARE = 1 / 4
+/** Characters of ASCII in a row around an `@`: noise has ten of them once in some hundred megabytes. */
+const MAX_CHANCE = 13
+const AT = 0x40
 /** Texts in other encodings are no UTF-8 either, but have no control characters: of bytes without order one in twelve is one. */
 const CONTROLS_WINDOW_SIZE = 512
 const MIN_CONTROLS = 1 / 64
@@ -26,7 +29,7 @@ const STRANGE = Uint8Array.from({ length: 256 }, (_, byte) =>
  * transferred. `from` and `to`: as far as there are bytes.
  */
 export function isChance(bytes: Uint8Array, from: number, start: number, end: number, to: number, entityId: number): boolean {
-  if (!CHANCY.has(entityId)) return false
+  if (!CHANCY.has(entityId) || textInside(bytes, start, end) > MAX_CHANCE) return false
   const low = Math.max(from, start - WINDOW_SIZE)
   const high = Math.min(to, end + WINDOW_SIZE)
   const around = strangeIn(bytes, low, high, to)
@@ -52,6 +55,15 @@ function hasControls(bytes: Uint8Array, from: number, start: number, end: number
   let controls = 0
   for (let at = low; at < high; at++) controls += STRANGE[bytes[at] as number] as number // low <= at < high
   return controls > (high - low) * MIN_CONTROLS
+}
+
+/** Characters of ASCII in a row around the `@` in bytes[start, end). */
+function textInside(bytes: Uint8Array, start: number, end: number): number {
+  const at = bytes.indexOf(AT, start)
+  let [from, to] = [at, at]
+  while (from > start && isText(bytes[from - 1])) from--
+  while (to < end && isText(bytes[to])) to++
+  return to - from
 }
 
 /** Characters of ASCII right before and behind bytes[start, end), as many as count. */

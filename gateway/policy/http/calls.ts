@@ -19,6 +19,8 @@ const WIDE = /^(?:\xff\xfe|\xfe\xff|\0\0\xfe\xff)?(?:\0{0,3}[\t\n\r ])*\0{0,3}[{
 const BLANK = /^[\0\t\n\r \xfe\xff]*$/
 /** GraphQL's multipart requests have their operations in a part of that name. */
 const PART = /name="?operations"?/i
+/** Names in heads of parts that their readers may take for it: encoded, escaped, or written with blanks. */
+const ODD_PART = /^content-disposition\s*:(?:[^\r\n]|\r?\n[ \t])*(?<![a-z])name(?:\*|\s+=|=\s|="[^"\r\n]*\\)/im
 /** A document among the values of a query or form, where a word to search for may stand as well. */
 const DOCUMENT = /^[\s,\ufeff]*(?:#|\{|(?:query|mutation|subscription|fragment)\b[\s\S]*\{)/
 
@@ -66,7 +68,7 @@ export function callFacts(body: Uint8Array | undefined, { contentType = '', quer
     return { ...(valid || !JSON_TYPE.test(contentType) ? {} : { malformed_json: true }), ...calls.facts() }
   } else if (GRAPHQL_TYPE.test(contentType)) calls.document(text.toString())
   else if (FORM_TYPE.test(contentType)) calls.parameters(text.toString())
-  else if (contentType.startsWith('multipart/') && PART.test(text.toString('latin1')))
+  else if (contentType.startsWith('multipart/') && [PART, ODD_PART].some((part) => part.test(text.toString('latin1'))))
     calls.unread = 'what it calls is in a part of a form'
   return calls.facts()
 }

@@ -8,8 +8,9 @@ const SURELY_LEAST = 8
 /** As much tells a table of numbers from a text in UTF-16. */
 const TABLE_SIZE = 256
 
-/** Whether some of it is surely no text. */
+/** Whether some of it is surely no text. What begins as one in UTF-16 or UTF-32 is one, whatever follows. */
 export function holdsBinary(bytes: Uint8Array): boolean {
+  if (isWideText(bytes.subarray(0, SLICE_SIZE), (text) => !hasControls(text))) return false
   for (let at = 0; at < bytes.length; at += SLICE_SIZE) if (isBinary(bytes.subarray(at, at + SLICE_SIZE))) return true
   return false
 }

@@ -2,13 +2,14 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Message } from '../../message.ts'
 import type { Answer } from './answer.ts'
 import { askedLine } from './asked-line.ts'
+import { holdsBinary } from './binary.ts'
 import type { BodyMemory } from './body-memory.ts'
 import { Growing } from './growing.ts'
 import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, listOf, type ResponseHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
-import { isAmbiguous, isOpaque, type Media, mediaOf, typeOf } from './media.ts'
+import { isAmbiguous, isOpaque, type Media, mediaOf, promisesNothing, typeOf } from './media.ts'
 import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedAnswer } from './read-body.ts'
 import type { AskedRequest } from './request.ts'
@@ -84,13 +85,14 @@ export async function* readResponse(
     )
   const parts = partsOf(undefined)
   const { beginning, rest } = collected
-  // JSON in it is masked by something longer.
-  const grows = fields.labelled && !isOpaque(media, beginning)
+  const narrow = promisesNothing(media) && holdsBinary(beginning)
+  // JSON in a text is masked by something longer.
+  const grows = fields.labelled && !narrow && !isOpaque(media, beginning)
   const length = grows ? [] : lengthOf(answer, { method, media })
   yield new HttpMessage(parts, length.length === 0 ? encoded : encodeResponse({ status, headers: [...headers, ...length] }), {
     streams: true,
   })
-  const streamed = new StreamedBody({ media, fields, answer: true })
+  const streamed = new StreamedBody({ media, fields, answer: true, narrow })
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else if (media === 'live') yield* livePieces(rest, streamed, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else yield* pieces(beginning, rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))

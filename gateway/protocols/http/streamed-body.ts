@@ -24,7 +24,7 @@ export class StreamedBody {
   readonly #events = new EventHold()
   /** Where something is labelled, by keys that only a reader of JSON finds. */
   readonly #runs: JsonRuns | undefined
-  /** It is no text in UTF-16 or UTF-32, as some of it was no text at all. */
+  /** Some of it was no text at all: it is none in UTF-16 or UTF-32, and keeps its length, as there may be lengths in it. */
   #narrow: boolean
   /** Bytes kept back of a text that is nothing else. */
   #plain = 0
@@ -68,12 +68,28 @@ export class StreamedBody {
 
   #redactRuns(redactor: Redactor, sink: RedactionSink, runs: readonly Run[], last: boolean): void {
     for (const { is, bytes } of runs) {
-      if (is !== 'text') this.#redactPlain(redactor, sink, NOTHING, true)
-      if (is === 'lines') this.#redactEvents(redactor, sink, bytes, last)
-      else if (is === 'json') redactJsonRun(redactor, sink, bytes, this.#how)
-      else this.#redactPlain(redactor, sink, bytes, false)
+      const isPlain = is === 'text' || (this.#narrow && (is === 'lines' || !this.#isMasked(redactor, bytes)))
+      if (!isPlain) this.#redactPlain(redactor, sink, NOTHING, true)
+      if (isPlain) this.#redactPlain(redactor, sink, bytes, false)
+      else if (this.#narrow) this.#star(redactor, sink, bytes)
+      else if (is === 'lines') this.#redactEvents(redactor, sink, bytes, last)
+      else redactJsonRun(redactor, sink, bytes, this.#how)
     }
     if (last || (runs.length === 0 && this.#how.media === 'live')) this.#redactPlain(redactor, sink, NOTHING, last)
+  }
+
+  /** Whether something in JSON is masked, by its key or by what it is. */
+  #isMasked(redactor: Redactor, bytes: Uint8Array): boolean {
+    const inside = redactor.sink(bytes.length)
+    redactJsonRun(redactor, inside, bytes, this.#how)
+    return inside.finish().masks !== null
+  }
+
+  /** One byte for each, none of which is told. */
+  #star(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array): void {
+    const stream = redactor.stream(UNREADABLE)
+    stream.push(sink, bytes, 0, bytes.length)
+    stream.end(sink)
   }
 
   /** A text that is nothing else, one byte for each; `last`: of it, or before something else. */

@@ -109,6 +109,19 @@ test('a GraphQL mutation is found wherever a server reads one', () => {
     ['as a document', post(mutation, 'application/graphql')],
     ['in a form', post(`query=${encodeURIComponent(mutation)}`, 'application/x-www-form-urlencoded')],
     ['in a form with files', post('--x\r\ncontent-disposition: form-data; name="operations"\r\n\r\n{}', 'multipart/form-data')],
+    ...[
+      `name*=utf-8''operations`,
+      'name="oper\\ations"',
+      'name ="operations"',
+      'name= "operations"',
+      '\r\n name="operations"',
+    ].map(
+      (name) =>
+        [
+          `in a form, as ${name}`,
+          post(`--x\r\ncontent-disposition: form-data; ${name}\r\n\r\n{}`, 'multipart/form-data'),
+        ] as const,
+    ),
     ['known by its hash', post('{"extensions":{"persistedQuery":{"sha256Hash":"x"}}}')],
     ['with a JSON-RPC version', post(JSON.stringify({ jsonrpc: '2.0', query: mutation }))],
     ['in a message', post(JSON.stringify({ type: 'subscribe', payload: { query: mutation } }))],

@@ -116,6 +116,39 @@ test('what begins like no text, and is one behind that, is masked there; what is
   }
 })
 
+test('what has lengths in it keeps them: labelled JSON among other bytes is covered, and nothing behind it is lost', () => {
+  const head = Buffer.concat([Buffer.from('a.json'), Buffer.alloc(506)])
+  const broken = Buffer.from('hello\n{"nick": "bo", // what\n "n": 1}\n')
+  const zeros = Buffer.alloc(5 << 20)
+  const message = Buffer.concat([Buffer.from([0, 0, 0, 0, 13]), Buffer.from('{"nick":"bo"}')])
+  assert.equal(whole(message, 'unknown').length, message.length)
+  assert.ok(!whole(message, 'unknown').includes('bo"'))
+  const bodies = [
+    Buffer.concat([head, Buffer.from('hello\n{"nick":"bo"}\n'), head]),
+    Buffer.concat([head, broken, zeros, Buffer.from(`\n${MAIL}\n`), head]),
+  ]
+  for (const media of ['unknown', 'opaque'] as const)
+    for (const body of bodies)
+      for (const got of [streamed(body, media, { size: 65_536 }), whole(body, media)]) {
+        assert.equal(got.length, body.length)
+        assert.ok(!got.includes('"bo"}') && !got.includes(MAIL))
+        assert.deepEqual(got.subarray(-head.length).equals(head), body.subarray(-head.length).equals(head))
+      }
+})
+
+test('what begins as a text in UTF-16 is one, whatever stands behind it or however few of its characters are ASCII', () => {
+  const cyrillic = '\u0418\u0432\u0430\u043d \u041f\u0435\u0442\u0440\u043e\u0432'
+  const texts = [`a row; ${MAIL}\r\n`.repeat(400), `${cyrillic.repeat(12)}; ${MAIL}\r\n`.repeat(200)]
+  for (const media of ['unknown', 'opaque'] as const)
+    for (const text of texts)
+      for (const behind of [Buffer.alloc(0), Buffer.alloc(256), randomBytes(2_000)]) {
+        const body = Buffer.concat([Buffer.from(`\ufeff${text}`, 'utf16le'), behind])
+        const wide = Buffer.from(MAIL, 'utf16le')
+        assert.ok(!streamed(body, media, { size: 4_096, labelled: false }).includes(wide))
+        assert.ok(!whole(body, media).includes(wide))
+      }
+})
+
 test('a text in another encoding, between NULs or among a few control characters is a text, under any type', () => {
   const rows = (row: (at: number) => string): string => Array.from({ length: 100 }, (_, at) => row(at)).join('')
   const secret = (at: number): string => `Zk8wTq${at}vB3`
