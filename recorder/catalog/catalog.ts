@@ -26,6 +26,8 @@ export type { CatalogSession, Change, Scope } from './messages.ts'
 
 /** A thread that died is started again after this; it reads on where the catalog's rows end. */
 const RESTART_MS = 5_000
+/** What a thread that closes may take; PGlite on a full disk never ends. Files that it is killed over are as behind any crash of the process. */
+const CLOSE_MS = 10_000
 /** Of the connections to a server, which lists and ingestion need too. PGlite does one thing at a time. */
 const SEARCHES_AT_SERVER = 2
 const SOMEBODY: Asker = { person: '' }
@@ -205,7 +207,12 @@ export class Catalog implements AsyncDisposable {
 
   async #close(): Promise<void> {
     clearTimeout(this.#restart)
-    if (this.#lag.state !== 'failed') await this.#ask('close').catch(() => undefined)
+    if (this.#lag.state !== 'failed') {
+      const late = Promise.withResolvers<void>()
+      const clock = setTimeout(late.resolve, CLOSE_MS)
+      await Promise.race([this.#ask('close').catch(() => undefined), late.promise])
+      clearTimeout(clock)
+    }
     await this.#worker.terminate()
   }
 

@@ -32,16 +32,21 @@ export interface FilesFailure {
 /** Never an id of a question. */
 export const CLOSE = 0
 
+/** Of one question: a week looked through for findings, a month dropped or a checkpoint in between take minutes. On a full disk PGlite never answers. */
+const MAX_ANSWER_MS = 900_000
+
 interface Waiting {
+  readonly clock: NodeJS.Timeout | undefined
   readonly resolve: (rows: readonly unknown[]) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
  * PGlite, in a thread of its own: while it writes what was read, the next is read and described. It does one thing at a time, in the order
- * in which it is asked; a transaction is one thing. Where the thread dies, whoever opened it does.
+ * in which it is asked; a transaction is one thing. Where the thread dies, whoever opened it does; from `limitAnswers` on it does where a question
+ * is not answered for a quarter of an hour.
  */
-export async function openFiles(folder: string): Promise<Database> {
+export async function openFiles(folder: string): Promise<Database & { limitAnswers(): void }> {
   const left = new SharedArrayBuffer(1)
   const thread = await FilesThread.open({ folder, left })
   const asking = (behind?: () => string | undefined): Queries => ({
@@ -91,6 +96,7 @@ export async function openFiles(folder: string): Promise<Database> {
       return endedInTime(promise, gone)
     },
     close: () => thread.alone(() => thread.close()),
+    limitAnswers: () => thread.limitAnswers(),
   }
 }
 
@@ -101,6 +107,7 @@ class FilesThread {
   /** Resolves once the thread has nothing more to do that was asked before; never rejects. */
   #free: Promise<unknown> = Promise.resolve()
   #closed = false
+  #limited = false
   /** Why the thread ended, where it said so. */
   #cause: unknown
 
@@ -137,6 +144,10 @@ class FilesThread {
     return this.#ask({ id: this.#last, behind, sql, values })
   }
 
+  limitAnswers(): void {
+    this.#limited = true
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     try {
@@ -150,7 +161,8 @@ class FilesThread {
   #ask(question: FilesQuestion): Promise<readonly unknown[]> {
     if (this.#closed) return Promise.reject(new Error('the files are closed'))
     return new Promise((resolve, reject) => {
-      this.#waiting.set(question.id, { resolve, reject })
+      const clock = this.#limited ? setTimeout(() => this.#giveUp(), MAX_ANSWER_MS).unref() : undefined
+      this.#waiting.set(question.id, { resolve, reject, clock })
       this.#worker.postMessage(question)
     })
   }
@@ -159,6 +171,7 @@ class FilesThread {
     if (message.kind === 'open') return
     const waiting = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
+    clearTimeout(waiting?.clock)
     if (message.kind === 'rows') waiting?.resolve(message.rows)
     else {
       const { message: what, name, code } = message.error
@@ -166,11 +179,19 @@ class FilesThread {
     }
   }
 
+  #giveUp(): void {
+    this.#cause = Object.assign(new Error('a question was not answered'), { code: 'ETIMEDOUT' })
+    void this.#worker.terminate()
+  }
+
   #over(): void {
     const closed = this.#closed
     this.#closed = true
     const ended = new Error('the thread of the files ended', { cause: this.#cause })
-    for (const { reject } of this.#waiting.values()) reject(ended)
+    for (const { reject, clock } of this.#waiting.values()) {
+      clearTimeout(clock)
+      reject(ended)
+    }
     this.#waiting.clear()
     // As an error nobody handles: this thread ends with it, and both are started again.
     if (!closed) throw ended

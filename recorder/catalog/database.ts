@@ -40,15 +40,23 @@ export async function openDatabase(place: DatabasePlace, onProblem: (message: st
   if ('url' in place) return prepared(await openServer(place))
   const { folder } = place
   try {
-    return await prepared(await openFiles(folder))
+    return await preparedFiles(folder)
   } catch (error) {
     const aside = `${folder}.damaged-${Date.now()}`
     await rename(folder, aside)
     onProblem(
       `the catalog's files could not be opened (${error instanceof Error ? error.name : 'unknown'}); they are kept in ${aside}, and the catalog is rebuilt`,
     )
-    return prepared(await openFiles(folder))
+    return preparedFiles(folder)
   }
+}
+
+/** Preparing may take hours, as it may move everything; no question does later. */
+async function preparedFiles(folder: string): Promise<Database> {
+  const { limitAnswers, ...database } = await openFiles(folder)
+  await prepared(database)
+  limitAnswers()
+  return database
 }
 
 /** What cannot be prepared is closed: PGlite's thread would stay, and its memory. */

@@ -6,7 +6,7 @@ import { serialize } from 'pg-protocol'
 import { Catalog } from '../../../recorder/catalog/catalog.ts'
 import type { StatementRow } from '../../../schemas/api.ts'
 import type { Entry } from '../../../schemas/frame.ts'
-import { entry, recordingFolder, START } from '../../support/recording.ts'
+import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
 
 const DESCRIBERS = new URL('../../../gateway/protocols/describers.ts', import.meta.url).href
 const NOTE = { policy: 'abababababab' } as const
@@ -198,26 +198,53 @@ test('a page of long statements ends early, however many were asked for, and the
   )
 })
 
-test('why the thread of the files died is told', async () => {
-  await using folder = await recordingFolder()
-  const told = Promise.withResolvers<string>()
-  await using _ = await Catalog.open({
+/** Loaded by the catalog's thread in front of the files': between the two nothing goes but by postMessage. */
+function module(source: string): string {
+  const code = `import { Worker } from 'node:worker_threads'; const { postMessage } = Worker.prototype; export const describers = {}; ${source}`
+  return `data:text/javascript,${encodeURIComponent(code)}`
+}
+
+function openWith(folder: RecordingFolder, source: string, onProblem: (problem: string) => void): Promise<Catalog> {
+  return Catalog.open({
     store: { folder: folder.path },
     keys: join(folder.path, 'keys'),
     database: { folder: join(folder.path, 'catalog', 'pg') },
     secret: 'of this test',
     findings: {},
-    // Loaded by the catalog's thread in front of the files': what it asks of them is nothing that can be answered.
-    describers: module(`
-      import { Worker } from 'node:worker_threads'
-      const { postMessage } = Worker.prototype
-      Worker.prototype.postMessage = function () { postMessage.call(this, null) }
-      export const describers = {}`),
-    onProblem: told.resolve,
+    describers: module(source),
+    onProblem,
   })
+}
+
+test('why the thread of the files died is told', async () => {
+  await using folder = await recordingFolder()
+  const told = Promise.withResolvers<string>()
+  await using _ = await openWith(
+    folder,
+    'Worker.prototype.postMessage = function () { postMessage.call(this, null) }',
+    told.resolve,
+  )
   assert.equal(await told.promise, "the catalog's thread failed (TypeError)")
 })
 
-function module(source: string): string {
-  return `data:text/javascript,${encodeURIComponent(source)}`
-}
+test('files that never answer are given up, and started again', async () => {
+  await using folder = await recordingFolder()
+  const told = Promise.withResolvers<string>()
+  const source = `
+    const { setTimeout } = globalThis
+    globalThis.setTimeout = (work, ms) => setTimeout(work, ms === 900_000 ? 0 : ms)
+    Worker.prototype.postMessage = function (question) { if (!/from catalog.sessions/.test(question.sql)) postMessage.call(this, question) }`
+  await using _ = await openWith(folder, source, told.resolve)
+  assert.equal(await told.promise, "the catalog's thread failed (ETIMEDOUT)")
+})
+
+test('a catalog whose files never close is closed all the same', { timeout: 60_000 }, async (t) => {
+  await using folder = await recordingFolder()
+  const source = 'Worker.prototype.postMessage = function (question) { if (question.id !== 0) postMessage.call(this, question) }'
+  const catalog = await openWith(folder, source, assert.fail)
+  await catalog.count()
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const closed = catalog[Symbol.asyncDispose]()
+  t.mock.timers.tick(10_000)
+  await closed
+})
