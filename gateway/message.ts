@@ -45,7 +45,7 @@ export interface Message {
   readonly holdLimitMs?: number
   /**
    * The message with its fields put through the masker.
-   * From the server: what both client and tape get. From the client: what the tape gets; the target gets `bytes`.
+   * From the server: what both client and tape get. From the client: what the tape gets; the target gets `bytes`, of a stream whose copy may lag behind as far as the tape has them.
    */
   redacted(redactor: Redactor): Redacted
   /** The first `units` units, and the rest; either may be undefined when empty. Only on messages with `units` > 0. */

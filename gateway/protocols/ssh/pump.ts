@@ -27,8 +27,16 @@ export async function pump({ source, chatter, lanes, read, rest: restOf, room }:
     const kept = restOf?.()
     if (kept !== undefined) lanes.push([kept])
   }
-  // What is kept back is known once all before it is through.
-  const settle = setTimeout(() => void lanes.drained().then(rest), SETTLE_MS)
+  let settling = false
+  const settle = setTimeout(() => {
+    if (settling) return
+    settling = true
+    // What is kept back is known once all before it is through.
+    void lanes.drained().then(() => {
+      settling = false
+      rest()
+    })
+  }, SETTLE_MS)
   try {
     await new Intake(source, chatter).flow({
       take(chunk) {
