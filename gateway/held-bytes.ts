@@ -1,4 +1,10 @@
+import { isUtf8 } from 'node:buffer'
+
 const NO_BYTES = new Uint8Array()
+const BRACKET = 0x5d
+const BRACE = 0x7d
+/** Of the end of what came: bytes that are no text are seen by as many. */
+const TAIL_SIZE = 64
 
 /**
  * What a client sends, as it came: goes on as far as the recorded copy does, which has a byte for every byte and may lag behind. So
@@ -15,4 +21,20 @@ export class HeldBytes {
     this.#held = Uint8Array.from(all.subarray(size))
     return all.subarray(0, size)
   }
+}
+
+/**
+ * Whether what came has most likely come to its end, and its receiver is waited for: closed brackets, or bytes that are no text (TLS, drivers of databases), which
+ * would be kept back nearly always.
+ */
+export function isOver(bytes: Uint8Array): boolean {
+  const last = bytes.at(-1)
+  if (last === BRACKET || last === BRACE) return true
+  let from = Math.max(0, bytes.length - TAIL_SIZE)
+  const tail = bytes.subarray(from)
+  for (const byte of tail) if (byte < 0x07 || (byte > 0x0d && byte < 0x20 && byte !== 0x1b)) return true
+  // A character may be cut at either end.
+  while (from < bytes.length && from > 0 && ((bytes[from] as number) & 0xc0) === 0x80) from++
+  for (let cut = 0; cut < 4; cut++) if (isUtf8(bytes.subarray(from, Math.max(from, bytes.length - cut)))) return false
+  return true
 }

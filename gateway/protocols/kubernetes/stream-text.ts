@@ -1,5 +1,5 @@
 import type { Facts } from '../../../schemas/frame.ts'
-import { HeldBytes } from '../../held-bytes.ts'
+import { HeldBytes, isOver } from '../../held-bytes.ts'
 import type { Field, LiveRedactor, Redacted, Redactor, Side } from '../../message.ts'
 import { type LastWords, TunnelMessage } from '../http/tunnel-message.ts'
 
@@ -61,7 +61,8 @@ export class StreamText {
         return before.bytes.length === 0 ? sink.finish() : joined(redactor, before, sink.finish())
       }
       const pushed = live.push(bytes)
-      return last && live.holding ? joined(redactor, pushed, live.settle()) : pushed
+      const over = live.holding && (last || (this.#held !== undefined && isOver(bytes)))
+      return over ? joined(redactor, pushed, live.settle()) : pushed
     })
   }
 

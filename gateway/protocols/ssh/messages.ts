@@ -1,5 +1,5 @@
 import type { Facts } from '../../../schemas/frame.ts'
-import { HeldBytes } from '../../held-bytes.ts'
+import { HeldBytes, isOver } from '../../held-bytes.ts'
 import type { Field, LiveRedactor, Message, Redacted, Redactor, Side } from '../../message.ts'
 import type { LineMessage } from './line-message.ts'
 import type { Action } from './output.ts'
@@ -101,7 +101,10 @@ export class ByteStream {
   chunk(bytes: Uint8Array, secret = false, place: Place = {}): Message {
     return this.#message(bytes, place, (redactor) => {
       const live = this.#redactor(redactor)
-      if (!secret) return live.push(bytes)
+      if (!secret) {
+        const pushed = live.push(bytes)
+        return this.#held !== undefined && live.holding && isOver(bytes) ? joined(redactor, [pushed, live.settle()]) : pushed
+      }
       const before = live.settle()
       const sink = redactor.sink(bytes.length)
       redactor.stream(SECRET).push(sink, bytes, 0, bytes.length)
