@@ -6,6 +6,7 @@ import { terminalStep } from '../../schemas/views/terminal.ts'
 import type { Describer, Told } from './describe.ts'
 import { Pulls } from './pulls.ts'
 import { Screens } from './screens.ts'
+import { keptName } from './text.ts'
 import { Texts } from './texts.ts'
 
 /** Of a statement in the catalog: what a list can show and a search needs; the tape has it whole. */
@@ -224,7 +225,7 @@ export class SessionDigest {
         rules: [...(verdict?.rules ?? [])],
         approval: verdict?.approval ?? null,
         outcome: act === 'block' ? 'refused' : 'running',
-        objects: [...(told.objects ?? [])],
+        objects: (told.objects ?? []).map(keptName),
         verbs: [...(told.verbs ?? [])],
         fingerprint: told.fingerprint ?? null,
       },

@@ -1,7 +1,7 @@
 import type { StatementRow } from '../../schemas/api.ts'
 import type { Database, Queries } from './database.ts'
 import { sqlArray } from './row-arrays.ts'
-import { sqlText } from './text.ts'
+import { keptName, sqlText } from './text.ts'
 import { ANSWER_MS } from './timed.ts'
 
 /** Names that need not be written again: what agents touch are the same few. Some hundred kilobytes. */
@@ -46,7 +46,7 @@ export async function spellings(
       each.query<{ nth: number; object: string }>(
         `select nth, object from unnest($1::text[]) with ordinality given(value, nth) join catalog.names on lower(object) = lower(value)
          where ${inTime('object')}`,
-        [sqlArray([...spelt.keys()].map(sqlText))],
+        [sqlArray([...spelt.keys()].map((value) => sqlText(keptName(value))))],
       ),
     options,
   )

@@ -1,3 +1,15 @@
+import { createHash } from 'node:crypto'
+
+/** Every index takes it, in UTF-8 with what stands beside it: PostgreSQL's limit is 2,704 bytes. */
+const MAX_NAME_CHARS = 256
+const HASH_CHARS = 16
+
+/** The name of a table, route or path as it is kept: of a long one its beginning, and a hash of all of it. */
+export function keptName(name: string): string {
+  if (name.length <= MAX_NAME_CHARS) return name
+  return `${name.slice(0, MAX_NAME_CHARS)}...${createHash('sha256').update(name).digest('hex').slice(0, HASH_CHARS)}`
+}
+
 /**
  * PostgreSQL's text takes every character but NUL, and its JSON no lone surrogates; recorded text may hold both. They are
  * shown as the replacement character, on the page as in the catalog; the tape has the bytes.
