@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer'
 const NO_BYTES = new Uint8Array()
 const BRACKET = 0x5d
 const BRACE = 0x7d
+/** What is larger is a piece of something larger, and its end is where it was cut. */
+const MAX_SAID_SIZE = 4_096
 /** Of the end of what came: bytes that are no text are seen by as many. */
 const TAIL_SIZE = 64
 
@@ -24,10 +26,11 @@ export class HeldBytes {
 }
 
 /**
- * Whether what came has most likely come to its end, and its receiver is waited for: closed brackets, or bytes that are no text (TLS, drivers of databases), which
+ * Whether what came is short and has most likely come to its end, and its receiver is waited for: closed brackets, or bytes that are no text (TLS, drivers of databases), which
  * would be kept back nearly always.
  */
 export function isOver(bytes: Uint8Array): boolean {
+  if (bytes.length > MAX_SAID_SIZE) return false
   const last = bytes.at(-1)
   if (last === BRACKET || last === BRACE) return true
   let from = Math.max(0, bytes.length - TAIL_SIZE)

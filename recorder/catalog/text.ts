@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto'
 const MAX_NAME_CHARS = 256
 const HASH_CHARS = 16
 
-/** The name of a table, route or path as it is kept: of a long one its beginning, and a hash of all of it. */
+/** The name of a table, route or path as it is kept: of a long one its beginning, and a hash of all of it in small letters. */
 export function keptName(name: string): string {
   if (name.length <= MAX_NAME_CHARS) return name
-  return `${name.slice(0, MAX_NAME_CHARS)}...${createHash('sha256').update(name).digest('hex').slice(0, HASH_CHARS)}`
+  return `${name.slice(0, MAX_NAME_CHARS)}...${createHash('sha256').update(name.toLowerCase()).digest('hex').slice(0, HASH_CHARS)}`
 }
 
 /**

@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { ClientChannel, SFTPWrapper, Client as SshClient } from 'ssh2'
 import { Client } from '../../gateway/protocols/ssh/library.ts'
 import type { TapeFrame } from '../../recorder/index.ts'
 import { type SshGateway, startSshGateway, TARGET } from '../support/ssh-gateway.ts'
 
 /** Nothing that ends a value stands in it: the tape's copy waits for more. */
-const TYPED = '{rm,-rf,/srv/data}'
+const TYPED = 'rm$IFS-rf$IFS/srv/data'
 const TRIES = 5
 
 async function login(gateway: SshGateway): Promise<SshClient> {
@@ -49,6 +50,25 @@ for (const pty of [true, false])
       assert.ok(tape.startsWith(got), `at the target ${got}, on the tape ${tape}`)
     }
   })
+
+test('what is written right before the channel is closed reaches the target', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const client = await login(gateway)
+  for (let count = 0; count < TRIES; count++) {
+    const file = join(gateway.sshd.files, `all-${count}`)
+    const channel = await exec(client, `echo here; cat > ${file}; echo done > ${file}.over`, false)
+    await once(channel, 'data')
+    channel.write(`a line\n${TYPED}`)
+    if (count % 2 === 0) channel.end()
+    channel.close()
+    let over = ''
+    for (const until = Date.now() + 60_000; over === '' && Date.now() < until; await wait(20))
+      over = await readFile(`${file}.over`, 'utf8').catch(() => '')
+    assert.equal(await readFile(file, 'utf8'), `a line\n${TYPED}`)
+  }
+  client.destroy()
+})
 
 test('of an upload that is cut the tape has all that the target has, and says so', async (t) => {
   await using gateway = await startSshGateway(t)

@@ -85,8 +85,10 @@ const NOTHING = new Uint8Array()
 export interface TunnelCodec {
   /** The messages complete now. Throws PROTOCOL_MALFORMED or PROTOCOL_OVERSIZE, and is dead after that. */
   receive(from: Side, chunk: Uint8Array): readonly TunnelMessage[] | Promise<readonly TunnelMessage[]>
-  /** What was kept back in case more of a value comes: asked for when nothing has come for a while, and at the end. */
-  rest(from: Side): readonly TunnelMessage[]
+  /** What was kept back in case more of a value comes: asked for when nothing has come of it for `idleMs`, and at the end. */
+  rest(from: Side, idleMs?: number): readonly TunnelMessage[]
+  /** Whether anything is, where that may be. */
+  holds?(from: Side): boolean
   farewell(words: LastWords): Uint8Array
   /** Gives back what it holds; called once both ends are done with. */
   close?(): void

@@ -51,12 +51,18 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
   const serverLanes = new Lanes({ gate, deliver, asker: over, stop: over, onFail: fail })
   const pass = async (from: Side): Promise<void> => {
     const lanes = from === 'client' ? clientLanes : serverLanes
-    // What is kept back is known once all before it is through.
-    const settle = setTimeout(() => void lanes.drained().then(() => lanes.push(codec.rest(from))), SETTLE_MS)
+    // What is kept back of a chunk is known once it is through. Of several streams each has its own time.
+    let settling = true
+    const settle = setTimeout(() => {
+      lanes.push(codec.rest(from, SETTLE_MS))
+      settling = !lanes.empty || codec.holds?.(from) === true
+      if (settling) settle.refresh()
+    }, SETTLE_MS)
     try {
       await intakes[from].flow({
         take(chunk) {
-          settle.refresh()
+          if (!settling) settle.refresh()
+          settling = true
           const messages = codec.receive(from, chunk)
           if (messages instanceof Promise) return messages.then((read) => admit(lanes, read))
           return admit(lanes, messages)

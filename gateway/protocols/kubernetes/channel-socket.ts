@@ -27,8 +27,12 @@ export class ChannelSocket implements TunnelCodec {
     return this.#readers[from].receive(chunk).flatMap((message) => this.#messages(from, message))
   }
 
-  rest(from: Side): readonly TunnelMessage[] {
-    return this.#streams.rest(from)
+  rest(from: Side, idleMs = 0): readonly TunnelMessage[] {
+    return this.#streams.rest(from, idleMs)
+  }
+
+  holds(from: Side): boolean {
+    return this.#streams.holds(from)
   }
 
   farewell(words: LastWords): Uint8Array {

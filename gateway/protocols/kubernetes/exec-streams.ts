@@ -60,8 +60,12 @@ export class ExecStreams {
   }
 
   /** What is kept back of this side's streams, once all their messages are through. */
-  rest(from: Side): TunnelMessage[] {
-    return [...this.#texts[from].values()].filter(({ holding }) => holding).map((text) => text.rest())
+  rest(from: Side, idleMs = 0): TunnelMessage[] {
+    return [...this.#texts[from].values()].filter((text) => text.holds(idleMs)).map((text) => text.rest())
+  }
+
+  holds(from: Side): boolean {
+    return [...this.#texts[from].values()].some((text) => text.holds())
   }
 
   /** What may be kept back by the time what came before is through: for what has to stand behind it. */

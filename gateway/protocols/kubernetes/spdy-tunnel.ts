@@ -43,8 +43,12 @@ export class SpdyTunnel implements TunnelCodec {
     return frames.flatMap((frame) => ('bytes' in frame ? this.#data(from, frame) : this.#control(from, frame)))
   }
 
-  rest(from: Side): readonly TunnelMessage[] {
-    return this.#streams.rest(from)
+  rest(from: Side, idleMs = 0): readonly TunnelMessage[] {
+    return this.#streams.rest(from, idleMs)
+  }
+
+  holds(from: Side): boolean {
+    return this.#streams.holds(from)
   }
 
   /** For what has to stand behind all that came. */
@@ -134,8 +138,12 @@ export class SpdySocket implements TunnelCodec {
     return told
   }
 
-  rest(from: Side): readonly TunnelMessage[] {
-    return this.#spdy.rest(from)
+  rest(from: Side, idleMs = 0): readonly TunnelMessage[] {
+    return this.#spdy.rest(from, idleMs)
+  }
+
+  holds(from: Side): boolean {
+    return this.#spdy.holds(from)
   }
 
   farewell(words: LastWords): Uint8Array {

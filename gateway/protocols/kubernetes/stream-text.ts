@@ -33,15 +33,19 @@ export class StreamText {
   #typed: Uint8Array[] = []
   /** Something came since `rest`. */
   #fresh = false
+  #came = 0
+  /** What is kept back is on its way. */
+  #resting = false
 
   constructor(parts: StreamParts) {
     this.#parts = parts
     this.#held = parts.from === 'server' || parts.kind === 'terminal-input' ? undefined : new HeldBytes()
   }
 
-  /** Whether something is kept back, as far as its messages are through. */
-  get holding(): boolean {
-    return this.#live?.holding === true
+  /** Whether something is kept back, as far as its messages are through. With `idleMs`: that nobody has asked for yet, and behind which nothing came for so long. */
+  holds(idleMs = 0): boolean {
+    if (this.#live?.holding !== true) return false
+    return idleMs === 0 || (!this.#resting && performance.now() - this.#came >= idleMs)
   }
 
   /** Whether something may be, once they are. */
@@ -52,6 +56,7 @@ export class StreamText {
   /** `secret`: typed where a password is asked for. */
   chunk(bytes: Uint8Array, { secret = false, last = false } = {}): TunnelMessage {
     this.#fresh = !last && (this.#fresh || bytes.length > 0)
+    this.#came = performance.now()
     return this.#message(bytes, { last, says: true }, (redactor) => {
       const live = this.#redactor(redactor)
       if (secret) {
@@ -69,7 +74,11 @@ export class StreamText {
   /** What is kept back, as it stands. */
   rest(): TunnelMessage {
     this.#fresh = false
-    return this.#message(EMPTY, { last: false, says: false }, (redactor) => this.#redactor(redactor).settle())
+    this.#resting = true
+    return this.#message(EMPTY, { last: false, says: false }, (redactor) => {
+      this.#resting = false
+      return this.#redactor(redactor).settle()
+    })
   }
 
   /** What the reader of this stream typed: its echo need not wait. */

@@ -6,6 +6,9 @@ import { MAX_STALL_MS } from '../../relay.ts'
 /** An end that has this much to take is slow: whoever writes waits. The window of a channel lies behind it (2 MiB). */
 const MAX_UNWRITTEN = 256 * 1024
 
+/** What was said before a peer left may take so long to be through. */
+export const HANG_UP_MS = 1_000
+
 type Stream = 'data' | 'stderr'
 type Step = { readonly stream: Stream; readonly bytes: Uint8Array } | { readonly after: () => void }
 

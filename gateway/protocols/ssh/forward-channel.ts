@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream'
 import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
 import type { Message, Side } from '../../message.ts'
-import { ChannelEnd } from './channel-end.ts'
+import { within } from '../../relay.ts'
+import { ChannelEnd, HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import type { ForwardEnd } from './forward-ends.ts'
 import { ByteStream, SshMessage } from './messages.ts'
@@ -66,8 +67,9 @@ export class ForwardChannel {
     const over = [once(client.stream, 'close'), once(server.stream, 'close')]
     over[0]?.then(this.#closed)
     // Whichever end goes takes the other with it, once what it said is through.
-    const pumped = Promise.all([this.#pump('client', client.stream), this.#pump('server', server.stream)])
-    await Promise.race([pumped, ...over])
+    const pumps = [this.#pump('client', client.stream), this.#pump('server', server.stream)]
+    const pumped = Promise.all(pumps)
+    await Promise.race([pumped, ...over.map((closed, side) => closed.then(() => within(HANG_UP_MS, async () => pumps[side])))])
     this.#left.abort()
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
     for (const { end, writes } of Object.values(this.#ends)) writes.after(() => end.close())

@@ -85,6 +85,8 @@ export class ByteStream {
   /** Undefined where nothing waits for the tape's copy. */
   readonly #held: HeldBytes | undefined
   #live: LiveRedactor | undefined
+  /** What is kept back is on its way. */
+  #resting = false
   #typed: Uint8Array[] = []
 
   /** `asked`: what its bytes belong to, for whoever decides about more of them. */
@@ -117,10 +119,14 @@ export class ByteStream {
     return this.#message(bytes, {}, () => ({ bytes, masks: null }))
   }
 
-  /** What is kept back, as it stands; undefined where nothing is. */
-  rest(): Message | undefined {
-    if (this.#live?.holding !== true) return undefined
-    return this.#message(NO_BYTES, {}, (redactor) => this.#redactor(redactor).settle())
+  /** What is kept back, as it stands; undefined where nothing is, or it is on its way, which at the end (`last`) it no longer is. */
+  rest(last = false): Message | undefined {
+    if (this.#live?.holding !== true || (this.#resting && !last)) return undefined
+    this.#resting = true
+    return this.#message(NO_BYTES, {}, (redactor) => {
+      this.#resting = false
+      return this.#redactor(redactor).settle()
+    })
   }
 
   /** What the reader of this stream typed: its echo need not wait. */

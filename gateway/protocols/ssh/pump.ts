@@ -27,15 +27,10 @@ export async function pump({ source, chatter, lanes, read, rest: restOf, room }:
     const kept = restOf?.()
     if (kept !== undefined) lanes.push([kept])
   }
-  let settling = false
+  // What is kept back of a chunk is known once it is through.
   const settle = setTimeout(() => {
-    if (settling) return
-    settling = true
-    // What is kept back is known once all before it is through.
-    void lanes.drained().then(() => {
-      settling = false
-      rest()
-    })
+    rest()
+    if (!lanes.empty) settle.refresh()
   }, SETTLE_MS)
   try {
     await new Intake(source, chatter).flow({

@@ -5,7 +5,8 @@ import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
 import type { Message, Output, Side } from '../../message.ts'
 import { shellFacts } from '../../policy/shell/facts.ts'
-import { ChannelEnd } from './channel-end.ts'
+import { within } from '../../relay.ts'
+import { ChannelEnd, HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import { type FileTalk, fileTalk } from './file-talk.ts'
 import { ByteStream, SshMessage } from './messages.ts'
@@ -38,6 +39,8 @@ export class SessionChannel {
   #client: ChannelEnd | undefined
   #server: ChannelEnd | undefined
   #starting: Promise<void> | undefined
+  /** Resolves once all that the client said is through. */
+  #said: Promise<unknown> = Promise.resolve()
   /** Aborted when nobody waits for this channel any more. */
   readonly #left = new AbortController()
   readonly #lanes: Readonly<Record<Side, Lanes>>
@@ -78,7 +81,7 @@ export class SessionChannel {
   async settled(): Promise<void> {
     const cut = this.#files?.end() ?? []
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
-    const keys = this.#keys?.rest()
+    const keys = this.#keys?.rest(true)
     await this.#tape(keys === undefined ? cut : [...cut, keys])
   }
 
@@ -125,9 +128,18 @@ export class SessionChannel {
     })
     session.once('close', () => {
       this.#left.abort()
-      this.#server?.channel.close()
+      void this.#hangUp()
       if (this.#client === undefined) this.#talk.over(this.#number)
     })
+  }
+
+  /** The target is told that the client is gone behind all that was said before. One that takes nothing is not waited for. */
+  async #hangUp(): Promise<void> {
+    await within(HANG_UP_MS, async () => {
+      await this.#said
+      await new Promise<void>((resolve) => this.#server?.after(resolve))
+    })
+    this.#server?.channel.close()
   }
 
   /** `channel` is undefined where the client closed in the same breath. */
@@ -248,9 +260,12 @@ export class SessionChannel {
     return { typing }
   }
 
-  async #typing(source: Readable, from: Pick<Pump, 'read' | 'rest' | 'room'>): Promise<void> {
-    await pump({ source, chatter: this.#talk.chatter, lanes: this.#lanes.client, ...from })
-    this.#news('client', 'eof', { act: 'eof' }, {})
+  #typing(source: Readable, from: Pick<Pump, 'read' | 'rest' | 'room'>): Promise<void> {
+    const typing = pump({ source, chatter: this.#talk.chatter, lanes: this.#lanes.client, ...from }).then(() =>
+      this.#news('client', 'eof', { act: 'eof' }, {}),
+    )
+    this.#said = typing.catch(() => undefined)
+    return typing
   }
 
   /** Opens the channel at the target. What fails there is told to the client. Never rejects. */

@@ -50,6 +50,7 @@ export class Sftp {
   readonly #fromServer = new Packets()
   readonly #order = new Reads()
   readonly #files = new Map<string, OpenFile>()
+  #over = false
   /** Where relative paths begin; asked for when the client says hello. */
   #home: string | undefined
   #greeted = false
@@ -157,7 +158,8 @@ export class Sftp {
   end(): readonly SftpMessage[] {
     this.pending.end()
     this.leave()
-    const files = [...this.#files.values(), ...this.pending.closing()]
+    const files = this.#over ? [] : [...this.#files.values(), ...this.pending.closing()]
+    this.#over = true
     this.#files.clear()
     return files.map((file) => this.#close(NO_BYTES, file, { status: 'cut' }))
   }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { duplexPair } from 'node:stream'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { PLAIN } from '../../../../gateway/protocols/http/dialect.ts'
 import { tunnel } from '../../../../gateway/protocols/http/tunnel.ts'
-import type { TunnelMessage } from '../../../../gateway/protocols/http/tunnel-message.ts'
+import type { TunnelCodec, TunnelMessage } from '../../../../gateway/protocols/http/tunnel-message.ts'
 import { encodeFrame, OPCODES, WebSocketReader } from '../../../../gateway/protocols/http/websocket.ts'
 import { HttpWire } from '../../../../gateway/protocols/http/wire.ts'
 import { ChannelSocket } from '../../../../gateway/protocols/kubernetes/channel-socket.ts'
@@ -14,7 +15,7 @@ import { type FakeParts, fakeGate, fakeParts } from '../../../support/fakes.ts'
 const NOBODY = new AbortController().signal
 const MAIL = ['lovelace', 'example.org'].join('@')
 const INPUTS = [
-  '{rm,-rf,/srv/data}',
+  'rm$IFS-rf$IFS/srv/data',
   `mail ${MAIL} and\x1b[31m ${MAIL.slice(0, 5)}\x1b[0m${MAIL.slice(5)}`,
   `a\nbb ${'x'.repeat(1_500)} 4111 1111 1111 1111 \x1b[`,
   `${'\0\x01\x02\xff'.repeat(300)}${MAIL}`,
@@ -63,14 +64,14 @@ test('what is kept back of keys is on the tape when the session is ended, and go
     channel: 1,
     session: session.signal,
   })
-  client.write(stdin(Buffer.from('{rm,-rf,/srv/data}')))
+  client.write(stdin(Buffer.from('rm$IFS-rf$IFS/srv/data')))
   const [bytes] = await once(server, 'data')
   const [message] = new WebSocketReader('client').receive(bytes)
-  assert.equal(Buffer.from(message?.payload ?? []).toString(), '\0{rm,-rf,/srv/data}')
+  assert.equal(Buffer.from(message?.payload ?? []).toString(), '\0rm$IFS-rf$IFS/srv/data')
   session.abort()
   client.resume().end()
   await over
-  assert.match(taped(parts).toString(), /^\{rm,-rf,\/srv\/data\}/)
+  assert.match(taped(parts).toString(), /^rm\$IFS-rf\$IFS\/srv\/data/)
 })
 
 test('what is kept back of stdin is nowhere when the session is ended', async () => {
@@ -85,12 +86,42 @@ test('what is kept back of stdin is nowhere when the session is ended', async ()
     channel: 1,
     session: session.signal,
   })
-  client.write(stdin(Buffer.from('echo {rm,-rf,/srv/data}')))
+  client.write(stdin(Buffer.from('echo rm$IFS-rf$IFS/srv/data')))
   const [bytes] = await once(server, 'data')
   const [message] = new WebSocketReader('client').receive(bytes)
   assert.equal(Buffer.from(message?.payload ?? []).toString(), '\0echo ')
   session.abort()
   client.resume().end()
   await over
-  assert.match(taped(parts).toString(), /^echo (?!\{)/)
+  assert.match(taped(parts).toString(), /^echo (?!rm)/)
+})
+
+test('what one connection of a port-forward keeps back does not wait for another that never rests', async () => {
+  const streams = new ExecStreams({ channel: 1, terminal: false, farewell: () => new Uint8Array() })
+  const [client, clientEnd] = duplexPair()
+  const [server, serverEnd] = duplexPair()
+  const session = new AbortController()
+  // The first byte says whose the others are.
+  const codec: TunnelCodec = {
+    receive: (from, chunk) => {
+      const [id = 0] = chunk
+      const frame = (bytes: Uint8Array): Uint8Array => Buffer.concat([Buffer.from([id]), bytes])
+      return streams.messages({ from, name: 'data', id, bytes: chunk.subarray(1), last: false, frame })
+    },
+    rest: (from, idleMs) => streams.rest(from, idleMs),
+    holds: (from) => streams.holds(from),
+    farewell: () => new Uint8Array(),
+  }
+  const gate = fakeGate(new HttpWire(PLAIN), fakeParts())
+  const over = tunnel({ ends: { client: clientEnd, server: serverEnd }, codec, gate, channel: 1, session: session.signal })
+  let got = ''
+  server.on('data', (bytes: Buffer) => {
+    if (bytes[0] === 2) got += bytes.subarray(1).toString()
+  })
+  client.resume()
+  client.write('\x02user=ada')
+  for (const until = Date.now() + 30_000; got === '' && Date.now() < until; await wait(5)) client.write('\x01SELECT 1;\n')
+  assert.equal(got, 'user=ada')
+  session.abort()
+  await over.catch(() => undefined)
 })

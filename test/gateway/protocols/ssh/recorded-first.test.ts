@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import { Chatter } from '../../../../gateway/intake.ts'
 import { Lanes } from '../../../../gateway/lane.ts'
 import { ByteStream } from '../../../../gateway/protocols/ssh/messages.ts'
+import { SshOutput } from '../../../../gateway/protocols/ssh/output.ts'
 import { pump } from '../../../../gateway/protocols/ssh/pump.ts'
 import { SshWire } from '../../../../gateway/protocols/ssh/wire.ts'
 import { type FakeParts, fakeGate, fakeParts } from '../../../support/fakes.ts'
@@ -22,7 +24,7 @@ function assertTaped(got: Buffer, tape: Buffer, what: string): void {
 }
 
 const INPUTS = [
-  '{rm,-rf,/srv/data}',
+  'rm$IFS-rf$IFS/srv/data',
   `mail ${EMAIL} and\x1b[31m ${EMAIL.slice(0, 5)}\x1b[0m${EMAIL.slice(5)}`,
   `a\nbb ${'x'.repeat(1_500)} 4111 1111 1111 1111 \x1b[`,
   `${'\0\x01\x02\xff'.repeat(300)}${EMAIL}`,
@@ -109,4 +111,33 @@ test('what waits goes on soon after the tape has taken what came before it, howe
   source.end()
   await pumped
   assert.equal(taped(parts).toString(), 'who are you')
+})
+
+test('what one stream keeps back does not wait for another that never rests', async () => {
+  const lanes = new Lanes({
+    gate: fakeGate(new SshWire(), fakeParts()),
+    deliver: (outputs) => {
+      for (const output of outputs)
+        if (output instanceof SshOutput && output.action.act === 'stderr') asked += Buffer.from(output.bytes).toString()
+      return wait(5)
+    },
+    asker: NOBODY,
+    stop: NOBODY,
+    onFail: (error) => assert.ifError(error),
+  })
+  let asked = ''
+  const [out, err] = [new PassThrough(), new PassThrough()]
+  const pumped = [out, err].map((source) => {
+    const stream =
+      source === out
+        ? new ByteStream('server', 'stdout', 1, { act: 'data' })
+        : new ByteStream('server', 'stderr', 1, { act: 'stderr' })
+    return pump({ source, chatter: new Chatter(), lanes, read: (chunk) => [stream.chunk(chunk)], rest: () => stream.rest() })
+  })
+  err.write('continue?[y/N]')
+  for (const until = Date.now() + 30_000; asked === '' && Date.now() < until; await wait(2)) out.write('line\n')
+  out.end()
+  err.end()
+  await Promise.all(pumped)
+  assert.equal(asked, 'continue?[y/N]')
 })
