@@ -141,13 +141,12 @@ export class Evidence {
   }
 
   async #extend(key: string, signal: AbortSignal | undefined): Promise<void> {
-    const { days, mode = 'unlocked' } = this.#retention
-    if (days === undefined) return
-    const until = new Date(Date.now() + (days + 1) * DAY_MS)
+    const { expiriesOn: until } = this.#protection(1).immutabilityPolicy ?? {}
+    if (until === undefined) return
     const { immutabilityPolicyExpiresOn: kept } = await this.#attempt(`retention of ${key}`, 0, signal, (abortSignal) =>
       this.#container.getBlobClient(key).getProperties({ abortSignal }),
     )
-    if (kept === undefined || kept < until) await this.retain(key, until, mode, signal)
+    if (kept === undefined || kept < until) await this.retain(key, until, this.#retention.mode ?? 'unlocked', signal)
   }
 
   async #compared(key: string, wanted: Copied, signal: AbortSignal | undefined): Promise<Copied> {

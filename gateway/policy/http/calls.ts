@@ -68,9 +68,13 @@ export function callFacts(body: Uint8Array | undefined, { contentType = '', quer
     return { ...(valid || !JSON_TYPE.test(contentType) ? {} : { malformed_json: true }), ...calls.facts() }
   } else if (GRAPHQL_TYPE.test(contentType)) calls.document(text.toString())
   else if (FORM_TYPE.test(contentType)) calls.parameters(text.toString())
-  else if (contentType.startsWith('multipart/') && [PART, ODD_PART].some((part) => part.test(text.toString('latin1'))))
+  else if (contentType.startsWith('multipart/') && hasOperations(text.toString('latin1')))
     calls.unread = 'what it calls is in a part of a form'
   return calls.facts()
+}
+
+function hasOperations(parts: string): boolean {
+  return PART.test(parts) || ODD_PART.test(parts)
 }
 
 /** Whether a body that begins like this can call anything: a file does not begin like JSON, but in a form, or in parts of one, what calls may stand behind anything. */

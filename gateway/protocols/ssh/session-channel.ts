@@ -137,7 +137,8 @@ export class SessionChannel {
   async #hangUp(): Promise<void> {
     await within(HANG_UP_MS, async () => {
       await this.#said
-      await new Promise<void>((resolve) => this.#server?.after(resolve))
+      const server = this.#server
+      if (server !== undefined) await new Promise<void>((resolve) => server.after(resolve))
     })
     this.#server?.channel.close()
   }

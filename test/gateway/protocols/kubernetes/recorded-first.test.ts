@@ -25,6 +25,17 @@ const taped = ({ recorder }: FakeParts): Buffer => Buffer.concat(recorder.entrie
 const stdin = (text: Uint8Array): Uint8Array =>
   encodeFrame('server', { opcode: OPCODES.binary, payload: Buffer.concat([Buffer.from([0]), text]) })
 
+/** A tunnel with a client and a server at its ends. */
+function talk(codec: TunnelCodec) {
+  const parts = fakeParts()
+  const [client, clientEnd] = duplexPair()
+  const [server, serverEnd] = duplexPair()
+  const session = new AbortController()
+  const gate = fakeGate(new HttpWire(PLAIN), parts)
+  const over = tunnel({ ends: { client: clientEnd, server: serverEnd }, codec, gate, channel: 1, session: session.signal })
+  return { parts, client, server, session, over }
+}
+
 for (const name of ['stdin', 'data'] as const)
   test(`whenever its sender leaves, the target has nothing of what it sent that the tape has not: ${name}`, async () => {
     for (const text of INPUTS)
@@ -53,17 +64,7 @@ for (const name of ['stdin', 'data'] as const)
   })
 
 test('what is kept back of keys is on the tape when the session is ended, and goes to the target before that', async () => {
-  const parts = fakeParts()
-  const [client, clientEnd] = duplexPair()
-  const [server, serverEnd] = duplexPair()
-  const session = new AbortController()
-  const over = tunnel({
-    ends: { client: clientEnd, server: serverEnd },
-    codec: new ChannelSocket({ channel: 1, terminal: true }),
-    gate: fakeGate(new HttpWire(PLAIN), parts),
-    channel: 1,
-    session: session.signal,
-  })
+  const { parts, client, server, session, over } = talk(new ChannelSocket({ channel: 1, terminal: true }))
   client.write(stdin(Buffer.from('rm$IFS-rf$IFS/srv/data')))
   const [bytes] = await once(server, 'data')
   const [message] = new WebSocketReader('client').receive(bytes)
@@ -75,17 +76,7 @@ test('what is kept back of keys is on the tape when the session is ended, and go
 })
 
 test('what is kept back of stdin is nowhere when the session is ended', async () => {
-  const parts = fakeParts()
-  const [client, clientEnd] = duplexPair()
-  const [server, serverEnd] = duplexPair()
-  const session = new AbortController()
-  const over = tunnel({
-    ends: { client: clientEnd, server: serverEnd },
-    codec: new ChannelSocket({ channel: 1, terminal: false }),
-    gate: fakeGate(new HttpWire(PLAIN), parts),
-    channel: 1,
-    session: session.signal,
-  })
+  const { parts, client, server, session, over } = talk(new ChannelSocket({ channel: 1, terminal: false }))
   client.write(stdin(Buffer.from('echo rm$IFS-rf$IFS/srv/data')))
   const [bytes] = await once(server, 'data')
   const [message] = new WebSocketReader('client').receive(bytes)
@@ -98,9 +89,6 @@ test('what is kept back of stdin is nowhere when the session is ended', async ()
 
 test('what one connection of a port-forward keeps back does not wait for another that never rests', async () => {
   const streams = new ExecStreams({ channel: 1, terminal: false, farewell: () => new Uint8Array() })
-  const [client, clientEnd] = duplexPair()
-  const [server, serverEnd] = duplexPair()
-  const session = new AbortController()
   // The first byte says whose the others are.
   const codec: TunnelCodec = {
     receive: (from, chunk) => {
@@ -112,8 +100,7 @@ test('what one connection of a port-forward keeps back does not wait for another
     holds: (from) => streams.holds(from),
     farewell: () => new Uint8Array(),
   }
-  const gate = fakeGate(new HttpWire(PLAIN), fakeParts())
-  const over = tunnel({ ends: { client: clientEnd, server: serverEnd }, codec, gate, channel: 1, session: session.signal })
+  const { client, server, session, over } = talk(codec)
   let got = ''
   server.on('data', (bytes: Buffer) => {
     if (bytes[0] === 2) got += bytes.subarray(1).toString()
