@@ -7,7 +7,7 @@ import type { Gate } from '../../gate.ts'
 import { Chatter, Intake } from '../../intake.ts'
 import { Lanes } from '../../lane.ts'
 import type { Output, Side } from '../../message.ts'
-import type { LastWords, TunnelCodec } from './tunnel-message.ts'
+import type { LastWords, TunnelCodec, TunnelMessage } from './tunnel-message.ts'
 
 /** How long bytes are kept back that may be the beginning of something to mask. */
 const SETTLE_MS = 20
@@ -58,14 +58,17 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
       settling = !lanes.empty || codec.holds?.(from) === true
       if (settling) settle.refresh()
     }, SETTLE_MS)
+    // Only once the messages are there: a chunk may be read in a thread, for longer than the timer runs.
+    const came = (messages: readonly TunnelMessage[]): Promise<void> | undefined => {
+      if (!settling) settle.refresh()
+      settling = true
+      return admit(lanes, messages)
+    }
     try {
       await intakes[from].flow({
         take(chunk) {
-          if (!settling) settle.refresh()
-          settling = true
           const messages = codec.receive(from, chunk)
-          if (messages instanceof Promise) return messages.then((read) => admit(lanes, read))
-          return admit(lanes, messages)
+          return messages instanceof Promise ? messages.then(came) : came(messages)
         },
         done: () => false,
       })
@@ -115,7 +118,7 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
   await farewell(failed[0], { ends, codec, gate, channel, session }).finally(() => codec.close?.())
 }
 
-function admit(lanes: Lanes, messages: Parameters<Lanes['push']>[0]): Promise<void> | undefined {
+function admit(lanes: Lanes, messages: readonly TunnelMessage[]): Promise<void> | undefined {
   lanes.push(messages)
   return lanes.full ? lanes.room() : undefined
 }

@@ -112,3 +112,38 @@ test('what one connection of a port-forward keeps back does not wait for another
   session.abort()
   await over.catch(() => undefined)
 })
+
+test('what is kept back goes on in its time, too, where a chunk takes longer to be read than that', async () => {
+  const streams = new ExecStreams({ channel: 1, terminal: false, farewell: () => new Uint8Array() })
+  const settled = Promise.withResolvers<void>()
+  const codec: TunnelCodec = {
+    receive: async (from, bytes) => {
+      await settled.promise
+      return streams.messages({
+        from,
+        name: 'data',
+        id: 1,
+        bytes: Buffer.from(bytes),
+        last: false,
+        frame: (released) => released,
+      })
+    },
+    rest: (from, idleMs) => {
+      if (from === 'client') settled.resolve()
+      return streams.rest(from, idleMs)
+    },
+    holds: (from) => streams.holds(from),
+    farewell: () => new Uint8Array(),
+  }
+  const { client, server, session, over } = talk(codec)
+  let got = ''
+  server.on('data', (bytes: Buffer) => {
+    got += bytes.toString()
+  })
+  client.resume()
+  client.write('user=ada')
+  for (const until = Date.now() + 5_000; got === '' && Date.now() < until; ) await wait(5)
+  assert.equal(got, 'user=ada')
+  session.abort()
+  await over.catch(() => undefined)
+})
