@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { StorePlace } from '../recorder/index.ts'
 import type { VaultSignerPlace } from '../recorder/tape/signer-vault.ts'
@@ -10,12 +11,12 @@ import {
   Config as ConfigSchema,
   type ConfiguredIdentity,
   type Console,
-  type Limits,
   type SharedConfig,
 } from '../schemas/config.ts'
 import type { AccessConfig, NotifyConfig } from '../schemas/config-approvals.ts'
 import type { LedgerConfig } from '../schemas/config-evidence.ts'
 import { type JwtIssuer, loginWayOf, type SignInConfig } from '../schemas/config-identity.ts'
+import type { Limits } from '../schemas/config-limits.ts'
 import type { RetentionConfig } from '../schemas/config-retention.ts'
 import type { SiemConfig } from '../schemas/config-siem.ts'
 import type { SummaryConfig } from '../schemas/config-summary.ts'
@@ -173,6 +174,8 @@ export const DEFAULT_LIMITS: Required<Limits> = {
   approvalHistoryMs: 90 * 24 * 3_600_000,
   drainTimeoutMs: 0,
   shutdownTimeoutMs: 10_000,
+  // Measured: a target on the same machine or beside it answers within; where there is one core, it needs that core for it.
+  busyPollMicros: availableParallelism() > 1 ? 300 : 0,
 }
 
 /** The level of a session of `kind` with `target`: the strongest of all that are set for it. */

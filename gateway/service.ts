@@ -3,6 +3,7 @@ import { BudgetBank } from '../recorder/desk/budget-bank.ts'
 import type { Desk } from '../recorder/desk/desk.ts'
 import type { ProtocolName } from '../schemas/session.ts'
 import { AccessWatch } from './access-watch.ts'
+import { BusyPoll } from './busy-poll.ts'
 import type { ListenerSettings, Settings } from './config.ts'
 import { knownGroups, warningsOf } from './config-check.ts'
 import { ListenerContext } from './credentials/listener-context.ts'
@@ -180,9 +181,14 @@ export class Service {
     const budgets = new ReservedBudgets(bank, (error) => log.stray(error))
     const cancels = new Cancels(worker, forwardCancel)
     const traffic = new Traffic()
+    // Several workers have the cores busy enough between them.
+    const busyPoll = new BusyPoll(worker === 0 ? settings.limits.busyPollMicros / 1000 : 0)
     const traces = await openTraces(settings, tapes.room.gateway, { log, env })
     const sessions = new GatewaySessions({
-      traffic,
+      onRecorded: (protocol, entries, nowMs) => {
+        traffic.add(protocol, entries)
+        busyPoll.came(nowMs)
+      },
       traces: traces?.traces,
       settings,
       policies,

@@ -30,8 +30,8 @@ export interface VisitParts {
   readonly approvalTtlMs: number
   readonly credential: () => Promise<Credential>
   readonly trace?: SessionTrace | undefined
-  /** What is on its way to the tape, for whoever counts. */
-  readonly onRecorded?: (entries: readonly Entry[]) => void
+  /** What is on its way to the tape, for whoever counts; `nowMs` by `performance.now`. */
+  readonly onRecorded?: (entries: readonly Entry[], nowMs: number) => void
   readonly onRecordingFailed: (error: unknown) => void
   readonly onCatalogFailed: Session['catalogFailed']
   /** Called once the tape is sealed, or could not be. */
@@ -163,7 +163,7 @@ export class Visit implements Session, Recorder {
   append(entries: readonly Masked<Entry>[], options?: { readonly durable?: boolean }): Promise<void> {
     const nowMs = performance.now()
     this.#activeMs = nowMs
-    this.#parts.onRecorded?.(entries)
+    this.#parts.onRecorded?.(entries, nowMs)
     const recorded = this.#parts.recorder.append(entries, options, nowMs)
     // Heard here before whoever waits for it hears it.
     if (recorded !== RECORDED) recorded.catch(this.#failed)

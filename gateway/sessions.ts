@@ -6,6 +6,7 @@ import type { RecorderRoom } from '../recorder/index.ts'
 import type { Seal } from '../recorder/recorder.ts'
 import type { Approval } from '../schemas/approval.ts'
 import { ApplianceError } from '../schemas/errors.ts'
+import type { Entry } from '../schemas/frame.ts'
 import { type Identity, type ProtocolName, type SessionInfo, samePerson, type Target } from '../schemas/session.ts'
 import type { Refusal } from '../schemas/verdict.ts'
 import { accessOf, askFirst, mayAsk, untilOf } from './access.ts'
@@ -19,7 +20,6 @@ import type { ProofWatch } from './identity/proof-watch.ts'
 import type { Log } from './log.ts'
 import { Masker } from './masking/masker.ts'
 import type { Traces } from './monitoring/traces.ts'
-import type { Traffic } from './monitoring/traffic.ts'
 import type { Budgets } from './policy/budgets.ts'
 import type { Outside, Policy } from './policy/policy.ts'
 import type { Joined, Knock, Session, Sessions } from './protocol.ts'
@@ -48,7 +48,8 @@ export interface SessionsParts {
   readonly budgets: Budgets
   readonly log: Log
   readonly env: NodeJS.ProcessEnv
-  readonly traffic?: Traffic
+  /** What is on its way to the tapes, for whoever counts; `nowMs` by `performance.now`. */
+  readonly onRecorded?: (protocol: ProtocolName, entries: readonly Entry[], nowMs: number) => void
   readonly traces?: Traces | undefined
 }
 
@@ -275,7 +276,7 @@ export class GatewaySessions {
   }
 
   async #record(knock: Knock, identity: Identity, { found, grant }: Found, reservation: Reservation): Promise<Visit> {
-    const { settings, policies, room, approvals, keys, log, env, traffic, traces } = this.#parts
+    const { settings, policies, room, approvals, keys, log, env, onRecorded, traces } = this.#parts
     const policy = policies.current
     const credential = (): Promise<Credential> =>
       readCredential(found.credential, env).catch((error: unknown) => {
@@ -321,7 +322,7 @@ export class GatewaySessions {
       approvalTtlMs: settings.limits.approvalTtlMs,
       trace,
       credential,
-      onRecorded: (entries) => traffic?.add(target.protocol, entries),
+      onRecorded: (entries, nowMs) => onRecorded?.(target.protocol, entries, nowMs),
       onRecordingFailed: (error) => log.recordingFailed(info.id, error),
       onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),
       onClosed: (seal, error) => {

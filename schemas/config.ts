@@ -4,6 +4,7 @@ import { AccessConfig, ApprovalsConfig, NotifyConfig } from './config-approvals.
 import { EgressConfig, EgressListener } from './config-egress.ts'
 import { LedgerConfig, SignerConfig, StoreConfig } from './config-evidence.ts'
 import { JwtIssuer, SignInConfig } from './config-identity.ts'
+import { Limits } from './config-limits.ts'
 import {
   AzureIdentity,
   closed,
@@ -308,47 +309,6 @@ export const SharedConfig = Type.Object(
   },
 )
 export type SharedConfig = Static<typeof SharedConfig>
-
-export const Limits = Type.Object(
-  {
-    sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one process' })),
-    sessionsPerIdentity: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions of one subject in one process' })),
-    sessionStartsPerIdentity: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'Sessions that one subject may begin in a minute, in one process' }),
-    ),
-    connectionsPerAddress: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        description: 'Connections that one address may open in a second, at one listener of one process',
-      }),
-    ),
-    connectionsUnproved: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'Connections of one process that have not proved who they are' }),
-    ),
-    connectionsUnprovedPerAddress: Type.Optional(Type.Integer({ minimum: 1 })),
-    handshakeTimeoutMs: Type.Optional(Type.Integer({ minimum: 100, description: 'From accept to proof' })),
-    idleTimeoutMs: Type.Optional(Type.Integer({ minimum: 1_000, description: 'Without a recorded message in either direction' })),
-    approvalTtlMs: Type.Optional(
-      Type.Integer({ minimum: 1_000, description: 'How long a request may be decided, and an approval be used' }),
-    ),
-    approvalHistoryMs: Type.Optional(
-      Type.Integer({
-        minimum: 3_600_000,
-        description: 'How long a request that has ended stays at the desk; its steps stay in the ledger',
-      }),
-    ),
-    drainTimeoutMs: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 3_600_000,
-        description: 'After SIGTERM: how long open sessions may go on before they are told to end',
-      }),
-    ),
-    shutdownTimeoutMs: Type.Optional(Type.Integer({ minimum: 100 })),
-  },
-  closed,
-)
-export type Limits = Static<typeof Limits>
 
 /** sallyport.yaml. Environment variables carry only secrets and deployment facts; everything else stands here. */
 export const Config = Type.Object(

@@ -1,0 +1,112 @@
+/** A turn of a loop that has nothing to do takes some 5 us; what is longer has done something else. */
+const EMPTY_TURN_MS = 0.02
+/** How often it is asked whether polling is worth its processor time, which the kernel counts by ticks of 1 to 10 ms. */
+const SPELL_MS = 50
+/** Until the next try, where it was not; twice as long each time in turn, up to the second. */
+const REST_MS = 250
+const MAX_REST_MS = 8_000
+/** Once in vain, every message is waited behind again; twice, two are let pass before; then six, up to 62. */
+const MAX_IN_VAIN = 6
+
+/** The event loop, as far as this knows it. */
+export interface Loop {
+  /** By `performance.now`. */
+  readonly nowMs: () => number
+  /** Processor time of its thread. */
+  readonly usedMs: () => number
+  /** Calls once the sockets were asked, without waiting for them. */
+  readonly next: (turn: () => void) => void
+}
+
+const OWN_LOOP: Loop = {
+  nowMs: () => performance.now(),
+  usedMs() {
+    const { user, system } = process.threadCpuUsage()
+    return (user + system) / 1000
+  },
+  next: setImmediate,
+}
+
+/**
+ * Busy polling: for a moment behind each message the loop asks its sockets again instead of going to sleep, as the answer, or the next question, is
+ * often on its way, and a core that was halted takes longer to wake up than all that is done with the message. Stops by itself where nothing comes
+ * in time, where the loop is busy anyway, and where others want the core.
+ */
+export class BusyPoll {
+  readonly #windowMs: number
+  readonly #loop: Loop
+  #polling = false
+  #untilMs = 0
+  #lastMs = 0
+  /** Of the spell: when it began, how long nothing was to do in it, and the thread's processor time before. */
+  #beganMs = 0
+  #waitedMs = 0
+  #usedMs = 0
+  /** Whether a message came since the last turn, and the turns since one did. */
+  #came = false
+  #turns = 0
+  #inVain = 0
+  /** Messages that are let pass, and until when all are. */
+  #rest = 0
+  #restUntilMs = 0
+  #restMs = REST_MS
+
+  /** `windowMs`: how long behind a message; 0 never polls. */
+  constructor(windowMs: number, loop = OWN_LOOP) {
+    this.#windowMs = windowMs
+    this.#loop = loop
+  }
+
+  /** A message was recorded; `nowMs` by `performance.now`. */
+  came(nowMs: number): void {
+    if (this.#polling) this.#came = true
+    else if (this.#rest > 0) this.#rest--
+    else if (this.#windowMs > 0 && nowMs >= this.#restUntilMs) {
+      this.#polling = true
+      this.#came = true
+      this.#turns = 0
+      this.#begin(nowMs)
+      this.#loop.next(this.#turn)
+    }
+  }
+
+  #begin(nowMs: number): void {
+    this.#beganMs = nowMs
+    this.#lastMs = nowMs
+    this.#waitedMs = 0
+    this.#usedMs = this.#loop.usedMs()
+  }
+
+  readonly #turn = (): void => {
+    const nowMs = this.#loop.nowMs()
+    if (this.#came) {
+      if (this.#turns > 0) this.#inVain = 0
+      this.#came = false
+      this.#turns = 0
+      this.#untilMs = nowMs + this.#windowMs
+    } else {
+      this.#turns++
+      this.#waitedMs += Math.min(nowMs - this.#lastMs, EMPTY_TURN_MS)
+    }
+    this.#lastMs = nowMs
+    if (nowMs > this.#untilMs) {
+      this.#polling = false
+      this.#inVain = Math.min(this.#inVain + 1, MAX_IN_VAIN)
+      this.#rest = 2 ** this.#inVain - 2
+    } else if (nowMs - this.#beganMs < SPELL_MS) this.#loop.next(this.#turn)
+    else if (this.#isWorth(nowMs - this.#beganMs)) {
+      this.#restMs = REST_MS
+      this.#begin(nowMs)
+      this.#loop.next(this.#turn)
+    } else {
+      this.#polling = false
+      this.#restUntilMs = nowMs + this.#restMs
+      this.#restMs = Math.min(this.#restMs * 2, MAX_REST_MS)
+    }
+  }
+
+  /** Not where there was work for most of the time, nor where the kernel gave the core to somebody else. */
+  #isWorth(spellMs: number): boolean {
+    return this.#waitedMs > spellMs * 0.3 && this.#loop.usedMs() - this.#usedMs > spellMs * 0.8
+  }
+}
