@@ -1,13 +1,15 @@
 import type { Duplex, Writable } from 'node:stream'
 import type { Channel } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
-import { MAX_STALL_MS } from '../../relay.ts'
+import { MAX_STALL_MS, within } from '../../relay.ts'
 
 /** An end that has this much to take is slow: whoever writes waits. The window of a channel lies behind it (2 MiB). */
 const MAX_UNWRITTEN = 256 * 1024
 
-/** What was said before a peer left may take so long to be through. */
+/** What was said before a peer left is waited for while some of it goes within this time: a person's terminal is to hear of it soon. */
 export const HANG_UP_MS = 1_000
+/** The same of a program that reads what it is sent: it may do something else in between, and windows open in steps. */
+export const IDLE_HANG_UP_MS = 10_000
 
 type Stream = 'data' | 'stderr'
 type Step = { readonly stream: Stream; readonly bytes: Uint8Array } | { readonly after: () => void }
@@ -21,9 +23,12 @@ export class ChannelEnd<T extends Duplex = Channel> {
   readonly #stderr: Writable | undefined
   readonly #steps: Step[] = []
   #writing: Stream = 'data'
-  #pending = 0
-  #unwritten = 0
+  /** Of those that are with the library. */
+  readonly #sizes: number[] = []
+  #given = 0
+  #through = 0
   #over = false
+  readonly #ended = Promise.withResolvers<void>()
   #wake: (() => void) | undefined
 
   /** `stderr`: where there is one to write to, at the client's end. */
@@ -37,8 +42,8 @@ export class ChannelEnd<T extends Duplex = Channel> {
   }
 
   write(stream: Stream, bytes: Uint8Array): void {
+    this.#given += bytes.length
     if (this.#over || bytes.length === 0) return
-    this.#unwritten += bytes.length
     this.#steps.push({ stream, bytes })
     this.#go()
   }
@@ -50,9 +55,26 @@ export class ChannelEnd<T extends Duplex = Channel> {
     this.#go()
   }
 
+  /** Bytes of what was written that are not with the connection: they wait, or, once it is over, nobody gets them. */
+  get unsent(): number {
+    return this.#given - this.#sent
+  }
+
+  /** Ends it behind `said` and what was written by then, which is waited for as long as some of it goes within `idleMs`. */
+  async finish(said: Promise<unknown>, idleMs: number): Promise<void> {
+    const until = performance.now() + MAX_STALL_MS
+    const through = said.then(() => new Promise<void>((resolve) => this.after(resolve)))
+    const work = Promise.race([through.then(() => this.end()), this.#ended.promise])
+    for (let sent = -1; !this.#over && this.#sent > sent && performance.now() < until; ) {
+      sent = this.#sent
+      await within(idleMs, () => work)
+    }
+    this.end()
+  }
+
   /** Undefined while more may be written at once; else resolves when it may, or the end is over. Rejects PROTOCOL_TIMEOUT. */
   room(): Promise<void> | undefined {
-    if (this.#over || this.#unwritten <= MAX_UNWRITTEN) return undefined
+    if (this.#over || this.#given - this.#through <= MAX_UNWRITTEN) return undefined
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#wake = undefined
@@ -72,33 +94,41 @@ export class ChannelEnd<T extends Duplex = Channel> {
   end(): void {
     this.#over = true
     this.#steps.length = 0
+    this.#ended.resolve()
     this.#wake?.()
   }
 
   #go(): void {
     for (let step = this.#steps[0]; step !== undefined; step = this.#steps[0]) {
       if ('after' in step) {
-        if (this.#pending > 0) return
+        if (this.#sizes.length > 0) return
         this.#steps.shift()
         step.after()
         continue
       }
-      if (step.stream !== this.#writing && this.#pending > 0) return
+      if (step.stream !== this.#writing && this.#sizes.length > 0) return
       if (step.stream !== this.#writing) forgetChunks(this.channel)
       this.#writing = step.stream
       this.#steps.shift()
-      this.#pending++
-      const { bytes } = step
+      this.#sizes.push(step.bytes.length)
       const target = step.stream === 'data' ? this.channel : this.#stderr
-      target?.write(bytes, () => this.#written(bytes.length))
+      target?.write(step.bytes, (error) => this.#written(error))
     }
   }
 
-  #written(size: number): void {
-    this.#pending--
-    this.#unwritten -= size
-    if (this.#unwritten <= MAX_UNWRITTEN / 2) this.#wake?.()
+  #written(error: Error | null | undefined): void {
+    const size = this.#sizes.shift() ?? 0
+    if (error === null || error === undefined) this.#through += size
+    if (this.#given - this.#through <= MAX_UNWRITTEN / 2) this.#wake?.()
     if (this.#steps.length > 0) this.#go()
+  }
+
+  /** The library sends as much of a write as the window takes, and keeps the rest until there is more. */
+  get #sent(): number {
+    const [first = 0] = this.#sizes
+    const rest: unknown = Reflect.get(this.channel, '_chunk')
+    const waits = Reflect.get(this.channel, '_waitWindow') === true && this.#writing === 'data' && rest instanceof Uint8Array
+    return this.#through + (waits ? first - rest.length : 0)
   }
 }
 

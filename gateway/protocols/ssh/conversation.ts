@@ -102,8 +102,13 @@ export class Conversation {
   async refuse(channel: number, error: unknown): Promise<void> {
     const message = error instanceof ApplianceError ? `${error.code}: ${error.message}` : 'the gateway failed'
     if (!(error instanceof ApplianceError)) this.fail(error)
+    await this.say(...this.wire.fail(channel, message))
+  }
+
+  /** Records and does what is the gateway's own. Never rejects. */
+  async say(...outputs: readonly SshOutput[]): Promise<void> {
     try {
-      this.perform(await this.gate.say(this.wire.fail(channel, message)))
+      this.perform(await this.gate.say(outputs))
     } catch (failure) {
       this.fail(failure)
     }

@@ -4,19 +4,22 @@ import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
 import type { Message, Output, Side } from '../../message.ts'
-import { shellFacts } from '../../policy/shell/facts.ts'
-import { within } from '../../relay.ts'
-import { ChannelEnd, HANG_UP_MS } from './channel-end.ts'
+import { ChannelEnd, HANG_UP_MS, IDLE_HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import { type FileTalk, fileTalk } from './file-talk.ts'
 import { ByteStream, SshMessage } from './messages.ts'
-import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output.ts'
+import { type Action, type ChannelRequest, type Exit, SshOutput, type Terminal } from './output.ts'
 import { PromptWatch } from './prompt-watch.ts'
 import { type Pump, pump } from './pump.ts'
-import { scpCommand } from './scp/command.ts'
+import { askedText, requestMessage } from './request-message.ts'
 import { start } from './start.ts'
 import { Environment, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
 import { TypedLines } from './typed-lines.ts'
+
+/** A target that takes nothing for so long keeps no tape from being sealed. */
+const LAST_WORDS_MS = 500
+
+const NO_BYTES = new Uint8Array()
 
 /** How the library tells that an answer is wanted: by giving something to answer with. */
 type Answer = (() => unknown) | undefined
@@ -39,8 +42,9 @@ export class SessionChannel {
   #client: ChannelEnd | undefined
   #server: ChannelEnd | undefined
   #starting: Promise<void> | undefined
-  /** Resolves once all that the client said is through. */
-  #said: Promise<unknown> = Promise.resolve()
+  /** Resolves once all that the client said has been given to the target's end; undefined before anything can be. */
+  #said: Promise<unknown> | undefined
+  #undelivered = 0
   /** Aborted when nobody waits for this channel any more. */
   readonly #left = new AbortController()
   readonly #lanes: Readonly<Record<Side, Lanes>>
@@ -80,9 +84,12 @@ export class SessionChannel {
   /** Resolves once everything that was let in is through, or withdrawn, and the tape has all that the target was given. */
   async settled(): Promise<void> {
     const cut = this.#files?.end() ?? []
+    await this.#server?.finish(this.#lanes.client.drained(), LAST_WORDS_MS)
+    this.#server?.channel.close()
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
     const keys = this.#keys?.rest(true)
     await this.#tape(keys === undefined ? cut : [...cut, keys])
+    await this.#tellUndelivered()
   }
 
   /** What the target has already, or nobody gets. */
@@ -133,14 +140,24 @@ export class SessionChannel {
     })
   }
 
-  /** The target is told that the client is gone behind all that was said before. One that takes nothing is not waited for. */
+  /** The target is told that the client is gone behind all that was said before, as long as it takes any of that. */
   async #hangUp(): Promise<void> {
-    await within(HANG_UP_MS, async () => {
-      await this.#said
-      const server = this.#server
-      if (server !== undefined) await new Promise<void>((resolve) => server.after(resolve))
-    })
-    this.#server?.channel.close()
+    const [server, said] = [this.#server, this.#said]
+    if (server === undefined || said === undefined) return
+    await server.finish(said, this.#terminal === undefined ? IDLE_HANG_UP_MS : HANG_UP_MS)
+    server.channel.close()
+    await said
+    if (!this.#talk.stop.aborted) await this.#tellUndelivered()
+  }
+
+  /** What was recorded on its way to the target and can no longer get there. */
+  async #tellUndelivered(): Promise<void> {
+    const size = (this.#server?.unsent ?? 0) - this.#undelivered
+    if (size === 0) return
+    this.#undelivered += size
+    await this.#talk.say(
+      new SshOutput('server', this.#number, { act: 'data' }, NO_BYTES, { kind: 'undelivered', facts: { size } }),
+    )
   }
 
   /** `channel` is undefined where the client closed in the same breath. */
@@ -179,6 +196,7 @@ export class SessionChannel {
     await this.#lanes.server.drained()
     this.#talk.wire.closed(this.#number)
     await typing
+    if (!this.#talk.stop.aborted) await this.#tellUndelivered()
   }
 
   /** Both directions as they come, until the target is done. `typing`: what the client sends, to its end. */
@@ -358,35 +376,4 @@ function exitOf(channel: ClientChannel): () => Exit | undefined {
 function exitFacts(exit: Exit | undefined): Facts {
   if (exit === undefined) return {}
   return 'status' in exit ? { status: exit.status } : { signal: exit.signal, ...(exit.core ? { core: true } : {}) }
-}
-
-/** What a person reads who decides about more of its bytes. */
-function askedText(what: ChannelRequest['what']): string {
-  return what.kind === 'exec' ? what.command : what.kind === 'shell' ? 'shell' : what.name
-}
-
-function requestMessage(channel: number, request: ChannelRequest): SshMessage {
-  const { what, terminal, env, work } = request
-  const around: Facts = {
-    ...work,
-    ...(terminal === undefined ? {} : { pty: true, term: terminal.term, cols: terminal.cols, rows: terminal.rows }),
-    ...(Object.keys(env).length === 0 ? {} : { env: Object.entries(env).map(([name, value]) => `${name}=${value}`) }),
-  }
-  const asked = { from: 'client', channel, action: { act: 'start', request } } as const
-  switch (what.kind) {
-    case 'exec': {
-      // The library reads text: what was none has lost bytes, and would run as something else.
-      const lost = what.command.includes('\uFFFD') ? { malformed: 'the command is not UTF-8' } : {}
-      const unclear = scpCommand(what.command)?.unclear
-      const hidden = unclear === undefined ? {} : { malformed: unclear }
-      const facts = { ...shellFacts(what.command), command: what.command, ...around, ...hidden, ...lost }
-      return new SshMessage({ ...asked, kind: 'exec', facts, text: what.command })
-    }
-    case 'shell':
-      return new SshMessage({ ...asked, kind: 'shell', facts: around })
-    case 'subsystem':
-      return new SshMessage({ ...asked, kind: 'subsystem', facts: { subsystem: what.name, ...around }, text: what.name })
-    default:
-      return what satisfies never
-  }
 }

@@ -132,7 +132,7 @@ export class SshWire implements Wire {
   }
 
   /** A channel that cannot be served ends like a connection that failed. */
-  fail(channel: number, message: string): readonly Output[] {
+  fail(channel: number, message: string): readonly SshOutput[] {
     if (!this.#channels.has(channel)) return []
     const outputs = [this.#say(channel, 'refusal', [message]), exit(channel, CONNECTION_FAILED)]
     this.closed(channel)
