@@ -12,8 +12,8 @@ const ECHOES = 1_000
 /** Not counted: code that runs for the first times. */
 const FIRST_ECHOES = 300
 const BULK_MIB = 128
-/** Through a gateway that has just started, not counted: what is compiled while its first half a gigabyte passes costs three CPU seconds. */
-const FIRST_BULKS = 4
+/** Of each kind through a gateway that has just started, not counted: what is compiled while its first gigabyte passes costs three CPU seconds. */
+const FIRST_BULKS = 2
 /** Put together here, so that no file holds one. */
 const CANARY = `canary${String.fromCharCode(64)}example.com`
 
@@ -22,7 +22,7 @@ type Sample = Readonly<Record<string, number>>
 
 const PARTS = ['exec', 'parallel', 'echo', 'beside', 'cat', 'scp-down', 'scp-up'] as const
 type Part = (typeof PARTS)[number]
-const BULKS: readonly Part[] = ['beside', 'cat', 'scp-down', 'scp-up']
+const BULKS: readonly Part[] = ['cat', 'scp-down', 'scp-up']
 
 /** OpenSSH's clients: straight to sshd, through another sshd (ProxyJump), and through the gateway with everything on. */
 export async function bench({
@@ -45,9 +45,9 @@ export async function bench({
     if (subject.name === 'sallyport' && said.includes(CANARY)) throw new Error('a canary came through: the run is void')
   }
   const parts = PARTS.filter((part) => only === undefined || only.split(',').includes(part))
-  if (parts.some((part) => BULKS.includes(part)))
+  if (parts.some((part) => part === 'beside' || BULKS.includes(part)))
     for (const subject of subjects.filter(({ pid }) => pid !== undefined))
-      for (let count = 0; count < FIRST_BULKS; count++) await discard(subject, `cat '${file}'`)
+      for (const part of BULKS) for (let count = 0; count < FIRST_BULKS; count++) await measure(part, subject, file)
   const result: Record<string, object> = {}
   for (const part of parts) {
     const samples = new Map<string, Sample[]>(subjects.map(({ name }) => [name, []]))

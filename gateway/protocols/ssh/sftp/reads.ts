@@ -55,11 +55,11 @@ export class Read {
     this.packet = this.#kept ? Buffer.concat([this.packet, data.subarray(0, size)]) : packet.subarray(0, HEAD_SIZE + size)
   }
 
-  /** Copied once: what waits holds no more memory than its own. */
+  /** What waits holds no more memory than its own, or little more: copied once where it is a view of something larger. */
   keep(): void {
     if (this.#kept) return
     this.#kept = true
-    this.packet = Buffer.from(this.packet)
+    if (this.packet.buffer.byteLength > 2 * this.packet.length) this.packet = Buffer.from(this.packet)
   }
 }
 
