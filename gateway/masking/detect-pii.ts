@@ -30,19 +30,19 @@ const email: Detector = {
   triggers: ['@[A-Za-z0-9\u0080-\u00ff]'],
   verify(bytes, from, at, to, probe) {
     const sign = at - 2
-    let start = pastEscape(bytes, runStart(LOCAL, bytes, sign, Math.max(from, sign - MAX_LOCAL_SIZE)), from, sign)
-    while (start < sign && !within(LABEL_EDGE, bytes, start) && byteAt(bytes, start) !== UNDERSCORE) start++
-    if (start === sign) return false
     const limit = Math.min(to, sign + 1 + MAX_DOMAIN_SIZE)
     let end = runEnd(DOMAIN, bytes, at, limit)
     probe.seen = end
     while (end > at && !within(LABEL_EDGE, bytes, end - 1)) end--
-    // The last label is the top level: letters, two or more, or punycode.
+    // The last label is the top level: letters, two or more, or punycode. Most signs that are no address's have no dot behind them.
     let dot = end - 1
     while (dot > sign && byteAt(bytes, dot) !== DOT) dot--
     if (dot <= sign + 1 || end - dot < 3 || byteAt(bytes, dot - 1) === DOT) return false
     const isPunycode = end - dot > 5 && byteAt(bytes, dot + 3) === HYPHEN && byteAt(bytes, dot + 4) === HYPHEN
     if (!isPunycode && runEnd(TOP_LEVEL, bytes, dot + 1, end) !== end) return false
+    let start = pastEscape(bytes, runStart(LOCAL, bytes, sign, Math.max(from, sign - MAX_LOCAL_SIZE)), from, sign)
+    while (start < sign && !within(LABEL_EDGE, bytes, start) && byteAt(bytes, start) !== UNDERSCORE) start++
+    if (start === sign) return false
     probe.start = start
     probe.end = end
     return true
