@@ -21,6 +21,8 @@ const LAST_WORDS_MS = 500
 
 const NO_BYTES = new Uint8Array()
 
+const INTERRUPTED = 'interrupted before it began'
+
 /** How the library tells that an answer is wanted: by giving something to answer with. */
 type Answer = (() => unknown) | undefined
 
@@ -119,9 +121,10 @@ export class SessionChannel {
     session.on('signal', (accept: Answer, _, { name }) => {
       answer(accept)
       if (!SIGNALS.has(name)) return
-      // What has not begun is not interrupted but withdrawn.
-      if (this.#server === undefined) this.#left.abort()
-      else this.#say('signal', { act: 'signal', signal: name }, { signal: name })
+      // What the target has not been asked for is not interrupted but withdrawn.
+      if (this.#server !== undefined || this.#starting !== undefined)
+        this.#say('signal', { act: 'signal', signal: name }, { signal: name })
+      else if (begun()) this.#left.abort(INTERRUPTED)
     })
     session.on('auth-agent', (accept: Answer, reject: Answer) => {
       if (begun() || this.#agent !== undefined) return answer(reject)
@@ -284,11 +287,14 @@ export class SessionChannel {
       this.#news('client', 'eof', { act: 'eof' }, {}),
     )
     this.#said = typing.catch(() => undefined)
+    // It left while the target was being asked.
+    if (this.#left.signal.aborted) void this.#hangUp()
     return typing
   }
 
   /** Opens the channel at the target. What fails there is told to the client. Never rejects. */
   async #start(request: ChannelRequest): Promise<void> {
+    if (this.#left.signal.reason === INTERRUPTED) return this.#talk.say(...this.#talk.wire.fail(this.#number, INTERRUPTED))
     try {
       const { client } = await this.#talk.upstream
       if (this.#left.signal.aborted) return

@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ServerChannel } from 'ssh2'
+import { ALLOW, HOLD, scriptedJudge } from '../../../support/fakes.ts'
 import { begun, startSshTalk } from '../../../support/ssh-talk.ts'
 
+const LIMIT = { timeout: 30_000 }
 /** More than the windows on the way take. */
 const SIZE = 4 * 1024 * 1024
 
@@ -15,27 +17,27 @@ async function writes(channel: NodeJS.WritableStream & { close(): void }): Promi
   channel.close()
 }
 
-async function closes(channel: ServerChannel): Promise<void> {
-  await once(channel, 'close', { signal: AbortSignal.timeout(30_000) })
-}
+test(
+  'a program that reads nothing for longer than a terminal may, and then goes on, has all that was said before its client closed',
+  LIMIT,
+  async () => {
+    const { promise, resolve } = Promise.withResolvers<ServerChannel>()
+    await using talk = await startSshTalk((session) => void begun(session).then(resolve))
+    const client = await talk.exec()
+    const program = await promise
+    let got = 0
+    await writes(client)
+    await wait(1_500)
+    program.on('data', (bytes: Buffer) => {
+      got += bytes.length
+    })
+    await once(program, 'close')
+    assert.equal(got, SIZE)
+    assert.deepEqual(talk.taped('undelivered'), [])
+  },
+)
 
-test('a program that reads nothing for longer than a terminal may, and then goes on, has all that was said before its client closed', async () => {
-  const { promise, resolve } = Promise.withResolvers<ServerChannel>()
-  await using talk = await startSshTalk((session) => void begun(session).then(resolve))
-  const client = await talk.exec()
-  const program = await promise
-  let got = 0
-  await writes(client)
-  await wait(1_500)
-  program.on('data', (bytes: Buffer) => {
-    got += bytes.length
-  })
-  await closes(program)
-  assert.equal(got, SIZE)
-  assert.deepEqual(talk.taped('undelivered'), [])
-})
-
-test('a terminal that takes nothing is hung up on soon, and the tape says how much did not go', async () => {
+test('a terminal that takes nothing is hung up on soon, and the tape says how much did not go', LIMIT, async () => {
   const { promise, resolve } = Promise.withResolvers<ServerChannel>()
   await using talk = await startSshTalk((session) => void begun(session).then(resolve))
   const client = await talk.exec({ pty: true })
@@ -48,5 +50,91 @@ test('a terminal that takes nothing is hung up on soon, and the tape says how mu
     [{ dir: 'in', size: recorded - program.readableLength }],
   )
   program.resume()
-  await closes(program)
+  await once(program, 'close')
+})
+
+/** A target that lets a command begin once it is told to; `asked`: it has been asked. */
+async function lateTarget(parts: Parameters<typeof startSshTalk>[1] = {}) {
+  const asked = Promise.withResolvers<void>()
+  const signals: string[] = []
+  let accept: (() => ServerChannel) | undefined
+  const talk = await startSshTalk((session) => {
+    session.on('signal', (_accept, _reject, { name }) => void signals.push(name))
+    session.once('exec', (accepts) => {
+      accept ??= accepts
+      asked.resolve()
+    })
+  }, parts)
+  const begin = (): ServerChannel => {
+    assert.ok(accept !== undefined)
+    return accept()
+  }
+  return { talk, asked: asked.promise, begin, signals }
+}
+
+test('a command that begins after its client has closed has what was said before, and is hung up on', LIMIT, async () => {
+  const { talk, asked, begin } = await lateTarget()
+  await using _ = talk
+  const client = await talk.exec()
+  client.write('what is said')
+  await asked
+  client.close()
+  await once(client.resume(), 'close')
+  const program = begin()
+  let got = ''
+  program.on('data', (bytes: Buffer) => {
+    got += bytes.toString()
+  })
+  await once(program, 'close')
+  assert.equal(got, 'what is said')
+})
+
+test(
+  'a signal that comes while the target is being asked goes to the command, and takes no hold from what follows',
+  LIMIT,
+  async () => {
+    const judge = scriptedJudge(({ kind }) => (kind === 'stdin' ? HOLD : ALLOW))
+    const { talk, asked, begin, signals } = await lateTarget({ judge })
+    await using _ = talk
+    const client = await talk.exec()
+    await asked
+    client.signal('INT')
+    client.signal('TERM')
+    // Answered behind them.
+    await talk.exec()
+    const program = begin()
+    while (signals.length < 2) await wait(5)
+    assert.deepEqual(signals, ['INT', 'TERM'])
+    client.write('may I?\n')
+    const { approvals } = talk.parts
+    while (approvals.asked.length === 0) await wait(5)
+    let got = ''
+    program.on('data', (bytes: Buffer) => {
+      got += bytes.toString()
+    })
+    approvals.decide('A-00000000', 'approved')
+    while (got === '' && approvals.withdrawn.length === 0) await wait(5)
+    assert.equal(got, 'may I?\n')
+    program.exit(0)
+    program.end()
+  },
+)
+
+test('a command that is interrupted before it is asked for is not, and its client is told', LIMIT, async () => {
+  const { talk } = await lateTarget()
+  await using _ = talk
+  const { recorder } = talk.parts
+  recorder.pause()
+  const client = await talk.exec()
+  client.signal('INT')
+  // Answered behind it.
+  await talk.exec()
+  recorder.resume()
+  let said = ''
+  client.stderr.on('data', (bytes: Buffer) => {
+    said += bytes.toString()
+  })
+  const [status] = await once(client.resume(), 'close')
+  assert.equal(said, 'sallyport: interrupted before it began\n')
+  assert.equal(status, 255)
 })
