@@ -69,9 +69,15 @@ export class ForwardChannel {
     // Whichever end goes takes the other with it, once what it said is through.
     const pumps = [this.#pump('client', client.stream), this.#pump('server', server.stream)]
     const pumped = Promise.all(pumps)
-    await Promise.race([pumped, ...over.map((closed, side) => closed.then(() => within(HANG_UP_MS, async () => pumps[side])))])
+    const gone: (Promise<void> | undefined)[] = []
+    const left = async (side: number): Promise<void> => {
+      gone.push(pumps[side])
+      await within(HANG_UP_MS, async () => pumps[side])
+    }
+    await Promise.race([pumped, ...over.map((closed, side) => closed.then(() => left(side)))])
     this.#left.abort()
-    await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
+    // What was kept back of its last words comes behind all that was in the lane.
+    await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained(), ...gone])
     for (const { end, writes } of Object.values(this.#ends)) writes.after(() => end.close())
     await Promise.all([pumped, ...over])
   }

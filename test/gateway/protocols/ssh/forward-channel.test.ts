@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import { Duplex } from 'node:stream'
+import { test } from 'node:test'
+import type { Connection } from 'ssh2'
+import { Chatter } from '../../../../gateway/intake.ts'
+import { Conversation } from '../../../../gateway/protocols/ssh/conversation.ts'
+import { ForwardChannel } from '../../../../gateway/protocols/ssh/forward-channel.ts'
+import { fromAgent } from '../../../../gateway/protocols/ssh/forward-ends.ts'
+import { SshWire } from '../../../../gateway/protocols/ssh/wire.ts'
+import { fakeGate, fakeParts } from '../../../support/fakes.ts'
+
+test('a client that is slow has all that the target said before it closed, to the last word of it', {
+  timeout: 30_000,
+}, async () => {
+  const parts = fakeParts()
+  const wire = new SshWire()
+  const talk = new Conversation({
+    connection: new EventEmitter() as Connection,
+    gate: fakeGate(wire, parts),
+    wire,
+    signal: new AbortController().signal,
+    upstream: new Promise(() => undefined),
+    chatter: new Chatter(),
+  })
+  let got = ''
+  const client = new Duplex({
+    read: () => undefined,
+    // The first of it takes longer than whoever has closed is waited for.
+    write(chunk, _encoding, done) {
+      setTimeout(done, got === '' ? 1_500 : 0)
+      got += chunk.toString()
+    },
+  })
+  // More than an end may have before its writer waits; the last of it may be the beginning of more.
+  const pieces = ['a line of it\n'.repeat(16_000), 'a line of it\n'.repeat(8_000), 'the-last-word']
+  const server = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
+  for (const piece of [...pieces, null]) server.push(piece)
+  server.once('end', () => server.destroy())
+  const forward = new ForwardChannel(talk, 1)
+  talk.add(1, forward)
+  await forward.serve({ client: fromAgent(client), server: fromAgent(server) }, undefined)
+  const taped = parts.recorder.entries.filter(({ kind }) => kind === 'forward-output').map(({ body }) => Buffer.from(body ?? []))
+  assert.equal(Buffer.concat(taped).toString(), pieces.join(''))
+  assert.equal(got, pieces.join(''))
+})
