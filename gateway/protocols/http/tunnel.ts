@@ -7,10 +7,9 @@ import type { Gate } from '../../gate.ts'
 import { Chatter, Intake } from '../../intake.ts'
 import { Lanes } from '../../lane.ts'
 import type { Output, Side } from '../../message.ts'
+import { SETTLE_MS, Settling } from '../../settling.ts'
 import type { LastWords, TunnelCodec, TunnelMessage } from './tunnel-message.ts'
 
-/** How long bytes are kept back that may be the beginning of something to mask. */
-const SETTLE_MS = 20
 /** Once one end has said all it had, the other has this long to do so, too. */
 const HALF_CLOSED_MS = 10_000
 
@@ -51,17 +50,13 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
   const serverLanes = new Lanes({ gate, deliver, asker: over, stop: over, onFail: fail })
   const pass = async (from: Side): Promise<void> => {
     const lanes = from === 'client' ? clientLanes : serverLanes
-    // What is kept back of a chunk is known once it is through. Of several streams each has its own time.
-    let settling = true
-    const settle = setTimeout(() => {
+    const settling = new Settling(() => {
       lanes.push(codec.rest(from, SETTLE_MS))
-      settling = !lanes.empty || codec.holds?.(from) === true
-      if (settling) settle.refresh()
-    }, SETTLE_MS)
-    // Only once the messages are there: a chunk may be read in a thread, for longer than the timer runs.
+      return !lanes.empty || codec.holds?.(from) === true
+    })
+    // Only once the messages are there: a chunk may be read in a thread, for longer than the timer runs. Of several streams each has its own time.
     const came = (messages: readonly TunnelMessage[]): Promise<void> | undefined => {
-      if (!settling) settle.refresh()
-      settling = true
+      settling.came(true)
       return admit(lanes, messages)
     }
     try {
@@ -76,7 +71,7 @@ export async function tunnel({ ends, codec, gate, channel, session }: TunnelPart
       // A connection that breaks ends like one that closes; what cannot be read ends both.
       if (error instanceof ApplianceError) throw error
     } finally {
-      clearTimeout(settle)
+      settling.stop()
     }
     await lanes.drained()
     lanes.push(codec.rest(from))

@@ -2,12 +2,7 @@ import type { Readable } from 'node:stream'
 import { type Chatter, Intake } from '../../intake.ts'
 import type { Lanes } from '../../lane.ts'
 import type { Message } from '../../message.ts'
-
-/**
- * How long bytes are kept back that may be the beginning of something to mask. A person does not notice it, and programs that ask
- * and wait for the answer are held up by no more.
- */
-export const SETTLE_MS = 20
+import { Settling } from '../../settling.ts'
 
 export interface Pump {
   readonly source: Readable
@@ -27,22 +22,21 @@ export async function pump({ source, chatter, lanes, read, rest: restOf, room }:
     const kept = restOf?.()
     if (kept !== undefined) lanes.push([kept])
   }
-  // What is kept back of a chunk is known once it is through.
-  const settle = setTimeout(() => {
+  const settling = new Settling(() => {
     rest()
-    if (!lanes.empty) settle.refresh()
-  }, SETTLE_MS)
+    return !lanes.empty
+  })
   try {
     await new Intake(source, chatter).flow({
       take(chunk) {
         lanes.push(read(chunk))
-        settle.refresh()
+        settling.came(false)
         return lanes.full ? lanes.room() : room?.()
       },
       done: () => false,
     })
   } finally {
-    clearTimeout(settle)
+    settling.stop()
   }
   await lanes.drained()
   rest()
