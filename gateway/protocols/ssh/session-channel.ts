@@ -4,6 +4,7 @@ import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
 import type { Message, Output, Side } from '../../message.ts'
+import { within } from '../../relay.ts'
 import { ChannelEnd, HANG_UP_MS, IDLE_HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import { type FileTalk, fileTalk } from './file-talk.ts'
@@ -16,7 +17,7 @@ import { start } from './start.ts'
 import { Environment, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
 import { TypedLines } from './typed-lines.ts'
 
-/** A target that takes nothing for so long keeps no tape from being sealed. */
+/** A target that is slower than this keeps no tape from being sealed. */
 const LAST_WORDS_MS = 500
 
 const NO_BYTES = new Uint8Array()
@@ -86,7 +87,8 @@ export class SessionChannel {
   /** Resolves once everything that was let in is through, or withdrawn, and the tape has all that the target was given. */
   async settled(): Promise<void> {
     const cut = this.#files?.end() ?? []
-    await this.#server?.finish(this.#lanes.client.drained(), LAST_WORDS_MS)
+    await within(LAST_WORDS_MS, async () => this.#server?.finish(this.#lanes.client.drained(), LAST_WORDS_MS))
+    this.#server?.end()
     this.#server?.channel.close()
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
     const keys = this.#keys?.rest(true)
@@ -227,7 +229,9 @@ export class SessionChannel {
         source,
         chatter: this.#talk.chatter,
         lanes: this.#lanes.server,
-        read(chunk) {
+        read: (chunk) => {
+          // Nobody gets it, and a program may say much while it takes what its client said.
+          if (this.#left.signal.aborted) return []
           prompts.wrote(chunk)
           lines?.output(chunk)
           return [stream.chunk(chunk)]

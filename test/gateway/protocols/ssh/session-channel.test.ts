@@ -138,3 +138,37 @@ test('a command that is interrupted before it is asked for is not, and its clien
   assert.equal(said, 'sallyport: interrupted before it began\n')
   assert.equal(status, 255)
 })
+
+test('what a program says to a client that has closed is not recorded as said', LIMIT, async () => {
+  const { promise, resolve } = Promise.withResolvers<ServerChannel>()
+  await using talk = await startSshTalk((session) => void begun(session).then(resolve))
+  const client = await talk.exec()
+  const program = await promise
+  program.write('in time\n')
+  await once(client, 'data')
+  await writes(client)
+  await once(client.resume(), 'close')
+  program.write('too late\n')
+  program.stderr.write('too late\n')
+  await wait(100)
+  program.resume()
+  await once(program, 'close')
+  const said = [...talk.taped('stdout'), ...talk.taped('stderr')].map(({ body }) => Buffer.from(body ?? []).toString())
+  assert.deepEqual(said, ['in time\n'])
+})
+
+test('of a session that is over the tape says what its target did not take', LIMIT, async () => {
+  const { promise, resolve } = Promise.withResolvers<ServerChannel>()
+  const talk = await startSshTalk((session) => void begun(session).then(resolve))
+  const client = await talk.exec()
+  const program = await promise
+  await new Promise((written) => client.write(Buffer.alloc(SIZE, 'what is said '), written))
+  const recorded = (): number => talk.taped('stdin').reduce((size, { body }) => size + (body?.length ?? 0), 0)
+  // Until everybody on the way has as much as it may.
+  for (let before = -1; recorded() > before; await wait(200)) before = recorded()
+  await talk[Symbol.asyncDispose]()
+  assert.deepEqual(
+    talk.taped('undelivered').map(({ facts }) => facts['size']),
+    [recorded() - program.readableLength],
+  )
+})
