@@ -1,6 +1,6 @@
 /** A turn of a loop that has nothing to do takes some 5 us; what is longer has done something else. */
 const EMPTY_TURN_MS = 0.02
-/** How often it is asked whether polling is worth its processor time, which the kernel counts by ticks of 1 to 10 ms. */
+/** How much was polled until it is asked whether that is worth its processor time. */
 const SPELL_MS = 50
 /** Until the next try, where it was not; twice as long each time in turn, up to the second. */
 const REST_MS = 250
@@ -21,6 +21,8 @@ export interface Loop {
 const OWN_LOOP: Loop = {
   nowMs: () => performance.now(),
   usedMs() {
+    // The kernel brings the thread's time up to date when the whole process's is asked for; by itself it is as old as the last tick.
+    process.cpuUsage()
     const { user, system } = process.threadCpuUsage()
     return (user + system) / 1000
   },
@@ -38,8 +40,11 @@ export class BusyPoll {
   #polling = false
   #untilMs = 0
   #lastMs = 0
-  /** Of the spell: when it began, how long nothing was to do in it, and the thread's processor time before. */
+  /** When this polling began, and the thread's processor time before. */
   #beganMs = 0
+  #usedBeforeMs = 0
+  /** Of the spell, which may be many short ones: how long it is, how long nothing was to do in it, and the processor time it had. */
+  #spellMs = 0
   #waitedMs = 0
   #usedMs = 0
   /** Whether a message came since the last turn, and the turns since one did. */
@@ -73,8 +78,7 @@ export class BusyPoll {
   #begin(nowMs: number): void {
     this.#beganMs = nowMs
     this.#lastMs = nowMs
-    this.#waitedMs = 0
-    this.#usedMs = this.#loop.usedMs()
+    this.#usedBeforeMs = this.#loop.usedMs()
   }
 
   readonly #turn = (): void => {
@@ -89,24 +93,34 @@ export class BusyPoll {
       this.#waitedMs += Math.min(nowMs - this.#lastMs, EMPTY_TURN_MS)
     }
     this.#lastMs = nowMs
-    if (nowMs > this.#untilMs) {
-      this.#polling = false
-      this.#inVain = Math.min(this.#inVain + 1, MAX_IN_VAIN)
-      this.#rest = 2 ** this.#inVain - 2
-    } else if (nowMs - this.#beganMs < SPELL_MS) this.#loop.next(this.#turn)
-    else if (this.#isWorth(nowMs - this.#beganMs)) {
-      this.#restMs = REST_MS
-      this.#begin(nowMs)
+    const inVain = nowMs > this.#untilMs
+    if (!inVain && this.#spellMs + nowMs - this.#beganMs < SPELL_MS) {
       this.#loop.next(this.#turn)
-    } else {
+      return
+    }
+    this.#spellMs += nowMs - this.#beganMs
+    this.#usedMs += this.#loop.usedMs() - this.#usedBeforeMs
+    if (this.#spellMs >= SPELL_MS && !this.#isWorth()) {
       this.#polling = false
       this.#restUntilMs = nowMs + this.#restMs
       this.#restMs = Math.min(this.#restMs * 2, MAX_REST_MS)
+    } else if (inVain) {
+      this.#polling = false
+      this.#inVain = Math.min(this.#inVain + 1, MAX_IN_VAIN)
+      this.#rest = 2 ** this.#inVain - 2
+    } else {
+      this.#begin(nowMs)
+      this.#loop.next(this.#turn)
     }
   }
 
-  /** Not where there was work for most of the time, nor where the kernel gave the core to somebody else. */
-  #isWorth(spellMs: number): boolean {
-    return this.#waitedMs > spellMs * 0.3 && this.#loop.usedMs() - this.#usedMs > spellMs * 0.8
+  /** Ends the spell. Not where there was work for most of the time, nor where the kernel gave the core to somebody else. */
+  #isWorth(): boolean {
+    const worth = this.#waitedMs > this.#spellMs * 0.3 && this.#usedMs > this.#spellMs * 0.8
+    if (worth) this.#restMs = REST_MS
+    this.#spellMs = 0
+    this.#waitedMs = 0
+    this.#usedMs = 0
+    return worth
   }
 }

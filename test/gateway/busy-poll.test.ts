@@ -87,6 +87,17 @@ test('a loop that others take the core from gives it to them', () => {
   assert.ok(beside.turns() < alone.turns() / 5)
 })
 
+test('so does one that waits in vain between answers that came in time', () => {
+  const alone = loop()
+  const beside = loop(0.5)
+  for (let count = 0; count < 20_000; count++)
+    for (const each of [alone, beside]) {
+      each.message(0.15)
+      each.message(0.4)
+    }
+  assert.ok(beside.turns() < alone.turns() / 5)
+})
+
 test('a window of nothing never polls', () => {
   let asked = 0
   const poll = new BusyPoll(0, { nowMs: () => 0, usedMs: () => 0, next: () => void asked++ })
