@@ -14,7 +14,8 @@ import { Chatter } from '../../gateway/intake.ts'
 import { loadShell } from '../../gateway/policy/shell/parse.ts'
 import { Conversation } from '../../gateway/protocols/ssh/conversation.ts'
 import { AgentDoor } from '../../gateway/protocols/ssh/forward-ends.ts'
-import { Client, Server, utils } from '../../gateway/protocols/ssh/library.ts'
+import { newKey } from '../../gateway/protocols/ssh/host-key.ts'
+import { Client, Server } from '../../gateway/protocols/ssh/library.ts'
 import { SshWire } from '../../gateway/protocols/ssh/wire.ts'
 import { type FakeParts, fakeGate, fakeParts } from './fakes.ts'
 
@@ -23,7 +24,7 @@ const FACTS = { host: '127.0.0.1', port: 22, user: 'ada', method: 'none', softwa
 /** A conversation between a client and a target that does what the test says; nothing is asked of either before that. */
 export interface SshTalk extends AsyncDisposable {
   readonly parts: FakeParts
-  exec(options?: ExecOptions): Promise<ClientChannel>
+  exec(options?: ExecOptions, command?: string): Promise<ClientChannel>
   /** What of the tape is of this kind. */
   taped(kind: string): FakeParts['recorder']['entries']
 }
@@ -50,9 +51,9 @@ export async function startSshTalk(
   const ended = (await conversation.promise).ended()
   return {
     parts: fakes,
-    exec: (options = {}) =>
+    exec: (options = {}, command = 'run') =>
       new Promise((resolve, reject) =>
-        client.exec('run', options, (error, channel) => (error === undefined ? resolve(channel) : reject(error))),
+        client.exec(command, options, (error, channel) => (error === undefined ? resolve(channel) : reject(error))),
       ),
     taped: (kind) => fakes.recorder.entries.filter((entry) => entry.kind === kind),
     async [Symbol.asyncDispose]() {
@@ -71,7 +72,7 @@ export function begun(session: Session): Promise<ServerChannel> {
 }
 
 async function listen(): Promise<{ readonly server: SshServer; readonly login: () => Promise<SshClient> }> {
-  const server = new Server({ hostKeys: [utils.generateKeyPairSync('ed25519').private] }, (connection) => {
+  const server = new Server({ hostKeys: [newKey('test')] }, (connection) => {
     connection.on('error', () => undefined)
     connection.on('authentication', (context) => context.accept())
   })

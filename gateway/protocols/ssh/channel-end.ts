@@ -27,6 +27,8 @@ export class ChannelEnd<T extends Duplex = Channel> {
   readonly #sizes: number[] = []
   #given = 0
   #through = 0
+  #sentAtLeast = 0
+  #told = 0
   #over = false
   readonly #ended = Promise.withResolvers<void>()
   #wake: (() => void) | undefined
@@ -58,6 +60,13 @@ export class ChannelEnd<T extends Duplex = Channel> {
   /** Bytes of what was written that are not with the connection: they wait, or, once it is over, nobody gets them. */
   get unsent(): number {
     return this.#given - this.#sent
+  }
+
+  /** As `unsent`, without what this has told before. */
+  tellUnsent(): number {
+    const size = Math.max(0, this.unsent - this.#told)
+    this.#told += size
+    return size
   }
 
   /** Ends it behind `said` and what was written by then, which is waited for as long as some of it goes within `idleMs`. */
@@ -123,12 +132,13 @@ export class ChannelEnd<T extends Duplex = Channel> {
     if (this.#steps.length > 0) this.#go()
   }
 
-  /** The library sends as much of a write as the window takes, and keeps the rest until there is more. */
+  /** The library sends as much of a write as the window takes, and keeps the rest until there is more; once an end is over it tells no more how much that was. */
   get #sent(): number {
     const [first = 0] = this.#sizes
     const rest: unknown = Reflect.get(this.channel, '_chunk')
     const waits = Reflect.get(this.channel, '_waitWindow') === true && this.#writing === 'data' && rest instanceof Uint8Array
-    return this.#through + (waits ? first - rest.length : 0)
+    this.#sentAtLeast = Math.max(this.#sentAtLeast, this.#through + (waits ? first - rest.length : 0))
+    return this.#sentAtLeast
   }
 }
 

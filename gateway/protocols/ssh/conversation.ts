@@ -1,9 +1,11 @@
+import type { Duplex } from 'node:stream'
 import type { Connection } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Gate } from '../../gate.ts'
 import type { Chatter } from '../../intake.ts'
 import type { Output } from '../../message.ts'
 import { farewellMs, refusalOf, TARGET_BROKE, within } from '../../relay.ts'
+import type { ChannelEnd } from './channel-end.ts'
 import { because } from './disconnect.ts'
 import { Forwards } from './forwards.ts'
 import type { Upstream } from './login.ts'
@@ -13,6 +15,8 @@ import type { SshWire } from './wire.ts'
 
 /** Open at once on one connection. A multiplexing client with a build in every one of them has fewer. */
 const MAX_CHANNELS = 128
+
+const NO_BYTES = new Uint8Array()
 
 export interface ConversationParts {
   readonly connection: Connection
@@ -112,6 +116,13 @@ export class Conversation {
     } catch (failure) {
       this.fail(failure)
     }
+  }
+
+  /** Puts on the tape what was recorded on its way to the target's end of a channel, and can no longer get there. Never rejects. */
+  async tellUndelivered(channel: number, target: ChannelEnd<Duplex> | undefined): Promise<void> {
+    const size = target?.tellUnsent() ?? 0
+    if (size === 0) return
+    await this.say(new SshOutput('server', channel, { act: 'data' }, NO_BYTES, { kind: 'undelivered', facts: { size } }))
   }
 
   /** The number of the next channel; undefined where there are as many as there may be. */

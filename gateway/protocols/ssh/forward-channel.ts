@@ -4,7 +4,7 @@ import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
 import type { Message, Side } from '../../message.ts'
 import { within } from '../../relay.ts'
-import { ChannelEnd, HANG_UP_MS } from './channel-end.ts'
+import { ChannelEnd, HANG_UP_MS, IDLE_HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import type { ForwardEnd } from './forward-ends.ts'
 import { ByteStream, SshMessage } from './messages.ts'
@@ -78,8 +78,12 @@ export class ForwardChannel {
     this.#left.abort()
     // What was kept back of its last words comes behind all that was in the lane.
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained(), ...gone])
-    for (const { end, writes } of Object.values(this.#ends)) writes.after(() => end.close())
-    await Promise.all([pumped, ...over])
+    const closing = Object.values(this.#ends).map(async ({ end, writes }) => {
+      await writes.finish(Promise.resolve(), IDLE_HANG_UP_MS)
+      end.close()
+    })
+    await Promise.all([...closing, pumped, ...over])
+    if (!this.#talk.stop.aborted) await this.#talk.tellUndelivered(this.#number, this.#ends.server.writes)
   }
 
   perform({ to, action, bytes }: SshOutput): void {
@@ -91,6 +95,7 @@ export class ForwardChannel {
 
   async settled(): Promise<void> {
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
+    await this.#talk.tellUndelivered(this.#number, this.#ends?.server.writes)
   }
 
   async #pump(from: Side, source: Duplex): Promise<void> {

@@ -45,7 +45,7 @@ async function ownKey({ keysDir, gateway }: { readonly keysDir: string; readonly
 }
 
 /** One in a few hundred of those the library (ssh2 1.17) makes is none it can read. */
-function newKey(comment: string): string {
+export function newKey(comment: string): string {
   for (;;) {
     const { private: key } = utils.generateKeyPairSync('ed25519', { comment })
     if (!(utils.parseKey(key) instanceof Error)) return key

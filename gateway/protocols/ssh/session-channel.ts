@@ -9,7 +9,7 @@ import { ChannelEnd, HANG_UP_MS, IDLE_HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import { type FileTalk, fileTalk } from './file-talk.ts'
 import { ByteStream, SshMessage } from './messages.ts'
-import { type Action, type ChannelRequest, type Exit, SshOutput, type Terminal } from './output.ts'
+import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output.ts'
 import { PromptWatch } from './prompt-watch.ts'
 import { type Pump, pump } from './pump.ts'
 import { askedText, requestMessage } from './request-message.ts'
@@ -19,8 +19,6 @@ import { TypedLines } from './typed-lines.ts'
 
 /** A target that is slower than this keeps no tape from being sealed. */
 const LAST_WORDS_MS = 500
-
-const NO_BYTES = new Uint8Array()
 
 const INTERRUPTED = 'interrupted before it began'
 
@@ -47,7 +45,6 @@ export class SessionChannel {
   #starting: Promise<void> | undefined
   /** Resolves once all that the client said has been given to the target's end; undefined before anything can be. */
   #said: Promise<unknown> | undefined
-  #undelivered = 0
   /** Aborted when nobody waits for this channel any more. */
   readonly #left = new AbortController()
   readonly #lanes: Readonly<Record<Side, Lanes>>
@@ -93,7 +90,7 @@ export class SessionChannel {
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
     const keys = this.#keys?.rest(true)
     await this.#tape(keys === undefined ? cut : [...cut, keys])
-    await this.#tellUndelivered()
+    await this.#talk.tellUndelivered(this.#number, this.#server)
   }
 
   /** What the target has already, or nobody gets. */
@@ -152,17 +149,7 @@ export class SessionChannel {
     await server.finish(said, this.#terminal === undefined ? IDLE_HANG_UP_MS : HANG_UP_MS)
     server.channel.close()
     await said
-    if (!this.#talk.stop.aborted) await this.#tellUndelivered()
-  }
-
-  /** What was recorded on its way to the target and can no longer get there. */
-  async #tellUndelivered(): Promise<void> {
-    const size = (this.#server?.unsent ?? 0) - this.#undelivered
-    if (size === 0) return
-    this.#undelivered += size
-    await this.#talk.say(
-      new SshOutput('server', this.#number, { act: 'data' }, NO_BYTES, { kind: 'undelivered', facts: { size } }),
-    )
+    if (!this.#talk.stop.aborted) await this.#talk.tellUndelivered(this.#number, this.#server)
   }
 
   /** `channel` is undefined where the client closed in the same breath. */
@@ -201,7 +188,7 @@ export class SessionChannel {
     await this.#lanes.server.drained()
     this.#talk.wire.closed(this.#number)
     await typing
-    if (!this.#talk.stop.aborted) await this.#tellUndelivered()
+    if (!this.#talk.stop.aborted) await this.#talk.tellUndelivered(this.#number, this.#server)
   }
 
   /** Both directions as they come, until the target is done. `typing`: what the client sends, to its end. */
@@ -230,11 +217,11 @@ export class SessionChannel {
         chatter: this.#talk.chatter,
         lanes: this.#lanes.server,
         read: (chunk) => {
-          // Nobody gets it, and a program may say much while it takes what its client said.
-          if (this.#left.signal.aborted) return []
+          // What a typed line is can be told by its echo alone, also when its client has left behind it.
           prompts.wrote(chunk)
           lines?.output(chunk)
-          return [stream.chunk(chunk)]
+          // Nobody gets it then, and a program may say much while it takes what its client said.
+          return this.#left.signal.aborted ? [] : [stream.chunk(chunk)]
         },
         rest: () => stream.rest(),
       })
@@ -269,13 +256,16 @@ export class SessionChannel {
       broken,
     )
     const { chatter } = this.#talk
+    // How uploads went is still read when the client has left; a block of a file nobody gets then.
+    const answers = (chunk: Uint8Array): readonly Message[] =>
+      files.server(chunk).filter(({ kind }) => kind !== 'file-download' || !this.#left.signal.aborted)
     await Promise.all([
-      pump({ source: upstream, chatter, lanes: this.#lanes.server, read: (chunk) => files.server(chunk) }).catch(broken),
+      pump({ source: upstream, chatter, lanes: this.#lanes.server, read: answers }).catch(broken),
       pump({
         source: upstream.stderr,
         chatter,
         lanes: this.#lanes.server,
-        read: (chunk) => [stderr.chunk(chunk)],
+        read: (chunk) => (this.#left.signal.aborted ? [] : [stderr.chunk(chunk)]),
         rest: () => stderr.rest(),
       }),
       closed,

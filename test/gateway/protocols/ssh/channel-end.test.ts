@@ -47,6 +47,19 @@ test('what is said in the end is waited for, too', async () => {
   assert.equal(slow.unsent, 0)
 })
 
+test('what has gone has gone, whatever the library tells of it later; what was told is told once', async () => {
+  const channel = new Duplex({ read: () => undefined, write: () => undefined })
+  const windowed = new ChannelEnd<Duplex>(channel)
+  windowed.write('data', Buffer.alloc(1_000))
+  Object.assign(channel, { _waitWindow: true, _chunk: Buffer.alloc(300) })
+  assert.equal(windowed.unsent, 300)
+  Object.assign(channel, { _waitWindow: false, _chunk: undefined })
+  assert.equal(windowed.tellUnsent(), 300)
+  windowed.write('data', Buffer.alloc(50))
+  assert.equal(windowed.tellUnsent(), 50)
+  assert.equal(windowed.tellUnsent(), 0)
+})
+
 for (const over of ['already', 'while it is waited for'])
   test(`an end that is over is not waited for: ${over}`, { timeout: 5_000 }, async () => {
     const channel = new PassThrough()

@@ -10,9 +10,7 @@ import { fromAgent } from '../../../../gateway/protocols/ssh/forward-ends.ts'
 import { SshWire } from '../../../../gateway/protocols/ssh/wire.ts'
 import { fakeGate, fakeParts } from '../../../support/fakes.ts'
 
-test('a client that is slow has all that the target said before it closed, to the last word of it', {
-  timeout: 30_000,
-}, async () => {
+function talkAlone() {
   const parts = fakeParts()
   const wire = new SshWire()
   const talk = new Conversation({
@@ -23,6 +21,31 @@ test('a client that is slow has all that the target said before it closed, to th
     upstream: new Promise(() => undefined),
     chatter: new Chatter(),
   })
+  return { parts, talk }
+}
+
+test('a target that takes nothing any more is closed when its client has left, and the tape says what did not go', {
+  timeout: 40_000,
+}, async () => {
+  const { parts, talk } = talkAlone()
+  const client = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
+  const server = new Duplex({ read: () => undefined, write: () => undefined })
+  const said = Buffer.alloc(200_000, 'a line\n')
+  client.push(said)
+  client.push(null)
+  client.once('end', () => client.destroy())
+  const forward = new ForwardChannel(talk, 1)
+  talk.add(1, forward)
+  await forward.serve({ client: fromAgent(client), server: fromAgent(server) }, undefined)
+  assert.ok(server.destroyed)
+  const told = parts.recorder.entries.filter(({ kind }) => kind === 'undelivered').map(({ facts }) => facts['size'])
+  assert.deepEqual(told, [said.length])
+})
+
+test('a client that is slow has all that the target said before it closed, to the last word of it', {
+  timeout: 30_000,
+}, async () => {
+  const { parts, talk } = talkAlone()
   let got = ''
   const client = new Duplex({
     read: () => undefined,

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ServerChannel } from 'ssh2'
-import { ALLOW, HOLD, scriptedJudge } from '../../../support/fakes.ts'
+import { Packets, packet, STATUS, statusPacket, TYPE, typeOf } from '../../../../gateway/protocols/ssh/sftp/packets.ts'
+import { ALLOW, BLOCK, HOLD, scriptedJudge } from '../../../support/fakes.ts'
 import { begun, startSshTalk } from '../../../support/ssh-talk.ts'
 
 const LIMIT = { timeout: 30_000 }
@@ -155,6 +156,90 @@ test('what a program says to a client that has closed is not recorded as said', 
   await once(program, 'close')
   const said = [...talk.taped('stdout'), ...talk.taped('stderr')].map(({ body }) => Buffer.from(body ?? []).toString())
   assert.deepEqual(said, ['in time\n'])
+})
+
+for (const [what, keys] of [
+  ['typed', 'rm -rf /etc'],
+  ['recalled from the history', '\x1b[A'],
+] as const)
+  test(`a line whose client closes right behind it is judged as it is shown: ${what}`, LIMIT, async () => {
+    const judge = scriptedJudge((message) =>
+      message.kind === 'line' && String(message.facts()['command']).includes('rm -rf') ? BLOCK : ALLOW,
+    )
+    const { promise, resolve } = Promise.withResolvers<ServerChannel>()
+    await using talk = await startSshTalk((session) => void begun(session).then(resolve), { judge })
+    const client = await talk.exec({ pty: true })
+    const shell = await promise
+    const prompt = 'ada@web:~$ '
+    let got = ''
+    shell.on('data', (bytes: Buffer) => {
+      got += bytes.toString()
+      const shown = bytes.toString().replace('\x1b[A', 'rm -rf /etc').replace('\r', `\r\n${prompt}`)
+      setTimeout(() => shell.writable && shell.write(shown), 5)
+    })
+    shell.write(prompt)
+    await once(client.resume(), 'data')
+    client.write('ls\r')
+    while (!got.endsWith('\r')) await wait(5)
+    await wait(100)
+    got = ''
+    client.write(`${keys}\r`)
+    client.close()
+    await once(shell, 'close')
+    assert.doesNotMatch(got, /\r/)
+    assert.deepEqual(
+      talk.taped('line').map(({ verdict }) => verdict?.act ?? 'allow'),
+      ['allow', 'block'],
+    )
+  })
+
+test('a block of a file that was asked for by a client that has closed is not recorded as given', LIMIT, async () => {
+  const { promise, resolve } = Promise.withResolvers<ServerChannel>()
+  await using talk = await startSshTalk((session) => void begun(session).then(resolve))
+  const client = await talk.exec({}, '/usr/lib/openssh/sftp-server')
+  const server = await promise
+  const packets = new Packets()
+  let readId = 0
+  server.on('data', (bytes: Buffer) => {
+    for (const asked of packets.take(bytes)) {
+      const id = asked.length > 8 ? asked.readUInt32BE(5) : 0
+      if (typeOf(asked) === TYPE.init) server.write(packet(TYPE.version, 3))
+      else if (typeOf(asked) === TYPE.realpath) server.write(packet(TYPE.name, id, 1, '/home/ada/x', 'x', 0))
+      else if (typeOf(asked) === TYPE.open) server.write(packet(TYPE.handle, id, 'h'))
+      else if (typeOf(asked) === TYPE.extended) server.write(statusPacket(id, STATUS.unsupported, 'no'))
+      else if (typeOf(asked) === TYPE.read) {
+        readId = id
+        server.pause()
+      }
+    }
+  })
+  const answers = new Packets()
+  const answered = async (asked: Buffer): Promise<Buffer> => {
+    client.write(asked)
+    for (;;) {
+      const [bytes] = await once(client, 'data')
+      const [answer] = answers.take(bytes)
+      if (answer !== undefined) return Buffer.from(answer)
+    }
+  }
+  await answered(packet(TYPE.init, 3))
+  const handle = (await answered(packet(TYPE.open, 1, '/x', 3, 0))).subarray(13)
+  client.write(packet(TYPE.read, 2, handle, 0n, 1_000))
+  while (readId === 0) await wait(5)
+  // More than the windows take, so that the target is still waited for.
+  const blocks = Array.from({ length: 120 }, (_, at) =>
+    packet(TYPE.write, 10 + at, handle, BigInt(at * 32_768), Buffer.alloc(32_768, 'z ')),
+  )
+  await new Promise((written) => client.write(Buffer.concat(blocks), written))
+  client.close()
+  await once(client.resume(), 'close')
+  server.write(packet(TYPE.data, readId, Buffer.alloc(1_512, 'what it holds ')))
+  server.stderr.write('too late\n')
+  await wait(200)
+  server.resume()
+  await once(server, 'close')
+  assert.ok(talk.taped('file-upload').length + talk.taped('file-request').length > 0)
+  assert.deepEqual([...talk.taped('file-download'), ...talk.taped('stderr')], [])
 })
 
 test('of a session that is over the tape says what its target did not take', LIMIT, async () => {
