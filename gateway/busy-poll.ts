@@ -2,7 +2,7 @@
 const EMPTY_TURN_MS = 0.02
 /** How much was polled until it is asked whether that is worth its processor time. */
 const SPELL_MS = 50
-/** Until the next try, where it was not; twice as long each time in turn, up to the second. */
+/** Until the next try, where it was not; twice as long each time in turn, and at most the other. */
 const REST_MS = 250
 const MAX_REST_MS = 8_000
 /** Once in vain, every message is waited behind again; twice, two are let pass before; then six, up to 62. */
