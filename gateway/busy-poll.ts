@@ -2,6 +2,9 @@
 const EMPTY_TURN_MS = 0.02
 /** How much was polled until it is asked whether that is worth its processor time. */
 const SPELL_MS = 50
+/** It is while this share of the time there was nothing to do, as with two or three who ask in turn, not with eight; and the thread had this share of its core. */
+const LEAST_WAITED = 0.12
+const LEAST_USED = 0.7
 /** Until the next try, where it was not; twice as long each time in turn, and at most the other. */
 const REST_MS = 250
 const MAX_REST_MS = 8_000
@@ -114,9 +117,9 @@ export class BusyPoll {
     }
   }
 
-  /** Ends the spell. Not where there was work for most of the time, nor where the kernel gave the core to somebody else. */
+  /** Ends the spell. Not where there was work all the time, nor where the kernel gave the core to somebody else. */
   #isWorth(): boolean {
-    const worth = this.#waitedMs > this.#spellMs * 0.3 && this.#usedMs > this.#spellMs * 0.8
+    const worth = this.#waitedMs > this.#spellMs * LEAST_WAITED && this.#usedMs > this.#spellMs * LEAST_USED
     if (worth) this.#restMs = REST_MS
     this.#spellMs = 0
     this.#waitedMs = 0
