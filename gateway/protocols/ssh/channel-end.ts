@@ -10,6 +10,8 @@ const MAX_UNWRITTEN = 256 * 1024
 export const HANG_UP_MS = 1_000
 /** The same of a program that reads what it is sent: it may do something else in between, and windows open in steps. */
 export const IDLE_HANG_UP_MS = 10_000
+/** A target that is slower than this keeps no tape from being sealed. */
+const LAST_WORDS_MS = 500
 
 type Stream = 'data' | 'stderr'
 type Step = { readonly stream: Stream; readonly bytes: Uint8Array } | { readonly after: () => void }
@@ -78,6 +80,12 @@ export class ChannelEnd<T extends Duplex = Channel> {
       sent = this.#sent
       await within(idleMs, () => work)
     }
+    this.end()
+  }
+
+  /** As `finish`, once the session is over: what has not gone by then is not sent any more, and can be told. */
+  async settle(said: Promise<unknown>): Promise<void> {
+    await within(LAST_WORDS_MS, () => this.finish(said, LAST_WORDS_MS))
     this.end()
   }
 

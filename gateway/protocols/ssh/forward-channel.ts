@@ -94,8 +94,11 @@ export class ForwardChannel {
   }
 
   async settled(): Promise<void> {
+    const server = this.#ends?.server
+    await server?.writes.settle(this.#lanes.client.drained())
+    server?.end.close()
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
-    await this.#talk.tellUndelivered(this.#number, this.#ends?.server.writes)
+    await this.#talk.tellUndelivered(this.#number, server?.writes)
   }
 
   async #pump(from: Side, source: Duplex): Promise<void> {

@@ -4,7 +4,6 @@ import type { ClientChannel, ServerChannel, Session as SshSession } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
 import { Lanes } from '../../lane.ts'
 import type { Message, Output, Side } from '../../message.ts'
-import { within } from '../../relay.ts'
 import { ChannelEnd, HANG_UP_MS, IDLE_HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import { type FileTalk, fileTalk } from './file-talk.ts'
@@ -16,9 +15,6 @@ import { askedText, requestMessage } from './request-message.ts'
 import { start } from './start.ts'
 import { Environment, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
 import { TypedLines } from './typed-lines.ts'
-
-/** A target that is slower than this keeps no tape from being sealed. */
-const LAST_WORDS_MS = 500
 
 const INTERRUPTED = 'interrupted before it began'
 
@@ -84,8 +80,7 @@ export class SessionChannel {
   /** Resolves once everything that was let in is through, or withdrawn, and the tape has all that the target was given. */
   async settled(): Promise<void> {
     const cut = this.#files?.end() ?? []
-    await within(LAST_WORDS_MS, async () => this.#server?.finish(this.#lanes.client.drained(), LAST_WORDS_MS))
-    this.#server?.end()
+    await this.#server?.settle(this.#lanes.client.drained())
     this.#server?.channel.close()
     await Promise.all([this.#lanes.client.drained(), this.#lanes.server.drained()])
     const keys = this.#keys?.rest(true)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Connection } from 'ssh2'
 import { Chatter } from '../../../../gateway/intake.ts'
 import { Conversation } from '../../../../gateway/protocols/ssh/conversation.ts'
@@ -40,6 +41,35 @@ test('a target that takes nothing any more is closed when its client has left, a
   assert.ok(server.destroyed)
   const told = parts.recorder.entries.filter(({ kind }) => kind === 'undelivered').map(({ facts }) => facts['size'])
   assert.deepEqual(told, [said.length])
+})
+
+test('of a forward whose session is over the tape says what did not go, and nothing of that goes later', async () => {
+  const { parts, talk } = talkAlone()
+  let take = (): void => undefined
+  const taken: Buffer[] = []
+  const client = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
+  const server = new Duplex({
+    read: () => undefined,
+    write(chunk, _encoding, done) {
+      taken.push(chunk)
+      take = done
+    },
+  })
+  const forward = new ForwardChannel(talk, 1)
+  talk.add(1, forward)
+  const served = forward.serve({ client: fromAgent(client), server: fromAgent(server) }, undefined)
+  client.push('the first line\n')
+  while (taken.length === 0) await wait(5)
+  client.push('the second line\n')
+  const recorded = (): number => parts.recorder.entries.filter(({ kind }) => kind === 'forward-input').length
+  while (recorded() < 2) await wait(5)
+  await forward.settled()
+  const told = parts.recorder.entries.filter(({ kind }) => kind === 'undelivered').map(({ facts }) => facts['size'])
+  assert.deepEqual(told, ['the first line\nthe second line\n'.length])
+  take()
+  client.destroy()
+  await served
+  assert.equal(Buffer.concat(taken).toString(), 'the first line\n')
 })
 
 test('a client that is slow has all that the target said before it closed, to the last word of it', {
