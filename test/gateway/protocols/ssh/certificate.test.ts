@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { offered } from '../../../../gateway/protocols/ssh/certificate.ts'
+import { newKey } from '../../../../gateway/protocols/ssh/host-key.ts'
 import { utils } from '../../../../gateway/protocols/ssh/library.ts'
 
 const RULES = { authorities: new Set<string>(), address: '127.0.0.1', nowMs: 0 }
-const pair = utils.generateKeyPairSync('ed25519')
-const key = utils.parseKey(pair.private)
+
+const key = utils.parseKey(newKey('test'))
 assert.ok(!(key instanceof Error))
 const blob = key.getPublicSSH()
 
