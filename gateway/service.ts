@@ -181,8 +181,7 @@ export class Service {
     const budgets = new ReservedBudgets(bank, (error) => log.stray(error))
     const cancels = new Cancels(worker, forwardCancel)
     const traffic = new Traffic()
-    // Several workers have the cores busy enough between them.
-    const busyPoll = new BusyPoll(worker === 0 ? settings.limits.busyPollMicros / 1000 : 0)
+    const busyPoll = new BusyPoll(settings.limits.busyPollMicros / 1000)
     const traces = await openTraces(settings, tapes.room.gateway, { log, env })
     const sessions = new GatewaySessions({
       onRecorded: (protocol, entries, nowMs) => {

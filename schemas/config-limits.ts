@@ -42,7 +42,7 @@ export const Limits = Type.Object(
         minimum: 0,
         maximum: 10_000,
         description:
-          'How long behind a message the one process asks its sockets again before it sleeps, as waking a core takes longer than a query; 0: never. Left out: 300 where it may use two cores or more',
+          'How long behind a message a process asks its sockets again before it sleeps, as waking a core takes longer than a query; 0: never. Left out: 300 where it may use two cores or more',
       }),
     ),
   },

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { FrameRuns } from '../../recorder/index.ts'
@@ -66,7 +67,9 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
   const runs = async (work: Promise<number>): Promise<void> => exit(await work)
 
   command(program, 'serve', 'run the gateway')
-    .addOption(new Option('--workers <count>', 'processes behind one port').default(1).argParser(workerCount))
+    .addOption(
+      new Option('--workers <count>', 'processes behind one port; auto: one for each core').default(1).argParser(processCount),
+    )
     .addHelpText(
       'after',
       `\nLogs JSON lines on stderr; SALLYPORT_LOG sets the level (error, warn, info, debug, silent).\nSIGTERM or SIGINT ends every session with a farewell and seals its tape; a second one ends at once.${EXIT_HELP}${CONFIG_HELP}`,
@@ -375,6 +378,11 @@ function moment(text: string): number {
       'a day or a time with its offset, such as 2026-11-28, 2026-11-28T12:00:00Z or 2026-11-28T13:00:00+01:00',
     )
   return ms
+}
+
+/** `auto` knows a container's quota. */
+function processCount(text: string): number {
+  return text === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : workerCount(text)
 }
 
 function workerCount(text: string): number {

@@ -13,6 +13,8 @@ export interface HttpSubject extends AsyncDisposable {
   readonly prefix: string
   readonly headers: Readonly<Record<string, string>>
   readonly pid: number | undefined
+  /** That serve: each compiles what runs in it. */
+  readonly processes: number
 }
 
 /** Files of JSON, as fast as anything serves them. */
@@ -53,12 +55,13 @@ server { listen 127.0.0.1:${port}; ${server} } }
     prefix: '',
     headers: {},
     pid: child.pid,
+    processes: 1,
     [Symbol.asyncDispose]: () => ended(child, folder),
   }
 }
 
 /** The gateway as a person would run it: recording, a rule, labels and all detectors on. */
-export async function httpSallyport(upstream: HttpSubject): Promise<HttpSubject> {
+export async function httpSallyport(upstream: HttpSubject, name: string, processes: number): Promise<HttpSubject> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-bench-'))
   const port = await freePort()
   const key = `sp_${randomBytes(32).toString('base64url')}`
@@ -91,17 +94,22 @@ identities:
 `,
   )
   const main = new URL('../../gateway/main.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, [main, 'serve', '--config', join(folder, 'sallyport.yaml')], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, SALLYPORT_LOG: 'error' },
-  })
+  const child = spawn(
+    process.execPath,
+    [main, 'serve', '--workers', String(processes), '--config', join(folder, 'sallyport.yaml')],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, SALLYPORT_LOG: 'error' },
+    },
+  )
   await listening(port, child, folder)
   return {
-    name: 'sallyport',
+    name,
     origin: `http://127.0.0.1:${port}`,
     prefix: '/t/files',
     headers: { authorization: `Bearer ${key}` },
     pid: child.pid,
+    processes,
     [Symbol.asyncDispose]: () => ended(child, folder),
   }
 }

@@ -1,11 +1,16 @@
 import { Agent, request } from 'node:http'
+import { availableParallelism } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type HttpSubject, httpSallyport, nginxFiles, nginxProxy } from './http-subjects.ts'
 import { cpuMs, median, rounded } from './support.ts'
 
 const SECONDS = 3
-/** What runs in a compiler's first second is not what runs for days: until so many small answers, or so long. */
+/** What runs in a compiler's first second is not what runs for days: until so many small answers of each process, or so long. */
 const WARM_UP_ANSWERS = 30_000
 const MAX_WARM_UP_SECONDS = 30
+const REST_MS = 250
+const LEAST_USED_MS = 20
+const MAX_REST_MS = 10_000
 const CONNECTIONS = [1, 32] as const
 const SIZES = { '1 KiB': 1024, '1 MiB': 1024 * 1024 } as const
 /** Put together here, so that no file holds one. */
@@ -18,7 +23,7 @@ interface Sample {
   readonly cpuUs: number
 }
 
-/** JSON over kept connections: straight to nginx, through another nginx, and through the gateway with everything on. */
+/** JSON over kept connections: straight to nginx, through another nginx, and through the gateway with everything on, as one process and as one for each core. */
 export async function bench({
   rounds,
   progress,
@@ -29,18 +34,24 @@ export async function bench({
   await using stack = new AsyncDisposableStack()
   const files = Object.fromEntries(Object.entries(SIZES).map(([name, size]) => [fileOf(name), json(size)]))
   const direct = stack.use(await nginxFiles({ ...files, 'canary.json': JSON.stringify({ mail: CANARY }) }))
-  const subjects = [direct, stack.use(await nginxProxy(direct)), stack.use(await httpSallyport(direct))]
-  const sallyport = subjects[2] as HttpSubject // the third
-  if ((await load(sallyport, 'canary.json', 1, 0)).includes(CANARY)) throw new Error('a canary came through: the run is void')
-  progress(`warming up: ${WARM_UP_ANSWERS} answers of each subject, or ${MAX_WARM_UP_SECONDS} s`)
+  const gateways = [
+    stack.use(await httpSallyport(direct, 'sallyport', 1)),
+    stack.use(await httpSallyport(direct, 'sallyport-workers', availableParallelism())),
+  ]
+  const subjects = [direct, stack.use(await nginxProxy(direct)), ...gateways]
+  for (const gateway of gateways)
+    if ((await load(gateway, 'canary.json', 1, 0)).includes(CANARY)) throw new Error('a canary came through: the run is void')
+  progress(`warming up: ${WARM_UP_ANSWERS} answers of each process, or ${MAX_WARM_UP_SECONDS} s`)
   for (const subject of subjects) await warmUp(subject)
   const result: Record<string, object> = {}
   for (const name of Object.keys(SIZES)) {
     for (const connections of CONNECTIONS) {
       const samples = new Map<string, Sample[]>(subjects.map((subject) => [subject.name, []]))
       for (let round = 0; round < rounds; round++)
-        for (const subject of subjects)
+        for (const subject of subjects) {
           samples.get(subject.name)?.push(await measure(subject, fileOf(name), connections, SECONDS))
+          await rested(subject)
+        }
       const cell = `${name} c${connections}`
       result[cell] = summary(samples)
       progress(`${cell}: ${JSON.stringify(result[cell])}`)
@@ -65,11 +76,24 @@ function summary(samples: ReadonlyMap<string, readonly Sample[]>): object {
   )
 }
 
+/** What is still to be compressed, indexed and stored is not the next one's to wait for. */
+async function rested({ pid }: HttpSubject): Promise<void> {
+  if (pid === undefined) return
+  const until = performance.now() + MAX_REST_MS
+  for (let used = Number.POSITIVE_INFINITY; used > LEAST_USED_MS && performance.now() < until; ) {
+    const before = cpuMs(pid)
+    await delay(REST_MS)
+    used = cpuMs(pid) - before
+  }
+}
+
 async function warmUp(subject: HttpSubject): Promise<void> {
   const times: number[] = []
-  const until = performance.now() + MAX_WARM_UP_SECONDS * 1000
-  while (times.length < WARM_UP_ANSWERS && performance.now() < until) await load(subject, fileOf('1 KiB'), 32, 1, times)
-  await load(subject, fileOf('1 MiB'), 32, 3)
+  const { processes } = subject
+  const until = performance.now() + processes * MAX_WARM_UP_SECONDS * 1000
+  while (times.length < processes * WARM_UP_ANSWERS && performance.now() < until)
+    await load(subject, fileOf('1 KiB'), 32, 1, times)
+  await load(subject, fileOf('1 MiB'), 32, processes * 3)
 }
 
 async function measure(subject: HttpSubject, path: string, connections: number, seconds: number): Promise<Sample> {

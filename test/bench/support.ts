@@ -12,11 +12,14 @@ export function rounded(value: number): number {
   return Number(value.toPrecision(3))
 }
 
-/** CPU a process and its threads have used so far, user and system, ms. Linux counts in ticks of 10 ms. */
+/** CPU a process with its threads, and those it has begun, have used so far, user and system, ms. Linux counts in ticks of 10 ms. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .split(' ')
+    .filter((child) => child !== '')
+  return children.reduce((sum, child) => sum + cpuMs(Number(child)), (Number(fields[11]) + Number(fields[12])) * 10)
 }
 
 /** Resident memory of a process, KiB. */

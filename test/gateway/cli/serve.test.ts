@@ -13,7 +13,7 @@ test('one process: SIGTERM says farewell, seals and exits with 0', async () => {
   await serving.line('session sealed')
 })
 
-for (const workers of ['1', '2']) {
+for (const workers of ['1', '2', 'auto']) {
   test(`${workers} processes: who is asked to stop while the rest still opens stops the same way`, async () => {
     await using gateway = await echoGateway()
     await using serving = new Serving(gateway, ['--workers', workers])
