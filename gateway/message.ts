@@ -9,6 +9,16 @@ export interface Redacted {
   readonly masks: Masks | null
 }
 
+/** One after the other. */
+export function joined(redactor: Redactor, parts: readonly Redacted[]): Redacted {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return only
+  if (parts.every(({ masks }) => masks === null)) return { bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), masks: null }
+  const sink = redactor.sink(parts.reduce((size, { bytes }) => size + bytes.length, 0))
+  for (const one of parts) sink.append(one)
+  return sink.finish()
+}
+
 /** One message of a protocol, still in its own bytes. A run of like messages read together (result rows) may be one. */
 export interface Message {
   readonly from: Side
@@ -197,8 +207,8 @@ export interface RedactionSink {
   setInt32(at: number, value: number): void
   /** Notes that the field whose 4-byte NULL length starts at `at` was masked to NULL. */
   noteNull(at: number, field: Field): void
-  /** Appends what another sink made, each piece of it as `write` has it here; its spans come along. Pieces end at characters. */
-  append(redacted: Redacted, write: (bytes: Uint8Array) => Uint8Array): void
+  /** Appends what another sink made, each piece of it as `write` has it here, where given; its spans come along. Pieces end at characters. */
+  append(redacted: Redacted, write?: (bytes: Uint8Array) => Uint8Array): void
   finish(): Redacted
 }
 

@@ -230,7 +230,7 @@ export class Sink implements RedactionSink {
     }
   }
 
-  append(redacted: Redacted, write: (bytes: Uint8Array) => Uint8Array): void {
+  append(redacted: Redacted, write = same): void {
     const { bytes, masks } = redacted
     const put = (from: number, to: number): void => {
       const escaped = write(bytes.subarray(from, to))
@@ -300,6 +300,7 @@ export class Sink implements RedactionSink {
   }
 }
 
+const same = (bytes: Uint8Array): Uint8Array => bytes
 const NO_BYTES = Buffer.alloc(0)
 const NO_VIEW = viewOf(NO_BYTES)
 

@@ -72,7 +72,7 @@ export function redactBody(
     case 'live':
       // A mask of another length would break what has lengths in it.
       if (promisesNothing(how.media) && hasControls(bytes))
-        sink.append(new StreamedBody({ ...how, narrow: true }).redact(redactor, bytes, true), (piece) => piece)
+        sink.append(new StreamedBody({ ...how, narrow: true }).redact(redactor, bytes, true))
       else if (!how.fields.labelled) redactor.write(sink, source, from, to, text)
       else if (!redactUnsaid(redactor, sink, [source, from, to], how)) redactRuns(redactor, sink, [source, from, to], how)
       break

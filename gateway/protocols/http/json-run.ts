@@ -18,7 +18,7 @@ export function redactUnsaid(redactor: Redactor, sink: RedactionSink, [source, f
   if (!redactJson(redactor, inside, [source, from, to], how)) return false
   const { bytes, masks } = inside.finish()
   if (masks === null) redactor.write(sink, source, from, to, text)
-  else if (redactor.clean(bytes, 0, bytes.length, text)) sink.append({ bytes, masks }, (piece) => piece)
+  else if (redactor.clean(bytes, 0, bytes.length, text)) sink.append({ bytes, masks })
   else redactor.write(sink, source, from, to, UNREADABLE)
   return true
 }

@@ -1,4 +1,12 @@
-import type { Field, LiveRedactor, Redacted, RedactionSink, Redactor, StreamRedactor } from '../../message.ts'
+import {
+  type Field,
+  joined,
+  type LiveRedactor,
+  type Redacted,
+  type RedactionSink,
+  type Redactor,
+  type StreamRedactor,
+} from '../../message.ts'
 import { holdsBinary } from './binary.ts'
 import { EventHold } from './event-hold.ts'
 import { coverEvent, redactEvents } from './events-body.ts'
@@ -95,7 +103,7 @@ export class StreamedBody {
   /** A text that is nothing else, one byte for each; `last`: of it, or before something else. */
   #redactPlain(redactor: Redactor, sink: RedactionSink, bytes: Uint8Array, last: boolean): void {
     const before = sink.size
-    if (this.#how.media === 'live') sink.append(this.#redactLive(redactor, bytes, last), (piece) => piece)
+    if (this.#how.media === 'live') sink.append(this.#redactLive(redactor, bytes, last))
     else {
       this.#stream ??= redactor.stream(this.#text)
       this.#stream.push(sink, bytes, 0, bytes.length)
@@ -132,17 +140,10 @@ export class StreamedBody {
 
   #redactLive(redactor: Redactor, bytes: Uint8Array, last: boolean): Redacted {
     this.#live ??= redactor.live(this.#text)
-    return bytes.length === 0 || last ? joinedRest(redactor, this.#live, bytes) : this.#live.push(bytes)
+    if (bytes.length === 0) return this.#live.settle()
+    const pushed = this.#live.push(bytes)
+    return last ? joined(redactor, [pushed, this.#live.settle()]) : pushed
   }
 }
 
 const NOTHING = new Uint8Array()
-
-function joinedRest(redactor: Redactor, live: LiveRedactor, bytes: Uint8Array): Redacted {
-  if (bytes.length === 0) return live.settle()
-  const sink = redactor.sink(bytes.length)
-  const same = (piece: Uint8Array): Uint8Array => piece
-  sink.append(live.push(bytes), same)
-  sink.append(live.settle(), same)
-  return sink.finish()
-}

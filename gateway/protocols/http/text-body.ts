@@ -40,7 +40,7 @@ export function redactText(redactor: Redactor, sink: RedactionSink, [source, fro
     const inside = redactor.sink(to - start)
     if (start > from && redactJson(redactor, inside, [source, start, to], how)) {
       redactor.write(sink, source, from, start, TEXT)
-      sink.append(inside.finish(), (bytes) => bytes)
+      sink.append(inside.finish())
     } else redactor.write(sink, source, from, to, unreadableField(how.fields))
   } else redactor.write(sink, source, from, to, unreadable ?? (how.answer ? BULK : TEXT))
 }

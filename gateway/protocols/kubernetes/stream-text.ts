@@ -1,6 +1,6 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import { HeldBytes, isOver } from '../../held-bytes.ts'
-import type { Field, LiveRedactor, Redacted, Redactor, Side } from '../../message.ts'
+import { type Field, joined, type LiveRedactor, type Redacted, type Redactor, type Side } from '../../message.ts'
 import { type LastWords, TunnelMessage } from '../http/tunnel-message.ts'
 
 const OUTPUT: Field = { path: 'stream.output', action: 'scan', bulk: true }
@@ -63,11 +63,11 @@ export class StreamText {
         const before = live.settle()
         const sink = redactor.sink(bytes.length)
         redactor.stream(SECRET).push(sink, bytes, 0, bytes.length)
-        return before.bytes.length === 0 ? sink.finish() : joined(redactor, before, sink.finish())
+        return before.bytes.length === 0 ? sink.finish() : joined(redactor, [before, sink.finish()])
       }
       const pushed = live.push(bytes)
       const over = live.holding && (last || (this.#held !== undefined && isOver(bytes)))
-      return over ? joined(redactor, pushed, live.settle()) : pushed
+      return over ? joined(redactor, [pushed, live.settle()]) : pushed
     })
   }
 
@@ -116,12 +116,4 @@ export class StreamText {
       held: this.#held,
     })
   }
-}
-
-function joined(redactor: Redactor, first: Redacted, second: Redacted): Redacted {
-  const sink = redactor.sink(first.bytes.length + second.bytes.length)
-  const same = (bytes: Uint8Array): Uint8Array => bytes
-  sink.append(first, same)
-  sink.append(second, same)
-  return sink.finish()
 }

@@ -1,9 +1,8 @@
 import type { Facts } from '../../../schemas/frame.ts'
 import { HeldBytes, isOver } from '../../held-bytes.ts'
-import type { Field, LiveRedactor, Message, Redacted, Redactor, Side } from '../../message.ts'
+import { type Field, joined, type LiveRedactor, type Message, type Redacted, type Redactor, type Side } from '../../message.ts'
 import type { LineMessage } from './line-message.ts'
 import type { Action } from './output.ts'
-import { joined } from './sftp/spans.ts'
 
 /** What a person has to see before a command runs is not longer than a packet of SSH (RFC 4253, 6.1). */
 const COMMAND: Field = { path: 'ssh.command', action: 'scan' }

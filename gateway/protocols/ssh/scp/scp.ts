@@ -1,7 +1,7 @@
 import type { Facts } from '../../../../schemas/frame.ts'
 import type { FileOperation } from '../../../../schemas/policy.ts'
 import type { Refusal } from '../../../../schemas/verdict.ts'
-import type { Field, Redacted, Redactor, Side } from '../../../message.ts'
+import { type Field, joined, type Redacted, type Redactor, type Side } from '../../../message.ts'
 import { SshOutput } from '../output.ts'
 import { WriteContent } from '../sftp/content.ts'
 import { SftpMessage, type SftpParts } from '../sftp/messages.ts'
@@ -232,11 +232,7 @@ export class Scp {
         // Of a download that was cut nobody gets it.
         if (!up && facts.status !== undefined) return { bytes, masks: null }
         const rest = going.content.rest()
-        if (up) return rest
-        const sink = redactor.sink(rest.bytes.length + bytes.length)
-        sink.append(rest, (part) => part)
-        sink.copy(bytes, 0, bytes.length)
-        return sink.finish()
+        return up ? rest : joined(redactor, [rest, { bytes, masks: null }])
       },
       summary: () => ({ ...this.#summary(going), ...facts }),
       release: (released) => {
@@ -326,9 +322,6 @@ export class Scp {
 function maskedName(redactor: Redactor, bytes: Buffer): Redacted {
   const from = bytes.indexOf(0x20, bytes.indexOf(0x20) + 1) + 1
   if (redactor.clean(bytes, from, bytes.length, NAME)) return { bytes, masks: null }
-  const sink = redactor.sink(bytes.length)
   const live = redactor.live(NAME)
-  sink.copy(bytes, 0, from)
-  for (const part of [live.push(bytes.subarray(from)), live.settle()]) sink.append(part, (piece) => piece)
-  return sink.finish()
+  return joined(redactor, [{ bytes: bytes.subarray(0, from), masks: null }, live.push(bytes.subarray(from)), live.settle()])
 }

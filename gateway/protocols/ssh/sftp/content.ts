@@ -1,5 +1,5 @@
-import type { Field, LiveRedactor, Redacted, Redactor } from '../../../message.ts'
-import { joined, NOTHING, parts } from './spans.ts'
+import { type Field, joined, type LiveRedactor, type Redacted, type Redactor } from '../../../message.ts'
+import { NOTHING, parts } from './spans.ts'
 
 const CONTENT: Field = { path: 'ssh.file', action: 'scan' }
 

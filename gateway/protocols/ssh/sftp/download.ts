@@ -43,7 +43,7 @@ export function downloads(channel: number, blocks: readonly Answered[]): SftpMes
       for (const [index, { head, content }] of given.entries()) {
         const part = masked[index]
         sink.copy(head, 0, head.length)
-        sink.append(part === undefined || part === 'apart' ? { bytes: content, masks: null } : part, (piece) => piece)
+        sink.append(part === undefined || part === 'apart' ? { bytes: content, masks: null } : part)
       }
       return sink.finish()
     },

@@ -1,6 +1,6 @@
 import type { Facts } from '../../../../schemas/frame.ts'
 import type { Refusal } from '../../../../schemas/verdict.ts'
-import type { Field, Message, Redacted, Redactor, Side } from '../../../message.ts'
+import { type Field, joined, type Message, type Redacted, type Redactor, type Side } from '../../../message.ts'
 import type { SshOutput } from '../output.ts'
 
 const WORDS: Field = { path: 'ssh.sftp', action: 'scan' }
@@ -101,8 +101,6 @@ const NO_FACTS: Facts = {}
 /** Whole packets, byte for byte, so that lengths stay true. */
 function inPlace(bytes: Uint8Array, redactor: Redactor): Redacted {
   if (redactor.clean(bytes, 0, bytes.length, WORDS)) return { bytes, masks: null }
-  const sink = redactor.sink(bytes.length)
   const live = redactor.live(WORDS)
-  for (const part of [live.push(bytes), live.settle()]) sink.append(part, (piece) => piece)
-  return sink.finish()
+  return joined(redactor, [live.push(bytes), live.settle()])
 }

@@ -1,5 +1,5 @@
 import { MASK_SPAN_SIZE, type Masks } from '../../../../schemas/frame.ts'
-import type { Redacted, Redactor } from '../../../message.ts'
+import type { Redacted } from '../../../message.ts'
 
 export const NOTHING: Redacted = { bytes: new Uint8Array(), masks: null }
 
@@ -33,14 +33,4 @@ function part({ bytes, masks }: Redacted, from: number, to: number): Redacted {
     bytes: piece,
     masks: kept.length === 0 ? null : ({ labels: masks.labels, spans: Buffer.concat(kept) } satisfies Masks),
   }
-}
-
-/** One after the other. */
-export function joined(redactor: Redactor, parts: readonly Redacted[]): Redacted {
-  const [only] = parts
-  if (parts.length === 1 && only !== undefined) return only
-  if (parts.every(({ masks }) => masks === null)) return { bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), masks: null }
-  const sink = redactor.sink(parts.reduce((size, { bytes }) => size + bytes.length, 0))
-  for (const one of parts) sink.append(one, (bytes) => bytes)
-  return sink.finish()
 }
