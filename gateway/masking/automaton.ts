@@ -1,4 +1,5 @@
 import { type ByteSet, byteAt, byteSet, foldCase } from './bytes.ts'
+import { buildPrefilter, type Prefilter } from './prefilter.ts'
 
 /**
  * One table-driven pass over raw bytes that finds where any of many short patterns ends.
@@ -19,6 +20,7 @@ export interface Automaton {
   readonly accepts: readonly (readonly number[])[]
   /** Bytes of the longest pattern: after so many the state is the same, whatever it was before. */
   readonly longest: number
+  readonly prefilter: Prefilter
 }
 
 export interface Pattern {
@@ -37,10 +39,10 @@ export function buildAutomaton(patterns: readonly Pattern[]): Automaton {
   const sets: ByteSet[] = []
   const owners: number[] = []
   const starts: number[] = []
-  let longest = 0
-  for (const pattern of patterns) {
-    const parsed = parsePattern(pattern)
-    longest = Math.max(longest, parsed.length)
+  const allParsed = patterns.map(parsePattern)
+  const longest = Math.max(0, ...allParsed.map(({ length }) => length))
+  for (const [number, pattern] of patterns.entries()) {
+    const parsed = allParsed[number] ?? []
     starts.push(sets.length)
     parsed.forEach((set, index) => {
       sets.push(set)
@@ -113,6 +115,7 @@ export function buildAutomaton(patterns: readonly Pattern[]): Automaton {
     acceptFrom: (states.length - accepting.length) * classCount,
     accepts: accepting.map((state) => (states[state] as State).found),
     longest,
+    prefilter: buildPrefilter(allParsed),
   }
 }
 

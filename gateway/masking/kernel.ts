@@ -11,6 +11,7 @@ export interface Kernel {
   sip(at: number, size: number, total: number, first: number, last: number, keys: number, to: number): void
   sift(count: number, origin: number, start: number, accept: number): number
   scan(size: number, state: number, start: number, accept: number): number
+  filter(size: number, state: number, accept: number): number
   cover(from: number, suspect: number, count: number, base: number, framing: number, units: number): void
   cut(size: number, state: number, seen: number): number
   json(size: number, last: number, min: number): number

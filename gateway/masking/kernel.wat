@@ -18,6 +18,8 @@
 ;; 0x1b0500  what masks begin with, 128 bytes for each of the four: size and text
 ;; 0x1b1000  for each accepting state, by its distance from the first, whom it asks: a bit for each of the four, 128 for any other
 ;; 0x1c1000  lengths of card numbers by their first four digits: bit 0 is for 12
+;; 0x1c4000  for each of the last four bytes of a pattern, backwards, which groups may have it there: by its lower half and by its
+;;           upper, 16 bytes each; at 0x1c4080 those of 16 places; 0x1c4100 by groups the bytes of their longest pattern
 ;; 0x220000  for those in which something may be: the number of the first hit, -1 where it is not known
 ;; 0x250000  hits, 32 bytes each: start, end; 16 bits that say which detector, and 16 how many there are in the field (of its first);
 ;;           the first hash; of the second the upper 48 bits, in hex

@@ -9,6 +9,7 @@ const TEXTS = [
   'kernel-judge',
   'kernel-cover',
   'kernel-sift',
+  'kernel-filter',
   'kernel-cut',
   'kernel-json',
 ]
