@@ -31,7 +31,6 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
   trailers: Headers = []
   readonly #flow: Flow
   readonly #pieces = new Pieces()
-  #waitingBytes = 0
   #ended = false
   #error: Error | undefined
   #wake: (() => void) | undefined
@@ -42,8 +41,7 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
 
   push(piece: Uint8Array): void {
     this.#pieces.push(piece)
-    this.#waitingBytes += piece.length
-    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#flow.pause()
+    if (this.#pieces.size > MAX_WAITING_BYTES) this.#flow.pause()
     this.#wake?.()
   }
 
@@ -66,8 +64,7 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
       if (this.#error === undefined) return { done: true, value: undefined }
       throw new ApplianceError('TARGET_REFUSED', 'the target broke off in the middle of its answer', { cause: this.#error })
     }
-    this.#waitingBytes -= piece.length
-    if (this.#waitingBytes <= MAX_WAITING_BYTES) this.#flow.resume()
+    if (this.#pieces.size <= MAX_WAITING_BYTES) this.#flow.resume()
     return { done: false, value: piece }
   }
 

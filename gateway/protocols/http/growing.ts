@@ -37,12 +37,18 @@ export class Growing {
 export class Pieces {
   readonly #pieces: Uint8Array[] = []
   readonly #small = new Growing()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
 
   get first(): Uint8Array | undefined {
     return this.#pieces[0]
   }
 
   push(piece: Uint8Array): void {
+    this.#size += piece.length
     if (this.#pieces.length > 0 && piece.length < SMALL_SIZE) {
       this.#small.push(piece)
       return
@@ -53,8 +59,22 @@ export class Pieces {
 
   shift(): Uint8Array | undefined {
     const piece = this.#pieces.shift()
+    this.#size -= piece?.length ?? 0
     if (this.#pieces.length === 0) this.#settle()
     return piece
+  }
+
+  /** All but the last `kept` bytes. */
+  *take(kept: number): Generator<Uint8Array> {
+    for (let first = this.first; first !== undefined && this.#size > kept; first = this.first) {
+      const due = this.#size - kept
+      if (due < first.length) {
+        this.#pieces[0] = first.subarray(due)
+        this.#size = kept
+        first = first.subarray(0, due)
+      } else this.shift()
+      yield first
+    }
   }
 
   all(): readonly Uint8Array[] {

@@ -15,13 +15,11 @@ export async function collect(
 ): Promise<Collected> {
   const iterator = stream[Symbol.asyncIterator]()
   const chunks = new Pieces()
-  let size = 0
   for (;;) {
     const next = await iterator.next()
-    if (next.done === true) return { whole: joined([head, ...chunks.all()], memory.take(head.length + size)) }
+    if (next.done === true) return { whole: joined([head, ...chunks.all()], memory.take(head.length + chunks.size)) }
     chunks.push(next.value)
-    size += next.value.length
-    if (size > max) return { beginning: Buffer.concat(chunks.all(), size), rest: iterator }
+    if (chunks.size > max) return { beginning: Buffer.concat(chunks.all(), chunks.size), rest: iterator }
   }
 }
 

@@ -3,7 +3,7 @@ import type { Message } from '../../message.ts'
 import type { Arrived } from './arrived.ts'
 import { askedLine } from './asked-line.ts'
 import type { Reading } from './dialect.ts'
-import { ExactBytes } from './exact-bytes.ts'
+import { Pieces } from './growing.ts'
 import { encodeRequest, endToEnd, type Headers, headerOf, listOf, type RequestHead } from './head.ts'
 import { BodyMessage, HttpMessage, type HttpParts } from './http-message.ts'
 import type { JsonFields } from './json-body.ts'
@@ -190,12 +190,12 @@ async function* bodyParts(
     readonly through: (message: Message) => Through
   },
 ): AsyncGenerator<Uint8Array> {
-  const exact = new ExactBytes()
+  const exact = new Pieces()
   const pass = async function* (bytes: Uint8Array, last: boolean): AsyncGenerator<Uint8Array> {
     for await (const outputs of how.through(new BodyMessage(how.parts, how.streamed, bytes, last))) {
       for (const output of outputs) {
         if (output.own !== undefined) throw new ApplianceError('POLICY_BLOCKED', 'the request was cut in the middle of its body')
-        exact.push(output.bytes)
+        if (output.bytes.length > 0) exact.push(output.bytes)
       }
     }
     yield* exact.take(how.streamed.held)

@@ -27,3 +27,14 @@ test('small pieces that wait are put together, in their order with large ones', 
   assert.equal(pieces.all().length, 2)
   assert.equal(Buffer.concat(pieces.all()).length, 100_000)
 })
+
+test('all but the end of what waits is taken, cut where it is', () => {
+  const pieces = new Pieces()
+  for (const piece of ['abc', 'de', Buffer.alloc(600, 'L')]) pieces.push(Buffer.from(piece))
+  const taken = (kept: number): string[] => [...pieces.take(kept)].map((piece) => Buffer.from(piece).toString())
+  assert.deepEqual(taken(604), ['a'])
+  assert.deepEqual(taken(604), [])
+  assert.deepEqual(taken(601), ['bc', 'd'])
+  assert.equal(pieces.size, 601)
+  assert.deepEqual(taken(0), ['e', 'L'.repeat(600)])
+})
