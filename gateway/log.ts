@@ -225,6 +225,15 @@ export class Log {
     this.#logger.info(facts, 'console is served')
   }
 
+  /** Sessions are served without it. Our own words name files and addresses of the configuration, never what is in them. */
+  notOpenYet(what: 'console' | 'notifier', error: unknown, retryMs: number): void {
+    const why = error instanceof ApplianceError ? { why: error.message } : {}
+    this.#logger.error(
+      { what, retryMs, ...errorFacts(error), ...why },
+      'it could not be opened; sessions are served, and it is tried again',
+    )
+  }
+
   /** The catalog's own words: files and kinds of errors; it tells no traffic. */
   catalogProblem(problem: string): void {
     this.#logger.error({ problem }, 'catalog')

@@ -1,7 +1,8 @@
 import { SignInLinks, signInUrl } from '../../recorder/api/sign-in-links.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
-import { type ConsoleSettings, loadConfig } from '../config.ts'
+import { loadConfig } from '../config.ts'
+import { consoleUrl } from '../console-url.ts'
 import { openShared } from '../shared.ts'
 import { type Cli, EXIT, findConfig, printJson } from './context.ts'
 
@@ -20,24 +21,19 @@ export async function consoleLink(
   const granted = Object.values(settings.console.roles).flat()
   if (!(known.groups ?? []).some((group) => granted.includes(group)))
     throw new ApplianceError('CONFIG_INVALID', `${subject} is in no group that has a role at the console (console.roles)`)
+  const at = consoleUrl(settings.console)
+  if (at === undefined)
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      'console.address has port 0, so only the running gateway knows where it is; give it a port',
+    )
   await using shared = await openShared(settings, cli.env)
   const { token, expiresAt } = await new SignInLinks(shared.records('links')).create(subject)
-  const url = signInUrl(urlOf(settings.console), token)
+  const url = signInUrl(at, token)
   if (options.json) printJson(cli, { subject, url, expiresAt: expiresAt.toISOString() })
   else {
     cli.err(`signs ${safeText(subject)} in, once, until ${expiresAt.toISOString()}:\n`)
     cli.out(`${url}\n`)
   }
   return EXIT.ok
-}
-
-function urlOf({ host, port, tls, url }: ConsoleSettings): string {
-  if (url !== undefined) return url
-  if (port === 0)
-    throw new ApplianceError(
-      'CONFIG_INVALID',
-      'console.address has port 0, so only the running gateway knows where it is; give it a port',
-    )
-  const shown = host === '::' || host === '0.0.0.0' ? 'localhost' : host.includes(':') ? `[${host}]` : host
-  return `${tls === undefined ? 'http' : 'https'}://${shown}:${port}`
 }

@@ -1,12 +1,14 @@
 import cluster from 'node:cluster'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
+import { consoleUrl } from '../console-url.ts'
 import { ForwardedCancels } from '../forwarded-cancels.ts'
 import { type Log, openLog } from '../log.ts'
 import { Health } from '../monitoring/health.ts'
 import { Metrics } from '../monitoring/metrics.ts'
 import { type Measured, openMonitoring } from '../monitoring/server.ts'
 import { openNotifier } from '../notify.ts'
+import { openPersistently, type Persistence } from '../persistently.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
 import type { ForwardCancel } from '../sessions-cancel.ts'
 import { openShared, type Shared } from '../shared.ts'
@@ -64,10 +66,7 @@ export async function serve(options: { readonly config?: string; readonly worker
       await using opened = openCancels(shared, log, (key) => workers.cancel(key))
       cancels = opened
       await using kills = openKills(shared, log, (session, message) => workers.kill(session, message))
-      const kill = kills.ask.bind(kills)
-      await using console = await openConsole(settings, { log, env: cli.env, kill, shared })
-      await using _notifier = await openNotifier(settings, { log, env: cli.env, console: console?.url, shared })
-      await using _siem = await openSiem(settings, { log, env: cli.env, metrics: own.metrics, shared })
+      await using _beside = await openBeside(settings, { log, env: cli.env, kills, shared, metrics: own.metrics })
       await workers.finished
     } catch (error) {
       await workers.stop('the console could not be opened')
@@ -84,15 +83,35 @@ export async function serve(options: { readonly config?: string; readonly worker
     await monitor(async () => [await measured(own)])
     cancels = running.use(openCancels(shared, log, async (key) => service.cancels.deliver(key)))
     const kills = running.use(openKills(shared, log, async (session, message) => service.kill(session, message)))
-    const kill = kills.ask.bind(kills)
-    const console = running.use(await openConsole(settings, { log, env: cli.env, kill, shared }))
-    running.use(await openNotifier(settings, { log, env: cli.env, console: console?.url, shared }))
-    running.use(await openSiem(settings, { log, env: cli.env, metrics: own.metrics, shared }))
+    running.use(await openBeside(settings, { log, env: cli.env, kills, shared, metrics: own.metrics }))
   } catch (error) {
     await service.stop('the console could not be opened')
     throw error
   }
   return (await stopped) ? EXIT.ok : EXIT.failure
+}
+
+interface Beside {
+  readonly log: Log
+  readonly env: NodeJS.ProcessEnv
+  readonly kills: SharedWishes
+  readonly shared: Shared
+  readonly metrics: Metrics
+}
+
+/** What one process of a gateway does beside serving, however many serve. Sessions go on whatever it meets; rejects CONFIG_INVALID. */
+async function openBeside(settings: Settings, { kills, metrics, ...parts }: Beside): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  const told = (what: 'console' | 'notifier'): Persistence => ({
+    onFailed: (error, retryMs) => parts.log.notOpenYet(what, error, retryMs),
+  })
+  const kill = kills.ask.bind(kills)
+  const { opened } = stack.use(await openPersistently(() => openConsole(settings, { ...parts, kill }), told('console')))
+  // One that opens later is where it is configured to be.
+  const console = opened?.url ?? (settings.console === undefined ? undefined : consoleUrl(settings.console))
+  stack.use(await openPersistently(() => openNotifier(settings, { ...parts, console }), told('notifier')))
+  stack.use(await openSiem(settings, { ...parts, metrics }))
+  return stack.move()
 }
 
 async function serveAsWorker(

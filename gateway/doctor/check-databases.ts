@@ -40,7 +40,7 @@ export async function checkDatabases({ shared, catalog, from }: Where, env: Node
           checked(
             'catalog database',
             async () => catalogSeen(await databasePlace('catalog.url', { ...catalog, url }, from, env)),
-            'without it the console does not start: is catalog.url right and reachable from here?',
+            'without it the console lists and finds nothing: is catalog.url right and reachable from here?',
           ),
         ]),
   ])
