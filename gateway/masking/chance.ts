@@ -1,3 +1,4 @@
+import { byteSet, runEnd, runStart } from './bytes.ts'
 import { HIT_ENTITIES } from './hits.ts'
 
 /** Looked at on each side of what was found. */
@@ -18,11 +19,8 @@ const MIN_CONTROLS = 1 / 64
 const CHANCY = new Set([HIT_ENTITIES.indexOf('email')])
 
 /** Control bytes that no text has: not NUL, which separates texts (/proc/<pid>/environ, find -print0), nor what terminals know. */
-const STRANGE = Uint8Array.from({ length: 256 }, (_, byte) =>
-  (byte > 0 && byte < 0x20 && !'\b\t\n\v\f\r\u0007\u000e\u000f\u001b'.includes(String.fromCharCode(byte))) || byte === 0x7f
-    ? 1
-    : 0,
-)
+const STRANGE = byteSet('\x01-\x06\x10-\x1a\x1c-\x1f\x7f')
+const TEXT = byteSet('\t\n\r -~')
 
 /**
  * Whether what was found in bytes[start, end) is there by chance, in bytes that are no text. Masked, it would only break what is
@@ -33,7 +31,7 @@ export function isChance(bytes: Uint8Array, from: number, start: number, end: nu
   const low = Math.max(from, start - WINDOW_SIZE)
   const high = Math.min(to, end + WINDOW_SIZE)
   const around = strangeIn(bytes, low, high, to)
-  if (around <= (high - low - (end - start)) * MAX_SHARE || textAround(bytes, from, start, end, to) >= ENOUGH_TEXT) return false
+  if (around <= (high - low - (end - start)) * MAX_SHARE || textAround(bytes, low, start, end, high) >= ENOUGH_TEXT) return false
   return strangeIn(bytes, start, end, to) > (end - start) * MAX_OWN_SHARE || hasControls(bytes, from, start, end, to)
 }
 
@@ -60,22 +58,12 @@ function hasControls(bytes: Uint8Array, from: number, start: number, end: number
 /** Characters of ASCII in a row around the `@` in bytes[start, end). */
 function textInside(bytes: Uint8Array, start: number, end: number): number {
   const at = bytes.indexOf(AT, start)
-  let [from, to] = [at, at]
-  while (from > start && isText(bytes[from - 1])) from--
-  while (to < end && isText(bytes[to])) to++
-  return to - from
+  return runEnd(TEXT, bytes, at, end) - runStart(TEXT, bytes, at, start)
 }
 
-/** Characters of ASCII right before and behind bytes[start, end), as many as count. */
-function textAround(bytes: Uint8Array, from: number, start: number, end: number, to: number): number {
-  let size = 0
-  for (let at = start - 1; at >= from && size < ENOUGH_TEXT && isText(bytes[at]); at--) size++
-  for (let at = end; at < to && size < ENOUGH_TEXT && isText(bytes[at]); at++) size++
-  return size
-}
-
-function isText(byte = 0): boolean {
-  return (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a || byte === 0x0d
+/** Characters of ASCII right before and behind bytes[start, end), in bytes[from, to). */
+export function textAround(bytes: Uint8Array, from: number, start: number, end: number, to: number): number {
+  return start - runStart(TEXT, bytes, start, from) + runEnd(TEXT, bytes, end, to) - end
 }
 
 /** Bytes of the UTF-8 character at `at`; 0 where there is none. One that is cut off by the end counts as one. */

@@ -1,5 +1,5 @@
 import { byteAt, byteSet } from './bytes.ts'
-import { sequenceSize } from './chance.ts'
+import { sequenceSize, textAround } from './chance.ts'
 
 /** Looked at to each side of a name and its value. */
 const WINDOW = 48
@@ -11,7 +11,6 @@ const NOISE_HIGH = 12
 
 /** No text has these; NUL pads binary formats, and a terminal's output has backspaces and escapes. */
 const CONTROL = byteSet('\x01-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f')
-const TEXT = byteSet('\t\n\r -~')
 
 /**
  * Whether bytes[start, end) stand in what is compressed, encrypted or random, where any short text turns up sooner or later: in a gigabyte of it four times
@@ -20,10 +19,7 @@ const TEXT = byteSet('\t\n\r -~')
 export function inNoise(bytes: Uint8Array, start: number, end: number, from: number, to: number): boolean {
   const first = Math.max(from, start - WINDOW)
   const last = Math.min(to, end + WINDOW)
-  let text = 0
-  for (let i = start - 1; i >= first && TEXT[byteAt(bytes, i)] === 1; i--) text++
-  for (let i = end; i < last && TEXT[byteAt(bytes, i)] === 1; i++) text++
-  if (text >= ENOUGH_TEXT) return false
+  if (textAround(bytes, first, start, end, last) >= ENOUGH_TEXT) return false
   let [controls, high] = [0, 0]
   for (let i = first; i < last; i++) {
     if (i === start) i = end
