@@ -21,6 +21,9 @@ export function knownSecret(value: string): OwnPattern | undefined {
   }
 }
 
+/** Take about as much room as a target's password and its Basic form, whatever these are. They are nobody's. */
+export const STAND_INS: readonly OwnPattern[] = ['kW7xQ2mZ', 'Hq4ZtR9v', '8bN3yXcJ'].flatMap((value) => knownSecret(value) ?? [])
+
 function escaped(character: string): string {
   return /[0-9A-Za-z]/.test(character) || character > '\u007f'
     ? character

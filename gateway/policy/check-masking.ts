@@ -1,4 +1,5 @@
 import type { PolicyFile, PolicyTest } from '../../schemas/policy.ts'
+import { STAND_INS } from '../masking/known-secret.ts'
 import { type OwnPattern, ownDetectors } from '../masking/own.ts'
 import { CODE_NAME, ENTITY_NAMES } from '../masking/rules.ts'
 import { globs } from './globs.ts'
@@ -54,11 +55,24 @@ function checkPatterns({ patterns = [] }: PolicyFile, report: Report): void {
       report([...path, 'regex'], error instanceof Error ? error.message : String(error))
     }
   })
-  if (good.length < patterns.length) return
+  if (good.length < patterns.length || noRoomFor(good) === undefined) return
+  let [fit, tooMany] = [0, good.length]
+  while (tooMany - fit > 1) {
+    const some = (fit + tooMany) >> 1
+    if (noRoomFor(good.slice(0, some)) === undefined) fit = some
+    else tooMany = some
+  }
+  const some = good.slice(0, tooMany)
+  report(['patterns', fit], `"${good[fit]?.id}" has no room beside those above it: ${noRoomFor(some)}`)
+}
+
+/** Why so many patterns are too many; with sessions a target's credential, which the policy cannot know, is looked for as well. */
+function noRoomFor(patterns: readonly OwnPattern[]): string | undefined {
   try {
-    ownDetectors(good)
+    ownDetectors([...patterns, ...STAND_INS])
+    return undefined
   } catch (error) {
-    report(['patterns'], error instanceof Error ? error.message : String(error))
+    return error instanceof Error ? error.message : String(error)
   }
 }
 

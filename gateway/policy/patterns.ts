@@ -1,3 +1,4 @@
+import { ApplianceError } from '../../schemas/errors.ts'
 import type { PolicyFile } from '../../schemas/policy.ts'
 import type { MaskForm, Pattern } from '../../schemas/policy-masking.ts'
 import { checkSyntax } from '../linear-pattern.ts'
@@ -47,7 +48,7 @@ export class PolicyPatterns {
     }
   }
 
-  /** Those whose id does not fit; and whatever is in `known`, which nobody is exempt from. */
+  /** Those whose id does not fit; and whatever is in `known`, which nobody is exempt from. Throws POLICY_INVALID where there is no room for that. */
   without(free: (id: string) => boolean, known: readonly string[] = []): OwnDetectors | undefined {
     const left = this.#patterns.filter(({ id }) => !free(id))
     const ids = left.map(({ id }) => id).join()
@@ -58,11 +59,24 @@ export class PolicyPatterns {
     const key = JSON.stringify([ids, ...known])
     const had = this.#knowing.get(key)
     if (had !== undefined) return had
-    const made = ownDetectors([...left, ...known.map(knownSecret).filter((pattern) => pattern !== undefined)])
+    const made = withKnown([...left, ...known.map(knownSecret).filter((pattern) => pattern !== undefined)])
     if (made === undefined) return undefined
     const [oldest] = this.#knowing.keys()
     if (this.#knowing.size >= MAX_KNOWING && oldest !== undefined) this.#knowing.delete(oldest)
     this.#knowing.set(key, made)
     return made
+  }
+}
+
+/** Room is kept when a policy is read (STAND_INS); a credential that needs more is not sent to where it could not be recognised. */
+function withKnown(patterns: readonly OwnPattern[]): OwnDetectors | undefined {
+  try {
+    return ownDetectors(patterns)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new ApplianceError(
+      'POLICY_INVALID',
+      `the patterns of the policy leave no room to recognise the target's credential: ${error.message}`,
+    )
   }
 }

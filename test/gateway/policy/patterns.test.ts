@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Masker } from '../../../gateway/masking/masker.ts'
@@ -93,6 +94,33 @@ test('lint remarks patterns that no test expects, and those that everyday text h
       .map(({ remark }) => remark.slice(0, 13)),
     ['no test expec', 'fits everyday'],
   )
+})
+
+/** Texts that look like passwords, always the same. */
+const random = (nth: number): string => createHash('sha256').update(`${nth}`).digest('base64').replace(/[+/=]/g, 'x')
+const many = (count: number): string =>
+  `version: 1\nrules: []\npatterns:\n${Array.from({ length: count }, (_, nth) => `  - { id: p${nth}, regex: '${random(nth).slice(0, 4)}-[0-9]{6}' }\n`).join('')}`
+
+test('the pattern there is no room for is named when the policy is read, and room is kept for the credential of a target', () => {
+  const told = (count: number): string => {
+    try {
+      compilePolicy(many(count), 'p')
+    } catch (error) {
+      return String(error)
+    }
+    return ''
+  }
+  const fits = Number(/: "p(\d+)" has no room beside those above it: .*a table of/.exec(told(100))?.[1])
+  assert.ok(fits > 20, told(100))
+  assert.match(told(fits + 1), new RegExp(`p:${fits + 4}:\\d+: .*"p${fits}" has no room`))
+  const policy = compilePolicy(many(fits), 'p')
+  for (let nth = 1000; nth < 1020; nth += 1)
+    assert.ok(policy.masking(agent, [random(nth), Buffer.from(`user:${random(nth)}`).toString('base64')]).own)
+  const more = Array.from({ length: 40 }, (_, nth) => random(2000 + nth))
+  assert.throws(() => policy.masking(agent, more), {
+    code: 'POLICY_INVALID',
+    message: /no room to recognise the target's credential/,
+  })
 })
 
 test('mistakes are told with their lines', () => {
