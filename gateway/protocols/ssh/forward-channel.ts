@@ -25,7 +25,7 @@ const HANDSHAKE_SIZE = 16 * 1024
 
 /** One connection that is forwarded: both directions through the gate, as bytes. */
 export class ForwardChannel {
-  /** Resolves once the client has closed it. */
+  /** Resolves once the client has closed it, or broken it. */
   readonly gone: Promise<void>
   readonly #talk: Conversation
   readonly #number: number
@@ -65,7 +65,8 @@ export class ForwardChannel {
     this.#talk.wire.forwarded(this.#number)
     if (facts !== undefined) this.#tell('server', 'forward-open', facts)
     const over = [once(client.stream, 'close'), once(server.stream, 'close')]
-    over[0]?.then(this.#closed)
+    // One that breaks is gone as well; what broke it is heard below.
+    over[0]?.then(this.#closed, this.#closed)
     // Whichever end goes takes the other with it, once what it said is through.
     const pumps = [this.#pump('client', client.stream), this.#pump('server', server.stream)]
     const pumped = Promise.all(pumps)

@@ -97,3 +97,26 @@ test('a client that is slow has all that the target said before it closed, to th
   assert.equal(Buffer.concat(taped).toString(), pieces.join(''))
   assert.equal(got, pieces.join(''))
 })
+
+test('a client whose stream breaks is gone, and what broke it is heard once: by who serves it', { timeout: 30_000 }, async () => {
+  const { talk } = talkAlone()
+  const client = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
+  const server = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() })
+  const unheard: unknown[] = []
+  const hear = (reason: unknown): void => void unheard.push(reason)
+  process.on('unhandledRejection', hear)
+  try {
+    const forward = new ForwardChannel(talk, 1)
+    talk.add(1, forward)
+    const broken = new Error('broken')
+    const served = forward.serve({ client: fromAgent(client), server: fromAgent(server) }, undefined)
+    const failed = assert.rejects(served, broken)
+    client.destroy(broken)
+    await failed
+    await forward.gone
+    await new Promise(setImmediate)
+    assert.deepEqual(unheard, [])
+  } finally {
+    process.off('unhandledRejection', hear)
+  }
+})
