@@ -1,5 +1,6 @@
 // npm links the commands of dependencies but not a package's own: this makes `npx sallyport` work inside a clone.
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -13,3 +14,10 @@ chmodSync(`${root}gateway/launch.mjs`, 0o755)
 const nodes = `${root}node_modules/node/node_modules`
 for (const name of existsSync(nodes) ? readdirSync(nodes) : [])
   if (name.startsWith('node-')) rmSync(`${nodes}/${name}/include`, { recursive: true, force: true })
+
+// Nor does anybody step through packages (source maps, 60 MB), or compile the grammars that come compiled (20 MB).
+const packages = `${root}node_modules`
+for (const entry of readdirSync(packages, { recursive: true, withFileTypes: true }))
+  if (entry.isFile() && entry.name.endsWith('.map')) rmSync(join(entry.parentPath ?? entry.path, entry.name))
+for (const grammar of ['tree-sitter-bash', 'tree-sitter-bicep'])
+  for (const folder of ['src', 'prebuilds']) rmSync(`${packages}/${grammar}/${folder}`, { recursive: true, force: true })
