@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { StorePlace } from '../recorder/index.ts'
@@ -21,7 +20,6 @@ import type { RetentionConfig } from '../schemas/config-retention.ts'
 import type { SiemConfig } from '../schemas/config-siem.ts'
 import type { SummaryConfig } from '../schemas/config-summary.ts'
 import type { TracesConfig } from '../schemas/config-traces.ts'
-import { ApplianceError } from '../schemas/errors.ts'
 import type { FindingsConfig } from '../schemas/findings.ts'
 import { type Durability, type Identity, PROTOCOL_NAMES, type ProtocolName, strongest, type Target } from '../schemas/session.ts'
 import { type Attesters, attestersOf } from './attesters.ts'
@@ -31,7 +29,7 @@ import type { ListenerFiles } from './credentials/listener-context.ts'
 import type { CredentialSource } from './credentials/upstream.ts'
 import { durationMs } from './policy/quantities.ts'
 import { type EvidencePlace, evidencePlaceOf, storePlaceOf } from './store-place.ts'
-import { openYaml } from './yaml.ts'
+import { openYaml, readYamlText } from './yaml.ts'
 
 /** How a listener of one protocol is to be opened. */
 export interface ListenerSettings {
@@ -201,17 +199,16 @@ export function pathFrom(file: string): (path: string) => string {
  * Reads and checks sallyport.yaml. Rejects CONFIG_INVALID with every mistake by line, all at once: what the schema refuses, and
  * what cannot be enforced as it stands (unknown groups, missing secrets, unreadable files). Without `env` the
  * secrets and files it names are left alone: for commands that serve nobody and whose user may have none of them; with
- * `secrets` 'store' all but the store's key are, for commands that tell the ledger something.
+ * `secrets` 'store' all but the store's key are, for commands that tell the ledger something. `given`: what it said when it was read.
  */
-export async function loadConfig(file: string, env?: NodeJS.ProcessEnv, secrets: Secrets = 'all'): Promise<Settings> {
+export async function loadConfig(
+  file: string,
+  env?: NodeJS.ProcessEnv,
+  secrets: Secrets = 'all',
+  given?: string,
+): Promise<Settings> {
   const path = resolve(file)
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new ApplianceError(
-      'CONFIG_INVALID',
-      `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    )
-  })
-  const yaml = openYaml(text, path, ConfigSchema, 'CONFIG_INVALID')
+  const yaml = openYaml(given ?? (await readYamlText(path)), path, ConfigSchema, 'CONFIG_INVALID')
   for (const { at, message, others } of await problemsOf(yaml.value, pathFrom(path), env, secrets))
     yaml.mistake(at, message, others)
   yaml.finish()

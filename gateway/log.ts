@@ -281,6 +281,10 @@ export class Log {
     this.#count('workers_died')
     this.#logger.error(facts, 'worker died; it is started again')
   }
+
+  workerLost(facts: { readonly worker: number; readonly code: number | null; readonly signal: string | null }): void {
+    this.#logger.error(facts, 'worker did not stop in order; what it left unsealed is sealed as recovered at the next start')
+  }
 }
 
 /** `SALLYPORT_LOG` sets the level; anything else than a level counts as info. `worker` marks the lines of one process of several. */

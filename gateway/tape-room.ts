@@ -9,6 +9,7 @@ import {
   type RecorderRoom,
   readGatewayKeys,
   readOldJournal,
+  SpoolFolder,
   StoreLedger,
   spoolLimits,
 } from '../recorder/index.ts'
@@ -90,6 +91,16 @@ export async function openTapeRoom(
   const open = stack.move()
   const keep = (policy: RoomFacts['policy']): Promise<void> => keepPolicy(store, policy)
   return { room, ledger, keepPolicy: keep, [Symbol.asyncDispose]: () => open.disposeAsync() }
+}
+
+/**
+ * Takes a gateway's name on its data folder until it is disposed, whether one process serves under it or several. It is in the place of a worker 0's
+ * spool, which nobody records in: so that one process is not let in beside several, nor four beside two, of which two would find a place.
+ * Rejects CONFIG_INVALID while another has it. After `recoverTapes`, which clears away what a dead one left.
+ */
+export async function takeName({ dataDir, gateway }: Pick<Settings, 'dataDir' | 'gateway'>): Promise<AsyncDisposable> {
+  const folder = await SpoolFolder.take(placesIn(dataDir).spool, `${gateway}-0`, gateway)
+  return { [Symbol.asyncDispose]: () => folder.release() }
 }
 
 /** The ledger in the configured store, for the writer of this name. `publish` false: for a command that says a word. */

@@ -3,6 +3,10 @@ import { Compile } from 'typebox/compile'
 
 /** What primary and workers say to each other. Checked on arrival: the channel also carries messages of Node itself. */
 const WorkerMessage = Type.Union([
+  /** Worker to primary, first of all: asks for `config`, and listens for it. */
+  Type.Object({ sallyport: Type.Literal('starting') }),
+  /** Primary to worker: what the configuration said when the gateway was started. */
+  Type.Object({ sallyport: Type.Literal('config'), text: Type.String() }),
   /** Worker to primary: serving. */
   Type.Object({ sallyport: Type.Literal('ready') }),
   /** Both ways: deliver this cancel key (base64) to the worker it names, then answer. To the primary: and whose it is, `address:port`. */

@@ -31,29 +31,42 @@ interface Slot {
   startedMs: number
   backOffMs: number
   ready: boolean
+  /** One that served died, or ended with tapes unsealed, and its tapes have not been ended since. */
+  lost: boolean
   /** Waiting to be started again. */
   restart?: NodeJS.Timeout
   readonly counters: WorkerCounters
 }
 
+export interface WorkersParts {
+  readonly settings: Settings
+  /** What the configuration said when they were read: whoever is started later serves by the same, whatever stands there then. */
+  readonly config: string
+  readonly log: Log
+  /** Delivers cancel keys that none of them knows. */
+  readonly elsewhere: ForwardCancel
+}
+
 /** The primary of several workers: serves nobody itself, starts and restarts those who do, carries cancels between them. */
 export class Workers {
   readonly #settings: Settings
+  readonly #config: string
   readonly #log: Log
   readonly #slots: readonly Slot[]
   readonly #cancels = new Questions<boolean>(CANCEL_TIMEOUT_MS)
   readonly #elsewhere: ForwardCancel
   readonly #kills = new Questions<boolean>(KILL_TIMEOUT_MS)
   readonly #measures = new Questions<Measured>(MEASURE_TIMEOUT_MS)
-  readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers()
+  readonly #finished: PromiseWithResolvers<boolean> = Promise.withResolvers()
   readonly #started: PromiseWithResolvers<boolean> = Promise.withResolvers()
   #recovering: Promise<void> = Promise.resolve()
   #everReady = false
   #stopping: string | undefined
 
-  private constructor(count: number, settings: Settings, log: Log, elsewhere: ForwardCancel) {
+  private constructor(count: number, { settings, config, log, elsewhere }: WorkersParts) {
     this.#elsewhere = elsewhere
     this.#settings = settings
+    this.#config = config
     this.#log = log
     this.#slots = Array.from({ length: count }, (_, index) => ({
       index: index + 1,
@@ -61,14 +74,15 @@ export class Workers {
       startedMs: 0,
       backOffMs: FIRST_BACK_OFF_MS,
       ready: false,
+      lost: false,
       counters: new WorkerCounters(),
     }))
   }
 
-  /** `elsewhere` delivers cancel keys that none of them knows. Throws CONFIG_INVALID for a count nobody has. */
-  static start(count: number, settings: Settings, log: Log, elsewhere: ForwardCancel): Workers {
+  /** Throws CONFIG_INVALID for a count nobody has. */
+  static start(count: number, parts: WorkersParts): Workers {
     if (count < 1 || count > MAX_WORKER) throw new ApplianceError('CONFIG_INVALID', `--workers ${count}: from 1 to ${MAX_WORKER}`)
-    const workers = new Workers(count, settings, log, elsewhere)
+    const workers = new Workers(count, parts)
     for (const slot of workers.#slots) workers.#fork(slot)
     return workers
   }
@@ -78,12 +92,12 @@ export class Workers {
     return this.#started.promise
   }
 
-  /** Resolves when the last worker is gone after `stop`. */
-  get finished(): Promise<void> {
+  /** Resolves when the last worker is gone after `stop`: true where every tape was sealed. */
+  get finished(): Promise<boolean> {
     return this.#finished.promise
   }
 
-  stop(why: string): Promise<void> {
+  stop(why: string): Promise<boolean> {
     if (this.#stopping === undefined) {
       this.#stopping = why
       this.#started.resolve(false)
@@ -146,6 +160,9 @@ export class Workers {
 
   #heard(slot: Slot, message: WorkerMessage): void {
     switch (message.sallyport) {
+      case 'starting':
+        this.#send(slot.worker, { sallyport: 'config', text: this.#config })
+        return
       case 'ready':
         slot.ready = true
         this.#everReady = true
@@ -168,6 +185,7 @@ export class Workers {
           ...(message.problem === undefined ? {} : { problem: message.problem }),
         })
         return
+      case 'config':
       case 'kill':
       case 'measure':
       case 'stop':
@@ -184,10 +202,13 @@ export class Workers {
   }
 
   #died(slot: Slot, code: number | null, signal: string | null): void {
+    const stopped = this.#stopping !== undefined && code === 0
+    slot.lost ||= slot.ready && !stopped
     slot.worker = undefined
     slot.ready = false
     slot.counters.died()
     if (this.#stopping !== undefined) {
+      if (slot.lost) this.#log.workerLost({ worker: slot.index, code, signal })
       this.#checkFinished()
       return
     }
@@ -211,13 +232,16 @@ export class Workers {
   async #restart(slot: Slot): Promise<void> {
     this.#recovering = this.#recovering
       .then(() => recoverTapes(this.#settings, this.#log))
+      .then(() => {
+        slot.lost = false
+      })
       .catch((error: unknown) => this.#log.stray(error))
     await this.#recovering
     if (this.#stopping === undefined) this.#fork(slot)
   }
 
   #checkFinished(): void {
-    if (this.#slots.every(({ worker }) => worker === undefined)) this.#finished.resolve()
+    if (this.#slots.every(({ worker }) => worker === undefined)) this.#finished.resolve(!this.#slots.some(({ lost }) => lost))
   }
 
   #send(worker: Worker | undefined, message: WorkerMessage): void {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
@@ -23,6 +24,16 @@ Settings.Set({ maxErrors: MAX_MISTAKES * 4 })
 
 type Path = readonly (string | number)[]
 type InvalidCode = Extract<ErrorCode, `${string}_INVALID`>
+
+/** The text of a configuration. Rejects CONFIG_INVALID. */
+export function readYamlText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: unknown) => {
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  })
+}
 
 /** YAML for people to read and to copy into their files. */
 export function writeYaml(value: unknown): string {

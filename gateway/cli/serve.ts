@@ -1,4 +1,6 @@
 import cluster from 'node:cluster'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
 import { consoleUrl } from '../console-url.ts'
@@ -14,28 +16,38 @@ import type { ForwardCancel } from '../sessions-cancel.ts'
 import { openShared, type Shared } from '../shared.ts'
 import { SharedWishes } from '../shared-wishes.ts'
 import { openSiem } from '../siem/siem.ts'
-import { openSealer, recoverTapes } from '../tape-room.ts'
+import { openSealer, recoverTapes, takeName } from '../tape-room.ts'
 import { CANCEL_TIMEOUT_MS, WORKER_ENV, Workers } from '../workers.ts'
 import { Questions, type WorkerMessage, workerMessage } from '../workers-messages.ts'
+import { readYamlText } from '../yaml.ts'
 import { type Cli, EXIT, findConfig } from './context.ts'
 
 /** Serves until a signal ends it. A second signal ends it at once. */
 export async function serve(options: { readonly config?: string; readonly workers: number }, cli: Cli): Promise<number> {
-  const settings = await loadConfig(findConfig(options.config, cli), cli.env)
+  const file = findConfig(options.config, cli)
   const workerIndex = cluster.isWorker ? Number(cli.env[WORKER_ENV]) : undefined
+  const config = workerIndex === undefined ? await readYamlText(resolve(file)) : await configOfPrimary()
+  const settings = await loadConfig(file, cli.env, 'all', config)
   const own = { metrics: new Metrics(), health: new Health() }
   const log = openLog(cli.env, workerIndex, own)
   surviveStrays(log)
   if (workerIndex !== undefined) {
+    let code: number = EXIT.failure
     try {
-      return await serveAsWorker(workerIndex, settings, { log, ...own }, cli)
+      code = await serveAsWorker(workerIndex, settings, { log, ...own }, cli)
+      return code
     } finally {
-      process.disconnect() // the channel to the primary would keep a finished worker alive
+      // The channel to the primary would keep a finished worker alive. Without it Node ends a worker with 0, whatever it came to.
+      process.once('exit', () => {
+        process.exitCode = code
+      })
+      process.disconnect()
     }
   }
 
   const policy = await loadPolicy(settings)
   await recoverTapes(settings, log)
+  await using _name = await takeName(settings)
   warnOf(settings, log)
   log.started({
     gateway: settings.gateway,
@@ -55,24 +67,20 @@ export async function serve(options: { readonly config?: string; readonly worker
   if (options.workers > 1) {
     let cancels: SharedWishes | undefined
     const elsewhere = forwarding(() => cancels, log)
-    const workers = Workers.start(options.workers, settings, log, elsewhere)
+    const workers = Workers.start(options.workers, { settings, config, log, elsewhere })
     void asked.then((why) => workers.stop(why))
-    if (!(await workers.started)) {
-      await workers.finished
-      return EXIT.ok
-    }
+    if (!(await workers.started)) return (await workers.finished) ? EXIT.ok : EXIT.failure
     try {
       await monitor(async () => [...(await workers.measure()), { metrics: await own.metrics.json() }])
       await using opened = openCancels(shared, log, (key) => workers.cancel(key))
       cancels = opened
       await using kills = openKills(shared, log, (session, message) => workers.kill(session, message))
       await using _beside = await openBeside(settings, { log, env: cli.env, kills, shared, metrics: own.metrics })
-      await workers.finished
+      return (await workers.finished) ? EXIT.ok : EXIT.failure
     } catch (error) {
       await workers.stop('the console could not be opened')
       throw error
     }
-    return EXIT.ok
   }
   let cancels: SharedWishes | undefined
   const forwardCancel = forwarding(() => cancels, log)
@@ -123,7 +131,6 @@ async function serveAsWorker(
   // A terminal sends Ctrl-C to the workers too; when to stop is the primary's word.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   const questions = new Questions(CANCEL_TIMEOUT_MS)
-  const send = (message: WorkerMessage): void => void process.send?.(message, undefined, undefined, () => undefined)
   const service = await Service.open(settings, {
     log,
     env: cli.env,
@@ -162,9 +169,11 @@ async function serveAsWorker(
       case 'stop':
         void service.stop(message.why).then(stopped.resolve, stopped.reject)
         return
+      case 'config':
       case 'killed':
       case 'measured':
       case 'ready':
+      case 'starting':
       case undefined:
         return
       default:
@@ -173,6 +182,19 @@ async function serveAsWorker(
   })
   send({ sallyport: 'ready' })
   return (await stopped.promise) ? EXIT.ok : EXIT.failure
+}
+
+function send(message: WorkerMessage): void {
+  process.send?.(message, undefined, undefined, () => undefined)
+}
+
+/** Asked for, as what comes before somebody listens is lost. */
+async function configOfPrimary(): Promise<string> {
+  send({ sallyport: 'starting' })
+  for (;;) {
+    const [message] = (await once(process, 'message')).map(workerMessage)
+    if (message?.sallyport === 'config') return message.text
+  }
 }
 
 /** Other gateways end what they have, and have ended what is here. */

@@ -33,9 +33,9 @@ export class SpoolFolder {
 
   /**
    * `<root>/<gateway>`, made anew. Rejects CONFIG_INVALID when a live process has it. What a dead process of that name left is moved
-   * aside, for `claimDead`.
+   * aside, for `claimDead`. `called`: what people call it.
    */
-  static async take(root: string, gateway: string): Promise<SpoolFolder> {
+  static async take(root: string, gateway: string, called = gateway): Promise<SpoolFolder> {
     await mkdir(root, { recursive: true, mode: 0o700 })
     const path = join(root, gateway)
     const fresh = join(root, `.new-${gateway}-${process.pid}`)
@@ -51,7 +51,7 @@ export class SpoolFolder {
       } catch (error) {
         if (!IN_THE_WAY.has(codeOf(error) ?? '')) throw error
       }
-      const why = await whyTaken(path, gateway)
+      const why = await whyTaken(path, called)
       if (why !== undefined) {
         await rm(fresh, { recursive: true, force: true })
         throw new ApplianceError('CONFIG_INVALID', why)
