@@ -6,6 +6,7 @@ import type { Measured } from './monitoring/server.ts'
 import { WorkerCounters } from './monitoring/worker-counters.ts'
 import { type ForwardCancel, MAX_WORKER } from './sessions-cancel.ts'
 import { recoverTapes } from './tape-room.ts'
+import { closeHandedOver } from './workers-handed.ts'
 import { Questions, type WorkerMessage, workerMessage } from './workers-messages.ts'
 
 /** A worker that dies at once must not be restarted in a hot loop; one that dies once a day is back before anybody notices. */
@@ -145,6 +146,7 @@ export class Workers {
 
   #fork(slot: Slot): void {
     const worker = cluster.fork({ [WORKER_ENV]: String(slot.index) })
+    closeHandedOver(worker)
     slot.worker = worker
     slot.ready = false
     slot.startedMs = Date.now()
