@@ -6,8 +6,10 @@ const SPELL_MS = 50
 const LEAST_WAITED = 0.12
 const LEAST_USED = 0.7
 /** Until the next try, where it was not; twice as long each time in turn, and at most the other. */
-const REST_MS = 250
+const REST_MS = 100
 const MAX_REST_MS = 8_000
+/** Behind so long without a message another conversation begins, of which nothing is known yet. */
+const PAUSE_MS = 250
 /** Once in vain, every message is waited behind again; twice, two are let pass before; then six, up to 62. */
 const MAX_IN_VAIN = 6
 
@@ -58,6 +60,8 @@ export class BusyPoll {
   #rest = 0
   #restUntilMs = 0
   #restMs = REST_MS
+  /** The last message. */
+  #cameMs = 0
 
   /** `windowMs`: how long behind a message; 0 never polls. */
   constructor(windowMs: number, loop = OWN_LOOP) {
@@ -67,6 +71,13 @@ export class BusyPoll {
 
   /** A message was recorded; `nowMs` by `performance.now`. */
   came(nowMs: number): void {
+    if (nowMs - this.#cameMs > PAUSE_MS) {
+      this.#inVain = 0
+      this.#rest = 0
+      this.#restUntilMs = 0
+      this.#restMs = REST_MS
+    }
+    this.#cameMs = nowMs
     if (this.#polling) this.#came = true
     else if (this.#rest > 0) this.#rest--
     else if (this.#windowMs > 0 && nowMs >= this.#restUntilMs) {

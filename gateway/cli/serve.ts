@@ -1,5 +1,4 @@
 import cluster from 'node:cluster'
-import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { loadConfig, type Settings } from '../config.ts'
 import { openConsole } from '../console.ts'
@@ -188,13 +187,18 @@ function send(message: WorkerMessage): void {
   process.send?.(message, undefined, undefined, () => undefined)
 }
 
-/** Asked for, as what comes before somebody listens is lost. */
-async function configOfPrimary(): Promise<string> {
-  send({ sallyport: 'starting' })
-  for (;;) {
-    const [message] = (await once(process, 'message')).map(workerMessage)
-    if (message?.sallyport === 'config') return message.text
-  }
+/** Asked for, as what comes before somebody listens is lost. Who is told to stop meanwhile is told again once it serves. */
+function configOfPrimary(): Promise<string> {
+  return new Promise((resolve) => {
+    const heard = (value: unknown): void => {
+      const message = workerMessage(value)
+      if (message?.sallyport !== 'config') return
+      process.off('message', heard)
+      resolve(message.text)
+    }
+    process.on('message', heard)
+    send({ sallyport: 'starting' })
+  })
 }
 
 /** Other gateways end what they have, and have ended what is here. */

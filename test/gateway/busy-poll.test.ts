@@ -80,6 +80,17 @@ test('a loop that works most of the time is not polled', () => {
   assert.ok(turns() < 5_000, 'in ever fewer spells')
 })
 
+test('behind a pause it begins anew, whatever there was before', () => {
+  const { message, turns } = loop()
+  for (let count = 0; count < 200_000; count++) message(TURN_MS, 0.1)
+  message(300)
+  for (let count = 0; count < 630; count++) message(1)
+  message(300)
+  turns()
+  for (let count = 0; count < 100; count++) message(0.1)
+  assert.ok(turns() > 100 * 15)
+})
+
 test('a loop that others take the core from gives it to them', () => {
   const alone = loop()
   const beside = loop(0.5)
