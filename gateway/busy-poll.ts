@@ -76,6 +76,9 @@ export class BusyPoll {
       this.#rest = 0
       this.#restUntilMs = 0
       this.#restMs = REST_MS
+      this.#spellMs = 0
+      this.#waitedMs = 0
+      this.#usedMs = 0
     }
     this.#cameMs = nowMs
     if (this.#polling) this.#came = true

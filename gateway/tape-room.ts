@@ -168,8 +168,10 @@ export async function openSigner(vault: VaultSignerPlace | undefined, keys: stri
   return signer
 }
 
-/** Seals as recovered what processes that died left open, and tells the log. Tapes of the living are left alone. */
-export async function recoverTapes(settings: TapeSettings, log: Log): Promise<void> {
+/** Seals as recovered what processes that died left open, and tells the log; true where nothing of it is left. Tapes of the living are left alone. */
+export async function recoverTapes(settings: TapeSettings, log: Log): Promise<boolean> {
   await using tapes = await openTapeRoom(settings, log, 0, { limits: RECOVERY_LIMITS })
-  log.recovered(await tapes.room.recover())
+  const report = await tapes.room.recover()
+  log.recovered(report)
+  return report.problems.length === 0
 }

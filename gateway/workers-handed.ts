@@ -16,7 +16,7 @@ export function closeHandedOver(worker: Worker): void {
   const { send } = child
   child.send = (...args: unknown[]): boolean => {
     const [message, handle] = args
-    if (isHandle(handle)) handed.set(listenerOf(message), handle)
+    if (isConnection(message) && isHandle(handle)) handed.set(message.key, handle)
     return Reflect.apply(send, child, args)
   }
   worker.once('exit', () => {
@@ -28,7 +28,7 @@ function isHandle(value: unknown): value is Handle {
   return typeof value === 'object' && value !== null && 'close' in value && typeof value.close === 'function'
 }
 
-/** Cluster's own messages name the listener by a key. */
-function listenerOf(message: unknown): unknown {
-  return typeof message === 'object' && message !== null && 'key' in message ? message.key : undefined
+/** Cluster's own message, by Node 24; where workers share the listener itself, that is what is handed over, and stays open. */
+function isConnection(message: unknown): message is { readonly key: unknown } {
+  return typeof message === 'object' && message !== null && 'key' in message && 'act' in message && message.act === 'newconn'
 }

@@ -1,4 +1,5 @@
 import cluster, { type Worker } from 'node:cluster'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
@@ -32,8 +33,8 @@ interface Slot {
   startedMs: number
   backOffMs: number
   ready: boolean
-  /** One that served died, or ended with tapes unsealed, and its tapes have not been ended since. */
-  lost: boolean
+  /** How one that served died, or ended with tapes unsealed, where those have not been ended since. */
+  lost?: { readonly code: number | null; readonly signal: string | null } | undefined
   /** Waiting to be started again. */
   restart?: NodeJS.Timeout
   readonly counters: WorkerCounters
@@ -75,7 +76,6 @@ export class Workers {
       startedMs: 0,
       backOffMs: FIRST_BACK_OFF_MS,
       ready: false,
-      lost: false,
       counters: new WorkerCounters(),
     }))
   }
@@ -103,6 +103,8 @@ export class Workers {
       this.#stopping = why
       this.#started.resolve(false)
       for (const { restart } of this.#slots) clearTimeout(restart)
+      // Nobody else ends the tapes of one that was to be started again.
+      if (this.#slots.some(({ worker, lost }) => worker === undefined && lost !== undefined)) void this.#recover()
       for (const { worker } of this.#slots) this.#send(worker, { sallyport: 'stop', why })
       const kill = setTimeout(
         () => {
@@ -204,13 +206,11 @@ export class Workers {
   }
 
   #died(slot: Slot, code: number | null, signal: string | null): void {
-    const stopped = this.#stopping !== undefined && code === 0
-    slot.lost ||= slot.ready && !stopped
+    if (slot.ready && (this.#stopping === undefined || code !== 0)) slot.lost ??= { code, signal }
     slot.worker = undefined
     slot.ready = false
     slot.counters.died()
     if (this.#stopping !== undefined) {
-      if (slot.lost) this.#log.workerLost({ worker: slot.index, code, signal })
       this.#checkFinished()
       return
     }
@@ -232,18 +232,30 @@ export class Workers {
    * the same place. One at a time, as recovering needs the primary's own.
    */
   async #restart(slot: Slot): Promise<void> {
-    this.#recovering = this.#recovering
-      .then(() => recoverTapes(this.#settings, this.#log))
-      .then(() => {
-        slot.lost = false
-      })
-      .catch((error: unknown) => this.#log.stray(error))
-    await this.#recovering
+    await this.#recover()
     if (this.#stopping === undefined) this.#fork(slot)
   }
 
+  #recover(): Promise<void> {
+    const dead = this.#slots.filter(({ worker, lost }) => worker === undefined && lost !== undefined)
+    this.#recovering = this.#recovering
+      .then(() => recoverTapes(this.#settings, this.#log))
+      .then((all) => {
+        if (all) for (const slot of dead) slot.lost = undefined
+      })
+      .catch((error: unknown) => this.#log.stray(error))
+    return this.#recovering
+  }
+
   #checkFinished(): void {
-    if (this.#slots.every(({ worker }) => worker === undefined)) this.#finished.resolve(!this.#slots.some(({ lost }) => lost))
+    if (this.#slots.some(({ worker }) => worker !== undefined)) return
+    // A store that is away is not waited for any longer than by a worker.
+    const soon = delay(this.#settings.limits.shutdownTimeoutMs, undefined, { ref: false })
+    void Promise.race([this.#recovering, soon]).then(() => {
+      const lost = this.#slots.filter((slot) => slot.lost !== undefined)
+      for (const { index, lost: how } of lost) if (how !== undefined) this.#log.workerLost({ worker: index, ...how })
+      this.#finished.resolve(lost.length === 0)
+    })
   }
 
   #send(worker: Worker | undefined, message: WorkerMessage): void {

@@ -24,25 +24,12 @@ import { type Cli, EXIT, findConfig } from './context.ts'
 /** Serves until a signal ends it. A second signal ends it at once. */
 export async function serve(options: { readonly config?: string; readonly workers: number }, cli: Cli): Promise<number> {
   const file = findConfig(options.config, cli)
-  const workerIndex = cluster.isWorker ? Number(cli.env[WORKER_ENV]) : undefined
-  const config = workerIndex === undefined ? await readYamlText(resolve(file)) : await configOfPrimary()
+  if (cluster.isWorker) return oneWorker(file, cli)
+  const config = await readYamlText(resolve(file))
   const settings = await loadConfig(file, cli.env, 'all', config)
   const own = { metrics: new Metrics(), health: new Health() }
-  const log = openLog(cli.env, workerIndex, own)
+  const log = openLog(cli.env, undefined, own)
   surviveStrays(log)
-  if (workerIndex !== undefined) {
-    let code: number = EXIT.failure
-    try {
-      code = await serveAsWorker(workerIndex, settings, { log, ...own }, cli)
-      return code
-    } finally {
-      // The channel to the primary would keep a finished worker alive. Without it Node ends a worker with 0, whatever it came to.
-      process.once('exit', () => {
-        process.exitCode = code
-      })
-      process.disconnect()
-    }
-  }
 
   const policy = await loadPolicy(settings)
   await recoverTapes(settings, log)
@@ -77,7 +64,7 @@ export async function serve(options: { readonly config?: string; readonly worker
       await using _beside = await openBeside(settings, { log, env: cli.env, kills, shared, metrics: own.metrics })
       return (await workers.finished) ? EXIT.ok : EXIT.failure
     } catch (error) {
-      await workers.stop('the console could not be opened')
+      await workers.stop('the gateway could not be opened')
       throw error
     }
   }
@@ -92,7 +79,7 @@ export async function serve(options: { readonly config?: string; readonly worker
     const kills = running.use(openKills(shared, log, async (session, message) => service.kill(session, message)))
     running.use(await openBeside(settings, { log, env: cli.env, kills, shared, metrics: own.metrics }))
   } catch (error) {
-    await service.stop('the console could not be opened')
+    await service.stop('the gateway could not be opened')
     throw error
   }
   return (await stopped) ? EXIT.ok : EXIT.failure
@@ -119,6 +106,25 @@ async function openBeside(settings: Settings, { kills, metrics, ...parts }: Besi
   stack.use(await openPersistently(() => openNotifier(settings, { ...parts, console }), told('notifier')))
   stack.use(await openSiem(settings, { ...parts, metrics }))
   return stack.move()
+}
+
+async function oneWorker(file: string, cli: Cli): Promise<number> {
+  let code: number = EXIT.failure
+  try {
+    const settings = await loadConfig(file, cli.env, 'all', await configOfPrimary())
+    const index = Number(cli.env[WORKER_ENV])
+    const own = { metrics: new Metrics(), health: new Health() }
+    const log = openLog(cli.env, index, own)
+    surviveStrays(log)
+    code = await serveAsWorker(index, settings, { log, ...own }, cli)
+    return code
+  } finally {
+    // The channel to the primary would keep a finished worker alive. Without it Node ends a worker with 0, whatever it came to.
+    process.once('exit', () => {
+      process.exitCode = code
+    })
+    process.disconnect()
+  }
 }
 
 async function serveAsWorker(

@@ -91,7 +91,8 @@ export class FolderRecords implements Records {
       const text = await this.read(join(folder, name))
       if (text !== undefined) texts.set(name, text)
     }
-    this.#cached.set(folder, { texts, changedMs, readMs })
+    // Of two that read at the same time, the one that began later knows more.
+    if ((this.#cached.get(folder)?.readMs ?? 0) <= readMs) this.#cached.set(folder, { texts, changedMs, readMs })
     return texts
   }
 

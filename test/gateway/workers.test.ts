@@ -118,3 +118,17 @@ test('where a worker is killed before it has sealed, the gateway that stops does
   assert.equal(await stopped, 1)
   await serving.line('worker did not stop in order; what it left unsealed is sealed as recovered at the next start')
 })
+
+test('who is asked to stop while a dead process waits to be started again ends its tapes first', async () => {
+  await using gateway = await echoGateway()
+  await using serving = new Serving(gateway, ['--workers', '2'])
+  const port = await serving.port(2)
+  using _one = await greeted(port, gateway.keys.agent)
+  using _other = await greeted(port, gateway.keys.agent)
+  const { pid } = await serving.line('worker started', ({ worker }) => worker === 1)
+  const { session } = await serving.line('session opened', ({ worker }) => worker === 1)
+  process.kill(Number(pid), 'SIGKILL')
+  await serving.line(DIED)
+  assert.equal(await serving.stop(), 0)
+  await serving.line('tape of a process that died is ended', (line) => line['session'] === session)
+})
