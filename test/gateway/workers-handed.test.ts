@@ -15,4 +15,5 @@ test('who comes in the moment a worker dies is served by another, or let go; nob
   for (const client of clients) client[Symbol.dispose]()
   assert.ok(heard.includes('hello'))
   for (const text of heard) assert.ok(text === 'hello' || text === undefined, text)
+  assert.equal(await serving.stop(), 0)
 })
