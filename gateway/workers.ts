@@ -104,7 +104,7 @@ export class Workers {
       this.#started.resolve(false)
       for (const { restart } of this.#slots) clearTimeout(restart)
       // Nobody else ends the tapes of one that was to be started again.
-      if (this.#slots.some(({ worker, lost }) => worker === undefined && lost !== undefined)) void this.#recover()
+      if (this.#unsealed.some(({ worker }) => worker === undefined)) void this.#recover()
       for (const { worker } of this.#slots) this.#send(worker, { sallyport: 'stop', why })
       const kill = setTimeout(
         () => {
@@ -227,17 +227,19 @@ export class Workers {
     slot.restart = setTimeout(() => void this.#restart(slot), slot.backOffMs)
   }
 
-  /**
-   * First seals what the dead worker left open (tapes of the living are told apart by their owners' marks): its successor takes
-   * the same place. One at a time, as recovering needs the primary's own.
-   */
+  /** First ends the tapes of the dead worker: its successor takes the same place. */
   async #restart(slot: Slot): Promise<void> {
     await this.#recover()
     if (this.#stopping === undefined) this.#fork(slot)
   }
 
+  get #unsealed(): readonly Slot[] {
+    return this.#slots.filter(({ lost }) => lost !== undefined)
+  }
+
+  /** Seals what dead workers left open (tapes of the living are told apart by their owners' marks). One at a time, as recovering needs the primary's own place. */
   #recover(): Promise<void> {
-    const dead = this.#slots.filter(({ worker, lost }) => worker === undefined && lost !== undefined)
+    const dead = this.#unsealed.filter(({ worker }) => worker === undefined)
     this.#recovering = this.#recovering
       .then(() => recoverTapes(this.#settings, this.#log))
       .then((all) => {
@@ -252,9 +254,9 @@ export class Workers {
     // A store that is away is not waited for any longer than by a worker.
     const soon = delay(this.#settings.limits.shutdownTimeoutMs, undefined, { ref: false })
     void Promise.race([this.#recovering, soon]).then(() => {
-      const lost = this.#slots.filter((slot) => slot.lost !== undefined)
-      for (const { index, lost: how } of lost) if (how !== undefined) this.#log.workerLost({ worker: index, ...how })
-      this.#finished.resolve(lost.length === 0)
+      const unsealed = this.#unsealed
+      for (const { index, lost } of unsealed) if (lost !== undefined) this.#log.workerLost({ worker: index, ...lost })
+      this.#finished.resolve(unsealed.length === 0)
     })
   }
 

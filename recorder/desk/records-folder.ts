@@ -17,6 +17,8 @@ interface Cached {
   readonly texts: ReadonlyMap<string, string>
   readonly changedMs: number
   readonly readMs: number
+  /** Which of our reads it was: clocks are set back, this is not. */
+  readonly read: number
 }
 
 /** Records as files of a folder that processes of one machine share, readable to its own user only. */
@@ -26,6 +28,7 @@ export class FolderRecords implements Records {
   readonly #cached = new Map<string, Cached>()
   /** Folders looked at in this turn of the loop: many requests that came at once ask the file system once. */
   readonly #looked = new Set<string>()
+  #reads = 0
 
   constructor(root: string) {
     this.#root = root
@@ -86,13 +89,15 @@ export class FolderRecords implements Records {
       return cached.texts
     }
     const readMs = Date.now()
+    this.#reads += 1
+    const read = this.#reads
     const texts = new Map<string, string>()
     for (const name of await this.names(folder)) {
       const text = await this.read(join(folder, name))
       if (text !== undefined) texts.set(name, text)
     }
     // Of two that read at the same time, the one that began later knows more.
-    if ((this.#cached.get(folder)?.readMs ?? 0) <= readMs) this.#cached.set(folder, { texts, changedMs, readMs })
+    if ((this.#cached.get(folder)?.read ?? 0) < read) this.#cached.set(folder, { texts, changedMs, readMs, read })
     return texts
   }
 
