@@ -43,9 +43,17 @@ const HOST = 'host'
 
 export function arrivedByHttp2(request: Http2ServerRequest): Arrived {
   const headers: [string, string][] = []
+  let cookie: [string, string] | undefined
   for (const [name, value] of pairsOf(request.rawHeaders)) {
-    if (!name.startsWith(':')) headers.push([name, value])
-    else if (name === ':authority') headers.unshift(['host', value])
+    if (name === ':authority') headers.unshift(['host', value])
+    else if (name.startsWith(':')) continue
+    // Sent in crumbs, to be one again before it goes on by HTTP/1.1 (RFC 9113, 8.2.3).
+    else if (name === 'cookie' && cookie !== undefined) cookie[1] += `; ${value}`
+    else {
+      const header: [string, string] = [name, value]
+      if (name === 'cookie') cookie = header
+      headers.push(header)
+    }
   }
   return { method: request.method, headers, empty: request.stream.endAfterHeaders, body: request, fault: undefined }
 }

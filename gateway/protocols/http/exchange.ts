@@ -107,6 +107,8 @@ export async function pass(
   { visit, channel, reply, signal, memory }: Way,
 ): Promise<boolean> {
   try {
+    if (!reply.canSay(answer.status))
+      throw new ApplianceError('TARGET_REFUSED', `the target answers with ${answer.status}, which is no status`)
     for await (const message of readResponse(answer, { channel, memory, ...about })) {
       const through = outputsOf(visit.gate, message, signal)
       if (isThere(through)) {

@@ -106,6 +106,7 @@ const NAMES_NOTHING = /^(keep-alive|close)$/i
 
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',

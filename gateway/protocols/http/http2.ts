@@ -36,6 +36,8 @@ export function http2Session(
     maxHeaderListPairs: MAX_HEADER_PAIRS,
     maxSessionMemory: MAX_SESSION_MIB,
     maxSessionRejectedStreams: MAX_REJECTED_STREAMS,
+    // A target that says a header twice, and its server in front of it once more, is answered for as over HTTP/1.1.
+    strictSingleValueFields: false,
   })
   server.on('request', onRequest)
   // Sent only once it is known who asks.

@@ -137,7 +137,8 @@ async function answer(
   } catch (error) {
     const refusal = error instanceof ApplianceError ? error : new ApplianceError('RECORDER_FAILED', 'the gateway failed')
     if (!inside) tellRefused(connection, refusal.code, refusal.message)
-    await new Reply(response, signal).say(dialect.error(refusal))
+    const reply = new Reply(response, signal)
+    await reply.say(dialect.error(refusal)).catch(() => reply.cut())
     if (!(error instanceof ApplianceError)) connection.fail(error)
   } finally {
     connection.busy--

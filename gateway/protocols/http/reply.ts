@@ -8,6 +8,7 @@ import type { EncodedHead } from './http-message.ts'
 const MAX_JOINED_BYTES = 16 * 1024
 /** How long a client may take what was released to it once its session is over. */
 const LAST_BYTES_MS = 1_500
+const MAX_STATUS = 599
 
 export type ClientResponse = ServerResponse | Http2ServerResponse
 
@@ -25,6 +26,11 @@ export class Reply {
 
   get begun(): boolean {
     return this.#response.headersSent
+  }
+
+  /** Whether an answer with that status can be passed on: over HTTP/2 none above 599, which are none (RFC 9110, 15). */
+  canSay(status: number): boolean {
+    return status <= MAX_STATUS || this.#response instanceof ServerResponse
   }
 
   /** A head, with the whole body or with none yet; `known`: what it is read as. Resolves when the client has taken enough. */

@@ -204,3 +204,54 @@ test('heads over the limits are told of, by whatever a connection goes on or end
   const frames = await framesOf(gateway.dataDir, session?.id ?? assert.fail('it has a tape'))
   assert.equal(frames.filter(({ kind, facts }) => kind === 'request.refused' && facts['code'] === 'PROTOCOL_OVERSIZE').length, 3)
 })
+
+test('an answer is the same by either version of HTTP: headers that are said twice, and a status that is none', async () => {
+  const twice = ['x-content-type-options', 'nosniff', 'x-content-type-options', 'nosniff', 'etag', 'a', 'etag', 'b']
+  await using gateway = await httpGateway(
+    (request, response) => {
+      response.sendDate = false
+      if (request.url === '/none') response.writeHead(999, twice).end('x')
+      else {
+        response.writeHead(200, [...twice, 'http2-settings', 'AAMAAABk', 'content-type', 'text/plain', 'trailer', 'etag'])
+        response.write('x')
+        response.addTrailers([
+          ['etag', 'c'],
+          ['etag', 'd'],
+          ['http2-settings', 'AAMAAABk'],
+        ])
+        response.end()
+      }
+    },
+    { tls: 'required' },
+  )
+  // Takes what is said twice, too.
+  const options = { rejectUnauthorized: false, strictSingleValueFields: false }
+  const session = connect(`https://127.0.0.1:${gateway.port}`, options)
+  try {
+    const stream = session.request(bearer(gateway, '/twice'))
+    const heads: string[][] = []
+    const keep = (_headers: unknown, _flags: unknown, raw: string[]): void => void heads.push(raw)
+    stream.on('response', keep).on('trailers', keep)
+    assert.equal((await answered(stream)).text, 'x')
+    const [head = [], trailers = []] = heads
+    assert.deepEqual(head.slice(2), [...twice, 'content-type', 'text/plain'])
+    assert.deepEqual(trailers, ['etag', 'c', 'etag', 'd'])
+    const none = await ask(session, bearer(gateway, '/none'))
+    assert.deepEqual([none.status, JSON.parse(none.text).code], [502, 'TARGET_REFUSED'])
+  } finally {
+    session.destroy()
+  }
+})
+
+test('cookies that come in crumbs go on as one', async () => {
+  await using gateway = await httpGateway((request, response) => response.end(JSON.stringify(request.rawHeaders)), {
+    tls: 'required',
+  })
+  using opened = client(gateway)
+  const { text } = await ask(opened.session, { ...bearer(gateway, '/'), cookie: ['a=1', 'b=2', 'c=3'] })
+  const raw: string[] = JSON.parse(text)
+  assert.deepEqual(
+    raw.filter((_, at) => raw[at - 1] === 'cookie'),
+    ['a=1; b=2; c=3'],
+  )
+})
