@@ -56,7 +56,10 @@ const DECODERS = new Map([
   ['zstd', () => createZstdDecompress()],
 ])
 
-/** Rejects PROTOCOL_MALFORMED where it does not decode, PROTOCOL_OVERSIZE where it is more than `max`. */
+/**
+ * Rejects PROTOCOL_MALFORMED where it does not decode, or where something stands behind what was decoded, which some readers go on with: a second frame, or
+ * another member behind a NUL. PROTOCOL_OVERSIZE where it is more than `max`.
+ */
 export async function decodedBody(body: Uint8Array, encoding: string | undefined, max: number): Promise<Uint8Array> {
   const decoding = decoder(encoding)
   if (decoding === undefined) return body
@@ -64,8 +67,13 @@ export async function decodedBody(body: Uint8Array, encoding: string | undefined
   decoding.end(body)
   try {
     const read = await reading
-    if ('whole' in read) return read.whole
+    if ('whole' in read) {
+      if (decoding.bytesWritten < body.length)
+        throw new ApplianceError('PROTOCOL_MALFORMED', 'the body goes on behind the end of what its content-encoding says')
+      return read.whole
+    }
   } catch (cause) {
+    if (cause instanceof ApplianceError) throw cause
     throw new ApplianceError('PROTOCOL_MALFORMED', `the body is not what its content-encoding says`, { cause })
   } finally {
     decoding.destroy()

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import type { Facts } from '../../../schemas/frame.ts'
 import type { Message } from '../../message.ts'
 import type { Arrived } from './arrived.ts'
 import { askedLine } from './asked-line.ts'
@@ -104,11 +106,15 @@ export async function readRequest(
   if ('whole' in body) {
     const { whole, plain } = body
     const bytes = plain.length === 0 ? encoded : Buffer.concat([encoded, plain])
+    const parts = partsWith(plain)
+    const isPacked = whole !== plain
     return {
       head,
       reading,
       range: rangeOf(head.method, request.headers),
-      message: new HttpMessage(partsWith(plain), bytes, { exact: whole === plain ? bytes : Buffer.concat([encoded, whole]) }),
+      message: new HttpMessage(isPacked ? { ...parts, facts: { ...parts.facts, ...packedFacts(whole) } } : parts, bytes, {
+        exact: isPacked ? Buffer.concat([encoded, whole]) : bytes,
+      }),
       body: () => (whole.length === 0 && length === undefined ? null : whole),
     }
   }
@@ -123,6 +129,11 @@ export async function readRequest(
     body: (through) =>
       bodyParts(beginning, rest, { parts, streamed: new StreamedBody({ media, fields, answer: false }), through }),
   }
+}
+
+/** Of what reaches the target as it came: beside the body a coding has room for what no reader of the body sees (the name of a file, a frame to be skipped). */
+function packedFacts(packed: Uint8Array): Facts {
+  return { packed_size: packed.length, packed_sha256: createHash('sha256').update(packed).digest('hex') }
 }
 
 function rangeOf(method: string, headers: Headers): Headers {
