@@ -11,6 +11,23 @@ interface Shared {
   ended: boolean
 }
 
+class Inside<T> implements Joined<T> {
+  readonly session: Session
+  readonly state: T
+  #leave: (() => void) | undefined
+
+  constructor(session: Session, state: T, leave: () => void) {
+    this.session = session
+    this.state = state
+    this.#leave = leave
+  }
+
+  [Symbol.dispose](): void {
+    this.#leave?.()
+    this.#leave = undefined
+  }
+}
+
 /**
  * Sessions of protocols in which a connection is none (HTTP): requests that prove the same identity and ask for the same target in the
  * same run meet in one, whatever connections they come by. Opened by the first, ended some time after the last.
@@ -35,20 +52,13 @@ export class SharedSessions {
       shared = await pending
       // It may have given way just now.
     } while (shared.ended)
-    clearTimeout(shared.idle)
     this.#resting.delete(shared)
     shared.inside++
-    let left = false
-    return {
-      session: shared.session,
-      state: shared.state as T, // made by the `make` of the same key
-      [Symbol.dispose]: () => {
-        if (left) return
-        left = true
-        shared.inside--
-        this.#rest(key, pending, shared)
-      },
-    }
+    // Its state was made by the `make` of the same key.
+    return new Inside(shared.session, shared.state as T, () => {
+      shared.inside--
+      this.#rest(key, pending, shared)
+    })
   }
 
   /**
@@ -95,8 +105,9 @@ export class SharedSessions {
         shared.session.closing('idle')
         this.#end(shared)
       }
-      clearTimeout(shared.idle)
-      shared.idle = setTimeout(end, this.#idleMs).unref()
+      // It runs on while somebody is inside, and begins anew with each who leaves: a timer for every request would cost more.
+      shared.idle ??= setTimeout(() => this.#resting.get(shared)?.(), this.#idleMs).unref()
+      shared.idle.refresh()
       this.#resting.delete(shared)
       this.#resting.set(shared, end)
     }

@@ -330,7 +330,7 @@ export class Masker implements Redactor {
 
   /** Lists of facts are the same objects for all statements alike, so that each is looked over once. */
   #cleanTexts(values: readonly string[]): boolean {
-    if (this.#cleanLists.has(values)) return true
+    if (values.length === 0 || this.#cleanLists.has(values)) return true
     for (const value of values) if (!this.#cleanText(value)) return false
     this.#cleanLists.add(values)
     return true

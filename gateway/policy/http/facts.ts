@@ -24,7 +24,7 @@ export function requestFacts({ method: said, target, contentType, body, beginnin
     method,
     path,
     route: routeOf(path),
-    query: [...new URLSearchParams(query).keys()].slice(0, MAX_NAMES),
+    query: query === '' ? [] : [...new URLSearchParams(query).keys()].slice(0, MAX_NAMES),
     content_type: contentType,
     ...(body === undefined ? {} : { size: body.length }),
     ...callFacts(body, { contentType, query, method, beginning }),

@@ -32,7 +32,7 @@ export async function exchange(
   })
   const { signal } = stop
   const reply = new Reply(response, signal)
-  using _ = visit.stoppable(stop)
+  visit.begun(stop)
   try {
     const memory = new BodyMemory()
     const passed = await how(asked, { visit, channel, reply, signal, memory, session: session.signal })
@@ -40,6 +40,8 @@ export async function exchange(
     if (await reply.end()) memory.giveBack()
   } catch (error) {
     await fail(error, { visit, session, channel, reply, left: signal.reason === LEFT })
+  } finally {
+    visit.over(stop)
   }
 }
 
@@ -81,12 +83,9 @@ async function forward(asked: Asked, way: Way): Promise<boolean> {
 
 /** The first that the gateway says itself: a refusal. */
 async function ownOf(through: Through): Promise<Output | undefined> {
-  const isOwn = ({ own }: Output): boolean => own !== undefined
-  if (isThere(through)) return through.flat().find(isOwn)
-  for await (const outputs of through) {
-    const own = outputs.find(isOwn)
-    if (own !== undefined) return own
-  }
+  if (isThere(through)) {
+    for (const outputs of through) for (const output of outputs) if (output.own !== undefined) return output
+  } else for await (const outputs of through) for (const output of outputs) if (output.own !== undefined) return output
   return undefined
 }
 

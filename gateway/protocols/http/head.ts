@@ -61,6 +61,13 @@ export function pairsOf(raw: readonly string[]): Headers {
   return pairs
 }
 
+/** The other way round: repeated ones stay where they are. */
+export function rawOf(headers: Headers): string[] {
+  const raw: string[] = []
+  for (const [name, value] of headers) raw.push(name, value)
+  return raw
+}
+
 /** The value of the first header of that name; names are compared without case. */
 export function headerOf(headers: Headers, name: string): string | undefined {
   for (const [each, value] of headers) if (each.length === name.length && each.toLowerCase() === name) return value

@@ -18,7 +18,8 @@ export function mediaOf(headers: Headers): Media {
   return mediaOfType(typeOf(headers))
 }
 
-function mediaOfType(type: string): Media {
+/** `type`: as `typeOf` gives it. */
+export function mediaOfType(type: string): Media {
   if (type === 'text/event-stream' || /^application\/(x-)?(ndjson|jsonl|json-?lines|json-seq)$/.test(type)) return 'events'
   if (/[/+.-]json$/.test(type)) return 'json'
   if (type === 'application/x-www-form-urlencoded') return 'form'

@@ -37,20 +37,48 @@ export function redactHead(
   parts: { readonly request: boolean; readonly query: (key: string) => Field },
 ): number {
   const size = headSize(source)
+  const text = Buffer.from(source.buffer, source.byteOffset, size)
+  const unchanged = unchangedOf(redactor)
   let at = source.indexOf(CR)
   if (parts.request) redactTarget(redactor, sink, [source, at], parts.query)
   else sink.copy(source, 0, at)
   while (at < size - 4) {
     const end = source.indexOf(CR, at + 2)
+    const line = end - at <= MAX_LINE_BYTES ? text.toString('latin1', at + 2, end) : undefined
+    if (line !== undefined && unchanged.has(line)) {
+      sink.copy(source, at, end)
+      at = end
+      continue
+    }
     const value = source.indexOf(COLON, at + 2) + 2
     sink.copy(source, at, value)
-    const name = Buffer.from(source.subarray(at + 2, value - 2)).toString('latin1')
-    const field = CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : promising(HEADER, [source, at + 2, value - 2], true)
-    redactor.write(sink, source, value, end, named(field, name))
+    const name = text.toString('latin1', at + 2, value - 2)
+    const scanned = CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : promising(HEADER, [source, at + 2, value - 2], true)
+    const field = named(scanned, name)
+    if (line !== undefined && redactor.clean(source, value, end, field)) {
+      if (unchanged.size >= MAX_LINES) unchanged.clear()
+      unchanged.add(line)
+    }
+    redactor.write(sink, source, value, end, field)
     at = end
   }
   sink.copy(source, at, size)
   return size
+}
+
+/** Most lines of a head are those of the one before. */
+const known = new WeakMap<Redactor, Set<string>>()
+const MAX_LINES = 64
+const MAX_LINE_BYTES = 128
+
+/** Lines in which this redactor has found nothing. */
+function unchangedOf(redactor: Redactor): Set<string> {
+  let lines = known.get(redactor)
+  if (lines === undefined) {
+    lines = new Set()
+    known.set(redactor, lines)
+  }
+  return lines
 }
 
 /** `GET /path?query HTTP/1.1`: each part of the path and each value of the query on its own. */

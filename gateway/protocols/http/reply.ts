@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { ServerResponse } from 'node:http'
 import { constants, Http2ServerResponse } from 'node:http2'
-import { type Headers, headSize, parseResponse } from './head.ts'
+import { type Headers, headSize, parseResponse, rawOf } from './head.ts'
 import type { EncodedHead } from './http-message.ts'
 
 /** Up to here copying a body is cheaper than a second piece. */
@@ -39,16 +39,16 @@ export class Reply {
     const body = bytes.subarray(known?.size ?? headSize(bytes))
     const response = this.#response
     const whole = !streams && hasBody(status) && response.req.method !== 'HEAD'
-    const framing: [string, string][] = whole ? [['content-length', String(body.length)]] : []
+    const framed: Headers = whole ? [...headers, ['content-length', String(body.length)]] : headers
     if (response instanceof ServerResponse) {
-      response.writeHead(status, [...headers, ...framing].flat())
+      response.writeHead(status, rawOf(framed))
       if (streams) response.flushHeaders()
       else if (whole && body.length <= MAX_JOINED_BYTES) {
         // Goes out with its head in one piece; as bytes it would be a second one.
         response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'), 'latin1')
         return
       }
-    } else if (!response.stream.destroyed) response.writeHead(status, gathered([...headers, ...framing]))
+    } else if (!response.stream.destroyed) response.writeHead(status, gathered(framed))
     await this.more(body)
   }
 

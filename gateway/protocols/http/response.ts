@@ -9,7 +9,7 @@ import { encodeResponse, encodeTrailers, endToEnd, type Headers, headerOf, listO
 import { BodyMessage, HttpMessage, type HttpParts, TrailersMessage } from './http-message.ts'
 import { livePieces } from './live-body.ts'
 import { type Place, relocated } from './location.ts'
-import { isAmbiguous, isOpaque, type Media, mediaOf, promisesNothing, typeOf } from './media.ts'
+import { isAmbiguous, isOpaque, type Media, mediaOfType, promisesNothing, typeOf } from './media.ts'
 import { boundaryOf } from './multipart-body.ts'
 import { collect, decodedAnswer } from './read-body.ts'
 import type { AskedRequest } from './request.ts'
@@ -39,13 +39,14 @@ export async function* readResponse(
   const { status } = answer
   const headers = relocated(endToEnd(answer.headers, OF_THE_BYTES), place)
   const head: ResponseHead = { status, headers }
-  const said = mediaAs(mediaOf(headers), typeOf(headers))
+  const type = typeOf(headers)
+  const said = mediaAs(mediaOfType(type), type)
   // A part does not begin like the whole.
   const media = status === 206 && said === 'opaque' ? 'unknown' : said
   const partsOf = (size: number | undefined): HttpParts => ({
     from: 'server',
     channel,
-    facts: { status, content_type: typeOf(headers), ...(size === undefined ? {} : { size }) },
+    facts: { status, content_type: type, ...(size === undefined ? {} : { size }) },
     media,
     boundary: media === 'multipart' ? boundaryOf(headers) : undefined,
     fields,

@@ -6,7 +6,7 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { type Answer, Answering } from './answer.ts'
-import { type Headers, type RequestHead, without } from './head.ts'
+import { type Headers, type RequestHead, rawOf, without } from './head.ts'
 
 /** Connections to one target at once; what exceeds them waits its turn. */
 const MAX_CONNECTIONS = 128
@@ -58,7 +58,7 @@ export class Upstream {
     signal: AbortSignal,
   ): Promise<Answer> {
     const own = new Set(['host', ...credential.map(([name]) => name.toLowerCase())])
-    const headers = [['host', this.authority], ...without(head.headers, own), ...credential].flat()
+    const headers = rawOf([['host', this.authority], ...without(head.headers, own), ...credential])
     const answer = await new Promise<Answer | Error>((settle) => {
       this.#pool.dispatch(
         {

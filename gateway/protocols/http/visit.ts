@@ -66,12 +66,15 @@ export class Visit {
     return this.#upstream
   }
 
-  /** Aborted with the session, until it is disposed: one listener for all exchanges, of which none keeps anything. */
-  stoppable(exchange: AbortController): Disposable {
+  /** Aborted with the session, until it is over: one listener for all exchanges, of which none keeps anything. */
+  begun(exchange: AbortController): void {
     const { signal } = this.#session
     if (signal.aborted) exchange.abort(signal.reason)
     this.#exchanges.add(exchange)
-    return { [Symbol.dispose]: () => void this.#exchanges.delete(exchange) }
+  }
+
+  over(exchange: AbortController): void {
+    this.#exchanges.delete(exchange)
   }
 
   async #close(reason: unknown): Promise<void> {
