@@ -1,10 +1,13 @@
 import { constants, createInflate, type Inflate } from 'node:zlib'
 import { ApplianceError } from '../../../schemas/errors.ts'
+import { Growing } from '../http/growing.ts'
 import { SPDY_DICTIONARY } from './spdy-dictionary.ts'
 
 /** Frame types (draft-mbelshe-httpbis-spdy-00, 2.6). */
 export const SPDY = { synStream: 1, synReply: 2, reset: 3, settings: 4, ping: 6, goAway: 7, headers: 8, window: 9 } as const
 const FIN = 0x01
+/** Of every frame. */
+const HEAD_BYTES = 8
 
 /** Clients send a read's worth, 32 KiB; more is held by nobody. */
 const MAX_DATA_BYTES = 1024 * 1024
@@ -25,7 +28,10 @@ export type SpdyFrame =
 
 /** Reads the frames of one direction of SPDY/3.1; of their headers, which one stream of compression runs through, all that come have to be read. */
 export class SpdyReader {
-  #held: Uint8Array = new Uint8Array()
+  /** Put together once, however small the pieces are in which a frame comes. */
+  readonly #held = new Growing()
+  /** Nothing can be read before this many bytes are there. */
+  #needed = HEAD_BYTES
   readonly #inflate: Inflate = createInflate({ dictionary: SPDY_DICTIONARY, finishFlush: constants.Z_SYNC_FLUSH })
   readonly #closed: Promise<void>
   #failed: Error | undefined
@@ -39,10 +45,13 @@ export class SpdyReader {
 
   /** The frames now complete. Rejects PROTOCOL_MALFORMED or PROTOCOL_OVERSIZE. One call at a time. */
   async receive(chunk: Uint8Array): Promise<SpdyFrame[]> {
-    const bytes = this.#held.length === 0 ? Uint8Array.from(chunk) : Buffer.concat([this.#held, chunk])
+    this.#held.push(chunk)
     const frames: SpdyFrame[] = []
+    if (this.#held.size < this.#needed) return frames
+    const bytes = this.#held.take()
+    this.#needed = HEAD_BYTES
     let at = 0
-    while (bytes.length - at >= 8) {
+    while (bytes.length - at >= HEAD_BYTES) {
       const view = new DataView(bytes.buffer, bytes.byteOffset + at)
       const word = view.getUint32(0)
       const flags = view.getUint8(4)
@@ -50,14 +59,18 @@ export class SpdyReader {
       const control = word >>> 31 === 1
       if (length > (control ? MAX_CONTROL_BYTES : MAX_DATA_BYTES))
         throw new ApplianceError('PROTOCOL_OVERSIZE', `SPDY: a frame of ${length} bytes`)
-      if (bytes.length - at < 8 + length) break
-      const raw = bytes.subarray(at, at + 8 + length)
+      const size = HEAD_BYTES + length
+      if (bytes.length - at < size) {
+        this.#needed = size
+        break
+      }
+      const raw = bytes.subarray(at, at + size)
       const last = (flags & FIN) !== 0
       if (control) frames.push(await this.#control({ word, last, raw }))
-      else frames.push({ stream: word, bytes: raw.subarray(8), last })
-      at += 8 + length
+      else frames.push({ stream: word, bytes: raw.subarray(HEAD_BYTES), last })
+      at += size
     }
-    this.#held = bytes.slice(at)
+    this.#held.push(bytes.subarray(at))
     return frames
   }
 

@@ -72,6 +72,22 @@ test('frames are read the same however they are cut, with headers unpacked in on
   }
 })
 
+test('a large frame that comes byte by byte is put together once', async () => {
+  const reader = new SpdyReader()
+  const bytes = randomBytes(1024 * 1024)
+  const frame = spdyData(1, bytes, true)
+  const crumbs = 5_000
+  assert.deepEqual(await reader.receive(frame.subarray(0, -crumbs)), [])
+  const before = performance.now()
+  for (let at = frame.length - crumbs; at < frame.length - 1; at++)
+    assert.deepEqual(await reader.receive(frame.subarray(at, at + 1)), [])
+  // Copied each time, it would take seconds.
+  assert.ok(performance.now() - before < 1_000)
+  const [last] = await reader.receive(frame.subarray(-1))
+  assert.ok(last !== undefined && 'bytes' in last && last.last && bytes.equals(last.bytes))
+  reader.close()
+})
+
 test('what is no SPDY, or too much of it, is refused', async () => {
   const pack = packer()
   const bomb = Buffer.alloc(8 * 1024 * 1024)
