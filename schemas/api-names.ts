@@ -23,6 +23,11 @@ export type TextPlace = (typeof TEXT_PLACES)[number]
 export const ACTS = ['allow', 'mask', 'block', 'hold'] as const
 export const STATEMENT_OUTCOMES = ['running', 'complete', 'error', 'refused', 'cut'] as const
 
+/** So many different keys of a table are counted one by one; more are estimated. */
+export const EXACT_KEYS = 1_024
+/** Standard error of such an estimate: two in three are nearer, nineteen in twenty nearer than twice it. */
+export const ESTIMATE_ERROR_PERCENT = 3.2
+
 /** Everybody's own collection of bookmarks, by this name in place of a case's id. */
 export const OWN_CASE = 'mine'
 

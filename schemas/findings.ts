@@ -330,6 +330,7 @@ export const Finding = Type.Object({
   coverage: orNull(
     Type.Object({
       keys: Count,
+      /** The standard error of `keys`; 0 where they were counted one by one. */
       errorPercent: Type.Number(),
       keyed: Type.String(),
       of: orNull(Count),

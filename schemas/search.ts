@@ -72,7 +72,7 @@ export const PullTotal = Type.Object({
   target: Type.String(),
   object: Type.String(),
   rows: Count,
-  /** Different ones, by their keys: exact up to 1,024, then within 3.2 %. */
+  /** Different ones, by their keys: exact up to 1,024, then an estimate with a standard error of 3.2 %. */
   keys: Count,
   bytes: Count,
   masked: Count,

@@ -93,7 +93,7 @@ function explanation({ finding, reproduced, hashNow }: FindingExplained): string
     ...(coverage === null
       ? []
       : [
-          `  coverage   ${coverage.keys} different by ${coverage.keyed}, within ${coverage.errorPercent} %${coverage.of === null ? '' : `, of ${coverage.of} (${coverage.source})`}`,
+          `  coverage   ${coverage.keys} different by ${coverage.keyed}${coverage.errorPercent === 0 ? '' : `, standard error ${coverage.errorPercent} %`}${coverage.of === null ? '' : `, of ${coverage.of} (${coverage.source})`}`,
         ]),
     `  score      ${finding.score} (${finding.severity}) = 1 - ${finding.addends.map(({ weight }) => `(1 - ${weight})`).join(' ')}`,
     ...finding.addends.map(({ why, weight }) => `               ${weight}  ${why}`),

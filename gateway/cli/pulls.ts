@@ -1,4 +1,5 @@
 import type { PullTotals } from '../../schemas/api.ts'
+import { EXACT_KEYS } from '../../schemas/api-names.ts'
 import { type ConsoleOptions, consoleClient } from './console-client.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { type Between, moment } from './moment.ts'
@@ -22,7 +23,8 @@ export async function pulls(options: PullsOptions, cli: Cli): Promise<number> {
   else {
     const rows = found.map((each) => [
       ...[each.family, each.target, each.object],
-      ...[each.rows, each.keys, each.bytes, each.masked, each.statements, each.sessions, each.largest].map(String),
+      ...[String(each.rows), `${each.keys > EXACT_KEYS ? '~' : ''}${each.keys}`],
+      ...[each.bytes, each.masked, each.statements, each.sessions, each.largest].map(String),
     ])
     cli.out(
       table([['WHO', 'TARGET', 'TABLE', 'ROWS', 'DIFFERENT', 'BYTES', 'MASKED', 'STATEMENTS', 'SESSIONS', 'LARGEST'], ...rows]),

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
+import { EXACT_KEYS } from '../../schemas/api-names.ts'
 
-/** Keys kept: the error of an estimate is about 1/sqrt of it, 3 %. */
-const KEPT = 1024
+/** Keys kept: the standard error of an estimate is about 1/sqrt of it. */
+const KEPT = EXACT_KEYS
 /** Bytes of a hash that are kept, and the number of different values they have. */
 const HASH_SIZE = 6
 const SPACE = 2 ** (8 * HASH_SIZE)

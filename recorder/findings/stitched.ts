@@ -1,12 +1,10 @@
+import { ESTIMATE_ERROR_PERCENT, EXACT_KEYS } from '../../schemas/api-names.ts'
 import type { Queries } from '../catalog/database.ts'
 import { KeySketch } from '../catalog/sketch.ts'
 import { before, DAY_MS, type Detector, type Draft, HOUR_MS, number, tableRows, type Window } from './detector.ts'
 import { grouped, ofPull, type PullRow, pullsOf } from './evidence.ts'
 
 const WEEK_MS = 7 * DAY_MS
-/** Of an estimate by 1,024 hashes; below that the count is exact. */
-const ESTIMATE_ERROR_PERCENT = 3.2
-const EXACT_KEYS = 1024
 
 /** S1: rows of one object within an hour, a day or a week, over several sessions, none of which was large by itself. */
 export const stitchedRows: Detector = async (queries, window, { params }) => {
@@ -93,6 +91,7 @@ export const stitchedKeys: Detector = async (queries, window, { params, config }
     const keys = Math.min(rows, taken.keys)
     if (keys < Math.max(floorKeys, least)) continue
     const of = size ?? seen.get(taken.keyed) ?? 0
+    const exact = taken.keys <= EXACT_KEYS
     const percent = Math.min(100, (100 * keys) / Math.max(1, of))
     // What only one ever read is all of what is known: without its size no share of it means anything.
     const judged = size !== undefined || of > keys * 1.05
@@ -110,11 +109,11 @@ export const stitchedKeys: Detector = async (queries, window, { params, config }
       value: byShare ? percent : keys,
       threshold: byShare ? percentOfTable : most,
       unit: byShare ? '% of the table' : 'keys',
-      summary: `${number(keys)} different rows of ${object}${share}, in ${sessions.length} sessions of at most ${number(largest(pulls))} rows each (${number(rows)} rows in all)`,
+      summary: `${exact ? '' : 'about '}${number(keys)} different rows of ${object}${share}, in ${sessions.length} sessions of at most ${number(largest(pulls))} rows each (${number(rows)} rows in all)`,
       baseline: null,
       coverage: {
         keys,
-        errorPercent: taken.keys <= EXACT_KEYS ? 0 : ESTIMATE_ERROR_PERCENT,
+        errorPercent: exact ? 0 : ESTIMATE_ERROR_PERCENT,
         keyed: taken.keyed,
         of: judged ? of : null,
         source: size === undefined ? 'seen' : 'configuration',

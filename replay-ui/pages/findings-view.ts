@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { FindingExplained, FindingView } from '../../schemas/api.ts'
+import { ESTIMATE_ERROR_PERCENT, EXACT_KEYS } from '../../schemas/api-names.ts'
 import { termText } from '../../schemas/filter.ts'
 import type { DispositionState, FindingRow } from '../../schemas/findings.ts'
 import type { PullTotal } from '../../schemas/search.ts'
@@ -102,7 +103,8 @@ function most({ totals, pulls, onRetryTotals }: FindingsInput): TemplateResult {
               <td>${safeLine(one.family, 40)}</td>
               <td>${safeLine(one.target, 30)}</td>
               <td><a href=${searchPath(`${termText('table', one.object)} ${termText('family', one.family)} rows>0 since:7d`)}>${safeLine(one.object, 50)}</a></td>
-              ${[one.rows, one.keys].map((count) => html`<td class="n">${countText(count)}</td>`)}
+              <td class="n">${countText(one.rows)}</td>
+              <td class="n">${one.keys > EXACT_KEYS ? '≈ ' : nothing}${countText(one.keys)}</td>
               <td class="n">${sizeText(one.bytes)}</td>
               ${[one.masked, one.sessions, one.largest].map((count) => html`<td class="n">${countText(count)}</td>`)}
             </tr>`,
@@ -110,7 +112,7 @@ function most({ totals, pulls, onRetryTotals }: FindingsInput): TemplateResult {
         </tbody>
       </table>
     </div>
-    <p class="quiet">Different rows are counted by their keys, exactly up to ${countText(1_024)} and within 3.2 % beyond. Largest is the largest statement.</p>`
+    <p class="quiet">Different rows are counted by their keys, one by one up to ${countText(EXACT_KEYS)}; more are estimated (≈), with a standard error of ${ESTIMATE_ERROR_PERCENT} %. Largest is the largest statement.</p>`
 }
 
 function detail(input: FindingsInput): TemplateResult {
@@ -141,7 +143,7 @@ function detail(input: FindingsInput): TemplateResult {
       <dt>Where</dt><dd>${safeLine(target, 60)}${object === null ? nothing : html`, ${safeLine(object, 80)}`}</dd>
       <dt>When</dt><dd>${dateText(finding.from)} to ${dateText(finding.to)}</dd>
       <dt>Measured</dt><dd>${countText(value)} ${unit}, threshold ${countText(threshold)}</dd>
-      ${coverage === null ? nothing : html`<dt>Coverage</dt><dd>${countText(coverage.keys)} different by ${safeLine(coverage.keyed, 40)}, within ${coverage.errorPercent} %${coverage.of === null ? nothing : ` of ${countText(coverage.of)} (${coverage.source})`}</dd>`}
+      ${coverage === null ? nothing : html`<dt>Coverage</dt><dd>${countText(coverage.keys)} different by ${safeLine(coverage.keyed, 40)}${coverage.errorPercent === 0 ? nothing : ` (standard error ${coverage.errorPercent} %)`}${coverage.of === null ? nothing : `, of ${countText(coverage.of)} (${coverage.source})`}</dd>`}
       <dt>Score</dt><dd>${score} = 1 − ${finding.addends.map(({ weight }) => `(1 − ${weight})`).join(' ')}: ${finding.addends.map(({ why }) => why).join('; ')}</dd>
       <dt>Detector</dt><dd>${code} ${detector} v${version}; ATT&amp;CK ${attack.join(', ')}</dd>
     </dl>

@@ -65,6 +65,10 @@ test('who took most of the customers is found, seen masked and approved, and pro
   const explained = await say('findings', 'explain', finding.id)
   assert.equal(explained.code, 0, explained.err)
   assert.match(explained.out, /evidence {3}6 places in 6 sessions/)
+  assert.match(explained.out, /^ {2}about [\d,]+ different rows of customers/m, 'an estimate is called one')
+  assert.match(explained.out, /coverage +\d+ different by id, standard error 3\.2 %, of 6000/)
+  const table = await say('pulls', '--table', 'customers', '--identity', 'lin@example.com', '--since', '7d')
+  assert.match(table.out, /customers +5200 +~\d+ /)
 
   const held = await say('search', 'identity:agent-9', 'verdict:hold', '--json')
   const [hit] = JSON.parse(held.out).hits
