@@ -1,4 +1,6 @@
+import { access, constants, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ApplianceError } from '../schemas/errors.ts'
 
 export interface Places {
   /** The gateway's own keys, its certificate, and whose tapes to believe. */
@@ -43,6 +45,17 @@ export interface Places {
   readonly spool: string
   /** Journals of the time before the ledger, which stands in the store. */
   readonly journals: string
+}
+
+/** Made where it is not. Rejects CONFIG_INVALID where a gateway could keep nothing there: said by its name, and not by the first file in it that fails. */
+export async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ApplianceError('CONFIG_INVALID', `dataDir: nothing can be kept in ${dataDir}: ${why}`)
+  }
 }
 
 /** Where a gateway keeps what it keeps. */

@@ -142,7 +142,6 @@ export function described(approval: Approval): string {
     ...(rules.length === 0 ? [] : [['rules', rules.join(', ')]]),
     ['approvers', `${approvers.count} of ${approvers.groups.join(', ')}`],
     ['expires', expiresAt],
-    ...Object.entries(facts).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
     ...decisions.map(({ act, by, at, reason: why }) => [act, `${by} at ${at}${why === undefined ? '' : `: ${why}`}`]),
     ...(withdrawn?.by === undefined
       ? []
@@ -153,8 +152,19 @@ export function described(approval: Approval): string {
     .split('\n')
     .map((line) => `    ${line}`)
     .join('\n')
-  const lines = rows.map(([name = '', value = '']) => `  ${safeText(name).padEnd(10)} ${safeText(value)}\n`).join('')
-  return `${id}  ${state}${missing(approval)}\n${lines}  command (redacted, ${command.length} characters):\n${block}\n`
+  const seen = Object.entries(facts).map(([name, value]) => [name, factText(value)])
+  const policy = seen.length === 0 ? '' : `  what the policy saw in it:\n${pairs(seen, '    ')}`
+  return `${id}  ${state}${missing(approval)}\n${pairs(rows, '  ')}  command (redacted, ${command.length} characters):\n${block}\n${policy}`
+}
+
+function factText(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ')
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function pairs(rows: readonly (readonly string[])[], indent: string): string {
+  const width = Math.max(10, ...rows.map(([name = '']) => safeText(name).length))
+  return rows.map(([name = '', value = '']) => `${indent}${safeText(name).padEnd(width)} ${safeText(value)}\n`).join('')
 }
 
 function missing({ state, approvers, decisions }: Approval): string {

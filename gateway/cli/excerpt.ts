@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { NewFile } from '../../recorder/bundle/new-file.ts'
 import { writeFully } from '../../recorder/files.ts'
 import { type FrameRuns, makeExcerpt } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { EXCERPT_ENDING, type Excerpt, encodeExcerpt } from '../../schemas/excerpt.ts'
+import { EXCERPT_ENDING, encodeExcerpt } from '../../schemas/excerpt.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, printJson } from './context.ts'
@@ -35,32 +35,25 @@ export async function excerpt(session: string, options: ExcerptOptions, cli: Cli
   const id = await fullId(store, session)
   const path = resolve(cli.cwd, options.out ?? `${id}${EXCERPT_ENDING}`)
   // Before the tape is read, which may take long: where nothing can be written, nobody waits for it.
-  const file = await open(path, 'wx', 0o600)
-  let made: Excerpt
-  try {
-    made = await makeExcerpt(store, id, options.frames)
-    const bytes = Buffer.from(encodeExcerpt(made))
-    if (caller !== undefined) {
-      await tellLedger(where, {
-        type: 'export.create',
-        ...caller,
-        format: 'excerpt',
-        sha256: createHash('sha256').update(bytes).digest('hex'),
-        sessionIds: [id],
-        frames: made.disclosed.map(([first, last]) => [first, last]),
-        ...(options.reason === undefined ? {} : { reason: options.reason }),
-      })
-    }
-    await writeFully(file, bytes, 0)
-  } catch (error) {
-    await rm(path, { force: true })
-    throw error
-  } finally {
-    await file.close()
+  await using file = await NewFile.create(path)
+  const made = await makeExcerpt(store, id, options.frames)
+  const bytes = Buffer.from(encodeExcerpt(made))
+  if (caller !== undefined) {
+    await tellLedger(where, {
+      type: 'export.create',
+      ...caller,
+      format: 'excerpt',
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sessionIds: [id],
+      frames: made.disclosed.map(([first, last]) => [first, last]),
+      ...(options.reason === undefined ? {} : { reason: options.reason }),
+    })
   }
+  await writeFully(file.file, bytes, 0)
+  await file.commit()
   if (options.json) printJson(cli, { session: id, path, disclosed: made.disclosed, frames: made.frames.length, noted })
   else {
-    cli.out(`${safeText(path)}: ${made.frames.length} frames of ${safeText(id)}\n`)
+    cli.out(`${safeText(path)}: ${made.frames.length === 1 ? '1 frame' : `${made.frames.length} frames`} of ${safeText(id)}\n`)
     if (!noted) cli.err('not noted in the ledger: there is no key of its gateway here\n')
   }
   return EXIT.ok

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { FrameRuns } from '../../recorder/index.ts'
 import { type Cli, EXIT, processCli, tell } from './context.ts'
@@ -14,7 +14,7 @@ import { identityCommands } from './program-identity.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { DeleteOptions, HoldOptions } from './retention.ts'
 import type { SessionsOptions } from './sessions.ts'
-import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, VERDICTS_HELP, whole } from './usage.ts'
+import { CONFIG_HELP, EXIT_HELP, type Make, type Runs, takes, VERDICTS_HELP, whole } from './usage.ts'
 import type { VerifyOptions } from './verify.ts'
 import type { WitnessOptions } from './witness.ts'
 
@@ -353,19 +353,18 @@ function ledger(group: Command, command: Make, runs: Runs, cli: Cli): void {
 
 function positive(text: string): number {
   const value = Number(text)
-  if (!(value > 0)) throw new InvalidArgumentError('a number above 0')
+  if (!(value > 0)) throw takes('a number above 0')
   return value
 }
 
 function minutesOrHours(text: string): string {
-  if (!/^[1-9]\d{0,3}[mh]$/.test(text)) throw new InvalidArgumentError('minutes or hours, such as 45m or 8h')
+  if (!/^[1-9]\d{0,3}[mh]$/.test(text)) throw takes('minutes or hours, such as 45m or 8h')
   return text
 }
 
 function frameRuns(text: string): FrameRuns {
   const runs = parseFrames(text)
-  if (runs === undefined)
-    throw new InvalidArgumentError('frame numbers and runs of them, such as 10-20,35; 100,000 frames at most')
+  if (runs === undefined) throw takes('frame numbers and runs of them, such as 10-20,35; 100,000 frames at most')
   return runs
 }
 
@@ -374,9 +373,7 @@ function moment(text: string): number {
   const day = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.exec(text)?.[1]
   const ms = Date.parse(text)
   if (day === undefined || Number.isNaN(ms) || !new Date(`${day}T00:00:00Z`).toISOString().startsWith(day))
-    throw new InvalidArgumentError(
-      'a day or a time with its offset, such as 2026-11-28, 2026-11-28T12:00:00Z or 2026-11-28T13:00:00+01:00',
-    )
+    throw takes('a day or a time with its offset, such as 2026-11-28, 2026-11-28T12:00:00Z or 2026-11-28T13:00:00+01:00')
   return ms
 }
 
@@ -387,6 +384,6 @@ function processCount(text: string): number {
 
 function workerCount(text: string): number {
   const count = Number(text)
-  if (!Number.isInteger(count) || count < 1 || count > MAX_WORKERS) throw new InvalidArgumentError(`from 1 to ${MAX_WORKERS}`)
+  if (!Number.isInteger(count) || count < 1 || count > MAX_WORKERS) throw takes(`a number from 1 to ${MAX_WORKERS}`)
   return count
 }

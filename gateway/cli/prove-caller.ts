@@ -13,8 +13,19 @@ import type { Cli } from './context.ts'
 
 /** The key or token shown with a command: in SALLYPORT_KEY, or in the file named by --key-file. */
 export async function shownKey(keyFile: string | undefined, cli: Cli): Promise<string | undefined> {
-  const shown = keyFile === undefined ? cli.env['SALLYPORT_KEY'] : await readFile(resolve(cli.cwd, keyFile), 'utf8')
+  const shown = keyFile === undefined ? cli.env['SALLYPORT_KEY'] : await keyIn(resolve(cli.cwd, keyFile))
   return shown === undefined || shown.trim() === '' ? undefined : shown.trim()
+}
+
+async function keyIn(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new ApplianceError(
+      'AUTH_REQUIRED',
+      `the key file ${path} cannot be read: ${error instanceof Error ? error.message : ''}`,
+    )
+  }
 }
 
 /** Who runs a command that needs no proof: whose key it shows, else the operating system's user. */

@@ -48,6 +48,8 @@ export async function replay(session: string, options: ReplayOptions, cli: Cli):
   const tape = await openTape(store, id)
   const damage: ApplianceError[] = []
   const only = options.frame
+  if (only !== undefined && only >= tape.frameCount)
+    throw new ApplianceError('STORE_MISSING', `there is no frame ${only}: ${id} has ${framesOf(tape)}`)
   const range: FrameRange = { onDamage: (error) => damage.push(error), ...(only === undefined ? {} : { toSeq: only + 1 }) }
   await noteView(where, viewOf(id, options), options, cli)
   if (options.raw !== undefined) await writeRaw(tape, range, options.raw, only)
@@ -117,6 +119,10 @@ async function writeRaw(tape: Tape, range: FrameRange, dir: 'in' | 'out', only: 
 /** To stdout as they are; the pipe's reader sets the pace. */
 async function writeBytes(bytes: Uint8Array): Promise<void> {
   if (!process.stdout.write(bytes)) await once(process.stdout, 'drain')
+}
+
+function framesOf({ frameCount }: Tape): string {
+  return frameCount === 0 ? 'none' : frameCount === 1 ? 'frame 0 alone' : `frames 0 to ${frameCount - 1}`
 }
 
 /** How the tape ends, in words: an end that is missing must be seen. */

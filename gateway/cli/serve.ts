@@ -10,6 +10,7 @@ import { Metrics } from '../monitoring/metrics.ts'
 import { type Measured, openMonitoring } from '../monitoring/server.ts'
 import { openNotifier } from '../notify.ts'
 import { openPersistently, type Persistence } from '../persistently.ts'
+import { makeDataDir } from '../places.ts'
 import { loadPolicy, Service, warnOf } from '../service.ts'
 import type { ForwardCancel } from '../sessions-cancel.ts'
 import { openShared, type Shared } from '../shared.ts'
@@ -32,6 +33,7 @@ export async function serve(options: { readonly config?: string; readonly worker
   surviveStrays(log)
 
   const policy = await loadPolicy(settings)
+  await makeDataDir(settings.dataDir)
   await recoverTapes(settings, log)
   await using _name = await takeName(settings)
   warnOf(settings, log)

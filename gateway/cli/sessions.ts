@@ -5,6 +5,7 @@ import { type ConsoleOptions, consoleClient } from './console-client.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
 import { type Between, between } from './moment.ts'
+import { fullId } from './replay.ts'
 
 export interface SessionsOptions extends Between {
   readonly config?: string
@@ -49,6 +50,8 @@ function isOf({ header }: SessionListing, { run, trace }: SessionsOptions): bool
   return trace === undefined || claims['trace'] === trace
 }
 
+const WHOLE_ID = /^\d{8}T\d{6}Z-[a-z0-9]+-\d{8}$/
+
 export interface ShowOptions extends ConsoleOptions {
   readonly json?: true
   /** Have the configured model write a summary as well. */
@@ -56,8 +59,11 @@ export interface ShowOptions extends ConsoleOptions {
 }
 
 /** What happened in one, as the running console tells it, and what it counts; what a model makes of it only where it is asked for. */
-export async function showSession(id: string, options: ShowOptions, cli: Cli): Promise<number> {
+export async function showSession(named: string, options: ShowOptions, cli: Cli): Promise<number> {
   const console = await consoleClient(options, cli)
+  // Another console's store is not here to look in.
+  const id =
+    WHOLE_ID.test(named) || options.url !== undefined ? named : await fullId((await evidenceOf(options.config, cli)).store, named)
   const path = `/sessions/${encodeURIComponent(id)}`
   const session = await console.ask<SessionDetail>(path)
   const summary = options.llm === true ? await console.ask<SummaryText>(`${path}/summary`, {}) : undefined

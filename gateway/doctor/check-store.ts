@@ -25,14 +25,15 @@ export async function checkStore(place: StorePlace, gateway: string, now = new D
   const log = `doctor/${gateway}-${now.toISOString().slice(0, 7)}.log`
   const token = 'blob' in place && 'identity' in place.blob.access ? [await checkToken(place.blob.access.identity)] : []
   if (token.some(({ status }) => status === 'failed')) return token
-  const append = await checkAppend(store, log, `${now.toISOString()} ${gateway} sallyport doctor\n`)
+  const inFolder = 'folder' in place ? `let the gateway's user read and write ${place.folder}` : undefined
+  const append = await checkAppend(store, log, inFolder, `${now.toISOString()} ${gateway} sallyport doctor\n`)
   const list = await checked(
     'store list',
     async () => {
       for await (const _key of store.list('tapes/')) break
       return { status: 'ok', seen: 'can be listed' }
     },
-    'give the identity `blobs/read` on the container',
+    inFolder ?? 'give the identity `blobs/read` on the container',
   )
   if ('folder' in place) return [append, list]
   const clock = append.status === 'ok' ? [await checkClock(place.blob, log)] : []
@@ -52,7 +53,7 @@ async function checkToken(identity: Parameters<typeof tokensOf>[0]): Promise<Che
 }
 
 /** Appends a line to the month's log and reads it back; that line stays, as nothing can be deleted. */
-function checkAppend(store: Store, key: string, line: string): Promise<Check> {
+function checkAppend(store: Store, key: string, cure: string | undefined, line: string): Promise<Check> {
   return checked(
     'store append',
     async () => {
@@ -65,7 +66,7 @@ function checkAppend(store: Store, key: string, line: string): Promise<Check> {
       if (Buffer.compare(have, bytes) !== 0) return { status: 'failed', seen: `${key}: read back other bytes than were appended` }
       return { status: 'ok', seen: `${bytes.length} bytes to ${key} in ${ms} ms, and read back` }
     },
-    'give the identity `blobs/read` and `blobs/add/action` on the container; does the container exist?',
+    cure ?? 'give the identity `blobs/read` and `blobs/add/action` on the container; does the container exist?',
   )
 }
 

@@ -109,7 +109,7 @@ class ExcerptMaker {
     if (this.#header === undefined) throw malformed('the tape has no header')
     const wanted = this.#disclosed.reduce((sum, [first, last]) => sum + last - first + 1, 0)
     if (this.#frames.length !== wanted)
-      throw malformed(`the tape has ${this.#frames.length} of the ${wanted} frames that were asked for`)
+      throw new ApplianceError('STORE_MISSING', `the tape has ${this.#frames.length} of the ${wanted} frames that were asked for`)
     return {
       session: this.#session,
       header: this.#header,

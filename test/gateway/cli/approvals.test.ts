@@ -71,6 +71,7 @@ test('a command is shown whole, and cannot act on the terminal that shows it', a
   assert.match(out, /DELETE FROM orders;\\x1b\[1A\\x1b\[2K -- \\u\{202e\} harmless/)
   assert.match(out, /x{5000} END/)
   assert.match(out, /agent-7 \(agent, for ada\)/)
+  assert.ok(out.indexOf(' END') < out.indexOf('what the policy saw in it:'), 'what is asked stands before what was made of it')
   assert.equal(JSON.parse((await made.run(['show', id, '--json'])).out).command, command)
   const listed = await made.run(['list'])
   assert.match(listed.out, /\(\d+ more characters\)/)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { startAzurite } from '../../support/azurite.ts'
 import { runCli } from '../../support/cli.ts'
@@ -11,6 +12,15 @@ test('a healthy deployment on a folder: every check in a line, exit code 0', asy
   assert.equal(code, 0, out + err)
   for (const line of [/^ok {8}store append: /m, /^ok {8}target parrot: /m, /spool: \d+ MiB/m]) assert.match(out, line)
   assert.match(out, /warning .*signing key: none yet.*\n +-> /)
+})
+
+test('a folder that takes nothing is to be given to the gateway, and nothing is said of containers', async () => {
+  await using gateway = await echoGateway()
+  await mkdir(gateway.dataDir, { mode: 0o700 })
+  await writeFile(join(gateway.dataDir, 'doctor'), 'a file where a folder has to be')
+  const { code, out } = await runCli(['doctor', '--config', gateway.config])
+  assert.equal(code, 1, out)
+  assert.match(out, /^FAILED {4}store append: .*\n +-> let the gateway's user read and write \//m)
 })
 
 test('more rights than there should be: exit code 3; something that fails: 1', async () => {

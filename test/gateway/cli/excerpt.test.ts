@@ -24,9 +24,9 @@ test('an excerpt is a file of its own that verifies; nothing is written over, an
   const told = terminal(folder)
   assert.equal(await verify(path, {}, told), 0)
   assert.match(told.text(), /an excerpt: frames 2-3 are disclosed, 3 more are hidden/)
-  await assert.rejects(excerpt(id, { frames: [[2, 3]] }, cli), { code: 'EEXIST' })
+  await assert.rejects(excerpt(id, { frames: [[2, 3]] }, cli), { code: 'STORE_CONFLICT' })
   const out = join(folder.path, 'more.excerpt.json')
-  await assert.rejects(excerpt(id, { frames: [[4, 5]], out }, cli), { code: 'TAPE_MALFORMED' })
+  await assert.rejects(excerpt(id, { frames: [[4, 5]], out }, cli), { code: 'STORE_MISSING' })
   await assert.rejects(excerpt(id, { frames: [[1, 1]], out: 'x.zip' }, cli), { code: 'CONFIG_INVALID' })
 })
 
@@ -41,8 +41,8 @@ test('what cannot be written, or asked for, is refused before the tape is read; 
   await writeFile(join(folder.path, 'there.excerpt.json'), 'mine')
   for (const [out, code] of [
     ['x.zip', 'CONFIG_INVALID'],
-    ['there.excerpt.json', 'EEXIST'],
-    ['no/such/folder.excerpt.json', 'ENOENT'],
+    ['there.excerpt.json', 'STORE_CONFLICT'],
+    ['no/such/folder.excerpt.json', 'STORE_MISSING'],
   ] as const)
     await assert.rejects(excerpt(id, { frames, out }, cli), { code }, out)
   assert.equal(await readFile(join(folder.path, 'there.excerpt.json'), 'utf8'), 'mine')

@@ -36,4 +36,12 @@ test('wrong usage ends with 2 and says what is wrong', async () => {
     assert.equal(code, 2, args.join(' '))
     assert.match(err, /error:/)
   }
+  const { err } = await runCli(['replay', 'x', '--frame', 'many'])
+  assert.match(err, /'--frame <number>' argument 'many' is invalid\. It takes a whole number\./)
+})
+
+test('a key file that cannot be read is named as such', async () => {
+  const { code, err } = await runCli(['findings', 'list', '--url', 'http://127.0.0.1:1', '--key-file', '/nowhere/key'])
+  assert.equal(code, 1)
+  assert.match(err, /AUTH_REQUIRED: the key file \/nowhere\/key cannot be read: ENOENT/)
 })

@@ -91,6 +91,19 @@ test('a session is found by the end of its id, and one that is not there is said
   await assert.rejects(replay('nobody', {}, terminal(folder)), { code: 'STORE_MISSING' })
 })
 
+test('a frame that is not there is said so, with those that are, and nobody is noted to have seen it', async () => {
+  await using folder = await recordingFolder()
+  const id = await recorded(folder)
+  const cli = terminal(folder)
+  await assert.rejects(replay(id, { frame: 5 }, cli), {
+    code: 'STORE_MISSING',
+    message: `there is no frame 5: ${id} has frames 0 to 4`,
+  })
+  await assert.rejects(replay(id, { frame: 5, raw: 'out' }, cli), { code: 'STORE_MISSING' })
+  assert.equal(cli.text(), '')
+  for await (const { entry } of readLines(folder.store)) assert.notEqual(entry?.statement['type'], 'evidence.view')
+})
+
 test('who looks is in the ledger before it is shown, as at the console; who has a copy alone is told that nobody will know', async () => {
   await using folder = await recordingFolder()
   const id = await recorded(folder)

@@ -26,6 +26,15 @@ for (const workers of ['1', '2', 'auto']) {
   })
 }
 
+test('a data folder that cannot be used ends the start, by its name in the configuration', async () => {
+  await using gateway = await echoGateway()
+  await writeFile(gateway.dataDir, 'a file where a folder has to be')
+  await using serving = new Serving(gateway, [])
+  const [code] = await once(serving.child, 'exit', { signal: AbortSignal.timeout(WAIT_MS) })
+  assert.equal(code, 1)
+  assert.match(serving.lines.map(({ text }) => text).join('\n'), /CONFIG_INVALID: dataDir: nothing can be kept in /)
+})
+
 const CONSOLE = 'console: { address: "127.0.0.1:0", roles: { investigator: [deciders] } }'
 
 for (const workers of ['1', '2']) {

@@ -77,6 +77,11 @@ test('who took most of the customers is found, seen masked and approved, and pro
   const approval = await say('approvals', 'show', statement.approval)
   assert.match(approval.out, /approve +grace@example\.com at/)
   assert.match(approval.out, /SELECT id, name, email, card, city FROM customers WHERE id BETWEEN 1 AND 1200/)
+  assert.match(
+    (await say('sessions', 'show', session.slice(-8))).out,
+    new RegExp(`^session ${session}$`, 'm'),
+    'by the end of its id',
+  )
   const rows = await say('replay', session, '--frame', String(frame + 1))
   assert.match(rows.out, /MASKED person x\d+, email x\d+, card x\d+/)
   assert.doesNotMatch(rows.out, /@example\.com\W*\|/)
