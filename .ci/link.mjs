@@ -21,3 +21,9 @@ for (const entry of readdirSync(packages, { recursive: true, withFileTypes: true
   if (entry.isFile() && entry.name.endsWith('.map')) rmSync(join(entry.parentPath ?? entry.path, entry.name))
 for (const grammar of ['tree-sitter-bash', 'tree-sitter-bicep'])
   for (const folder of ['src', 'prebuilds']) rmSync(`${packages}/${grammar}/${folder}`, { recursive: true, force: true })
+
+// Azure's libraries bring one copy each for browsers and phones.
+for (const vendor of ['@azure', '@typespec'])
+  for (const library of existsSync(`${packages}/${vendor}`) ? readdirSync(`${packages}/${vendor}`) : [])
+    for (const platform of ['browser', 'react-native'])
+      rmSync(`${packages}/${vendor}/${library}/dist/${platform}`, { recursive: true, force: true })
