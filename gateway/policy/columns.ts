@@ -25,6 +25,8 @@ export interface ColumnLabels {
   labelFor(column: { readonly schema: string; readonly table: string; readonly column: string }): ColumnLabel | undefined
   /** Whether a label is given to a column of this table by its place; one given by name may be anywhere. */
   touches(table: { readonly schema: string; readonly table: string }): boolean
+  /** Which columns of this table a label may be given to by their place; undefined: none. Errs on the side of yes. */
+  placedIn(table: { readonly schema: string; readonly table: string }): Fits | undefined
   /** The labels given to columns of this table by their place. */
   within(table: { readonly schema: string; readonly table: string }): readonly string[]
   /** Of a column of which only the name is known (computed, COPY, a view not looked into). */
@@ -34,13 +36,21 @@ export interface ColumnLabels {
 interface CompiledLabel {
   readonly label: ColumnLabel
   readonly columns: Fits
+  readonly places: readonly Place[]
   readonly names: Fits
   readonly tables: Fits
+}
+
+/** One pattern of columns, taken apart at its dots. */
+interface Place {
+  readonly table: Fits
+  readonly column: Fits
 }
 
 /** Statements choose the names asked for, so what is remembered has an end. */
 const MAX_REMEMBERED = 10_000
 const never: Fits = () => false
+const always: Fits = () => true
 
 /** The labels that hold for this identity: those it is exempt from are gone. Of several that fit, the first in the file counts. */
 export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels {
@@ -52,6 +62,7 @@ export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels
       {
         label: { label: id, entity: label.entity, form: label.mask },
         columns: label.columns === undefined ? never : globs(label.columns),
+        places: placesOf(label.columns ?? []),
         names: label.names === undefined ? never : globs(label.names, { ignoreCase: true }),
         tables: tablesOf(label.columns ?? []),
       },
@@ -74,6 +85,11 @@ export function columnLabels(file: PolicyFile, identity: Identity): ColumnLabels
       return find(path, (label) => label.columns(path) || label.names(column))
     },
     touches: ({ schema, table }) => compiled.some(({ tables }) => tables(`${schema}.${table}`)),
+    placedIn: ({ schema, table }) => {
+      if (schema.includes('.') || table.includes('.')) return always
+      const places = compiled.flatMap((label) => label.places.filter((place) => place.table(`${schema}.${table}`)))
+      return places.length === 0 ? undefined : (column) => column.includes('.') || places.some((place) => place.column(column))
+    },
     within: ({ schema, table }) =>
       compiled.filter(({ tables }) => tables(`${schema}.${table}`)).map(({ label: { label } }) => label),
     labelForName: (name) => find(`\n${name}`, (label) => label.names(name)),
@@ -84,6 +100,16 @@ function asksForLabels(file: PolicyFile): boolean {
   return rulesOf(file).some(
     ({ rule: { match, when } }) => match?.labels !== undefined || (when !== undefined && /\blabels\b/.test(when)),
   )
+}
+
+/** As a pattern has two dots, it fits a path of two dots part by part. Exclusions alone: everything else fits. */
+function placesOf(columns: readonly string[]): readonly Place[] {
+  const wanted = columns.filter((pattern) => !pattern.startsWith('!'))
+  if (wanted.length < columns.length && wanted.length === 0) return [{ table: always, column: always }]
+  return wanted.map((pattern) => {
+    const dot = pattern.lastIndexOf('.')
+    return { table: globs(pattern.slice(0, dot)), column: globs(pattern.slice(dot + 1)) }
+  })
 }
 
 /** The tables that patterns of columns may be about. */

@@ -42,6 +42,7 @@ function visit(changes: Partial<VisitParts> = {}) {
       empty: true,
       labelFor: () => undefined,
       touches: () => false,
+      placedIn: () => undefined,
       within: () => [],
       labelForName: () => undefined,
       exempts: () => false,

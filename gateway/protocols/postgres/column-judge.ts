@@ -11,7 +11,7 @@ import type { Session } from '../../protocol.ts'
 import { type Catalog, Catalogs } from './catalog.ts'
 import type { Relation } from './catalog-snapshot.ts'
 import { bare, readsStores } from './catalog-system.ts'
-import { type ColumnOrigin, columnField, type Described, describedBy, type Labelled, readOrigins } from './columns.ts'
+import { type ColumnOrigin, canHide, columnField, type Described, describedBy, type Labelled, readOrigins } from './columns.ts'
 import { type MadeOf, madeOf, UNREADABLE } from './conversions.ts'
 import type { CopyShape } from './copy.ts'
 import { copyPlan } from './copy-plan.ts'
@@ -62,6 +62,8 @@ export class Columns implements ColumnJudge {
   #waited = false
   #settled = new WeakSet<Facts>()
   readonly #touched = new WeakMap<Facts, { readonly snapshot: object | undefined; readonly labels: readonly string[] }>()
+  /** One statement may give notice a hundred thousand times. */
+  readonly #complaints = new WeakMap<Facts, { readonly snapshot: object; readonly field: Field | undefined }>()
   /** The last description of a text with these facts, by which everything else that decides is the same. */
   readonly #known = new Map<Facts, KnownDescription>()
 
@@ -98,7 +100,8 @@ export class Columns implements ColumnJudge {
     const known = keeps ? this.#known.get(facts) : undefined
     if (known !== undefined && known.snapshot === snapshot && isSame(known.bytes, bytes, from, to)) return known.described
     const origins = readOrigins(bytes, from, to)
-    const labelled = origins.map((origin) => this.#labelOf(origin, sql))
+    const computed = new Map<string, Labelled | undefined>()
+    const labelled = origins.map((origin) => this.#labelOf(origin, sql, computed))
     const described = describedBy(origins, labelled)
     // What is not known yet is looked up again each time, until it is.
     const certain = !labelled.includes(UNKNOWN_ORIGIN) && origins.every((origin) => origin.table === 0 || this.#placed(origin))
@@ -141,9 +144,16 @@ export class Columns implements ColumnJudge {
   }
 
   complaint(sql: string): Field | undefined {
+    if (this.#labels.empty) return undefined
+    const facts = sqlFacts(sql)
+    const snapshot = this.#catalog?.fresh
+    const known = this.#complaints.get(facts)
+    if (known !== undefined && known.snapshot === snapshot) return known.field
     // A constraint that fails shows the whole row, columns the statement never named among them.
-    const taint = this.#labels.empty ? undefined : speaksOfOthers(sqlFacts(sql)) ? UNKNOWN_ORIGIN : this.#taint(sql, 'rows')
-    return taint === undefined ? undefined : { ...QUOTED_VALUE, label: taint.label }
+    const taint = speaksOfOthers(facts) ? UNKNOWN_ORIGIN : this.#taint(sql, 'rows')
+    const field = taint && { ...QUOTED_VALUE, label: taint.label }
+    if (snapshot !== undefined) this.#complaints.set(facts, { snapshot, field })
+    return field
   }
 
   labelsTouched(facts: Facts): readonly string[] {
@@ -196,10 +206,14 @@ export class Columns implements ColumnJudge {
 
   writesFromMasked(facts: Facts): boolean {
     if (this.#labels.empty) return false
+    const known = new Map<string, boolean>()
     return writesFromMasked(facts, {
-      carries: (relations, column) =>
-        this.#reader.read({ relations, columns: column === ANY_COLUMN ? [] : [column], whole: column === ANY_COLUMN }) !==
-        undefined,
+      carries: (relations, column) => {
+        const whole = column === ANY_COLUMN
+        const carries = known.get(column) ?? this.#reader.read({ relations, columns: whole ? [] : [column], whole }) !== undefined
+        known.set(column, carries)
+        return carries
+      },
       keeps: (relations, column) => this.#labels.labelForName(column) !== undefined || this.#keeps(relations, column),
     })
   }
@@ -214,12 +228,12 @@ export class Columns implements ColumnJudge {
     return this.#labels.empty || this.#catalog?.lookup(table, (attribute << 16) >> 16) !== undefined
   }
 
-  #labelOf(origin: ColumnOrigin, sql: string): Labelled | undefined {
+  #labelOf(origin: ColumnOrigin, sql: string, computed: Map<string, Labelled | undefined>): Labelled | undefined {
     if (this.#labels.empty) return undefined
     const byName = this.#labels.labelForName(origin.name)
     if (byName !== undefined) return byName
     if (this.#dark && this.#readsBack(sqlFacts(sql), origin.name)) return UNKNOWN_ORIGIN
-    if (origin.table === 0) return this.#computed(origin, sql)
+    if (origin.table === 0) return this.#computed(origin, sql, computed)
     const place = this.#catalog?.lookup(origin.table, (origin.attribute << 16) >> 16)
     if (place === 'system') return undefined
     if (place === undefined) return !canHide(origin) && insertsOnly(sqlFacts(sql)) ? undefined : UNKNOWN_ORIGIN
@@ -229,7 +243,7 @@ export class Columns implements ColumnJudge {
     }
     // What a statement has just written comes back under the name of where it was put.
     if (sqlFacts(sql).writes === true) {
-      const written = this.#computed(origin, sql, place.column)
+      const written = this.#computed(origin, sql, computed, place.column)
       if (written !== undefined) return written
     }
     return this.#reader.labelBehind(place, canHide(origin) ? 'texts' : 'numbers')
@@ -241,11 +255,23 @@ export class Columns implements ColumnJudge {
     return (facts.relations ?? []).some((name) => this.#reader.named(name).some(({ kind }) => kind === SEQUENCE))
   }
 
+  /** Once for all columns of a description of which the same is to be said: there may be 1,664. */
+  #computed(
+    origin: ColumnOrigin,
+    sql: string,
+    computed: Map<string, Labelled | undefined>,
+    written?: string,
+  ): Labelled | undefined {
+    const key = canHide(origin) ? 'text' : `${origin.type === BOOL_TYPE ? 'flag' : 'number'} ${written ?? ''}`
+    if (!computed.has(key)) computed.set(key, this.#labelOfComputed(origin, sql, written))
+    return computed.get(key)
+  }
+
   /**
    * A column the statement computes. A number passes as long as nothing turns text into numbers, no labelled number is handed
    * on, and nothing labelled is compared for it: a count is no one's data.
    */
-  #computed(origin: ColumnOrigin, sql: string, written?: string): Labelled | undefined {
+  #labelOfComputed(origin: ColumnOrigin, sql: string, written?: string): Labelled | undefined {
     const facts = sqlFacts(sql)
     if (isPlan(facts)) return this.#planned(facts, sql)
     if (canHide(origin)) return this.#taint(sql)
@@ -363,11 +389,6 @@ function carriedTo({ carried = [] }: SqlFacts, written: string | undefined): str
     if (more.length > 0) return [ANY_COLUMN]
     return written === undefined || target === written || target === ANY_COLUMN ? [source] : []
   })
-}
-
-/** Whether a computed column of this type could carry somebody's data on: a count or a flag is let pass, whatever it was computed from. */
-function canHide(origin: ColumnOrigin): boolean {
-  return columnField(origin, 0, undefined).action !== 'skip'
 }
 
 /** Read in a thread, if at all: the grammar is not run over it here. */

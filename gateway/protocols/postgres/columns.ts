@@ -97,6 +97,11 @@ export function columnField(origin: ColumnOrigin, format: number, labelled: Labe
   return { path, action: 'scan', nullOnly: true }
 }
 
+/** Whether a computed column of this type could carry somebody's data on: a count or a flag is let pass, whatever it was computed from. */
+export function canHide(origin: ColumnOrigin): boolean {
+  return columnField(origin, 0, undefined).action !== 'skip'
+}
+
 /** Types of extensions and users (citext, enums) in text format: free text as far as the wire can tell. */
 function isUserText(origin: ColumnOrigin, format: number): boolean {
   return format === 0 && origin.type >= FIRST_USER_OID

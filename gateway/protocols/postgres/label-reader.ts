@@ -30,6 +30,8 @@ const NONE_GIVEN: ReadonlySet<string> = new Set()
 export class LabelReader {
   readonly #labels: ColumnLabels
   readonly #catalog: Pick<Catalog, 'lookup' | 'named' | 'isSystem'>
+  /** By the relations of a snapshot. */
+  readonly #whole = { all: new WeakMap<Relation, readonly Labelled[]>(), numbers: new WeakMap<Relation, readonly Labelled[]>() }
 
   constructor(labels: ColumnLabels, catalog: Pick<Catalog, 'lookup' | 'named' | 'isSystem'>) {
     this.#labels = labels
@@ -44,25 +46,57 @@ export class LabelReader {
 
   /** Every such label. */
   *all({ relations, columns, whole: star, given = NONE_GIVEN, numbersOnly = false, behind = true }: Reading): Iterable<Labelled> {
-    for (const column of columns) {
-      if (numbersOnly && this.#isText(relations, column)) continue
+    // Each relation is looked at once: a statement may name a thousand, and a thousand columns.
+    const meant = relations.map((written) => this.named(written))
+    const names = new Set(columns)
+    const had = new Map<string, 'text' | 'number'>()
+    for (const relation of meant.flat()) {
+      for (const column of columnsAmong(relation, names))
+        if (had.get(column) !== 'number') had.set(column, isTextIn(relation, column) ? 'text' : 'number')
+    }
+    for (const column of names) {
+      if (numbersOnly && had.get(column) === 'text') continue
       const label = this.#labels.labelForName(column)
       if (label !== undefined) yield label
     }
     // A name that no relation here has stands for something else: an alias in a list, a column of a CTE, a function of the row.
-    const whole = star || columns.some((column) => !given.has(column) && !this.hasColumn(relations, column))
-    for (const written of relations) {
-      const found = this.named(written)
+    const whole = star || columns.some((column) => !given.has(column) && !had.has(column))
+    for (const [index, written] of relations.entries()) {
+      const found = meant[index] ?? []
       // A relation the catalog does not know (yet: a temporary one) may have been filled from any other.
       if (found.length === 0 && !this.#isSystemName(written)) yield UNKNOWN_ORIGIN
       for (const relation of found) {
-        const names = whole || (relation.view !== undefined && !numbersOnly) ? relation.columns.values() : columns
-        for (const column of names) {
-          const label = numbersOnly && isTextIn(relation, column) ? undefined : this.labelIn(relation, column, behind)
-          if (label !== undefined) yield label
-        }
+        const all = whole || (relation.view !== undefined && !numbersOnly)
+        if (all && !behind) yield* this.#wholly(relation, numbersOnly)
+        else yield* this.#labelsOf(relation, this.#asked(relation, names, all), numbersOnly, behind)
       }
     }
+  }
+
+  *#labelsOf(relation: Relation, columns: Iterable<string>, numbersOnly: boolean, behind: boolean): Iterable<Labelled> {
+    for (const column of columns) {
+      const label = numbersOnly && isTextIn(relation, column) ? undefined : this.labelIn(relation, column, behind)
+      if (label !== undefined) yield label
+    }
+  }
+
+  /** The labels of all columns of a relation that stands behind a view, for each of whose columns it is asked for. */
+  #wholly(relation: Relation, numbersOnly: boolean): readonly Labelled[] {
+    const known = this.#whole[numbersOnly ? 'numbers' : 'all']
+    // Past a certain age the catalog says nothing of it.
+    const labels = this.#catalog.lookup(relation.oid, 0) === undefined ? undefined : known.get(relation)
+    if (labels !== undefined) return labels
+    const found = [...this.#labelsOf(relation, relation.columns.values(), numbersOnly, false)]
+    known.set(relation, found)
+    return found
+  }
+
+  /** All columns of the relation or those that are named, and names that it would have a label for, as it may have them by now. */
+  *#asked(relation: Relation, names: ReadonlySet<string>, all: boolean): Iterable<string> {
+    yield* all ? relation.columns.values() : columnsAmong(relation, names)
+    const placed = this.#labels.placedIn(relation)
+    if (placed === undefined) return
+    for (const name of names) if (attributeOf(relation, name) === 0 && placed(name)) yield name
   }
 
   /** Whether the catalog knows every relation named here, and what those that are views read. */
@@ -81,7 +115,7 @@ export class LabelReader {
 
   labelIn(relation: Relation, column: string, behind = true): Labelled | undefined {
     const { schema, table } = relation
-    const attribute = attributeOf(relation.columns, column)
+    const attribute = attributeOf(relation, column)
     const place = attribute === 0 ? undefined : this.#catalog.lookup(relation.oid, attribute)
     // There is such a column, and a catalog too old to say where it comes from.
     if (attribute !== 0 && place === undefined) return UNKNOWN_ORIGIN
@@ -125,18 +159,13 @@ export class LabelReader {
         })
   }
 
-  #isText(relations: readonly string[], column: string): boolean {
-    const having = this.having(relations, column)
-    return having.length > 0 && having.every((relation) => isTextIn(relation, column))
-  }
-
   hasColumn(relations: readonly string[], column: string): boolean {
     return this.having(relations, column).length > 0
   }
 
   /** Those of the relations that have a column of this name. */
   having(relations: readonly string[], column: string): readonly Relation[] {
-    return relations.flatMap((written) => this.named(written)).filter(({ columns }) => attributeOf(columns, column) !== 0)
+    return relations.flatMap((written) => this.named(written)).filter((relation) => attributeOf(relation, column) !== 0)
   }
 
   /** The relations a name in a statement may mean. */
@@ -153,13 +182,34 @@ export class LabelReader {
   }
 }
 
-function isTextIn({ columns, numbers }: Relation, column: string): boolean {
-  return numbers?.has(attributeOf(columns, column)) !== true
+function isTextIn(relation: Relation, column: string): boolean {
+  return relation.numbers?.has(attributeOf(relation, column)) !== true
 }
 
 const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema', 'pg_toast'])
 
-function attributeOf(columns: ReadonlyMap<number, string>, name: string): number {
-  for (const [attribute, column] of columns) if (column === name) return attribute
-  return 0
+/** Attribute numbers by name, of relations that were asked for. */
+const attributes = new WeakMap<Relation, ReadonlyMap<string, number>>()
+
+function attributesOf(relation: Relation): ReadonlyMap<string, number> {
+  let known = attributes.get(relation)
+  if (known === undefined) {
+    known = new Map([...relation.columns].map(([attribute, column]) => [column, attribute]))
+    attributes.set(relation, known)
+  }
+  return known
+}
+
+function attributeOf(relation: Relation, name: string): number {
+  return attributesOf(relation).get(name) ?? 0
+}
+
+/** Those of the names that the relation has, by whichever of the two are fewer. */
+function* columnsAmong(relation: Relation, names: ReadonlySet<string>): Iterable<string> {
+  const own = attributesOf(relation)
+  if (names.size < own.size) {
+    for (const name of names) if (own.has(name)) yield name
+  } else {
+    for (const name of own.keys()) if (names.has(name)) yield name
+  }
 }

@@ -11,6 +11,7 @@ const labels = {
   exempts: () => false,
   asked: false,
   touches: () => false,
+  placedIn: () => undefined,
   within: () => [],
   labelFor: () => undefined,
   labelForName: (name: string) => (name === 'nickname' ? NICK : name === 'mail' ? MAIL_LABEL : undefined),

@@ -19,6 +19,7 @@ const labelsOf = (labelled: boolean): ColumnLabels => ({
   exempts: () => false,
   asked: false,
   touches: () => false,
+  placedIn: () => undefined,
   within: () => [],
   labelFor: () => undefined,
   labelForName: (name) => (labelled && name === 'nick' ? { label: 'nick', entity: 'nick', form: 'tag' } : undefined),

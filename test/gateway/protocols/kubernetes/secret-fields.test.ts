@@ -11,6 +11,7 @@ const labels = {
   asked: false,
   exempts: () => false,
   touches: () => false,
+  placedIn: () => undefined,
   within: () => [],
   labelFor: () => undefined,
   labelForName: () => undefined,
