@@ -70,7 +70,7 @@ function run(name: string, args: readonly Word[], scope: Scope, walk: Walk): voi
 }
 
 function isInterpreter(name: string): boolean {
-  return INTERPRETERS.has(name) || INTERPRETERS.has(name.replace(/[-.]?[0-9][0-9.]*$/, ''))
+  return [...INTERPRETERS].some((one) => name.startsWith(one) && /^([-.]?[0-9][0-9.]*)?$/.test(name.slice(one.length)))
 }
 
 /** `--rsh` also as `--rsh=x`, and shortened as getopt lets; `-e` also in a cluster. */

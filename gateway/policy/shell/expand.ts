@@ -278,7 +278,7 @@ export function arithmetic(node: Syntax, scope: Scope, walk: Walk): void {
   }
   for (const [, name] of scope.source
     .slice(node.start, node.end)
-    .matchAll(/([A-Za-z_][A-Za-z0-9_]*) *(?:[-+*/%&|^]|<<|>>)?=(?!=)/g)) {
+    .matchAll(/(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*) *(?:[-+*/%&|^]|<<|>>)?=(?!=)/g)) {
     assign(name ?? '', 'number', scope, walk)
   }
 }

@@ -4,6 +4,8 @@ import { showWord, showWords, textWord, type Word } from './word.ts'
 const MAX_FOUND = 500
 /** Commands read of one text, those of loops and texts within it counted each time. */
 const MAX_STEPS = 5_000
+/** The last resort against a text whose reading costs more than its length tells, in ms. */
+const MAX_WALK_MS = 250
 /** Of all facts of one text together, in characters: they are kept on the tape, and shown. */
 const MAX_FACTS_LENGTH = 400_000
 
@@ -27,10 +29,10 @@ export class Found {
   dynamicArguments = false
   /** HOME was given another value somewhere: it and `~` may be anything. */
   homeChanged = false
-  #steps: { count: number }
+  #steps: { count: number; readonly untilMs: number }
   #length = 0
 
-  constructor(steps = { count: 0 }) {
+  constructor(steps = { count: 0, untilMs: performance.now() + MAX_WALK_MS }) {
     this.#steps = steps
   }
 
@@ -68,7 +70,7 @@ export class Found {
 
   /** One more command; false: enough of them. */
   step(): boolean {
-    this.#steps.count++
+    this.#steps.count += performance.now() > this.#steps.untilMs ? MAX_STEPS : 1
     return this.#steps.count <= MAX_STEPS
   }
 

@@ -82,7 +82,7 @@ function authority(text: string): string {
 /** The host of an address anywhere in a word: `https://host/`, `--url=ftp://host`, `git@host:path`. */
 function urlHost(word: Word): string | undefined {
   const shown = literalOf(word) ?? showWord(word)
-  const after = /[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#'\s]*)/.exec(shown)?.[1]
+  const after = /[A-Za-z0-9+.-]:\/\/([^/?#'\s]*)/.exec(shown)?.[1]
   if (after === undefined || after === '') return undefined
   if (/[$*]/.test(after)) return '*'
   return normaliseHost(authority(after))

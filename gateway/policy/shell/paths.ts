@@ -76,7 +76,7 @@ function candidates(program: string, arg: Word): Word[] {
     return /^[@/~]/.test(prefixOf(rest)) || rest[0]?.kind === 'home' ? [prefixOf(rest).startsWith('@') ? cut(rest, 1) : rest] : []
   }
   const text = literalOf(word)
-  if (text !== undefined && /^[^:]*\/[^:]*:/.test(text))
+  if (text?.includes(':') && text.slice(0, text.indexOf(':')).includes('/'))
     return text
       .split(':')
       .filter((part) => part.includes('/'))
@@ -103,12 +103,12 @@ export function resolvePath(word: Word, scope: Pick<Scope, 'cwds'>): Word[] {
 
 /** Components that are text alone are resolved; above an unknown place nothing is known. */
 function normalise(word: Word): Word {
-  const components: Word[] = [[]]
+  const components: Piece[][] = [[]]
   for (const piece of word) {
-    if (piece.kind !== 'text') push(components, piece)
+    if (piece.kind !== 'text') components.at(-1)?.push(piece)
     else {
       const [first = '', ...rest] = piece.text.split('/')
-      push(components, { kind: 'text', text: first })
+      components.at(-1)?.push({ kind: 'text', text: first })
       for (const part of rest) components.push(part === '' ? [] : [{ kind: 'text', text: part }])
     }
   }
@@ -129,8 +129,4 @@ function normalise(word: Word): Word {
   }
   if (kept.length === 1 && literalOf(kept[0]) === '') return [SLASH]
   return join(kept.flatMap((component, index): Word => (index === 0 ? component : [SLASH, ...component])))
-}
-
-function push(components: Word[], piece: Piece): void {
-  components[components.length - 1] = [...(components.at(-1) ?? []), piece]
 }

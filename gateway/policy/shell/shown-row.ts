@@ -57,6 +57,14 @@ export class ShownRow {
     if (this.#column < this.#base) this.#base = Math.max(0, this.#base - this.#columns)
   }
 
+  /** Blanks, which push what stands behind them out of the row. */
+  #insert(count: number): void {
+    const behind = this.#cells.splice(this.#column)
+    while (this.#cells.length < this.#column) this.#cells.push(' ')
+    for (let blank = 0; blank < count; blank++) this.#cells.push(' ')
+    for (const cell of behind) if (this.#cells.length < MAX_LINE_LENGTH) this.#cells.push(cell)
+  }
+
   #clear(): void {
     this.#cells = []
     this.#column = 0
@@ -101,7 +109,7 @@ export class ShownRow {
       this.#cells.length = Math.min(this.#cells.length, this.#column)
     else if (final === 'K' && parameters === '2') this.#cells = []
     else if (final === 'P') this.#cells.splice(this.#column, count)
-    else if (final === '@') this.#cells.splice(this.#column, 0, ...Array.from({ length: count }, () => ' '))
+    else if (final === '@') this.#insert(Math.min(count, this.#columns))
     else if (final === 'J' && (parameters === '' || parameters === '0'))
       this.#cells.length = Math.min(this.#cells.length, this.#column)
     else if (final === 'J' || final === 'H') this.#clear()

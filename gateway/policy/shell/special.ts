@@ -142,7 +142,7 @@ function awk(args: readonly Word[], _: Scope, walk: Walk, name: string): void {
     values: 'F v field-separator assign',
   })
   const program = literalOf(read?.operands[0])
-  if (program === undefined || /system|getline|[|@]|close|>|fflush|printf? *\(?[^;}\n]*>/.test(program.replaceAll('||', '')))
+  if (program === undefined || /system|getline|[|@]|close|>|fflush/.test(program.replaceAll('||', '')))
     walk.found.hide(`code:${name}`)
 }
 

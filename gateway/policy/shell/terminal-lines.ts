@@ -65,7 +65,7 @@ export class TerminalLines {
       this.#prompt = undefined
       this.#awaited = false
       if (typed === undefined || this.#row.fullScreen) continue
-      const line = lineOf(typed, this.#row.from(end), PASSWORD.test(text), awaited)
+      const line = lineOf(typed, this.#row.from(end), asksForPassword(text), awaited)
       if (line !== undefined) lines.push(line)
     }
     return lines
@@ -73,7 +73,13 @@ export class TerminalLines {
 }
 
 /** As programs ask: `Password:`, `[sudo] password for ada: `, `Enter passphrase for key '...': `. */
-const PASSWORD = /(pass(word|phrase|code)|kennwort|secret|token|\bpin\b|verification code)[^\n]*[:?]\s*$/i
+const PASSWORD = /(pass(word|phrase|code)|kennwort|secret|token|\bpin\b|verification code)[^\n]*$/i
+
+/** Each by itself, so that no row is looked at once for every word in it. */
+function asksForPassword(shown: string): boolean {
+  const question = shown.trimEnd()
+  return /[:?]/.test(question.slice(-1)) && PASSWORD.test(question)
+}
 
 function lineOf({ text, sure }: Typed, shown: string, asked: boolean, awaited: boolean): TerminalLine | undefined {
   const typed = text.trimEnd()

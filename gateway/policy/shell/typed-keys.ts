@@ -38,8 +38,8 @@ export class TypedKeys {
       this.#reset()
       return line
     }
-    if (char === '\x7f' || char === '\b') this.#text = [...this.#text].slice(0, -1).join('')
-    else if (char === '\x17') this.#text = this.#text.replace(/\S*\s*$/, '')
+    if (char === '\x7f' || char === '\b') this.#text = withoutLast(this.#text)
+    else if (char === '\x17') this.#text = withoutWord(this.#text)
     else if (char === '\x15') this.#text = ''
     else if (char === '\x03') this.#reset()
     else if (char >= ' ' || char === '\n' || (char === '\r' && this.#pasting)) this.#add(char === '\r' ? '\n' : char)
@@ -67,4 +67,18 @@ export class TypedKeys {
     this.#text = ''
     this.#sure = true
   }
+}
+
+// Keys come by the ten thousand in one paste: neither may look at the whole line for each.
+
+function withoutLast(text: string): string {
+  const pair = /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(-2))
+  return text.slice(0, pair ? -2 : -1)
+}
+
+/** Without its last word and the blanks behind it. */
+function withoutWord(text: string): string {
+  let end = text.trimEnd().length
+  while (end > 0 && /\S/.test(text.charAt(end - 1))) end--
+  return text.slice(0, end)
 }

@@ -2,12 +2,15 @@ import { caseStatement, forStatement, functionDefinition, ifStatement, list, loo
 import { noteCommand } from './commands.ts'
 import { arithmetic } from './expand.ts'
 import { Found } from './found.ts'
-import { parseShell, type Syntax } from './parse.ts'
+import { MAX_SHELL_BYTES, parseShell, type Syntax } from './parse.ts'
 import { Disagreement } from './quoting.ts'
 import { redirect, redirected } from './redirects.ts'
 import { MAX_NESTED, Scope, type Walk } from './scope.ts'
 import { assignment, declaration, simpleCommand, testCommand } from './simple.ts'
 import type { Word } from './word.ts'
+
+/** `sudo sudo sudo ...`: commands that run commands, deeper than anybody writes. The walk over them is recursive, and each has all words of the rest. */
+const MAX_WITHIN = 40
 
 /** Reads a text as bash would, without running it. Undefined where it cannot be read. */
 export function walkText(text: string): Found | undefined {
@@ -23,9 +26,14 @@ export function walkText(text: string): Found | undefined {
 
 class Walker implements Walk {
   found = new Found()
+  #within = 0
+  /** Of the text and those in it, each of which the grammar reads anew. */
+  #size = 0
 
   script(text: string, scope: Scope): void {
     if (scope.depth > MAX_NESTED) throw new Disagreement('too deep')
+    this.#size += text.length
+    if (this.#size > 2 * MAX_SHELL_BYTES) throw new Disagreement('texts in texts')
     const root = parseShell(text)
     if (root === undefined) throw new Disagreement('no syntax')
     checkGaps(root, text)
@@ -37,7 +45,9 @@ class Walker implements Walk {
   }
 
   command(words: readonly Word[], scope: Scope): void {
+    if (++this.#within > MAX_WITHIN) throw new Disagreement('commands in commands')
     noteCommand(words, scope, this)
+    this.#within--
   }
 
   all(nodes: readonly Syntax[], scope: Scope): void {

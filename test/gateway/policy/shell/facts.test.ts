@@ -96,3 +96,38 @@ test('what cannot be read is no fact but that', () => {
     assert.equal(size, Buffer.byteLength(text))
   }
 })
+
+test('a text that would cost more than its length is read at once, or not at all', () => {
+  const many = (part: string): string => part.repeat(Math.floor(60_000 / part.length))
+  const texts = {
+    'one long word': `cat ${many('a')}`,
+    'escapes in it': `echo ${many('\\a')}`,
+    'patterns in it': `cat ${many('*a')}`,
+    'slashes in it': `cat ${many('/a')}`,
+    'a long name that ends in no number': `${many('1')}x`,
+    'a long name in arithmetic': `((${many('a')}))`,
+    'an awk program of words': `awk '${many('print ')}'`,
+    'commands that run commands': `${many('sudo ')}ls`,
+    'words that are one command each time': `${many('ssh ')}ls`,
+    'texts in texts': `${many('eval ')}ls`,
+  }
+  for (const [what, text] of Object.entries(texts)) {
+    const began = performance.now()
+    assert.equal(shellFacts(text).size, text.length)
+    // Some take 5 ms, some a parser's quarter of a second; it was 2 to 80 s.
+    assert.ok(performance.now() - began < 1_500, `${what}: ${Math.round(performance.now() - began)} ms`)
+  }
+  for (const what of ['commands that run commands', 'texts in texts'] as const)
+    assert.equal(shellFacts(texts[what]).parse_ok, false, what)
+  expectFacts(`${'nice '.repeat(20)}env A=b timeout 5 rm x`, { programs: ['nice', 'env', 'timeout', 'rm'], analysable: true })
+})
+
+test('an address is told by what stands around its sign, an interpreter by its name and any version', () => {
+  expectFacts('curl --url=ftp://a.example 1://b.example x+y.z://c.example', {
+    hosts: ['curl a.example', 'curl b.example', 'curl c.example'],
+  })
+  for (const name of ['python3.11', 'perl5.30.1', 'node-18', 'ruby'])
+    expectFacts(`${name} x`, { analysable: false, opaque: [`code:${name}`] })
+  for (const name of ['python3x', 'nodes']) expectFacts(`${name} x`, { analysable: true })
+  expectFacts('ls a/b:c/d a:b/c', { paths: ['ls ~/a/b', 'ls ~/c/d', 'ls ~/a:b/c'] })
+})

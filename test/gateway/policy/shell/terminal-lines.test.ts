@@ -148,3 +148,27 @@ test('any bytes in any pieces are read in bounded memory, and give the same line
     }),
   )
 })
+
+test('keys and output by the ten thousand are not looked at once for each', () => {
+  const burst = (before: string, part: string): Buffer => Buffer.from(before + part.repeat(Math.floor(32_768 / part.length)))
+  const long = 'x'.repeat(4_000)
+  const bursts = {
+    'a character and Backspace': (lines: TerminalLines) => lines.input(burst(long, 'x\x7f')),
+    'a word and Ctrl-W': (lines: TerminalLines) => lines.input(burst(`${long} `, 'b\x17')),
+    'blanks inserted': (lines: TerminalLines) => lines.output(burst(`${long}\r`, '\x1b[4096@')),
+    'Enter behind many questions': (lines: TerminalLines) => {
+      lines.output(Buffer.from(`${'token: ? : ? : '.repeat(250)}x`))
+      lines.input(Buffer.from('\r'.repeat(3_000)))
+    },
+  }
+  for (const [what, feed] of Object.entries(bursts)) {
+    const began = performance.now()
+    feed(new TerminalLines(80))
+    // Some take 10 ms, one 150; it was up to minutes.
+    assert.ok(performance.now() - began < 700, `${what}: ${Math.round(performance.now() - began)} ms`)
+  }
+  const lines = new TerminalLines(80)
+  lines.output(Buffer.from('$ '))
+  const [line] = lines.input(Buffer.from('rm \u{1f600}\x7fsafe  dir\x17file\r'))
+  assert.deepEqual(line?.texts, ['rm safe  file'])
+})
