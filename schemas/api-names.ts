@@ -21,7 +21,8 @@ export type ServerEventName = (typeof SERVER_EVENT_NAMES)[number]
 export const TEXT_PLACES = ['statement', 'result', 'terminal', 'output', 'body'] as const
 export type TextPlace = (typeof TEXT_PLACES)[number]
 export const ACTS = ['allow', 'mask', 'block', 'hold'] as const
-export const STATEMENT_OUTCOMES = ['running', 'complete', 'error', 'refused', 'cut'] as const
+/** `sent`: passed on, and nothing answers it that could be told from other output, as a line of a terminal. */
+export const STATEMENT_OUTCOMES = ['running', 'complete', 'error', 'refused', 'cut', 'sent'] as const
 
 /** So many different keys of a table are counted one by one; more are estimated. */
 export const EXACT_KEYS = 1_024

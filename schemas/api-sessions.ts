@@ -112,7 +112,7 @@ export const StatementRow = Type.Object({
   /** The catalog keeps at most 16 KiB of a statement; the tape has it whole. */
   textCut: Type.Boolean(),
   atUs: Count,
-  /** To the last frame that answered it; null while it runs. */
+  /** To the last frame that answered it; null while there is none. */
   durationUs: orNull(Count),
   /** Last frame that answered it; null while there is none. */
   lastFrame: orNull(Count),

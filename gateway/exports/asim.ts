@@ -42,7 +42,7 @@ export function asimEvent(session: SessionDetail, row: StatementRow, derived: st
     EventStartTime: start,
     EventEndTime: new Date(startMs + (row.durationUs ?? 0) / 1_000).toISOString(),
     ...detailOf(session, row),
-    EventResult: row.outcome === 'running' ? 'NA' : FAILED.has(row.outcome) ? 'Failure' : 'Success',
+    EventResult: row.outcome === 'running' || row.outcome === 'sent' ? 'NA' : FAILED.has(row.outcome) ? 'Failure' : 'Success',
     EventSeverity: row.verdict === 'block' ? 'Medium' : row.verdict === 'hold' ? 'Low' : 'Informational',
     EventOriginalUid: `${row.session}:${row.frame}.${row.part}`,
     EventProduct: 'Sallyport',

@@ -62,7 +62,7 @@ export function ocsfEvent(
     activity_id,
     type_uid: kind.class_uid * 100 + activity_id,
     severity_id: row.verdict === 'block' ? 3 : row.verdict === 'hold' ? 2 : 1,
-    status_id: row.outcome === 'running' ? 0 : failed ? 2 : 1,
+    status_id: row.outcome === 'running' || row.outcome === 'sent' ? 0 : failed ? 2 : 1,
     time,
     ...(row.durationUs === null ? {} : { duration: Math.round(row.durationUs / 1000) }),
     message: `${row.kind} ${row.outcome}`,

@@ -190,12 +190,16 @@ export class SessionDigest {
       if (act !== 'hold') {
         this.#byApproval.delete(before.row.approval ?? '')
         before.answer = told.answer
-        const refused =
-          act === 'block' ? { outcome: 'refused' as const, lastFrame: frame.seq, durationUs: frame.atUs - before.row.atUs } : {}
+        const became =
+          act === 'block'
+            ? { outcome: 'refused' as const, lastFrame: frame.seq, durationUs: frame.atUs - before.row.atUs }
+            : told.answer === null
+              ? { outcome: 'sent' as const }
+              : {}
         this.#change(before, {
           verdict: graver(before.row.verdict, act),
           rules: joined(before.row.rules, verdict?.rules),
-          ...refused,
+          ...became,
         })
         if (told.answer !== null) this.pulls.asked(before.row.objects, before.row.frame, before.row.atUs)
         this.#wait(before)
@@ -224,7 +228,7 @@ export class SessionDigest {
         verdict: act,
         rules: [...(verdict?.rules ?? [])],
         approval: verdict?.approval ?? null,
-        outcome: act === 'block' ? 'refused' : 'running',
+        outcome: act === 'block' ? 'refused' : told.answer === null && act !== 'hold' ? 'sent' : 'running',
         objects: (told.objects ?? []).map(keptName),
         verbs: [...(told.verbs ?? [])],
         fingerprint: told.fingerprint ?? null,

@@ -26,6 +26,7 @@ const MIGRATIONS: Readonly<Record<number, Migration>> = {
   8: (queries) => queries.exec(NAMES_SQL),
   9: targetsOfFindings,
   10: objectNames,
+  11: sentStatements,
 }
 
 /** Whether everything in a catalog of this version can be kept. */
@@ -57,6 +58,13 @@ async function targetsOfFindings(queries: Queries): Promise<void> {
 async function objectNames(queries: Queries): Promise<void> {
   await queries.exec(
     `${OBJECT_NAMES_SQL} insert into catalog.names select distinct object from catalog.statements, unnest(objects) object`,
+  )
+}
+
+/** 12: what nothing answers is no longer said to run. Of a session that has ended nothing else still does. */
+async function sentStatements(queries: Queries): Promise<void> {
+  await queries.exec(
+    `update catalog.statements set outcome = 'sent' from catalog.sessions where id = session and state <> 'live' and outcome = 'running'`,
   )
 }
 

@@ -7,7 +7,7 @@
  * What grows with the traffic is partitioned by the month its session began in (months.ts): ids begin with that time.
  */
 
-export const CATALOG_VERSION = 11
+export const CATALOG_VERSION = 12
 
 /** Partitioned by their column `session`. */
 export const MONTHLY = ['statements', 'texts', 'pulls', 'sketches', 'screens'] as const

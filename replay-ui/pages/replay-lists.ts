@@ -50,7 +50,7 @@ export function statementsView({ statements, current, state, problem, onPick }: 
   </section>`
 }
 
-function statementRow(
+export function statementRow(
   statement: StatementRow,
   index: number,
   current: boolean,
@@ -70,7 +70,7 @@ function statementRow(
     <div class="sql mono">${safeLine(text, MAX_TEXT)}</div>
     <div class="about">
       <span class="mono">${timeText(atUs)}</span>
-      ${durationUs === null ? html`<span class="running">running</span>` : html`<span>${timeText(durationUs)}</span>`}
+      ${outcome === 'running' ? html`<span class="running">running</span>` : durationUs === null ? nothing : html`<span>${timeText(durationUs)}</span>`}
       ${rows > 0 ? html`<span>${counted(rows, 'row')}</span>` : nothing}
       ${masked > 0 ? html`<span class="t-mask">${countText(masked)} masked</span>` : nothing}
       ${outcome === 'error' || outcome === 'refused' || outcome === 'cut' ? html`<span class="t-block">${outcome}</span>` : nothing}

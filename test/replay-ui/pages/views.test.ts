@@ -9,9 +9,10 @@ import { rawText, runsOf } from '../../../replay-ui/pages/replay-bytes.ts'
 import { integrityView } from '../../../replay-ui/pages/replay-head.ts'
 import { cellView, widthsOf } from '../../../replay-ui/pages/replay-inspector.ts'
 import { commandOf, KEY_MAP } from '../../../replay-ui/pages/replay-keys.ts'
+import { statementRow } from '../../../replay-ui/pages/replay-lists.ts'
 import { endNotices } from '../../../replay-ui/pages/replay-view.ts'
 import { view as signIn } from '../../../replay-ui/pages/sign-in.ts'
-import type { ApprovalView } from '../../../schemas/api.ts'
+import type { ApprovalView, StatementRow } from '../../../schemas/api.ts'
 import { textOf } from '../text.ts'
 
 const nothing = (): void => undefined
@@ -199,4 +200,34 @@ test('every key in the map does something', () => {
   }
   for (const key of keys) assert.ok(commandOf(real[key] ?? key) !== undefined, key)
   assert.equal(commandOf('x'), undefined)
+})
+
+test('only what runs is said to run: a line that nothing answers does not, and what the end of its session cut does not', () => {
+  const row: StatementRow = {
+    session: 's',
+    frame: 1,
+    part: 0,
+    channel: 1,
+    kind: 'line',
+    text: 'ls -la',
+    textCut: false,
+    atUs: 1,
+    durationUs: null,
+    lastFrame: null,
+    rows: 0,
+    bytesOut: 0,
+    masked: 0,
+    verdict: null,
+    rules: [],
+    approval: null,
+    outcome: 'running',
+    objects: [],
+    verbs: [],
+    fingerprint: null,
+  }
+  const shown = (outcome: StatementRow['outcome']): string => textOf(statementRow({ ...row, outcome }, 0, false, 1, nothing))
+  assert.match(shown('running'), /running/)
+  assert.doesNotMatch(shown('sent'), /running/)
+  assert.match(shown('cut'), /cut/)
+  assert.doesNotMatch(shown('cut'), /running/)
 })
