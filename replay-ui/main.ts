@@ -61,6 +61,8 @@ class SallyportApp extends LitElement {
     desk: this.#api,
   }
   #help = false
+  /** The page whose link was brought into sight. */
+  #shown: Route['page'] | undefined
   /** Kept while the address asks the same. */
   #ask: CustodyAsk = {}
   readonly #live = new Live(this.#api, () => this.requestUpdate())
@@ -209,8 +211,19 @@ class SallyportApp extends LitElement {
     }
     const help = this.querySelector<HTMLDialogElement>('dialog.key-help')
     if (help?.open === false) help.showModal()
-    if (this.#state === 'in') document.title = titles[this.#route.page] ?? document.title
-    else document.title = 'Sign in · Sallyport'
+    // Whoever has the console open behind other pages sees that somebody waits.
+    const waiting = this.#state === 'in' && this.#waiting > 0 ? `(${this.#waiting}) ` : ''
+    const own = this.#state === 'in' ? titles[this.#route.page] : 'Sign in · Sallyport'
+    document.title = waiting + (own ?? document.title.replace(/^\(\d+\) /, ''))
+    this.#showPlace()
+  }
+
+  /** Where the bar is narrower than its links, the one of this page is in sight. */
+  #showPlace(): void {
+    if (this.#shown === this.#route.page) return
+    const link = this.querySelector('.bar nav a[aria-current]')
+    link?.scrollIntoView({ block: 'nearest', inline: 'center' })
+    this.#shown = link === null ? undefined : this.#route.page
   }
 
   protected override render(): TemplateResult {

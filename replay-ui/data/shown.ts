@@ -7,6 +7,7 @@ import { PostgresView } from '../../schemas/views/postgres.ts'
 import { SshView } from '../../schemas/views/ssh.ts'
 import { sftpLine } from '../../schemas/views/terminal.ts'
 import type { Cell, Shown, View } from '../../schemas/views/view.ts'
+import { counted } from './format.ts'
 
 export function viewOf(protocol: ProtocolName): View {
   switch (protocol) {
@@ -126,14 +127,17 @@ function summaryParts(protocol: ProtocolName, frame: Frame): string[] {
   if (files !== undefined) return [files]
   const about: string[] = []
   if (typeof facts['tag'] === 'string') about.push(facts['tag'])
-  else if (typeof facts['rows'] === 'number') about.push(`${facts['rows']} rows`)
+  else if (typeof facts['rows'] === 'number') about.push(counted(facts['rows'], 'row'))
   if (typeof facts['sqlstate'] === 'string') about.push(`sqlstate ${facts['sqlstate']}`)
   if (about.length > 0) return about
   if (body !== null && dir !== 'note' && body.length <= MAX_SUMMARY_BODY) {
     const shown = viewOf(protocol).read(frame)
     const statement = shown.find(({ show }) => show === 'statement')
     if (statement?.show === 'statement') return [statement.text.slice(0, MAX_SUMMARY_CHARS)]
-    const words = shown.flatMap((piece) => (piece.show === 'word' ? [`${piece.label} ${piece.text}`.trim()] : []))
+    // What kind of frame it is stands beside it already.
+    const words = shown.flatMap((piece) =>
+      piece.show === 'word' ? [piece.label === frame.kind ? piece.text : `${piece.label} ${piece.text}`.trim()] : [],
+    )
     const [first] = words
     if (first !== undefined) return words.length === 1 ? [first] : [first, `${words.length - 1} more`]
   }

@@ -9,13 +9,26 @@ export type Act = 'approve' | 'reject' | 'break-glass' | 'review' | 'end'
 /** What somebody has done about it. */
 export const DECISION_WORDS = { approve: 'approved', reject: 'rejected', 'break-glass': 'broke the glass' } as const
 
+const STATE_WORDS: Readonly<Record<ApprovalView['state'], string>> = {
+  pending: 'waiting',
+  approved: 'approved',
+  rejected: 'rejected',
+  expired: 'expired',
+  withdrawn: 'withdrawn',
+  consumed: 'approved and used',
+}
+
+export function approvalMark(state: ApprovalView['state']): TemplateResult {
+  return html`<span class="mark mark-a-${state}">${STATE_WORDS[state]}</span>`
+}
+
 /** What was decided about requests like this one; undefined while it is asked for. */
 export function similarView(similar: SimilarApprovals['similar'] | undefined, nowMs: number): TemplateResult | typeof nothing {
   if (similar === undefined || similar.length === 0) return nothing
   return html`<h3>Decided before, about the like</h3>
     <ul class="decisions">${similar.map(
       (one) =>
-        html`<li><span class="mark mark-a-${one.state}">${one.state}</span> <a href="/approvals/${one.id}"><code>${one.id}</code></a> ${safeLine(one.requester, 60)} <span class="muted">${agoText(one.createdAt, nowMs)}${one.same ? ', the same text' : ''}</span>${one.decisions.map(({ act, by, reason }) => html`<p><b>${safeLine(by, 60)}</b> ${DECISION_WORDS[act]}${reason === undefined ? nothing : html`: ${safe(reason)}`}</p>`)}</li>`,
+        html`<li>${approvalMark(one.state)} <a href="/approvals/${one.id}"><code>${one.id}</code></a> ${safeLine(one.requester, 60)} <span class="muted">${agoText(one.createdAt, nowMs)}${one.same ? ', the same text' : ''}</span>${one.decisions.map(({ act, by, reason }) => html`<p><b>${safeLine(by, 60)}</b> ${DECISION_WORDS[act]}${reason === undefined ? nothing : html`: ${safe(reason)}`}</p>`)}</li>`,
     )}</ul>`
 }
 

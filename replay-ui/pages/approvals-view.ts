@@ -6,7 +6,7 @@ import { empty, failed, loading, redacted, ruleNames } from '../elements/marks.t
 import type { Asked } from '../elements/question.ts'
 import { safe, safeLine, whole } from '../elements/safe.ts'
 import { replayPath } from '../router.ts'
-import { type Act, accessView, DECISION_WORDS, otherActs, reviewView, similarView } from './approvals-acts.ts'
+import { type Act, accessView, approvalMark, DECISION_WORDS, otherActs, reviewView, similarView } from './approvals-acts.ts'
 
 export interface DecideInput {
   readonly busy: Act | null
@@ -87,15 +87,6 @@ function requestRow(one: ApprovalView, { picked, nowMs, onPick }: ApprovalsInput
   </li>`
 }
 
-const STATE_WORDS: Readonly<Record<ApprovalView['state'], string>> = {
-  pending: 'waiting',
-  approved: 'approved',
-  rejected: 'rejected',
-  expired: 'expired',
-  withdrawn: 'withdrawn',
-  consumed: 'approved and used',
-}
-
 /** What a request asks for, by what it is about. */
 const MATTER_WORDS = {
   message: { why: 'Held because', what: 'command', approve: 'Approve: it runs once, as it stands' },
@@ -117,10 +108,6 @@ function wishOf({ about = 'message', target = 'every target', protocol, kind, ac
     default:
       return about satisfies never
   }
-}
-
-function approvalMark(state: ApprovalView['state']): TemplateResult {
-  return html`<span class="mark mark-a-${state}">${STATE_WORDS[state]}</span>`
 }
 
 function requestView(one: ApprovalView, input: ApprovalsInput): TemplateResult {

@@ -52,15 +52,6 @@ export function headView(input: HeadInput): TemplateResult {
         <span>${dateText(detail.startedAt)}</span>
         ${tail === 'down' ? html`<span class="wrong" role="status">live updates interrupted, reconnecting …</span>` : nothing}
       </p>
-      ${
-        detail.narrative === undefined
-          ? nothing
-          : html`<details class="narrative" ?open=${isRemarkable(detail)}><summary>What happened</summary><ul>${detail.narrative.map((one) => html`<li>${safe(one)}</li>`)}</ul>${
-              input.more === undefined || detail.summaryBy === undefined
-                ? nothing
-                : html`<replay-summary .api=${input.more.desk} .session=${detail.id} .host=${detail.summaryBy}></replay-summary>`
-            }</details>`
-      }
     </div>
     <dl class="numbers">
       ${number('Rows', countText(detail.rows))}${number('Out', sizeText(detail.bytesOut))}${number('Masked', countText(detail.masked), detail.masked > 0 ? 'n-mask' : '')}${number('Length', timeText(detail.durationUs))}
@@ -77,7 +68,21 @@ export function headView(input: HeadInput): TemplateResult {
       <button type="button" @click=${input.onCopy}>${copied ? 'Link copied' : 'Copy link'}</button>
       ${detail.state === 'live' && detail.may.kill ? html`<button type="button" class="danger" @click=${input.onKill}>End session …</button>` : nothing}
     </div>
+    ${narrativeView(detail, input.more?.desk)}
   </header>`
+}
+
+function narrativeView(detail: SessionDetail, desk: ReplaySetting['desk']): TemplateResult | typeof nothing {
+  if (detail.narrative === undefined) return nothing
+  return html`<details class="narrative" ?open=${isRemarkable(detail)}>
+    <summary>What happened</summary>
+    <ul>${detail.narrative.map((one) => html`<li>${safe(one)}</li>`)}</ul>
+    ${
+      desk === undefined || detail.summaryBy === undefined
+        ? nothing
+        : html`<replay-summary .api=${desk} .session=${detail.id} .host=${detail.summaryBy}></replay-summary>`
+    }
+  </details>`
 }
 
 /** Whether what happened stands there unasked: something was refused or held, or much was taken. */

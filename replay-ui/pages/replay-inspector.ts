@@ -97,10 +97,14 @@ function frameHead(frame: Frame, input: InspectorInput): TemplateResult {
     ${
       Object.keys(facts).length === 0
         ? nothing
-        : html`<dl class="facts-list">${Object.entries(facts).map(([name, value]) => html`<div><dt>${safe(name)}</dt><dd>${safeLine(Array.isArray(value) ? value.join(', ') : String(value), 300)}</dd></div>`)}</dl>`
+        : html`<dl class="facts-list">${Object.entries(facts).map(([name, value]) => html`<div><dt>${safe(name)}</dt><dd>${factText(Array.isArray(value) ? value.join(', ') : String(value))}</dd></div>`)}</dl>`
     }
     ${maskLegend(input.marks)}
   </header>`
+}
+
+function factText(text: string): TemplateResult | string {
+  return text === '' ? html`<span class="muted">none</span>` : safeLine(text, 300)
 }
 
 function maskLegend(marks: readonly MaskMark[]): TemplateResult | typeof nothing {

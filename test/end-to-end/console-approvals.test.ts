@@ -79,6 +79,8 @@ test('the approvals page: what is asked is shown as it is, glass is broken and r
       .first()
       .fill('not tonight')
   }
+  await other.page.locator('.bar .waiting').waitFor()
+  assert.equal(await other.page.title(), '(1) Approvals · Sallyport')
   await other.page.getByRole('button', { name: 'Reject', exact: true }).click()
   await other.page.locator('.request h2 .mark-a-rejected').waitFor()
   await twin.page.getByRole('button', { name: /^Approve/ }).click()
