@@ -12,7 +12,7 @@ import { exchange } from '../http/exchange.ts'
 import { headerOf } from '../http/head.ts'
 import { onUnparsable, type Refusing, tellRefused } from '../http/refused.ts'
 import { Reply } from '../http/reply.ts'
-import { checkHead, IdleWatch, strictServer } from '../http/strict-server.ts'
+import { checkHead, IdleWatch, strictServer, turnOf } from '../http/strict-server.ts'
 import { Visit } from '../http/visit.ts'
 import { connecting } from './connect.ts'
 import { egressDialect, errorOf } from './dialect.ts'
@@ -114,6 +114,7 @@ async function answer(
   try {
     const arrived = arrivedByHttp1(request)
     checkHead(arrived, connection.busy)
+    if ((await turnOf(response)) === false) return
     // Before anything is opened for it.
     if (placeOf(arrived.method, target).inside)
       throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'ask for https by CONNECT: nothing is encrypted in your name here')

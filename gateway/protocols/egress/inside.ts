@@ -8,7 +8,7 @@ import { type Arrived, arrivedByHttp1 } from '../http/arrived.ts'
 import { type Asked, exchange, type Way } from '../http/exchange.ts'
 import { headerOf, type RequestHead } from '../http/head.ts'
 import { noteRefused, onUnparsable } from '../http/refused.ts'
-import { checkHead, IdleWatch, strictServer } from '../http/strict-server.ts'
+import { checkHead, IdleWatch, strictServer, turnOf } from '../http/strict-server.ts'
 import { upgrading } from '../http/upgrade.ts'
 import type { Upgraded } from '../http/upgrade-upstream.ts'
 import type { Upstream } from '../http/upstream.ts'
@@ -77,6 +77,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, taken?
     const arrived = arrivedByHttp1(request)
     const target = `https://${upstream.authority}${request.url ?? '/'}`
     const wrong = refusedHead(arrived, served.busy) ?? misdirected(arrived, request.url ?? '', served)
+    if (wrong === undefined && (await turnOf(response)) === false) return
     const how = wrong ?? (taken === undefined ? forwarding(through(upstream)) : upgradingTo(served, taken))
     if (wrong === undefined && /^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
     await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
@@ -13,7 +13,7 @@ import { http2Session } from './http2.ts'
 import { knockOf } from './knock.ts'
 import { onUnparsable, type Refusing, refusedBy, tellRefused } from './refused.ts'
 import { type ClientResponse, Reply } from './reply.ts'
-import { checkHead, IdleWatch, MAX_HEAD_BYTES, SILENT_MS, strictServer } from './strict-server.ts'
+import { checkHead, IdleWatch, MAX_HEAD_BYTES, SILENT_MS, strictServer, turnOf } from './strict-server.ts'
 import { upgrading } from './upgrade.ts'
 import { Visit } from './visit.ts'
 
@@ -125,6 +125,7 @@ async function answer(
   let inside = false
   try {
     checkHead(request, connection.busy)
+    if (response instanceof ServerResponse && (await turnOf(response)) === false) return
     const { knock, run, target, prefix } = knockOf({ headers: request.headers, target: url, client, protocol: dialect.protocol })
     using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined

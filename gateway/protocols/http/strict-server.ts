@@ -44,13 +44,20 @@ export function strictServer(
   const asked = (request: IncomingMessage, response: ServerResponse): void => {
     // What follows an upgrade that was declined Node's parser throws away: the connection ends with the answer, so that nobody waits for another.
     if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
+    queue(request.socket, response)
     onRequest(request, response)
   }
   const taken = (request: IncomingMessage, socket: Duplex, first: Buffer): void => {
     if (first.length > 0) socket.unshift(first)
     const response = new ServerResponse(request)
-    response.assignSocket(request.socket)
-    onRequest(request, response, socket)
+    queue(request.socket, response)
+    const take = (): void => {
+      response.assignSocket(request.socket)
+      onRequest(request, response, socket)
+    }
+    const turn = turnOf(response)
+    if (turn === undefined) take()
+    else void turn.then((mine) => void (mine && take()))
   }
   made.on('request', asked)
   // Sent only once it is known who asks.
@@ -58,6 +65,31 @@ export function strictServer(
   made.on('upgrade', taken)
   if (connects) made.on('connect', taken)
   return made
+}
+
+/** The response to the latest request of a connection; and what those behind another wait for. */
+const latest = new WeakMap<Duplex, ServerResponse>()
+const turns = new WeakMap<ServerResponse, Promise<boolean>>()
+
+/**
+ * Of a request that came before those in front of it were answered: resolves when it is its turn, false where its connection has ended by then. Answers go out in
+ * that order (RFC 9112, 9.3.2), so that one that is there before it can go would only be kept: a hundred of 16 MiB by one connection. Undefined as a rule.
+ */
+export function turnOf(response: ServerResponse): Promise<boolean> | undefined {
+  return turns.get(response)
+}
+
+function queue(socket: Duplex, response: ServerResponse): void {
+  const before = latest.get(socket)
+  latest.set(socket, response)
+  if (before === undefined || before.writableFinished) return
+  const turn = new Promise<void>((resolve) => void before.once('close', resolve)).then(() => {
+    const mine = socket.writable
+    // Node tells of a connection's end only the one whose turn it was.
+    if (!mine) response.emit('close')
+    return mine
+  })
+  turns.set(response, turn)
 }
 
 /** Throws PROTOCOL_MALFORMED, PROTOCOL_OVERSIZE or LIMIT_REACHED. `unanswered`: of the connection, this one among them. */

@@ -222,3 +222,17 @@ test('the proof is in Proxy-Authorization alone; its user names the target', () 
   assert.throws(() => knock('Authorization', 'Bearer k:1'), { code: 'AUTH_REQUIRED' })
   assert.throws(() => knock('Proxy-Authorization', `Bearer ${'k'.repeat(40_000)}`), { code: 'PROTOCOL_OVERSIZE' })
 })
+
+test('a tunnel that is asked for behind a request that is not answered yet takes its turn', async () => {
+  await using gateway = await egressGateway()
+  const { clear, tls } = gateway.ports
+  const socket = connect(gateway.port, '127.0.0.1')
+  const proof = `Host: localhost\r\nProxy-Authorization: Bearer ${gateway.key}\r\n\r\n`
+  socket.write(`GET http://localhost:${clear}/first HTTP/1.1\r\n${proof}CONNECT localhost:${tls} HTTP/1.1\r\n${proof}`)
+  let said = ''
+  for await (const chunk of socket) {
+    said += String(chunk)
+    if (said.includes('established')) break
+  }
+  assert.match(said, /^HTTP\/1\.1 200 OK[\s\S]*GET \/first undefinedHTTP\/1\.1 200 Connection established/)
+})
