@@ -15,8 +15,8 @@ type Route = AsyncDisposable & { readonly upstream: Pick<Upstream, 'ask'> }
 /** The way of a request that names a whole URL: read like any of HTTP, bodies and all. */
 export function forwarding(route: (place: Place, signal: AbortSignal) => Route): (asked: Asked, way: Way) => Promise<boolean> {
   return async (asked, way) => {
-    const { visit, channel, reply, signal } = way
-    const request = await readRequest(asked, { channel, visit, ours: OURS })
+    const { visit, channel, reply, signal, memory } = way
+    const request = await readRequest(asked, { channel, visit, memory, ours: OURS })
     const through = (message: Parameters<typeof outputsOf>[1]): ReturnType<typeof outputsOf> =>
       outputsOf(visit.gate, message, signal)
     for await (const outputs of through(request.message)) {

@@ -11,8 +11,25 @@ const kept: Buffer[] = []
  * Memory of one exchange's answer. Each body of a megabyte brings V8's next collection nearer, which looks at everything there is: they were half of
  * all the time. So what is known to be done with serves again.
  */
-export class BodyMemory {
+export class BodyMemory implements Disposable {
+  readonly #find: () => Promise<() => void>
   #taken: Buffer | undefined
+  #leave: (() => void) | undefined
+
+  /** `find`: room for a large body; what it resolves to gives it back. */
+  constructor(find: () => Promise<() => void> = async () => () => undefined) {
+    this.#find = find
+  }
+
+  /** Resolves when its bodies may be large, until it is disposed. */
+  async large(): Promise<void> {
+    this.#leave ??= await this.#find()
+  }
+
+  [Symbol.dispose](): void {
+    this.#leave?.()
+    this.#leave = undefined
+  }
 
   /** `size` bytes with anything in them. */
   take(size: number): Buffer {

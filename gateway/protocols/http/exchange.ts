@@ -8,6 +8,7 @@ import { BodyMemory } from './body-memory.ts'
 import type { Dialect } from './dialect.ts'
 import { parseResponse, type RequestHead } from './head.ts'
 import { HttpMessage, TrailersMessage } from './http-message.ts'
+import { roomForLarge } from './large-bodies.ts'
 import type { Place } from './location.ts'
 import { isBinaryPart, mediaOf } from './media.ts'
 import { type ClientResponse, Reply } from './reply.ts'
@@ -32,9 +33,9 @@ export async function exchange(
   })
   const { signal } = stop
   const reply = new Reply(response, signal)
+  using memory = new BodyMemory(() => roomForLarge(session.identity.subject, signal))
   visit.begun(stop)
   try {
-    const memory = new BodyMemory()
     const passed = await how(asked, { visit, channel, reply, signal, memory, session: session.signal })
     if (!passed) return
     if (await reply.end()) memory.giveBack()
@@ -65,8 +66,8 @@ export interface Way {
 
 /** False where a refusal was the answer. */
 async function forward(asked: Asked, way: Way): Promise<boolean> {
-  const { visit, channel, reply, signal } = way
-  const request = await readRequest(asked, { channel, visit })
+  const { visit, channel, reply, signal, memory } = way
+  const request = await readRequest(asked, { channel, visit, memory })
   const through = (message: Message): Through => outputsOf(visit.gate, message, signal)
   const refused = await ownOf(through(request.message))
   if (refused !== undefined) {

@@ -3,6 +3,7 @@ import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompre
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { BodyMemory } from './body-memory.ts'
 import { Pieces } from './growing.ts'
+import { LARGE_BYTES } from './large-bodies.ts'
 
 /** The whole of a body behind the head that was given, or its beginning with the rest still to come. */
 export type Collected = { readonly whole: Buffer } | { readonly beginning: Buffer; readonly rest: AsyncIterator<Uint8Array> }
@@ -11,7 +12,7 @@ export type Collected = { readonly whole: Buffer } | { readonly beginning: Buffe
 export async function collect(
   stream: AsyncIterable<Uint8Array>,
   max: number,
-  { head, memory }: { readonly head: Uint8Array; readonly memory: Pick<BodyMemory, 'take'> } = PLAIN,
+  { head, memory }: { readonly head: Uint8Array; readonly memory: Pick<BodyMemory, 'take' | 'large'> } = PLAIN,
 ): Promise<Collected> {
   const iterator = stream[Symbol.asyncIterator]()
   const chunks = new Pieces()
@@ -20,10 +21,13 @@ export async function collect(
     if (next.done === true) return { whole: joined([head, ...chunks.all()], memory.take(head.length + chunks.size)) }
     chunks.push(next.value)
     if (chunks.size > max) return { beginning: Buffer.concat(chunks.all(), chunks.size), rest: iterator }
+    if (chunks.size > LARGE_BYTES) await memory.large()
   }
 }
 
-const PLAIN = { head: new Uint8Array(), memory: { take: (size: number): Buffer => Buffer.allocUnsafe(size) } }
+const take = (size: number): Buffer => Buffer.allocUnsafe(size)
+const NOTHING = new Uint8Array()
+const PLAIN = { head: NOTHING, memory: { take, large: async (): Promise<void> => undefined } }
 
 function joined(parts: readonly Uint8Array[], into: Buffer): Buffer {
   let at = 0
@@ -60,10 +64,21 @@ const DECODERS = new Map([
  * Rejects PROTOCOL_MALFORMED where it does not decode, or where something stands behind what was decoded, which some readers go on with: a second frame, or
  * another member behind a NUL. PROTOCOL_OVERSIZE where it is more than `max`.
  */
-export async function decodedBody(body: Uint8Array, encoding: string | undefined, max: number): Promise<Uint8Array> {
+export async function decodedBody(
+  body: Uint8Array,
+  encoding: string | undefined,
+  max: number,
+  memory: Pick<BodyMemory, 'large'> = PLAIN.memory,
+): Promise<Uint8Array> {
   const decoding = decoder(encoding)
   if (decoding === undefined) return body
-  const reading = collect(decoding, max)
+  let decodes = true
+  const large = async (): Promise<void> => {
+    decodes = false
+    await memory.large()
+    decodes = true
+  }
+  const reading = collect(decoding, max, { head: NOTHING, memory: { take, large } })
   decoding.end(body)
   try {
     const read = await reading
@@ -73,7 +88,7 @@ export async function decodedBody(body: Uint8Array, encoding: string | undefined
       return read.whole
     }
   } catch (cause) {
-    if (cause instanceof ApplianceError) throw cause
+    if (!decodes || cause instanceof ApplianceError) throw cause
     throw new ApplianceError('PROTOCOL_MALFORMED', `the body is not what its content-encoding says`, { cause })
   } finally {
     decoding.destroy()

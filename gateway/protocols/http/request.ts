@@ -4,6 +4,7 @@ import type { Facts } from '../../../schemas/frame.ts'
 import type { Message } from '../../message.ts'
 import type { Arrived } from './arrived.ts'
 import { askedLine } from './asked-line.ts'
+import type { BodyMemory } from './body-memory.ts'
 import type { Reading } from './dialect.ts'
 import { Pieces } from './growing.ts'
 import { encodeRequest, endToEnd, type Headers, headerOf, listOf, type RequestHead } from './head.ts'
@@ -58,9 +59,11 @@ export async function readRequest(
   {
     channel,
     visit: { fields: named, dialect, gate },
+    memory,
     ours = OURS,
   }: {
     readonly channel: number
+    readonly memory: BodyMemory
     readonly visit: Pick<Visit, 'fields' | 'dialect' | 'gate'>
     /** Headers that do not go on, in lower case. */
     readonly ours?: ReadonlySet<string>
@@ -96,7 +99,7 @@ export async function readRequest(
     refuseOverride(head)
     body = request.empty
       ? NO_BODY
-      : await readBody(request, { encoding: listOf(head.headers, 'content-encoding'), media, fields })
+      : await readBody(request, { encoding: listOf(head.headers, 'content-encoding'), media, fields, memory })
   } catch (error) {
     // What of its body there may be is in no form in which it could be masked.
     await gate.withhold(new HttpMessage(partsWith(undefined), encoded, { streams: true }))
@@ -151,12 +154,17 @@ const NO_BODY: RequestBody = { whole: EMPTY, plain: EMPTY }
 
 async function readBody(
   request: Arrived,
-  { encoding, media, fields }: { readonly encoding: string | undefined; readonly media: Media; readonly fields: JsonFields },
+  {
+    encoding,
+    media,
+    fields,
+    memory,
+  }: { readonly encoding: string | undefined; readonly media: Media; readonly fields: JsonFields; readonly memory: BodyMemory },
 ): Promise<RequestBody> {
   const collected = await inTime(collect(request.body, MAX_WHOLE_BYTES))
   if ('whole' in collected) {
     const { whole } = collected
-    return { whole, plain: await decodedBody(whole, encoding, MAX_UNPACKED_BYTES) }
+    return { whole, plain: await decodedBody(whole, encoding, MAX_UNPACKED_BYTES, memory) }
   }
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new ApplianceError(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ColumnLabels } from '../../../../gateway/policy/policy.ts'
+import { BodyMemory } from '../../../../gateway/protocols/http/body-memory.ts'
 import { type Dialect, PLAIN } from '../../../../gateway/protocols/http/dialect.ts'
 import { Fields } from '../../../../gateway/protocols/http/fields.ts'
 import type { Media } from '../../../../gateway/protocols/http/media.ts'
@@ -39,7 +40,7 @@ async function* put(
   }
   const asked = await readRequest(
     { request: { method: 'PUT', headers: [['host', 'shop']], empty: false, body: pieces(), fault: undefined }, target: '/' },
-    { channel: 1, visit: { fields: new Fields(labelsOf(labelled)), dialect, gate } },
+    { channel: 1, memory: new BodyMemory(), visit: { fields: new Fields(labelsOf(labelled)), dialect, gate } },
   )
   const through = asked.body((message) => outputsOf(gate, message, NOBODY))
   assert.ok(through !== null && Symbol.asyncIterator in through)
