@@ -140,7 +140,8 @@ class Calls {
 
   #call(call: object): void {
     const { jsonrpc, method, params, payload } = this.#fields(call)
-    if (jsonrpc !== undefined || (typeof method === 'string' && params !== undefined)) this.#rpc(method, params)
+    // Some servers ask neither for a version nor for parameters (Chrome's protocol, bitcoind).
+    if (jsonrpc !== undefined || typeof method === 'string') this.#rpc(method, params)
     this.#graphql(call)
     // As graphql-ws and its forerunner wrap it.
     if (typeof payload === 'object' && payload !== null) this.#graphql(payload)

@@ -80,6 +80,14 @@ test('a tool is found, or cannot be, however its call is wrapped', () => {
   }
 })
 
+test('a call needs neither a version nor parameters to be one', () => {
+  const stops: Rule['match'] = { rpc_method: 'Browser.*' }
+  for (const body of ['{"id":1,"method":"Browser.close"}', '{"method":"Browser.close","x":1}', '[{"method":"Browser.close"}]'])
+    assert.ok(fits({ action: 'block', match: stops }, post(body)), body)
+  assert.ok(!fits({ action: 'block', match: stops }, post('{"method":["Browser.close"]}')))
+  assert.ok(!fits({ action: 'block', match: stops }, post('{"a":{"method":"Browser.close"}}')))
+})
+
 test('what calls nothing fits no rule on calls', () => {
   for (const type of ['', 'text/csv', 'application/octet-stream'])
     assert.equal(inParts('id,name\n1,query\n', type)['unread_calls'], undefined, type)
