@@ -32,7 +32,7 @@ export const KUBERNETES_VERBS = [
   'options',
 ] as const
 
-/** These belong to no namespace, so that a list of them is no list over all namespaces; what is not known counts as one. */
+/** Of the cluster's own groups these belong to no namespace, so that a list of them is no list over all namespaces; what is not known counts as one. */
 const CLUSTER_SCOPED = new Set([
   'apiservices',
   'certificatesigningrequests',
@@ -104,7 +104,7 @@ export function requestInfo(method: string, target: string): RequestInfo | undef
   const verb = verbOf(method, named, watches)
   const many = verb === 'list' || verb === 'watch' || verb === 'deletecollection'
   const name = named ?? (many ? (selectedName(query.all('fieldSelector')) ?? '*') : undefined)
-  const all = namespace === undefined && many && named === undefined && !CLUSTER_SCOPED.has(plural)
+  const all = namespace === undefined && many && named === undefined && !isClusterScoped(group, plural)
   return {
     verb,
     resource: sub === undefined ? plural : `${plural}/${sub}`,
@@ -112,6 +112,11 @@ export function requestInfo(method: string, target: string): RequestInfo | undef
     ...(all ? { namespace: '*' } : namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
   }
+}
+
+/** Other groups have resources of the same names in namespaces (`nodes.management.cattle.io`). */
+function isClusterScoped(group: string, plural: string): boolean {
+  return (group === '' || group.endsWith('.k8s.io')) && CLUSTER_SCOPED.has(plural)
 }
 
 function verbOf(method: string, name: string | undefined, watches: boolean): string {

@@ -35,6 +35,8 @@ test('requests are read as the API server reads them', () => {
     'GET /api/v1/namespaces/shop/pods?fieldSelector=metadata.name!%3Dweb': 'list pods  shop *',
     'GET /api/v1/secrets': 'list secrets  * *',
     'GET /api/v1/nodes': 'list nodes  - *',
+    'GET /apis/metrics.k8s.io/v1beta1/nodes': 'list nodes metrics.k8s.io - *',
+    'GET /apis/management.cattle.io/v3/nodes': 'list nodes management.cattle.io * *',
     'GET /apis/example.org/v1/widgets': 'list widgets example.org * *',
     'GET /api/v1/namespaces/shop': 'get namespaces  shop shop',
     'PUT /api/v1/namespaces/shop/finalize': 'update namespaces/finalize  shop shop',
