@@ -1,4 +1,4 @@
-import type { Target } from '../../schemas/session.ts'
+import type { ProtocolName, Target } from '../../schemas/session.ts'
 import { patternRule } from '../masking/own.ts'
 import { explainMasking } from './command-mask.ts'
 import { PACKS, packUse, rulesOf } from './packs/index.ts'
@@ -61,11 +61,14 @@ export function lintPolicy(policy: Policy, targets?: readonly Target[]): readonl
     ({ rule }) =>
       rule.threshold !== undefined && rule.mode !== 'shadow' && (rule.who === undefined || compileWho(rule.who)(agents)),
   )
-  if (!counted) say('', 'no threshold is for every agent: one may read whole tables (pack bulk-read)')
+  const some = (...protocols: readonly ProtocolName[]): boolean =>
+    targets === undefined || targets.some(({ protocol }) => protocols.includes(protocol))
+  if (!counted && some('postgres')) say('', 'no threshold is for every agent: one may read whole tables (pack bulk-read)')
   const packs = new Set((content.packs ?? []).map((use) => packUse(use).pack))
-  if (!packs.has('exfiltration') && !placed.some(({ rule }) => rule.match?.copy !== undefined))
+  if (some('postgres') && !packs.has('exfiltration') && !placed.some(({ rule }) => rule.match?.copy !== undefined))
     say('', 'nothing stops COPY with programs and files of the server (pack exfiltration)')
-  if (Object.keys(content.labels ?? {}).length === 0)
+  // Labels by `names` hold for keys of JSON as for columns.
+  if (some('postgres', 'http', 'kubernetes') && Object.keys(content.labels ?? {}).length === 0)
     say('', 'no column is labelled: only what the detectors recognise is masked')
   return remarks
 }

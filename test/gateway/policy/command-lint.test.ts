@@ -23,6 +23,18 @@ tests:
   )
 })
 
+test('of databases nothing is said where none is configured', () => {
+  const policy = policyOf(`  - { id: a, on: ssh, match: { file: ["/etc/*"] }, action: block }
+tests:
+  - { as: { kind: agent }, ssh: cat /etc/shadow, expect: { action: block, rules: [a] } }`)
+  assert.deepEqual(lintPolicy(policy, [{ ...production, protocol: 'ssh' }]), [])
+  assert.deepEqual(
+    lintPolicy(policy, [{ ...production, protocol: 'http' }]).map(({ remark }) => remark),
+    ['no column is labelled: only what the detectors recognise is masked'],
+  )
+  assert.equal(lintPolicy(policy).length, 3)
+})
+
 test('of the sample policy there is nothing to say but that one of its rules is being tried out', () => {
   const file = new URL('../../../gateway/demo/policy.yaml', import.meta.url)
   assert.deepEqual(lintPolicy(compilePolicy(readFileSync(file, 'utf8'), 'policy.yaml'), [production]), [
