@@ -118,7 +118,10 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .option('--trace <id>', 'only of this trace')
     .option('--since <time>', 'started since then: 7d, 24h, or a date')
     .option('--until <time>', 'started before')
-    .addHelpText('after', `${EXIT_HELP}${CONFIG_HELP}`)
+    .addHelpText(
+      'after',
+      `\nBLOCKED and HELD count frames, of which one thing that was stopped may leave several; \`sessions show\` names what was.${EXIT_HELP}${CONFIG_HELP}`,
+    )
     .action(async (options: SessionsOptions) => runs((await import('./sessions.ts')).sessions(options, cli)))
   sessionCommands(sessions, command, runs, cli)
 

@@ -47,9 +47,10 @@ In a second terminal, in this folder:
     ${command} approvals approve A-XXXXXXXX          the id that psql and the list show
     ${command} approvals reject A-XXXXXXXX --reason "not on a Friday"
 
-  See and prove what happened
+  See and prove what happened, with the key above
     ${command} sessions
-    ${command} search 'table:customers rows>0'       with the key above; rows, screens and bodies are found too
+    ${command} sessions show ${session.slice(-8)}                 what happened in one, in a few sentences
+    ${command} search 'table:customers rows>0'        rows, screens and bodies are found too
     ${command} pulls --table customers --since 7d     who took the most of it; README.md goes on from here
     ${command} findings list                          who took a lot, in one go or in many small ones
     ${command} replay ${session}

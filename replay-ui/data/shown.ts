@@ -121,6 +121,19 @@ export function summaryOf(protocol: ProtocolName, frame: Frame): string {
   return summaryParts(protocol, frame).join(' · ').slice(0, MAX_SUMMARY_CHARS)
 }
 
+/** What moves the cursor and chooses colours: CSI and OSC sequences (ECMA-48). */
+const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g
+
+/** Of what a terminal was told, the words: in a list they are what is looked for. The frame shows every byte. */
+function listed(kind: string, text: string): string {
+  if (kind !== 'terminal-output') return text
+  const words = text
+    .replaceAll(ESCAPES, '')
+    .replaceAll(/[\r\n]+/g, ' ')
+    .trim()
+  return words === '' ? text : words
+}
+
 function summaryParts(protocol: ProtocolName, frame: Frame): string[] {
   const { facts, body, dir } = frame
   const files = sftpLine(frame)
@@ -136,7 +149,9 @@ function summaryParts(protocol: ProtocolName, frame: Frame): string[] {
     if (statement?.show === 'statement') return [statement.text.slice(0, MAX_SUMMARY_CHARS)]
     // What kind of frame it is stands beside it already.
     const words = shown.flatMap((piece) =>
-      piece.show === 'word' ? [piece.label === frame.kind ? piece.text : `${piece.label} ${piece.text}`.trim()] : [],
+      piece.show === 'word'
+        ? [piece.label === frame.kind ? listed(frame.kind, piece.text) : `${piece.label} ${piece.text}`.trim()]
+        : [],
     )
     const [first] = words
     if (first !== undefined) return words.length === 1 ? [first] : [first, `${words.length - 1} more`]

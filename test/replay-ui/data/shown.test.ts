@@ -73,6 +73,9 @@ test('a line tells the command, the answer, or the facts', () => {
   assert.equal(summaryOf('postgres', frame({ facts: { rows: 1617 } })), '1,617 rows')
   const output = frame({ kind: 'terminal-output', channel: 1, body: Buffer.from('seq 1 60') })
   assert.equal(summaryOf('ssh', output), 'seq 1 60', 'the kind stands beside it')
+  const colours = '\r\n\u001b[?2004l\r\u001b]0;title\u0007\u001b[31mred\u001b[0m\r\n$ '
+  assert.equal(summaryOf('ssh', { ...output, body: Buffer.from(colours) }), 'red $', 'of what a terminal is told, the words')
+  assert.equal(summaryOf('ssh', { ...output, body: Buffer.from('\u001b[?2004l\r') }), '\u001b[?2004l\r', 'where there are any')
   assert.equal(summaryOf('postgres', frame({ dir: 'note', facts: { outcome: 'consumed' } })), 'outcome consumed')
   assert.ok(summaryOf('postgres', frame({ dir: 'in', body: serialize.query('x'.repeat(9999)) })).length < 300)
 })
