@@ -5,14 +5,25 @@ export function isLoopback(host: string): boolean {
 
 /**
  * Whether the host is where a platform hands out identities: link-local (169.254.0.0/16 with its metadata service at .169.254,
- * fe80::/10), Azure's wire server, and the same written as IPv6. Whoever got through to them would be the gateway.
+ * fe80::/10), the services that have addresses elsewhere, and the same written as IPv6 or reached by NAT64. Whoever got through to them would be the gateway.
  */
 export function isMetadata(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare)
+  const mapped = /^(?:::ffff|64:ff9b:):([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare)
   const v4 = mapped === null ? bare.replace(/^::ffff:/, '') : dotted(mapped[1], mapped[2])
-  return /^169\.254\./.test(v4) || v4 === '168.63.129.16' || /^fe[89ab][0-9a-f]:/.test(bare) || bare === 'fd00:ec2::254'
+  return /^169\.254\./.test(v4) || ELSEWHERE.has(v4) || /^fe[89ab][0-9a-f]:/.test(bare)
 }
+
+/** Azure's wire server, Alibaba's and Oracle's services; AWS's for machines and for pods, Google's and Oracle's over IPv6. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  '168.63.129.16',
+  '100.100.100.200',
+  '192.0.0.192',
+  'fd00:ec2::254',
+  'fd00:ec2::23',
+  'fd20:ce::254',
+  'fd00:c1::a9fe:a9fe',
+])
 
 function dotted(high = '0', low = '0'): string {
   const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]

@@ -17,9 +17,22 @@ test('knows where platforms hand out identities, however it is written', () => {
     '::ffff:169.254.169.254',
     '[::ffff:a9fe:a9fe]',
     '::ffff:a83f:8110',
+    '64:ff9b::a9fe:a9fe',
+    '100.100.100.200',
+    'fd00:ec2::23',
+    '[fd20:ce::254]',
   ])
     assert.equal(isMetadata(host), true, host)
-  for (const host of ['10.0.0.1', '168.63.129.17', '169.255.0.1', '[2001:db8::1]', 'db.internal', '[::ffff:a00:1]'])
+  for (const host of [
+    '10.0.0.1',
+    '168.63.129.17',
+    '169.255.0.1',
+    '[2001:db8::1]',
+    'db.internal',
+    '[::ffff:a00:1]',
+    '64:ff9b::a00:1',
+    '100.100.100.20',
+  ])
     assert.equal(isMetadata(host), false, host)
 })
 
