@@ -26,6 +26,7 @@ import { siftJson } from './json-sieve.ts'
 import { JudgedCovers } from './judged-covers.ts'
 import { runsAround } from './known-words.ts'
 import { LiveText } from './live-text.ts'
+import { withoutEscapes } from './percent.ts'
 import { keptPromise } from './promised.ts'
 import { CODE_NAME, type EntityName, type MaskingRules } from './rules.ts'
 import { openSieve, sieveOf } from './sieve.ts'
@@ -238,7 +239,9 @@ export class Masker implements Redactor {
       const value = facts[key]
       let masked: Fact | undefined
       if (typeof value === 'string') {
-        if (!this.#cleanText(value)) masked = this.text(value)
+        const plain = this.#cleanText(value) ? value : this.text(value)
+        const shown = PATHS.has(key) && plain.includes('%') ? this.#path(plain) : plain
+        if (shown !== value) masked = shown
       } else if (typeof value === 'object' && value !== null && !this.#cleanTexts(value)) {
         masked = value.map((item) => this.text(item))
       }
@@ -247,6 +250,15 @@ export class Masker implements Redactor {
       changed[key] = masked
     }
     return changed ?? facts
+  }
+
+  /** Each part of it by what it says, as in the line it was asked with; as it came where that is clean. */
+  #path(path: string): string {
+    const shown = (part: string): string => {
+      const said = part.includes('%') ? withoutEscapes(part) : part
+      return said === part || this.#cleanText(said) ? part : this.text(said)
+    }
+    return path.split('/').map(shown).join('/')
   }
 
   /**
@@ -358,6 +370,9 @@ export class Masker implements Redactor {
     return this.#scanner.clean(scratch, 0, length)
   }
 }
+
+/** Facts that are recorded as they were sent, in escapes of URLs. */
+const PATHS: ReadonlySet<string> = new Set(['path', 'route'])
 
 /** The one place where an entry becomes a masked one: everything in it has been over a scanner, or is a word of the code. */
 function brand(entry: Entry): Masked<Entry> {

@@ -217,6 +217,15 @@ test('facts without anything to hide stay the same object', () => {
   assert.equal(masker.facts(facts), facts)
 })
 
+test('paths among the facts are looked at for what their escapes say', () => {
+  const escaped = (text: string): string => text.replace(/\W/g, (mark) => `%${mark.charCodeAt(0).toString(16)}`)
+  const path = `/a%2fb/${escaped(email)}/${escaped(ssn)}/x`
+  const shown = /^\/a%2fb\/\[MASKED:email:[0-9a-f]{12}\]\/\[MASKED:us-ssn\]\/x$/
+  assert.match(String(masker.facts({ path }).path), shown)
+  assert.match(String(masker.facts({ route: `h:80${path}` }).route).replace('h:80', ''), shown)
+  for (const facts of [{ path: '/a%2fb/100%' }, { text: path }]) assert.equal(masker.facts(facts), facts)
+})
+
 test('an entry carries masked facts, the redacted bytes, and which part it is', () => {
   const facts = { sql: `select '${ssn}'`, tables: ['a', email], rows: 1 }
   const redacted = write(`select '${ssn}'`).redacted

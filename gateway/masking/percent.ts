@@ -1,0 +1,4 @@
+/** What a text in the escapes of URLs (RFC 3986, 2.1) says; what is no escape, and bytes that are no UTF-8, stand for themselves or for U+FFFD. */
+export function withoutEscapes(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (codes) => Buffer.from(codes.replaceAll('%', ''), 'hex').toString())
+}
