@@ -19,7 +19,13 @@ const CREDENTIALS = new Set([
   'ocp-apim-subscription-key',
 ])
 
+/** Headers that are URLs, or parts of some. */
+const PLACES = new Set(['location', 'content-location', 'referer'])
+
+type Piece = readonly [source: Uint8Array, from: number, to: number]
+
 const SPACE = 0x20
+const HASH = 0x23
 const CR = 0x0d
 const SLASH = 0x2f
 const QUESTION = 0x3f
@@ -53,6 +59,11 @@ export function redactHead(
     const value = source.indexOf(COLON, at + 2) + 2
     sink.copy(source, at, value)
     const name = text.toString('latin1', at + 2, value - 2)
+    if (PLACES.has(name.toLowerCase())) {
+      redactPlace(redactor, sink, [source, value, end], parts.query)
+      at = end
+      continue
+    }
     const scanned = CREDENTIALS.has(name.toLowerCase()) ? CREDENTIAL : promising(HEADER, [source, at + 2, value - 2], true)
     const field = named(scanned, name)
     if (line !== undefined && redactor.clean(source, value, end, field)) {
@@ -81,7 +92,7 @@ function unchangedOf(redactor: Redactor): Set<string> {
   return lines
 }
 
-/** `GET /path?query HTTP/1.1`: each part of the path and each value of the query on its own. */
+/** `GET /path?query HTTP/1.1` */
 function redactTarget(
   redactor: Redactor,
   sink: RedactionSink,
@@ -90,9 +101,30 @@ function redactTarget(
 ): void {
   const from = source.indexOf(SPACE) + 1
   const to = source.lastIndexOf(SPACE, lineEnd)
+  sink.copy(source, 0, from)
+  redactPath(redactor, sink, [source, from, to], query)
+  sink.copy(source, to, lineEnd)
+}
+
+/** Like the target of a request, behind a scheme and host that may stand before it; behind a `#` there may be parameters as well. */
+function redactPlace(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, query: (key: string) => Field): void {
+  const hash = source.subarray(from, to).indexOf(HASH)
+  const end = hash === -1 ? to : from + hash
+  const [origin = ''] = ORIGIN.exec(Buffer.from(source.subarray(from, end)).toString('latin1')) ?? []
+  const path = from + origin.length
+  redactor.write(sink, source, from, path, HEADER)
+  redactPath(redactor, sink, [source, path, end], query)
+  if (hash === -1) return
+  sink.copy(source, end, end + 1)
+  redactPairs(redactor, sink, [source, end + 1, to], query)
+}
+
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i
+
+/** Each part of the path and each value of the query on its own. */
+function redactPath(redactor: Redactor, sink: RedactionSink, [source, from, to]: Piece, query: (key: string) => Field): void {
   const mark = source.subarray(from, to).indexOf(QUESTION)
   const pathEnd = mark === -1 ? to : from + mark
-  sink.copy(source, 0, from)
   for (let start = from; start < pathEnd; ) {
     const slash = source.subarray(start, pathEnd).indexOf(SLASH)
     const end = slash === -1 ? pathEnd : start + slash
@@ -100,9 +132,7 @@ function redactTarget(
     if (end < pathEnd) sink.copy(source, end, end + 1)
     start = end + 1
   }
-  if (mark !== -1) {
-    sink.copy(source, pathEnd, pathEnd + 1)
-    redactPairs(redactor, sink, [source, pathEnd + 1, to], query)
-  }
-  sink.copy(source, to, lineEnd)
+  if (mark === -1) return
+  sink.copy(source, pathEnd, pathEnd + 1)
+  redactPairs(redactor, sink, [source, pathEnd + 1, to], query)
 }

@@ -71,6 +71,27 @@ test('path, query and headers are redacted each on its own; credentials whatever
   )
 })
 
+test('a place in a header is read like the target of a request, whole URL or not', () => {
+  const mail = encodeURIComponent(MAIL)
+  const places: Readonly<Record<string, string>> = {
+    [`/a%2fb?mail=${mail}&x=a%20b`]: '/a%2fb?mail=[MASKED:email]&x=a%20b',
+    [`https://shop:8443/users/${mail}/b#mail=${mail}`]: 'https://shop:8443/users/[MASKED:email]/b#mail=[MASKED:email]',
+    [`https://u:${['b4tt', 'eryHorse'].join('')}${String.fromCharCode(64)}shop?x`]: `https://u:[MASKED:url-credentials]${String.fromCharCode(64)}shop?x`,
+    '//shop/%e0/?a=%zz#': '//shop/%e0/?a=%zz#',
+    '': '',
+  }
+  for (const name of ['Location', 'Content-Location', 'referer']) {
+    for (const [place, shown] of Object.entries(places)) {
+      const bytes = encodeResponse({ status: 302, headers: [[name, place]] })
+      const masker = testMasker()
+      const sink = masker.sink(bytes.length)
+      redactHead(masker, sink, bytes, { request: false, query: () => ({ path: 'q', action: 'scan' }) })
+      const text = Buffer.from(sink.finish().bytes).toString()
+      assert.equal(text.replace(/:[0-9a-f]{12}/g, ''), `HTTP/1.1 302\r\n${name}: ${shown}\r\n\r\n`)
+    }
+  }
+})
+
 test('headers and parameters that promise a secret are masked where they hold one', () => {
   const horse = ['correct', 'Horse9', 'battery'].join('-')
   const bytes = encodeRequest({
