@@ -193,8 +193,10 @@ class Calls {
   parameters(text: string): void {
     if (text === '') return
     const fields = new URLSearchParams(text)
+    // Each look for a name goes through all of them, and a form of a megabyte has a hundred thousand.
+    const name = fields.get('operationName')
     for (const document of fields.getAll('query')) {
-      if (DOCUMENT.test(document)) this.#named(document, fields.get('operationName'))
+      if (DOCUMENT.test(document)) this.#named(document, name)
     }
     if (fields.getAll('extensions').some((each) => each.includes('persistedQuery')))
       this.unread = 'what it calls is known to its target alone'
