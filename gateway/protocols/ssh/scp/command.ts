@@ -55,11 +55,14 @@ function words(command: string): Word[] | undefined {
     if (match === null) return undefined
     const [whole, single, double, escaped, plain] = match
     const text = single ?? double ?? escaped
-    if (text !== undefined) word = [...(word ?? []), { kind: 'text', text }]
-    else if (plain !== undefined) {
+    if (text !== undefined) {
+      word ??= []
+      word.push({ kind: 'text', text })
+    } else if (plain !== undefined) {
       const last = token.lastIndex === command.length || /\s/.test(command[token.lastIndex] ?? '')
       const pieces = word === undefined ? begun(plain, last) : unquoted(plain)
-      word = [...(word ?? []), ...pieces]
+      word ??= []
+      word.push(...pieces)
     } else {
       if (whole.includes('\n')) return undefined
       if (word !== undefined) found.push(join(word))

@@ -184,3 +184,13 @@ test('folders in folders, and paths, are as deep and as long as those of a syste
     assert.equal(said('C0644 0 a\n'), undefined)
   }
 })
+
+test('a word of many quotes is read at once', () => {
+  for (const part of ["''", 'a""', '\\a']) {
+    const began = performance.now()
+    const word = part.repeat(Math.floor(34_000 / part.length))
+    assert.equal(scpCommand(`scp -t x${word}`)?.direction, 'to')
+    // It takes 30 ms, and took 3 s and more.
+    assert.ok(performance.now() - began < 1_000, `${part}: ${Math.round(performance.now() - began)} ms`)
+  }
+})
