@@ -4,11 +4,14 @@ import type { Facts } from '../../../schemas/frame.ts'
 import { ANY_COLUMN } from '../../policy/sql/carried.ts'
 import { OwnNames } from './own-names.ts'
 import { Registry } from './registry.ts'
+import { MAX_MESSAGE_BYTES } from './splitter.ts'
 import type { Portal, Statement } from './statement.ts'
 import { outOfStep, owed, skipsOnError, Turns } from './turns.ts'
 
 /** Names a client may have defined at once. Drivers keep hundreds; a flood of names is memory of ours. */
 export const MAX_NAMES = 10_000
+/** And what stands behind these names, texts and parameters: the largest message, and as much again. */
+const MAX_NAMED_SIZE = 2 * MAX_MESSAGE_BYTES
 /**
  * With so many requests unanswered nothing more is read from the client until some are. Well above what makes a server
  * send: its buffer of 8 KiB holds 1,638 of the shortest answers, so that a pipeline without a Sync cannot come to a stand.
@@ -18,6 +21,8 @@ const CROWDED_TURNS = 4_000
 const MAX_TURNS = 100_000
 
 const IDLE = 0x49 // I
+/** DECLARE ... WITH HOLD says so in this word, whatever else stands in a text that has it. */
+const HOLD = /hold/i
 
 /** Verbs that neither create nor drop anything, nor change where names are looked up. */
 const STEADY_VERBS: ReadonlySet<unknown> = new Set([
@@ -68,12 +73,15 @@ function isSteady(facts: Facts): boolean {
 /** What both directions of one session know of each other. */
 export class Conversation {
   readonly turns = new Turns()
-  readonly statements = new Registry<Statement>()
-  readonly portals = new Registry<Portal>()
+  readonly statements = new Registry<Statement>(({ sql, types }) => sql.length + (types?.length ?? 0))
+  readonly portals = new Registry<Portal>(({ parameters }) => parameters.length)
   /** SQL-level PREPARE and DECLARE: name to every text it was given. SQL may define it anew without our seeing whether it succeeded. */
   readonly prepared = new Map<string, Map<string, Statement>>()
   readonly ownNames = new OwnNames()
   #preparedCount = 0
+  #preparedSize = 0
+  /** Those of them that are cursors, declared since the server was last at rest. */
+  readonly #cursors = new Set<string>()
   #group = 0
   #statement = 0
   #status = IDLE
@@ -190,9 +198,11 @@ export class Conversation {
   define(name: string, sql: string): void {
     const texts = this.prepared.get(name) ?? new Map<string, Statement>()
     this.prepared.set(name, texts)
+    if (name.startsWith('cursor:')) this.#cursors.add(name)
     if (texts.has(sql)) return
     texts.set(sql, { sql })
     this.#preparedCount++
+    this.#preparedSize += sql.length
   }
 
   /** ErrorResponse to the head. */
@@ -211,11 +221,30 @@ export class Conversation {
   ready(status: number): void {
     this.turns.ready()
     this.#status = status
+    // With its transaction the server drops every portal that was bound so far (manual, 54.2.3).
+    if (status === IDLE) this.portals.clear()
     this.copyRefused = false
     this.copyOpen = false
     if (this.turns.length > 0) return
     this.#unread = false
-    if (status === IDLE) this.#unsteady = false
+    if (status !== IDLE) return
+    this.#unsteady = false
+    this.#dropCursors()
+  }
+
+  /** With their transaction go cursors that were not to be held, and nothing is under way that could have made one since. */
+  #dropCursors(): void {
+    for (const name of this.#cursors) {
+      const texts = this.prepared.get(name)
+      for (const sql of texts?.keys() ?? []) {
+        if (HOLD.test(sql)) continue
+        texts?.delete(sql)
+        this.#preparedCount--
+        this.#preparedSize -= sql.length
+      }
+      if (texts?.size === 0) this.prepared.delete(name)
+    }
+    this.#cursors.clear()
   }
 
   /** Throws PROTOCOL_OVERSIZE when a client defines or asks more than a session may keep. */
@@ -223,6 +252,12 @@ export class Conversation {
     const names = this.statements.size + this.portals.size + this.#preparedCount
     if (names > MAX_NAMES)
       throw new ApplianceError('PROTOCOL_OVERSIZE', `${names} prepared statements and portals; limit ${MAX_NAMES}: close some`)
+    const size = this.statements.namedSize + this.portals.namedSize + this.#preparedSize
+    if (size > MAX_NAMED_SIZE)
+      throw new ApplianceError(
+        'PROTOCOL_OVERSIZE',
+        `prepared statements and portals of ${size} bytes; limit ${MAX_NAMED_SIZE}: close some`,
+      )
     if (this.turns.length > MAX_TURNS)
       throw new ApplianceError('PROTOCOL_OVERSIZE', `${this.turns.length} requests without an answer taken; limit ${MAX_TURNS}`)
   }

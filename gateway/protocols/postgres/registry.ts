@@ -7,34 +7,59 @@
  *   propose --confirm--> confirmed        (ParseComplete, BindComplete, in request order)
  *           --fail-----> gone             (ErrorResponse: everything not yet answered in that group was skipped)
  *   confirmed --forget--> gone            (Close)
+ *             --clear---> gone            (of portals: their transaction is over)
  */
 export class Registry<T> {
   readonly #confirmed = new Map<string, T>()
+  readonly #sizeOf: (value: T) => number
+  /** Of what has a name, together; the unnamed goes with its next use. */
+  #namedSize = 0
   #pendingNameCount = 0
   #pending: { readonly name: string; readonly value: T; readonly group: number }[] = []
+
+  /** `sizeOf`: how much memory one holds, in bytes. */
+  constructor(sizeOf: (value: T) => number) {
+    this.#sizeOf = sizeOf
+  }
 
   /** A request to define `name` went to the server in sync group `group`. */
   propose(name: string, value: T, group: number): void {
     this.#pending.push({ name, value, group })
-    if (name !== '') this.#pendingNameCount++
+    if (name === '') return
+    this.#pendingNameCount++
+    this.#namedSize += this.#sizeOf(value)
   }
 
   /** The server did the oldest pending request. */
   confirm(): void {
     const done = this.#pending.shift()
     if (done === undefined) return
+    this.forget(done.name)
     this.#confirmed.set(done.name, done.value)
     if (done.name !== '') this.#pendingNameCount--
   }
 
   /** The server failed somewhere in `group` and skips the rest of it. */
   fail(group: number): void {
+    for (const { name, value, group: own } of this.#pending) if (own === group) this.#release(name, value)
     this.#pending = this.#pending.filter((request) => request.group !== group)
     this.#pendingNameCount = this.#pending.filter((request) => request.name !== '').length
   }
 
   forget(name: string): void {
+    const known = this.#confirmed.get(name)
+    if (known !== undefined) this.#release(name, known)
     this.#confirmed.delete(name)
+  }
+
+  /** The server has none of those any more that it has confirmed. */
+  clear(): void {
+    for (const [name, value] of this.#confirmed) this.#release(name, value)
+    this.#confirmed.clear()
+  }
+
+  #release(name: string, value: T): void {
+    if (name !== '') this.#namedSize -= this.#sizeOf(value)
   }
 
   /** All that `name` may stand for when the server comes to a request of `group`. Empty: unknown here. */
@@ -54,5 +79,9 @@ export class Registry<T> {
   /** Names; the unnamed is replaced by each use, however many of them are under way. */
   get size(): number {
     return this.#confirmed.size + this.#pendingNameCount
+  }
+
+  get namedSize(): number {
+    return this.#namedSize
   }
 }

@@ -98,6 +98,71 @@ test('names and unanswered requests have a limit', () => {
   assert.throws(() => texts.check(), { code: 'PROTOCOL_OVERSIZE' }, 'many texts under one name are many')
 })
 
+const portal = (parameters: Uint8Array = new Uint8Array(0)) => ({ statements: [], generation: 0, resultFormats: [], parameters })
+
+function ready(talk: Conversation, status: string): void {
+  talk.sync()
+  talk.ready(status.charCodeAt(0))
+}
+
+test('a driver that names every portal anew may do so for ever: they are gone with their transaction', () => {
+  const talk = new Conversation()
+  for (let name = 0; name <= 2 * MAX_NAMES; name++) {
+    talk.portals.propose(`C_${name}`, portal(), 0)
+    talk.portals.confirm()
+    ready(talk, 'I')
+    talk.check()
+  }
+  assert.deepEqual(talk.portals.candidates('C_7', 1), [], 'what executes it now is not known here')
+  talk.portals.propose('C_7', portal(), 0)
+  talk.portals.confirm()
+  talk.portals.propose('C_8', portal(), 1)
+  ready(talk, 'T')
+  assert.equal(talk.portals.candidates('C_7', 1).length, 1, 'in a transaction they stay')
+  ready(talk, 'I')
+  assert.equal(talk.portals.candidates('C_8', 1).length, 1, 'and one whose answer has not come is of the next')
+})
+
+test('so may one that names every cursor anew; what is held stays, as do statements', () => {
+  const talk = new Conversation()
+  for (let name = 0; name <= 2 * MAX_NAMES; name++) {
+    talk.define(`cursor:c${name}`, `declare c${name} cursor for select 1`)
+    ready(talk, 'T')
+    assert.equal(talk.prepared.size, 1)
+    ready(talk, 'I')
+    talk.check()
+  }
+  talk.define('cursor:h', 'declare h cursor with hold for select 2')
+  talk.define('cursor:h', 'declare h cursor for select 3')
+  talk.define('statement:s', 'prepare s as select 4')
+  talk.sync()
+  ready(talk, 'I')
+  assert.equal(talk.prepared.get('cursor:h')?.size, 2, 'what is under way may be in a transaction of its own')
+  talk.ready('I'.charCodeAt(0))
+  assert.deepEqual([...talk.prepared.keys()], ['cursor:h', 'statement:s'])
+  assert.deepEqual([...(talk.prepared.get('cursor:h')?.keys() ?? [])], ['declare h cursor with hold for select 2'])
+})
+
+test('what stands behind names has a limit, whatever their number; what has none goes with its next use', () => {
+  const megabyte = new Uint8Array(1024 * 1024)
+  const talk = new Conversation()
+  for (let count = 0; count < 1_000; count++) {
+    talk.portals.propose('', portal(megabyte), 0)
+    talk.portals.propose('again', portal(megabyte), 0)
+    for (const _ of [1, 2]) talk.portals.confirm()
+    talk.check()
+  }
+  for (let count = 0; count < 127; count++) talk.portals.propose(`p${count}`, portal(megabyte), 7)
+  talk.check()
+  talk.statements.propose('s', { sql: 'select 1' }, 7)
+  assert.throws(() => talk.check(), { code: 'PROTOCOL_OVERSIZE' })
+  for (const names of [talk.statements, talk.portals]) names.fail(7)
+  talk.check()
+  const sql = `select '${'x'.repeat(1024 * 1024)}'`
+  for (let count = 0; count < 130; count++) talk.define('cursor:c', `declare c cursor for ${sql} || ${count}`)
+  assert.throws(() => talk.check(), { code: 'PROTOCOL_OVERSIZE' })
+})
+
 test('settings are digested in order', () => {
   const [one, other] = [new Conversation(), new Conversation()]
   one.changed('set role a')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Registry } from '../../../../gateway/protocols/postgres/registry.ts'
 
 test('a name stands for what the server confirmed, and for all that is still in question', () => {
-  const registry = new Registry<string>()
+  const registry = new Registry<string>((value) => value.length)
   assert.deepEqual(registry.candidates('s', 0), [])
   registry.propose('s', 'one', 0)
   assert.deepEqual(registry.candidates('s', 1), ['one'])
@@ -18,7 +18,7 @@ test('a name stands for what the server confirmed, and for all that is still in 
 })
 
 test('answers confirm requests in their order, and only those of a failed group are gone', () => {
-  const registry = new Registry<string>()
+  const registry = new Registry<string>((value) => value.length)
   registry.propose('a', '1', 0)
   registry.propose('b', '2', 0)
   registry.propose('c', '3', 1)
