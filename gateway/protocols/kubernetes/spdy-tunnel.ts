@@ -94,7 +94,7 @@ export class SpdyTunnel implements TunnelCodec {
       this.#streams.over(id)
     }
     const facts: Facts = { type: TYPES.get(type) ?? 'unknown', ...(id === 0 ? {} : { stream: id }) }
-    const shown = Buffer.from(headers.map(([name, value]) => `${name}: ${value}\n`).join(''), 'latin1')
+    const shown = type === SPDY.synStream || type === SPDY.synReply || type === SPDY.headers ? textOf(headers) : numbersIn(raw)
     told.push(this.#streams.control(from, facts, this.#wrap(other(from), raw), shown))
     return told
   }
@@ -153,6 +153,18 @@ export class SpdySocket implements TunnelCodec {
   close(): void {
     this.#spdy.close()
   }
+}
+
+function textOf(headers: Extract<SpdyFrame, { type: number }>['headers']): Buffer {
+  return Buffer.from(headers.map(([name, value]) => `${name}: ${value}\n`).join(''), 'latin1')
+}
+
+/** All that a frame without headers says, behind its own head: words of 32 bits. */
+function numbersIn(raw: Uint8Array): Buffer {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength)
+  const numbers: number[] = []
+  for (let at = 8; at + 4 <= raw.length; at += 4) numbers.push(view.getUint32(at))
+  return Buffer.from(numbers.join(' '))
 }
 
 function other(side: Side): Side {

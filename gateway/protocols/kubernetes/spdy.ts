@@ -88,6 +88,9 @@ export class SpdyReader {
     const stream =
       size === 0 || type === SPDY.ping || type === SPDY.goAway || type === SPDY.settings ? 0 : view.getUint32(8) & 0x7fff_ffff
     const compressed = type === SPDY.synStream || type === SPDY.synReply || type === SPDY.headers
+    // Nothing has room for what nobody reads.
+    const settings = type === SPDY.settings ? SETTING_BYTES * view.getUint32(8) : 0
+    if (!compressed && raw.length !== HEAD_BYTES + size + settings) throw malformed('a frame is too long')
     const headers = compressed ? headersIn(await this.#inflated(raw.subarray(8 + size))) : []
     return {
       type,
@@ -120,6 +123,8 @@ export class SpdyReader {
   }
 }
 
+/** Flags, number and value. */
+const SETTING_BYTES = 8
 /** What stands in front of headers, or makes up the frame. */
 const HEAD_SIZES = new Map<number, number>([
   [SPDY.synStream, 10],
@@ -147,6 +152,7 @@ function headersIn(block: Buffer): [string, string][] {
     return block.toString('latin1', at - size, at)
   }
   for (let left = number(); left > 0; left--) headers.push([text().toLowerCase(), text()])
+  if (at < block.length) throw malformed('something follows the headers')
   return headers
 }
 

@@ -98,6 +98,9 @@ test('what is no SPDY, or too much of it, is refused', async () => {
     'headers that are none': opening(1, Buffer.from('garbage')),
     'a long control frame': control(SPDY.settings, Buffer.alloc(20_000)),
     'headers that end early': opening(1, await packer()(Buffer.from([0, 0, 0, 9, 0, 0, 0, 9]))),
+    'something behind headers': opening(1, await packer()(Buffer.concat([Buffer.alloc(4), Buffer.from('hidden')]))),
+    'something behind a ping': control(SPDY.ping, Buffer.alloc(12)),
+    'settings that are more than they say': control(SPDY.settings, Buffer.alloc(12)),
     'headers that unpack to memory': opening(1, await pack(bomb)),
     'a huge frame': Buffer.from([0, 0, 0, 1, 0, 0xff, 0xff, 0xff]),
   }
@@ -111,6 +114,28 @@ test('what is no SPDY, or too much of it, is refused', async () => {
     await reader.receive(randomBytes(200)).catch((error) => assert.match(error.code, /^PROTOCOL_/))
     reader.close()
   }
+})
+
+test('what frames without headers say is recorded, all of it', async () => {
+  const words = (...numbers: readonly number[]): Buffer => {
+    const bytes = Buffer.alloc(4 * numbers.length)
+    for (const [at, number] of numbers.entries()) bytes.writeUInt32BE(number, 4 * at)
+    return bytes
+  }
+  const tunnel = new SpdyTunnel({ channel: 1, terminal: false })
+  const cases: readonly (readonly [type: number, body: Buffer, shown: string])[] = [
+    [SPDY.ping, words(7), '7'],
+    [SPDY.window, words(3, 65_536), '3 65536'],
+    [SPDY.reset, words(3, 5), '3 5'],
+    [SPDY.settings, words(1, 4, 100), '1 4 100'],
+    [SPDY.goAway, words(5, 0), '5 0'],
+  ]
+  for (const [type, body, shown] of cases) {
+    const [message, ...more] = await tunnel.receive('server', control(type, body))
+    assert.deepEqual([message?.kind, Buffer.from(message?.bytes ?? '').toString(), more.length], ['control', shown, 0])
+    assert.deepEqual(message?.framed(new Uint8Array()), control(type, body))
+  }
+  tunnel.close()
 })
 
 test('streams are opened once, by the client, and carry data only while they are open', async () => {
