@@ -36,3 +36,15 @@ function runRow({ at, actor, type, session, told, signed, gateway }: CustodyEntr
     <td><span class="mark ${good ? 'mark-released' : 'mark-block'}">${safeLine(verdict, 40)}</span></td>
   </tr>`
 }
+
+/** `{"limit":100,"state":"pending"}` for people: limit 100, state pending. Whatever else it is stays as it is. */
+export function toldText(value: string): string {
+  if (!value.startsWith('{')) return value
+  try {
+    const pairs = Object.entries(JSON.parse(value))
+    return pairs.map(([name, one]) => `${name} ${typeof one === 'string' ? one : JSON.stringify(one)}`).join(', ')
+  } catch {
+    // Cut by the length that is kept of it.
+    return value
+  }
+}

@@ -8,7 +8,7 @@ import { empty, failed, loading } from '../elements/marks.ts'
 import { type Asked, Question } from '../elements/question.ts'
 import { safe, safeLine } from '../elements/safe.ts'
 import { type CustodyAsk, replayPath } from '../router.ts'
-import { runsView } from './evidence-runs.ts'
+import { runsView, toldText } from './evidence-runs.ts'
 
 /** Of verifications, above the list. */
 const RUNS = 8
@@ -87,13 +87,15 @@ function table(entries: readonly CustodyEntry[]): TemplateResult {
 }
 
 function row({ at, actor, act, type, session, told, signed, gateway, n }: CustodyEntry): TemplateResult {
-  const shown = told.filter(([name]) => name !== 'proof')
+  // What it was about comes first: of a search, of what; the rest as the ledger has it.
+  const about = told.find(([name]) => name === 'what')
+  const shown = told.filter(([name, value]) => name !== 'proof' && name !== 'what' && value !== '{}')
   return html`<tr>
     <td title="${gateway} ${n}">${dateText(at)}</td>
     <td>${actor === '' ? html`<span class="muted">${safeLine(gateway, 60)}</span>` : html`<b>${safeLine(actor, 60)}</b>`}${signed ? nothing : html` <span class="mark mark-block">not signed by us</span>`}</td>
     <td><span class="act-${act}">${CUSTODY_NAMES[act]}</span> <span class="muted mono">${safeLine(type, 40)}</span></td>
     <td>${session === null ? nothing : html`<a class="mono" href=${replayPath(session)}>${safeLine(session, 40)}</a>`}</td>
-    <td class="told">${shown.map(([name, value]) => html`<span><span class="muted">${safeLine(name, 30)}</span> ${safeLine(value, 120)}</span> `)}</td>
+    <td class="told">${about === undefined ? nothing : html`<span>${safeLine(about[1], 120)}</span> `}${shown.map(([name, value]) => html`<span><span class="muted">${safeLine(name, 30)}</span> ${safeLine(toldText(value), 120)}</span> `)}</td>
   </tr>`
 }
 

@@ -5,6 +5,7 @@ import { redacted } from '../../../replay-ui/elements/marks.ts'
 import type { Asked } from '../../../replay-ui/elements/question.ts'
 import { safe, safeLine } from '../../../replay-ui/elements/safe.ts'
 import { type ApprovalsInput, view as approvals, COMMAND_CHARS } from '../../../replay-ui/pages/approvals-view.ts'
+import { toldText } from '../../../replay-ui/pages/evidence-runs.ts'
 import { rawText, runsOf } from '../../../replay-ui/pages/replay-bytes.ts'
 import { integrityView } from '../../../replay-ui/pages/replay-head.ts'
 import { cellView, widthsOf } from '../../../replay-ui/pages/replay-inspector.ts'
@@ -230,4 +231,9 @@ test('only what runs is said to run: a line that nothing answers does not, and w
   assert.doesNotMatch(shown('sent'), /running/)
   assert.match(shown('cut'), /cut/)
   assert.doesNotMatch(shown('cut'), /running/)
+})
+
+test('what was searched for is told in words, and what is no object stays as the ledger has it', () => {
+  assert.equal(toldText('{"limit":100,"state":"pending","in":["result"]}'), 'limit 100, state pending, in ["result"]')
+  for (const value of ['{"limit":1', '{', '[1]', 'pending', '']) assert.equal(toldText(value), value)
 })
