@@ -7,7 +7,7 @@ import { Config } from '../../schemas/config.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { addressOf, pathFrom } from '../config.ts'
 import { placesIn } from '../places.ts'
-import { readYaml } from '../yaml.ts'
+import { readYaml, readYamlText } from '../yaml.ts'
 import { followed, parsed, refusalOf } from './console-events.ts'
 import { type Cli, findConfig } from './context.ts'
 import { shownKey } from './prove-caller.ts'
@@ -56,7 +56,7 @@ export async function consoleClient(options: ConsoleOptions, cli: Cli): Promise<
 async function placeOf(options: ConsoleOptions, cli: Cli): Promise<{ readonly url: URL; readonly ca: string | undefined }> {
   if (options.url !== undefined && options.config === undefined) return { url: urlOf(options.url), ca: undefined }
   const path = findConfig(options.config, cli)
-  const config = readYaml(await readFile(path, 'utf8'), path, Config, 'CONFIG_INVALID')
+  const config = readYaml(await readYamlText(path), path, Config, 'CONFIG_INVALID')
   const { console: own } = config
   if (own === undefined && options.url === undefined)
     throw new ApplianceError('CONFIG_INVALID', `${path} has no console, and no other is named with --url`)

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { type GatewayKey, openStore, readGatewayKeys, type Store } from '../../recorder/index.ts'
 import { Config } from '../../schemas/config.ts'
 import { jwtOf, pathFrom, type Settings, signerOf } from '../config.ts'
 import { placesIn } from '../places.ts'
 import { storePlaceOf } from '../store-place.ts'
 import type { Where } from '../tape-room.ts'
-import { readYaml } from '../yaml.ts'
+import { readYaml, readYamlText } from '../yaml.ts'
 import { type Cli, findConfig } from './context.ts'
 
 export interface EvidenceHere {
@@ -24,7 +23,7 @@ export interface EvidenceHere {
  */
 export async function evidenceOf(named: string | undefined, cli: Cli): Promise<EvidenceHere> {
   const path = findConfig(named, cli)
-  const config = readYaml(await readFile(path, 'utf8'), path, Config, 'CONFIG_INVALID')
+  const config = readYaml(await readYamlText(path), path, Config, 'CONFIG_INVALID')
   const from = pathFrom(path)
   const place = await storePlaceOf(config, from, cli.env)
   const dataDir = from(config.dataDir)

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { readAtMost } from '../../recorder/files.ts'
+import { codeOf, readAtMost } from '../../recorder/files.ts'
 import { type GatewayKey, newestCheckpoint, nodeTools, proofOf, type ReadLine, readLines } from '../../recorder/index.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeBlock, safeJson, safeText } from '../../schemas/safe-text.ts'
@@ -104,7 +104,9 @@ export interface CheckOptions extends Options {
 
 /** Checks a proof by itself: no store is looked at. */
 export async function checkProofFile(file: string, options: CheckOptions, cli: Cli): Promise<number> {
-  const bytes = await readAtMost(resolve(cli.cwd, file), MAX_PROOF_SIZE)
+  const bytes = await readAtMost(resolve(cli.cwd, file), MAX_PROOF_SIZE).catch((error: unknown) => {
+    throw codeOf(error) === 'ENOENT' ? new ApplianceError('STORE_MISSING', `${file} does not exist`) : error
+  })
   if (bytes === undefined) throw new ApplianceError('LEDGER_MALFORMED', `a proof has at most ${MAX_PROOF_SIZE} bytes`)
   const proof = parseProof(bytes)
   const named = (options.key ?? []).map((key) => parseVerifierKey(nodeTools, key))

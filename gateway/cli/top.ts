@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ApprovalPage, ApprovalView, SessionPage, SessionRow } from '../../schemas/api.ts'
 import { Config } from '../../schemas/config.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { addressOf } from '../config.ts'
-import { readYaml } from '../yaml.ts'
+import { readYaml, readYamlText } from '../yaml.ts'
 import { type ConsoleClient, type ConsoleOptions, consoleClient, hostOf } from './console-client.ts'
 import { type Cli, EXIT, findConfig, printJson } from './context.ts'
 import { askMetrics } from './metrics-text.ts'
@@ -181,7 +180,7 @@ async function monitoringOf({ monitoring = [], config, url }: TopOptions, cli: C
   })
   if (named.length > 0 || (url !== undefined && config === undefined)) return named
   const path = findConfig(config, cli)
-  const own = readYaml(await readFile(path, 'utf8'), path, Config, 'CONFIG_INVALID').monitoring
+  const own = readYaml(await readYamlText(path), path, Config, 'CONFIG_INVALID').monitoring
   if (own === undefined) return []
   const { host, port } = addressOf(own.address)
   return [new URL(`http://${hostOf(host)}:${port}`)]

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
-import { syncFolder } from '../files.ts'
+import { codeOf, syncFolder } from '../files.ts'
 
 /** Between a file's name and the process that writes it. */
 const PART = '.part-'
@@ -31,7 +31,9 @@ export class NewFile implements AsyncDisposable {
       throw error
     })
     const temporary = join(dirname(path), `${basename(path)}${PART}${process.pid}`)
-    const file = await open(temporary, 'wx+', 0o600)
+    const file = await open(temporary, 'wx+', 0o600).catch((error: unknown) => {
+      throw new ApplianceError('STORE_FAILED', `${basename(path)} cannot be written into ${dirname(path)} (${codeOf(error)})`)
+    })
     written.add(temporary)
     return new NewFile(file, path, temporary)
   }

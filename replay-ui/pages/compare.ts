@@ -32,9 +32,14 @@ export function view(input: CompareInput): TemplateResult {
   if (asked.state === 'failed') return html`<main class="page" id="main">${failed(asked, input.onRetry)}</main>`
   if (left === undefined) return html`<main class="page" id="main">${loading('Reading the session …')}</main>`
   return html`<main class="page compare" id="main">
-    <header class="page-head"><h1>Compare</h1><span class="muted">${right === undefined ? 'with another session of the same identity' : 'what both did stands side by side; alike but for values is the same'}</span></header>
+    <header class="page-head"><h1>Compare</h1><span class="muted">${right === undefined ? chosen(left.detail) : 'what both did stands side by side; alike but for values is the same'}</span></header>
     ${right === undefined ? choice(left.detail, offered, asked.state) : both(left, right)}
   </main>`
+}
+
+function chosen({ id, identity, target, startedAt }: SessionDetail): TemplateResult {
+  const name = html`${safeLine(identity.subject, 60)} → ${safeLine(target.name, 60)}, ${dateText(startedAt)}`
+  return html`<a href=${replayPath(id)}>${name}</a> with another session of the same identity`
 }
 
 function choice({ id, identity }: SessionDetail, offered: readonly SessionRow[], state: Asked['state']): TemplateResult {

@@ -40,6 +40,16 @@ test('wrong usage ends with 2 and says what is wrong', async () => {
   assert.match(err, /'--frame <number>' argument 'many' is invalid\. It takes a whole number\./)
 })
 
+test('a configuration and a proof that are not there are said so, whatever asks for them', async () => {
+  for (const args of [['sessions'], ['replay', 'x'], ['search', 'x'], ['verify']]) {
+    const { code, err } = await runCli([...args, '--config', '/nowhere.yaml'])
+    assert.equal(code, 1, args[0])
+    assert.match(err, /CONFIG_INVALID: \/nowhere\.yaml cannot be read: ENOENT/, args[0])
+  }
+  const { err } = await runCli(['ledger', 'check-proof', '/nowhere.tlog-proof'])
+  assert.match(err, /STORE_MISSING: \/nowhere\.tlog-proof does not exist/)
+})
+
 test('a key file that cannot be read is named as such', async () => {
   const { code, err } = await runCli(['findings', 'list', '--url', 'http://127.0.0.1:1', '--key-file', '/nowhere/key'])
   assert.equal(code, 1)
