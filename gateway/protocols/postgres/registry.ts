@@ -6,7 +6,7 @@
  *
  *   propose --confirm--> confirmed        (ParseComplete, BindComplete, in request order)
  *           --fail-----> gone             (ErrorResponse: everything not yet answered in that group was skipped)
- *   confirmed --forget--> gone            (Close)
+ *   confirmed --forget--> gone            (Close, DEALLOCATE)
  *             --clear---> gone            (of portals: their transaction is over)
  */
 export class Registry<T> {
@@ -50,6 +50,11 @@ export class Registry<T> {
     const known = this.#confirmed.get(name)
     if (known !== undefined) this.#release(name, known)
     this.#confirmed.delete(name)
+  }
+
+  /** The unnamed stays. */
+  forgetNamed(): void {
+    for (const name of this.#confirmed.keys()) if (name !== '') this.forget(name)
   }
 
   /** The server has none of those any more that it has confirmed. */

@@ -40,6 +40,9 @@ export interface ColumnJudge {
   writesFromMasked(facts: Facts): boolean
 }
 
+/** Tags of what gives up prepared statements. */
+const RELEASED = /^(DEALLOCATE|DEALLOCATE ALL|DISCARD ALL)$/
+
 /** A Sync ends the transaction that the statements before it are: what fails only now is of any of them. */
 const COMMITTING = 'COMMIT'
 
@@ -189,6 +192,12 @@ export class ReplyReader {
         const done = fits(turn, piece, 'execute', 'query')
         this.#over = true
         done.answered = true
+        if (
+          done.forget !== undefined &&
+          piece.type === BACKEND.commandComplete &&
+          RELEASED.test(cstring(bytes, from + HEADER_SIZE, to))
+        )
+          done.forget()
         done.copyOut = false
         done.copyIn = false
         this.#conversation.copyOpen = false

@@ -20,7 +20,7 @@ export interface Turn {
   readonly describes?: Turn | undefined
   /** `execute`: what runs, where that is certain. */
   readonly portal?: Portal | undefined
-  /** `close`: forgets the name. */
+  /** `close`, and a DEALLOCATE: forgets the name, or all of them. */
   readonly forget?: (() => void) | undefined
   /** `sync`: COPY data stood between it and the request before. */
   readonly afterData?: boolean
@@ -50,8 +50,9 @@ export function owed(
   of?: Turn['of'],
   portal?: Portal,
   afterData = false,
+  forget?: Turn['forget'],
 ): Turn {
-  return new Owed(kind, group, statement, sql, of, portal, afterData)
+  return new Owed(kind, group, statement, sql, of, portal, afterData, forget)
 }
 
 class Owed implements Turn {
@@ -63,7 +64,7 @@ class Owed implements Turn {
   readonly of: Turn['of']
   readonly describes: Turn | undefined = undefined
   readonly portal: Portal | undefined
-  readonly forget: (() => void) | undefined = undefined
+  readonly forget: Turn['forget']
   readonly afterData: boolean
   refusal: OwnRefusal | undefined = undefined
   cut = false
@@ -82,6 +83,7 @@ class Owed implements Turn {
     of: Turn['of'],
     portal: Portal | undefined,
     afterData: boolean,
+    forget: Turn['forget'],
   ) {
     this.kind = kind
     this.group = group
@@ -90,6 +92,7 @@ class Owed implements Turn {
     this.of = of
     this.portal = portal
     this.afterData = afterData
+    this.forget = forget
   }
 }
 

@@ -3,6 +3,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Notice, Refusal } from '../../../schemas/verdict.ts'
 import type { ByteWire, Message, Output, Side } from '../../message.ts'
 import { Conversation } from './conversation.ts'
+import { deallocated } from './deallocate.ts'
 import { cstringEnd, FRONTEND, HEADER_SIZE, message, nameAt, nulTerminated, uint16 } from './messages.ts'
 import { errorResponse, noticeResponse, reportRefusal } from './refuse.ts'
 import { Reply } from './reply.ts'
@@ -161,7 +162,8 @@ export class PostgresWire implements ByteWire {
         case FRONTEND.query:
         case FRONTEND.functionCall: {
           const kind = piece.type === FRONTEND.query ? 'query' : 'function'
-          turns.push(owed(kind, group, conversation.nextStatement(), this.#context.answering(text)))
+          const sql = this.#context.answering(text)
+          turns.push(owed(kind, group, conversation.nextStatement(), sql, undefined, undefined, false, this.#forgets(text)))
           this.#executed(request, text)
           break
         }
@@ -221,7 +223,8 @@ export class PostgresWire implements ByteWire {
     // A named portal may have become another by SQL (CLOSE, DECLARE), also inside a function.
     const portal = statement === undefined || name !== '' ? undefined : portals[0]
     const sql = this.#context.answering(text)
-    const turn = owed('execute', conversation.group, conversation.nextStatement(), sql, undefined, portal)
+    const forget = portal === undefined ? undefined : this.#forgets(text)
+    const turn = owed('execute', conversation.group, conversation.nextStatement(), sql, undefined, portal, false, forget)
     if (statement === undefined || portal === undefined) return { turn, of: undefined, known: false }
     const { generation } = portal
     const { asked } = statement
@@ -229,6 +232,15 @@ export class PostgresWire implements ByteWire {
       (asked === undefined || asked.generation === generation) &&
       ((statement.columns !== undefined && statement.described === generation) || asked?.group === conversation.group)
     return { turn, of: { statement, generation }, known }
+  }
+
+  /** What a DEALLOCATE does to names, once the server has done it: only that is certain (see registry.ts). */
+  #forgets(text: string | null | undefined): (() => void) | undefined {
+    const { statements } = this.#conversation
+    const given = typeof text === 'string' ? deallocated(text) : undefined
+    if (given === undefined) return undefined
+    const { name } = given
+    return name === undefined ? () => statements.forgetNamed() : () => statements.forget(name)
   }
 
   /** The statement a Describe is about, where only one comes into question. */
