@@ -16,9 +16,9 @@ const lines = new Map<string, Line>()
  * kilobytes unpacks to megabytes, and an answer stays for as long as its client likes: those of a hundred at once would be all the memory there is.
  */
 export async function roomForLarge(subject: string, signal: AbortSignal): Promise<() => void> {
+  signal.throwIfAborted()
   const line = lines.get(subject) ?? { inside: 0, waiting: new Set() }
   lines.set(subject, line)
-  signal.throwIfAborted()
   if (line.inside < MAX_LARGE) line.inside++
   else await turn(line, signal)
   let held = true
