@@ -7,6 +7,7 @@ import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { type Headers, pairsOf, type RequestHead, without } from './head.ts'
+import { MAX_HEAD_BYTES } from './strict-server.ts'
 import { authorityOf } from './upstream.ts'
 
 const CONNECT_MS = 10_000
@@ -52,7 +53,14 @@ export function askUpgradeOn(
   const length: Headers = head.method === 'GET' ? [] : [['content-length', '0']]
   const headers = [['host', authority], ['connection', 'Upgrade'], ...length, ...without(head.headers, own), ...proof].flat()
   return new Promise((resolve, reject) => {
-    const asked = ask({ method: head.method, path: head.target, headers, createConnection: () => socket, signal })
+    const asked = ask({
+      method: head.method,
+      path: head.target,
+      headers,
+      createConnection: () => socket,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      signal,
+    })
     asked.once('upgrade', (answer, upgraded, first) => {
       if (first.length > 0) upgraded.unshift(first)
       resolve({ status: answer.statusCode ?? 101, headers: pairsOf(answer.rawHeaders), authority, socket: upgraded })

@@ -7,6 +7,7 @@ import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
 import { type Answer, Answering } from './answer.ts'
 import { type Headers, type RequestHead, rawOf, without } from './head.ts'
+import { MAX_HEAD_BYTES } from './strict-server.ts'
 
 /** Connections to one target at once; what exceeds them waits its turn. */
 const MAX_CONNECTIONS = 128
@@ -33,6 +34,7 @@ export class Upstream {
     this.#pool = new Pool(`${tls.mode === 'off' ? 'http' : 'https'}://${this.authority}`, {
       connections: MAX_CONNECTIONS,
       pipelining: 1,
+      maxHeaderSize: MAX_HEAD_BYTES,
       // Offered, Go's servers would take it, and the pool gives no headers as they came then.
       allowH2: false,
       headersTimeout: SILENCE_MS,

@@ -28,6 +28,29 @@ test('a target that prefers HTTP/2 is spoken to in HTTP/1.1, and what its header
   server.close()
 })
 
+test('the head of an answer may have as much as that of a request', async () => {
+  const server = createServer(({ url }, response) => {
+    const lines = Array.from({ length: Number(url?.slice(1)) }, (_, n) => [`x-${n}`, 'v'.repeat(1000)])
+    response.writeHead(200, lines.flat()).end()
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const upstream = new Upstream({ host: '127.0.0.1', port }, { tls: { mode: 'off' } })
+  const ask = (kilobytes: number) => {
+    const head = { method: 'GET', target: `/${kilobytes}`, headers: [] }
+    return upstream.ask(head, null, [], AbortSignal.timeout(10_000))
+  }
+  try {
+    const { headers } = await ask(60)
+    assert.equal(headers.filter(([name]) => name.startsWith('x-')).length, 60)
+    await assert.rejects(ask(70), { code: 'TARGET_REFUSED' })
+  } finally {
+    await upstream.close()
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
 const HEAD = { method: 'GET', target: '/', headers: [] }
 
 async function refusalOf(port: number, tls: ConstructorParameters<typeof Upstream>[1]['tls']): Promise<unknown> {
