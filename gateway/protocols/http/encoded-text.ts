@@ -19,7 +19,7 @@ export function redactPairs(
   for (let start = from; start < to; ) {
     const end = indexOf(source, AND, start, to)
     const equals = indexOf(source, EQUALS, start, end)
-    redactEncoded(redactor, sink, [source, start, equals], NAME)
+    if (equals > start) redactEncoded(redactor, sink, [source, start, equals], NAME)
     if (equals < end) {
       sink.copy(source, equals, equals + 1)
       const key = decoded(source, start, equals)

@@ -44,17 +44,12 @@ export function redactEvents(redactor: Redactor, sink: RedactionSink, [source, f
   redactEvent(redactor, sink, [source, event], how)
 }
 
-/** Lines end with LF, CR or both. */
+/** Lines end with LF, CR or both. Neither is looked for past the other: a megabyte of the one has none of the other. */
 function lineAt(source: Uint8Array, from: number, to: number): Line {
-  const feed = source.indexOf(LF, from)
-  let end = feed === -1 || feed >= to ? to : feed
-  let next = Math.min(end + 1, to)
-  const returned = source.subarray(from, end).indexOf(CR)
-  if (returned !== -1) {
-    const both = from + returned + 1 === end
-    end = from + returned
-    if (!both) next = end + 1
-  }
+  let end = from
+  while (end < to && source[end] !== LF && source[end] !== CR) end++
+  const both = end + 1 < to && source[end] === CR && source[end + 1] === LF
+  const next = Math.min(end + (both ? 2 : 1), to)
   const named = begins(source, from, end, NAME) ? from + NAME.length : -1
   const isData = named !== -1 && (named === end || source[named] === COLON)
   return { from, value: isData ? Math.min(named + 1, end) : from, end, next, isData }

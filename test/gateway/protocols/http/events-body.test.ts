@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Field } from '../../../../gateway/message.ts'
+import { redactBody } from '../../../../gateway/protocols/http/body.ts'
 import { StreamedBody } from '../../../../gateway/protocols/http/streamed-body.ts'
 import { testMasker } from '../../../support/fakes.ts'
 
@@ -152,4 +153,22 @@ test('a large event in small pieces takes as long as its bytes, not their square
   const { bytes } = streamed.redact(masker, Buffer.from('\n'), false)
   assert.equal(bytes.length, 200_000 * line.length + 1)
   assert.ok(process.cpuUsage(before).user < 10_000_000)
+})
+
+test('lines that end with CR alone take as long as those that end with LF', () => {
+  for (const [end, size] of [
+    ['\r', MIB],
+    ['\n', MIB],
+    ['\r\n', 2 * MIB],
+  ] as const) {
+    const text = end.repeat(size / end.length)
+    const began = performance.now()
+    const masker = testMasker()
+    const sink = masker.sink(text.length)
+    const source = Buffer.from(text)
+    redactBody(masker, sink, [source, 0, source.length], { media: 'events', fields: fieldsOf(true), answer: false })
+    assert.equal(Buffer.compare(sink.finish().bytes, source), 0)
+    // Half a second, and 6 to 14 s with CR alone.
+    assert.ok(performance.now() - began < 3_000, `${JSON.stringify(end)}: ${Math.round(performance.now() - began)} ms`)
+  }
 })
