@@ -197,7 +197,10 @@ function programOf(cli: Cli, exit: (code: number) => void): Command {
     .action(async (value: string, options: MaskOptions) => runs((await import('./mask.ts')).explainMask(value, options, cli)))
   retention(group('retention', 'what must be kept'), command, runs, cli)
   exportCommand(program, command, runs, cli)
-  bundleCommands(group('bundle', 'audit bundles: make and verify them'), command, runs, cli, { moment, workers: workerCount })
+  bundleCommands(group('bundle', 'audit bundles: make and verify them'), command, runs, cli, {
+    moment,
+    workers: (text) => workerCount(text),
+  })
   ledger(group('ledger', 'what was opened, ended, decided and looked at'), command, runs, cli)
   return program
 }
@@ -382,11 +385,11 @@ function moment(text: string): number {
 
 /** `auto` knows a container's quota. */
 function processCount(text: string): number {
-  return text === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : workerCount(text)
+  return text === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : workerCount(text, ', or auto')
 }
 
-function workerCount(text: string): number {
+function workerCount(text: string, others = ''): number {
   const count = Number(text)
-  if (!Number.isInteger(count) || count < 1 || count > MAX_WORKERS) throw takes(`a number from 1 to ${MAX_WORKERS}`)
+  if (!Number.isInteger(count) || count < 1 || count > MAX_WORKERS) throw takes(`a number from 1 to ${MAX_WORKERS}${others}`)
   return count
 }
