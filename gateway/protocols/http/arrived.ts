@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
+import { setImmediate } from 'node:timers/promises'
+import { ApplianceError } from '../../../schemas/errors.ts'
 import { type Headers, pairsOf } from './head.ts'
 
 /** A request as it came by either version of HTTP; its body is read once. */
@@ -55,5 +57,13 @@ export function arrivedByHttp2(request: Http2ServerRequest): Arrived {
       headers.push(header)
     }
   }
-  return { method: request.method, headers, empty: request.stream.endAfterHeaders, body: request, fault: undefined }
+  return { method: request.method, headers, empty: request.stream.endAfterHeaders, body: wholeBody(request), fault: undefined }
+}
+
+/** Throws where the stream was reset before the end of its body, which Node takes for its end. */
+async function* wholeBody(request: Http2ServerRequest): AsyncGenerator<Uint8Array> {
+  yield* request
+  // Told of only then.
+  await setImmediate()
+  if (request.aborted) throw new ApplianceError('PROTOCOL_MALFORMED', 'the stream was reset before the end of its body')
 }

@@ -11,7 +11,7 @@ import { HttpMessage, TrailersMessage } from './http-message.ts'
 import { roomForLarge } from './large-bodies.ts'
 import type { Place } from './location.ts'
 import { isBinaryPart, mediaOf } from './media.ts'
-import { type ClientResponse, Reply } from './reply.ts'
+import { type ClientResponse, isTaken, Reply } from './reply.ts'
 import { type AskedRequest, readRequest } from './request.ts'
 import { readResponse } from './response.ts'
 import { isThere, outputsOf, type Through } from './through.ts'
@@ -29,7 +29,7 @@ export async function exchange(
   const channel = visit.nextChannel()
   const stop = new AbortController()
   response.once('close', () => {
-    if (!response.writableFinished) stop.abort(LEFT)
+    if (!isTaken(response)) stop.abort(LEFT)
   })
   const { signal } = stop
   const reply = new Reply(response, signal)

@@ -101,7 +101,7 @@ export class Reply {
       if (stream.endAfterHeaders || stream.readableEnded) stream.resume()
       else stream.close(constants.NGHTTP2_NO_ERROR)
     }
-    return response.writableFinished
+    return isTaken(response)
   }
 
   /** A response of our own in the place of the target's; where that has begun, the exchange is cut: a client takes a short body for a broken one. */
@@ -120,6 +120,12 @@ export class Reply {
     if (this.#response instanceof ServerResponse) this.#response.destroy()
     else this.#response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }
+}
+
+/** Whether all of an answer is out of our hands, once its response has closed: Node says so of a stream of HTTP/2 that was reset, too. */
+export function isTaken(response: ClientResponse): boolean {
+  if (response instanceof ServerResponse) return response.writableFinished
+  return response.writableFinished && response.writableEnded && response.stream.rstCode === constants.NGHTTP2_NO_ERROR
 }
 
 function isGone(response: ClientResponse): boolean {

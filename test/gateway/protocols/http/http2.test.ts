@@ -255,3 +255,36 @@ test('cookies that come in crumbs go on as one', async () => {
     ['a=1; b=2; c=3'],
   )
 })
+
+test('a client that resets its stream is noticed, and half a body is not taken for a whole one', {
+  timeout: 60_000,
+}, async () => {
+  const asked: { readonly url: string | undefined; readonly over: Promise<unknown> }[] = []
+  await using gateway = await httpGateway(
+    (request, response) => {
+      asked.push({ url: request.url, over: once(response, 'close') })
+      request.resume()
+      if (request.url === '/half') response.write('half')
+    },
+    { tls: 'required' },
+  )
+  using opened = client(gateway)
+  const { session } = opened
+  const open = (path: string, ended: boolean): ClientHttp2Stream => {
+    const stream = session.request({ ...bearer(gateway, path), ':method': 'POST' }, { endStream: ended })
+    return stream.on('error', () => undefined)
+  }
+  const streams = [...['/never', '/half', '/payments/1'].map((path) => open(path, true)), open('/upload', false)]
+  streams.at(-1)?.write('half of')
+  while (asked.length < 2) await wait(10)
+  await wait(100)
+  for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL)
+  await Promise.all(asked.map(({ over }) => over))
+  await wait(200)
+  assert.deepEqual(new Set(asked.map(({ url }) => url)), new Set(['/never', '/half']))
+  await gateway.stop()
+  const [tape] = await sessionsOf(gateway.dataDir)
+  const frames = await framesOf(gateway.dataDir, tape?.id ?? assert.fail('it has a tape'))
+  const aborted = frames.filter(({ kind }) => kind === 'exchange.aborted').length
+  assert.ok(aborted === streams.length || aborted === streams.length - 1, `${aborted} were told as aborted`)
+})
