@@ -50,6 +50,8 @@ export function http2Session(
   server.once('session', (session) => made.push(session))
   // Before the session hears of it, which then tells nothing any more.
   socket.once('close', () => unread.upTo(made[0]?.state.lastProcStreamID))
+  // A client that closes its half has left, as over HTTP/1.1: its socket would stay open by itself, and its streams with it.
+  socket.once('end', () => socket.destroy())
   server.emit('connection', socket)
   // Waited for by sessions on a TLS socket that no TLS server made; its handshake is over.
   socket.emit('secureConnect')

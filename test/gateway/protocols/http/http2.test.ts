@@ -288,3 +288,15 @@ test('a client that resets its stream is noticed, and half a body is not taken f
   const aborted = frames.filter(({ kind }) => kind === 'exchange.aborted').length
   assert.ok(aborted === streams.length || aborted === streams.length - 1, `${aborted} were told as aborted`)
 })
+
+test('a client that is gone is noticed while its requests are open', { timeout: 60_000 }, async () => {
+  const over = Promise.withResolvers<void>()
+  await using gateway = await httpGateway((_request, response) => void response.once('close', over.resolve), { tls: 'required' })
+  using opened = client(gateway)
+  const { session } = opened
+  const stream = session.request(bearer(gateway, '/never')).on('error', () => undefined)
+  await wait(300)
+  assert.equal(stream.closed, false)
+  session.destroy()
+  await over.promise
+})
