@@ -11,7 +11,7 @@ const kept: Buffer[] = []
  * Memory of one exchange's answer. Each body of a megabyte brings V8's next collection nearer, which looks at everything there is: they were half of
  * all the time. So what is known to be done with serves again.
  */
-export class BodyMemory implements Disposable {
+export class BodyMemory {
   readonly #find: () => Promise<() => void>
   #taken: Buffer | undefined
   #leave: (() => void) | undefined
@@ -21,12 +21,13 @@ export class BodyMemory implements Disposable {
     this.#find = find
   }
 
-  /** Resolves when its bodies may be large, until it is disposed. */
+  /** Resolves when its bodies may be large, until `leave`. */
   async large(): Promise<void> {
     this.#leave ??= await this.#find()
   }
 
-  [Symbol.dispose](): void {
+  /** Its large bodies are not held any more. */
+  leave(): void {
     this.#leave?.()
     this.#leave = undefined
   }

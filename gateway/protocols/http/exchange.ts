@@ -33,7 +33,7 @@ export async function exchange(
   })
   const { signal } = stop
   const reply = new Reply(response, signal)
-  using memory = new BodyMemory(() => roomForLarge(session.identity.subject, signal))
+  const memory = new BodyMemory(() => roomForLarge(session.identity.subject, signal))
   visit.begun(stop)
   try {
     const passed = await how(asked, { visit, channel, reply, signal, memory, session: session.signal })
@@ -42,6 +42,7 @@ export async function exchange(
   } catch (error) {
     await fail(error, { visit, session, channel, reply, left: signal.reason === LEFT })
   } finally {
+    memory.leave()
     visit.over(stop)
   }
 }

@@ -125,7 +125,8 @@ async function answer(
   let inside = false
   try {
     checkHead(request, connection.busy)
-    if (response instanceof ServerResponse && (await turnOf(response)) === false) return
+    const turn = response instanceof ServerResponse ? turnOf(response) : undefined
+    if (turn !== undefined && !(await turn)) return
     const { knock, run, target, prefix } = knockOf({ headers: request.headers, target: url, client, protocol: dialect.protocol })
     using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined
