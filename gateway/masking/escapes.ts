@@ -18,8 +18,8 @@ const results = new Uint32Array(kernel.memory.buffer, RESULT_AT, 3)
 
 /**
  * Tells control sequences from text (ECMA-48): ESC and one byte, ESC with intermediate bytes, and CSI (`ESC [` ... final byte), also
- * where they are cut. The strings that other sequences begin (titles, links) are text to us: what stands in them is read. What goes on for
- * more than 64 bytes is no sequence.
+ * where they are cut. The strings that other sequences begin (titles, links) are text to us: what stands in them is read, and an ESC (or, where it came before
+ * this chunk, the byte behind it) stays between them and the text beside them. What goes on for more than 64 bytes is no sequence.
  */
 export class Escapes {
   #state = 0

@@ -43,6 +43,16 @@
           (local.set $seen (i32.add (local.get $seen) (i32.const 1)))
           (if (i32.eq (local.get $state) (i32.const 1))
             (then
+              ;; What begins or ends the string of a title or a link parts that from the text beside it: its ESC is text, or where that was in
+              ;; the bytes before these, the byte behind it.
+              (if (i32.and (i32.eq (local.get $seen) (i32.const 2))
+                    (i32.or (i32.eq (local.get $byte) (i32.const 0x5c)) (i32.eq (local.get $byte) (i32.const 0x5d))))
+                (then
+                  (i32.store8 offset=0x188000 (local.get $out) (select (i32.const 0x1b) (local.get $byte) (i32.gt_u (local.get $at) (local.get $from))))
+                  (local.set $out (i32.add (local.get $out) (i32.const 1)))
+                  (if (i32.gt_u (local.get $at) (local.get $from))
+                    (then (local.set $from (local.get $at)))
+                    (else (local.set $from (i32.add (local.get $at) (i32.const 1)))))))
               (if (i32.and (i32.eq (local.get $byte) (i32.const 0x5b)) (i32.eq (local.get $seen) (i32.const 2)))
                 (then (local.set $state (i32.const 2)))
                 (else (if (i32.or (i32.lt_u (local.get $byte) (i32.const 0x20)) (i32.gt_u (local.get $byte) (i32.const 0x2f)))

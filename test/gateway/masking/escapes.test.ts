@@ -35,12 +35,26 @@ function cut(...chunks: readonly string[]): Cut {
 const SEQUENCE = /^\x1b(?:\[(?:[ -?]{63}|[ -?]{0,62}[@-~]?)|[ -/]{64}|[ -/]{0,63}[0-~]?)/
 
 /** The same, a byte after the other, in as few words as it can be said. */
-function told(whole: string): Cut {
+function told(chunks: readonly string[]): Cut {
+  const whole = chunks.join('')
+  const cuts = new Set<number>()
+  let size = 0
+  for (const chunk of chunks)
+    for (let at = 0; at < chunk.length || at === 0; at += MAX_CUT_SIZE) {
+      const own = Math.min(chunk.length - at, MAX_CUT_SIZE)
+      size += own
+      cuts.add(size)
+    }
   const out = { text: '', sequences: '' }
   for (let at = 0; at < whole.length; ) {
     const [sequence = ''] = SEQUENCE.exec(whole.slice(at)) ?? []
-    out.sequences += sequence
+    const [first = '', second = ''] = sequence
     if (sequence === '') out.text += whole[at]
+    else if (second === ']' || second === '\\') {
+      const known = !cuts.has(at + 1)
+      out.text += known ? first : second
+      out.sequences += known ? second : first
+    } else out.sequences += sequence
     at += Math.max(1, sequence.length)
   }
   return out
@@ -59,7 +73,12 @@ test('a sequence may be cut anywhere', () => {
 })
 
 test('what a title or a link says is read as text', () => {
-  assert.deepEqual(cut('\x1b]0;title\x07$ '), { text: '0;title\x07$ ', sequences: '\x1b]' })
+  assert.deepEqual(cut('\x1b]0;title\x07$ '), { text: '\x1b0;title\x07$ ', sequences: ']' })
+})
+
+test('what begins and ends a title or a link stands between its text and that beside it', () => {
+  assert.deepEqual(cut('a\x1b]8;;url\x1b\\b\x1b]8;;\x1b\\c'), { text: 'a\x1b8;;url\x1bb\x1b8;;\x1bc', sequences: ']\\]\\' })
+  assert.deepEqual(cut('a\x1b', ']8;;url\x1b', '\\b'), { text: 'a]8;;url\\b', sequences: '\x1b\x1b' })
 })
 
 test('bytes that only begin like a sequence are text from where they cannot be one', () => {
@@ -71,14 +90,14 @@ test('bytes that only begin like a sequence are text from where they cannot be o
 
 test('whatever comes, and wherever it is cut, is told as the grammar has it', () => {
   const byte = fc.oneof(
-    fc.constantFrom('\x1b', '[', '(', ' ', '0', ';', '?', 'm', '\n', '\xe9'),
+    fc.constantFrom('\x1b', '[', ']', '\\', '(', ' ', '0', ';', '?', 'm', '\n', '\xe9'),
     fc.nat(255).map((code) => String.fromCharCode(code)),
   )
   const chunk = fc.oneof(
     fc.string({ unit: byte, maxLength: 200 }),
     fc.constantFrom('\x1b['.padEnd(70, ';'), '\x1b'.padEnd(70, '(')),
   )
-  fc.assert(fc.property(fc.array(chunk, { maxLength: 6 }), (chunks) => assert.deepEqual(cut(...chunks), told(chunks.join('')))))
+  fc.assert(fc.property(fc.array(chunk, { maxLength: 6 }), (chunks) => assert.deepEqual(cut(...chunks), told(chunks))))
   assert.deepEqual(cut('\x1b'.repeat(MAX_CUT_SIZE)), { text: '', sequences: '\x1b'.repeat(MAX_CUT_SIZE) })
   const long = `${'x'.repeat(MAX_CUT_SIZE - 1)}\x1b`
   assert.deepEqual(cut(long, '[mx'), { text: `${'x'.repeat(MAX_CUT_SIZE - 1)}x`, sequences: '\x1b[m' })
