@@ -23,6 +23,7 @@ export const EQUALS = 0x3d
 export const GREATER = 0x3e
 export const AT_SIGN = 0x40
 export const A = 0x41
+export const Z = 0x5a
 export const BACKSLASH = 0x5c
 export const CLOSE_BRACKET = 0x5d
 export const UNDERSCORE = 0x5f

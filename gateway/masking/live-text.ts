@@ -1,6 +1,6 @@
 import { putBefore } from '../head-room.ts'
 import type { LiveRedactor, Redacted } from '../message.ts'
-import { DELETE, ESC, NINE, SPACE, ZERO } from './ascii.ts'
+import { A, DELETE, ESC, NINE, SPACE, Z, ZERO } from './ascii.ts'
 import { Escapes, MAX_CUT_SIZE } from './escapes.ts'
 import { Sequences } from './sequences.ts'
 import { Sink } from './sink.ts'
@@ -21,6 +21,13 @@ const SLACK_SIZE = 16 * 1024
 const shared = new Sink(SHARED_SIZE)
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= ZERO && byte <= NINE
+
+const isInGroup = (byte: number | undefined): boolean => isDigit(byte) || (byte !== undefined && byte >= A && byte <= Z)
+
+/** Whether a blank with these beside it may stand between two groups of a card or an IBAN, of which some groups are letters; `after` may be yet to come. */
+function isBetweenGroups(before: number | undefined, after: number | undefined): boolean {
+  return isInGroup(before) && (after === undefined || (isInGroup(after) && (isDigit(before) || isDigit(after))))
+}
 
 const NO_BYTES = Buffer.alloc(0)
 const NOTHING: Redacted = { bytes: NO_BYTES, masks: null }
@@ -79,14 +86,14 @@ export class LiveText implements LiveRedactor {
     this.#typed = Buffer.concat([this.#typed, source]).subarray(-MAX_TYPED_SIZE)
   }
 
-  /** How much of the end may be the beginning of a value: a run without blanks, or groups of digits with single blanks between them. */
+  /** How much of the end may be the beginning of a value: a run without blanks, or groups with single blanks between them. */
   #mayGoOn(): number {
     const held = this.#stream.held
     const floor = Math.max(0, held.length - MAX_KEPT_SIZE)
     let at = held.length
     while (at > floor) {
       const byte = held[at - 1] ?? 0
-      const between = byte === SPACE && isDigit(held[at - 2]) && isDigit(held[at])
+      const between = byte === SPACE && isBetweenGroups(held[at - 2], held[at])
       if ((byte <= SPACE || byte === DELETE) && !between) break
       at--
     }

@@ -40,9 +40,40 @@ test('a value is masked, same length, wherever it is cut', () => {
   assert.equal(live(...line).join(''), `from ${STARS} to\n`)
 })
 
+test('what stands in groups is masked, whichever blank it is cut behind', () => {
+  const groups = [
+    ['4111', '1111', '1111', '1111'],
+    ['DE89', '3704', '0044', '0532', '0130', '00'],
+    ['GB29', 'NWBK', '6016', '1331', '9268', '19'],
+    ['519', '43', '2817'],
+  ]
+  for (const value of groups.map((each) => each.join(' '))) {
+    const [line, masked] = [value, '*'.repeat(value.length)].map((shown) => `paid ${shown} today\n`) as [string, string]
+    for (let at = 0; at <= line.length; at++) assert.equal(live(line.slice(0, at), line.slice(at)).join(''), masked, `${at}`)
+    assert.equal(live(...line).join(''), masked)
+  }
+})
+
 test('colours inside a value hide nothing, and stay where they were', () => {
   const output = live(`a ${EMAIL.slice(0, 4)}${RED}${EMAIL.slice(4)}\x1b[0m b\n`).join('')
   assert.equal(output, `a ${STARS.slice(0, 4)}${RED}${STARS.slice(4)}\x1b[0m b\n`)
+})
+
+test('links, titles and the marks of shells hide nothing of what stands beside or inside them', () => {
+  const key = ['AKIA', 'QX7ZJ3LMNP4RSTUV'].join('')
+  for (const [value, stars] of [
+    [EMAIL, STARS],
+    [key, '*'.repeat(key.length)],
+  ] as const)
+    for (const end of ['\x1b\\', '\x07']) {
+      const link = (shown: string): string => `\x1b]8;;http://example.test${end}${shown}\x1b]8;;${end}\n`
+      assert.equal(live(link(value)).join(''), link(stars))
+      const whole = link(value)
+      for (let at = 0; at <= whole.length; at++)
+        assert.equal(live(whole.slice(0, at), whole.slice(at)).join(''), link(stars), `cut at ${at}`)
+      const mark = (text: string): string => `${text}\x1b]133;C${end}${text}\x1b]0;${text}${end}$ `
+      assert.equal(live(mark(value)).join(''), mark(stars))
+    }
 })
 
 test('spans are those of the bytes that went out, sequences inside them covered', () => {
