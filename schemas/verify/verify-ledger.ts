@@ -267,8 +267,9 @@ class LedgerVerifier {
   /** Checkpoints that entries tell of are there, and the ones told of. */
   async #mentions(checkpoints: readonly FoundCheckpoint[], fitting: ReadonlyMap<number, string>): Promise<void> {
     const newest = checkpoints.at(-1)?.size ?? 0
+    const sizes = new Set(checkpoints.map(({ size }) => size))
     for (const [size, { root, at }] of this.#facts.mentioned) {
-      const known = checkpoints.some((one) => one.size === size)
+      const known = sizes.has(size)
       if (!known && !this.#checkpointsWhole) continue
       const missing = {
         verdict: 'INVALID',
