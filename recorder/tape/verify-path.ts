@@ -232,7 +232,9 @@ async function stored(root: string, names: readonly string[]): Promise<Places> {
 }
 
 async function copied(folders: readonly string[], around: readonly string[]): Promise<Places> {
-  const sources = await Promise.all(folders.map((folder) => TapeFolder.open(folder)))
+  const sources: TapeFolder[] = []
+  // One after the other: there may be more of them than a process may have files open.
+  for (const folder of folders) sources.push(await TapeFolder.open(folder))
   return {
     tapes: sources.map((source) => ({ source, id: source.session })),
     keys: around,

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { listSessions } from '../../../recorder/tape/reader.ts'
 import { verifyPath } from '../../../recorder/tape/verify-path.ts'
 import { ApplianceError } from '../../../schemas/errors.ts'
@@ -91,4 +93,26 @@ test('in a data folder a tape under another session’s name is none of it', asy
   await recorder.seal('client.left')
   await rename(join(folder.path, 'tapes', info.id), join(folder.path, 'tapes', `${info.id.slice(0, -1)}0`))
   assert.equal((await verifyPath(folder.path)).verdict, 'INVALID')
+})
+
+test('a folder has more copied tapes than a process may have files open', { skip: process.platform === 'win32' }, async () => {
+  await using folder = await recordingFolder()
+  const room = await folder.room()
+  const { info, recorder } = await room.open(START)
+  await recorder.append([entry({ body: Buffer.from('one') })])
+  await recorder.seal('client.left')
+  await room.close()
+  const copies = join(folder.path, 'copies')
+  for (let index = 0; index < 300; index += 1)
+    await cp(join(folder.path, 'tapes', info.id), join(copies, `${index}`), { recursive: true })
+  const keys = join(folder.path, 'keys', 'gateway.pub')
+  const main = join(import.meta.dirname, '../../../gateway/main.ts')
+  const command = 'ulimit -n 100 && exec "$0" "$@"'
+  const { stdout } = await promisify(execFile)(
+    'sh',
+    ['-c', command, process.execPath, main, 'verify', copies, '--json', '--trust', keys],
+    { maxBuffer: 1 << 24 },
+  )
+  const { verdict, tapes } = JSON.parse(stdout) as { readonly verdict: string; readonly tapes: readonly unknown[] }
+  assert.deepEqual([verdict, tapes.length], ['VALID', 300])
 })
