@@ -1,6 +1,7 @@
 import headless, { type IMarker, type Terminal } from '@xterm/headless'
 import type { Frame } from '../../schemas/frame.ts'
 import type { TerminalStep } from '../../schemas/views/terminal.ts'
+import { boundCounts } from '../../schemas/views/terminal-counts.ts'
 
 /** Written at one go, and lines kept above the screen: what one piece shows is read before it can have scrolled away. */
 const PIECE_SIZE = 8 << 10
@@ -31,6 +32,7 @@ export class ScreenText {
   constructor({ cols, rows }: { readonly cols: number; readonly rows: number }, shows: Shows) {
     this.#terminal = new headless.Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true, logLevel: 'off' })
     this.#shows = shows
+    boundCounts(this.#terminal)
     // Read before it is left.
     this.#terminal.parser.registerCsiHandler({ prefix: '?', final: 'l' }, (params) => {
       const at = this.#writing[0]

@@ -2,6 +2,7 @@ import { SerializeAddon } from '@xterm/addon-serialize'
 import type { IBufferCell } from '@xterm/headless'
 import { Terminal } from '@xterm/headless/lib-headless/xterm-headless.mjs'
 import type { TerminalSize } from './terminal.ts'
+import { boundCounts } from './terminal-counts.ts'
 
 /** Lines above the screen are not replayed: what scrolled away is in the frames before. */
 const SCROLLBACK = 0
@@ -21,6 +22,7 @@ export class TerminalEmulator {
   constructor({ cols, rows }: TerminalSize) {
     this.#terminal = new Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true, logLevel: 'off' })
     this.#terminal.loadAddon(this.#serializer)
+    boundCounts(this.#terminal)
     const { parser } = this.#terminal
     const seen = (note: () => void) => (): boolean => {
       note()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ScreenText } from '../../../recorder/catalog/screen-text.ts'
 import { type KeyframeRow, Screens } from '../../../recorder/catalog/screens.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
@@ -39,4 +40,14 @@ test('of more terminals than a person has none is kept, nor a screen too large t
     kept.map(({ seq }) => seq),
     [0],
   )
+})
+
+test('of what a sequence counts beyond the screen nothing is done, and the lines before and behind it are read', async () => {
+  const read: string[] = []
+  const screen = new ScreenText({ cols: 10, rows: 4 }, (_, text) => read.push(text))
+  for (const final of 'LMSTIZ')
+    screen.step({ does: 'output', bytes: bytes(`before\r\n\u001b[2147483647${final}\r\n${final}\r\n`) }, { seq: 1, atUs: 1 })
+  await screen.end()
+  // What is moved may be read once more.
+  assert.deepEqual([...new Set(read.join('\n').match(/^[A-Z]$/gm))], [...'LMSTIZ'])
 })
