@@ -1,6 +1,6 @@
 import headless, { type IMarker, type Terminal } from '@xterm/headless'
 import type { Frame } from '../../schemas/frame.ts'
-import type { TerminalStep } from '../../schemas/views/terminal.ts'
+import { MAX_ROWS, type TerminalStep } from '../../schemas/views/terminal.ts'
 import { boundCounts } from '../../schemas/views/terminal-counts.ts'
 
 /** Written at one go, and lines kept above the screen: what one piece shows is read before it can have scrolled away. */
@@ -8,6 +8,8 @@ const PIECE_SIZE = 8 << 10
 const SCROLLBACK = PIECE_SIZE
 /** A screen of its own (an editor, a pager) that stood still so long was there to be read. */
 const STILL_US = 400_000
+/** Lines of such screens that are known to be told, the newest: more than one screen has, and no more than a program that is left running for days may cost. */
+const MAX_KNOWN = 4 * MAX_ROWS
 
 /** The frame that brought it. */
 export type At = Pick<Frame, 'seq' | 'atUs'>
@@ -112,6 +114,10 @@ export class ScreenText {
     if (active.type !== 'alternate') return
     const lines = this.#read(0, this.#terminal.rows).filter((line) => !this.#full.has(line))
     for (const line of lines) this.#full.add(line)
+    for (const oldest of this.#full) {
+      if (this.#full.size <= MAX_KNOWN) break
+      this.#full.delete(oldest)
+    }
     if (lines.length > 0) this.#shows(at, lines.join('\n'))
   }
 

@@ -96,6 +96,7 @@ export class Texts {
 /** Where a piece ends: behind a whole line where there is one. */
 function end(text: string, from: number): number {
   if (text.length - from <= MAX_PIECE_CHARS) return text.length
-  const line = text.lastIndexOf('\n', from + MAX_PIECE_CHARS)
-  return line > from ? line : from + MAX_PIECE_CHARS
+  // Looked for in the piece alone: a text without lines would be gone through to its beginning for each.
+  const line = text.slice(from, from + MAX_PIECE_CHARS + 1).lastIndexOf('\n')
+  return line > 0 ? from + line : from + MAX_PIECE_CHARS
 }

@@ -51,3 +51,24 @@ test('of what a sequence counts beyond the screen nothing is done, and the lines
   // What is moved may be read once more.
   assert.deepEqual([...new Set(read.join('\n').match(/^[A-Z]$/gm))], [...'LMSTIZ'])
 })
+
+test('of a program that is left running the lines it showed last are known, and no more than that', async () => {
+  const read: string[] = []
+  const screen = new ScreenText({ cols: 20, rows: 200 }, (_, text) => read.push(...text.split('\n')))
+  let seq = 0
+  const show = async (from: number): Promise<void> => {
+    seq += 1
+    const lines = Array.from({ length: 199 }, (_, n) => `line ${from + n}`)
+    screen.step(
+      { does: 'output', bytes: bytes(`\u001b[?1049h\u001b[2J\u001b[H${lines.join('\r\n')}`) },
+      { seq, atUs: seq * 500_000 },
+    )
+    await screen.quiet()
+  }
+  for (let from = 0; from < 3_000; from += 100) await show(from)
+  await show(2_000)
+  await show(0)
+  await screen.end()
+  const times = (line: string): number => read.filter((one) => one === line).length
+  assert.deepEqual([times('line 2050'), times('line 150'), times('line 50')], [1, 2, 2])
+})
