@@ -11,7 +11,7 @@ import { HttpMessage, TrailersMessage } from './http-message.ts'
 import { roomForLarge } from './large-bodies.ts'
 import type { Place } from './location.ts'
 import { isBinaryPart, mediaOf } from './media.ts'
-import { type ClientResponse, isTaken, Reply } from './reply.ts'
+import { type ClientResponse, isGone, isTaken, Reply } from './reply.ts'
 import { type AskedRequest, readRequest } from './request.ts'
 import { readResponse } from './response.ts'
 import { isThere, outputsOf, type Through } from './through.ts'
@@ -31,6 +31,8 @@ export async function exchange(
   response.once('close', () => {
     if (!isTaken(response)) stop.abort(LEFT)
   })
+  // It may have left while its session was opened, and is not told of again.
+  if (isGone(response)) stop.abort(LEFT)
   const { signal } = stop
   const reply = new Reply(response, signal)
   const memory = new BodyMemory(() => roomForLarge(session.identity.subject, signal))

@@ -128,7 +128,8 @@ export function isTaken(response: ClientResponse): boolean {
   return response.writableFinished && response.writableEnded && response.stream.rstCode === constants.NGHTTP2_NO_ERROR
 }
 
-function isGone(response: ClientResponse): boolean {
+/** Whether nothing can be written any more. */
+export function isGone(response: ClientResponse): boolean {
   return response instanceof ServerResponse ? response.destroyed : response.stream.destroyed
 }
 

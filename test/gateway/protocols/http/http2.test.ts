@@ -289,6 +289,29 @@ test('a client that resets its stream is noticed, and half a body is not taken f
   assert.ok(aborted === streams.length || aborted === streams.length - 1, `${aborted} were told as aborted`)
 })
 
+test('a client that has left by the time its session is open is noticed, and nobody is asked for it', {
+  timeout: 60_000,
+}, async () => {
+  let asked = 0
+  await using gateway = await httpGateway((_request, response) => response.end(String(asked++)), { tls: 'required' })
+  using opened = client(gateway)
+  const { session } = opened
+  await once(session, 'connect')
+  const headers = { ...bearer(gateway, '/payments/1'), ':method': 'POST' }
+  const stream = session.request(headers, { endStream: true }).on('error', () => undefined)
+  setImmediate(() => stream.close(constants.NGHTTP2_CANCEL))
+  // A hold would stand for 20 s.
+  let kinds: string[] = []
+  for (const until = performance.now() + 5_000; performance.now() < until && kinds.at(-1) !== 'block'; ) {
+    await wait(50)
+    const [tape] = await sessionsOf(gateway.dataDir)
+    const frames = tape === undefined ? [] : await framesOf(gateway.dataDir, tape.id)
+    kinds = frames.flatMap(({ verdict }) => verdict?.act ?? [])
+  }
+  assert.equal(kinds.at(-1), 'block')
+  assert.equal(asked, 0)
+})
+
 test('a client that is gone is noticed while its requests are open', { timeout: 60_000 }, async () => {
   const over = Promise.withResolvers<void>()
   await using gateway = await httpGateway((_request, response) => void response.once('close', over.resolve), { tls: 'required' })
