@@ -239,8 +239,8 @@ export class Masker implements Redactor {
       const value = facts[key]
       let masked: Fact | undefined
       if (typeof value === 'string') {
-        const plain = this.#cleanText(value) ? value : this.text(value)
-        const shown = PATHS.has(key) && plain.includes('%') ? this.#path(plain) : plain
+        const plain = PATHS.has(key) ? this.#path(value) : value
+        const shown = this.text(plain)
         if (shown !== value) masked = shown
       } else if (typeof value === 'object' && value !== null && !this.#cleanTexts(value)) {
         masked = value.map((item) => this.text(item))
@@ -254,8 +254,9 @@ export class Masker implements Redactor {
 
   /** Each part of it by what it says, as in the line it was asked with; as it came where that is clean. */
   #path(path: string): string {
+    if (!ESCAPES.test(path)) return path
     const shown = (part: string): string => {
-      const said = part.includes('%') ? withoutEscapes(part) : part
+      const said = withoutEscapes(part)
       return said === part || this.#cleanText(said) ? part : this.text(said)
     }
     return path.split('/').map(shown).join('/')
@@ -373,6 +374,7 @@ export class Masker implements Redactor {
 
 /** Facts that are recorded as they were sent, in escapes of URLs. */
 const PATHS: ReadonlySet<string> = new Set(['path', 'route'])
+const ESCAPES = /[%+]/
 
 /** The one place where an entry becomes a masked one: everything in it has been over a scanner, or is a word of the code. */
 function brand(entry: Entry): Masked<Entry> {
