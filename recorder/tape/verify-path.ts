@@ -177,6 +177,7 @@ interface Places {
 async function locate(path: string): Promise<Places> {
   const kind = await kindOf(path)
   if (kind === undefined) throw new ApplianceError('STORE_MISSING', `${path} does not exist`)
+  if (kind === 'other') throw new ApplianceError('STORE_MISSING', `${path} is neither a file nor a folder`)
   const isFile = kind === 'file'
   const folder = isFile ? dirname(path) : path
   const parent = dirname(folder)

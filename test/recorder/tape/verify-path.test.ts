@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { devNull } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -44,7 +45,7 @@ test('a data folder, its tapes, one tape and one of its files are all verified; 
 
 test('where there is no tape that is said', async () => {
   await using folder = await recordingFolder()
-  for (const path of [folder.path, join(folder.path, 'nothing')]) {
+  for (const path of [folder.path, join(folder.path, 'nothing'), devNull]) {
     await assert.rejects(verifyPath(path), (error) => error instanceof ApplianceError && error.code === 'STORE_MISSING')
   }
 })
