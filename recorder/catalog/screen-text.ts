@@ -1,7 +1,7 @@
 import headless, { type IMarker, type Terminal } from '@xterm/headless'
 import type { Frame } from '../../schemas/frame.ts'
 import { MAX_ROWS, type TerminalStep } from '../../schemas/views/terminal.ts'
-import { boundCounts } from '../../schemas/views/terminal-counts.ts'
+import { boundCounts, inPieces } from '../../schemas/views/terminal-counts.ts'
 
 /** Written at one go, and lines kept above the screen: what one piece shows is read before it can have scrolled away. */
 const PIECE_SIZE = 8 << 10
@@ -54,10 +54,10 @@ export class ScreenText {
     }
     if (last !== undefined && atUs - last.atUs >= STILL_US) this.#then(() => this.#screen(last))
     for (let at = 0; at < step.bytes.length; at += PIECE_SIZE) {
-      const piece = step.bytes.slice(at, at + PIECE_SIZE)
       this.#writing.push(now)
+      for (const piece of inPieces(step.bytes.slice(at, at + PIECE_SIZE), this.#terminal)) this.#terminal.write(piece)
       this.#written = new Promise((resolve) =>
-        this.#terminal.write(piece, () => {
+        this.#terminal.write('', () => {
           this.#writing.shift()
           this.#lines(now)
           resolve()

@@ -2,7 +2,7 @@ import { SerializeAddon } from '@xterm/addon-serialize'
 import type { IBufferCell } from '@xterm/headless'
 import { Terminal } from '@xterm/headless/lib-headless/xterm-headless.mjs'
 import type { TerminalSize } from './terminal.ts'
-import { boundCounts } from './terminal-counts.ts'
+import { boundCounts, inPieces } from './terminal-counts.ts'
 
 /** Lines above the screen are not replayed: what scrolled away is in the frames before. */
 const SCROLLBACK = 0
@@ -68,7 +68,8 @@ export class TerminalEmulator {
 
   /** Resolves once the screen shows it. */
   write(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve) => this.#terminal.write(bytes, resolve))
+    for (const piece of inPieces(bytes, this.size)) this.#terminal.write(piece)
+    return new Promise((resolve) => this.#terminal.write('', resolve))
   }
 
   /** As `write`, one after the other; told behind each. Resolves behind the last. */

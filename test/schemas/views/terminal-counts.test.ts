@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inPieces } from '../../../schemas/views/terminal-counts.ts'
 import { TerminalEmulator } from '../../../schemas/views/terminal-emulator.ts'
 
 const SIZE = { cols: 10, rows: 4 }
@@ -29,4 +30,18 @@ test('what a screen has room for is counted as it is said', async () => {
   assert.deepEqual(await shown(`${lines}\u001b[3S`), ['four', '', '', ''])
   assert.deepEqual(await shown(`${lines}\u001b[0T`), ['', 'one', 'two', 'three'])
   assert.deepEqual(await shown('ab\u001b[3bc'), ['abbbbc', '', '', ''])
+})
+
+test('the larger a screen, the fewer bytes are written to it at once', () => {
+  const bytes = Buffer.from('\u001b[2J'.repeat(16_384))
+  for (const [cols, rows, most] of [
+    [80, 24, 8_738],
+    [1_000, 500, 256],
+    [1, 1, bytes.length],
+  ] as const) {
+    const pieces = [...inPieces(bytes, { cols, rows })]
+    assert.ok(Buffer.concat(pieces).equals(bytes))
+    assert.equal(Math.max(...pieces.map(({ length }) => length)), most)
+  }
+  assert.deepEqual([...inPieces(Buffer.alloc(0), SIZE)], [])
 })
