@@ -26,6 +26,11 @@ export class BodyMemory {
     this.#leave ??= await this.#find()
   }
 
+  /** Whether it has room for large bodies already. */
+  get isLarge(): boolean {
+    return this.#leave !== undefined
+  }
+
   /** Its large bodies are not held any more. */
   leave(): void {
     this.#leave?.()

@@ -5,8 +5,8 @@ import type { BodyMemory } from './body-memory.ts'
 import { Pieces } from './growing.ts'
 import { LARGE_BYTES } from './large-bodies.ts'
 
-/** The whole of a body behind the head that was given, or its beginning with the rest still to come. */
-export type Collected = { readonly whole: Buffer } | { readonly beginning: Buffer; readonly rest: AsyncIterator<Uint8Array> }
+/** The whole of a body behind the head that was given, or its beginning, to be let go of once it has passed, with the rest still to come. */
+export type Collected = { readonly whole: Buffer } | { beginning: Uint8Array; readonly rest: AsyncIterator<Uint8Array> }
 
 /** Reads until the end, or until there is more than `max`; `head` stands before what is whole, so that nothing is copied twice. Rejects with the stream's error. */
 export async function collect(

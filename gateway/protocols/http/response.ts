@@ -66,8 +66,9 @@ export async function* readResponse(
     media !== 'json' && (media === 'events' || media === 'live' || headerOf(answer.headers, 'content-length') === undefined)
   const max = media === 'json' ? MAX_JSON_BYTES : MAX_WHOLE_BYTES
   const encoded = encodeResponse(head)
+  const wasLarge = memory.isLarge
   const collected = streams
-    ? { beginning: new Uint8Array(), rest: body[Symbol.asyncIterator]() }
+    ? { beginning: NOTHING, rest: body[Symbol.asyncIterator]() }
     : await collect(body, max, { head: encoded, memory })
   if ('whole' in collected) {
     const { whole } = collected
@@ -85,10 +86,10 @@ export async function* readResponse(
       `the answer is JSON of more than ${MAX_JSON_BYTES} bytes, too large to look for labels in`,
     )
   const parts = partsOf(undefined)
-  const { beginning, rest } = collected
-  const narrow = promisesNothing(media) && holdsBinary(beginning)
+  const { rest } = collected
+  const narrow = promisesNothing(media) && holdsBinary(collected.beginning)
   // JSON in a text is masked by something longer.
-  const grows = fields.labelled && !narrow && !isOpaque(media, beginning)
+  const grows = fields.labelled && !narrow && !isOpaque(media, collected.beginning)
   const length = grows ? [] : lengthOf(answer, { method, media })
   yield new HttpMessage(parts, length.length === 0 ? encoded : encodeResponse({ status, headers: [...headers, ...length] }), {
     streams: true,
@@ -96,7 +97,13 @@ export async function* readResponse(
   const streamed = new StreamedBody({ media, fields, answer: true, narrow })
   if (media === 'events') yield* lines(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
   else if (media === 'live') yield* livePieces(rest, streamed, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
-  else yield* pieces(beginning, rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
+  else {
+    if (collected.beginning.length > 0) yield new BodyMessage(parts, streamed, collected.beginning, false)
+    // It has passed; what follows may take for ever, and is held by nobody.
+    collected.beginning = NOTHING
+    if (!wasLarge) memory.leave()
+    yield* pieces(rest, (bytes, last) => new BodyMessage(parts, streamed, bytes, last))
+  }
   const trailers = trailersOf(answer)
   if (trailers.length > 0) yield new TrailersMessage(parts, encodeTrailers(trailers))
 }
@@ -117,10 +124,11 @@ function trailersOf({ trailers }: Answer): Headers {
 
 type Make = (bytes: Uint8Array, last: boolean) => Message
 
-async function* pieces(beginning: Uint8Array, rest: AsyncIterator<Uint8Array>, make: Make): AsyncGenerator<Message> {
-  if (beginning.length > 0) yield make(beginning, false)
+const NOTHING = new Uint8Array()
+
+async function* pieces(rest: AsyncIterator<Uint8Array>, make: Make): AsyncGenerator<Message> {
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield make(next.value, false)
-  yield make(new Uint8Array(), true)
+  yield make(NOTHING, true)
 }
 
 const LF = 0x0a

@@ -63,3 +63,33 @@ test('requests that unpack to megabytes reach their target a few at a time', { t
   }
   assert.deepEqual(new Set(await Promise.all([small, ...large])), new Set([200]))
 })
+
+test('an answer that is too large to be held whole takes its room until its beginning has passed, however long the rest takes', {
+  timeout: 60_000,
+}, async () => {
+  const endless = (response: ServerResponse): void => void response.write(`"${'x'.repeat(17 * 1024 * 1024)}`)
+  const target = ({ url }: IncomingMessage, response: ServerResponse): void => {
+    response.setHeader('content-type', 'application/json')
+    if (url === '/endless') endless(response)
+    else response.end(JSON.stringify('x'.repeat(LARGE_BYTES + 64 * 1024)))
+  }
+  await using gateway = await httpGateway(target, { policy: 'version: 1\nrules: []\n' })
+  const headers = { authorization: `Bearer ${gateway.keys.agent}` }
+  const others = await Promise.all(Array.from({ length: MAX_LARGE - 1 }, () => roomForLarge('agent-7', GOES_ON)))
+  const stop = new AbortController()
+  try {
+    const { body } = await fetch(`${gateway.url}/endless`, { headers, signal: stop.signal })
+    let size = 0
+    const reading = (async () => {
+      for await (const piece of body ?? []) size += piece.length
+    })().catch(() => undefined)
+    const whole = await fetch(`${gateway.url}/large`, { headers, signal: AbortSignal.timeout(20_000) })
+    assert.equal((await whole.text()).length, LARGE_BYTES + 64 * 1024 + 2)
+    assert.ok(size > 16 * 1024 * 1024)
+    stop.abort()
+    await reading
+  } finally {
+    stop.abort()
+    for (const leave of others) leave()
+  }
+})
