@@ -8,10 +8,10 @@ export function isLoopback(host: string): boolean {
  * fe80::/10), the services that have addresses elsewhere, and the same written as IPv6 or reached by NAT64. Whoever got through to them would be the gateway.
  */
 export function isMetadata(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
+  const bare = shortest(host.replace(/^\[|\]$/g, '').toLowerCase())
   const mapped = /^(?:::ffff|64:ff9b:):([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare)
-  const v4 = mapped === null ? bare.replace(/^::ffff:/, '') : dotted(mapped[1], mapped[2])
-  return /^169\.254\./.test(v4) || ELSEWHERE.has(v4) || /^fe[89ab][0-9a-f]:/.test(bare)
+  const known = mapped === null ? bare : dotted(mapped[1], mapped[2])
+  return /^169\.254\./.test(known) || ELSEWHERE.has(known) || /^fe[89ab][0-9a-f]:/.test(bare)
 }
 
 /** Azure's wire server, Alibaba's and Oracle's services; AWS's for machines and for pods, Google's and Oracle's over IPv6. */
@@ -24,6 +24,12 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'fd20:ce::254',
   'fd00:c1::a9fe:a9fe',
 ])
+
+/** An address of IPv6 as RFC 5952 writes it, but for IPv4 within, which is in hexadecimal as well; anything else, and what has a zone, as it is. */
+function shortest(bare: string): string {
+  const url = bare.includes(':') ? URL.parse(`http://[${bare}]`) : null
+  return url === null ? bare : url.hostname.slice(1, -1)
+}
 
 function dotted(high = '0', low = '0'): string {
   const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]

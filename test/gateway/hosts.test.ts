@@ -21,6 +21,10 @@ test('knows where platforms hand out identities, however it is written', () => {
     '100.100.100.200',
     'fd00:ec2::23',
     '[fd20:ce::254]',
+    '64:ff9b::169.254.169.254',
+    '0:0:0:0:0:ffff:a9fe:a9fe',
+    'FD00:0EC2:0::254',
+    'fe80::1%eth0',
   ])
     assert.equal(isMetadata(host), true, host)
   for (const host of [
