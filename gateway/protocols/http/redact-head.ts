@@ -112,7 +112,12 @@ function redactPlace(redactor: Redactor, sink: RedactionSink, [source, from, to]
   const end = hash === -1 ? to : from + hash
   const [origin = ''] = ORIGIN.exec(Buffer.from(source.subarray(from, end)).toString('latin1')) ?? []
   const path = from + origin.length
-  redactor.write(sink, source, from, path, HEADER)
+  if (origin.includes('%') && redactor.clean(source, from, path, HEADER)) {
+    // Who somebody is at a host is written in escapes.
+    const authority = from + origin.indexOf('//') + 2
+    sink.copy(source, from, authority)
+    redactEncoded(redactor, sink, [source, authority, path], SEGMENT)
+  } else redactor.write(sink, source, from, path, HEADER)
   redactPath(redactor, sink, [source, path, end], query)
   if (hash === -1) return
   sink.copy(source, end, end + 1)

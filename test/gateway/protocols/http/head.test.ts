@@ -77,6 +77,8 @@ test('a place in a header is read like the target of a request, whole URL or not
     [`/a%2fb?mail=${mail}&x=a%20b`]: '/a%2fb?mail=[MASKED:email]&x=a%20b',
     [`https://shop:8443/users/${mail}/b#mail=${mail}`]: 'https://shop:8443/users/[MASKED:email]/b#mail=[MASKED:email]',
     [`https://u:${['b4tt', 'eryHorse'].join('')}${String.fromCharCode(64)}shop?x`]: `https://u:[MASKED:url-credentials]${String.fromCharCode(64)}shop?x`,
+    [`https://${mail}${String.fromCharCode(64)}shop/x`]: `https://[MASKED:email]${String.fromCharCode(64)}shop/x`,
+    'https://%61%zz/x': 'https://%61%zz/x',
     '//shop/%e0/?a=%zz#': '//shop/%e0/?a=%zz#',
     '': '',
   }
