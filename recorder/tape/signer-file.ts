@@ -1,10 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { MAX_KEYS_SIZE, parseGatewayKeys, tooLarge } from '../../schemas/gateway-keys.ts'
 import type { GatewayKey } from '../../schemas/verify/tools.ts'
 import { codeOf, readAtMost, syncFolder } from '../files.ts'
+import { FileLock } from '../store/file-lock.ts'
 import type { GatewaySigner } from './signer.ts'
 
 const PRIVATE_FILE = 'gateway.key'
@@ -53,17 +54,31 @@ async function readKey(path: string): Promise<KeyObject | undefined> {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
-  const key = createPrivateKey(pem)
+  const key = parsed(pem, path)
   if (key.asymmetricKeyType !== 'ed25519')
     throw new ApplianceError('CONFIG_INVALID', `${path} holds a ${key.asymmetricKeyType} key, not Ed25519`)
   return key
 }
 
+/** Never made anew in its place: whoever trusts the old one would find nothing said about the other. */
+function parsed(pem: Buffer, path: string): KeyObject {
+  try {
+    return createPrivateKey(pem)
+  } catch (cause) {
+    throw new ApplianceError(
+      'CONFIG_INVALID',
+      `${path} is no private key (PKCS #8 PEM), or damaged: put back a copy of it, or move it away for a new one`,
+      { cause },
+    )
+  }
+}
+
 async function makeKey(folder: string, path: string): Promise<KeyObject> {
   const { privateKey } = generateKeyPairSync('ed25519')
-  const temporary = join(folder, `.gateway.key-${process.pid}`)
-  await write(temporary, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), 'w')
+  // Two containers may share the folder, and in both the process has the same number.
+  const temporary = join(folder, `.gateway.key-${randomBytes(12).toString('hex')}`)
   try {
+    await write(temporary, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), 0o600)
     await link(temporary, path)
     await syncFolder(folder)
     return privateKey
@@ -73,27 +88,58 @@ async function makeKey(folder: string, path: string): Promise<KeyObject> {
     if (made === undefined) throw error
     return made
   } finally {
-    await unlink(temporary)
+    await rm(temporary, { force: true })
   }
 }
 
-/** Adds the key's line to the folder's `gateway.pub` where it is missing: a gateway's old keys stay, they vouch for old tapes. */
+/**
+ * Adds the key's line to the folder's `gateway.pub` where it is missing: a gateway's old keys stay, they vouch for old tapes. The file is whole
+ * at any moment, whenever a process dies or the disk is full; of several that add to it one waits for the other.
+ */
 export async function publishBeside(folder: string, { gateway, publicKey }: GatewayKey): Promise<void> {
-  const line = `${gateway} ${Buffer.from(publicKey).toString('base64')}\n`
+  const line = `${gateway} ${Buffer.from(publicKey).toString('base64')}`
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, PUBLIC_FILE)
-  const present = await readFile(path, 'utf8').catch((error: unknown) => {
+  if ((await linesOf(path)).includes(line)) return
+  const lock = await FileLock.take(path, PUBLIC_FILE)
+  const temporary = `${path}.next`
+  try {
+    const lines = await linesOf(path)
+    if (lines.includes(line)) return
+    await write(temporary, `${[...lines, line].join('\n')}\n`, 0o644)
+    await rename(temporary, path)
+    await syncFolder(folder)
+  } finally {
+    await rm(temporary, { force: true })
+    await lock.release()
+  }
+}
+
+/** A last line without its end may be one that was cut while it was written; it is kept as a comment where it is no key. */
+async function linesOf(path: string): Promise<readonly string[]> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return ''
     throw error
   })
-  if (present.split('\n').includes(line.trim())) return
-  await write(path, line, 'a')
-  await chmod(path, 0o644)
+  const lines = text.split('\n')
+  const last = lines.pop() ?? ''
+  return last === '' ? lines : [...lines, isKeyLine(last, path) ? last : `# cut: ${last}`]
 }
 
-async function write(path: string, text: string, flags: 'w' | 'a'): Promise<void> {
-  const file = await open(path, flags, 0o600)
+function isKeyLine(line: string, path: string): boolean {
   try {
+    parseGatewayKeys(line, path)
+    return true
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === 'CONFIG_INVALID') return false
+    throw error
+  }
+}
+
+async function write(path: string, text: string, mode: number): Promise<void> {
+  const file = await open(path, 'w', mode)
+  try {
+    await file.chmod(mode)
     await file.writeFile(text)
     await file.sync()
   } finally {
