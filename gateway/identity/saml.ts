@@ -8,6 +8,7 @@ import type { SamlConfig } from '../../schemas/config-identity.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { durationMs } from '../policy/quantities.ts'
 import { identityIn } from './claims.ts'
+import { isTame } from './saml-shape.ts'
 
 /** To type a password and find a telephone; also the oldest assertion that is taken. */
 const REQUEST_MS = 10 * 60_000
@@ -58,8 +59,10 @@ export class SamlSignIn implements SignInWay {
   async accept(form: URLSearchParams, base: string): Promise<URLSearchParams> {
     const response = form.get('SAMLResponse') ?? ''
     if (response === '' || response.length > MAX_RESPONSE_LENGTH) throw denied('no response, or an endless one')
+    const xml = Buffer.from(response, 'base64')
     // SAML has no use for them, and entities grow.
-    if (/<!DOCTYPE/i.test(Buffer.from(response, 'base64').toString('latin1'))) throw denied('a document type')
+    if (/<!DOCTYPE/i.test(xml.toString('latin1'))) throw denied('a document type')
+    if (!isTame(xml.toString('utf8'))) throw denied('a response that no issuer writes')
     const { profile, request } = await this.#proved(response, base)
     const identity = this.#identity(profile)
     await this.#records.forget(KEPT_MS)

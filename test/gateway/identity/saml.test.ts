@@ -196,6 +196,15 @@ test('of several processes that are given one assertion at once, one takes it', 
   assert.deepEqual(taken.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected'])
 })
 
+test('a response that nothing closes is refused at once: parsing it took minutes', async () => {
+  const beganMs = performance.now()
+  await assert.rejects(
+    answered((asked) => responseOf(asked, '<a>'.repeat(15_000))),
+    { message: /no issuer writes/ },
+  )
+  assert.ok(performance.now() - beganMs < 1_000)
+})
+
 test('somebody with five hundred groups signs in', async () => {
   const groups = Array.from({ length: 500 }, (_, n) => `team-${n}-of-a-company-with-long-names`)
   const { identity } = await answered(good({ groups }), replica([keys], { groups }))
