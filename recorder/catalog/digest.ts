@@ -98,7 +98,7 @@ export class SessionDigest {
     if (frame.dir === 'note') return
     // Not as the describer tells it: what a replay draws has the gateway's own words on it, which are nobody's to be found.
     const step = terminalStep(frame)
-    if (step !== undefined) this.screens.add(frame.channel, frame.seq, step)
+    if (step !== undefined) this.screens.add(frame.channel, frame.seq, step, frame.atUs)
     const part = frame.facts[PART_FACT]
     if (part === undefined || part === 'first') this.#verdicts[frame.verdict?.act ?? 'allow'] += 1
     if (frame.dir === 'in') this.#sums.bytesIn += size

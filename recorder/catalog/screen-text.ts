@@ -2,6 +2,7 @@ import headless, { type IMarker, type Terminal } from '@xterm/headless'
 import type { Frame } from '../../schemas/frame.ts'
 import { MAX_ROWS, type TerminalStep } from '../../schemas/views/terminal.ts'
 import { boundCounts, inPieces } from '../../schemas/views/terminal-counts.ts'
+import { TerminalWork } from '../../schemas/views/terminal-work.ts'
 
 /** Written at one go, and lines kept above the screen: what one piece shows is read before it can have scrolled away. */
 const PIECE_SIZE = 8 << 10
@@ -10,6 +11,10 @@ const SCROLLBACK = PIECE_SIZE
 const STILL_US = 400_000
 /** Lines of such screens that are known to be told, the newest: more than one screen has, and no more than a program that is left running for days may cost. */
 const MAX_KNOWN = 4 * MAX_ROWS
+
+/** In the place of what is passed over, once. */
+const LEFT_OUT =
+  '(left out from here on: what this terminal cleared, moved or repeated beyond the budget of the catalog; the replay has it)'
 
 /** The frame that brought it. */
 export type At = Pick<Frame, 'seq' | 'atUs'>
@@ -30,6 +35,8 @@ export class ScreenText {
   /** Of the pieces the emulator has not read yet, the next one first. */
   readonly #writing: At[] = []
   #written: Promise<void> = Promise.resolve()
+  readonly #work = new TerminalWork(() => this.#writing[0]?.atUs ?? 0)
+  #saidLeft = false
 
   constructor({ cols, rows }: { readonly cols: number; readonly rows: number }, shows: Shows) {
     this.#terminal = new headless.Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true, logLevel: 'off' })
@@ -41,6 +48,15 @@ export class ScreenText {
       if (at !== undefined && params.some((one) => one === 47 || one === 1047 || one === 1049)) this.#screen(at)
       return false
     })
+    // A new screen, of which nothing was told; a mark on the old one would stand for lines of this.
+    this.#terminal.parser.registerEscHandler({ final: 'c' }, () => {
+      const at = this.#writing[0]
+      if (at !== undefined) this.#lines(at)
+      this.#told?.dispose()
+      this.#told = undefined
+      return false
+    })
+    this.#work.bound(this.#terminal)
   }
 
   /** Resolves `quiet` once it is told. */
@@ -59,6 +75,7 @@ export class ScreenText {
       this.#written = new Promise((resolve) =>
         this.#terminal.write('', () => {
           this.#writing.shift()
+          this.#sayLeft(now)
           this.#lines(now)
           resolve()
         }),
@@ -91,6 +108,12 @@ export class ScreenText {
         resolve()
       }),
     )
+  }
+
+  #sayLeft(at: At): void {
+    if (this.#saidLeft || !this.#work.exceeded) return
+    this.#saidLeft = true
+    this.#shows(at, LEFT_OUT)
   }
 
   #lines(at: At): void {

@@ -1,5 +1,6 @@
 import { type Keyframe, KeyframeMaker, type KeyframePace, keyframePace } from '../../schemas/views/keyframes.ts'
-import type { TerminalStep } from '../../schemas/views/terminal.ts'
+import type { TerminalSize, TerminalStep } from '../../schemas/views/terminal.ts'
+import { TerminalWork } from '../../schemas/views/terminal-work.ts'
 
 /** Terminals at once; of a client that opens more the others' screens are found by reading from the start. */
 const MAX_TERMINALS = 16
@@ -12,19 +13,24 @@ export interface KeyframeRow extends Keyframe {
   readonly channel: number
 }
 
-/** One session's kept screens, so that whoever replays it need not read it from its start. */
+/** One session's kept screens, so that whoever replays it need not read it from its start; of a terminal that clears too much those of its beginning. */
 export class Screens {
   readonly #makers = new Map<number, KeyframeMaker>()
   #rows: KeyframeRow[] = []
   /** One step after the other, as emulators need turns of the event loop. */
   #turn: Promise<void> = Promise.resolve()
+  /** When what is being read was recorded. */
+  #nowUs = 0
 
-  add(channel: number, seq: number, step: TerminalStep): void {
+  add(channel: number, seq: number, step: TerminalStep, atUs = 0): void {
     const known = this.#makers.get(channel)
     if (known === undefined && (step.does !== 'start' || this.#makers.size >= MAX_TERMINALS)) return
     const maker = known ?? this.#maker(channel)
     this.#makers.set(channel, maker)
-    this.#turn = this.#turn.then(() => maker.take(step, seq))
+    this.#turn = this.#turn.then(() => {
+      this.#nowUs = atUs
+      return maker.take(step, seq)
+    })
   }
 
   /** Frames are missing before the next one. */
@@ -59,7 +65,8 @@ export class Screens {
       count += 1
       if (keyframe.init.length <= MAX_INIT_CHARS) this.#rows.push({ channel, ...keyframe })
     }
-    return new KeyframeMaker(kept, (size) => slower(keyframePace(size), 2 ** Math.floor(count / MAX_AT_PACE)))
+    const paceOf = (size: TerminalSize): KeyframePace => slower(keyframePace(size), 2 ** Math.floor(count / MAX_AT_PACE))
+    return new KeyframeMaker(kept, paceOf, new TerminalWork(() => this.#nowUs))
   }
 }
 

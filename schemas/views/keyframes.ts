@@ -1,6 +1,7 @@
 import { joinBytes } from '../bytes.ts'
 import { TerminalSeam, type TerminalSize, type TerminalStep } from './terminal.ts'
 import { TerminalEmulator } from './terminal-emulator.ts'
+import type { TerminalWork } from './terminal-work.ts'
 
 /** After how much output, or how many frames, a screen is kept. */
 export interface KeyframePace {
@@ -30,6 +31,7 @@ export function keyframePace({ cols, rows }: TerminalSize): KeyframePace {
 export class KeyframeMaker {
   readonly #kept: (keyframe: Keyframe) => void
   readonly #paceOf: (size: TerminalSize) => KeyframePace
+  readonly #work: TerminalWork | undefined
   #seam = new TerminalSeam()
   #emulator: TerminalEmulator | undefined
   #torn = false
@@ -38,9 +40,15 @@ export class KeyframeMaker {
   #unwritten: Uint8Array[] = []
   #unwrittenSize = 0
 
-  constructor(kept: (keyframe: Keyframe) => void, paceOf: (size: TerminalSize) => KeyframePace = keyframePace) {
+  /** Once `work` is exceeded no screen is kept any more. */
+  constructor(
+    kept: (keyframe: Keyframe) => void,
+    paceOf: (size: TerminalSize) => KeyframePace = keyframePace,
+    work?: TerminalWork,
+  ) {
     this.#kept = kept
     this.#paceOf = paceOf
+    this.#work = work
   }
 
   /** Frames are missing here. */
@@ -51,6 +59,10 @@ export class KeyframeMaker {
   /** What the next frame does. One call at a time; without a promise as long as the emulator has nothing to be waited for. */
   take(step: TerminalStep, seq: number): Promise<void> | undefined {
     this.#sinceFrames += 1
+    if (this.#work?.exceeded === true) {
+      this.dispose()
+      return undefined
+    }
     if (step.does !== 'output') return this.#set(step, seq)
     if (this.#emulator === undefined) return undefined
     this.#unwritten.push(step.bytes)
@@ -74,7 +86,7 @@ export class KeyframeMaker {
   async #set(step: Exclude<TerminalStep, { does: 'output' }>, seq: number): Promise<void> {
     if (step.does === 'start') {
       this.#emulator?.dispose()
-      this.#emulator = new TerminalEmulator(step)
+      this.#emulator = new TerminalEmulator(step, this.#work)
       this.#seam = new TerminalSeam()
       this.#unwritten = []
       this.#unwrittenSize = 0
@@ -101,7 +113,7 @@ export class KeyframeMaker {
 
   /** Keeps the screen if a new terminal can be brought to it; else there is another chance after the next frames. */
   async #keep(seq: number): Promise<void> {
-    if (this.#emulator === undefined) return
+    if (this.#emulator === undefined || this.#work?.exceeded === true) return
     const { size } = this.#emulator
     const init = this.#emulator.snapshot()
     const again = new TerminalEmulator(size)

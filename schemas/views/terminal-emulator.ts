@@ -3,6 +3,7 @@ import type { IBufferCell } from '@xterm/headless'
 import { Terminal } from '@xterm/headless/lib-headless/xterm-headless.mjs'
 import type { TerminalSize } from './terminal.ts'
 import { boundCounts, inPieces } from './terminal-counts.ts'
+import type { TerminalWork } from './terminal-work.ts'
 
 /** Lines above the screen are not replayed: what scrolled away is in the frames before. */
 const SCROLLBACK = 0
@@ -19,7 +20,8 @@ export class TerminalEmulator {
   /** Where the cursor was saved (DECSC), column and row from 0. */
   #saved: readonly [number, number] | undefined
 
-  constructor({ cols, rows }: TerminalSize) {
+  /** Without `work` it does whatever it is told to, in whatever time that takes. */
+  constructor({ cols, rows }: TerminalSize, work?: TerminalWork) {
     this.#terminal = new Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true, logLevel: 'off' })
     this.#terminal.loadAddon(this.#serializer)
     boundCounts(this.#terminal)
@@ -60,6 +62,7 @@ export class TerminalEmulator {
       })
     parser.registerEscHandler({ intermediates: '(', final: '0' }, () => this.#designate(true))
     parser.registerEscHandler({ intermediates: '(', final: 'B' }, () => this.#designate(false))
+    work?.bound(this.#terminal)
   }
 
   get size(): TerminalSize {

@@ -72,3 +72,34 @@ test('of a program that is left running the lines it showed last are known, and 
   const times = (line: string): number => read.filter((one) => one === line).length
   assert.deepEqual([times('line 2050'), times('line 150'), times('line 50')], [1, 2, 2])
 })
+
+test('what is left out of a terminal that clears without an end is said once, and the lines it goes on to show are read', async () => {
+  const read: { seq: number; text: string }[] = []
+  const screen = new ScreenText({ cols: 1_000, rows: 500 }, ({ seq }, text) => read.push({ seq, text }))
+  const flood = bytes('\u001bc'.repeat(64 << 10))
+  screen.step({ does: 'output', bytes: bytes('before\r\n') }, { seq: 1, atUs: 1 })
+  screen.step({ does: 'output', bytes: flood }, { seq: 2, atUs: 2 })
+  screen.step({ does: 'output', bytes: flood }, { seq: 3, atUs: 3 })
+  screen.step({ does: 'output', bytes: bytes('behind\r\n') }, { seq: 4, atUs: 4 })
+  await screen.end()
+  assert.deepEqual(
+    read.filter(({ text }) => text.startsWith('(left out')).map(({ seq }) => seq),
+    [2],
+  )
+  for (const word of ['before', 'behind'])
+    assert.ok(
+      read.some(({ text }) => text.includes(word)),
+      word,
+    )
+})
+
+test('behind a reset of the terminal lines are read from the top of its new screen, and those before it are read, too', async () => {
+  const read: string[] = []
+  const screen = new ScreenText({ cols: 80, rows: 24 }, (_, text) => read.push(...text.split('\n')))
+  const lines = Array.from({ length: 20 }, (_, n) => `line ${n}\r\n`)
+  const outputs = [lines.join(''), 'last\r\n\u001bcfirst behind\r\n', 'second behind\r\n']
+  for (const [index, text] of outputs.entries())
+    screen.step({ does: 'output', bytes: bytes(text) }, { seq: index + 1, atUs: index + 1 })
+  await screen.end()
+  assert.deepEqual(read.slice(19), ['line 19', 'last', 'first behind', 'second behind'])
+})
