@@ -183,3 +183,18 @@ test('what the client says of its work stands with the command, and is not passe
   const facts = (await gateway.frames()).find(({ kind }) => kind === 'exec')?.facts
   assert.deepEqual([facts?.['run'], facts?.['trace']], ['build-4711', '4bf92f3577b34da6a3ce929d0e0e4736'])
 })
+
+test('a client that reads no more (ssh ... | head -1) ends the output of the program, and nothing else of it', async (t) => {
+  await using gateway = await startSshGateway(t)
+  if (gateway === undefined) return
+  const client = gateway.ssh(['yes; exit 4'])
+  await client.says(/y\n/)
+  client.child.stdout?.destroy()
+  const { code } = await client.ended
+  assert.equal(code, 4)
+  const kinds = (await gateway.frames()).map(({ kind }) => kind)
+  assert.deepEqual(
+    kinds.slice(kinds.indexOf('output-closed')).filter((kind) => kind === 'output-closed' || kind === 'exit'),
+    ['output-closed', 'exit'],
+  )
+})

@@ -15,6 +15,7 @@ import { loadShell } from '../../gateway/policy/shell/parse.ts'
 import { Conversation } from '../../gateway/protocols/ssh/conversation.ts'
 import { AgentDoor } from '../../gateway/protocols/ssh/forward-ends.ts'
 import { newKey } from '../../gateway/protocols/ssh/host-key.ts'
+import { hearLate } from '../../gateway/protocols/ssh/late-requests.ts'
 import { Client, Server } from '../../gateway/protocols/ssh/library.ts'
 import { SshWire } from '../../gateway/protocols/ssh/wire.ts'
 import { type FakeParts, fakeGate, fakeParts } from './fakes.ts'
@@ -73,6 +74,7 @@ export function begun(session: Session): Promise<ServerChannel> {
 
 async function listen(): Promise<{ readonly server: SshServer; readonly login: () => Promise<SshClient> }> {
   const server = new Server({ hostKeys: [newKey('test')] }, (connection) => {
+    hearLate(connection)
     connection.on('error', () => undefined)
     connection.on('authentication', (context) => context.accept())
   })

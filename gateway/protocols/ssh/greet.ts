@@ -7,6 +7,7 @@ import type { SshKey } from '../../identity/ssh-keys.ts'
 import type { Session, Sessions } from '../../protocol.ts'
 import { offered } from './certificate.ts'
 import { because, NO_MORE_AUTH_METHODS, tellWhy } from './disconnect.ts'
+import { hearLate } from './late-requests.ts'
 import { Server } from './library.ts'
 import { preferGcm } from './offer.ts'
 import { askedFor } from './question.ts'
@@ -43,7 +44,8 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
   if (!(socket instanceof Socket)) throw new TypeError('ssh is spoken over sockets')
   const config: ServerConfig = {
     hostKeys: [...door.hostKeys],
-    ident: 'Sallyport',
+    // OpenSSH's clients say where they stop reading to no other.
+    ident: 'OpenSSH_compatible_Sallyport',
     // Rekeys and windows are the library's; nothing is compressed, so that no length tells of what stands beside it.
     algorithms: { compress: ['none'] },
   }
@@ -52,6 +54,7 @@ export async function greet(socket: Duplex, door: Door, sessions: Sessions, sign
     guardWindows(connection)
     quicken(connection, socket)
     guardRequests(connection, socket)
+    hearLate(connection)
     tellWhy(connection)
     preferGcm(connection, header.versions.software)
     // What a peer breaks is said by the close that follows.

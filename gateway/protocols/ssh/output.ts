@@ -38,6 +38,8 @@ export type Action =
   | { readonly act: 'eof' }
   | { readonly act: 'resize'; readonly size: Size }
   | { readonly act: 'signal'; readonly signal: string }
+  /** Nothing more of what is put out is taken. */
+  | { readonly act: 'end-of-write' }
   /** The end of the channel; undefined where the target did not say how it ended. */
   | { readonly act: 'exit'; readonly exit: Exit | undefined }
   | { readonly act: 'close' }

@@ -7,6 +7,7 @@ import type { Message, Output, Side } from '../../message.ts'
 import { ChannelEnd, HANG_UP_MS, IDLE_HANG_UP_MS } from './channel-end.ts'
 import type { Conversation } from './conversation.ts'
 import { type FileTalk, fileTalk } from './file-talk.ts'
+import { onEndOfWrite, sendEndOfWrite, sendSignal, sendSize } from './late-requests.ts'
 import { ByteStream, SshMessage } from './messages.ts'
 import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output.ts'
 import { PromptWatch } from './prompt-watch.ts'
@@ -41,6 +42,8 @@ export class SessionChannel {
   #starting: Promise<void> | undefined
   /** Resolves once all that the client said has been given to the target's end; undefined before anything can be. */
   #said: Promise<unknown> | undefined
+  /** The client takes no more of what the program puts out. */
+  #deaf = false
   /** Aborted when nobody waits for this channel any more. */
   readonly #left = new AbortController()
   readonly #lanes: Readonly<Record<Side, Lanes>>
@@ -119,6 +122,11 @@ export class SessionChannel {
       if (this.#server !== undefined || this.#starting !== undefined)
         this.#say('signal', { act: 'signal', signal: name }, { signal: name })
       else if (begun()) this.#left.abort(INTERRUPTED)
+    })
+    onEndOfWrite(session, () => {
+      if (!begun()) return
+      this.#deaf = true
+      this.#say('output-closed', { act: 'end-of-write' }, {})
     })
     session.on('auth-agent', (accept: Answer, reject: Answer) => {
       if (begun() || this.#agent !== undefined) return answer(reject)
@@ -216,7 +224,7 @@ export class SessionChannel {
           prompts.wrote(chunk)
           lines?.output(chunk)
           // Nobody gets it then, and a program may say much while it takes what its client said.
-          return this.#left.signal.aborted ? [] : [stream.chunk(chunk)]
+          return this.#left.signal.aborted || (this.#deaf && stream === stdout) ? [] : [stream.chunk(chunk)]
         },
         rest: () => stream.rest(),
       })
@@ -294,7 +302,7 @@ export class SessionChannel {
   }
 
   /** Nothing slows a client that says these: of each kind one waits in the lane, and behind it the last that came since. */
-  #say(kind: 'terminal-resize' | 'signal', action: Action, facts: Facts): void {
+  #say(kind: 'terminal-resize' | 'signal' | 'output-closed', action: Action, facts: Facts): void {
     const what = action.act === 'signal' ? action.signal : kind
     const message = new SshMessage({ from: 'client', kind, channel: this.#number, action, facts })
     if (this.#waiting.has(what)) this.#waiting.set(what, message)
@@ -336,10 +344,13 @@ function act(channel: ChannelEnd['channel'], action: Exclude<Action, { act: 'sta
       channel.end()
       return
     case 'resize':
-      channel.setWindow(action.size.rows, action.size.cols, action.size.height, action.size.width)
+      sendSize(channel, action.size)
       return
     case 'signal':
-      channel.signal(action.signal)
+      sendSignal(channel, action.signal)
+      return
+    case 'end-of-write':
+      sendEndOfWrite(channel)
       return
     case 'exit':
       if (action.exit !== undefined && 'status' in action.exit) channel.exit(action.exit.status)

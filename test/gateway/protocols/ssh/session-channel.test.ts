@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ServerChannel } from 'ssh2'
+import { sendSignal, sendSize } from '../../../../gateway/protocols/ssh/late-requests.ts'
 import { Packets, packet, STATUS, statusPacket, TYPE, typeOf } from '../../../../gateway/protocols/ssh/sftp/packets.ts'
 import { ALLOW, BLOCK, HOLD, scriptedJudge } from '../../../support/fakes.ts'
 import { begun, startSshTalk } from '../../../support/ssh-talk.ts'
@@ -256,4 +257,31 @@ test('of a session that is over the tape says what its target did not take', LIM
     talk.taped('undelivered').map(({ facts }) => facts['size']),
     [recorded() - program.readableLength],
   )
+})
+
+test('a program whose input is over still has its signals, and its screen still its size', LIMIT, async () => {
+  const heard: string[] = []
+  const { promise, resolve } = Promise.withResolvers<ServerChannel>()
+  await using talk = await startSshTalk((session) => {
+    session.on('signal', (accept, _, { name }) => {
+      heard.push(name)
+      accept?.()
+    })
+    session.on('window-change', (accept, _, { cols }) => {
+      heard.push(`${cols} columns`)
+      accept?.()
+    })
+    void begun(session).then(resolve)
+  })
+  const client = await talk.exec({ pty: true })
+  const program = await promise
+  program.resume()
+  client.end()
+  await once(program, 'end')
+  sendSignal(client, 'TERM')
+  sendSize(client, { cols: 132, rows: 40, width: 0, height: 0 })
+  for (const until = Date.now() + 10_000; heard.length < 2 && Date.now() < until; ) await wait(20)
+  assert.deepEqual(heard, ['TERM', '132 columns'])
+  program.exit(0)
+  program.end()
 })
