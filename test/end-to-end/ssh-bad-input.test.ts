@@ -307,3 +307,41 @@ test('a target that sends garbage as SFTP ends that channel, and no other', asyn
   assert.match(ran.stderr, /sallyport: PROTOCOL_/)
   assertRan(await gateway.run(['echo still here']), 'the next client')
 })
+
+test('a name with a zero byte, which sshd leaves off, is not another name than the one that is judged', async (t) => {
+  const policy = `
+version: 1
+rules:
+  - { id: most, on: ssh, match: { forward: { direction: local } }, action: allow }
+  - { id: inner, on: ssh, match: { forward: { host: [127.0.0.1, /srv/inner] } }, action: block }
+`
+  await using gateway = await startSshGateway(t, { policy })
+  if (gateway === undefined) return
+  const client = await login(gateway, { strictVendor: false })
+  const said = async (channel: ClientChannel): Promise<string> => {
+    let words = ''
+    channel.resume()
+    channel.stderr.setEncoding('utf8').on('data', (text: string) => {
+      words += text
+    })
+    await once(channel, 'close')
+    return words
+  }
+  const sftp = await new Promise<ClientChannel>((resolve, reject) => {
+    client.subsys('sftp\0', (error, channel) => (error === undefined ? resolve(channel) : reject(error)))
+  })
+  assert.match(await said(sftp), /policy\.malformed/)
+  assert.match(await said(await exec(client, 'echo ran\0')), /policy\.malformed/)
+  const refused = (open: (done: (error: Error | undefined) => void) => unknown): Promise<string> =>
+    new Promise((resolve) => open((error) => resolve(error?.message ?? 'opened')))
+  const port = (host: string, number: number): Promise<string> =>
+    refused((done) => client.forwardOut('127.0.0.1', 1, host, number, done))
+  const path = (name: string): Promise<string> => refused((done) => client.openssh_forwardOutStreamLocal(name, done))
+  assert.match(await port('127.0.0.1', 9), /inner/)
+  assert.match(await port('127.0.0.1\0', 9), /policy\.malformed/)
+  assert.match(await port('localhost', 65_536 + 9), /policy\.malformed/)
+  assert.match(await path('/srv/inner\0'), /policy\.malformed/)
+  for (const name of ['/srv/inner', '//srv/./inner', 'srv/inner', '/srv/public/../inner'])
+    assert.match(await path(name), /inner/, name)
+  client.end()
+})

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { Client, Connection, ServerChannel } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
 import type { Conversation } from './conversation.ts'
@@ -5,6 +6,7 @@ import { ForwardChannel } from './forward-channel.ts'
 import { agentStreamOf, endOf, type ForwardEnd, fromAgent, openAgentChannel, openOf, rejectWith } from './forward-ends.ts'
 import { SshMessage } from './messages.ts'
 import { SshOutput } from './output.ts'
+import { zeroIn } from './request-message.ts'
 
 type Answer = ((...args: never[]) => unknown) | undefined
 
@@ -40,8 +42,10 @@ export class Forwards {
       this.#local(facts, reject, accept, (client) => openOf((done) => client.forwardOut(srcIP, srcPort, destIP, destPort, done)))
     })
     connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
-      const facts = { direction: 'local', host: socketPath }
-      this.#local(facts, reject, accept, (client) => openOf((done) => client.openssh_forwardOutStreamLocal(socketPath, done)))
+      // One spelling, which is judged and asked for: sshd takes a path from the root, and `/allowed/../other` is not in `/allowed`.
+      const path = posix.resolve('/', socketPath)
+      const facts = { direction: 'local', host: path }
+      this.#local(facts, reject, accept, (client) => openOf((done) => client.openssh_forwardOutStreamLocal(path, done)))
     })
     connection.on('request', (accept, reject, name, info) => this.#request(name, info, accept, reject))
   }
@@ -65,7 +69,8 @@ export class Forwards {
   }
 
   /** True, or in which words it is refused. */
-  async #asked(facts: Facts, channel: number): Promise<true | string> {
+  async #asked(place: Facts, channel: number): Promise<true | string> {
+    const facts = { ...place, ...misread(place) }
     const message = new SshMessage({ from: 'client', kind: 'forward', channel, facts, action: { act: 'forward' } })
     let answer: true | string = ''
     try {
@@ -164,3 +169,11 @@ export class Forwards {
     await channel.serve(ends, facts)
   }
 }
+
+/** Where a target could take it for another place than the one that is judged. */
+function misread({ host, port }: Facts): Facts {
+  if (typeof port === 'number' && port > MAX_PORT) return { malformed: 'a port that is none' }
+  return typeof host === 'string' ? zeroIn(host) : {}
+}
+
+const MAX_PORT = 65_535

@@ -21,7 +21,7 @@ export function requestMessage(channel: number, request: ChannelRequest): SshMes
   switch (what.kind) {
     case 'exec': {
       // The library reads text: what was none has lost bytes, and would run as something else.
-      const lost = what.command.includes('\uFFFD') ? { malformed: 'the command is not UTF-8' } : {}
+      const lost = what.command.includes('\uFFFD') ? { malformed: 'the command is not UTF-8' } : zeroIn(what.command)
       const unclear = scpCommand(what.command)?.unclear
       const hidden = unclear === undefined ? {} : { malformed: unclear }
       const facts = { ...shellFacts(what.command), command: what.command, ...around, ...hidden, ...lost }
@@ -30,8 +30,18 @@ export function requestMessage(channel: number, request: ChannelRequest): SshMes
     case 'shell':
       return new SshMessage({ ...asked, kind: 'shell', facts: around })
     case 'subsystem':
-      return new SshMessage({ ...asked, kind: 'subsystem', facts: { subsystem: what.name, ...around }, text: what.name })
+      return new SshMessage({
+        ...asked,
+        kind: 'subsystem',
+        facts: { subsystem: what.name, ...around, ...zeroIn(what.name) },
+        text: what.name,
+      })
     default:
       return what satisfies never
   }
+}
+
+/** A target may read as far as a zero byte (sshd leaves off one at the end), and then it is another word than the one that was judged. */
+export function zeroIn(text: string): Facts {
+  return text.includes('\0') ? { malformed: 'a word with a zero byte in it' } : {}
 }
