@@ -114,7 +114,11 @@ export async function openConsole(settings: Settings, parts: ConsoleParts): Prom
   const slack = await slackInteractions(settings, env, {
     desk,
     ledger,
-    named: people.named,
+    async named(subject) {
+      const found = people.named(subject)
+      // Whoever is kept out decides nothing here either.
+      return found === undefined ? undefined : people.current(found)
+    },
     onError: (error) => log.stray(error),
   })
   const trials = new PolicyTrials(settings)

@@ -58,7 +58,9 @@ export const signInRoutes: Handlers<'signIn' | 'signInWays' | 'signOut' | 'me' |
 async function proved(shown: SignIn, { request }: Pick<Asked, 'request'>, { parts }: Context): Promise<Proved> {
   if ('key' in shown) return parts.people.prove(shown.key, clientOf(request), new AbortController().signal)
   const subject = await parts.links.take(shown.link)
-  const identity = subject === undefined ? undefined : parts.people.named(subject)
+  const named = subject === undefined ? undefined : parts.people.named(subject)
+  // Of who is kept out no link lets in.
+  const identity = named === undefined ? undefined : await parts.people.current(named)
   if (identity === undefined) throw new ApplianceError('AUTH_DENIED', LINK_DENIED)
   return { identity }
 }

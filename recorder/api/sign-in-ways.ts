@@ -67,8 +67,10 @@ async function finish(way: SignInWay, request: Request, response: Response, cont
   setFlowCookie(response, secure, '', 0)
   if (flow === undefined) throw new Late()
   const { identity, expiresMs } = await way.finish(new URL(request.originalUrl, `${base()}/`), flow, base())
-  // Refuses whoever has no role before there is a cookie.
+  // Refuses whoever has no role, or is kept out, before there is a cookie.
   viewer(identity, parts)
+  if ((await parts.people.current(identity)) === undefined)
+    throw new ApplianceError('AUTH_DENIED', `${identity.subject} is kept out, whatever the issuer says`)
   await note(parts, identity, { type: 'console.sign-in', by: way.id, client: clientOf(request) })
   const { token, record } = await signIns.start(identity, expiresMs, cookieToken(request, secure))
   setCookie(response, secure, token, record.expiresMs - record.createdMs)

@@ -40,8 +40,8 @@ export interface SlackParts extends SlackPlace {
   readonly approvers: Readonly<Record<string, string>>
   readonly desk: Pick<Desk, 'decide'>
   readonly ledger: Pick<Ledger, 'append'>
-  /** The identity of a subject as it is configured now. */
-  named(subject: string): Identity | undefined
+  /** The identity of a subject as it is configured now; undefined for who is not, or is kept out. */
+  named(subject: string): Promise<Identity | undefined>
   onError(error: unknown): void
 }
 
@@ -108,7 +108,7 @@ export class SlackInteractions {
   #rule(sent: Sent, approval: string, ruling: Ruling): { readonly done: Promise<void> } {
     const work = async (): Promise<void> => {
       const { desk, ledger } = this.#parts
-      const identity = this.#personOf(sent)
+      const identity = await this.#personOf(sent)
       const by = { actor: identity.subject, proof: identity.proof }
       const named = { approval, act: ruling.act }
       await ledger.append({
@@ -128,10 +128,10 @@ export class SlackInteractions {
     return { done: this.#told(sent, work) }
   }
 
-  #personOf({ user, team }: Sent): Identity {
+  async #personOf({ user, team }: Sent): Promise<Identity> {
     const { approvers, named, team: own } = this.#parts
     const subject = team.id === own && Object.hasOwn(approvers, user.id) ? approvers[user.id] : undefined
-    const identity = subject === undefined ? undefined : named(subject)
+    const identity = subject === undefined ? undefined : await named(subject)
     if (identity === undefined)
       throw new ApplianceError('APPROVAL_FORBIDDEN', 'this Slack user is no approver: notify.slack.approvers names who is')
     return { ...identity, proof: `slack:${team.id}/${user.id}` }

@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { consoleLink } from '../../gateway/cli/console.ts'
 import { loadConfig } from '../../gateway/config.ts'
 import { openConsole } from '../../gateway/console.ts'
 import { AccessKeys } from '../../gateway/identity/access-keys.ts'
+import { BlockedSubjects } from '../../gateway/identity/blocked.ts'
 import { silentLog } from '../../gateway/log.ts'
 import { placesIn } from '../../gateway/places.ts'
+import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { FolderRecords } from '../../recorder/desk/records-folder.ts'
+import { buttonOf, slackSignature } from '../../recorder/notify/slack.ts'
+import { ask as askOf } from '../recorder/desk/contract.ts'
 import { askAt, browserOf } from '../support/api.ts'
 import { configFolder, GOOD, mistakes } from '../support/config.ts'
+import { receiver } from '../support/receiver.ts'
 
 const CONSOLE = `
 console:
@@ -38,6 +44,46 @@ test('a configured person comes in by a link or by a key, with the roles of thei
   assert.equal((await ask('/me', { headers: { authorization: `Bearer ${secret}` } })).status, 200)
   await keys.revoke(key.id)
   assert.equal((await byKey.ask('/me')).status, 401)
+})
+
+test('who is kept out neither decides in Slack nor comes in by a link', async () => {
+  await using there = await receiver()
+  const notify = `
+notify:
+  - name: team
+    slack: { token: { env: BOT }, signingSecret: { env: SIGNING }, team: T01, channel: C01, approvers: { U01: ana@example.org }, api: ${JSON.stringify(there.url)} }
+`
+  await using folder = await configFolder({ 'sallyport.yaml': GOOD + CONSOLE.replace('investigator', 'approver') + notify })
+  const env = { SHOP_PASSWORD: 'x', BOT: 'xoxb', SIGNING: 'shh' }
+  const settings = await loadConfig(`${folder.path}/sallyport.yaml`, env)
+  const places = placesIn(settings.dataDir)
+  await using running = await openConsole(settings, { log: silentLog(), env, kill: async () => false })
+  assert.ok(running !== undefined)
+  const { port } = running
+  using desk = openFolderDesk(places.approvals)
+  const { id } = await desk.submit(askOf({ principal: 'zoe' }))
+  const press = async (): Promise<void> => {
+    const person = { user: { id: 'U01' }, team: { id: 'T01' }, trigger_id: 't' }
+    const payload = { type: 'block_actions', ...person, actions: [{ action_id: 'approve', value: buttonOf('shh', id) }] }
+    const raw = new URLSearchParams({ payload: JSON.stringify(payload) }).toString()
+    const at = String(Math.floor(Date.now() / 1000))
+    const headers = {
+      'content-type': 'application/x-www-form-urlencoded',
+      'x-slack-request-timestamp': at,
+      'x-slack-signature': slackSignature('shh', at, Buffer.from(raw)),
+    }
+    assert.equal((await askAt(port, '/slack', { method: 'POST', raw, headers })).status, 200)
+  }
+  const blocked = new BlockedSubjects(new FolderRecords(places.blocked))
+  await blocked.change('block', 'Ana@example.org', 'left the company')
+  await press()
+  await Promise.race([there.until(1), delay(10_000, undefined, { ref: false })])
+  const { state, decisions } = await desk.get(id)
+  assert.deepEqual([state, decisions], ['pending', []])
+  assert.match(there.received[0]?.body ?? '', /no approver/)
+  const link = (await running.link('ana@example.org')).split('#sign-in=')[1]
+  const refused = await askAt(port, '/sign-in', { body: { link } })
+  assert.deepEqual([refused.status, refused.headers['set-cookie']], [401, undefined])
 })
 
 test('the command prints a link that works, and none for those who could do nothing with it', async () => {

@@ -18,7 +18,7 @@ test('only what Slack signed is taken, whatever else it looks like, and never by
     approvers: {},
     desk: { decide: () => assert.fail('nothing to decide') },
     ledger: { append: () => assert.fail('nothing to tell') },
-    named: () => undefined,
+    named: async () => undefined,
     onError: (error) => assert.fail(String(error)),
   })
   slack.take = (payload) => {

@@ -37,7 +37,7 @@ async function rig(t: TestContext) {
       approvers: { UANA: 'ana', UZOE: 'zoe', UGONE: 'gone' },
       desk,
       ledger: { append: async (entry) => void told.push(entry) },
-      named: (subject) => PEOPLE[subject],
+      named: async (subject) => PEOPLE[subject],
       onError: (error) => assert.fail(String(error)),
     },
     () => NOW_MS,
