@@ -9,8 +9,8 @@ const AGENT_FACETS = new Set([11, 13])
 /** What of an Entra token is recorded with every session: who exactly, by which application, of which blueprint. */
 const ENTRA_KEPT = ['oid', 'azp', 'appid', 'xms_par_app_azp', 'xms_act_fct', 'xms_sub_fct', 'idtyp']
 
-/** Control and format characters (zero-width, direction), and blanks at an end. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|^\s|\s$/u
+/** Control and format characters (direction), what else has no width (joiners, selectors, fillers), half characters, and blanks at an end. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|^\s|\s$/u
 
 type Claims = Readonly<Record<string, unknown>>
 

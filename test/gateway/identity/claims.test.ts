@@ -76,7 +76,19 @@ test('the human behind has the prefix that subjects have, or one of their own', 
 
 test('a name that looks like another by what is not seen is refused', () => {
   const rules: ClaimRules = { claims: { principal: 'act.sub' } }
-  for (const odd of ['ada\u200b', 'a\u202eda', 'ada ', ' ada', 'ada\n', 'a\0da', 'ada\u00a0', '\ufeffada', 'a\u00adda']) {
+  const without = ['a\u034fda', 'ada\ufe0f', 'a\u115fda', 'a\u3164da', 'a\u180bda', 'ada\u{e0100}', 'ada\ud800']
+  for (const odd of [
+    ...without,
+    'ada\u200b',
+    'a\u202eda',
+    'ada ',
+    ' ada',
+    'ada\n',
+    'a\0da',
+    'ada\u00a0',
+    '\ufeffada',
+    'a\u00adda',
+  ]) {
     const named = identityIn({ sub: odd, act: { sub: 'ana' } }, rules, 'human', 'jwt:x')
     const behind = identityIn({ sub: 'bot', act: { sub: odd } }, rules, 'agent', 'jwt:x')
     assert.match('why' in named ? named.why : '', /not seen/)
