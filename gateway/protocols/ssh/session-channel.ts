@@ -13,7 +13,7 @@ import type { Action, ChannelRequest, Exit, SshOutput, Terminal } from './output
 import { PromptWatch } from './prompt-watch.ts'
 import { type Pump, pump } from './pump.ts'
 import { askedText, requestMessage } from './request-message.ts'
-import { start } from './start.ts'
+import { exitOf, start } from './start.ts'
 import { Environment, SIGNALS, sizeOf, terminalOf } from './surroundings.ts'
 import { TypedLines } from './typed-lines.ts'
 
@@ -180,7 +180,7 @@ export class SessionChannel {
     const upstream = this.#server?.channel
     // Refused, or the target could not be had; the client has been told.
     if (upstream === undefined || !isFromTarget(upstream)) return
-    const exit = exitOf(upstream)
+    const exit = (): Exit | undefined => exitOf(upstream)
     const closed = once(upstream, 'close')
     const files = fileTalk(request, this.#number, this.#talk.wire.nextStatement)
     const { typing } = await (files !== undefined
@@ -367,16 +367,6 @@ function act(channel: ChannelEnd['channel'], action: Exclude<Action, { act: 'sta
     default:
       action satisfies never
   }
-}
-
-/** Asked once the channel has closed. */
-function exitOf(channel: ClientChannel): () => Exit | undefined {
-  let exit: Exit | undefined
-  channel.once('exit', (...[status, signal, core, message]: [number | null, string?, boolean?, string?]) => {
-    exit =
-      status === null ? { signal: (signal ?? '').replace(/^SIG/, ''), core: core === true, message: message ?? '' } : { status }
-  })
-  return () => exit
 }
 
 function exitFacts(exit: Exit | undefined): Facts {

@@ -1,6 +1,6 @@
 import type { Client, ClientChannel, PseudoTtyOptions } from 'ssh2'
 import { ApplianceError } from '../../../schemas/errors.ts'
-import type { ChannelRequest, Terminal } from './output.ts'
+import type { ChannelRequest, Exit, Terminal } from './output.ts'
 
 /**
  * Modes of a terminal (RFC 4254, 8): UTF-8 input and 38400 baud both ways, as ssh sends them; the library loses those of the client, and
@@ -12,8 +12,10 @@ const MODES = Buffer.from([42, 0, 0, 0, 1, 128, 0, 0, 0x96, 0, 129, 0, 0, 0x96, 
 export function start(client: Client, { what, terminal, env, agent }: ChannelRequest): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     const done = (error: Error | undefined, channel: ClientChannel): void => {
-      if (error === undefined) resolve(channel)
-      else
+      if (error === undefined) {
+        heedExit(channel)
+        resolve(channel)
+      } else
         reject(
           new ApplianceError('TARGET_REFUSED', `the target refused to open a channel for this (${what.kind})`, { cause: error }),
         )
@@ -43,4 +45,19 @@ export function start(client: Client, { what, terminal, env, agent }: ChannelReq
 function ptyOf({ term, cols, rows, width, height }: Terminal): PseudoTtyOptions {
   // The typings know modes by name only; the library also takes them as the bytes they are, and for no name would say one that can do more.
   return { term: term === '' ? 'dumb' : term, cols, rows, width, height, ...{ modes: MODES } } as PseudoTtyOptions
+}
+
+const exits = new WeakMap<ClientChannel, Exit>()
+
+/** Of a channel that has closed; undefined where the target did not say how it ended. */
+export function exitOf(channel: ClientChannel): Exit | undefined {
+  return exits.get(channel)
+}
+
+/** From the very moment it is open: one read may bring all of a short program, its end with its beginning. */
+function heedExit(channel: ClientChannel): void {
+  channel.once('exit', (...[status, signal, core, message]: [number | null, string?, boolean?, string?]) => {
+    const killed = { signal: (signal ?? '').replace(/^SIG/, ''), core: core === true, message: message ?? '' }
+    exits.set(channel, status === null ? killed : { status })
+  })
 }

@@ -285,3 +285,21 @@ test('a program whose input is over still has its signals, and its screen still 
   program.exit(0)
   program.end()
 })
+
+test('a program that is over in the breath it begins in has its exit status told', LIMIT, async () => {
+  await using talk = await startSshTalk((session) => {
+    session.once('exec', (accept) => {
+      const program = accept()
+      program.write('said')
+      program.exit(7)
+      program.end()
+    })
+  })
+  for (let at = 0; at < 20; at++) {
+    const client = await talk.exec()
+    const exit = once(client, 'exit')
+    client.resume()
+    await once(client, 'close')
+    assert.deepEqual(await Promise.race([exit, Promise.resolve('none')]), [7], `command ${at}`)
+  }
+})
