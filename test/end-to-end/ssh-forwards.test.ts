@@ -188,3 +188,24 @@ test('a budget cuts what is forwarded, and the rest of the connection goes on', 
   assertRan(ran, 'the client')
   assert.match(ran.stdout, /still here/)
 })
+
+test('a client ends the ports it was given, and no others', async (t) => {
+  const port = await backwards(t)
+  await using gateway = await startSshGateway(t, { policy: allow('{ direction: remote }') })
+  if (gateway === undefined) return
+  const there = await freePort()
+  const control = join(gateway.folder, 'control')
+  const forward = `${there}:127.0.0.1:${port}`
+  const client = gateway.ssh(['echo up; cat'], { flags: ['-M', '-S', control, '-R', forward] })
+  await client.says(/up/)
+  assert.equal(await spoken(there, 'before'), 'erofeb')
+  assertRan(await run('ssh', ['-S', control, '-O', 'cancel', '-R', forward, 'x']), 'cancel')
+  await assert.rejects(spoken(there, 'after'), { code: 'ECONNREFUSED' })
+  client.child.stdin?.end()
+  assertRan(await client.ended, 'the client')
+  const cancelled = (await gateway.frames()).filter(({ kind }) => kind === 'forward-cancel')
+  assert.deepEqual(
+    cancelled.map(({ facts }) => facts['port']),
+    [there],
+  )
+})

@@ -31,6 +31,8 @@ export class Forwards {
   /** Ports of the target are asked about one after the other, as they are answered. */
   #turn: Promise<void> = Promise.resolve()
   #waiting = 0
+  /** Ports of the target that this client was given, `host:port`: it ends these and no others. */
+  readonly #given = new Set<string>()
   /** What is being asked, for whichever channel. */
   readonly #asking = new Map<'agent' | 'x11', Promise<boolean>>()
 
@@ -69,9 +71,9 @@ export class Forwards {
   }
 
   /** True, or in which words it is refused. */
-  async #asked(place: Facts, channel: number): Promise<true | string> {
+  async #asked(place: Facts, channel: number, kind: 'forward' | 'forward-cancel' = 'forward'): Promise<true | string> {
     const facts = { ...place, ...misread(place) }
-    const message = new SshMessage({ from: 'client', kind: 'forward', channel, facts, action: { act: 'forward' } })
+    const message = new SshMessage({ from: 'client', kind, channel, facts, action: { act: 'forward' } })
     let answer: true | string = ''
     try {
       for await (const outputs of this.#talk.gate.pass([message], this.#talk.stop)) {
@@ -105,11 +107,7 @@ export class Forwards {
     if (this.#waiting >= MAX_WAITING) return void reject?.()
     const { bindAddr = '', bindPort = 0 } = info
     const serve = async (): Promise<void> => {
-      if (name === 'cancel-tcpip-forward') {
-        const { client } = await this.#talk.upstream
-        await new Promise((resolve) => client.unforwardIn(bindAddr, bindPort, resolve))
-        return void accept?.()
-      }
+      if (name === 'cancel-tcpip-forward') return void ((await this.#cancel(bindAddr, bindPort)) ? accept : reject)?.()
       const facts = { direction: 'remote', host: info.socketPath ?? bindAddr, port: bindPort }
       // Sockets at the target are asked about, so that the wish is on the tape; they are not served.
       if ((await this.#asked(facts, 0)) !== true || name !== 'tcpip-forward') return void reject?.()
@@ -118,14 +116,23 @@ export class Forwards {
       const port = await new Promise<number | undefined>((resolve) =>
         client.forwardIn(bindAddr, bindPort, (error, bound) => resolve(error === undefined ? bound : undefined)),
       )
-      if (port === undefined) reject?.()
-      else (accept as ((port: number) => unknown) | undefined)?.(port)
+      if (port === undefined) return void reject?.()
+      this.#given.add(`${bindAddr}:${port}`)
+      ;(accept as ((port: number) => unknown) | undefined)?.(port)
     }
     this.#waiting++
     this.#turn = this.#turn
       .then(serve)
       .catch((error: unknown) => this.#talk.fail(error))
       .finally(() => this.#waiting--)
+  }
+
+  /** Whether the target listens no more on a port that this client was given. */
+  async #cancel(host: string, port: number): Promise<boolean> {
+    if (!this.#given.delete(`${host}:${port}`)) return false
+    if ((await this.#asked({ direction: 'remote', host, port }, 0, 'forward-cancel')) !== true) return false
+    const { client } = await this.#talk.upstream
+    return new Promise((resolve) => client.unforwardIn(host, port, (error) => resolve(!error)))
   }
 
   /** What the target opens because it was allowed to. */
