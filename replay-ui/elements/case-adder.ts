@@ -22,6 +22,8 @@ export class CaseAdder extends LitElement {
   #cases: readonly CaseRow[] = []
   #busy = false
   #problem = ''
+  /** Asked for and not open yet. One that was closed stays in the page until its event has come, and no redraw before that opens it again. */
+  #wanted = false
 
   protected override createRenderRoot(): HTMLElement {
     return this
@@ -29,6 +31,7 @@ export class CaseAdder extends LitElement {
 
   async ask(wish: CaseWish): Promise<void> {
     this.#wish = wish
+    this.#wanted = true
     this.#problem = ''
     this.requestUpdate()
     try {
@@ -41,14 +44,16 @@ export class CaseAdder extends LitElement {
 
   protected override updated(): void {
     const dialog = this.querySelector('dialog')
-    if (dialog?.open === false) dialog.showModal()
+    if (dialog === null || !this.#wanted) return
+    this.#wanted = false
+    if (!dialog.open) dialog.showModal()
   }
 
   protected override render(): TemplateResult | typeof nothing {
     const wish = this.#wish
     if (wish === undefined) return nothing
     const { kind, session = '', frame, row, finding = '' } = wish
-    return html`<dialog class="dialog" aria-labelledby="adder-title" @close=${() => this.#close()}>
+    return html`<dialog class="dialog" aria-labelledby="adder-title" @close=${this.#closed}>
       <form @submit=${(event: SubmitEvent) => void this.#submit(event)}>
         <h2 id="adder-title">${kind === 'frame' ? 'Bookmark this frame' : `Add this ${kind} to a case`}</h2>
         <p class="muted mono">${safe(kind === 'finding' ? finding : session)}${frame === undefined ? nothing : ` #${frame}${row === undefined ? '' : `.${row}`}`}</p>
@@ -65,6 +70,11 @@ export class CaseAdder extends LitElement {
         <div class="buttons"><button type="button" @click=${() => this.querySelector('dialog')?.close()}>Leave it</button><button type="submit" class="primary" ?disabled=${this.#busy}>${this.#busy ? 'Adding …' : 'Add'}</button></div>
       </form>
     </dialog>`
+  }
+
+  /** Told of some time after: by then it may stand open for the next wish. */
+  readonly #closed = ({ target }: Event): void => {
+    if (target instanceof HTMLDialogElement && !target.open) this.#close()
   }
 
   #close(): void {
