@@ -1,6 +1,7 @@
 import { listSessions, type SessionListing } from '../../recorder/index.ts'
 import type { SessionDetail, SummaryText } from '../../schemas/api.ts'
 import { safeText } from '../../schemas/safe-text.ts'
+import { writerOf } from '../../schemas/verify/ledger-facts.ts'
 import { type ConsoleOptions, consoleClient } from './console-client.ts'
 import { type Cli, EXIT, printJson, table } from './context.ts'
 import { evidenceOf } from './evidence.ts'
@@ -50,8 +51,6 @@ function isOf({ header }: SessionListing, { run, trace }: SessionsOptions): bool
   return trace === undefined || claims['trace'] === trace
 }
 
-const WHOLE_ID = /^\d{8}T\d{6}Z-[a-z0-9]+-\d{8}$/
-
 export interface ShowOptions extends ConsoleOptions {
   readonly json?: true
   /** Have the configured model write a summary as well. */
@@ -61,9 +60,9 @@ export interface ShowOptions extends ConsoleOptions {
 /** What happened in one, as the running console tells it, and what it counts; what a model makes of it only where it is asked for. */
 export async function showSession(named: string, options: ShowOptions, cli: Cli): Promise<number> {
   const console = await consoleClient(options, cli)
-  // Another console's store is not here to look in.
-  const id =
-    WHOLE_ID.test(named) || options.url !== undefined ? named : await fullId((await evidenceOf(options.config, cli)).store, named)
+  // Another console's store is not here to look in; of a whole id there may be no tape in ours any more.
+  const asked = writerOf(named) !== undefined || options.url !== undefined
+  const id = asked ? named : await fullId((await evidenceOf(options.config, cli)).store, named)
   const path = `/sessions/${encodeURIComponent(id)}`
   const session = await console.ask<SessionDetail>(path)
   const summary = options.llm === true ? await console.ask<SummaryText>(`${path}/summary`, {}) : undefined

@@ -6,7 +6,7 @@ import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
 import { isMetadata } from '../../hosts.ts'
-import { type Headers, pairsOf, type RequestHead, without } from './head.ts'
+import { type Headers, pairsOf, type RequestHead, rawOf, without } from './head.ts'
 import { MAX_HEAD_BYTES } from './strict-server.ts'
 import { authorityOf } from './upstream.ts'
 
@@ -51,7 +51,7 @@ export function askUpgradeOn(
   const own = new Set(['host', ...proof.map(([name]) => name.toLowerCase())])
   // Said, as nothing would be nothing and the end of chunks else, which whoever upgraded reads as the first of what follows.
   const length: Headers = head.method === 'GET' ? [] : [['content-length', '0']]
-  const headers = [['host', authority], ['connection', 'Upgrade'], ...length, ...without(head.headers, own), ...proof].flat()
+  const headers = rawOf([['host', authority], ['connection', 'Upgrade'], ...length, ...without(head.headers, own), ...proof])
   return new Promise((resolve, reject) => {
     const asked = ask({
       method: head.method,

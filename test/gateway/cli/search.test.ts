@@ -76,6 +76,15 @@ targets: [{ name: shop, protocol: postgres, host: 127.0.0.1, port: 5432, groups:
 `,
     )
     assert.equal(await run(['search', 'DROP', '--config', config], cli), 0, cli.text())
+    // The console is asked of a whole id, also of one of several processes; of a part our own store knows the whole.
+    for (const [named, says] of [
+      ['20261130T000000Z-gw-1-2-00000009', /API_UNKNOWN: there is no such session/],
+      ['09999', /STORE_MISSING: there is no session "09999"/],
+    ] as const) {
+      const shown = { ...terminal(rig.folder), env: { SALLYPORT_KEY: ivan } }
+      assert.equal(await run(['sessions', 'show', named, '--config', config], shown), 1)
+      assert.match(shown.text(), says)
+    }
   })
   await t.test('nobody, a stranger, another target and no console are told so', async () => {
     assert.match((await say(undefined, 'DROP')).text, /AUTH_REQUIRED/)
