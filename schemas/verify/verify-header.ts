@@ -31,10 +31,8 @@ export async function beginSegment(tape: TapeState, piece: RecordPiece, number: 
     const header = decodeHeader(statement)
     let said = false
     if ('session' in header) {
-      if (number !== 0) {
-        invalid(`the header is that of the first segment, not of ${number}`)
-        return
-      }
+      if (number !== 0)
+        throw new ApplianceError('TAPE_MALFORMED', `the header is that of the first segment, not of segment ${number}`)
       if (rest[0] !== undefined) decodeCertificate(rest[0])
       tape.header = header
       tape.onHeader?.(tape.tools.sha256(statement), header.checkpoint)

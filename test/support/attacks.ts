@@ -156,6 +156,9 @@ export function attacksOnObjects({ recorded, id }: Tapes): Attack[] {
     copy[5] = 0x32
     return copy
   }
+  const chunkAt = (key: string): number => bytesOf(key).indexOf(CHUNK_MAGIC)
+  const lastChunk = bytesOf(s0).lastIndexOf(CHUNK_MAGIC)
+  const behind = bytesOf(s0).readUInt32BE(lastChunk + 4) + RECORD_HEAD_SIZE + 32 + lastChunk
   const zip = bytesOf(s0).indexOf(Buffer.from([0x1f, 0x8b, 8]))
   return [
     row('nothing at all', {}, 'VALID'),
@@ -173,6 +176,18 @@ export function attacksOnObjects({ recorded, id }: Tapes): Attack[] {
     row('a middle segment of 0 bytes', { [s1]: none }, 'INVALID', { object: s1 }),
     row('a last segment of 0 bytes', { [s2]: none }, 'VALID-INCOMPLETE', { object: s2 }),
     row('segments that changed places', { [s1]: bytesOf(s2), [s2]: bytesOf(s1) }, 'INVALID', { object: s1 }),
+    row(
+      'the first segment’s header in front of a later one’s',
+      { [s2]: Buffer.concat([bytesOf(s0).subarray(0, chunkAt(s0)), bytesOf(s2).subarray(TAPE_MAGIC.length)]) },
+      'INVALID',
+      { part: 'header', object: s2 },
+    ),
+    row(
+      'the last chunk of a segment cut out of it',
+      { [s0]: Buffer.concat([bytesOf(s0).subarray(0, lastChunk), bytesOf(s0).subarray(behind)]) },
+      'INVALID',
+      { part: 'index', object: s0 },
+    ),
     row('a format of the future', { [s0]: newer(s0), [s1]: newer(s1), [s2]: newer(s2) }, 'UNVERIFIABLE', {
       part: 'magic',
       object: s0,
