@@ -8,11 +8,13 @@ export function isLoopback(host: string): boolean {
  * fe80::/10), the services that have addresses elsewhere, and the same written as IPv6 or reached by NAT64. Whoever got through to them would be the gateway.
  */
 export function isMetadata(host: string): boolean {
-  const bare = shortest(host.replace(/^\[|\]$/g, '').toLowerCase())
-  const mapped = /^(?:::ffff|64:ff9b:):([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare)
-  const known = mapped === null ? bare : dotted(mapped[1], mapped[2])
-  return /^169\.254\./.test(known) || ELSEWHERE.has(known) || /^fe[89ab][0-9a-f]:/.test(bare)
+  const bare = oneAddress(host.replace(/^\[|\]$/g, '').toLowerCase())
+  const [, high, low] = /^64:ff9b::([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(bare) ?? []
+  const known = high === undefined ? bare : dotted(high, low)
+  return /^169\.254\./.test(known) || ELSEWHERE.has(known) || LINK_LOCAL.test(bare)
 }
+
+const LINK_LOCAL = /^fe[89ab][0-9a-f]:/
 
 /** Azure's wire server, Alibaba's and Oracle's services; AWS's for machines and for pods, Google's and Oracle's over IPv6. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
@@ -25,10 +27,18 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'fd00:c1::a9fe:a9fe',
 ])
 
-/** An address of IPv6 as RFC 5952 writes it, but for IPv4 within, which is in hexadecimal as well; anything else, and what has a zone, as it is. */
-function shortest(bare: string): string {
-  const url = bare.includes(':') ? URL.parse(`http://[${bare}]`) : null
-  return url === null ? bare : url.hostname.slice(1, -1)
+/**
+ * An address of IPv6, in lower case and without brackets, as RFC 5952 writes it, and the IPv4 that is mapped into one as IPv4; anything else as it is. A zone means
+ * something with link-local addresses alone, and is kept there.
+ */
+export function oneAddress(bare: string): string {
+  const [, address, zone] = /^([0-9a-f.]*:[0-9a-f:.]*)(?:%(.*))?$/.exec(bare) ?? []
+  if (address === undefined) return bare
+  const short = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1)
+  if (short === undefined) return bare
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short) ?? []
+  if (high !== undefined) return dotted(high, low)
+  return zone !== undefined && LINK_LOCAL.test(short) ? `${short}%${zone}` : short
 }
 
 function dotted(high = '0', low = '0'): string {

@@ -4,6 +4,7 @@ import type { ConditionPlace } from './condition-facts.ts'
 import { FLAG_FIELDS, RANGE_FIELDS } from './fact-table.ts'
 import { type Fits, globs } from './globs.ts'
 import { listOf } from './quantities.ts'
+import { hostGlobs } from './shell/hosts.ts'
 import { shellTests } from './shell/match-shell.ts'
 import { categoriesOf } from './sql/functions.ts'
 
@@ -164,7 +165,7 @@ function forwardTests({ direction, host, port }: NonNullable<Match['forward']>):
   const ports = new Set<unknown>(typeof port === 'number' ? [port] : port)
   return [
     ...(directions.size === 0 ? [] : [wordTest('direction', (word) => directions.has(word))]),
-    ...(host === undefined ? [] : [wordTest('host', globs(host, { ignoreCase: true }))]),
+    ...(host === undefined ? [] : [wordTest('host', hostGlobs(host))]),
     ...(ports.size === 0 ? [] : [(facts: Facts) => ports.has(facts['port'])]),
   ]
 }

@@ -101,6 +101,19 @@ test('a forward that a rule allows passes both ways, half-closed ends and all, a
   assert.match(other.stderr, /forwarding is not allowed here/)
 })
 
+test('a rule on an address is about that address, however it is written', async (t) => {
+  const port = await backwards(t)
+  const policy = `${allow('{ direction: local }')}  - { id: here, on: ssh, match: { forward: { host: ["0:0:0:0:0:ffff:7f00:1"] } }, action: block }\n`
+  await using gateway = await startSshGateway(t, { policy })
+  if (gateway === undefined) return
+  for (const host of ['127.1', '0x7f.0.0.1', '2130706433', '0', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]']) {
+    const { stderr } = await gateway.run([], { flags: ['-W', `${host}:${port}`] })
+    assert.match(stderr, /administratively prohibited: sallyport: .*\[.*here.*\]/, host)
+  }
+  // The name is one of its own, and its target's to resolve.
+  assert.equal((await gateway.run([], { flags: ['-W', `localhost:${port}`], input: 'abc' })).stdout, 'cba')
+})
+
 test('ProxyCommand and ProxyJump through the gateway: what is inside is said to be sealed', async (t) => {
   await using gateway = await startSshGateway(t, { policy: allow('{ direction: local }') })
   if (gateway === undefined) return

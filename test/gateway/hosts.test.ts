@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isIdentityEndpoint, isLoopback, isMetadata } from '../../gateway/hosts.ts'
+import { isIdentityEndpoint, isLoopback, isMetadata, oneAddress } from '../../gateway/hosts.ts'
 
 test('knows this machine by every usual name, and nobody else', () => {
   for (const host of ['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]']) assert.equal(isLoopback(host), true, host)
@@ -47,4 +47,19 @@ test("knows this process's own source of tokens, by any name of this machine", (
   assert.equal(isIdentityEndpoint({ host: 'localhost', port: 5_432 }, env), false)
   assert.equal(isIdentityEndpoint({ host: 'db.internal', port: 42_356 }, env), false)
   assert.equal(isIdentityEndpoint({ host: 'localhost', port: 42_356 }, {}), false)
+})
+
+test('tells an address of IPv6 in one spelling, and leaves what is none', () => {
+  for (const [written, told] of [
+    ['0:0:0:0:0:0:0:1', '::1'],
+    ['::1%1', '::1'],
+    ['fe80:0::1%eth0', 'fe80::1%eth0'],
+    ['::ffff:7f00:1', '127.0.0.1'],
+    ['::ffff:127.0.0.1', '127.0.0.1'],
+    ['2001:db8::10', '2001:db8::10'],
+    ['db.internal', 'db.internal'],
+    ['::1]/x[', '::1]/x['],
+    ['1:2', '1:2'],
+  ] as const)
+    assert.equal(oneAddress(written), told)
 })

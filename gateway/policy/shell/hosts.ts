@@ -1,3 +1,5 @@
+import { oneAddress } from '../../hosts.ts'
+import { type Fits, globs } from '../globs.ts'
 import { literalOf, prefixOf, showWord, type Word } from './word.ts'
 
 /** Programs that exist to talk to other machines. What else does is told by an address among its words. */
@@ -96,14 +98,22 @@ function isNumericAddress(text: string): boolean {
   return /^[0-9a-fx]+(\.[0-9a-fx]+){3}(?:[:/]|$)/i.test(text) || /^\[?[0-9a-f]*:[0-9a-f:.]*:[0-9a-f.]*\]?$/i.test(text)
 }
 
-/** Lower case, no dot at the end; what the C library's inet_aton takes for an address (decimal, hexadecimal, octal, one to four numbers) as four numbers. */
+/** What fits patterns of hosts; one that is an address fits it in whatever way either is written. */
+export function hostGlobs(patterns: string | readonly string[]): Fits {
+  const all = typeof patterns === 'string' ? [patterns] : patterns
+  const told = all.filter((pattern) => !pattern.includes('*')).map((pattern) => pattern.replace(/[^!].*$/, normaliseHost))
+  return globs([...all, ...told], { ignoreCase: true })
+}
+
+/** Lower case, no dot at the end; an address of IPv6 in its shortest form; what the C library's inet_aton takes for an address (decimal, hexadecimal, octal, one to four numbers) as four numbers. */
 export function normaliseHost(host: string): string {
-  const bare = host
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.$/, '')
-    .toLowerCase()
-  const mapped = /^::ffff:(.+)$/.exec(bare)?.[1]
-  const parts = (mapped ?? bare).split('.')
+  const bare = oneAddress(
+    host
+      .replace(/^\[|\]$/g, '')
+      .replace(/\.$/, '')
+      .toLowerCase(),
+  )
+  const parts = bare.split('.')
   if (parts.length > 4 || !parts.every((part) => /^(0x[0-9a-f]+|[0-9]+)$/.test(part))) return bare
   const numbers = parts.map((part) => (/^0[0-7]+$/.test(part) ? Number.parseInt(part, 8) : Number(part)))
   const last = numbers.pop() ?? 0

