@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { linearPattern, MAX_MATCHED_CHARS } from '../../gateway/linear-pattern.ts'
+import { cpuClock } from '../support/cpu-time.ts'
 
 test('a pattern is found anywhere, unless it says where', () => {
   assert.ok(linearPattern('ss[nm]').found('customer_ssn'))
@@ -10,10 +11,10 @@ test('a pattern is found anywhere, unless it says where', () => {
 
 test('patterns that would take exponential time elsewhere take none', () => {
   const found = linearPattern('^(a+)+$')
-  const before = performance.now()
+  const usedMs = cpuClock()
   assert.ok(!found.found(`${'a'.repeat(MAX_MATCHED_CHARS - 1)}!`))
   // Where it is exponential, no machine would see the end of it.
-  assert.ok(performance.now() - before < 30_000)
+  assert.ok(usedMs() < 30_000)
 })
 
 test('what RE2 does not know, what is too costly and what is too long is refused with the reason', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isTame } from '../../../gateway/identity/saml-shape.ts'
+import { cpuClock } from '../../support/cpu-time.ts'
 import { type Assertion, assertionOf, responseOf, samlKeys, signed } from '../../support/saml-issuer.ts'
 
 const asked = { request: '_1', acs: 'https://sallyport.example.org/acs' }
@@ -41,7 +42,7 @@ const WILD: Readonly<Record<string, string>> = {
 }
 for (const [title, xml] of Object.entries(WILD))
   test(`refused before it is parsed, and soon: ${title}`, () => {
-    const beganMs = performance.now()
+    const usedMs = cpuClock()
     assert.equal(isTame(xml), false)
-    assert.ok(performance.now() - beganMs < 1_000)
+    assert.ok(usedMs() < 1_000)
   })

@@ -7,6 +7,7 @@ import { SamlSignIn } from '../../../gateway/identity/saml.ts'
 import { FolderRecords } from '../../../recorder/desk/records-folder.ts'
 import { API_BASE } from '../../../schemas/api.ts'
 import { type ApiRig, apiRig } from '../../support/api.ts'
+import { cpuClock } from '../../support/cpu-time.ts'
 import { Wanderer } from '../../support/oidc-issuer.ts'
 import {
   type Assertion,
@@ -197,12 +198,12 @@ test('of several processes that are given one assertion at once, one takes it', 
 })
 
 test('a response that nothing closes is refused at once: parsing it took minutes', async () => {
-  const beganMs = performance.now()
+  const usedMs = cpuClock()
   await assert.rejects(
     answered((asked) => responseOf(asked, '<a>'.repeat(15_000))),
     { message: /no issuer writes/ },
   )
-  assert.ok(performance.now() - beganMs < 1_000)
+  assert.ok(usedMs() < 1_000)
 })
 
 test('somebody with five hundred groups signs in', async () => {

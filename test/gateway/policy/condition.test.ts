@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { compileCondition } from '../../../gateway/policy/condition.ts'
 import { conditionPlace } from '../../../gateway/policy/condition-facts.ts'
 import { sqlFacts } from '../../../gateway/policy/sql/facts.ts'
+import { cpuClock } from '../../support/cpu-time.ts'
 import { agent, production } from '../../support/policy.ts'
 
 const place = conditionPlace({ ...agent, principal: 'ada@example.com' }, production)
@@ -68,8 +69,8 @@ test('the costliest condition that is let in takes next to no time for the large
   assert.equal(facts.columns?.length, 1_000)
   const tests = Array.from({ length: 11 }, (_, index) => `c == "x${index}"`).join(' || ')
   const condition = compileCondition(`facts.columns.exists(c, ${tests})`)
-  const before = performance.now()
+  const usedMs = cpuClock()
   assert.equal(condition(facts, 'query', place), false)
   // Milliseconds at rest: what is not bounded would take hours.
-  assert.ok(performance.now() - before < 30_000)
+  assert.ok(usedMs() < 30_000)
 })

@@ -7,6 +7,7 @@ import { kubernetesFacts } from '../../../../gateway/policy/kubernetes/request-i
 import { compileRule } from '../../../../gateway/policy/rule.ts'
 import type { Facts } from '../../../../schemas/frame.ts'
 import type { Rule } from '../../../../schemas/policy.ts'
+import { cpuClock } from '../../../support/cpu-time.ts'
 import { agent, production } from '../../../support/policy.ts'
 
 const around = { searchPath: ['public'], place: conditionPlace(agent, production) }
@@ -197,10 +198,10 @@ test('methods, types and names of Kubernetes fit in whatever case rule or reques
 })
 
 test('a form of a hundred thousand documents is read once', () => {
-  const began = performance.now()
+  const usedMs = cpuClock()
   const facts = post('query={a}&'.repeat(100_000), 'application/x-www-form-urlencoded')
   // It takes 60 ms, and took 18 s.
-  assert.ok(performance.now() - began < 2_000, `${Math.round(performance.now() - began)} ms`)
+  assert.ok(usedMs() < 2_000, `${Math.round(usedMs())} ms`)
   assert.deepEqual(facts['graphql'], ['query', ''])
   const named = post('operationName=pay&query={a}&query={b}&operationName=none', 'application/x-www-form-urlencoded')
   assert.deepEqual(named['graphql'], ['query', 'pay', ''])

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type TerminalLine, TerminalLines } from '../../../../gateway/policy/shell/terminal-lines.ts'
+import { cpuClock } from '../../../support/cpu-time.ts'
 
 const UP = '\x1b[A'
 const LEFT = '\x1b[D'
@@ -162,10 +163,10 @@ test('keys and output by the ten thousand are not looked at once for each', () =
     },
   }
   for (const [what, feed] of Object.entries(bursts)) {
-    const began = performance.now()
+    const usedMs = cpuClock()
     feed(new TerminalLines(80))
     // Some take 10 ms, one 150; it was up to minutes.
-    assert.ok(performance.now() - began < 700, `${what}: ${Math.round(performance.now() - began)} ms`)
+    assert.ok(usedMs() < 3_000, `${what}: ${Math.round(usedMs())} ms`)
   }
   const lines = new TerminalLines(80)
   lines.output(Buffer.from('$ '))

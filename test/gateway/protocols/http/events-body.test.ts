@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Field } from '../../../../gateway/message.ts'
 import { redactBody } from '../../../../gateway/protocols/http/body.ts'
 import { StreamedBody } from '../../../../gateway/protocols/http/streamed-body.ts'
+import { cpuClock } from '../../../support/cpu-time.ts'
 import { testMasker } from '../../../support/fakes.ts'
 
 const SCAN: Field = { path: 'body', action: 'scan' }
@@ -162,13 +163,13 @@ test('lines that end with CR alone take as long as those that end with LF', () =
     ['\r\n', 2 * MIB],
   ] as const) {
     const text = end.repeat(size / end.length)
-    const began = performance.now()
+    const usedMs = cpuClock()
     const masker = testMasker()
     const sink = masker.sink(text.length)
     const source = Buffer.from(text)
     redactBody(masker, sink, [source, 0, source.length], { media: 'events', fields: fieldsOf(true), answer: false })
     assert.equal(Buffer.compare(sink.finish().bytes, source), 0)
     // Half a second, and 6 to 14 s with CR alone.
-    assert.ok(performance.now() - began < 3_000, `${JSON.stringify(end)}: ${Math.round(performance.now() - began)} ms`)
+    assert.ok(usedMs() < 3_000, `${JSON.stringify(end)}: ${Math.round(usedMs())} ms`)
   }
 })
