@@ -38,6 +38,20 @@ export function viewMessage(
   return side === 'client' ? clientMessage(bytes, spans) : serverMessage(bytes, spans, columns)
 }
 
+/** StartupMessage: length word, protocol version, then names and values, each a string, ended by an empty name (manual, "Message Formats"). */
+export function viewStartup(bytes: Uint8Array): Shown[] {
+  const end = bytes.length
+  const shown: Shown[] = [{ show: 'word', label: 'startup', text: `protocol ${uint16(bytes, 4)}.${uint16(bytes, 6)}` }]
+  for (let at = 8; at < end && bytes[at] !== 0; ) {
+    const nameEnd = cstringEnd(bytes, at, end)
+    const valueEnd = nameEnd < 0 ? -1 : cstringEnd(bytes, nameEnd + 1, end)
+    if (valueEnd < 0) break
+    shown.push({ show: 'word', label: 'startup', text: `${cstring(bytes, at, end)} = ${cstring(bytes, nameEnd + 1, end)}` })
+    at = valueEnd + 1
+  }
+  return shown
+}
+
 function clientMessage(bytes: Uint8Array, spans: readonly MaskedSpan[]): MessageView {
   const end = bytes.length
   const first = cstring(bytes, HEADER_SIZE, end)

@@ -1,13 +1,13 @@
 import { joinBytes } from '../bytes.ts'
 import { type Frame, isReleased, MASK_SPAN_SIZE, type Masks } from '../frame.ts'
-import { type MaskedSpan, type Side, type ViewColumn, viewMessage } from './postgres-message.ts'
+import { type MaskedSpan, type Side, type ViewColumn, viewMessage, viewStartup } from './postgres-message.ts'
 import { HEADER_SIZE, int32 } from './postgres-wire.ts'
 import type { Shown, View } from './view.ts'
 
 /** A longer message is named by its size: nobody reads it in a terminal, and it would have to be held whole. */
 const MAX_VIEW_BYTES = 4 * 1024 * 1024
 
-/** The start-up packet is the one message on a tape without a type byte; its facts tell what it says. */
+/** The start-up packet is the one message on a tape without a type byte. */
 const UNTYPED: ReadonlySet<string> = new Set(['startup'])
 
 /** What stands in the bytes of a side that do not yet make a whole message. */
@@ -29,7 +29,7 @@ export class PostgresView implements View {
     const { dir, body } = frame
     if (dir === 'note' || body === null || body.length === 0) return []
     const side = dir === 'in' ? 'client' : 'server'
-    if (UNTYPED.has(frame.kind)) return [{ show: 'bytes', label: frame.kind, size: body.length }]
+    if (UNTYPED.has(frame.kind)) return viewStartup(body)
     // What was not released comes again when it is, so it must leave no trace in the stream that went on.
     const stream = `${side} ${isReleased(frame) ? 'released' : 'kept'}`
     const { shown, rest } = this.#messages(side, this.#unfinished.get(stream) ?? NOTHING, body, spansOf(frame.masks))

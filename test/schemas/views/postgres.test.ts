@@ -89,3 +89,21 @@ test('any bytes at all are shown somehow', () => {
     ),
   )
 })
+
+test('a start-up packet is shown by its names and values, as far as it goes', () => {
+  const whole = serialize.startup({ user: 'ada', database: 'shop', application_name: 'psql' })
+  const words = (bytes: Uint8Array) =>
+    new PostgresView().read(frame('in', 'startup', bytes)).map((shown) => (shown.show === 'word' ? shown.text : shown.show))
+  // The driver's own encoding comes behind what it is given.
+  assert.deepEqual(words(whole), [
+    'protocol 3.0',
+    'user = ada',
+    'database = shop',
+    'application_name = psql',
+    'client_encoding = UTF8',
+  ])
+  for (let size = 1; size < whole.length; size++) {
+    const cut = words(whole.subarray(0, size))
+    if (size >= 8) assert.deepEqual(cut, words(whole).slice(0, cut.length))
+  }
+})
