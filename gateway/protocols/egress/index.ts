@@ -9,7 +9,6 @@ import type { Protocol, Sessions } from '../../protocol.ts'
 import { secured } from '../http/accept.ts'
 import { arrivedByHttp1 } from '../http/arrived.ts'
 import { exchange } from '../http/exchange.ts'
-import { headerOf } from '../http/head.ts'
 import { onUnparsable, type Refusing, tellRefused } from '../http/refused.ts'
 import { Reply } from '../http/reply.ts'
 import { checkHead, IdleWatch, strictServer, turnOf } from '../http/strict-server.ts'
@@ -95,7 +94,7 @@ function makeServer(door: Door, connections: WeakMap<Duplex, Connection>): Serve
     if (connection === undefined) throw new Error('a request came by a connection that is none of ours')
     void answer(connection, door, { request, response, tunnel })
   }
-  return strictServer(asked, { connects: true })
+  return strictServer(asked)
 }
 
 async function answer(
@@ -124,7 +123,7 @@ async function answer(
     const { session, state: visit } = joined
     inside = true
     connection.latest = session
-    if (/^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
+    if (arrived.expects) response.writeContinue()
     const how = tunnel === undefined ? forwarding(inClear(settings)) : connecting(tunnel, { session, settings, intercepting })
     await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)
   } catch (error) {

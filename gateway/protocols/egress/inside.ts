@@ -62,7 +62,7 @@ export async function serveInside(client: TLSSocket, inside: Inside): Promise<vo
   }
 }
 
-/** As strict as of HTTP. CONNECT in a tunnel ends the connection. */
+/** As strict as of HTTP. */
 function makeServer(): Server {
   return strictServer((request, response, taken) => void answer(request, response, taken), { upgrades: isWebSocket })
 }
@@ -79,7 +79,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, taken?
     const wrong = refusedHead(arrived, served.busy) ?? misdirected(arrived, request.url ?? '', served)
     if (wrong === undefined && (await turnOf(response)) === false) return
     const how = wrong ?? (taken === undefined ? forwarding(through(upstream)) : upgradingTo(served, taken))
-    if (wrong === undefined && /^100-continue$/i.test(headerOf(arrived.headers, 'expect') ?? '')) response.writeContinue()
+    if (wrong === undefined && arrived.expects) response.writeContinue()
     await exchange({ request: arrived, target, prefix: '' }, response, { session, visit }, how)
   } catch (error) {
     served.fail(error)
@@ -113,14 +113,15 @@ function refusedHead(arrived: Arrived, busy: number): How | undefined {
 }
 
 /** What was let through is the host of the CONNECT: TLS and request have to name the same. Undefined where they do. */
-function misdirected({ headers }: Arrived, url: string, { place, client, upstream }: Served): How | undefined {
+function misdirected({ method, headers }: Arrived, url: string, { place, client, upstream }: Served): How | undefined {
   const refused = (message: string): How => {
     return async () => {
       throw new ApplianceError('TARGET_DENIED', message)
     }
   }
   const own = upstream.authority
-  if (!url.startsWith('/')) return refused(`inside a tunnel to ${own} the request line has to begin with a path`)
+  if (method === 'CONNECT' || !url.startsWith('/'))
+    return refused(`inside a tunnel to ${own} the request line has to begin with a path`)
   const { servername } = client as { readonly servername?: string | false | null }
   if (typeof servername === 'string' && !isSame(`${servername}:${place.port}`, place))
     return refused(`the tunnel was let through to ${own}: TLS inside of it asked for another server`)

@@ -12,16 +12,24 @@ export interface Arrived {
   /** No body follows; it may still be empty where this is false. */
   readonly empty: boolean
   readonly body: AsyncIterable<Uint8Array>
+  /** It waits for a word of ours before it sends its body (RFC 9110, 10.1.1). */
+  readonly expects: boolean
   /** Why its framing or its host cannot be trusted, though the parser took it; undefined as a rule. */
   readonly fault: string | undefined
 }
 
 /** RFC 9112, 6.3: what says neither how long its body is nor how it is cut has none. */
 export function arrivedByHttp1(request: IncomingMessage): Arrived {
-  const { method = 'GET', headers, rawHeaders } = request
+  const { method = 'GET', headers, rawHeaders, httpVersion } = request
   const empty = headers['content-length'] === undefined && headers['transfer-encoding'] === undefined
   const pairs = pairsOf(rawHeaders)
-  return { method, headers: pairs, empty, body: request, fault: faultOf(request, pairs) }
+  // HTTP/1.0 has no interim answers: its clients would take one for the last.
+  const expects = httpVersion === '1.1' && isContinue(headers.expect)
+  return { method, headers: pairs, empty, body: request, expects, fault: faultOf(request, pairs) }
+}
+
+function isContinue(expect: string | undefined): boolean {
+  return expect?.toLowerCase() === '100-continue'
 }
 
 function faultOf(
@@ -57,7 +65,9 @@ export function arrivedByHttp2(request: Http2ServerRequest): Arrived {
       headers.push(header)
     }
   }
-  return { method: request.method, headers, empty: request.stream.endAfterHeaders, body: wholeBody(request), fault: undefined }
+  const { method, stream } = request
+  const expects = isContinue(request.headers.expect)
+  return { method, headers, empty: stream.endAfterHeaders, body: wholeBody(request), expects, fault: undefined }
 }
 
 /** Throws where the stream was reset before the end of its body, which Node takes for its end. */

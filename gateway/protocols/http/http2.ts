@@ -25,7 +25,7 @@ export function http2Session(
     onError,
   }: {
     readonly onRequest: (request: Http2ServerRequest, response: Http2ServerResponse) => void
-    /** Of so many requests there is no more than their number: Node refuses what is over these limits without a word. */
+    /** Of so many requests there is no more than their number: Node refuses what is over these limits, or malformed, without a word. */
     readonly onUnread: (count: number) => void
     /** It is closed already. */
     readonly onError: (error: Error) => void
@@ -42,6 +42,9 @@ export function http2Session(
   server.on('request', onRequest)
   // Sent only once it is known who asks.
   server.on('checkContinue', onRequest)
+  // Node would answer these by itself, with 417 and 405.
+  server.on('checkExpectation', onRequest)
+  server.on('connect', onRequest)
   server.on('sessionError', (error) => {
     socket.destroy()
     onError(error)

@@ -8,7 +8,6 @@ import { secured } from './accept.ts'
 import { type Arrived, arrivedByHttp1, arrivedByHttp2 } from './arrived.ts'
 import { type Dialect, PLAIN } from './dialect.ts'
 import { exchange } from './exchange.ts'
-import { headerOf } from './head.ts'
 import { http2Session } from './http2.ts'
 import { knockOf } from './knock.ts'
 import { onUnparsable, type Refusing, refusedBy, tellRefused } from './refused.ts'
@@ -79,10 +78,15 @@ async function serve(
     const limits = { maxHeadBytes: MAX_HEAD_BYTES, silentMs: SILENT_MS }
     const session = http2Session(socket, limits, {
       onRequest: (request, response) => {
-        void answer(connection, { request: arrivedByHttp2(request), url: request.url }, response)
+        // CONNECT has none.
+        void answer(connection, { request: arrivedByHttp2(request), url: request.url ?? '' }, response)
       },
       onUnread: (count) =>
-        tellRefused(connection, 'PROTOCOL_OVERSIZE', `${count} over the limits of a head, or of streams at once`),
+        tellRefused(
+          connection,
+          'PROTOCOL_OVERSIZE',
+          `${count} over the limits of a head or of streams at once, or against RFC 9113`,
+        ),
       onError: (error) => {
         const refused = refusedBy(error)
         if (refused !== undefined) tellRefused(connection, ...refused)
@@ -127,13 +131,15 @@ async function answer(
     checkHead(request, connection.busy)
     const turn = response instanceof ServerResponse ? turnOf(response) : undefined
     if (turn !== undefined && !(await turn)) return
+    if (request.method === 'CONNECT')
+      throw new ApplianceError('PROTOCOL_UNSUPPORTED', 'CONNECT asks for a tunnel: this is no forward proxy')
     const { knock, run, target, prefix } = knockOf({ headers: request.headers, target: url, client, protocol: dialect.protocol })
     using joined = await sessions.join(knock, run, (session) => new Visit(session, dialect), signal)
     const { session, state } = joined
     inside = true
     connection.latest = session
     endWith(session.signal, connection)
-    if (/^100-continue$/i.test(headerOf(request.headers, 'expect') ?? '')) response.writeContinue()
+    if (request.expects) response.writeContinue()
     await exchange({ request, target, prefix }, response, { session, visit: state }, how)
     if (session.signal.aborted) connection.leave()
   } catch (error) {

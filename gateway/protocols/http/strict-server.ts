@@ -22,11 +22,11 @@ type OnRequest = (request: IncomingMessage, response: ServerResponse, taken?: Du
 
 /**
  * Parses strictly: what two parsers may read differently (RFC 9112, 11.2) is refused by Node's before anybody hears of it, with 400 or 431. Upgrades
- * that `upgrades` does not want are answered as if they had not been asked for; CONNECT ends the connection where `connects` is false.
+ * that `upgrades` does not want are answered as if they had not been asked for, and so are expectations that are not known.
  */
 export function strictServer(
   onRequest: OnRequest,
-  { upgrades = () => false, connects = false }: { upgrades?: (request: IncomingMessage) => boolean; connects?: boolean } = {},
+  { upgrades = () => false }: { upgrades?: (request: IncomingMessage) => boolean } = {},
 ): Server {
   const made = createServer({
     maxHeaderSize: MAX_HEAD_BYTES,
@@ -62,8 +62,10 @@ export function strictServer(
   made.on('request', asked)
   // Sent only once it is known who asks.
   made.on('checkContinue', asked)
+  // Of these two nobody would hear: Node answers the one with 417, and closes the connection of the other.
+  made.on('checkExpectation', asked)
+  made.on('connect', taken)
   made.on('upgrade', taken)
-  if (connects) made.on('connect', taken)
   return made
 }
 

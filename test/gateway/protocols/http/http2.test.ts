@@ -243,6 +243,27 @@ test('an answer is the same by either version of HTTP: headers that are said twi
   }
 })
 
+test('what Node would answer by itself is heard of: CONNECT is refused, an expectation that nobody knows is one request more', async () => {
+  const { lines, log } = heardLog()
+  await using gateway = await httpGateway(shop, { tls: 'required', log })
+  using opened = client(gateway)
+  const connecting = opened.session.request({ ':method': 'CONNECT', ':authority': 'shop:443', authorization: 'Bearer x' })
+  assert.equal((await answered(connecting)).status, 400)
+  const post = { ...bearer(gateway, '/a'), ':method': 'POST', expect: 'something-else' }
+  assert.match((await ask(opened.session, post, Buffer.from('abc'))).text, /^got 3/)
+  assert.deepEqual(
+    lines.filter(({ msg }) => msg.startsWith('request refused')).map(({ code }) => code),
+    ['PROTOCOL_UNSUPPORTED'],
+  )
+  await gateway.stop()
+  const [session] = await sessionsOf(gateway.dataDir)
+  const frames = await framesOf(gateway.dataDir, session?.id ?? assert.fail('it has a tape'))
+  assert.deepEqual(
+    frames.filter(({ kind }) => kind === 'request').map(({ facts }) => facts['method']),
+    ['POST'],
+  )
+})
+
 test('cookies that come in crumbs go on as one', async () => {
   await using gateway = await httpGateway((request, response) => response.end(JSON.stringify(request.rawHeaders)), {
     tls: 'required',

@@ -39,7 +39,10 @@ async function* put(
     for (let at = MIB + 1; at < body.length; at += size) yield body.subarray(at, at + size)
   }
   const asked = await readRequest(
-    { request: { method: 'PUT', headers: [['host', 'shop']], empty: false, body: pieces(), fault: undefined }, target: '/' },
+    {
+      request: { method: 'PUT', headers: [['host', 'shop']], empty: false, body: pieces(), expects: false, fault: undefined },
+      target: '/',
+    },
     { channel: 1, memory: new BodyMemory(), visit: { fields: new Fields(labelsOf(labelled)), dialect, gate } },
   )
   const through = asked.body((message) => outputsOf(gate, message, NOBODY))

@@ -190,6 +190,33 @@ test('what the parser or the head refuses is in the log and counted, and on the 
   )
 })
 
+test('CONNECT is refused with a word and told of; an expectation that nobody knows costs no request its place on the tape', async () => {
+  const { lines, log } = heardLog()
+  await using gateway = await httpGateway((_, response) => response.end('ok'), { log })
+  const ask = async (text: string): Promise<string> => {
+    const socket = connect({ port: gateway.port, host: '127.0.0.1' })
+    socket.write(text)
+    return allOf(socket)
+  }
+  const proof = `Authorization: Bearer ${gateway.keys.agent}\r\nConnection: close\r\n\r\n`
+  for (const target of ['shop:443', '/t/shop/x'])
+    assert.match(await ask(`CONNECT ${target} HTTP/1.1\r\nHost: shop\r\n${proof}`), /^HTTP\/1\.1 400 [\s\S]*no forward proxy/)
+  const posts = (version: string, expect: string): Promise<string> =>
+    ask(`POST /t/shop/x HTTP/${version}\r\nHost: shop\r\nExpect: ${expect}\r\nContent-Length: 1\r\n${proof}a`)
+  assert.match(await posts('1.1', '100-continue'), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /)
+  assert.match(await posts('1.1', 'something-else'), /^HTTP\/1\.1 200 /)
+  assert.match(await posts('1.0', '100-continue'), /^HTTP\/1\.1 200 /, 'it has no interim answers')
+  await gateway.stop()
+  const told = lines.filter(({ msg }) => msg.startsWith('request refused'))
+  assert.deepEqual(
+    told.map(({ code }) => code),
+    ['PROTOCOL_UNSUPPORTED', 'PROTOCOL_UNSUPPORTED'],
+  )
+  const [session] = await sessionsOf(gateway.dataDir)
+  const frames = await framesOf(gateway.dataDir, session?.id ?? assert.fail('it has a tape'))
+  assert.equal(frames.filter(({ kind }) => kind === 'request').length, 3)
+})
+
 test('lines about refused requests of one network are few, whatever comes; clients that leave are none', async () => {
   const { lines, counted, log } = heardLog()
   await using gateway = await httpGateway((_, response) => response.end('ok'), { log })
