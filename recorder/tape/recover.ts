@@ -114,9 +114,10 @@ async function recoverSpool(
   }
   const read = await readSpool(spool.path, spool.gateway)
   for (const session of read.sessions) await attempt(session.id, () => recoverSession(parts, spool, session))
-  // Opened in the ledger, and its process died before the spool knew of it.
-  for (const id of parts.ledger.unended?.((gateway) => gateway === spool.gateway) ?? [])
-    await attempt(id, () => recoverAbsent(parts, spool.gateway, id))
+  // Opened in the ledger, and its process died before the spool knew of it. What the spool knows of is not called absent, whatever became of its tape.
+  const known = new Set(read.sessions.map(({ id }) => id))
+  const unended = parts.ledger.unended?.((gateway) => gateway === spool.gateway) ?? []
+  for (const id of unended.filter((one) => !known.has(one))) await attempt(id, () => recoverAbsent(parts, spool.gateway, id))
   const found = [...read.problems, ...read.strangers.map((file) => ({ file, message: 'is no file of a spool' }))].map(
     (problem) => ({ spool: spool.gateway, ...problem, code: 'SPOOL_MALFORMED' as const }),
   )
@@ -148,11 +149,8 @@ async function recoverSession(parts: RecoveryParts, spool: DeadSpool, session: S
   }
   if (end === undefined) {
     // Frames are accepted only once the header is in the store: a spool that has some for a tape that is not there tells of a loss.
-    if (tail.frames.length > 0)
-      throw new ApplianceError(
-        'STORE_MISSING',
-        `the spool has ${tail.frames.length} frames of ${id}, the store has no tape of it`,
-      )
+    if (tail.frames.length > 0 || tail.gapAfter !== undefined)
+      throw new ApplianceError('STORE_MISSING', `the spool has frames of ${id}, the store has no tape of it`)
     const absent = await recoverAbsent(parts, spool.gateway, id)
     return { ...base, outcome: absent === undefined ? 'already' : 'absent' }
   }

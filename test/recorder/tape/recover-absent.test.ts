@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Ledger } from '../../../recorder/ledger/ledger.ts'
@@ -11,7 +11,7 @@ import { tapeKeys } from '../../../schemas/tape.ts'
 import { FaultyStore } from '../../support/faulty-store.ts'
 import { makeSigner, openTestLedger, readLedger } from '../../support/ledger.ts'
 import { MemoryStore } from '../../support/memory-store.ts'
-import { type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
+import { entry, type RecordingFolder, recordingFolder, START } from '../../support/recording.ts'
 
 const LATER_MS = 120_000
 
@@ -108,6 +108,45 @@ test('a restart on the same machine ends it at once, whether or not the spool ha
     assert.match(await verdictOf(folder, copy, id), /^VALID-INCOMPLETE absent/, from)
   }
 })
+
+for (const [state, frames] of [
+  ['whole', 2],
+  ['damaged in the first of them', 0],
+] as const)
+  test(`a session of which the spool has frames, ${state}, is not called absent where its tape was removed, and is ended once that is back`, async () => {
+    await using folder = await recordingFolder()
+    const store = new MemoryStore()
+    const ledger = await openTestLedger(store, folder.signer, { gateway: 'gw1-gone', publish: false })
+    const room = await folder.room({ store, gateway: 'gw1-gone', ledger })
+    const { info, recorder } = await room.open(START)
+    const died = store.copy()
+    for (const text of ['first', 'second']) await recorder.append([entry({ body: Buffer.from(text) })])
+    const root = join(folder.path, 'spools')
+    const spool = join(root, 'gw1-gone')
+    await cp(join(folder.path, 'spool', 'gw1-gone'), spool, { recursive: true })
+    await rm(join(spool, 'lock'))
+    if (frames === 0) {
+      const file = join(spool, (await readdir(spool)).find((name) => name.endsWith('.wal')) ?? '')
+      const bytes = await readFile(file)
+      bytes.write('F', bytes.indexOf('first'))
+      await writeFile(file, bytes)
+    }
+    const tape = [...died.objects].filter(([key]) => key.startsWith(tapeKeys.prefix(info.id)))
+    for (const [key] of tape) died.objects.delete(key)
+    const start = async () => {
+      const again = await replica(folder, died, 'gw1-new')
+      const parts = { root, gateway: 'gw1-new', store: died, signer: folder.signer, ledger: again, codec: 'zstd' } as const
+      return recoverSpools({ ...parts, patienceMs: 100 })
+    }
+    const { sessions, problems } = await start()
+    const missing = problems.filter(({ code }) => code === 'STORE_MISSING')
+    assert.deepEqual([sessions, missing.map(({ session }) => session)], [[], [info.id]], JSON.stringify(problems))
+    assert.match(await verdictOf(folder, died, info.id), /^INVALID missing: .*no word of its end/)
+    for (const [key, bytes] of tape) died.objects.set(key, bytes)
+    const [ended] = (await start()).sessions
+    assert.deepEqual([ended?.outcome, ended?.recovered], ['recovered', frames])
+    assert.match(await verdictOf(folder, died, info.id), /^VALID-INCOMPLETE recovered/)
+  })
 
 test('a process that lives after all can no longer begin the tape, and releases nothing', async () => {
   await using folder = await recordingFolder()
