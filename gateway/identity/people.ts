@@ -12,10 +12,11 @@ const LINK_PROOF = 'link'
 
 /** Who the console's people are: the identities of the configuration, their keys, and the groups that have roles. */
 export function peopleOf(
-  settings: Pick<Settings, 'identities' | 'targets' | 'breakGlass'> & { readonly console: ConsoleSettings },
+  settings: Pick<Settings, 'identities' | 'targets' | 'breakGlass' | 'jwt'> & { readonly console: ConsoleSettings },
   doorkeeper: Doorkeeper,
 ): People {
   const configured = new Map(settings.identities.map((identity) => [identity.subject, identity]))
+  const conferred = conferredBy(settings)
   const named = (subject: string, proof: string): Identity | undefined => {
     const found = configured.get(subject)
     return found === undefined ? undefined : identityOf(found, proof)
@@ -32,10 +33,10 @@ export function peopleOf(
     async current(identity) {
       const { subject, proof } = identity
       if ((await doorkeeper.whyNot(identity)) !== undefined) return undefined
-      if (proof === LINK_PROOF) return named(subject, proof)
-      // A token vouches for itself until it runs out, which ends the sign-in too.
-      if (!proof.startsWith('key:')) return identity
-      return named(subject, proof)
+      if (proof === LINK_PROOF || proof.startsWith('key:')) return named(subject, proof)
+      // What an issuer vouched for lasts until it runs out, which ends the sign-in too; unless the issuer is none of ours any more.
+      const groups = conferred.get(proof)
+      return groups === undefined ? undefined : { ...identity, groups: identity.groups.filter((each) => groups.includes(each)) }
     },
 
     named: (subject) => named(subject, LINK_PROOF),
@@ -46,6 +47,20 @@ export function peopleOf(
         .filter((target) => target.groups.some((group) => groups.includes(group)))
         .map(({ target }) => target.name),
   }
+}
+
+/** The groups that each issuer may confer, by what stands as proof of whom it vouched for. */
+function conferredBy({
+  jwt,
+  console: {
+    signIn: { oidc, saml },
+  },
+}: Pick<Settings, 'jwt'> & { readonly console: ConsoleSettings }): ReadonlyMap<string, readonly string[]> {
+  return new Map([
+    ...jwt.map(({ issuer, groups = [] }) => [`jwt:${issuer}`, groups] as const),
+    ...(oidc === undefined ? [] : [[`oidc:${oidc.issuer}`, oidc.groups ?? []] as const]),
+    ...(saml === undefined ? [] : [[`saml:${saml.idpEntityId}`, saml.groups ?? []] as const]),
+  ])
 }
 
 /** Whether somebody may approve alone, past the approvers. */
