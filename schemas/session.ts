@@ -72,8 +72,12 @@ export interface SessionInfo {
 
 /**
  * By what names of one person are compared, wherever they are: at the four-eyes rule, for who is kept out, for budgets and limits.
- * Directories treat `Ana@example.org` and `ana@example.org` as one.
+ * Directories treat `Ana@example.org` and `ana@example.org` as one, and some have `ß`, `ς` or `ı` as the capitals `SS`, `Σ` and `I`: there and
+ * back again, as in Unicode's full case folding (3.13.3, D145).
  */
 export function samePerson(subject: string): string {
-  return subject.normalize('NFKC').trim().toLowerCase()
+  if (ASCII.test(subject)) return subject.trim().toLowerCase()
+  return subject.normalize('NFKC').trim().toLowerCase().toUpperCase().toLowerCase().normalize('NFKC')
 }
+
+const ASCII = /^[ -~]*$/
