@@ -4,8 +4,8 @@ import { ApplianceError } from './errors.ts'
 
 export type CsvCell = string | number | boolean | null | undefined
 
-/** Spreadsheets take a cell that begins so for a formula, and run it: https://owasp.org/www-community/attacks/CSV_Injection */
-const FORMULA = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/
+/** Spreadsheets take a cell that begins so for a formula, and run it: https://owasp.org/www-community/attacks/CSV_Injection, ASVS 5.0, 1.2.10 */
+const FORMULA = /^[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]/
 
 /**
  * One record. A text that a spreadsheet would take for a formula gets an apostrophe in front, which spreadsheets do not show; `csvText` takes

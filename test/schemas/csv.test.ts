@@ -6,7 +6,7 @@ import { csvRecord, readCsv } from '../../schemas/csv.ts'
 test('whatever is written is read again, and no cell is a formula to a spreadsheet', () => {
   const cell = fc.oneof(
     fc.string({ unit: 'grapheme' }),
-    fc.constantFrom('=1+1', '+1', '-1', '@x', "'", "'=x", '\t=x', '\r', '"', 'a"b', 'a,b', 'a\nb', '＝cmd', ''),
+    fc.constantFrom('=1+1', '+1', '-1', '@x', "'", "'=x", '\t=x', '\r', '\n=x', '\0=x', '"', 'a"b', 'a,b', 'a\nb', '＝cmd', ''),
   )
   fc.assert(
     fc.property(fc.array(fc.array(cell, { minLength: 2, maxLength: 2 })), (rows) => {
@@ -17,7 +17,7 @@ test('whatever is written is read again, and no cell is a formula to a spreadshe
       )
     }),
   )
-  for (const text of ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '＝1']) assert.match(csvRecord([text]), /^"?'/)
+  for (const text of ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '\0=1', '＝1']) assert.match(csvRecord([text]), /^"?'/)
   assert.equal(csvRecord([-1, 1.5, null, undefined, true]), '-1,1.5,,,true\n')
 })
 
