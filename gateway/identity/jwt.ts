@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, errors, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, decodeJwt, errors, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { JWT_ALGORITHMS, type JwtIssuer } from '../../schemas/config-identity.ts'
 import { identityIn } from './claims.ts'
+import { issuerFetch } from './issuer-fetch.ts'
 import type { Proof } from './proof.ts'
 
 /** Longer than any token an issuer makes; keeps a flood of text from costing signature work. */
@@ -10,6 +11,8 @@ const MAX_TOKEN_BYTES = 16 * 1024
 const JWKS_TIMEOUT_MS = 5_000
 /** Keys are fetched anew at most this often for unknown key ids, so that invented ids cannot make us hammer the issuer. */
 const JWKS_COOLDOWN_MS = 30_000
+/** Then they are fetched anew: a key that the issuer has withdrawn proves nobody for longer. */
+const JWKS_KEPT_MS = 600_000
 const CLOCK_TOLERANCE_S = 30
 
 interface Issuer {
@@ -61,13 +64,22 @@ export function isJwt(text: string): boolean {
 
 async function keysOf({ jwks }: JwtIssuer): Promise<JWTVerifyGetKey> {
   if ('file' in jwks) return createLocalJWKSet(JSON.parse(await readFile(jwks.file, 'utf8')))
-  return createRemoteJWKSet(new URL(jwks.uri), { timeoutDuration: JWKS_TIMEOUT_MS, cooldownDuration: JWKS_COOLDOWN_MS })
+  return remoteKeys(jwks.uri)
+}
+
+function remoteKeys(uri: string): ReturnType<typeof createRemoteJWKSet> {
+  return createRemoteJWKSet(new URL(uri), {
+    timeoutDuration: JWKS_TIMEOUT_MS,
+    cooldownDuration: JWKS_COOLDOWN_MS,
+    cacheMaxAge: JWKS_KEPT_MS,
+    [customFetch]: issuerFetch,
+  })
 }
 
 /** How many keys an issuer's tokens may be signed with now. Rejects where they cannot be had. */
 export async function jwksSize({ jwks }: JwtIssuer): Promise<number> {
   if ('file' in jwks) return createLocalJWKSet(JSON.parse(await readFile(jwks.file, 'utf8'))).jwks().keys.length
-  const keys = createRemoteJWKSet(new URL(jwks.uri), { timeoutDuration: JWKS_TIMEOUT_MS })
+  const keys = remoteKeys(jwks.uri)
   await keys.reload().catch((error: unknown) => {
     const { cause } = error instanceof Error ? error : {}
     throw new Error(`${jwks.uri} does not answer with keys: ${cause instanceof Error ? cause.message : String(error)}`)

@@ -5,6 +5,7 @@ import { loginWayOf, type OidcConfig } from '../../schemas/config-identity.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { durationMs } from '../policy/quantities.ts'
 import { identityIn } from './claims.ts'
+import { issuerFetch } from './issuer-fetch.ts'
 
 /** An issuer that does not answer must not keep browsers waiting. */
 const TIMEOUT_S = 10
@@ -98,7 +99,7 @@ export class OidcSignIn implements SignInWay {
       clientId,
       undefined,
       secret === undefined ? client.None() : client.ClientSecretPost(secret),
-      { timeout: TIMEOUT_S, execute: [client.enableNonRepudiationChecks, ...insecure(issuer)] },
+      asking(issuer),
     )
   }
 }
@@ -165,10 +166,7 @@ export async function issuerKeys({ issuer, clientId }: Pick<SignInLogin, 'issuer
 async function publicClient(issuer: string, clientId: string): Promise<client.Configuration> {
   if (!isPrivate(issuer)) throw new ApplianceError('AUTH_DENIED', `${issuer} is no https address: nobody signs in there`)
   try {
-    return await client.discovery(new URL(issuer), clientId, undefined, client.None(), {
-      timeout: TIMEOUT_S,
-      execute: [client.enableNonRepudiationChecks, ...insecure(issuer)],
-    })
+    return await client.discovery(new URL(issuer), clientId, undefined, client.None(), asking(issuer))
   } catch (error) {
     throw new ApplianceError('AUTH_UNAVAILABLE', `${issuer} cannot be asked: ${whyOf(error)}`)
   }
@@ -192,9 +190,13 @@ export function isPrivate(address: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname))
 }
 
-/** Plain HTTP is for an issuer on this machine; the configuration takes no other. */
-function insecure(issuer: string): readonly (typeof client.allowInsecureRequests)[] {
-  return issuer.startsWith('http:') ? [client.allowInsecureRequests] : []
+/** How an issuer is asked, whatever for. Plain HTTP is for one on this machine; the configuration takes no other. */
+function asking(issuer: string): client.DiscoveryRequestOptions {
+  return {
+    timeout: TIMEOUT_S,
+    execute: [client.enableNonRepudiationChecks, ...(issuer.startsWith('http:') ? [client.allowInsecureRequests] : [])],
+    [client.customFetch]: issuerFetch,
+  }
 }
 
 function callbackAt(base: string): string {

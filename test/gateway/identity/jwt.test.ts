@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, before, type TestContext, test } from 'node:test'
 import { exportJWK, type GenerateKeyPairResult, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { JwtProver } from '../../../gateway/identity/jwt.ts'
 import type { JwtIssuer } from '../../../schemas/config-identity.ts'
@@ -117,15 +117,11 @@ test('keys of an issuer are fetched once, anew when it signs by another, and not
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const served = [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }]
   let asked = 0
-  const server = createServer((_request, response) => {
+  const uri = await answering(t, () => {
     asked += 1
-    response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: served }))
+    return JSON.stringify({ keys: served })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
-  const prover = await JwtProver.open([issuer({ jwks: { uri: `http://127.0.0.1:${port}/jwks` } })])
+  const prover = await JwtProver.open([issuer({ jwks: { uri } })])
   for (let round = 0; round < 3; round++) assert.ok('identity' in (await prover.prove(await token())))
   assert.equal(asked, 1)
   const rotated = async (): Promise<string> =>
@@ -141,7 +137,35 @@ test('keys of an issuer are fetched once, anew when it signs by another, and not
   t.mock.timers.tick(31_000)
   assert.ok('identity' in (await prover.prove(await rotated())))
   assert.equal(asked, 2)
+  // What it has withdrawn proves nobody for longer than ten minutes.
+  served.shift()
+  const old = await token({ exp: '1h' })
+  t.mock.timers.tick(599_000)
+  assert.ok('identity' in (await prover.prove(old)))
+  t.mock.timers.tick(2_000)
+  assert.ok('why' in (await prover.prove(old)))
 })
+
+test('keys that do not end are not read to their end, and prove nobody', async (t) => {
+  const own = { ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }
+  const proved = async (padding: number): Promise<boolean> => {
+    const uri = await answering(t, () => JSON.stringify({ keys: [own], padding: 'x'.repeat(padding) }))
+    return 'identity' in (await prove(await token(), issuer({ jwks: { uri } })))
+  }
+  assert.equal(await proved(100_000), true)
+  assert.equal(await proved(2 << 20), false)
+})
+
+/** Where this text is answered, in JSON, whatever is asked. */
+async function answering(t: TestContext, text: () => string): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json').end(text())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/jwks`
+}
 
 function part(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')

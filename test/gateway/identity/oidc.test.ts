@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { OidcSignIn } from '../../../gateway/identity/oidc.ts'
 import { API_BASE } from '../../../schemas/api.ts'
@@ -114,6 +115,26 @@ test('an issuer that does not answer keeps nobody waiting, and is asked again', 
   issuer.away = true
   await assert.rejects(way.start(base), { code: 'AUTH_UNAVAILABLE' })
   issuer.away = false
+  assert.match((await way.start(base)).location, /client_id=sallyport-console/)
+})
+
+test('an issuer whose metadata do not end is not read to their end', async (t) => {
+  const metadata = (own: string, padding: number): string =>
+    JSON.stringify({
+      ...{ issuer: own, authorization_endpoint: `${own}/authorize`, token_endpoint: `${own}/token`, jwks_uri: `${own}/keys` },
+      ...{ response_types_supported: ['code'], padding: 'x'.repeat(padding) },
+    })
+  let padding = 2 << 20
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json').end(metadata(own, padding))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  const own = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  const way = new OidcSignIn({ issuer: own, clientId: CLIENT_ID })
+  await assert.rejects(way.start(base), { code: 'AUTH_UNAVAILABLE' })
+  padding = 1_000
   assert.match((await way.start(base)).location, /client_id=sallyport-console/)
 })
 
