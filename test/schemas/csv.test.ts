@@ -17,7 +17,8 @@ test('whatever is written is read again, and no cell is a formula to a spreadshe
       )
     }),
   )
-  for (const text of ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '\0=1', '＝1']) assert.match(csvRecord([text]), /^"?'/)
+  for (const text of ['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '\0=1', '＝1'])
+    assert.match(csvRecord([text]), /^"?'/)
   assert.equal(csvRecord([-1, 1.5, null, undefined, true]), '-1,1.5,,,true\n')
 })
 
