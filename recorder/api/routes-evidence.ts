@@ -42,6 +42,8 @@ export const evidenceRoutes: Handlers<'objects' | 'object' | 'screen'> = {
       'content-disposition': 'attachment',
       // Private: it is evidence, and no proxy's to keep.
       'cache-control': final ? 'private, max-age=31536000, immutable' : 'private, no-store',
+      // Of this sign-in alone: whoever is next at the same browser asks for themselves.
+      vary: 'cookie, authorization',
     })
     if (request.get('if-none-match') === etag) {
       // They have it already, and look at it again.

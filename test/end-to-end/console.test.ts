@@ -237,8 +237,20 @@ test('the console, in Chromium, before a real gateway', async (t) => {
     await twin.page.locator('#sessions-list .vl-scroll').focus()
     await twin.page.keyboard.press('ArrowDown')
     await twin.page.locator('.row-link:focus').waitFor()
+    const kept = await page.evaluate(`(async () => {
+      const { sessions } = await (await fetch('/api/v1/sessions')).json()
+      const path = '/api/v1/sessions/' + sessions.find(({ state }) => state !== 'live').id + '/objects/0000.tape'
+      const answer = await fetch(path)
+      await answer.arrayBuffer()
+      return [path, answer.status, answer.headers.get('cache-control')]
+    })()`)
+    assert.ok(Array.isArray(kept))
+    const [path, ...told] = kept
+    assert.deepEqual(told, [200, 'private, max-age=31536000, immutable'])
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByLabel('Access key').waitFor()
+    // Nor of what the browser keeps, to whoever is next at it.
+    assert.equal(await page.evaluate(`fetch(${JSON.stringify(path)}).then(({ status }) => status)`), 401)
     // Nor in the other tab, whose next question says so.
     await twin.page.getByRole('link', { name: /Approvals/ }).click()
     await twin.page.getByText('Your sign-in has ended').waitFor()

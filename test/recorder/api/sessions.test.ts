@@ -180,6 +180,7 @@ test('an object is given whole, in ranges, and not at all where nothing changed'
   const size = whole.bytes.length
   assert.equal(whole.status, 200)
   assert.equal(whole.headers['cache-control'], 'private, max-age=31536000, immutable')
+  assert.equal(whole.headers['vary'], 'cookie, authorization')
   assert.deepEqual(whole.bytes, Buffer.from(await rig.folder.store.get(`tapes/${shop}/0000.tape`)))
   const etag = String(whole.headers['etag'])
   const get = (range: string, more = {}) => ivan.ask(`/sessions/${shop}/objects/0000.tape`, { headers: { range, ...more } })
