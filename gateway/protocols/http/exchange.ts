@@ -14,7 +14,8 @@ import { isBinaryPart, mediaOf } from './media.ts'
 import { type ClientResponse, isGone, isTaken, Reply } from './reply.ts'
 import { type AskedRequest, readRequest } from './request.ts'
 import { readResponse } from './response.ts'
-import { isThere, outputsOf, type Through } from './through.ts'
+import { isHeld, isThere, outputsOf, type Through } from './through.ts'
+import { isStale } from './upstream.ts'
 import type { Visit } from './visit.ts'
 
 const LEFT = new Error('the client left')
@@ -67,19 +68,36 @@ export interface Way {
   readonly memory: BodyMemory
 }
 
-/** False where a refusal was the answer. */
+/** May be sent once more where nobody can tell whether the target has had it (RFC 9110, 9.2.2): they change nothing there. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/**
+ * False where a refusal was the answer. What is safe, and was let through by no person for once, is sent again where the connection that was kept for it turns out to
+ * be closed by now; the tape has that first.
+ */
 async function forward(asked: Asked, way: Way): Promise<boolean> {
   const { visit, channel, reply, signal, memory } = way
   const request = await readRequest(asked, { channel, visit, memory })
   const through = (message: Message): Through => outputsOf(visit.gate, message, signal)
-  const refused = await ownOf(through(request.message))
+  const asking = through(request.message)
+  const refused = await ownOf(asking)
   if (refused !== undefined) {
     await reply.say(refused.bytes)
     return false
   }
   const upstream = await visit.upstream()
   const credential = await visit.credential()
-  const ask = (head: RequestHead): Promise<Answer> => upstream.ask(head, request.body(through), credential, signal)
+  const ask = async (head: RequestHead): Promise<Answer> => {
+    const body = request.body(through)
+    const once = (): Promise<Answer> => upstream.ask(head, body, credential, signal)
+    const isWhole = body === null || body instanceof Uint8Array
+    if (!SAFE.has(head.method) || !isWhole || isHeld(asking)) return once()
+    return once().catch(async (error: unknown) => {
+      if (!isStale(error)) throw error
+      await visit.repeats(channel)
+      return once()
+    })
+  }
   const answer = await askPart(request, ask)
   const place = { prefix: asked.prefix, authority: upstream.authority, path: upstream.path }
   return pass(answer, { asked: request, place }, way)

@@ -7,7 +7,7 @@ import { encodeRequest, encodeResponse, endToEnd, type Headers, headerOf, type R
 import { HttpMessage, type HttpParts } from './http-message.ts'
 import { refuseOverride } from './method-override.ts'
 import { OURS } from './request.ts'
-import { outputsOf, type Through } from './through.ts'
+import { isHeld, outputsOf, type Through } from './through.ts'
 import { tunnel } from './tunnel.ts'
 import type { Upgraded } from './upgrade-upstream.ts'
 
@@ -98,7 +98,7 @@ async function forwardUpgrade(
     for (const output of outputs) {
       if (output.own === undefined) continue
       // What had to be waited for was held: a rule's own word costs nobody anything.
-      if (binding !== undefined && !Array.isArray(through)) visit.refused.remember(binding, output.bytes)
+      if (binding !== undefined && isHeld(through)) visit.refused.remember(binding, output.bytes)
       await reply.say(output.bytes)
       return false
     }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { buildConnector, Pool } from 'undici'
+import { buildConnector, errors, Pool } from 'undici'
 import { ApplianceError } from '../../../schemas/errors.ts'
 import type { Target } from '../../../schemas/session.ts'
 import type { Credential } from '../../credentials/credential.ts'
@@ -101,6 +101,12 @@ function guarded(options: buildConnector.BuildOptions): buildConnector.connector
       socket.destroy()
       done(new ApplianceError('TARGET_REFUSED', 'the target is where this platform hands out identities'), null)
     })
+}
+
+/** Whether `ask` was given a connection that had served before, and that the target closed before there was the head of an answer. */
+export function isStale(error: unknown): boolean {
+  const cause = error instanceof ApplianceError ? error.cause : undefined
+  return cause instanceof errors.SocketError && (cause.socket?.bytesRead ?? 0) > 0
 }
 
 const UNREACHABLE = /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/

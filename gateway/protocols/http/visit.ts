@@ -33,6 +33,11 @@ export class Visit {
     return this.#channels
   }
 
+  /** A request goes out once more. Resolves when the tape says so; rejects RECORDER_FAILED. */
+  repeats(channel: number): Promise<void> {
+    return this.#session.note('request.repeated', { channel })
+  }
+
   /** Read anew each time, so that a token or secret that was renewed counts from the next request on. Rejects TARGET_REFUSED. */
   async credential(): Promise<Headers> {
     return this.dialect.proof(await this.#session.credential(), this.#session.identity)
