@@ -79,10 +79,15 @@ function checkGroups(approval: Approval, approver: Approver): void {
   )
 }
 
-/** For themselves a person may, alone and answerable; for an agent only somebody it cannot have talked into it. */
+/**
+ * For themselves a person may, alone and answerable; for an agent only somebody it cannot have talked into it. For what deletes evidence nobody
+ * may: it does not come back, and waits for nothing that burns.
+ */
 function checkGlass(approval: Approval, approver: Approver): void {
   if (approver.mayBreakGlass !== true)
     throw new ApplianceError('APPROVAL_FORBIDDEN', `${approver.subject} may not break the glass`)
+  if (approval.about === 'retention')
+    throw new ApplianceError('APPROVAL_FORBIDDEN', `request ${approval.id} deletes recordings: nobody breaks the glass for that`)
   if (approval.requesterKind !== 'human') checkStranger(approval, approver)
 }
 
