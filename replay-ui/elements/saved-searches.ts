@@ -1,9 +1,22 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit'
 import type { SavedSearches as Saved, SavedSearch } from '../../schemas/api.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import type { Api } from '../data/api.ts'
 import { searchPath, sessionsPath } from '../router.ts'
 import { Question } from './question.ts'
 import { safe, safeLine } from './safe.ts'
+
+export function savedRow(
+  { id, name, page, filter, by, shared, may }: SavedSearch,
+  { onGo, onRemove }: { readonly onGo: () => void; readonly onRemove: (id: string) => void },
+): TemplateResult {
+  return html`<li>
+    <a href=${page === 'search' ? searchPath(filter) : sessionsPath(filter)} @click=${onGo}>${safeLine(name, 100)}</a>
+    ${shared ? html`<span class="muted">by ${safeLine(by, 40)}, for everybody</span>` : nothing}
+    ${may.remove ? html`<button type="button" class="link" aria-label="Remove ${safeText(name)}" @click=${() => onRemove(id)}>Remove</button>` : nothing}
+    <code>${safeLine(filter, 120)}</code>
+  </li>`
+}
 
 /** Searches that were kept, and the one that stands in the filter now. */
 export class SavedSearches extends LitElement {
@@ -26,10 +39,12 @@ export class SavedSearches extends LitElement {
     const own = this.#searches.filter(({ page }) => page === this.page)
     const { state, problem } = this.#question
     const id = `saved-${this.page}`
+    const onGo = (): void => this.querySelector<HTMLElement>('[popover]')?.hidePopover()
+    const onRemove = (search: string): void => void this.#do(() => this.api.removeSearch(search))
     return html`<button type="button" popovertarget=${id}>Saved${own.length === 0 ? nothing : ` ${own.length}`}</button>
       <div id=${id} class="popover" popover role="dialog" aria-label="Saved searches">
         <h2>Saved searches</h2>
-        ${own.length === 0 ? (state === 'here' ? html`<p class="muted">None yet.</p>` : nothing) : html`<ul class="plain saved-list">${own.map((one) => this.#row(one))}</ul>`}
+        ${own.length === 0 ? (state === 'here' ? html`<p class="muted">None yet.</p>` : nothing) : html`<ul class="plain saved-list">${own.map((one) => savedRow(one, { onGo, onRemove }))}</ul>`}
         ${problem === '' ? nothing : html`<p class="wrong" role="alert">${safe(problem)}</p>`}
         ${
           this.filter === ''
@@ -41,15 +56,6 @@ export class SavedSearches extends LitElement {
               </form>`
         }
       </div>`
-  }
-
-  #row({ id, name, page, filter, by, shared, may }: SavedSearch): TemplateResult {
-    return html`<li>
-      <a href=${page === 'search' ? searchPath(filter) : sessionsPath(filter)} @click=${() => this.querySelector<HTMLElement>('[popover]')?.hidePopover()}>${safeLine(name, 100)}</a>
-      ${shared ? html`<span class="muted">by ${safeLine(by, 40)}, for everybody</span>` : nothing}
-      ${may.remove ? html`<button type="button" class="link" aria-label="Remove ${name}" @click=${() => void this.#do(() => this.api.removeSearch(id))}>Remove</button>` : nothing}
-      <code>${safeLine(filter, 120)}</code>
-    </li>`
   }
 
   #save(event: SubmitEvent): void {

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { CaseChange, CaseItem, CaseRow, CaseView } from '../../schemas/api.ts'
 import { OWN_CASE } from '../../schemas/api-names.ts'
+import { safeText } from '../../schemas/safe-text.ts'
 import { counted, countText, dateText } from '../data/format.ts'
 import { copyButton } from '../elements/copy-text.ts'
 import { empty, failed, failure, loading } from '../elements/marks.ts'
@@ -120,7 +121,7 @@ function changes({ state, title }: CaseView, busy: boolean, onChange: (change: C
       ? html`<form class="case-form inline" @submit=${(event: SubmitEvent) => {
           const to = taken(event, 'title')
           if (to !== '' && to !== title) onChange({ act: 'rename', title: to })
-        }}><label>Title <input name="title" maxlength="200" required placeholder=${title}></label><button type="submit" ?disabled=${busy}>Rename</button></form>`
+        }}><label>Title <input name="title" maxlength="200" required placeholder=${safeText(title)}></label><button type="submit" ?disabled=${busy}>Rename</button></form>`
       : nothing
   }
   <form class="case-form inline" @submit=${(event: SubmitEvent) => {

@@ -55,20 +55,26 @@ export function peopleContract(desk: DeskTest): void {
     await refused('APPROVAL_CONFLICT', cli.review(id, 'me too', ben))
   })
 
-  desk('a person may break the glass for themselves, but neither for the agent that works for them nor to delete recordings', async (open) => {
-    using cli = await open()
-    const breaker: Approver = { subject: 'cleo@example.org', kind: 'human', groups: [], mayBreakGlass: true }
-    const agents = await cli.request(ask({ principal: breaker.subject }))
-    await refused('APPROVAL_FORBIDDEN', cli.decide(agents.id, { act: 'break-glass', reason: 'fire' }, breaker))
-    const own = await cli.request(ask({ requester: breaker.subject, requesterKind: 'human', binding: 'b'.repeat(64) }))
-    assert.equal((await cli.decide(own.id, { act: 'break-glass', reason: 'fire' }, breaker)).state, 'approved')
-    const asked = { about: 'retention', kind: 'retention.delete', requesterKind: 'human' } as const
-    for (const [requester, binding] of [[breaker.subject, 'c'.repeat(64)] as const, ['ana@example.org', 'd'.repeat(64)] as const]) {
-      const deletion = await cli.submit(ask({ ...asked, requester, binding }))
-      await refused('APPROVAL_FORBIDDEN', cli.decide(deletion.id, { act: 'break-glass', reason: 'fire' }, breaker))
-      assert.equal((await cli.get(deletion.id)).state, 'pending')
-    }
-  })
+  desk(
+    'a person may break the glass for themselves, but neither for the agent that works for them nor to delete recordings',
+    async (open) => {
+      using cli = await open()
+      const breaker: Approver = { subject: 'cleo@example.org', kind: 'human', groups: [], mayBreakGlass: true }
+      const agents = await cli.request(ask({ principal: breaker.subject }))
+      await refused('APPROVAL_FORBIDDEN', cli.decide(agents.id, { act: 'break-glass', reason: 'fire' }, breaker))
+      const own = await cli.request(ask({ requester: breaker.subject, requesterKind: 'human', binding: 'b'.repeat(64) }))
+      assert.equal((await cli.decide(own.id, { act: 'break-glass', reason: 'fire' }, breaker)).state, 'approved')
+      const asked = { about: 'retention', kind: 'retention.delete', requesterKind: 'human' } as const
+      for (const [requester, binding] of [
+        [breaker.subject, 'c'.repeat(64)] as const,
+        ['ana@example.org', 'd'.repeat(64)] as const,
+      ]) {
+        const deletion = await cli.submit(ask({ ...asked, requester, binding }))
+        await refused('APPROVAL_FORBIDDEN', cli.decide(deletion.id, { act: 'break-glass', reason: 'fire' }, breaker))
+        assert.equal((await cli.get(deletion.id)).state, 'pending')
+      }
+    },
+  )
 
   desk('only the groups the rule names decide', async (open) => {
     using cli = await open()

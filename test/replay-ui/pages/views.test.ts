@@ -4,7 +4,9 @@ import { longTextView } from '../../../replay-ui/elements/long-text.ts'
 import { redacted } from '../../../replay-ui/elements/marks.ts'
 import type { Asked } from '../../../replay-ui/elements/question.ts'
 import { safe, safeLine } from '../../../replay-ui/elements/safe.ts'
+import { savedRow } from '../../../replay-ui/elements/saved-searches.ts'
 import { type ApprovalsInput, view as approvals, COMMAND_CHARS } from '../../../replay-ui/pages/approvals-view.ts'
+import { type CasesInput, view as cases } from '../../../replay-ui/pages/cases-view.ts'
 import { toldText } from '../../../replay-ui/pages/evidence-runs.ts'
 import { rawText, runsOf } from '../../../replay-ui/pages/replay-bytes.ts'
 import { integrityView } from '../../../replay-ui/pages/replay-head.ts'
@@ -236,4 +238,29 @@ test('only what runs is said to run: a line that nothing answers does not, and w
 test('what was searched for is told in words, and what is no object stays as the ledger has it', () => {
   assert.equal(toldText('{"limit":100,"state":"pending","in":["result"]}'), 'limit 100, state pending, in ["result"]')
   for (const value of ['{"limit":1', '{', '[1]', 'pending', '']) assert.equal(toldText(value), value)
+})
+
+test('what others named is escaped in what only a screen reader or an empty field says, too', () => {
+  const title = 'benign\u202ekcatta\u200b\u001b[2J'
+  const [by, at] = ['gina', '2026-11-20T12:00:00Z']
+  const one = {
+    id: 'C-1',
+    title,
+    state: 'open',
+    by,
+    createdAt: at,
+    changedAt: at,
+    own: false,
+    notes: [],
+    may: { change: true },
+  } as const
+  const input: CasesInput = {
+    ...{ list: HERE, cases: [], picked: 'C-1', asked: HERE, one: { ...one, items: [] }, deedProblem: '', busy: false },
+    ...{ mayBegin: true, onBegin: nothing, onChange: nothing, onRetry: nothing, onRetryOne: nothing },
+  }
+  const search = { id: 'S-1', name: title, page: 'search', filter: 'x', shared: true, by, at, may: { remove: true } } as const
+  for (const shown of [textOf(cases(input)), textOf(savedRow(search, { onGo: nothing, onRemove: nothing }))]) {
+    assert.match(shown, /benign/)
+    assert.doesNotMatch(shown, /[\u202e\u200b\u001b]/)
+  }
 })
