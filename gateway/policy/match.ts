@@ -4,6 +4,7 @@ import type { ConditionPlace } from './condition-facts.ts'
 import { FLAG_FIELDS, RANGE_FIELDS } from './fact-table.ts'
 import { type Fits, globs } from './globs.ts'
 import { listOf } from './quantities.ts'
+import { allowedTests } from './shell/allowed.ts'
 import { hostGlobs } from './shell/hosts.ts'
 import { shellTests } from './shell/match-shell.ts'
 import { categoriesOf } from './sql/functions.ts'
@@ -24,17 +25,20 @@ export type Matches = (facts: Facts, around: Surroundings, kind: string) => bool
  */
 export function compileMatch(match: Match, permits = false): Matches {
   const tests: Matches[] = []
+  const among = permits ? every : some
   const verbs = listOf(match.verb).map((verb) => verb.toUpperCase())
   if (verbs.length > 0)
     tests.push((facts) =>
       typeof facts['verb'] === 'string'
         ? verbs.includes(facts['verb'].toUpperCase())
-        : names(facts, 'verbs').some((verb) => isVerb(verb, verbs)),
+        : among(names(facts, 'verbs'), (verb) => isVerb(verb, verbs)),
     )
-  if (match.relations !== undefined) tests.push(relationTest(listOf(match.relations)))
-  if (match.columns !== undefined) tests.push(listTest('columns', globs(match.columns)))
-  if (match.labels !== undefined) tests.push(listTest('labels', globs(match.labels)))
-  if (match.sets !== undefined) tests.push(setTest(globs(match.sets)))
+  if (match.relations !== undefined) tests.push(relationTest(listOf(match.relations), permits))
+  for (const name of ['columns', 'labels'] as const) {
+    const patterns = match[name]
+    if (patterns !== undefined) tests.push(listTest(name, globs(patterns), among))
+  }
+  if (match.sets !== undefined) tests.push(setTest(globs(match.sets), permits))
   if (match.text !== undefined) tests.push(wordTest('text', globs(match.text, { ignoreCase: true })))
   const methods = listOf(match.method).map((method) => method.toUpperCase())
   if (methods.length > 0) tests.push((facts) => methods.some((method) => method === facts['method']))
@@ -53,19 +57,19 @@ export function compileMatch(match: Match, permits = false): Matches {
   }
   for (const name of ['rpc_method', 'tool', 'graphql'] as const) {
     const patterns = match[name]
-    if (patterns !== undefined) tests.push(permits ? callsTest(name, globs(patterns)) : listTest(name, globs(patterns)))
+    if (patterns !== undefined) tests.push(permits ? callsTest(name, globs(patterns)) : listTest(name, globs(patterns), some))
   }
   if (match.subsystem !== undefined) tests.push(wordTest('subsystem', globs(match.subsystem)))
   if (match.forward !== undefined) tests.push(...forwardTests(match.forward))
   const operations = new Set<string>(listOf(match.operation))
-  if (operations.size > 0) tests.push((facts) => names(facts, 'operations').some((operation) => operations.has(operation)))
-  if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match))
-  if (match.copy !== undefined) tests.push(copyTest(match.copy))
+  if (operations.size > 0) tests.push(listTest('operations', (operation) => operations.has(operation), among))
+  if (match.functions !== undefined || match.function_categories !== undefined) tests.push(functionTest(match, among))
+  if (match.copy !== undefined) tests.push(copyTest(match.copy, among))
   if (match.has_where !== undefined) tests.push(whereTest('without_where', !match.has_where, verbs))
   if (match.where_trivial !== undefined) tests.push(whereTest('trivial_where', match.where_trivial, verbs))
   if (match.limited !== undefined)
     tests.push((facts) => facts['limit'] !== undefined && (facts['limit'] !== null) === match.limited)
-  tests.push(...shellTests(match))
+  tests.push(...(permits ? allowedTests(match) : shellTests(match)))
   for (const name of FLAG_FIELDS) {
     const wanted = match[name]
     if (wanted !== undefined) tests.push((facts) => (facts[name] === true) === wanted)
@@ -87,6 +91,11 @@ function names(facts: Facts, name: string): readonly string[] {
   return Array.isArray(value) ? value : []
 }
 
+/** Of a list: one is enough to stop what it is part of; to let that through all have to fit, and there has to be one. */
+type Among = (list: readonly string[], fits: Fits) => boolean
+const some: Among = (list, fits) => list.some(fits)
+const every: Among = (list, fits) => list.length > 0 && list.every(fits)
+
 function wordTest(name: string, fits: Fits): Matches {
   return (facts) => {
     const value = facts[name]
@@ -103,8 +112,8 @@ function placeTest(name: string, fits: Fits, permits: boolean): Matches {
   }
 }
 
-function listTest(name: string, fits: Fits): Matches {
-  return (facts) => names(facts, name).some(fits)
+function listTest(name: string, fits: Fits, among: Among): Matches {
+  return (facts) => among(names(facts, name), fits)
 }
 
 /** Of what is allowed: nothing that fits takes along what does not. */
@@ -125,21 +134,29 @@ function callsTest(name: 'rpc_method' | 'tool' | 'graphql', fits: Fits): Matches
 const GRAPHQL_KINDS = new Set(['query', 'mutation', 'subscription'])
 
 /** A setting whose name cannot be told (`*`) may be any. */
-function setTest(fits: Fits): Matches {
+function setTest(fits: Fits, permits: boolean): Matches {
+  if (permits) return listTest('sets', (set) => set !== '*' && fits(set), every)
   return (facts) => names(facts, 'sets').some((set) => set === '*' || fits(set))
 }
 
 /**
- * A name without schema may be that of any schema in the search path, so it fits a pattern when it does in one of them.
- * System catalogs are found first, and all are called pg_ something.
+ * A name without schema may be that of any schema in the search path, so it fits a pattern when it does in one of them, and one of what is allowed when it
+ * does in all. System catalogs are found first, and all are called pg_ something.
  */
-function relationTest(patterns: readonly string[]): Matches {
+function relationTest(patterns: readonly string[], permits: boolean): Matches {
   const fits = globs(
     patterns.map((pattern) => (pattern.replace(/^!/, '').includes('.') ? pattern : pattern.replace(/^(!?)/, '$1*.'))),
   )
   const tables = globs(
     patterns.filter((pattern) => !pattern.startsWith('!')).map((pattern) => pattern.slice(pattern.lastIndexOf('.') + 1)),
   )
+  if (permits)
+    return (facts, { searchPath }) =>
+      every(names(facts, 'relations'), (name) => {
+        if (name.includes('.') || searchPath === undefined) return name.includes('.') && fits(name)
+        const places = name.startsWith('pg_') ? ['pg_catalog', ...searchPath] : searchPath
+        return every(places, (schema) => fits(`${schema}.${name}`))
+      })
   return (facts, around) =>
     names(facts, 'relations').some((name) => {
       if (name.includes('.')) return fits(name)
@@ -150,11 +167,12 @@ function relationTest(patterns: readonly string[]): Matches {
 }
 
 /** One function must fit both, so that `!app.*` takes app's own functions out of `unknown`. */
-function functionTest(match: Match): Matches {
+function functionTest(match: Match, among: Among): Matches {
   const fits = match.functions === undefined ? undefined : globs(match.functions)
   const wanted = new Set<string>(listOf(match.function_categories))
   return (facts) =>
-    names(facts, 'functions').some(
+    among(
+      names(facts, 'functions'),
       (name) =>
         (fits === undefined || fits(name)) && (wanted.size === 0 || categoriesOf(name).some((category) => wanted.has(category))),
     )
@@ -170,10 +188,10 @@ function forwardTests({ direction, host, port }: NonNullable<Match['forward']>):
   ]
 }
 
-function copyTest(copy: NonNullable<Match['copy']>): Matches {
+function copyTest(copy: NonNullable<Match['copy']>, among: Among): Matches {
   const targets = listOf(copy.target)
   return (facts) =>
-    names(facts, 'copies').some((entry) => {
+    among(names(facts, 'copies'), (entry) => {
       const [direction, target] = entry.split(':')
       return (
         (copy.direction === undefined || copy.direction === direction) &&

@@ -174,6 +174,39 @@ test('no rule on a path is got around by a link, a folder that is one, `..` or w
   assert.deepEqual(asked[0]?.['resolved'], [`${files}/kept/key`])
 })
 
+test('what is allowed in a folder leads nowhere else: by a link, by a name that it is given, or by more than was allowed', async (t) => {
+  const policy = `
+version: 1
+defaults: { action: block }
+rules:
+  - { id: sftp, on: ssh, match: { subsystem: sftp }, action: allow }
+  - { id: walk, on: ssh, match: { operation: [realpath, stat] }, action: allow }
+  - { id: reads, on: ssh, match: { file: "*/files/open/*", operation: [read, rename, link] }, action: allow }
+`
+  const here = await rig(t, 'sftp', policy)
+  if (here === undefined) return
+  const { gateway, files } = here
+  const got = join(gateway.folder, 'got')
+  await mkdir(join(files, 'open'))
+  await mkdir(join(files, 'kept'))
+  await writeFile(join(files, 'kept', 'key'), 'key\n')
+  await writeFile(join(files, 'open', 'plain'), 'plain\n')
+  await symlink(join(files, 'kept', 'key'), join(files, 'open', 'link'))
+  const ran = await sftp(
+    here,
+    `-get ${files}/open/link ${got}`,
+    `-rename ${files}/kept/key ${files}/open/key`,
+    `-ln ${files}/kept/key ${files}/open/hard`,
+    // It opens for reading and for writing.
+    `-reput ${gateway.folder}/policy.yaml ${files}/open/plain`,
+    `get ${files}/open/plain ${got}.open`,
+  )
+  assertRan(ran, 'the batch')
+  await assert.rejects(stat(got), 'nothing came through')
+  assert.deepEqual((await readdir(join(files, 'open'))).sort(), ['link', 'plain'])
+  assert.equal(await readFile(`${got}.open`, 'utf8'), 'plain\n')
+})
+
 test('a budget ends a transfer in its middle, the channel stays', async (t) => {
   const here = await rig(t, 'sftp', POLICY)
   if (here === undefined) return

@@ -24,7 +24,7 @@ export const SHELL_MATCHES = [
   'size',
 ] as const satisfies readonly (keyof Match)[]
 
-type Test = (facts: Facts) => boolean
+export type Test = (facts: Facts) => boolean
 
 /** The tests for a match's fields about command texts. `program`, `file` and `host` beside each other are about the same command. */
 export function shellTests(match: Match): Test[] {
@@ -40,7 +40,7 @@ export function shellTests(match: Match): Test[] {
   return tests
 }
 
-function list(facts: Facts, name: string): readonly string[] {
+export function list(facts: Facts, name: string): readonly string[] {
   const value = facts[name]
   return Array.isArray(value) ? value : []
 }
@@ -59,7 +59,7 @@ function commandTest(fits: Fits): Test {
 }
 
 /** `curl` fits a program of that name anywhere; what is excluded is excluded only where the system keeps it, or by its path. */
-function programFits(patterns: readonly string[]): Fits {
+export function programFits(patterns: readonly string[]): Fits {
   const wanted = patterns.filter((pattern) => !pattern.startsWith('!'))
   const inPlace = globs(patterns)
   if (wanted.length === 0) return inPlace
@@ -68,7 +68,7 @@ function programFits(patterns: readonly string[]): Fits {
   return (name) => excluded(name) && (byName(name) || byName(name.slice(name.lastIndexOf('/') + 1)))
 }
 
-function pair(entry: string): readonly [program: string, value: Word] {
+export function pair(entry: string): readonly [program: string, value: Word] {
   const [program, value = []] = readWords(entry)
   return [literalOf(program) ?? showWord(program ?? []), value]
 }
@@ -81,7 +81,7 @@ function pathTest(fits: (word: Word) => boolean, program: Fits | undefined): Tes
       const unknown = name === 'sftp' && path.every((piece) => piece.kind === 'any')
       return (program === undefined || program(name)) && (unknown || fits(path))
     }) ||
-    (program === undefined && list(facts, 'redirects').some((entry) => fits(readWords(entry.replace(/^\S+ /, ''))[0] ?? [])))
+    (program === undefined && list(facts, 'redirects').some((entry) => fits(redirection(entry).path)))
 }
 
 /** A host that is not known may be any. */
@@ -89,20 +89,27 @@ function hostTest(fits: Fits, program: Fits | undefined): Test {
   return (facts) =>
     // Of egress, which tells what is listed, it is the request's own; where a forward leads is asked by `forward`.
     (program === undefined && facts['listed'] !== undefined && typeof facts['host'] === 'string' && fits(facts['host'])) ||
-    list(facts, 'hosts').some((entry) => {
-      const space = entry.lastIndexOf(' ')
-      const host = entry.slice(space + 1)
-      return (program === undefined || program(pair(entry)[0])) && (host === '*' || fits(host))
-    })
+    list(facts, 'hosts')
+      .map(hostOf)
+      .some(({ program: name, host }) => (program === undefined || program(name)) && (host === '*' || fits(host)))
+}
+
+export function hostOf(entry: string): { readonly program: string; readonly host: string } {
+  return { program: pair(entry)[0], host: entry.slice(entry.lastIndexOf(' ') + 1) }
 }
 
 function redirectTest({ direction, path }: NonNullable<Match['redirect']>): Test {
   const fits = path === undefined ? undefined : pathGlobs(listOf(path))
   return (facts) =>
-    list(facts, 'redirects').some((entry) => {
-      const operator = entry.slice(0, entry.indexOf(' '))
-      const word = readWords(entry.slice(operator.length + 1))[0] ?? []
-      const way = direction === undefined || (direction === 'in' ? operator.startsWith('<') : operator.includes('>'))
-      return way && (fits === undefined || fits(word))
-    })
+    list(facts, 'redirects')
+      .map(redirection)
+      .some(({ operator, path: word }) => {
+        const way = direction === undefined || (direction === 'in' ? operator.startsWith('<') : operator.includes('>'))
+        return way && (fits === undefined || fits(word))
+      })
+}
+
+export function redirection(entry: string): { readonly operator: string; readonly path: Word } {
+  const operator = entry.slice(0, entry.indexOf(' '))
+  return { operator, path: readWords(entry.slice(operator.length + 1))[0] ?? [] }
 }

@@ -7,16 +7,16 @@ const MAX_SYMBOLS = 400
 /**
  * Tells whether a word may be a path that one of the patterns fits and none of those with `!` does. A pattern of the shell in the word
  * counts as all the names it may become, what is not known as any text; but something that is written must agree, else `*` would
- * be every file. `~/x` in a pattern is any home directory's.
+ * be every file. `~/x` in a pattern is any home directory's. `surely`: what only may be one is none.
  */
-export function pathGlobs(patterns: readonly string[]): (word: Word) => boolean {
+export function pathGlobs(patterns: readonly string[], surely = false): (word: Word) => boolean {
   const all = patterns.flatMap(homes)
   const fits: Fits = globs(all)
   const wanted = all.filter((pattern) => !pattern.startsWith('!'))
   return (word) => {
     const text =
       literalOf(word) ?? (word[0]?.kind === 'home' ? literalOf([{ kind: 'text', text: '~' }, ...word.slice(1)]) : undefined)
-    if (text !== undefined) return fits(text)
+    if (text !== undefined || surely) return text !== undefined && fits(text)
     if (wanted.length === 0) return true
     return wanted.some((pattern) => mayBe(word, pattern))
   }

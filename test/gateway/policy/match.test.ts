@@ -6,9 +6,13 @@ import { sqlFacts } from '../../../gateway/policy/sql/facts.ts'
 import type { Match } from '../../../schemas/policy.ts'
 import { agent, production } from '../../support/policy.ts'
 
-function fits(match: Match, sql: string, searchPath: readonly string[] | 'changed' = ['public']): boolean {
+function fits(match: Match, sql: string, searchPath: readonly string[] | 'changed' = ['public'], permits = false): boolean {
   const around = { searchPath: searchPath === 'changed' ? undefined : searchPath, place: conditionPlace(agent, production) }
-  return compileMatch(match)(sqlFacts(sql), around, 'query')
+  return compileMatch(match, permits)(sqlFacts(sql), around, 'query')
+}
+
+function allowed(match: Match, sql: string, searchPath?: readonly string[] | 'changed'): boolean {
+  return fits(match, sql, searchPath, true)
 }
 
 test('a first word is every verb that begins with it', () => {
@@ -79,4 +83,28 @@ test('flags hold both ways, and all fields at once', () => {
   assert.equal(fits({ select_star: true, relations: 'orders', limited: false }, 'SELECT * FROM orders'), true)
   assert.equal(fits({ select_star: true, relations: 'orders', limited: false }, 'SELECT * FROM orders LIMIT 5'), false)
   assert.equal(fits({ columns: '*ssn*' }, 'SELECT u.ssn FROM u'), true)
+})
+
+test('what is allowed takes nothing along that stands beside it', () => {
+  const cases: readonly (readonly [Match, string, string])[] = [
+    [{ verb: 'SELECT' }, 'SELECT 1; SELECT 2', 'SELECT 1; DROP TABLE t'],
+    [{ relations: 'public.orders' }, 'SELECT * FROM orders', 'SELECT * FROM orders, secret.keys'],
+    [{ columns: ['id', 'total'] }, 'SELECT id, total FROM t', 'SELECT id, ssn FROM t'],
+    [{ functions: 'app.*' }, 'SELECT app.a(), app.b()', "SELECT app.a(), pg_read_file('x')"],
+    [{ sets: 'work_mem' }, "SET work_mem = '1GB'", "SET work_mem = '1GB'; SET role = postgres"],
+    [{ copy: { direction: 'out', target: 'stdout' } }, 'COPY t TO STDOUT', "COPY t TO STDOUT; COPY t TO PROGRAM 'x'"],
+  ]
+  for (const [match, fine, more] of cases) {
+    assert.ok(allowed(match, fine), fine)
+    assert.ok(!allowed(match, more), more)
+  }
+  assert.ok(!allowed({ relations: 'public.*' }, 'SELECT 1'), 'it is about tables, and here is none')
+})
+
+test('a table that may be in another schema is not allowed', () => {
+  const match: Match = { relations: 'public.*' }
+  assert.equal(allowed(match, 'SELECT * FROM orders', ['secret', 'public']), false)
+  assert.equal(allowed(match, 'SELECT * FROM orders', 'changed'), false)
+  assert.equal(allowed(match, 'SELECT * FROM public.orders', 'changed'), true)
+  assert.equal(allowed(match, 'SELECT * FROM pg_stats'), false)
 })

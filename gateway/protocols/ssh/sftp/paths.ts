@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { showWords, textWord, type Word } from '../../../policy/shell/word.ts'
+import { join, showWords, textWord, type Word } from '../../../policy/shell/word.ts'
 
 /**
  * A path as rules read it, like one among the words of a command: from the root, or from the home directory (where one begins) as long as
@@ -7,6 +7,11 @@ import { showWords, textWord, type Word } from '../../../policy/shell/word.ts'
  */
 export function pathFact(path: string, home: string | undefined): string {
   return showWords([textWord('sftp'), wordOf(path, home)])
+}
+
+/** The same of what is in a folder, whatever that is: `/x/`, which fits `/x/*`. */
+export function insideFact(path: string, home: string | undefined): string {
+  return showWords([textWord('sftp'), join([...wordOf(path, home), { kind: 'text', text: '/' }])])
 }
 
 function wordOf(path: string, home: string | undefined): Word {

@@ -21,7 +21,7 @@ import { downloads } from './download.ts'
 import { SftpMessage } from './messages.ts'
 import { OpenFile } from './open-file.ts'
 import { LENGTH_SIZE, Packets, packet, STATUS, TYPE, typeOf, VERSION } from './packets.ts'
-import { pathFact } from './paths.ts'
+import { insideFact, pathFact } from './paths.ts'
 import { Pending } from './pending.ts'
 import { type Answered, Read, Reads } from './reads.ts'
 import { type Request, readRequest } from './request.ts'
@@ -232,7 +232,7 @@ export class Sftp {
       ...(where === undefined ? {} : { pending: () => where.pending() }),
       summary: () => ({
         ...told,
-        paths: [...new Set([...paths, ...resolved()].map((name) => pathFact(name, this.#home)))],
+        paths: [...new Set([...paths, ...resolved()].flatMap((name) => factsOf(operations, name, this.#home)))],
       }),
       recorded: () => ({ ...told, ...elsewhere(paths, resolved(), this.#home) }),
       statement,
@@ -363,6 +363,11 @@ export class Sftp {
     for (const id of ids) this.pending.take(id)
     return [denial(this.#channel, ids, refusal, status)]
   }
+}
+
+/** A folder takes along what is in it where it gets another name. */
+function factsOf(operations: FileRequest['operations'], path: string, home: string | undefined): readonly string[] {
+  return operations.includes('rename') ? [pathFact(path, home), insideFact(path, home)] : [pathFact(path, home)]
 }
 
 /** Where the paths lead, if that is not where they say. */

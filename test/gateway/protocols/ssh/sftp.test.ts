@@ -322,6 +322,22 @@ test('a path is judged by where it leads as well; on a link itself by the folder
   assert.deepEqual(led, ['sftp /a/link,sftp /home/ada', 'sftp /a/link,sftp /home/ada/link', 'sftp /b,sftp /home/ada', 'sftp /c'])
 })
 
+test('a folder that is renamed takes along what is in it: a rule on that is asked as well', async () => {
+  const hit = shellTests({ file: ['~/.ssh/*', '*/kept/*'] })
+  const hits: boolean[] = []
+  const judge = scriptedJudge((message) => {
+    if (message.kind === 'file') hits.push(hit.every((fits) => fits(message.facts())))
+    return ALLOW
+  })
+  const { client } = talk(TEXT, 1_000_000, judge, 1_000)
+  await client(packet(TYPE.init, 3))
+  await client(packet(TYPE.rename, 1, '.ssh', 'x'))
+  await client(packet(TYPE.extended, 2, 'posix-rename@openssh.com', '/files/kept/', '/files/x'))
+  await client(packet(TYPE.rename, 3, '/files/plain', '/files/other'))
+  await client(packet(TYPE.stat, 4, '/files/kept'))
+  assert.deepEqual(hits, [true, true, false, false])
+})
+
 test('what leads above a home nobody knows is whatever it may be to a rule', () => {
   const hits = (file: string, path: string): boolean =>
     shellTests({ file }).every((test) => test({ paths: [pathFact(path, undefined)] }))
