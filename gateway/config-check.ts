@@ -1,16 +1,14 @@
-import { readFile } from 'node:fs/promises'
 import { vaultScope } from '../recorder/azure/vault.ts'
-import type { Config, Listener } from '../schemas/config.ts'
+import type { Config } from '../schemas/config.ts'
 import type { SignInConfig } from '../schemas/config-identity.ts'
 import { PROTOCOL_NAMES, samePerson } from '../schemas/session.ts'
 import { attesterProblems } from './attesters.ts'
-import { approvalProblems, notifySecrets } from './config-check-approvals.ts'
+import { approvalProblems } from './config-check-approvals.ts'
 import { authorityProblems, egressProblems } from './config-check-egress.ts'
-import { issuerProblems, signInSecrets } from './config-check-identity.ts'
-import { siemProblems, siemSecrets } from './config-check-siem.ts'
+import { tlsOf, unusableFiles } from './config-check-files.ts'
+import { issuerProblems } from './config-check-identity.ts'
+import { siemProblems } from './config-check-siem.ts'
 import { sshProblems } from './config-check-ssh.ts'
-import { readSecret } from './credentials/upstream.ts'
-import { databasePlace } from './database-place.ts'
 import { isIdentityEndpoint, isLoopback, isMetadata } from './hosts.ts'
 import { storeProblems } from './store-place.ts'
 
@@ -43,6 +41,7 @@ export async function problemsOf(
 ): Promise<readonly Problem[]> {
   return [
     ...listenerProblems(config),
+    ...addressProblems(config),
     ...identityProblems(config),
     ...targetProblems(config, secrets === 'all' ? env : undefined),
     ...sshProblems(config),
@@ -89,7 +88,7 @@ export async function problemsOf(
       'issuer',
     ),
     ...catalogProblems(config),
-    ...(env === undefined ? [] : await unreadable(config, from, env, secrets)),
+    ...(env === undefined ? [] : await unusableFiles(config, from, env, secrets)),
   ]
 }
 
@@ -142,9 +141,30 @@ function listenerProblems({ listeners, targets }: Config): Problem[] {
   })
 }
 
-/** An ssh listener has none. */
-function tlsOf(listener: Config['listeners'][keyof Config['listeners']]): NonNullable<Listener['tls']> {
-  return listener !== undefined && 'tls' in listener && listener.tls !== undefined ? listener.tls : {}
+/** The system would say so at the start, of one after the other. */
+function addressProblems({ listeners, console: web, monitoring }: Config): Problem[] {
+  const places = [
+    ...PROTOCOL_NAMES.map((protocol) => ({ at: ['listeners', protocol, 'address'], address: listeners[protocol]?.address })),
+    { at: ['console', 'address'], address: web?.address },
+    { at: ['monitoring', 'address'], address: monitoring?.address },
+  ].flatMap(({ at, address }) => (address === undefined || address.endsWith(':0') ? [] : [{ at, address }]))
+  return places.flatMap(({ at, address }, index) => {
+    const taken = places.slice(0, index).find((before) => overlap(before.address, address))
+    if (taken === undefined) return []
+    const where = taken.at.slice(0, -1).join('.')
+    return [{ at, message: `${where} listens there already (${taken.address}): give it a port of its own`, others: [taken.at] }]
+  })
+}
+
+const EVERYWHERE = ['*', '0.0.0.0', '[::]']
+
+function overlap(one: string, other: string): boolean {
+  const [[host, port], [otherHost, otherPort]] = [one, other].map((address) => {
+    const end = address.lastIndexOf(':')
+    return [address.slice(0, end).toLowerCase(), Number(address.slice(end + 1))]
+  }) as [[string, number], [string, number]]
+  if (port !== otherPort) return false
+  return host === otherHost || EVERYWHERE.includes(host) || EVERYWHERE.includes(otherHost)
 }
 
 function consoleProblems(config: Config): Problem[] {
@@ -203,7 +223,8 @@ function targetProblems(config: Config, env: NodeJS.ProcessEnv | undefined): Pro
       })
     // With another mistake in it the target may only look like one that lacks something.
     for (const { at: inside, message } of egressProblems(target)) problems.push({ at: [...at, ...inside], message, others: [at] })
-    problems.push(...credentialProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message })))
+    const others = [[...at, 'protocol']]
+    problems.push(...credentialProblems(target).map(({ at: inside, message }) => ({ at: [...at, ...inside], message, others })))
     if (listeners[target.protocol] === undefined) {
       problems.push({
         at: [...at, 'protocol'],
@@ -313,74 +334,4 @@ function duplicates(names: readonly string[], list: string | readonly string[], 
   return names.flatMap((name, index) =>
     names.indexOf(name) < index ? [{ at: [list, index, field].flat(), message: `${name} stands here twice` }] : [],
   )
-}
-
-interface Check {
-  readonly at: Problem['at']
-  readonly work: Promise<unknown>
-}
-
-async function unreadable(
-  config: Config,
-  from: (path: string) => string,
-  env: NodeJS.ProcessEnv,
-  secrets: Secrets,
-): Promise<Problem[]> {
-  const checks = secrets === 'all' ? servingChecks(config, from, env) : []
-  const storeKey = config.store?.blob.key
-  if (storeKey !== undefined) checks.push({ at: ['store', 'blob', 'key'], work: readSecret(storeKey, from, env) })
-  const results = await Promise.allSettled(checks.map(({ work }) => work))
-  return results.flatMap((result, index) => {
-    const at = checks[index]?.at ?? []
-    return result.status === 'fulfilled'
-      ? []
-      : [{ at, message: result.reason instanceof Error ? result.reason.message : String(result.reason) }]
-  })
-}
-
-function servingChecks(config: Config, from: (path: string) => string, env: NodeJS.ProcessEnv): Check[] {
-  const checks: Check[] = []
-  const file = (at: Problem['at'], path: string | undefined): void => {
-    if (path !== undefined) checks.push({ at, work: readSecret({ file: path }, from, env) })
-  }
-  file(['policy'], config.policy)
-  for (const protocol of PROTOCOL_NAMES) {
-    const { cert, key } = tlsOf(config.listeners[protocol])
-    file(['listeners', protocol, 'tls', 'cert'], cert)
-    file(['listeners', protocol, 'tls', 'key'], key)
-  }
-  for (const { at, source } of signInSecrets(config)) checks.push({ at, work: readSecret(source, from, env) })
-  if (config.shared !== undefined)
-    checks.push({ at: ['shared', 'url'], work: databasePlace('shared.url', config.shared, from, env) })
-  const { url, ...login } = config.catalog ?? {}
-  if (url !== undefined) checks.push({ at: ['catalog', 'url'], work: databasePlace('catalog.url', { url, ...login }, from, env) })
-  for (const { at, source } of [...notifySecrets(config), ...siemSecrets(config)])
-    checks.push({ at, work: readSecret(source, from, env) })
-  for (const [index, path] of (config.listeners.ssh?.hostKeys ?? []).entries())
-    file(['listeners', 'ssh', 'hostKeys', index], path)
-  for (const [index, each] of (config.siem ?? []).entries())
-    if ('syslog' in each) file(['siem', index, 'syslog', 'tls', 'ca'], each.syslog.tls?.ca)
-  file(['console', 'tls', 'cert'], config.console?.tls?.cert)
-  file(['console', 'tls', 'key'], config.console?.tls?.key)
-  for (const [index, { credential = {}, tls }] of config.targets.entries()) {
-    const at = ['targets', index]
-    const { password, certificate, privateKey, userCertificate } = credential
-    file([...at, 'credential', 'userCertificate'], userCertificate)
-    if (privateKey !== undefined)
-      checks.push({ at: [...at, 'credential', 'privateKey'], work: readSecret(privateKey, from, env) })
-    if (password !== undefined) checks.push({ at: [...at, 'credential', 'password'], work: readSecret(password, from, env) })
-    if (certificate !== undefined) {
-      file([...at, 'credential', 'certificate', 'cert'], certificate.cert)
-      checks.push({ at: [...at, 'credential', 'certificate', 'key'], work: readSecret(certificate.key, from, env) })
-    }
-    file([...at, 'tls', 'ca'], tls?.ca)
-  }
-  for (const [index, { jwks }] of (config.jwt ?? []).entries()) {
-    if ('file' in jwks) checks.push({ at: ['jwt', index, 'jwks', 'file'], work: jsonFile(from(jwks.file)) })
-  }
-  return checks
-}
-
-async function jsonFile(path: string): Promise<void> {
-  JSON.parse(await readFile(path, 'utf8'))
 }

@@ -1,5 +1,6 @@
-import { access, constants, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, constants, mkdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { codeOf } from '../recorder/files.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 
 export interface Places {
@@ -50,12 +51,32 @@ export interface Places {
 /** Made where it is not. Rejects CONFIG_INVALID where a gateway could keep nothing there: said by its name, and not by the first file in it that fails. */
 export async function makeDataDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    await makeEach(dataDir)
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new ApplianceError('CONFIG_INVALID', `dataDir: nothing can be kept in ${dataDir}: ${why}`)
   }
+}
+
+/** As `recursive`, which tries without end where a folder is there and nothing can be made in it, as in /proc. */
+async function makeEach(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await isFolder(folder))) return
+    const above = dirname(folder)
+    if (codeOf(error) !== 'ENOENT' || (await isFolder(above))) throw error
+    await makeEach(above)
+    await makeEach(folder)
+  }
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  )
 }
 
 /** Where a gateway keeps what it keeps. */

@@ -6,6 +6,7 @@ import { Settings } from 'typebox/system'
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, stringify } from 'yaml'
 import { ApplianceError, type ErrorCode } from '../schemas/errors.ts'
 import { soften } from './yaml-soften.ts'
+import { resolvingMistake, syntaxMistakes } from './yaml-syntax.ts'
 
 /** Larger configuration is a mistake or an attack; the largest real policy seen is far below a tenth of this. */
 const MAX_YAML_CHARS = 1_048_576
@@ -61,14 +62,13 @@ export function openYaml<S extends TSchema>(text: string, file: string, schema: 
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const mistakes = new Mistakes(file, code, document, lines)
-  for (const error of [...document.errors, ...document.warnings]) mistakes.addAt(error.pos[0], error.message)
+  for (const { offset, message } of syntaxMistakes(document)) mistakes.addAt(offset, message)
   mistakes.throwIfAny()
   let value: unknown
   try {
     value = document.toJS()
   } catch (error) {
-    // The library's own guard against alias bombs.
-    mistakes.addAt(0, error instanceof Error ? error.message : 'cannot be read')
+    mistakes.addAt(0, resolvingMistake(error))
   }
   mistakes.throwIfAny()
   const validator = Compile(schema)

@@ -10,6 +10,7 @@ import { loadConfig } from '../gateway/config.ts'
 import { identityIn } from '../gateway/identity/claims.ts'
 import { loadPolicy } from '../gateway/service.ts'
 import { type Bicep, bicepReader } from './support/bicep.ts'
+import { selfSigned } from './support/pg-tls.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const MAIN = join(ROOT, 'deploy/main.bicep')
@@ -205,7 +206,11 @@ const KILL_AFTER_MS = 7_000
 test('the shipped configurations are good, policies included, and their ports are those of ingress and image', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-deploy-'))
   try {
-    for (const name of ['tls.crt', 'tls.key', 'egress-ca.crt', 'egress-ca.key']) writeFileSync(join(folder, name), 'PEM')
+    const { cert, key } = await selfSigned()
+    for (const name of ['tls', 'egress-ca']) {
+      writeFileSync(join(folder, `${name}.crt`), cert)
+      writeFileSync(join(folder, `${name}.key`), key)
+    }
     let widest = 0
     for (const [name, config] of [
       ['config', configured({ withOwn: false })],

@@ -29,19 +29,26 @@ export async function egressAuthority(
   files: AuthorityFiles | undefined,
   own: { readonly keysDir: string; readonly gateway: string },
 ): Promise<Authority> {
-  const authority =
-    files === undefined
-      ? await ownAuthority(own)
-      : { cert: await readFile(files.certFile, 'utf8'), key: await readFile(files.keyFile, 'utf8') }
+  if (files !== undefined) return configuredAuthority(files)
+  const authority = await ownAuthority(own)
+  checkOf(authority, join(own.keysDir, FILE))
+  return authority
+}
+
+/** Rejects CONFIG_INVALID for one that nobody could be signed for by; the system's error for a file that cannot be read. */
+export async function configuredAuthority({ certFile, keyFile }: AuthorityFiles): Promise<Authority> {
+  const authority = { cert: await readFile(certFile, 'utf8'), key: await readFile(keyFile, 'utf8') }
+  checkOf(authority, certFile)
+  return authority
+}
+
+function checkOf(authority: Authority, file: string): void {
   try {
     check(authority)
   } catch (error) {
-    throw new ApplianceError(
-      'CONFIG_INVALID',
-      `${files?.certFile ?? join(own.keysDir, FILE)}: no authority for egress: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ApplianceError('CONFIG_INVALID', `${file}: no authority for egress: ${why}`)
   }
-  return authority
 }
 
 function check({ cert, key }: Authority): void {

@@ -90,11 +90,16 @@ export class ListenerContext implements Disposable {
 
 async function make(files: ListenerFiles, parts: ListenerContextParts): Promise<Made> {
   const identity = await listenerIdentity(files, parts)
+  return { identity, context: contextOf(files, identity) }
+}
+
+/** Throws CONFIG_INVALID for suites that OpenSSL does not know. `identity` is one that can be used. */
+export function contextOf(terms: TlsTerms, identity?: ListenerIdentity): SecureContext {
   try {
-    return { identity, context: createSecureContext({ ...identity, ...termsOf(files) }) }
+    return createSecureContext({ ...identity, ...termsOf(terms) })
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new ApplianceError('CONFIG_INVALID', `tls.ciphers "${files.ciphers ?? ''}" cannot be used: ${why}`)
+    throw new ApplianceError('CONFIG_INVALID', `tls.ciphers "${terms.ciphers ?? ''}" cannot be used: ${why}`)
   }
 }
 

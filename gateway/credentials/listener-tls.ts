@@ -1,15 +1,14 @@
-import { X509Certificate } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createSecureContext } from 'node:tls'
 import { generate } from 'selfsigned'
 import { createFile, makeFolder } from '../../recorder/desk/exclusive-file.ts'
 import { codeOf } from '../../recorder/files.ts'
-import { ApplianceError } from '../../schemas/errors.ts'
+import { checkPair, type PairFiles } from './pem-pair.ts'
 
 /** Long, because clients pin a self-signed certificate by hand; whoever wants rotation brings certificates of their own. */
 const VALID_YEARS = 10
+const FILE = 'listener.pem'
 const CERTIFICATE_FILE = 'listener.crt'
 
 export interface ListenerIdentity {
@@ -26,26 +25,24 @@ export async function listenerIdentity(
   files: { readonly certFile?: string; readonly keyFile?: string },
   own: { readonly keysDir: string; readonly gateway: string },
 ): Promise<ListenerIdentity> {
-  const identity =
-    files.certFile !== undefined && files.keyFile !== undefined
-      ? { cert: await readFile(files.certFile, 'utf8'), key: await readFile(files.keyFile, 'utf8') }
-      : await ownIdentity(own.keysDir, own.gateway)
-  try {
-    createSecureContext(identity)
-    if (Date.parse(new X509Certificate(identity.cert).validTo) <= Date.now()) throw new Error('the certificate has expired')
-  } catch (error) {
-    const where = files.certFile ?? join(own.keysDir, 'listener.pem')
-    throw new ApplianceError(
-      'CONFIG_INVALID',
-      `${where}: certificate and key cannot be used: ${error instanceof Error ? error.message : String(error)}`,
-    )
-  }
+  const { certFile, keyFile } = files
+  if (certFile !== undefined && keyFile !== undefined) return configuredPair({ certFile, keyFile })
+  const identity = await ownIdentity(own.keysDir, own.gateway)
+  const pem = join(own.keysDir, FILE)
+  checkPair(identity, { certFile: pem, keyFile: pem })
+  return identity
+}
+
+/** Rejects CONFIG_INVALID for what could be shown to nobody; the system's error for a file that cannot be read. */
+export async function configuredPair(files: PairFiles): Promise<ListenerIdentity> {
+  const identity = { cert: await readFile(files.certFile, 'utf8'), key: await readFile(files.keyFile, 'utf8') }
+  checkPair(identity, files)
   return identity
 }
 
 /** One file holds both, so that two processes starting at once cannot end up with halves of different pairs. */
 async function ownIdentity(keysDir: string, gateway: string): Promise<ListenerIdentity> {
-  const path = join(keysDir, 'listener.pem')
+  const path = join(keysDir, FILE)
   await makeFolder(keysDir)
   const kept = await readFile(path, 'utf8').catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined

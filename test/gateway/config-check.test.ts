@@ -51,6 +51,34 @@ test('what only follows from another mistake is not told', async () => {
   }
 })
 
+test('what listens where another does is told with the other, whichever names the place has', async () => {
+  const at = (address: string, more: string): string => GOOD.replace('127.0.0.1:0', address).concat(more)
+  for (const [address, more, told] of [
+    [
+      '127.0.0.1:6432',
+      'monitoring: { address: 127.0.0.1:6432 }',
+      /monitoring\.address: listeners\.postgres listens there already \(127\.0\.0\.1:6432\)/,
+    ],
+    ['127.0.0.1:6432', 'monitoring: { address: "*:6432" }', /monitoring\.address: listeners\.postgres listens/],
+    [
+      '0.0.0.0:6432',
+      'console: { address: "127.0.0.1:06432", roles: { viewer: [dba] } }',
+      /console\.address: listeners\.postgres listens/,
+    ],
+  ] as const)
+    assert.match(await mistakes(at(address, `${more}\n`)), told)
+  for (const [address, more] of [
+    ['127.0.0.1:6432', 'monitoring: { address: 127.0.0.2:6432 }'],
+    ['127.0.0.1:0', 'monitoring: { address: 127.0.0.1:0 }'],
+  ] as const)
+    assert.equal(await mistakes(at(address, `${more}\n`)), '')
+})
+
+test('a target without its protocol is not judged by another', async () => {
+  const text = GOOD.replace('    protocol: postgres\n', '').replace('password: { env: SHOP_PASSWORD }', 'managedIdentity: {}')
+  assert.match(await mistakes(text), /: 1 mistake\n.*"protocol" is missing$/)
+})
+
 test('an unknown key says nothing of secrets that are files', async () => {
   const text = GOOD.replace('{ env: SHOP_PASSWORD }', '{ file: password }').replace('port: 5432', 'port: 5432\n    prot: 1')
   const told = await mistakes(text, {}, { password: 'x' })

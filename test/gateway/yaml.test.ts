@@ -67,6 +67,24 @@ test('text that is no YAML is located, duplicates and unknown tags among it', ()
   assert.match(mistakes('- a')[0] ?? '', /found a list, expected a mapping/)
 })
 
+test('what is no YAML is told in words for who wrote it, at its place, and never quoted: it may be a secret', () => {
+  for (const [text, place, words] of [
+    ['name: a\nmode: *hush', '2:7', /alias .* of no anchor before it/],
+    ['name: *hush\nmode: &hush fast', '1:7', /alias .* of no anchor before it/],
+    ['name: a\nmode: !hush', '2:7', /tag .* means nothing here/],
+    ['name: "\\hush"', '1:8', /backslash that begins no escape/],
+    ['name: |hush\n  a', '1:8', /extra characters/],
+    ['name: a\n---\nname: hush', '2:1', /second document begins here/],
+    ['name: a\nname: hush', '2:1', /stands here twice/],
+  ] as const) {
+    const [told = ''] = mistakes(text)
+    assert.match(told, words)
+    assert.ok(told.startsWith(`x.yaml:${place}: `), told)
+    assert.doesNotMatch(told, /hush/)
+  }
+  assert.match(mistakes(`name: ${'['.repeat(5_000)}${']'.repeat(5_000)}`)[0] ?? '', /nested too deeply/)
+})
+
 test('hostile files cost little: alias bombs, more mistakes than anybody reads, sheer size', () => {
   const bomb = `a: &a [x,x,x,x,x,x,x,x,x,x]\n${[...'bcdefghij'].map((c, i) => `${c}: &${c} [${Array(10).fill(`*${'abcdefghij'[i]}`).join()}]`).join('\n')}`
   assert.match(mistakes(bomb)[0] ?? '', /alias/i)

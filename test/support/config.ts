@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../../gateway/config.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
+import { selfSigned } from './pg-tls.ts'
 
 /** A configuration without a mistake, to be spoilt. */
 export const GOOD = `
@@ -35,10 +36,14 @@ identities:
     groups: [dba]
 `
 
+let authority: ReturnType<typeof selfSigned> | undefined
+
 /** A folder with these files, and those GOOD names. */
 export async function configFolder(files: Record<string, string>): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-config-'))
-  for (const [name, text] of Object.entries({ 'policy.yaml': 'rules: []', 'ca.pem': 'certificates', ...files })) {
+  authority ??= selfSigned()
+  const { cert } = await authority
+  for (const [name, text] of Object.entries({ 'policy.yaml': 'rules: []', 'ca.pem': cert, ...files })) {
     await writeFile(join(path, name), text)
   }
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
