@@ -5,7 +5,7 @@ import { OCSF_VERSION } from './ocsf.ts'
 export interface ToldEntry {
   /** SHA-256 of its line, hex: the same for each repetition, and different for each entry of every ledger. */
   readonly uid: string
-  /** Its place in the ledger's tree; what `sallyport ledger prove` takes. */
+  /** Its place in the ledger's tree; what `sallyport ledger proof` takes. */
   readonly index: number
   /** Whether a trusted key of a gateway has signed it. */
   readonly signed: boolean
