@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { ledgerKeys } from '../../schemas/verify/ledger-line.ts'
-import { checkpointText, derEcdsa, noteKeyOf, parseCheckpoint, signatureLine } from '../../schemas/verify/note.ts'
+import { checkpointText, derEcdsa, noteKeyOf, parseCheckpoint, parseOrigin, signatureLine } from '../../schemas/verify/note.ts'
 import type { Store } from '../store/store.ts'
 import { sha256 } from '../tape/merkle.ts'
 import type { GatewaySigner } from '../tape/signer.ts'
@@ -69,7 +69,7 @@ function isConflict(error: unknown): boolean {
   return error instanceof ApplianceError && error.code === 'STORE_CONFLICT'
 }
 
-/** A ledger's name: given once, by whoever comes first; everybody else takes it from the store. */
+/** A ledger's name: given once, by whoever comes first; everybody else takes it from the store. Rejects LEDGER_MALFORMED where what stands there is none. */
 export async function originOf(store: Store, configured: string | undefined, gateway: string): Promise<string> {
   const found = await readOrigin(store)
   const mine =
@@ -94,13 +94,20 @@ export async function originOf(store: Store, configured: string | undefined, gat
   return mine
 }
 
+/** Checkpoints under half a name would stand there for good, and no verifier takes them. */
 async function readOrigin(store: Store): Promise<string | undefined> {
+  let bytes: Uint8Array
   try {
-    return Buffer.from(await store.get(ledgerKeys.origin))
-      .toString('utf8')
-      .trim()
+    bytes = await store.get(ledgerKeys.origin)
   } catch (error) {
     if (error instanceof ApplianceError && error.code === 'STORE_MISSING') return undefined
     throw error
   }
+  const name = parseOrigin(bytes)
+  if (name === undefined)
+    throw new ApplianceError(
+      'LEDGER_MALFORMED',
+      `${ledgerKeys.origin} is not a log's name and a newline: put back a copy of it; each checkpoint begins with that line`,
+    )
+  return name
 }

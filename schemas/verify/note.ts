@@ -17,8 +17,10 @@ export const MAX_NOTE_SIZE = 64 << 10
 const MAX_SIGNATURES = 32
 
 /** Blanks as anybody has them: whose `\s` it is makes a difference. None, no control character and no `+` is in a name. */
-const SIGNATURE_LINE =
-  /^— ([^+\u0000-\u0020\u007f-\u00a0\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f\u3000\ufeff]+) ([A-Za-z0-9+/=]+)$/u
+const NAME = '[^+\\u0000-\\u0020\\u007f-\\u00a0\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f\\u3000\\ufeff]+'
+const SIGNATURE_LINE = new RegExp(`^— (${NAME}) ([A-Za-z0-9+/=]+)$`, 'u')
+/** The object that names a log: the name and one newline. */
+const NAME_LINE = new RegExp(`^(${NAME})\\n$`, 'u')
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
@@ -50,6 +52,15 @@ export interface Checkpoint {
   readonly size: number
   readonly root: Uint8Array
   readonly note: Note
+}
+
+/** The name in `ledger/origin`, under which checkpoints are signed; undefined where nothing could be signed under what stands there. */
+export function parseOrigin(bytes: Uint8Array): string | undefined {
+  try {
+    return NAME_LINE.exec(utf8.decode(bytes))?.[1]
+  } catch {
+    return undefined
+  }
 }
 
 /** Throws LEDGER_MALFORMED. */

@@ -293,4 +293,21 @@ describe('several writers', () => {
     await assert.rejects(openTestLedger(store, makeSigner('gw3'), { origin: 'log.example/other' }), { code: 'CONFIG_INVALID' })
     await openTestLedger(store, makeSigner('gw3'), { origin: one.origin })
   })
+
+  test('a ledger whose name is damaged is not opened: checkpoints under half a name could never be taken away', async () => {
+    const store = new MemoryStore()
+    const signer = makeSigner()
+    const ledger = await openTestLedger(store, signer)
+    await ledger.append(opened(1))
+    await ledger.close()
+    const whole = store.objects.get(ledgerKeys.origin) ?? assert.fail()
+    const before = [...store.objects.keys()]
+    for (const damaged of ['', '\n', whole.toString().trim(), `${whole}x`, 'log example\n', '\ufeffx\n']) {
+      store.objects.set(ledgerKeys.origin, Buffer.from(damaged))
+      await assert.rejects(openTestLedger(store, signer), { code: 'LEDGER_MALFORMED', message: /put back a copy/ }, damaged)
+    }
+    assert.deepEqual([...store.objects.keys()], before)
+    store.objects.set(ledgerKeys.origin, whole)
+    await (await openTestLedger(store, signer)).close()
+  })
 })
