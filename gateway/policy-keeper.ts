@@ -4,8 +4,11 @@ import { userInfo } from 'node:os'
 import type { Desk } from '../recorder/desk/desk.ts'
 import type { Records } from '../recorder/desk/records.ts'
 import type { Ledger } from '../recorder/ledger/ledger.ts'
+import { ApplianceError } from '../schemas/errors.ts'
+import { PolicyFile } from '../schemas/policy.ts'
 import type { PolicyContext } from './policy/check.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
+import { openYaml } from './yaml.ts'
 
 /** How long a change of the file, or an approval of it, may go unnoticed. */
 const LOOK_EVERY_MS = 1_000
@@ -52,12 +55,12 @@ export class PolicyKeeper implements AsyncDisposable {
     this.#text = text
   }
 
-  /** Rejects POLICY_INVALID with every mistake of the file, also where an older policy is in force. */
+  /** Rejects POLICY_INVALID with every mistake of the file, also where an older policy is in force; and where that one asks for approval and is none any more. */
   static async open(places: PolicyPlaces): Promise<PolicyKeeper> {
     const text = await readFile(places.file, 'utf8')
     const policy = compilePolicy(text, places.file, places.context)
     const kept = await keptText(places)
-    const before = kept === undefined ? undefined : compilePolicy(kept, IN_FORCE, places.context)
+    const before = kept === undefined ? undefined : policyBefore(kept, places.context)
     if (before !== undefined && kept !== undefined && before.hash !== policy.hash && asksApproval(before))
       return new PolicyKeeper(places, before, kept)
     const made = new PolicyKeeper(places, policy, text)
@@ -160,7 +163,33 @@ function keptText({ records }: PolicyPlaces): Promise<string | undefined> {
   return records.read(IN_FORCE)
 }
 
-function asksApproval({ activation }: Policy): boolean {
+/**
+ * What was in force at the last start: written for the configuration and the version of then. Where it asks for approval and can no longer be enforced,
+ * nothing takes its place (POLICY_INVALID); where it asks for none it counts no more: undefined.
+ */
+function policyBefore(kept: string, context: PolicyContext): Policy | undefined {
+  try {
+    return compilePolicy(kept, IN_FORCE, context)
+  } catch (error) {
+    if (!mayAskApproval(kept)) return undefined
+    throw new ApplianceError(
+      'POLICY_INVALID',
+      `what is in force (policy/${IN_FORCE} in the data folder) asks for approval of another policy, and cannot be enforced any more: bring back what it needs, or remove it, and the policy file comes into force without approval\n${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
+  }
+}
+
+/** So does what cannot even be read. */
+function mayAskApproval(text: string): boolean {
+  try {
+    return asksApproval(openYaml(text, IN_FORCE, PolicyFile, 'POLICY_INVALID').value)
+  } catch {
+    return true
+  }
+}
+
+function asksApproval({ activation }: { readonly activation?: unknown }): boolean {
   return activation !== undefined
 }
 

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { PolicyContext } from '../../gateway/policy/check.ts'
 import { lineChanges, PolicyKeeper } from '../../gateway/policy-keeper.ts'
 import { openFolderDesk } from '../../recorder/desk/desk-folder.ts'
 import { FolderRecords } from '../../recorder/desk/records-folder.ts'
@@ -16,6 +17,7 @@ const CHANGED = 'version: 1\nrules:\n  - { id: b, action: block }\n'
 async function world(text: string) {
   const home = await mkdtemp(join(tmpdir(), 'keeper-'))
   const file = join(home, 'policy.yaml')
+  const records = new FolderRecords(join(home, 'policy'))
   await writeFile(file, text)
   const desk = openFolderDesk(join(home, 'desk'))
   const entries: LedgerEntry[] = []
@@ -29,7 +31,8 @@ async function world(text: string) {
     told,
     activated,
     kept,
-    open: () => PolicyKeeper.open({ file, records: new FolderRecords(join(home, 'policy')), context: {} }),
+    records,
+    open: (context: PolicyContext = {}) => PolicyKeeper.open({ file, records, context }),
     following: {
       desk,
       ledger: {
@@ -127,4 +130,22 @@ test('nothing is left lying about', async () => {
   await using keeper = await at.open()
   await keeper.look(at.following)
   assert.deepEqual(await readdir(join(at.file, '..', 'policy')), ['in-force.yaml'])
+})
+
+test('a policy and the groups it names are changed together at a restart: what was in force before is asked only where it asks for approval', async () => {
+  const holding = (group: string, more = ''): string =>
+    `version: 1\n${more}rules: [{ id: a, action: hold, approval: { groups: [${group}] } }]\n`
+  using at = await world(holding('old'))
+  await (await at.open({ groups: new Set(['old']) }))[Symbol.asyncDispose]()
+  await writeFile(at.file, holding('new'))
+  await using _renamed = await at.open({ groups: new Set(['new']) })
+  assert.equal(await at.records.read('in-force.yaml'), holding('new'))
+  for (const damaged of [holding('gone', 'activation: { approval: { groups: [new] } }\n'), 'rules: [', '']) {
+    await at.records.replace('in-force.yaml', damaged)
+    await assert.rejects(at.open({ groups: new Set(['new']) }), {
+      code: 'POLICY_INVALID',
+      message: /policy\/in-force\.yaml in the data folder/,
+    })
+    assert.equal(await at.records.read('in-force.yaml'), damaged, 'it is left as it is')
+  }
 })
