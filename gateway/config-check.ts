@@ -325,6 +325,9 @@ function identityProblems({ identities = [], jwt = [] }: Config): Problem[] {
       seen.add(key[field])
     }
   }
+  for (const { key, at } of keys)
+    if (key.expires !== undefined && Number.isNaN(Date.parse(key.expires)))
+      problems.push({ at: [...at, 'expires'], message: `${key.expires} is a moment that no clock here has` })
   if (identities.length === 0 && jwt.length === 0)
     problems.push({ at: [], message: 'nobody can knock: neither identities nor jwt is given', others: [['identities'], ['jwt']] })
   return problems

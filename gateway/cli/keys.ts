@@ -1,7 +1,7 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { loadConfig, type Settings } from '../config.ts'
-import type { AccessKey } from '../identity/access-key.ts'
+import { type AccessKey, hasExpired } from '../identity/access-key.ts'
 import { AccessKeys } from '../identity/access-keys.ts'
 import { scopeProblem } from '../policy/token-scope.ts'
 import { openShared } from '../shared.ts'
@@ -144,5 +144,5 @@ async function openKeys(
 
 function stateOf(key: Pick<AccessKey, 'expiresAt' | 'revokedAt'>, nowMs: number): 'active' | 'revoked' | 'expired' {
   if (key.revokedAt !== undefined) return 'revoked'
-  return key.expiresAt !== undefined && Date.parse(key.expiresAt) <= nowMs ? 'expired' : 'active'
+  return hasExpired(key, nowMs) ? 'expired' : 'active'
 }

@@ -23,6 +23,11 @@ export interface AccessKey {
   readonly purpose?: string
 }
 
+/** Whether its time is over; so it is where it cannot be told, as of a leap second, which no clock here has. */
+export function hasExpired({ expiresAt }: Pick<AccessKey, 'expiresAt'>, nowMs: number): boolean {
+  return expiresAt !== undefined && !(nowMs < Date.parse(expiresAt))
+}
+
 export function newAccessKey(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64url')
 }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ConfiguredIdentity } from '../../schemas/config.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Identity } from '../../schemas/session.ts'
-import { type AccessKey, findAccessKey, isAccessKey } from './access-key.ts'
+import { type AccessKey, findAccessKey, hasExpired, isAccessKey } from './access-key.ts'
 import type { AccessKeys } from './access-keys.ts'
 import type { BlockedSubjects } from './blocked.ts'
 import { Failures } from './failures.ts'
@@ -119,7 +119,7 @@ export class Doorkeeper {
   }
 }
 
-function keyProblem({ id, revokedAt, expiresAt }: AccessKey): string | undefined {
-  if (revokedAt !== undefined) return `key ${id} is revoked`
-  return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now() ? `key ${id} has expired` : undefined
+function keyProblem(key: AccessKey): string | undefined {
+  if (key.revokedAt !== undefined) return `key ${key.id} is revoked`
+  return hasExpired(key, Date.now()) ? `key ${key.id} has expired` : undefined
 }

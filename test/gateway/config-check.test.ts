@@ -165,6 +165,12 @@ const CASES: readonly (readonly [title: string, from: string, to: string, told: 
     /cert and key belong together/,
   ],
   ['the same subject twice', 'subject: ana@example.org', 'subject: agent:claude', /agent:claude stands here twice/],
+  [
+    'a key that ends with a leap second',
+    'groups: [dba]',
+    `groups: [dba]\n    keys: [{ id: a, sha256: '${'0'.repeat(64)}', expires: '2027-12-31T23:59:60Z' }]`,
+    /expires.*no clock here has/s,
+  ],
   ['an agent that is its own principal', 'principal: ana@example.org', 'principal: agent:claude', /somebody else/],
   [
     'an agent that is its own principal by other letters',
