@@ -8,6 +8,8 @@ import { Masker } from './masking/masker.ts'
 import type { Policy } from './policy/policy.ts'
 
 const MINUTE_MS = 60_000
+/** Approvers read it, and the ledger has it in one entry. */
+const MAX_REASON_CHARS = 2_000
 
 export interface AccessWish {
   readonly target: string
@@ -49,6 +51,8 @@ export async function askForAccess(
   const { approvers, maxMs } = found.access
   if (wish.forMs > maxMs || wish.forMs < MINUTE_MS)
     throw new ApplianceError('APPROVAL_CONFLICT', `access to ${wish.target} is for 1 to ${maxMs / MINUTE_MS} minutes at a time`)
+  if (wish.reason.length > MAX_REASON_CHARS)
+    throw new ApplianceError('APPROVAL_CONFLICT', `a reason for access has at most ${MAX_REASON_CHARS} characters`)
   if (wish.reason.trim() === '') throw new ApplianceError('APPROVAL_CONFLICT', 'access needs a reason: approvers decide by it')
   const masker = new Masker({
     rules: policy.masking(identity),

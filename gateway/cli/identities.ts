@@ -1,3 +1,4 @@
+import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { samePerson } from '../../schemas/session.ts'
 import { loadConfig, type Settings } from '../config.ts'
@@ -6,6 +7,9 @@ import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { callerOf } from './prove-caller.ts'
+
+/** Of the ledger's entry. */
+const MAX_REASON_CHARS = 2_000
 
 interface Options {
   readonly config?: string
@@ -19,11 +23,14 @@ export async function changeIdentity(
   options: Options & { readonly reason: string; readonly keyFile?: string },
   cli: Cli,
 ): Promise<number> {
+  const { reason } = options
+  // Before anything is told or done.
+  if (reason.trim() === '' || reason.length > MAX_REASON_CHARS)
+    throw new ApplianceError('CONFIG_INVALID', `--reason: 1 to ${MAX_REASON_CHARS} characters`)
   const settings = await loadConfig(findConfig(options.config, cli), cli.env, 'store')
   const { actor } = await callerOf(settings, options.keyFile, cli)
   await using shared = await openShared(settings, cli.env)
   const blocked = new BlockedSubjects(shared.records('blocked'))
-  const { reason } = options
   // Out at once; in only once it is noted.
   if (act === 'unblock') await tellLedger(settings, { type: 'identity.unblock', subject, actor, reason })
   const changed = await blocked.change(act, subject, reason)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { unreadable } from '../../recorder/desk/record-check.ts'
 import type { Records } from '../../recorder/desk/records.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { type AccessKey, hashAccessKey, newAccessKey } from './access-key.ts'
@@ -36,7 +37,7 @@ export class AccessKeys {
     this.#records = records
   }
 
-  /** Makes a key; `secret` exists only in this answer. Durable when it resolves. */
+  /** Makes a key; `secret` exists only in this answer. Durable when it resolves. Rejects CONFIG_INVALID where a text is empty. */
   async create(
     subject: string,
     expiresAt?: Date,
@@ -51,6 +52,9 @@ export class AccessKeys {
       ...(expiresAt === undefined ? {} : { expiresAt: expiresAt.toISOString() }),
       ...more,
     }
+    // One record that nobody can read keeps out whoever has a key.
+    const why = unreadable(checker, key)
+    if (why !== undefined) throw new ApplianceError('CONFIG_INVALID', `no such key can be made: ${why}`)
     if (!(await this.#records.create(`${key.id}.json`, JSON.stringify(key)))) return this.create(subject, expiresAt, more)
     return { key, secret }
   }

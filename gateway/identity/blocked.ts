@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { unreadable } from '../../recorder/desk/record-check.ts'
 import type { Records } from '../../recorder/desk/records.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { samePerson } from '../../schemas/session.ts'
@@ -40,12 +41,15 @@ export class BlockedSubjects {
     return [...(await this.#last()).values()].filter(({ act }) => act === 'block')
   }
 
-  /** Durable when it resolves. False where it is so already. */
+  /** Durable when it resolves. False where it is so already. Rejects CONFIG_INVALID where subject or reason is empty. */
   async change(act: Step['act'], subject: string, reason: string): Promise<boolean> {
     const blocking = await this.#blocking(subject)
     if (blocking.size > 0 === (act === 'block')) return false
     const own = createHash('sha256').update(samePerson(subject)).digest('hex').slice(0, 32)
     const step: Step = { subject, act, reason, at: new Date().toISOString() }
+    // One record that nobody can read keeps out everybody.
+    const why = unreadable(checker, step)
+    if (why !== undefined) throw new ApplianceError('CONFIG_INVALID', `nobody is kept out or let in so: ${why}`)
     for (const row of act === 'block' ? [own] : blocking.keys()) {
       const steps = (await this.#records.names('')).filter((each) => rowOf(each) === row).length
       const path = `${row}-${String(steps + 1).padStart(6, '0')}.json`

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Approval } from '../../schemas/approval.ts'
 import type { Ledger, LedgerEntry } from '../ledger/ledger.ts'
 import { type ApprovalEvent, type ApprovalRequest, approvalAfter, approvalOf, brokeGlass, endOf } from './approval-log.ts'
-import type { ApprovalSteps } from './approval-steps.ts'
+import { type ApprovalSteps, checkEvent } from './approval-steps.ts'
 
 /** How long whoever wrote a step gets to tell the ledger of it, before somebody else does. */
 const TELLER_MS = 5_000
@@ -42,12 +42,13 @@ export class ApprovalBook {
     await this.#tell(request, [], 0)
   }
 
-  /** Adds the event `next` makes of the present state; undefined when it makes none. Tried again whenever another process was quicker. */
+  /** Adds the event `next` makes of the present state; undefined when it makes none. Tried again whenever another process was quicker. Rejects APPROVAL_CONFLICT as checkEvent. */
   async step(id: string, next: (approval: Approval) => ApprovalEvent | undefined): Promise<Approval | undefined> {
     for (;;) {
       const { request, events, approval } = await this.#settled(id)
       const event = next(approval)
       if (event === undefined) return undefined
+      checkEvent(id, event)
       if (await this.#put(request, events, event)) return approvalAfter(request, [...events, event], this.#now())
     }
   }

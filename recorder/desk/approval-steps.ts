@@ -1,6 +1,7 @@
 import { Compile } from 'typebox/compile'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { type ApprovalEvent, ApprovalEvent as ApprovalEventSchema, ApprovalRequest } from './approval-log.ts'
+import { unreadable } from './record-check.ts'
 import type { Records } from './records.ts'
 
 const ID_PATTERN = /^A-[0-9A-HJKMNP-TV-Z]{8}$/
@@ -62,6 +63,12 @@ export class ApprovalSteps {
   put(id: string, slot: number, text: string): Promise<boolean> {
     return this.#records.create(slotName(id, slot), text)
   }
+}
+
+/** Throws APPROVAL_CONFLICT for an event that, once written, would make a damaged record of its slot, and of every list that has it. */
+export function checkEvent(id: string, event: ApprovalEvent): void {
+  const why = unreadable(eventChecker, event)
+  if (why !== undefined) throw new ApplianceError('APPROVAL_CONFLICT', `this cannot be kept with request ${id}: ${why}`)
 }
 
 /** The request in this text. Throws STORE_FAILED naming the file where it is none. */

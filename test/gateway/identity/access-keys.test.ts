@@ -25,6 +25,14 @@ test('the key itself is nowhere on disk, its hash is', async () => {
   assert.deepEqual(await folder.list(), [key])
 })
 
+test('a key that could not be read again is not made: it would keep out whoever has one', async () => {
+  await using made = await temporary()
+  const folder = new AccessKeys(new FolderRecords(made.path))
+  for (const more of [{ run: '' }, { purpose: '' }, { scope: { targets: [] } }, { scope: { verbs: [''] } }])
+    await assert.rejects(folder.create('agent:claude', undefined, more), { code: 'CONFIG_INVALID', message: /fewer than 1/ })
+  assert.deepEqual(await folder.list(), [])
+})
+
 test('keys made and revoked by another process are seen at the next look', async () => {
   await using made = await temporary()
   const gateway = new AccessKeys(new FolderRecords(made.path))

@@ -44,6 +44,15 @@ test('a name counts however it is written, also where it was written down by its
   assert.deepEqual([await blocked.why('EVE'), (await blocked.list()).length], ['again', 1])
 })
 
+test('what could not be read again is not written down: it would keep out everybody', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  const blocked = new BlockedSubjects(new FolderRecords(path))
+  await assert.rejects(blocked.change('block', 'eve', ''), { code: 'CONFIG_INVALID', message: /reason/ })
+  await assert.rejects(blocked.change('block', '', 'left'), { code: 'CONFIG_INVALID', message: /subject/ })
+  assert.deepEqual(await blocked.list(), [])
+})
+
 test('a damaged file lets nobody in by being skipped', async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-blocked-'))
   t.after(() => rm(path, { recursive: true, force: true }))

@@ -20,6 +20,22 @@ export function peopleContract(desk: DeskTest): void {
     assert.equal((await cli.decide(id, { act: 'approve' }, ben)).state, 'approved')
   })
 
+  desk('a reason that is too long is refused, and damages nothing', async (open) => {
+    using cli = await open()
+    const long = 'x'.repeat(2_001)
+    const breaker: Approver = { ...ben, mayBreakGlass: true }
+    const { id } = await cli.submit(ask())
+    await refused('APPROVAL_CONFLICT', cli.decide(id, { act: 'reject', reason: long }, ana))
+    await refused('APPROVAL_CONFLICT', cli.decide(id, { act: 'break-glass', reason: long }, breaker))
+    await refused('APPROVAL_CONFLICT', cli.retract(id, { subject: 'agent:claude', kind: 'agent', groups: [] }, long))
+    await cli.decide(id, { act: 'break-glass', reason: 'fire' }, breaker)
+    await refused('APPROVAL_CONFLICT', cli.review(id, long, ana))
+    assert.deepEqual(
+      (await cli.list()).map(({ state, decisions }) => [state, decisions.length]),
+      [['approved', 1]],
+    )
+  })
+
   desk('what runs by itself decides nothing, whatever its groups', async (open) => {
     using cli = await open()
     const { id } = await cli.request(ask())
