@@ -20,6 +20,24 @@ interface ErrorFacts {
   /** What the system said, where an error of ours has such a cause. */
   readonly system?: string
   readonly at?: string
+  /** What to do, where it is the machine's. */
+  readonly cure?: string
+}
+
+const FULL = 'the disk is full: make room in the file system of dataDir, never inside the spool'
+const FILES = 'too many files and connections are open: raise the limit of the process (ulimit -n, LimitNOFILE)'
+const RIGHTS = "a file may not be used: dataDir and all in it has to be the gateway's user's, and writable"
+
+/** By what the system says of files. */
+const CURES: Readonly<Record<string, string>> = {
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EMFILE: FILES,
+  ENFILE: FILES,
+  EACCES: RIGHTS,
+  EPERM: RIGHTS,
+  EROFS: RIGHTS,
+  EIO: 'the disk fails: look at it, and at the log of the kernel',
 }
 
 /** What hears of events beside the log. */
@@ -216,9 +234,16 @@ export class Log {
     this.#logger.warn({ client }, 'too many cancels for sessions elsewhere; this one was not asked for')
   }
 
+  /** What nobody waits for: of the machine, or of what gateways share (in our own words, which name no traffic); anything else is a bug. */
   stray(error: unknown): void {
+    const facts = errorFacts(error)
+    const why = error instanceof ApplianceError && error.code.startsWith('STORE_') ? { why: error.message } : {}
+    if (facts.cure !== undefined || 'why' in why) {
+      this.#logger.error({ ...facts, ...why }, 'a file or database of the gateway could not be used')
+      return
+    }
     this.#count('unexpected_errors')
-    this.#logger.error(errorFacts(error), 'unexpected error outside any connection')
+    this.#logger.error(facts, 'unexpected error outside any connection')
   }
 
   console(facts: { readonly url: string; readonly pages: boolean }): void {
@@ -307,5 +332,14 @@ function errorFacts(error: unknown): ErrorFacts {
   const at = /\/((?:gateway|recorder|schemas)\/[^\s)]+)/.exec(place ?? '')?.[1]
   const said = codeOf(error)
   const system = said === undefined || said === code.code ? {} : { system: said }
-  return { error: error.name, ...code, ...system, ...(at === undefined ? {} : { at }) }
+  const cure = cureOf(error)
+  return { error: error.name, ...code, ...system, ...(at === undefined ? {} : { at }), ...(cure === undefined ? {} : { cure }) }
+}
+
+/** Sockets meet EACCES as well, and watching a folder ENOSPC, which is no full disk. */
+function cureOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if (!('syscall' in error && 'code' in error)) return cureOf(error.cause)
+  const cure = CURES[String(error.code)]
+  return error.syscall === 'watch' || (cure === RIGHTS && !('path' in error)) ? undefined : cure
 }

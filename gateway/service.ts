@@ -21,6 +21,7 @@ import type { Health } from './monitoring/health.ts'
 import type { Metrics } from './monitoring/metrics.ts'
 import { openTraces } from './monitoring/traces.ts'
 import { Traffic } from './monitoring/traffic.ts'
+import { openFilesWarning } from './open-files.ts'
 import { OrphanWatch } from './orphan-watch.ts'
 import { placesIn } from './places.ts'
 import { compilePolicy, type Policy } from './policy/policy.ts'
@@ -339,6 +340,8 @@ export async function loadPolicy(settings: Pick<Settings, 'policyFile' | 'identi
 export function warnOf(settings: Settings, log: Log): void {
   const targets = [...settings.targets.values()].map(({ target, credential }) => ({ ...target, tls: credential.tls.mode }))
   for (const warning of warningsOf(targets)) log.warned(warning)
+  const files = openFilesWarning(settings.limits)
+  if (files !== undefined) log.warned(files)
 }
 
 /** Whether the work ended in time. */

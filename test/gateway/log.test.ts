@@ -43,6 +43,30 @@ test('an error tells where in our sources it began', () => {
   assert.equal(JSON.parse(lines()).at, 'gateway/gate.ts:12:3')
 })
 
+test('what the machine or a database is short of is no bug: the line says what to do', () => {
+  const system = (code: string, syscall: string, path?: string): Error =>
+    Object.assign(new Error(code), { code, syscall, ...(path === undefined ? {} : { path }) })
+  for (const [error, cure] of [
+    [system('ENOSPC', 'write'), /disk is full: make room/],
+    [new ApplianceError('STORE_FAILED', 'x', { cause: system('EMFILE', 'open', '/data/x') }), /ulimit -n/],
+    [system('EACCES', 'open', '/data/x'), /dataDir and all in it/],
+    [new ApplianceError('STORE_FAILED', 'the shared database does not answer (ECONNREFUSED)'), undefined],
+  ] as const) {
+    const { log, lines } = heard()
+    log.stray(error)
+    const line = JSON.parse(lines())
+    assert.match(line.msg, /^a file or database of the gateway could not be used$/)
+    if (cure !== undefined) assert.match(line.cure, cure)
+    else assert.match(line.why, /shared database does not answer/)
+  }
+  for (const error of [system('EACCES', 'connect'), system('ENOSPC', 'watch', '/data'), new TypeError('x')]) {
+    const { log, lines } = heard()
+    log.stray(error)
+    assert.match(lines(), /unexpected error outside any connection/)
+    assert.doesNotMatch(lines(), /cure/)
+  }
+})
+
 test('an error of the store tells what the system said, and where', async (t) => {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-log-'))
   t.after(() => rm(path, { recursive: true, force: true }))
