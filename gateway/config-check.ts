@@ -297,7 +297,7 @@ export function warningsOf(
   targets: Iterable<{ readonly name: string; readonly host: string; readonly tls: 'off' | 'unverified' | 'verify' }>,
 ): readonly string[] {
   return [...targets].flatMap(({ name, host, tls }) =>
-    tls === 'verify' || LOOPBACK.test(`${host}:`)
+    tls === 'verify' || isLoopback(host)
       ? []
       : [`target ${name}: tls.mode ${tls} to ${host} can be listened to or taken over on the way; use verify`],
   )

@@ -211,7 +211,12 @@ test('connections that can be listened to on the way are told at every start, lo
   const target = (host: string, tls: 'off' | 'unverified' | 'verify') => ({ name: 'shop', host, tls })
   assert.equal(warningsOf([target('db.internal', 'off'), target('db.internal', 'unverified')]).length, 2)
   assert.deepEqual(
-    warningsOf([target('db.internal', 'verify'), target('127.0.0.1', 'off'), target('localhost', 'unverified')]),
+    warningsOf([
+      target('db.internal', 'verify'),
+      target('127.0.0.1', 'off'),
+      target('::1', 'off'),
+      target('localhost', 'unverified'),
+    ]),
     [],
   )
 })
