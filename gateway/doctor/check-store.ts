@@ -33,7 +33,7 @@ export async function checkStore(place: StorePlace, gateway: string, now = new D
       for await (const _key of store.list('tapes/')) break
       return { status: 'ok', seen: 'can be listed' }
     },
-    inFolder ?? 'give the identity `blobs/read` on the container',
+    inFolder ?? missing('`blobs/read`'),
   )
   if ('folder' in place) return [append, list]
   const clock = append.status === 'ok' ? [await checkClock(place.blob, log)] : []
@@ -66,8 +66,14 @@ function checkAppend(store: Store, key: string, cure: string | undefined, line: 
       if (Buffer.compare(have, bytes) !== 0) return { status: 'failed', seen: `${key}: read back other bytes than were appended` }
       return { status: 'ok', seen: `${bytes.length} bytes to ${key} in ${ms} ms, and read back` }
     },
-    cure ?? 'give the identity `blobs/read` and `blobs/add/action` on the container; does the container exist?',
+    cure ?? missing('`blobs/read` and `blobs/add/action`'),
   )
+}
+
+/** Anything but a refusal is no matter of rights: what was seen says what to do, where that is known. */
+function missing(rights: string): (error: unknown) => string | undefined {
+  return (error) =>
+    error instanceof ApplianceError && error.code === 'STORE_DENIED' ? `give the identity ${rights} on the container` : undefined
 }
 
 async function sizeOf(store: Store, key: string): Promise<number> {

@@ -11,12 +11,17 @@ export interface Check {
   readonly cure?: string
 }
 
-/** Runs a check whose failure is an error; its message is ours and names no secret. */
-export async function checked(what: string, work: () => Promise<Omit<Check, 'what'>>, cure?: string): Promise<Check> {
+/** Runs a check whose failure is an error; its message is ours and names no secret. `cure` may go by the error. */
+export async function checked(
+  what: string,
+  work: () => Promise<Omit<Check, 'what'>>,
+  cureOf?: string | ((error: unknown) => string | undefined),
+): Promise<Check> {
   try {
     return { what, ...(await work()) }
   } catch (error) {
     const seen = error instanceof Error ? error.message : String(error)
+    const cure = typeof cureOf === 'function' ? cureOf(error) : cureOf
     return { what, status: 'failed', seen, ...(cure === undefined ? {} : { cure }) }
   }
 }

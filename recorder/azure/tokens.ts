@@ -147,7 +147,10 @@ function isWrongRequest(error: unknown): boolean {
 function failed(scope: string, error: unknown): ApplianceError {
   if (error instanceof ApplianceError) return error
   const message = error instanceof Error ? error.message.split('\n', 1)[0] : String(error)
-  return new ApplianceError('AZURE_FAILED', `no token for ${scope}: ${message}`, { cause: error })
+  // Of `identity: default`: none of the ways to sign in had anybody.
+  const nobody = error instanceof Error && error.name === 'AggregateAuthenticationError'
+  const cure = nobody ? ' (nobody is signed in here: az login, or a managed identity of this machine)' : ''
+  return new ApplianceError('AZURE_FAILED', `no token for ${scope}: ${message}${cure}`, { cause: error })
 }
 
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

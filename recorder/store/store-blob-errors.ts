@@ -1,5 +1,19 @@
 import { ApplianceError } from '../../schemas/errors.ts'
 
+/**
+ * What to do about refusals whose code says it to nobody ("Common REST API error codes", Blob service REST API). A right that is missing is told as
+ * AuthorizationPermissionMismatch; AuthorizationFailure is the account's, whatever rights there are.
+ */
+const CURES: Readonly<Record<string, string>> = {
+  ContainerNotFound: 'there is no container of this name in the account: make it with the deployment',
+  AuthorizationPermissionMismatch: 'the identity lacks a right on the container; sallyport doctor says which',
+  AuthorizationFailure: "the account's firewall keeps this machine out, or the key is not the account's",
+  AuthenticationFailed: "a clock that is off, a token of another tenant, or a key that is not the account's",
+  InvalidAuthenticationInfo: 'the token has ended, or is of another tenant',
+  KeyBasedAuthenticationNotPermitted: 'the account takes no keys: use an identity',
+  ENOTFOUND: 'no such account, or its private name is not known here',
+}
+
 /** What the service said: its error code (`BlobNotFound` ...) and status; both undefined where no answer came. */
 export interface Refusal {
   readonly code: string | undefined
@@ -35,7 +49,8 @@ export function storeError(error: unknown, what: string): unknown {
   if (error instanceof Error && error.name === 'AbortError') return error
   const { code, status } = refusalOf(error)
   const said = error instanceof Error ? firstLine(error.message) : String(error)
-  const why = status === undefined ? said : `${status} ${code ?? said}`
+  const cure = CURES[code ?? ''] === undefined ? '' : ` (${CURES[code ?? '']})`
+  const why = `${status === undefined ? said : `${status} ${code ?? said}`}${cure}`
   if (status === 401 || status === 403)
     return new ApplianceError('STORE_DENIED', `${what} was not allowed: ${why}`, { cause: error })
   return new ApplianceError('STORE_FAILED', `${what} failed: ${why}`, { cause: error })

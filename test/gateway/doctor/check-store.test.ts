@@ -108,6 +108,19 @@ test('says which right is missing, and tries nothing that would need it', async 
   assert.match(`${append?.seen} ${append?.cure}`, /403 AuthorizationPermissionMismatch.*blobs\/add\/action/)
 })
 
+test('a container that is not there, and one behind a firewall, are told as what they are, and not as rights that are missing', async () => {
+  proxy.rights = new Set(RECORDER)
+  const at = await place()
+  const seen = async (given: StorePlace) =>
+    (await checkStore(given, 'gw1')).flatMap(({ what, seen, cure }) => (/^store /.test(what) ? [[seen, cure]] : []))
+  for (const [said, cure] of await seen('blob' in at ? { blob: { ...at.blob, container: 'nowhere' } } : at)) {
+    assert.match(said ?? '', /404 ContainerNotFound \(there is no container of this name/)
+    assert.equal(cure, undefined)
+  }
+  proxy.fault = () => ({ status: 403, code: 'AuthorizationFailure' })
+  for (const [said] of await seen(at)) assert.match(said ?? '', /403 AuthorizationFailure \(the account's firewall/)
+})
+
 test('without a token nothing else is asked', async () => {
   endpoint.answers = [400]
   const checks = await checkStore(await place(), 'gw1')

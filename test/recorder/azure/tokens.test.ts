@@ -135,3 +135,14 @@ test('an issuer that answers from its own memory is asked again until it has a n
     mock.timers.reset()
   }
 })
+
+test('where no way to sign in has anybody, the error says what to do', async () => {
+  const nobody = Object.assign(new Error('ChainedTokenCredential failed.\nAzureCliCredential: x'), {
+    name: 'AggregateAuthenticationError',
+  })
+  using tokens = new Tokens(issuer([nobody]), QUICK)
+  await assert.rejects(tokens.getToken(SCOPE), {
+    code: 'AZURE_FAILED',
+    message: `no token for ${SCOPE}: ChainedTokenCredential failed. (nobody is signed in here: az login, or a managed identity of this machine)`,
+  })
+})
