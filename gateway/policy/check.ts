@@ -108,6 +108,7 @@ function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyCont
   if (rule.who !== undefined && rule.except !== undefined && covers(rule.except, rule.who)) {
     report([...path, 'except'], 'takes out everybody `who` names: the rule could never fire', [[...path, 'who']])
   }
+  checkAsked(rule, path, context, report)
   if (threshold !== undefined) checkThreshold(rule, protocols, path, report)
   checkHours(rule, path, report)
   if (rule.when !== undefined) checkCondition(rule, rule.when, protocols, path, report)
@@ -115,6 +116,14 @@ function checkRule(rule: Rule, path: Path, file: PolicyFile, context: PolicyCont
   checkLabels(match, file, [...path, 'match', 'labels'], report)
   checkKinds(rule, protocols, path, report)
   checkContradictions(match, protocols, [...path, 'match'], report)
+}
+
+/** A group misspelt would be a rule that stops nobody. */
+function checkAsked({ who }: Rule, path: Path, { groups: known }: PolicyContext, report: Report): void {
+  const groups = listOf(who?.groups)
+  if (known === undefined || groups.length === 0 || groups.some((group) => known.has(group))) return
+  const meant = groups.map((group) => suggestion(group, [...known])).find((words) => words !== '') ?? ''
+  report([...path, 'who', 'groups'], `nobody can be in ${groups.join(', ')}: the rule could never fire${meant}`)
 }
 
 /** The week has to have a minute in which the rule holds. */

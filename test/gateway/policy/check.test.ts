@@ -82,6 +82,17 @@ test('a hold needs somebody who can decide', () => {
   assert.match(mistakes('version: 1\nrules: []\ndefaults: { unparsable: hold }')[0] ?? '', /^3: defaults: a hold needs somebody/)
 })
 
+test('a rule for groups that nobody can be in could never fire, where it is known who can be in what', () => {
+  const rule = (groups: string): string => `version: 1\nrules:\n  - { id: r, action: block, who: { groups: ${groups} } }`
+  const known = new Set(['agents', 'dba'])
+  assert.match(
+    mistakes(rule('agnets'), known)[0] ?? '',
+    /^3: rules\[0\]\.who\.groups: nobody can be in agnets: the rule could never fire; did you mean "agents"\?/,
+  )
+  assert.deepEqual(mistakes(rule('[others, agents]'), known), [])
+  assert.deepEqual(mistakes(rule('agnets')), [])
+})
+
 test('a threshold that allows has no effect', () => {
   assert.match(
     mistakes('version: 1\nrules:\n  - { id: r, action: allow, threshold: { rows: 1, per: session } }')[0] ?? '',
