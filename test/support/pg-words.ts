@@ -103,6 +103,8 @@ export const testColumns: ColumnJudge = {
   parameter: () => undefined,
   notification: () => undefined,
   executed: () => undefined,
+  rested: () => undefined,
+  edition: undefined,
   pending: () => undefined,
 }
 

@@ -3,6 +3,11 @@ import type { Node } from './parse.ts'
 /** A target or a source that is not one column: a star, a whole row, columns that cannot be told apart. */
 export const ANY_COLUMN = '*'
 
+/** Statements that put values into columns. SELECT INTO is noticed where it is walked. */
+export const WRITES_VALUES: ReadonlySet<string> = new Set(
+  ['Insert', 'Update', 'Merge', 'CreateTableAs', 'AlterTable'].map((what) => `${what}Stmt`),
+)
+
 /**
  * Which columns a statement writes values of which other columns into, `target<source` each: `note<email`, `*<email` where
  * the target cannot be told, `note<*` where a whole row may go there. What only chooses rows (WHERE, ORDER BY, GROUP BY, a join's
@@ -40,6 +45,11 @@ export function carriedColumns(tag: string, body: Node, into: Set<string>): void
           pair(targets, { names: [], values: list(clause['values']).map(sourcesIn) }, around, write)
         }
       }
+      break
+    case 'AlterTableStmt':
+      // USING makes a column's new values of those of any column.
+      for (const { name: column, def } of list(body['cmds']).map((item) => record(item['AlterTableCmd'])))
+        write(text(column), sourcesIn(record(record(def)['ColumnDef'])['raw_default']))
       break
     case 'CreateTableAsStmt':
     case 'SelectStmt': {

@@ -21,6 +21,8 @@ export class Collector {
   /** Prepared statements (`statement:name`) and cursors (`cursor:name`) made and used. */
   readonly prepares = new Set<string>()
   readonly executes = new Set<string>()
+  /** What is defined anew (see defined.ts). */
+  readonly defines = new Set<string>()
   /** `target<source`: which columns values are written to, and from which others (see carried.ts). */
   readonly carried = new Set<string>()
   /** Names by which whole rows can be had (`SELECT t FROM t`), and bare column references that may be such. */
@@ -49,6 +51,12 @@ export class Collector {
       this.catalogAccess = true
   }
 
+  /** A statement that changes rows or definitions, these among them. */
+  wrote(defined: readonly string[]): void {
+    this.writes = true
+    for (const name of defined) this.defines.add(name)
+  }
+
   call(name: string): void {
     this.functions.add(name)
     if (categoriesOf(name).length > 0) this.literals = true
@@ -63,7 +71,16 @@ export class Collector {
   tables = 0
 
   get overflowing(): boolean {
-    const lists = [this.relations, this.columns, this.functions, this.sets, this.prepares, this.executes, this.carried]
+    const lists = [
+      this.relations,
+      this.columns,
+      this.functions,
+      this.sets,
+      this.prepares,
+      this.executes,
+      this.defines,
+      this.carried,
+    ]
     return this.tables > MAX_TABLES || lists.some((names) => names.size > MAX_NAMES)
   }
 }

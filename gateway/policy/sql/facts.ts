@@ -39,6 +39,8 @@ export interface SqlFacts extends Facts {
   readonly trivial_where?: readonly string[]
   readonly prepares?: readonly string[]
   readonly executes?: readonly string[]
+  /** What is another thing after it, by name: `relation orders`, `function lower`, `operator +`, `cast`; `*` anything. */
+  readonly defines?: readonly string[]
   /** `target<source`: columns that values of other columns are written to. */
   readonly carried?: readonly string[]
   readonly has_where?: boolean
@@ -192,6 +194,7 @@ function flatten(found: Collector, count: number, size: number, fingerprint: str
     trivial_where: found.trivialWhere,
     prepares: found.prepares,
     executes: found.executes,
+    defines: found.defines,
     carried: found.carried,
   }
   for (const [name, values] of Object.entries(lists)) if (values.size > 0) facts[name] = [...values]

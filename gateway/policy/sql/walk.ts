@@ -1,5 +1,6 @@
-import { ANY_COLUMN, carriedColumns, sourcesIn as carriedColumnsIn } from './carried.ts'
+import { ANY_COLUMN, carriedColumns, sourcesIn as carriedColumnsIn, WRITES_VALUES } from './carried.ts'
 import type { Collector } from './collector.ts'
+import { definedBy } from './defined.ts'
 import { isCategorised } from './functions.ts'
 import { type Node, parsePlpgsql, parseSql } from './parse.ts'
 import { setting, settingCall, transactionMode } from './settings.ts'
@@ -27,7 +28,7 @@ function statement(tag: string, body: Node, into: Collector, scope: Scope | unde
     into.verbs.add(kind === undefined ? 'UNKNOWN' : verbOf(tag, body, kind))
   if (kind === undefined) into.dynamic = true
   if (kind?.ddl) into.ddl = true
-  if (kind?.writes) into.writes = true
+  if (kind?.writes) into.wrote(definedBy(tag, body))
   if (WRITES_VALUES.has(tag)) carriedColumns(tag, body, into.carried)
   switch (tag) {
     case 'SelectStmt':
@@ -95,9 +96,6 @@ function statement(tag: string, body: Node, into: Collector, scope: Scope | unde
   }
 }
 
-/** Statements that put values into columns. SELECT INTO is noticed where it is walked. */
-const WRITES_VALUES: ReadonlySet<string> = new Set(['InsertStmt', 'UpdateStmt', 'MergeStmt', 'CreateTableAsStmt'])
-
 /** A statement run by another one: the client gets its rows. */
 function inner(value: unknown, into: Collector, scope: Scope | undefined): void {
   for (const [tag, body] of Object.entries(record(value))) statement(tag, record(body), into, scope, 'outermost')
@@ -109,7 +107,7 @@ function select(body: Node, into: Collector, outer: Scope | undefined, place: Pl
     into.verbs.add('CREATE TABLE AS')
     carriedColumns('SelectStmt', body, into.carried)
     into.ddl = true
-    into.writes = true
+    into.wrote(definedBy('CreateTableAsStmt', { into: body['intoClause'] }))
   }
   const limited = body['limitCount'] !== undefined
   if (place === 'outermost') {

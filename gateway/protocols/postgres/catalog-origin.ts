@@ -9,7 +9,7 @@ export interface RelationName {
 
 /** What is known of where a result column comes from. `column` is `*` for a whole row. */
 export interface Origin extends Column {
-  /** Other columns whose labels apply as well: of partitions and of inheritance both ways, and what a view's column shows, through any number of views. */
+  /** Other columns whose labels apply as well: of partitions and of inheritance both ways, what a generated column is made of, and what a view's column shows, through any number of views. */
   readonly also: readonly Column[]
   /** Relations any column of which may be in it: a whole row, or a column that a view computes. Empty for plain columns. */
   readonly computedFrom: readonly RelationName[]
@@ -76,6 +76,7 @@ class Trace {
       this.columns.set(key, { schema: relation.schema, table: relation.table, column })
       for (const [index, was] of (this.#former?.get(`${at} ${attnum}`) ?? []).entries()) this.columns.set(`${key} ${index}`, was)
       for (const kin of relation.kin) queue.push([kin, column])
+      for (const source of relation.generated?.get(attnum) ?? []) queue.push([at, relation.columns.get(source) ?? ''])
       if (relation.view !== undefined) this.#viewColumn(relation, attnum, queue)
     }
   }

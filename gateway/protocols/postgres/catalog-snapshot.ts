@@ -24,6 +24,8 @@ export interface Relation {
   readonly columns: ReadonlyMap<number, string>
   /** Attribute numbers of columns that are no text: numbers and dates, or what holds such. Left out where there are none. */
   readonly numbers?: ReadonlySet<number>
+  /** By attribute number of a generated column: those that it is made of. Left out where there are none. */
+  readonly generated?: ReadonlyMap<number, readonly number[]>
   /** Tables it is a partition of or inherits from, and the other way round. */
   readonly kin: readonly number[]
   /** For views. */
@@ -86,6 +88,15 @@ const COLUMNS = `
 
 const KIN = 'SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits'
 
+// Of all defaults only a generated column's has other columns. It is the default that depends on them, or the column itself (before 15).
+const GENERATED = `
+  SELECT DISTINCT f.adrelid, f.adnum, d.refobjsubid
+  FROM pg_catalog.pg_attrdef f
+  JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = f.adrelid
+    AND (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid
+      OR d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = f.adrelid AND d.objsubid = f.adnum)
+  WHERE d.refobjsubid > 0 AND d.refobjsubid <> f.adnum`
+
 // A view's rule depends on every relation, function and operator it names. Those of extensions and users have normal oids.
 const READS = `
   SELECT DISTINCT r.ev_class, d.refobjid, d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -128,6 +139,7 @@ export async function takeSnapshot(socket: Duplex, signal: AbortSignal): Promise
     )
   }
   const kin = await ask(KIN)
+  const generated = await ask(GENERATED)
   const reads = await ask(READS)
   const system = await ask(SYSTEM)
   const additions = await ask(ADDITIONS)
@@ -137,7 +149,7 @@ export async function takeSnapshot(socket: Duplex, signal: AbortSignal): Promise
   )
   const described = await describeViews(socket, [...views], signal)
   return {
-    relations: assemble(columns, kin, reads, described),
+    relations: assemble(columns, kin, generated, reads, described),
     system: new Set(system.flatMap(([name]) => name ?? [])),
     additions: {
       functions: namesOf(additions, 'function'),
@@ -157,6 +169,7 @@ type Described = Awaited<ReturnType<typeof describeViews>>
 function assemble(
   columns: readonly Row[],
   kin: readonly Row[],
+  generated: readonly Row[],
   reads: readonly Row[],
   described: Described,
 ): Snapshot['relations'] {
@@ -164,6 +177,12 @@ function assemble(
   for (const [child, parent] of kin) {
     add(kinOf, Number(child), Number(parent))
     add(kinOf, Number(parent), Number(child))
+  }
+  const generatedIn = new Map<number, Map<number, number[]>>()
+  for (const [table, attnum, source] of generated) {
+    const own = generatedIn.get(Number(table)) ?? new Map<number, number[]>()
+    generatedIn.set(Number(table), own)
+    add(own, Number(attnum), Number(source))
   }
   const readsOf = new Map<number, number[]>()
   const opaque = new Set<number>()
@@ -187,6 +206,7 @@ function assemble(
         opaque: opaque.has(oid),
         made: described.get(oid)?.made,
       }
+      const own = generatedIn.get(oid)
       relation = {
         oid,
         schema: schema ?? '',
@@ -195,6 +215,7 @@ function assemble(
         columns: new Map(),
         numbers: new Set(),
         kin: kinOf.get(oid) ?? [],
+        ...(own === undefined ? {} : { generated: own }),
         ...(isView ? { view } : {}),
       }
       relations.set(oid, relation)

@@ -47,6 +47,9 @@ export class Catalog {
   #triedAt: number
   #origins = new Map<string, Origin | 'system'>()
   #byName: Map<string, Relation[]> | undefined
+  /** Readings begun, and which of them is in force. */
+  #begun = 1
+  #reading = 1
   #running: Promise<void> = Promise.resolve()
   #queued: Promise<void> | undefined
 
@@ -72,11 +75,11 @@ export class Catalog {
   lookup(oid: number, attnum: number): Origin | 'system' | undefined {
     if (oid === 0) return undefined
     const age = this.#clock.now() - this.#takenAt
-    if (age > FRESH_MS) this.#refreshBehind()
+    if (age > FRESH_MS) this.refreshBehind()
     if (age > MAX_AGE_MS) return undefined
     const key = `${oid} ${attnum}`
     const known = this.#origins.get(key) ?? originOf(this.#snapshot, oid, attnum)
-    if (known === undefined) this.#refreshBehind()
+    if (known === undefined) this.refreshBehind()
     else this.#origins.set(key, known)
     return known
   }
@@ -84,6 +87,20 @@ export class Catalog {
   /** Stands for all that `lookup` and `named` answer, while they answer the same; undefined when a new snapshot should be taken. */
   get fresh(): object | undefined {
     return this.#clock.now() - this.#takenAt > FRESH_MS ? undefined : this.#snapshot
+  }
+
+  /** Stands for all that is known, for as long as nothing else is. */
+  get edition(): object {
+    return this.#snapshot
+  }
+
+  /** The ordinal of the reading that is in force, and of the last that was begun. */
+  get reading(): number {
+    return this.#reading
+  }
+
+  get begun(): number {
+    return this.#begun
   }
 
   get additions(): Additions {
@@ -124,7 +141,8 @@ export class Catalog {
     this.#onFailure = onFailure
   }
 
-  #refreshBehind(): void {
+  /** As `refresh`, while everything goes on. */
+  refreshBehind(): void {
     if (this.#queued === undefined) this.refresh().catch((error: unknown) => this.#failed(error))
   }
 
@@ -148,13 +166,28 @@ export class Catalog {
     const began = this.#clock.now()
     this.#triedAt = began
     this.#failures++
+    const reading = ++this.#begun
     const snapshot = await this.#take(AbortSignal.timeout(SNAPSHOT_TIMEOUT_MS))
-    this.#snapshot = { ...snapshot, former: formerNames(this.#snapshot, snapshot) }
+    const relations = withFormerKin(this.#snapshot, snapshot)
+    this.#snapshot = { ...snapshot, relations, former: formerNames(this.#snapshot, snapshot) }
+    this.#reading = reading
     this.#takenAt = began
     this.#failures = 0
     this.#origins = new Map()
     this.#byName = undefined
   }
+}
+
+/** A table that was a partition of another, or inherited from it, keeps its labels, as long as there is that other. */
+function withFormerKin(before: Snapshot, { relations: now }: Snapshot): Snapshot['relations'] {
+  const kept = new Map(now)
+  for (const [oid, { kin: old }] of before.relations) {
+    const relation = now.get(oid)
+    if (relation === undefined || old.length === 0) continue
+    const kin = new Set([...relation.kin, ...old.filter((one) => now.has(one))])
+    if (kin.size > relation.kin.length) kept.set(oid, { ...relation, kin: [...kin] })
+  }
+  return kept
 }
 
 /** Names that columns in `now` had in `before`, or were known to have had then. */

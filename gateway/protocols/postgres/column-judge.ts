@@ -8,7 +8,9 @@ import { ANY_COLUMN } from '../../policy/sql/carried.ts'
 import { MAX_INLINE_SQL_BYTES, type SqlFacts, sqlFacts } from '../../policy/sql/facts.ts'
 import { writesFromMasked } from '../../policy/sql/writes-from-masked.ts'
 import type { Session } from '../../protocol.ts'
-import { type Catalog, Catalogs } from './catalog.ts'
+import { carriedTo, insertsOnly, isPlan, readsRows, speaksOfOthers } from './answer-facts.ts'
+import { Catalogs } from './catalog.ts'
+import { SessionCatalog } from './catalog-session.ts'
 import type { Relation } from './catalog-snapshot.ts'
 import { bare, readsStores } from './catalog-system.ts'
 import { type ColumnOrigin, canHide, columnField, type Described, describedBy, type Labelled, readOrigins } from './columns.ts'
@@ -54,7 +56,7 @@ export class Columns implements ColumnJudge {
   readonly #onFailure: Session['catalogFailed']
   readonly #catalogs: Pick<Catalogs, 'of'>
   readonly #reader: LabelReader
-  #catalog: Catalog | undefined
+  #catalog: SessionCatalog | undefined
   /** Code that nobody has read ran in this session, or a labelled value was kept outside of tables. */
   #dark = false
   /** The session's generation of names in which something was last asked for; whether it was waited for, or which statements need not. */
@@ -89,13 +91,21 @@ export class Columns implements ColumnJudge {
   /** Resolves when origins can be looked up; rejects like the login upstream. Without any label there is nothing to look up. */
   async ready(): Promise<void> {
     if (this.#labels.empty) return
-    this.#catalog = await this.#catalogs.of(this.#target, this.#database, this.#credential, this.#onFailure)
+    this.#catalog = new SessionCatalog(await this.#catalogs.of(this.#target, this.#database, this.#credential, this.#onFailure))
+  }
+
+  get edition(): object | undefined {
+    return this.#catalog?.edition
+  }
+
+  rested(): void {
+    this.#catalog?.rested()
   }
 
   described(bytes: Uint8Array, from: number, to: number, sql: string): Described {
     const facts = sqlFacts(sql)
     // An old snapshot is asked again, so that it is renewed.
-    const snapshot = this.#catalog?.fresh
+    const snapshot = this.#catalog?.settled
     const keeps = (this.#catalog === undefined || snapshot !== undefined) && to - from <= MAX_KNOWN_SIZE
     const known = keeps ? this.#known.get(facts) : undefined
     if (known !== undefined && known.snapshot === snapshot && isSame(known.bytes, bytes, from, to)) return known.described
@@ -146,7 +156,7 @@ export class Columns implements ColumnJudge {
   complaint(sql: string): Field | undefined {
     if (this.#labels.empty) return undefined
     const facts = sqlFacts(sql)
-    const snapshot = this.#catalog?.fresh
+    const snapshot = this.#catalog?.settled
     const known = this.#complaints.get(facts)
     if (known !== undefined && known.snapshot === snapshot) return known.field
     // A constraint that fails shows the whole row, columns the statement never named among them.
@@ -158,8 +168,8 @@ export class Columns implements ColumnJudge {
 
   labelsTouched(facts: Facts): readonly string[] {
     if (!this.#labels.asked || this.#labels.empty || facts['parse_ok'] !== true) return NO_LABELS
-    const snapshot = this.#catalog?.fresh
-    const known = this.#touched.get(facts)
+    const snapshot = this.#catalog?.settled
+    const known = snapshot === undefined ? undefined : this.#touched.get(facts)
     if (known !== undefined && known.snapshot === snapshot) return known.labels
     const { relations = [], columns = [], select_star: star } = facts as SqlFacts // what the reader makes of a text that parses
     const found = this.#reader.all({ relations, columns, whole: star === true })
@@ -179,6 +189,7 @@ export class Columns implements ColumnJudge {
   }
 
   executed(facts: Facts): void {
+    this.#catalog?.executed(facts)
     if (this.#dark || this.#labels.empty) return
     const { dynamic, parse_ok: readable, carried } = facts
     this.#dark =
@@ -195,7 +206,8 @@ export class Columns implements ColumnJudge {
     }
     if (this.#waited || this.#settled.has(facts)) return undefined
     const { relations } = facts
-    if (!Array.isArray(relations) || this.#reader.knows(relations)) {
+    const known = (!Array.isArray(relations) || this.#reader.knows(relations)) && !this.#catalog.callsChanged(facts)
+    if (known || !readsRows(facts)) {
       this.#settled.add(facts)
       return undefined
     }
@@ -280,7 +292,7 @@ export class Columns implements ColumnJudge {
     const views = relations.flatMap((name) => this.#reader.named(name)).filter(({ view }) => view !== undefined)
     const converts =
       made.converts ||
-      this.#catalog?.additions.casts === true ||
+      this.#catalog?.addsCasts === true ||
       views.some((view) => this.#cuts(view, made.measures)) ||
       ((functions.includes('unknown') || this.#callsAdditions(facts, made)) && written === undefined)
     if (converts) return this.#taint(sql)
@@ -339,21 +351,15 @@ export class Columns implements ColumnJudge {
 
   /** Whether it may mean a function or an operator of somebody's that bears a name of PostgreSQL's, or that a row is asked for. */
   #callsAdditions({ functions = [], columns = [], relations = [] }: SqlFacts, { mentions }: MadeOf): boolean {
-    const added = this.#catalog?.additions
-    if (added === undefined) return false
-    if (functions.some((name) => added.functions.has(bare(name)))) return true
-    if (added.ruled.size > 0 && relations.some((name) => added.ruled.has(bare(name)))) return true
-    if ([...mentions.operators].some((name) => added.operators.has(name))) return true
-    if (added.functions.size === 0) return false
+    const catalog = this.#catalog
+    if (catalog === undefined) return false
+    if (functions.some((name) => catalog.addsFunction(bare(name)))) return true
+    if (relations.some((name) => catalog.isRuled(bare(name)))) return true
+    if ([...mentions.operators].some((name) => catalog.addsOperator(name))) return true
     return columns.some(
-      (name) => added.functions.has(name) && !mentions.given.has(name) && !this.#reader.hasColumn(relations, name),
+      (name) => catalog.addsFunction(name) && !mentions.given.has(name) && !this.#reader.hasColumn(relations, name),
     )
   }
-}
-
-/** What was put off until now fails at a COMMIT with another statement's rows; a DO block may run statements nobody has read. */
-function speaksOfOthers({ verbs = [], dynamic = false }: SqlFacts): boolean {
-  return dynamic || verbs.some((verb) => verb === 'COMMIT' || verb === 'SET CONSTRAINTS')
 }
 
 interface KnownDescription {
@@ -368,27 +374,8 @@ function isSame(known: Uint8Array, bytes: Uint8Array, from: number, to: number):
   return true
 }
 
-/** Only `EXPLAIN`: its one column is the plan. */
-function isPlan({ verbs = [], statement_count: count }: SqlFacts): boolean {
-  return count === 1 && verbs[0] === 'EXPLAIN'
-}
-
-/** Gives back what it was given, and what counts on: nothing was read to be written. */
-function insertsOnly({ verbs = [], carried }: SqlFacts): boolean {
-  return carried === undefined && verbs.length === 1 && verbs[0] === 'INSERT'
-}
-
 function makingOf(sql: string): MadeOf {
   return isLarge(sql) ? (readingOf(sql)?.made ?? UNREADABLE) : madeOf(sql)
-}
-
-/** Whose values a change puts into a column of this name, or anywhere. */
-function carriedTo({ carried = [] }: SqlFacts, written: string | undefined): string[] {
-  return carried.flatMap((flow) => {
-    const [target = ANY_COLUMN, source = ANY_COLUMN, ...more] = flow.split('<')
-    if (more.length > 0) return [ANY_COLUMN]
-    return written === undefined || target === written || target === ANY_COLUMN ? [source] : []
-  })
 }
 
 /** Read in a thread, if at all: the grammar is not run over it here. */

@@ -87,6 +87,9 @@ export class Conversation {
   #status = IDLE
   #settings = ''
   #generation = 0
+  /** What is known of the target as it was last, and how often it has been learned anew since. */
+  #edition: object | undefined
+  #editionCount = 0
   #unsteady = false
   #unread = false
   /** The group in which a request was refused: the server skips the rest of it. */
@@ -120,10 +123,23 @@ export class Conversation {
 
   /**
    * Counts the times at which a name in a text may have come to mean another table: after DDL, SET search_path, the end of
-   * the transaction they stood in. Columns described in one generation say nothing of a statement bound in another.
+   * the transaction they stood in, or somebody's elsewhere. Columns described in one generation say nothing of a statement bound
+   * in another.
    */
   get generation(): number {
+    return this.#generation + this.#editionCount
+  }
+
+  /** Those of them that this session brought about. */
+  get ownGeneration(): number {
     return this.#generation
+  }
+
+  /** A request is read while this is known of the target. */
+  known(edition: object | undefined): void {
+    if (edition === this.#edition) return
+    if (this.#edition !== undefined) this.#editionCount++
+    this.#edition = edition
   }
 
   /**

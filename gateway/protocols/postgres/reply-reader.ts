@@ -31,6 +31,10 @@ export interface ColumnJudge {
   notification(): Field | undefined
   /** A statement with these facts is sent for execution. */
   executed(facts: Facts): void
+  /** All that was sent has been answered, and no transaction is open. */
+  rested(): void
+  /** Stands for what is known of the target, as long as it is the same. */
+  readonly edition: object | undefined
   /**
    * Resolves once as much is known of the target as can be, for a statement with these facts on something new in this generation of
    * names; undefined: nothing is waited for. Never rejects.
@@ -230,6 +234,7 @@ export class ReplyReader {
         return
       case BACKEND.readyForQuery:
         this.#conversation.ready(bytes[from + HEADER_SIZE] ?? 0)
+        if (!this.#conversation.mayHoldLocks) this.#judge.rested()
         return
       case BACKEND.notice:
         this.#segments.push({ what: 'complaint', from, to, values: this.#quoted(turn) })

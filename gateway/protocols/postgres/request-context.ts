@@ -44,7 +44,7 @@ export interface SqlName {
   readonly name: string
 }
 
-type Labelling = Pick<ColumnJudge, 'labelsTouched' | 'pending' | 'writesFromMasked'>
+type Labelling = Pick<ColumnJudge, 'edition' | 'labelsTouched' | 'pending' | 'writesFromMasked'>
 
 /** What every mask begins with: `[`. */
 const BRACKET = 0x5b
@@ -106,9 +106,9 @@ export class ConversationContext implements RequestContext {
 
   /** What this session did may have made relations; one made inside an open transaction nobody else can see. */
   #columnsPending(sql: string | null | undefined): Promise<void> | undefined {
-    const { generation, inTransaction } = this.#conversation
-    if (generation === 0 || inTransaction || typeof sql !== 'string') return undefined
-    return this.#columns.pending(this.#reader.facts(sql), generation)
+    const { ownGeneration, inTransaction } = this.#conversation
+    if (ownGeneration === 0 || inTransaction || typeof sql !== 'string') return undefined
+    return this.#columns.pending(this.#reader.facts(sql), ownGeneration)
   }
 
   #copied({ bytes, pieces, units }: Request): Facts {
@@ -158,6 +158,7 @@ export class ConversationContext implements RequestContext {
 
   #meaning(request: Request): Meaning {
     if (request.meaning === undefined) {
+      this.#conversation.known(this.#columns.edition)
       const portals = this.#portals(request)
       const text = this.#text(request, portals)
       request.meaning = { text, sql: typeof text === 'string' && request.kind !== 'parse' ? this.expanded(text) : text, portals }

@@ -19,6 +19,7 @@ const CARRIED: readonly (readonly [sql: string, carried: readonly string[] | und
   ['CREATE TABLE t (a) AS SELECT x FROM u', ['a<x']],
   ['CREATE TABLE t AS SELECT x AS harmless, y FROM u', ['harmless<x', 'y<y']],
   ['SELECT x INTO t FROM u', ['x<x']],
+  ['ALTER TABLE t ALTER a TYPE text USING lower(x), ALTER b TYPE int', ['a<x']],
   // Whatever stands between.
   ['WITH c AS (SELECT x AS k FROM u) INSERT INTO t (a) SELECT k FROM c', ['a<k', 'a<x']],
   ['WITH c AS (DELETE FROM u RETURNING x) INSERT INTO t (a) SELECT 1 + n FROM c AS r(n)', ['a<n', 'a<x']],

@@ -24,6 +24,8 @@ const SCHEMA = `
   CREATE TABLE parent (a int, t text) PARTITION BY RANGE (a);
   CREATE TABLE part (t text, a int);
   ALTER TABLE parent ATTACH PARTITION part FOR VALUES FROM (0) TO (10);
+  CREATE TABLE made (a text, b text DEFAULT 'x', c text GENERATED ALWAYS AS (lower(a) || coalesce(b, '')) STORED);
+  CREATE VIEW of_made AS SELECT c FROM made;
   CREATE SCHEMA closed;
   CREATE TABLE closed.secrets (word text);
   CREATE VIEW shown AS SELECT word FROM closed.secrets;
@@ -76,6 +78,9 @@ for (const from of hasDebian() ? (['embedded', 'debian'] as const) : (['embedded
       'SELECT said FROM calling': 'calling.said < customers ?',
       'SELECT id FROM calling': 'calling.id = customers.id',
       'SELECT kept FROM operating': 'operating.kept < customers ?',
+      'SELECT b FROM made': 'made.b',
+      'SELECT c FROM made': 'made.c = made.a = made.b',
+      'SELECT c FROM of_made': 'of_made.c = made.c = made.a = made.b',
       'SELECT relname FROM about': 'about.relname',
       'SELECT relname FROM pg_class': 'system',
       'SELECT ctid FROM customers': 'system',

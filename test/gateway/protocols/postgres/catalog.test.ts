@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Catalog, Catalogs, type Clock } from '../../../../gateway/protocols/postgres/catalog.ts'
-import { NO_ADDITIONS, type Snapshot } from '../../../../gateway/protocols/postgres/catalog-snapshot.ts'
+import { NO_ADDITIONS, type Relation, type Snapshot } from '../../../../gateway/protocols/postgres/catalog-snapshot.ts'
 import { startPostgres } from '../../../support/pg-server.ts'
 
 /** A clock that goes on only when told, and by what is waited for. */
@@ -112,6 +112,30 @@ test('a name in a statement is looked for in every schema, or in the one it give
   source.snapshot = knowing(20001)
   await catalog.refresh()
   assert.deepEqual([names('t20000'), names('t20001')], [[], [20001]])
+})
+
+test('a table keeps the labels of one it was a partition of, for as long as that is there', async () => {
+  const { catalog, source } = await opened()
+  const [parent, child] = [...knowing(20001, 20002).relations.values()]
+  assert(parent !== undefined && child !== undefined)
+  const snapshot = (...relations: readonly Relation[]): Snapshot => ({
+    ...knowing(),
+    relations: new Map(relations.map((relation) => [relation.oid, relation])),
+  })
+  const also = (): unknown => {
+    const origin = catalog.lookup(20002, 1)
+    return typeof origin === 'object' ? origin.also.map(({ table }) => table) : origin
+  }
+  source.snapshot = snapshot({ ...parent, kin: [20002] }, { ...child, kin: [20001] })
+  await catalog.refresh()
+  source.snapshot = snapshot(parent, child)
+  for (let times = 0; times < 2; times++) {
+    await catalog.refresh()
+    assert.deepEqual(also(), ['t20001'])
+  }
+  source.snapshot = snapshot(child)
+  await catalog.refresh()
+  assert.deepEqual(also(), [])
 })
 
 test('a database is read once for all sessions of a process, and again after a failure', async () => {

@@ -93,3 +93,11 @@ test('a label by place holds for a column the catalog has not seen yet, which an
     assert.equal(text[0]?.action, action, sql)
   }
 })
+
+test('nobody waits for the catalog before a statement that only defines, and no other but for what it has not seen', async (t) => {
+  const { columns } = await judge(t)
+  let generation = 0
+  const waits = (sql: string): boolean => columns.pending(sqlFacts(sql), ++generation) !== undefined
+  assert.deepEqual(['create table made (a int)', 'create index on made (a)', 'drop table made'].map(waits), [false, false, false])
+  assert.equal(waits('select c2_1 from t2'), false)
+})

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Conversation, MAX_NAMES } from '../../../../gateway/protocols/postgres/conversation.ts'
 import { fakeParts } from '../../../support/fakes.ts'
-import { answers, LABELLED, PLAIN, says, testWire } from '../../../support/pg-words.ts'
-import { client, clientGets, play, server } from '../../../support/play.ts'
+import { answers, LABELLED, PLAIN, says, testColumns, testWire } from '../../../support/pg-words.ts'
+import { client, clientGets, meanwhile, play, server } from '../../../support/play.ts'
 
 const NAME = 'Ada Lovelace'
 const plainColumn = answers.columns({ name: 'x', table: PLAIN, attribute: 1 })
@@ -45,6 +45,23 @@ for (const change of [
     ])
   })
 }
+
+test('a prepared statement is described anew once the target’s catalog has been read anew, whoever changed something there', async () => {
+  const columns = { ...testColumns, edition: {} as object }
+  const readAnew = meanwhile(() => {
+    columns.edition = {}
+  })
+  await play(testWire({ columns }), fakeParts(), [
+    ...prepare,
+    client(...run),
+    server(answers.bound(), answers.row('1'), answers.done(), answers.ready()),
+    clientGets((bytes) => assert.ok(bytes.includes('1'))),
+    readAnew,
+    client(...run),
+    server(answers.bound(), labelledColumn, answers.row(NAME), answers.done(), answers.ready()),
+    masked,
+  ])
+})
 
 test('what a transaction undoes at its end is not counted on after it', async () => {
   await play(testWire(), fakeParts(), [
