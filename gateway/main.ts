@@ -10,8 +10,13 @@ if (major < NODE_MAJOR) {
   )
   process.exitCode = 1
 } else {
-  // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on('error', (error) => process.exit('code' in error && error.code === 'EPIPE' ? 0 : 1))
+  process.stdout.on('error', (error) => {
+    const code = 'code' in error ? String(error.code) : error.name
+    // A reader that has seen enough (`| head`) is no error.
+    if (code === 'EPIPE') process.exit(0)
+    process.stderr.write(`sallyport: stdout takes no more (${code}): what was printed is not all\n`)
+    process.exit(1)
+  })
   // What the sources are compiled to is kept beside the packages, for whoever may write there: a command starts in half of the time.
   const { enableCompileCache } = await import('node:module')
   const { fileURLToPath } = await import('node:url')

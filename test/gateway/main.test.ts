@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { openSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -10,6 +10,17 @@ test('the program: version on stdout, exit codes passed on', () => {
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
   assert.equal(version.status, 0)
   assert.equal(spawnSync(process.execPath, [main, 'nope']).status, 2)
+})
+
+test('where what is printed finds no room the command fails, and says so', (t) => {
+  if (process.platform !== 'linux') return t.diagnostic('/dev/full is of Linux')
+  const main = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url))
+  const run = spawnSync(process.execPath, [main, '--help'], {
+    stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
+    encoding: 'utf8',
+  })
+  assert.equal(run.status, 1)
+  assert.match(run.stderr, /^sallyport: stdout takes no more \(ENOSPC\)/)
 })
 
 test('an older Node is told how to get the right one', () => {
