@@ -61,7 +61,7 @@ export async function exportSession(session: string, options: ExportOptions, cli
       size += bytes.length
       await writeWhole(made.file, bytes)
     }
-    if (size === 0) throw new ApplianceError('TAPE_MALFORMED', `${id} has no terminal that could be exported`)
+    if (size === 0) throw new ApplianceError('API_INVALID', `${id} has no terminal that could be exported`)
     const by = await callerOf(where, options.keyFile, cli)
     stop.signal.throwIfAborted()
     await tellLedger(where, {
@@ -146,7 +146,7 @@ async function* exchangesOf(
   const { session } = tape.header
   const { protocol } = session.target
   if (format === 'har' ? !HAR_PROTOCOLS.has(protocol) : !hasPackets(protocol))
-    throw new ApplianceError('TAPE_MALFORMED', `${origin.session} is a session of ${protocol}, of which no ${format} can be made`)
+    throw new ApplianceError('API_INVALID', `${origin.session} is a session of ${protocol}, of which no ${format} can be made`)
   const writer =
     format === 'har' ? new Har(session, origin, packageJson.version) : new PcapNg(session, origin, packageJson.version)
   yield* writer.begin()
