@@ -30,7 +30,8 @@ export class Query {
 }
 
 /**
- * Undefined where readers differ: Go leaves out pairs with a `;` or a `%` that is none, which others read, and takes bytes for text that are none.
+ * Undefined where readers differ: Go leaves out pairs with a `;` or a `%` that is none, which others read, takes bytes for text that are none, and a `#`
+ * for any other character, which ends a query for others.
  */
 export function queryOf(target: string): Query | undefined {
   const mark = target.indexOf('?')
@@ -49,7 +50,7 @@ export function queryOf(target: string): Query | undefined {
 }
 
 function word(encoded: string): string | undefined {
-  if (!/^[\x21-\x3a\x3c-\x7e]*$/.test(encoded)) return undefined
+  if (!/^[\x21\x22\x24-\x3a\x3c-\x7e]*$/.test(encoded)) return undefined
   try {
     return decodeURIComponent(encoded.replaceAll('+', ' '))
   } catch {

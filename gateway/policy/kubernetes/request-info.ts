@@ -146,7 +146,7 @@ function selectedName(selectors: readonly string[]): string | undefined {
     : undefined
 }
 
-/** Decoded, as the server splits it. Undefined where parts are empty, climb, or hide a slash. */
+/** Decoded, as the server splits it. Undefined where parts are empty, climb, hide a slash, or have a `#`. */
 function partsOf(path: string): string[] | undefined {
   if (path === '/') return []
   const parts: string[] = []
@@ -157,8 +157,9 @@ function partsOf(path: string): string[] | undefined {
     } catch {
       return undefined
     }
-    // Bytes beyond ASCII, as they are, some take for UTF-8 and some do not.
-    if (/[^\x21-\x7e]/.test(encoded) || part === '' || part === '.' || part === '..' || /[/\\\0]/.test(part)) return undefined
+    // Bytes beyond ASCII, as they are, some take for UTF-8 and some do not; a `#` some take for the path's end.
+    if (/[^\x21\x22\x24-\x7e]/.test(encoded) || part === '' || part === '.' || part === '..' || /[/\\\0]/.test(part))
+      return undefined
     parts.push(part)
   }
   return parts

@@ -20,7 +20,7 @@ export interface Knocked {
 
 /**
  * Who asks, and for what: `/t/<target>/...`, or the host a target goes by. The proof is a key or token as bearer, as the password of Basic, or
- * in `X-Sallyport-Key` where `Authorization` is the target's own. Throws AUTH_REQUIRED, or PROTOCOL_MALFORMED.
+ * in `X-Sallyport-Key` where `Authorization` holds something else. Throws AUTH_REQUIRED, or PROTOCOL_MALFORMED.
  */
 export function knockOf({
   headers,

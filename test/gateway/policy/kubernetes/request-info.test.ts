@@ -54,6 +54,7 @@ test('requests are read as the API server reads them', () => {
     'GET /api/v1/namespaces/../secrets': 'unreadable',
     'GET /api/v1/%2e%2e/secrets': 'unreadable',
     'GET /api/v1/%zz': 'unreadable',
+    'GET /api/v1/namespaces/shop/secrets#x': 'unreadable',
     'GET /api/v1/namespaces/\u00e9/pods': 'unreadable',
   }
   for (const [asked, expected] of Object.entries(cases)) {
