@@ -71,7 +71,8 @@ export async function decodedBody(
   memory: Pick<BodyMemory, 'large'> = PLAIN.memory,
 ): Promise<Uint8Array> {
   const decoding = decoder(encoding)
-  if (decoding === undefined) return body
+  // What is empty some send as packed all the same.
+  if (decoding === undefined || body.length === 0) return body
   let decodes = true
   const large = async (): Promise<void> => {
     decodes = false
@@ -99,7 +100,7 @@ export async function decodedBody(
 /** The body of an answer, unpacked where it is packed. Rejects TARGET_REFUSED where it breaks off or is not what it says. */
 export function decodedAnswer(body: AsyncIterable<Uint8Array>, encoding: string | undefined): AsyncIterable<Uint8Array> {
   const decoding = decoder(encoding)
-  if (decoding !== undefined) return told(unpacked(Readable.from(body), decoding))
+  if (decoding !== undefined) return told(unpacked(body, decoding))
   return body instanceof Readable ? told(body) : body
 }
 
@@ -112,13 +113,26 @@ async function* told(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arr
   }
 }
 
-async function* unpacked(packed: Readable, decoding: Duplex): AsyncGenerator<Uint8Array> {
-  packed.on('error', (error) => decoding.destroy(error))
-  packed.pipe(decoding)
+async function* unpacked(body: AsyncIterable<Uint8Array>, decoding: Duplex): AsyncGenerator<Uint8Array> {
+  const pieces = body[Symbol.asyncIterator]()
   try {
-    yield* decoding
+    const first = await pieces.next()
+    // What is empty some send as packed all the same.
+    if (first.done === true) return
+    const packed = Readable.from(behind(first.value, pieces))
+    packed.on('error', (error) => decoding.destroy(error))
+    packed.pipe(decoding)
+    try {
+      yield* decoding
+    } finally {
+      packed.destroy()
+    }
   } finally {
-    packed.destroy()
     decoding.destroy()
   }
+}
+
+async function* behind(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
 }

@@ -56,6 +56,8 @@ export async function* readResponse(
     yield new HttpMessage(partsOf(0), encodeResponse({ status, headers: [...headers, ...lengthOf(answer, { method, media })] }))
     return
   }
+  if (!/^(chunked)?$/i.test(listOf(answer.headers, 'transfer-encoding') ?? ''))
+    throw new ApplianceError('TARGET_REFUSED', 'the answer is packed for its way (Transfer-Encoding), which nobody asked for')
   if (isAmbiguous(headers))
     throw new ApplianceError(
       'TARGET_REFUSED',
@@ -109,13 +111,13 @@ export async function* readResponse(
 }
 
 /**
- * How long the body is, where that is known beforehand: clients plan by it. What is streamed keeps its length, but for lines and where something is labelled; what
+ * How long the body is, where that is known beforehand: clients plan by it. 204 says nothing of any (RFC 9110, 8.6). What is streamed keeps its length, but for lines and where something is labelled; what
  * would come whole may be masked by something longer, so of a HEAD's, which frames nothing, only what is no text counts.
  */
-function lengthOf({ headers }: Answer, { method, media }: { readonly method: string; readonly media: Media }): Headers {
+function lengthOf({ status, headers }: Answer, { method, media }: { readonly method: string; readonly media: Media }): Headers {
   const packed = !/^(identity)?$/i.test(listOf(headers, 'content-encoding') ?? '')
   const kept = method === 'HEAD' ? media === 'opaque' || media === 'unknown' : media !== 'events' && media !== 'live'
-  return packed || !kept ? [] : headers.filter(([name]) => name.toLowerCase() === 'content-length')
+  return packed || !kept || status === 204 ? [] : headers.filter(([name]) => name.toLowerCase() === 'content-length')
 }
 
 function trailersOf({ trailers }: Answer): Headers {

@@ -106,7 +106,8 @@ function guarded(options: buildConnector.BuildOptions): buildConnector.connector
 /** Whether `ask` was given a connection that had served before, and that the target closed before there was the head of an answer. */
 export function isStale(error: unknown): boolean {
   const cause = error instanceof ApplianceError ? error.cause : undefined
-  return cause instanceof errors.SocketError && (cause.socket?.bytesRead ?? 0) > 0
+  // What a target says that undici cannot use is a SocketError as well.
+  return cause instanceof errors.SocketError && /closed$/.test(cause.message) && (cause.socket?.bytesRead ?? 0) > 0
 }
 
 const UNREACHABLE = /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_AGAIN|UND_ERR_CONNECT_TIMEOUT)$/
@@ -115,6 +116,9 @@ const UNREACHABLE = /^(ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT
 const TLS_FAILED = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA)/
 
 function broken(cause: Error): ApplianceError {
+  // Of some of these undici gives no code.
+  if (cause instanceof errors.HTTPParserError)
+    return new ApplianceError('TARGET_REFUSED', 'the target answers in what is no HTTP/1.1 (RFC 9112)', { cause })
   const code = 'code' in cause ? String(cause.code) : 'unknown error'
   if (UNREACHABLE.test(code)) return new ApplianceError('TARGET_UNREACHABLE', `the target cannot be reached: ${code}`, { cause })
   // What the handshake was to be is in the configuration, and not for this client to change.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
@@ -27,6 +27,15 @@ function files({ url, headers }: IncomingMessage, response: ServerResponse): voi
   }
 }
 
+/** What a target says, in its own bytes. */
+const ANSWERS = new Map([
+  ['/gzip', '200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n'],
+  ['/br', '200 OK\r\nContent-Encoding: br\r\nContent-Length: 0\r\n\r\n'],
+  ['/chunks', '200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['/nothing', '204 No Content\r\nContent-Length: 5\r\n\r\n'],
+  ['/way', '200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+])
+
 const bearer = (gateway: HttpGateway): Record<string, string> => ({ authorization: `Bearer ${gateway.keys.agent}` })
 
 test('parts of what is no text pass as they are; of a text the whole is sent, masked', async () => {
@@ -47,6 +56,29 @@ test('parts of what is no text pass as they are; of a text the whole is sent, ma
     assert.equal(notes.status, 200)
     assert.equal(await notes.text(), `caf\u00e9\nmail ${'*'.repeat(MAIL.length)}\n`, 'whatever byte a part begins with')
   }
+})
+
+test('what is empty passes though it calls itself packed; 204 has no length; what is packed for its way is refused', async () => {
+  const target = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (asked) => {
+      const head = ANSWERS.get(asked.toString().split(' ')[1] ?? '') ?? ''
+      socket.end(`HTTP/1.1 ${head}`)
+    })
+  })
+  await once(target.listen(0, '127.0.0.1'), 'listening')
+  const { port } = target.address() as AddressInfo // it listens on TCP
+  await using gateway = await httpGateway(files, { at: { port, tls: '{ mode: off }' } })
+  const ask = async (path: string): Promise<Response> => fetch(`${gateway.url}${path}`, { headers: bearer(gateway) })
+  for (const coding of ['gzip', 'br', 'chunks']) {
+    const empty = await ask(`/${coding}`)
+    assert.deepEqual([empty.status, await empty.text()], [200, ''], coding)
+  }
+  assert.deepEqual([(await ask('/nothing')).status, (await ask('/nothing')).headers.get('content-length')], [204, null])
+  assert.equal((await ask('/way')).status, 502)
+  const post = { method: 'POST', body: '', headers: { ...bearer(gateway), 'content-encoding': 'gzip' } }
+  assert.equal((await fetch(`${gateway.url}/gzip`, post)).status, 200)
+  target.close()
 })
 
 test('a body is asked for only once it is known who sends it', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { test } from 'node:test'
 import { generate } from 'selfsigned'
 import { Upstream } from '../../../../gateway/protocols/http/upstream.ts'
@@ -88,4 +88,16 @@ test('a target without the TLS that is configured is told as that', async () => 
     assert.match(error.message, /^TLS with the target failed, as its `tls` is configured: [A-Z_]+$/)
     server.close()
   }
+})
+
+test('a target that speaks no HTTP is told as that, whatever it says', async () => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined).once('data', () => socket.write('HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n'))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const error = await refusalOf(port, { mode: 'off' })
+  assert.ok(error instanceof ApplianceError, String(error))
+  assert.deepEqual([error.code, error.message], ['TARGET_REFUSED', 'the target answers in what is no HTTP/1.1 (RFC 9112)'])
+  server.close()
 })
