@@ -64,8 +64,8 @@ export async function* readResponse(
       'the answer says more than one type of its body: it could be read as what it was not looked at as',
     )
   const body = decodedAnswer(answer.body, listOf(answer.headers, 'content-encoding'))
-  const streams =
-    media !== 'json' && (media === 'events' || media === 'live' || headerOf(answer.headers, 'content-length') === undefined)
+  const hasLength = headerOf(answer.headers, 'content-length') !== undefined
+  const streams = media === 'events' || media === 'live' || !(hasLength || isReadWhole(media, type))
   const max = media === 'json' ? MAX_JSON_BYTES : MAX_WHOLE_BYTES
   const encoded = encodeResponse(head)
   const wasLarge = memory.isLarge
@@ -109,6 +109,13 @@ export async function* readResponse(
   const trailers = trailersOf(answer)
   if (trailers.length > 0) yield new TrailersMessage(parts, encodeTrailers(trailers))
 }
+
+/** What is read by its keys, and by nobody while it is still to come, whether its length was told or not. */
+function isReadWhole(media: Media, type: string): boolean {
+  return media === 'json' || media === 'form' || type === FORM_IN_PARTS
+}
+
+const FORM_IN_PARTS = 'multipart/form-data'
 
 /**
  * How long the body is, where that is known beforehand: clients plan by it. 204 says nothing of any (RFC 9110, 8.6). What is streamed keeps its length, but for lines and where something is labelled; what

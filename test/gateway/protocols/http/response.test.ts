@@ -81,6 +81,24 @@ test('what is empty passes though it calls itself packed; 204 has no length; wha
   target.close()
 })
 
+test('a form is read by its names, also where its length was not told', async () => {
+  const answers: Record<string, readonly [type: string, body: string]> = {
+    '/pairs': ['application/x-www-form-urlencoded', `%6eickname=ziggy&m=${encodeURIComponent(MAIL)}`],
+    '/parts': [
+      'multipart/form-data; boundary=b',
+      '--b\r\nContent-Disposition: form-data; name="nickname"\r\n\r\nziggy\r\n--b--\r\n',
+    ],
+  }
+  await using gateway = await httpGateway(({ url }, response) => {
+    const [type = '', body = ''] = answers[url ?? ''] ?? []
+    response.writeHead(200, { 'content-type': type }).write(body.slice(0, 30))
+    response.end(body.slice(30))
+  })
+  const ask = async (path: string): Promise<string> => (await fetch(`${gateway.url}${path}`, { headers: bearer(gateway) })).text()
+  assert.match(await ask('/pairs'), /^%6eickname=\[MASKED:nickname:[0-9a-f]+\]&m=\[MASKED:email:[0-9a-f]+\]$/)
+  assert.match(await ask('/parts'), /name="nickname"\r\n\r\n\[MASKED:nickname:[0-9a-f]+\]\r\n--b--/)
+})
+
 test('a body is asked for only once it is known who sends it', async () => {
   await using gateway = await httpGateway((request, response) => {
     request.resume()
