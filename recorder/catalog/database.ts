@@ -1,4 +1,5 @@
-import { rename } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
+import { ApplianceError } from '../../schemas/errors.ts'
 import type { ServerPlace } from '../azure/database-login.ts'
 import { openFiles } from './database-files.ts'
 import { openServer } from './database-server.ts'
@@ -34,7 +35,8 @@ export type DatabasePlace = { readonly folder: string } | ServerPlace
 
 /**
  * Opens PostgreSQL, with both schemas. Files that cannot be opened are moved aside, not
- * mended: a crash may tear them, as nothing is synced, and everything in them comes from the tapes and the ledger.
+ * mended: a crash may tear them, as nothing is synced, and everything in them comes from the tapes and the ledger. Rejects STORE_FAILED where
+ * others cannot be made in their place: then they stay.
  */
 export async function openDatabase(place: DatabasePlace, onProblem: (message: string) => void): Promise<Database> {
   if ('url' in place) return prepared(await openServer(place))
@@ -44,10 +46,20 @@ export async function openDatabase(place: DatabasePlace, onProblem: (message: st
   } catch (error) {
     const aside = `${folder}.damaged-${Date.now()}`
     await rename(folder, aside)
-    onProblem(
-      `the catalog's files could not be opened (${error instanceof Error ? error.name : 'unknown'}); they are kept in ${aside}, and the catalog is rebuilt`,
-    )
-    return preparedFiles(folder)
+    try {
+      const anew = await preparedFiles(folder)
+      onProblem(
+        `the catalog's files could not be opened (${error instanceof Error ? error.name : 'unknown'}); they are kept in ${aside}, and the catalog is rebuilt`,
+      )
+      return anew
+    } catch (cause) {
+      // Where none can be made either it is not the files: they would be set aside again and again, on a disk that is full.
+      await rm(folder, { recursive: true, force: true })
+      await rename(aside, folder)
+      const why = `the catalog's files in ${folder} can neither be opened nor made anew: is the disk full, or are too many files open?`
+      onProblem(`${why} They stay as they are`)
+      throw new ApplianceError('STORE_FAILED', why, { cause })
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -108,4 +109,25 @@ test('of files that open and cannot be prepared no thread is left', async (t) =>
   assert.deepEqual((await anew.query('select count(*) as count from catalog.version')).rows, [{ count: 1 }])
   await anew.close()
   assert.equal(ended.mock.callCount(), 2)
+})
+
+test('files that a full disk keeps from opening are not set aside as damaged, however often it is tried', async () => {
+  const root = join(folder, 'full')
+  await mkdir(root)
+  const place = { folder: join(root, 'pg') }
+  await (await openDatabase(place, assert.fail)).close()
+  const module = new URL('../../../recorder/catalog/database.ts', import.meta.url).href
+  const script = `
+    const { openDatabase } = await import(${JSON.stringify(module)})
+    for (const _try of [1, 2]) await openDatabase(${JSON.stringify(place)}, console.log).then(() => console.log('opened'), ({ code }) => console.log(code))
+    process.exit()`
+  // A file of more than 64 KiB is refused as one on a full disk is.
+  const { stdout } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -f 128; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script],
+    { encoding: 'utf8' },
+  )
+  assert.match(stdout, /^(the catalog's files in .* can neither be opened nor made anew.*\nSTORE_FAILED\n){2}$/)
+  assert.deepEqual(await readdir(root), ['pg'])
+  await (await openDatabase(place, assert.fail)).close()
 })
