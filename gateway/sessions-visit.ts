@@ -35,7 +35,7 @@ export interface VisitParts {
   readonly onRecordingFailed: (error: unknown) => void
   readonly onCatalogFailed: Session['catalogFailed']
   /** Called once the tape is sealed, or could not be. */
-  readonly onClosed: (seal: Seal | undefined, error?: unknown) => void
+  readonly onClosed: (seal: Seal | undefined) => void
 }
 
 /** One recorded visit of one identity to one target. */
@@ -46,6 +46,7 @@ export class Visit implements Session, Recorder {
   #reason: string | undefined
   #gate: Gate | undefined
   #sealed: Promise<Seal> | undefined
+  #toldFailed = false
   #judge: Judge
   #policy: string
 
@@ -171,8 +172,14 @@ export class Visit implements Session, Recorder {
   }
 
   readonly #failed = (error: unknown): void => {
-    this.#parts.onRecordingFailed(error)
+    this.#tellFailed(error)
     this.end({ why: 'failed', message: 'the session can no longer be recorded, so it ends here', rules: [] })
+  }
+
+  /** Once: what fails one append fails those of the other direction, and the seal. */
+  #tellFailed(error: unknown): void {
+    if (!this.#toldFailed) this.#parts.onRecordingFailed(error)
+    this.#toldFailed = true
   }
 
   seal(reason: string, last?: readonly Masked<Entry>[]): Promise<Seal> {
@@ -191,7 +198,8 @@ export class Visit implements Session, Recorder {
     try {
       this.#parts.onClosed(await this.seal(reason))
     } catch (error) {
-      this.#parts.onClosed(undefined, error)
+      this.#tellFailed(error)
+      this.#parts.onClosed(undefined)
     }
   }
 }

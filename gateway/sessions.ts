@@ -325,14 +325,14 @@ export class GatewaySessions {
       onRecorded: (entries, nowMs) => onRecorded?.(target.protocol, entries, nowMs),
       onRecordingFailed: (error) => log.recordingFailed(info.id, error),
       onCatalogFailed: (error, facts) => log.catalogFailed(target.name, error, facts),
-      onClosed: (seal, error) => {
+      onClosed: (seal) => {
         this.#open.delete(visit)
         if (this.#open.size === 0) this.#emptied?.resolve()
         unwatch?.()
         forget()
         release()
         trace?.end(seal === undefined)
-        this.#told(info, seal, error)
+        if (seal !== undefined) this.#sealed(info, seal)
       },
     })
     this.#open.add(visit)
@@ -344,14 +344,9 @@ export class GatewaySessions {
     return visit
   }
 
-  #told({ id, startedAt }: SessionInfo, seal: Seal | undefined, error: unknown): void {
-    if (seal === undefined) this.#parts.log.recordingFailed(id, error)
-    else
-      this.#parts.log.sealed({
-        session: id,
-        frames: seal.frameCount,
-        seconds: Math.round((Date.now() - Date.parse(startedAt)) / 1000),
-      })
+  #sealed({ id, startedAt }: SessionInfo, seal: Seal): void {
+    const seconds = Math.round((Date.now() - Date.parse(startedAt)) / 1000)
+    this.#parts.log.sealed({ session: id, frames: seal.frameCount, seconds })
   }
 
   #endIdle(idleTimeoutMs: number): void {

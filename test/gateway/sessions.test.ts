@@ -293,6 +293,20 @@ test('a recorder that fails ends the session with a reason the client can be tol
   assert.match(session.signal.reason.message, /can no longer be recorded/)
 })
 
+test('a session that cannot be recorded is told to the log once, whatever else of it fails', async () => {
+  await using made = await house()
+  const session = await made.open()
+  made.room.failAppend = true
+  made.room.failSeal = true
+  for (const kind of ['one', 'another']) await assert.rejects(session.note(kind, {}), { code: 'RECORDER_FAILED' })
+  await session[Symbol.asyncDispose]()
+  const told = made.log.lines.filter(({ msg }) => String(msg).startsWith('recording failed'))
+  assert.deepEqual(
+    told.map((line) => line['session']),
+    ['s-1'],
+  )
+})
+
 test('a tape that cannot be sealed gives its place back and throws at nobody', async () => {
   await using made = await house({ limits: { sessionsPerIdentity: 1 } })
   const session = await made.open()
