@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { ServerEvent, SessionProgress, SessionRow, SessionState } from '../../schemas/api.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import type { Change } from '../catalog/catalog.ts'
@@ -10,6 +11,9 @@ import type { ApiParts } from './parts.ts'
 import { approvalView, mayKnow } from './routes-approvals.ts'
 import { tapeObjects } from './tape-objects.ts'
 import { hasRole, maySee, type Viewer, viewerNow } from './viewer.ts'
+
+/** How soon a desk that could not be read is read again. */
+const LOOK_AGAIN_MS = 5_000
 
 export const eventRoutes: Handlers<'events' | 'live'> = {
   async events({ request, response, viewer }, context) {
@@ -39,12 +43,30 @@ export const eventRoutes: Handlers<'events' | 'live'> = {
 }
 
 /** Tells the hub of what the catalog and the desk notice, until the signal aborts. */
-export async function feedHub({ parts, hub }: Pick<Context, 'parts' | 'hub'>, signal: AbortSignal): Promise<void> {
+export async function feedHub(
+  { parts, hub }: Pick<Context, 'parts' | 'hub'>,
+  signal: AbortSignal,
+  lookAgainMs = LOOK_AGAIN_MS,
+): Promise<void> {
   const unsubscribe = parts.catalog.onChange((change) => {
     publish(change, { parts, hub }).catch((error: unknown) => parts.onError(error))
   })
   try {
-    for await (const approval of parts.desk.watch(signal)) hub.publish((viewer) => approvalEvent(viewer, approval))
+    for (let failed = false; !signal.aborted; ) {
+      try {
+        if (failed) {
+          await parts.desk.list()
+          // What changed meanwhile is told by nobody.
+          hub.publish(() => ({ event: 'reset', data: {} }))
+        }
+        failed = false
+        for await (const approval of parts.desk.watch(signal)) hub.publish((viewer) => approvalEvent(viewer, approval))
+      } catch (error) {
+        failed = true
+        if (!signal.aborted) parts.onError(error)
+        await wait(lookAgainMs, undefined, { signal }).catch(() => undefined)
+      }
+    }
   } finally {
     unsubscribe()
   }

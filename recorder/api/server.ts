@@ -80,7 +80,7 @@ export async function openApiServer(parts: ApiParts, options: ServerOptions): Pr
   if (parts.url !== undefined) names.add(new URL(parts.url).host)
   if (!isWildcard(options.host)) names.add(new URL(own).host)
   const stop = new AbortController()
-  const feeding = feedHub(context, stop.signal).catch((error: unknown) => parts.onError(error))
+  const feeding = feedHub(context, stop.signal, options.heartbeatMs).catch((error: unknown) => parts.onError(error))
   return {
     port,
     url: parts.url ?? own,

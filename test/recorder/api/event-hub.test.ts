@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import { serialize } from 'pg-protocol'
 import { type ApiRig, apiRig, keyOf, listen, type Name, PEOPLE } from '../../support/api.ts'
 import { entry, START } from '../../support/recording.ts'
+import { ask } from '../desk/contract.ts'
 
 let rig: ApiRig
 before(async () => {
@@ -72,4 +75,29 @@ test('a flood of streams of one person is stopped, and costs nobody else theirs'
     again = last === undefined ? 429 : 200
     last?.close()
   }
+})
+
+test('a desk that cannot be read for a while ends no events: of sessions they go on, of requests they come again', {
+  timeout: 60_000,
+}, async (t) => {
+  const stop = new AbortController()
+  t.after(() => stop.abort())
+  const seen = await listen(rig.server.port, '/events', bearer('ann'))
+  const noticed = rig.desk.watch(stop.signal)[Symbol.asyncIterator]().next()
+  const damaged = join(rig.folder.path, 'desk', 'A-00000000.0000.json')
+  await writeFile(damaged, '{}')
+  await assert.rejects(noticed, { code: 'STORE_FAILED' })
+  const { info } = await rig.room.open(START)
+  let event = await seen.next()
+  while (event.event === 'progress') event = await seen.next()
+  assert.deepEqual([event.event, event.data.id], ['opened', info.id])
+  await rm(damaged)
+  const { id } = await rig.desk.submit(ask({ binding: 'c'.repeat(64) }))
+  const told: string[] = []
+  while (event.data.id !== id) {
+    event = await seen.next()
+    told.push(event.event)
+  }
+  assert.ok(told.includes('reset') && event.event === 'approval', told.join(' '))
+  seen.close()
 })
