@@ -129,6 +129,7 @@ const NOBODY: Viewer = {
   identity: { subject: '', kind: 'human', groups: [], proof: '' },
   roles: new Set(),
   scope: [],
+  acts: [],
   mayBreakGlass: false,
   me: { subject: '', kind: 'human', groups: [], roles: [], csrf: null, expiresAt: null, idleTimeoutMs: null, gateway: '' },
 }

@@ -6,7 +6,7 @@ import { bodyOf, queryOf } from './check.ts'
 import type { Asked, Context, Handlers } from './context.ts'
 import { note, purposeOf } from './notes.ts'
 import { Rate } from './rate.ts'
-import { mayAct, type Viewer } from './viewer.ts'
+import type { Viewer } from './viewer.ts'
 
 /** A detector looks through a week: a person reads what it says. */
 const PER_IDENTITY = { perSecond: 0.5, burst: 10 }
@@ -53,11 +53,12 @@ export const findingRoutes: Handlers<'findings' | 'finding' | 'explainFinding' |
     const finding = await found(asked, context)
     const { id } = finding
     const { state, reason } = bodyOf(asked.request, DispositionAsk)
-    if (!mayAct(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'judging findings needs the role investigator or admin')
-    if (!isWhole(finding, asked.viewer.scope))
+    const { acts } = asked.viewer
+    if (acts?.length === 0) throw new ApplianceError('API_FORBIDDEN', 'judging findings needs the role investigator or admin')
+    if (!mayJudge(finding, asked.viewer))
       throw new ApplianceError(
         'API_FORBIDDEN',
-        'this finding rests on other targets too; it is judged by whoever may see all of them',
+        'this finding rests on other targets too; it is judged by an admin, or an investigator of all of them',
       )
     const { identity } = asked.viewer
     await note(parts, identity, { type: 'finding.dispose', finding: id, state, reason: reason.toWellFormed() })
@@ -79,10 +80,15 @@ async function look({ request, viewer }: Asked, { parts }: Context, what: string
   await note(parts, viewer.identity, { type: 'evidence.view', what, object, ...purposeOf(request) })
 }
 
+/** Whoever judges answers for all of it. */
+function mayJudge(finding: Finding, { acts }: Pick<Viewer, 'acts'>): boolean {
+  return acts?.length !== 0 && isWhole(finding, acts)
+}
+
 function viewOf(finding: Finding, viewer: Viewer): FindingView {
   const shown = findingInScope(finding, viewer.scope)
   if (shown === undefined) throw unknown()
-  return { ...shown, may: { dispose: mayAct(viewer) && isWhole(finding, viewer.scope) } }
+  return { ...shown, may: { dispose: mayJudge(finding, viewer) } }
 }
 
 function unknown(): ApplianceError {

@@ -24,9 +24,10 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
       what: 'session',
       ...purposeOf(asked.request),
     })
-    const may = { read: hasRole(asked.viewer, 'investigator'), kill: row.state === 'live' && mayAct(asked.viewer) }
+    const acts = mayAct(asked.viewer, row.target.name)
+    const may = { read: hasRole(asked.viewer, 'investigator'), kill: row.state === 'live' && acts }
     const narrative = [...(await context.parts.catalog.narrate(row))]
-    const host = mayAct(asked.viewer) ? context.parts.summaries?.host : undefined
+    const host = acts ? context.parts.summaries?.host : undefined
     return { ...row, may, narrative, ...(host === undefined ? {} : { summaryBy: host }) } satisfies SessionDetail
   },
 
@@ -48,9 +49,10 @@ export const sessionRoutes: Handlers<'sessions' | 'session' | 'statements' | 'ki
 
   async kill(asked, context) {
     const { parts } = context
-    const { id } = await sessionOf(asked, context)
+    const { id, target } = await sessionOf(asked, context)
     const { reason } = bodyOf(asked.request, Kill)
-    if (!mayAct(asked.viewer)) throw new ApplianceError('API_FORBIDDEN', 'ending sessions needs the role investigator or admin')
+    if (!mayAct(asked.viewer, target))
+      throw new ApplianceError('API_FORBIDDEN', 'ending sessions needs the role admin, or investigator and a group of the target')
     const { identity } = asked.viewer
     await note(parts, identity, { type: 'session.kill', session: id, reason: reason.toWellFormed() })
     if (!(await parts.kill(id, identity.subject, reason)))

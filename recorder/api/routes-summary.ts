@@ -24,9 +24,12 @@ export const summaryRoutes: Handlers<'summarise' | 'noteVerification'> = {
   async summarise(asked, context): Promise<SummaryText> {
     const { parts } = context
     const { identity } = asked.viewer
-    const { id } = await sessionOf(asked, context)
-    if (!mayAct(asked.viewer))
-      throw new ApplianceError('API_FORBIDDEN', 'having a summary written needs the role investigator or admin')
+    const { id, target } = await sessionOf(asked, context)
+    if (!mayAct(asked.viewer, target))
+      throw new ApplianceError(
+        'API_FORBIDDEN',
+        'having a summary written needs the role admin, or investigator and a group of the target',
+      )
     const { summaries } = parts
     if (summaries === undefined)
       throw new ApplianceError('API_UNKNOWN', 'no model writes summaries here: `summary` is not configured')

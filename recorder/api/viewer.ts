@@ -12,6 +12,8 @@ export interface Viewer {
   readonly roles: ReadonlySet<Role>
   /** Targets whose sessions they may see. */
   readonly scope: Scope
+  /** Those of them whose sessions and findings they may do something about: an auditor's role shows more, and lets nobody touch it. */
+  readonly acts: Scope
   readonly me: Me
   /** Whether they may approve alone, past the approvers. */
   readonly mayBreakGlass: boolean
@@ -113,6 +115,7 @@ export function viewer(
     roles,
     mayBreakGlass: people.mayBreakGlass(identity),
     scope: roles.has('auditor') || roles.has('admin') ? null : people.targets(identity),
+    acts: roles.has('admin') ? null : roles.has('investigator') ? people.targets(identity) : [],
     me: {
       subject,
       kind,
@@ -133,9 +136,9 @@ export function hasRole({ roles }: Pick<Viewer, 'roles'>, role: Role): boolean {
   return role === 'viewer' ? roles.size > 0 : role === 'investigator' && roles.has('auditor')
 }
 
-/** Whether they may do what an investigator does; an auditor looks and touches nothing. */
-export function mayAct({ roles }: Pick<Viewer, 'roles'>): boolean {
-  return roles.has('investigator') || roles.has('admin')
+/** Whether they may do what an investigator does with what is of this target; an auditor looks and touches nothing. */
+export function mayAct({ acts }: Pick<Viewer, 'acts'>, target: string): boolean {
+  return acts === null || acts.includes(target)
 }
 
 export function maySee({ scope }: Pick<Viewer, 'scope'>, target: string): boolean {

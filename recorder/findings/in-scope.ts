@@ -21,7 +21,7 @@ export function findingInScope(finding: Finding, scope: Scope): Finding | undefi
   return { ...row, contributions, hidden: finding.contributions.length - contributions.length, dispositions: [] }
 }
 
-/** Whether all of it is of these targets: whoever judges answers for all of it. */
+/** Whether all of it is of these targets. */
 export function isWhole({ targets }: Pick<FindingRow, 'targets'>, scope: Scope): boolean {
   return scope === null || targets.every((each) => scope.includes(each))
 }
