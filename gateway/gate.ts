@@ -10,8 +10,10 @@ import type { MessageTrace, SessionTrace } from './monitoring/traces.ts'
 import type { Judge } from './policy/judge.ts'
 import { blocked, noticeOf, refusals } from './refusals.ts'
 
-/** How often the asker is told that its message still waits. Tools that show nothing for long are taken for hung. */
-const NOTICE_EVERY_MS = 5_000
+/** When the asker is first told that its message still waits. Tools that show nothing for long are taken for hung. */
+const FIRST_NOTICE_MS = 5_000
+/** Then after twice as long each time, up to this, so that no terminal is filled by it. */
+const MAX_NOTICE_MS = 30_000
 
 type HoldVerdict = Extract<Verdict, { act: 'hold' }>
 
@@ -297,10 +299,12 @@ export class Gate {
 
       const waiting = this.#wait(request.id, timeoutMs, stop)
       let waited = 0
+      let every = FIRST_NOTICE_MS
       for (;;) {
-        const outcome = await Promise.race([waiting, tick(NOTICE_EVERY_MS, ticking)])
+        const outcome = await Promise.race([waiting, tick(every, ticking)])
         if (outcome === 'tick') {
-          waited += NOTICE_EVERY_MS
+          waited += every
+          every = Math.min(2 * every, MAX_NOTICE_MS)
           const outputs = this.#wire.notify(message, noticeOf(verdict, request.id, waited, timeoutMs))
           if (outputs.length > 0) yield await this.say(outputs)
           continue
