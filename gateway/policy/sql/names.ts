@@ -25,6 +25,8 @@ export class SqlNames {
     let resolved = facts
     for (const name of executes) {
       const meanings = this.#known.get(name)
+      // Of a text that comes with all it uses the facts are whole, however many names there were before.
+      if (meanings === undefined && prepares.includes(name)) continue
       resolved = meanings === undefined ? { ...resolved, dynamic: true } : meanings.reduce(union, resolved)
     }
     return resolved

@@ -221,6 +221,26 @@ export class Conversation {
     this.#preparedSize += sql.length
   }
 
+  /** The server has given up a statement, or all of them: what SQL prepared, unless something sent since may have done so anew. */
+  giveUp(name: string | undefined): void {
+    if (name === undefined) this.statements.forgetNamed()
+    else this.statements.forget(name)
+    if (this.turns.executesBehind) return
+    for (const key of name === undefined ? this.prepared.keys() : [`statement:${name}`])
+      if (key.startsWith('statement:')) this.#drop(key)
+  }
+
+  #drop(key: string, keeps: (sql: string) => boolean = () => false): void {
+    const texts = this.prepared.get(key)
+    for (const sql of texts?.keys() ?? []) {
+      if (keeps(sql)) continue
+      texts?.delete(sql)
+      this.#preparedCount--
+      this.#preparedSize -= sql.length
+    }
+    if (texts?.size === 0) this.prepared.delete(key)
+  }
+
   /** ErrorResponse to the head. */
   failed(): void {
     const { head } = this.turns
@@ -250,16 +270,7 @@ export class Conversation {
 
   /** With their transaction go cursors that were not to be held, and nothing is under way that could have made one since. */
   #dropCursors(): void {
-    for (const name of this.#cursors) {
-      const texts = this.prepared.get(name)
-      for (const sql of texts?.keys() ?? []) {
-        if (HOLD.test(sql)) continue
-        texts?.delete(sql)
-        this.#preparedCount--
-        this.#preparedSize -= sql.length
-      }
-      if (texts?.size === 0) this.prepared.delete(name)
-    }
+    for (const name of this.#cursors) this.#drop(name, (sql) => HOLD.test(sql))
     this.#cursors.clear()
   }
 

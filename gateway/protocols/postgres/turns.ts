@@ -138,6 +138,11 @@ export class Turns {
     return this.#queue.findLast((turn, index) => index >= this.#head && (turn.kind === 'query' || turn.kind === 'execute'))
   }
 
+  /** Whether something behind the head may have been executed, by the time its answer is read. */
+  get executesBehind(): boolean {
+    return this.#queue.some((turn, index) => index > this.#head && turn.statement > 0)
+  }
+
   get length(): number {
     return this.#queue.length - this.#head
   }

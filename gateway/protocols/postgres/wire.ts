@@ -236,11 +236,8 @@ export class PostgresWire implements ByteWire {
 
   /** What a DEALLOCATE does to names, once the server has done it: only that is certain (see registry.ts). */
   #forgets(text: string | null | undefined): (() => void) | undefined {
-    const { statements } = this.#conversation
     const given = typeof text === 'string' ? deallocated(text) : undefined
-    if (given === undefined) return undefined
-    const { name } = given
-    return name === undefined ? () => statements.forgetNamed() : () => statements.forget(name)
+    return given === undefined ? undefined : () => this.#conversation.giveUp(given.name)
   }
 
   /** The statement a Describe is about, where only one comes into question. */

@@ -23,6 +23,13 @@ test('a name keeps everything it ever stood for, since only the server knows whi
   assert.equal(facts['has_where'], false)
 })
 
+test('what comes with the text it stands for is known, however many names came before it', () => {
+  const names = new SqlNames()
+  for (let name = 0; name <= 10_000; name++) names.resolve(sqlFacts(`PREPARE p${name} AS SELECT 1`))
+  assert.equal(names.resolve(sqlFacts('EXECUTE p10000'))['dynamic'], true)
+  assert.equal(names.resolve(sqlFacts('EXECUTE p10000; PREPARE p10000 AS SELECT 1'))['dynamic'], undefined)
+})
+
 test('a name never heard of may stand for anything', () => {
   const names = new SqlNames()
   assert.equal(names.resolve(sqlFacts('EXECUTE p'))['dynamic'], true)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deallocated } from '../../../../gateway/protocols/postgres/deallocate.ts'
-import { fakeParts } from '../../../support/fakes.ts'
+import { ALLOW, fakeParts, scriptedJudge } from '../../../support/fakes.ts'
 import { answers, says, testWire } from '../../../support/pg-words.ts'
 import { client, clientGets, play, server } from '../../../support/play.ts'
 
@@ -47,6 +47,44 @@ test('a driver that gives up each statement by SQL may prepare new ones for ever
     nothing,
   ]).flat()
   await play(wire, parts, rounds)
+})
+
+test('so may one that prepares them by SQL', async () => {
+  const both = (tag: string) => [server(answers.done(tag), ready), nothing]
+  const rounds = Array.from({ length: 10_100 }, (_, index) => [
+    client(says.query(`prepare a${index} as select 1`)),
+    ...both('PREPARE'),
+    client(says.query(index % 100 === 99 ? 'deallocate all' : `deallocate a${index}`)),
+    ...both(index % 100 === 99 ? 'DEALLOCATE ALL' : 'DEALLOCATE'),
+  ]).flat()
+  await play(testWire(), fakeParts(), rounds)
+})
+
+test('what SQL prepared right behind giving it up stands for what it was made', async () => {
+  const seen: string[] = []
+  const judge = scriptedJudge((message) => {
+    if (message.from === 'client') seen.push(message.command?.() ?? '')
+    return ALLOW
+  })
+  await play(testWire(), fakeParts({ judge }), [
+    client(says.query('prepare s as select 1')),
+    server(answers.done('PREPARE'), ready),
+    nothing,
+    client(says.query('deallocate s'), says.query('prepare s as select 2')),
+    server(answers.done('DEALLOCATE'), ready, answers.done('PREPARE'), ready),
+    nothing,
+    client(says.query('execute s')),
+    server(answers.done(), ready),
+    nothing,
+    client(says.query('deallocate s')),
+    server(answers.done('DEALLOCATE'), ready),
+    nothing,
+    client(says.query('execute s')),
+    server(answers.error(), ready),
+    nothing,
+  ])
+  assert.match(seen.at(3) ?? '', /prepare s as select 2/)
+  assert.equal(seen.at(-1), '', 'nobody knows it any more')
 })
 
 test('what the server did not give up still stands for what it was', async () => {
