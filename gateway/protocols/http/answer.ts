@@ -1,6 +1,6 @@
 import { ApplianceError } from '../../../schemas/errors.ts'
 import { Pieces } from './growing.ts'
-import type { Headers } from './head.ts'
+import { type Headers, headerOf } from './head.ts'
 
 /** Not read on from the target while so much of an answer waits to be taken. */
 const MAX_WAITING_BYTES = 256 * 1024
@@ -31,15 +31,25 @@ export class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> 
   trailers: Headers = []
   readonly #flow: Flow
   readonly #pieces = new Pieces()
+  /** Bytes that are still to come; NaN where its length was not told. */
+  #missing: number
   #ended = false
   #error: Error | undefined
   #wake: (() => void) | undefined
 
-  constructor(flow: Flow) {
+  /** `length`: as its head tells it. */
+  constructor(flow: Flow, length?: string) {
     this.#flow = flow
+    this.#missing = Number(length ?? Number.NaN)
+  }
+
+  /** All that its head promised has come (RFC 9112, 6.3), whatever becomes of its connection. */
+  get isWhole(): boolean {
+    return this.#missing === 0
   }
 
   push(piece: Uint8Array): void {
+    this.#missing -= piece.length
     this.#pieces.push(piece)
     if (this.#pieces.size > MAX_WAITING_BYTES) this.#flow.pause()
     this.#wake?.()
@@ -113,11 +123,12 @@ export class Answering {
   onResponseStart(controller: Flow, status: number): void {
     // 100 and 103 are about this hop.
     if (status < 200) return
-    const body = new AnswerBody(controller)
+    const headers = headersOf(controller.rawHeaders)
+    const body = new AnswerBody(controller, headerOf(headers, 'content-length'))
     this.#body = body
     this.#settle({
       status,
-      headers: headersOf(controller.rawHeaders),
+      headers,
       trailers: () => body.trailers,
       peek: () => body.peek(),
       body,
@@ -138,7 +149,8 @@ export class Answering {
   onResponseError(_controller: Flow, error: Error): void {
     this.#over()
     if (this.#body === undefined) this.#settle(error)
-    else this.#body.end(error)
+    // A connection that is paused behind the last byte, and closed by its target then, is an error to the pool.
+    else this.#body.end(this.#body.isWhole && !this.#signal.aborted ? undefined : error)
   }
 
   #over(): void {

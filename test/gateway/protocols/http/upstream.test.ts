@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { generate } from 'selfsigned'
 import { Upstream } from '../../../../gateway/protocols/http/upstream.ts'
 import { ApplianceError } from '../../../../schemas/errors.ts'
@@ -100,4 +101,32 @@ test('a target that speaks no HTTP is told as that, whatever it says', async () 
   assert.ok(error instanceof ApplianceError, String(error))
   assert.deepEqual([error.code, error.message], ['TARGET_REFUSED', 'the target answers in what is no HTTP/1.1 (RFC 9112)'])
   server.close()
+})
+
+test('an answer that was not read to its end is whole, though its target has closed the connection behind it', async () => {
+  // Of which the last piece is one that waits to be taken.
+  const body = Buffer.alloc(280_000, 'a')
+  const closed = Promise.withResolvers<void>()
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined).on('close', () => closed.resolve())
+    socket.once('data', () => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`)
+      socket.write(body, () => socket.destroySoon())
+    })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  const upstream = new Upstream({ host: '127.0.0.1', port }, { tls: { mode: 'off' } })
+  try {
+    const answer = await upstream.ask(HEAD, null, [], AbortSignal.timeout(10_000))
+    await closed.promise
+    // Until the other end has heard of it.
+    await wait(100)
+    let size = 0
+    for await (const piece of answer.body) size += piece.length
+    assert.equal(size, body.length)
+  } finally {
+    await upstream.close()
+    server.close()
+  }
 })
