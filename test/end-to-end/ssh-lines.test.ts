@@ -97,6 +97,23 @@ test('a line that policy blocks is answered and never reaches the shell; the nex
   )
 })
 
+test('lines that come in one go, or as a paste with its end, are each judged', async (t) => {
+  const here = await shell(t, IN_THE_DARK)
+  if (here === undefined) return
+  const { client, kept } = here
+  client.type(`cat /dev/null; sleep 1\rrm ${kept}\r`)
+  await client.says(/nothing is removed here \[no-removal\]/)
+  await asks(client, 2)
+  client.type(`\u001b[200~rm ${kept}\n\u001b[201~`)
+  await client.says(/kept\S*\r\n/)
+  client.type('\r')
+  await client.says(/(no-removal[\s\S]*){2}/)
+  client.type('exit\r')
+  await client.ended
+  await access(kept)
+  assert.ok(!client.stdout.includes('in-the-dark'), client.stdout)
+})
+
 test('a held line waits on the screen, runs once it is approved, and is taken back by Ctrl-C', async (t) => {
   const here = await shell(t)
   if (here === undefined) return

@@ -28,7 +28,7 @@ export class TerminalLines {
   readonly #typed = new TextDecoder()
   readonly #shown = new TextDecoder()
   /** What was shown, and where it ended, when the first key of the line was typed. */
-  #prompt: { readonly end: number; readonly text: string } | undefined
+  #prompt: { readonly end: number; readonly text: string; readonly ahead: boolean } | undefined
   /** The line's keys came in several pieces, so that their echo should have been seen. */
   #awaited = false
 
@@ -52,20 +52,25 @@ export class TerminalLines {
     for (const char of this.#shown.decode(bytes, { stream: true })) this.#row.show(char)
   }
 
-  /** What the client sent; the lines that end in it. Nothing while a program has the whole screen. */
-  input(bytes: Uint8Array): readonly TerminalLine[] {
+  /**
+   * What the client sent; the lines that end in it. Nothing while a program has the whole screen. `ahead`: typed before the line before was sent off, so that nothing
+   * of it need be shown yet.
+   */
+  input(bytes: Uint8Array, ahead = false): readonly TerminalLine[] {
     const lines: TerminalLine[] = []
     this.#awaited = this.#prompt !== undefined
     for (const char of this.#typed.decode(bytes, { stream: true })) {
-      this.#prompt ??= { end: this.#row.column, text: this.#row.before(this.#row.column) }
+      this.#prompt ??= { end: this.#row.column, text: this.#row.before(this.#row.column), ahead }
       const typed = this.#keys.key(char)
       if (char !== '\x03' && typed === undefined) continue
-      const { end, text } = this.#prompt
+      const prompt = this.#prompt
       const awaited = this.#awaited
       this.#prompt = undefined
       this.#awaited = false
       if (typed === undefined || this.#row.fullScreen) continue
-      const line = lineOf(typed, this.#row.from(end), asksForPassword(text), awaited)
+      // A question that has come since stands in the row by now.
+      const asked = asksForPassword(prompt.ahead ? this.#row.before(this.#row.column) : prompt.text)
+      const line = prompt.ahead ? aheadOf(typed, asked) : lineOf(typed, this.#row.from(prompt.end), asked, awaited)
       if (line !== undefined) lines.push(line)
     }
     return lines
@@ -81,11 +86,19 @@ function asksForPassword(shown: string): boolean {
   return /[:?]/.test(question.slice(-1)) && PASSWORD.test(question)
 }
 
+/** The keys are all there is. */
+function aheadOf({ text, sure }: Typed, asked: boolean): TerminalLine | undefined {
+  const typed = text.trimEnd()
+  if (asked) return { texts: [], sure: false, hidden: 'password' }
+  if (typed === '' && sure) return undefined
+  return { texts: typed === '' ? [] : [typed], sure, hidden: null }
+}
+
 function lineOf({ text, sure }: Typed, shown: string, asked: boolean, awaited: boolean): TerminalLine | undefined {
   const typed = text.trimEnd()
   if (asked && shown === '') return { texts: [], sure: false, hidden: 'password' }
-  if (shown === '' && awaited && typed !== '') return { texts: [], sure: false, hidden: 'unshown' }
-  // Pastes and type-ahead are sent off before they are shown: then the keys are all there is.
+  // Of a paste of several lines the last row shows the last one, which may be empty.
+  if (shown === '' && awaited && typed !== '' && !text.includes('\n')) return { texts: [], sure: false, hidden: 'unshown' }
   const texts = [...new Set([typed, shown])].filter((one) => one !== '')
   if (texts.length === 0) return sure ? undefined : { texts, sure: false, hidden: null }
   return { texts, sure: sure && (shown === '' || shown === typed), hidden: null }

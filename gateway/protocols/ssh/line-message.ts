@@ -8,6 +8,8 @@ const NO_BYTES = new Uint8Array()
 
 export interface LineParts {
   readonly channel: number
+  /** Keys of it are with the target already. */
+  readonly begun: boolean
   /** Undefined where the line can be told now; else resolves when it can. */
   readonly settled: () => Promise<void> | undefined
   /** Asked once, in the line's turn; undefined where none was sent off after all. */
@@ -22,7 +24,7 @@ export class LineMessage implements Message {
   readonly from = 'client'
   readonly units = 0
   readonly channel: number
-  /** Nothing of it is passed on: the keys have been, but for the one behind it. */
+  /** Nothing of it is passed on: the keys have been, or come behind it. */
   readonly bytes = NO_BYTES
   /** What is typed behind a line that was refused is not passed on. */
   state: 'waiting' | 'passed' | 'refused' = 'waiting'
@@ -33,6 +35,10 @@ export class LineMessage implements Message {
   constructor(parts: LineParts) {
     this.channel = parts.channel
     this.#parts = parts
+  }
+
+  get begun(): boolean {
+    return this.#parts.begun
   }
 
   get behind(): LineMessage | undefined {

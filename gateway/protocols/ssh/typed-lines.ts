@@ -22,6 +22,8 @@ export class TypedLines {
   /** Called when what is held is to be withdrawn. */
   readonly #cancel: () => void
   #last: LineMessage | undefined
+  /** Keys of a line that is not sent off yet are on their way. */
+  #begun = false
   #keyAtMs = 0
   #shownAtMs = 0
 
@@ -45,43 +47,54 @@ export class TypedLines {
   input(chunk: Uint8Array, secret: boolean, stream: ByteStream): readonly Message[] {
     if (chunk.includes(INTERRUPT) && this.#last?.state === 'waiting') this.#cancel()
     const messages: Message[] = []
+    // What is shown cannot be of a line that comes while the one before is not even sent off.
+    let ahead = this.#last?.state === 'waiting'
     let from = 0
     for (let at = 0; at <= chunk.length; at++) {
       const byte = chunk[at]
       if (byte !== undefined && !ENTERS.has(byte)) continue
-      if (at > from) messages.push(this.#keys(chunk.subarray(from, at), secret, stream))
-      if (byte !== undefined) {
-        const line = this.#line(chunk.subarray(at, at + 1))
-        messages.push(line, stream.chunk(chunk.subarray(at, at + 1), secret, { behind: line }))
-        this.#last = line
-      }
+      const keys = chunk.subarray(from, at)
+      if (byte === undefined || !ahead || this.#begun) {
+        if (keys.length > 0) messages.push(this.#keys(keys, { secret, ahead }, stream))
+        if (byte !== undefined) messages.push(...this.#line([chunk.subarray(at, at + 1)], { secret, ahead }, stream))
+      } else messages.push(...this.#line([keys, chunk.subarray(at, at + 1)], { secret, ahead }, stream))
+      if (byte !== undefined) ahead = true
       from = at + 1
     }
     return messages
   }
 
   /** Read in their turn: keys typed ahead belong to a line that has not begun yet. */
-  #keys(keys: Uint8Array, secret: boolean, stream: ByteStream): Message {
+  #keys(keys: Uint8Array, { secret, ahead }: Typing, stream: ByteStream): Message {
     const behind = this.#last?.state === 'waiting' ? this.#last : undefined
+    this.#begun = true
     return stream.chunk(keys, secret, {
       ...(behind === undefined ? {} : { behind }),
       passing: () => {
         // What is behind a refused line goes nowhere, and is part of no other.
         if (behind?.state === 'refused') return
         this.#keyAtMs = performance.now()
-        this.#lines.input(keys)
+        this.#lines.input(keys, ahead)
       },
     })
   }
 
-  #line(enter: Uint8Array): LineMessage {
+  /**
+   * A line, and what is passed on behind it: the key that sends it off, and before it the keys of one that came whole and ahead: nobody waits for their echo, and
+   * what is not sent need not be taken back from whoever reads it then.
+   */
+  #line(sent: readonly Uint8Array[], { secret, ahead }: Typing, stream: ByteStream): Message[] {
     const behind = this.#last?.state === 'waiting' ? this.#last : undefined
-    return new LineMessage({
+    const line = new LineMessage({
       channel: this.#channel,
-      settled: () => (this.#lines.certain ? undefined : this.#quiet()),
-      read: () => (behind?.state === 'refused' ? undefined : this.#lines.input(enter)[0]),
+      begun: this.#begun || !ahead,
+      settled: () => (this.#lines.certain && !ahead ? undefined : this.#quiet()),
+      read: () => (behind?.state === 'refused' ? undefined : sent.flatMap((keys) => this.#lines.input(keys, ahead))[0]),
       ...(behind === undefined ? {} : { behind }),
     })
+    this.#begun = false
+    this.#last = line
+    return [line, ...sent.filter(({ length }) => length > 0).map((keys) => stream.chunk(keys, secret, { behind: line }))]
   }
 
   /** Until what the last keys made the shell show is there. */
@@ -95,4 +108,11 @@ export class TypedLines {
       await new Promise((resolve) => setTimeout(resolve, leftMs))
     }
   }
+}
+
+interface Typing {
+  /** The answer to a question for a password. */
+  readonly secret: boolean
+  /** Before the line before was sent off. */
+  readonly ahead: boolean
 }

@@ -91,9 +91,10 @@ export class SshWire implements Wire {
     return line.state === 'refused' ? [] : [new SshOutput('server', line.channel, { act: 'data' }, NO_BYTES)]
   }
 
-  /** The line stands in the shell's buffer already: its keys are taken back. The shell answers with a new prompt. */
+  /** Of a line that stands in the shell's buffer already the keys are taken back. The shell answers with a new prompt. */
   #takeBack(line: LineMessage, lines: readonly string[]): readonly SshOutput[] {
     line.state = 'refused'
+    if (!line.begun) return [this.#say(line.channel, 'refusal', lines)]
     const keys = new SshOutput('server', line.channel, { act: 'data' }, TAKE_BACK, { kind: 'terminal-input', facts: {} })
     return [this.#say(line.channel, 'refusal', lines), keys]
   }

@@ -100,6 +100,30 @@ test('what is typed behind a silent terminal is told, and its text is not', () =
   assert.deepEqual(lines.input(Buffer.from('\r')), [{ texts: [], sure: false, hidden: 'unshown' }])
 })
 
+test('what is typed ahead of the shell is told by its keys, but for an answer to a question that has come since', () => {
+  const lines = new TerminalLines(80)
+  lines.output(Buffer.from('$ sleep 1'))
+  lines.input(Buffer.from('rm '), true)
+  lines.input(Buffer.from('-r x'), true)
+  lines.output(Buffer.from('\r\n'))
+  assert.deepEqual(lines.input(Buffer.from('\r'), true), [{ texts: ['rm -r x'], sure: true, hidden: null }])
+  lines.input(Buffer.from('open-sesame'), true)
+  lines.output(Buffer.from('[sudo] password for ada: '))
+  assert.deepEqual(lines.input(Buffer.from('\r'), true), [{ texts: [], sure: false, hidden: 'password' }])
+})
+
+test('a paste of a line with its end is told, and not taken for one that is not shown', () => {
+  const lines = new TerminalLines(80)
+  lines.output(Buffer.from('$ '))
+  lines.input(Buffer.from('\x1b[200~rm -rf /srv'))
+  lines.input(Buffer.from('\n\x1b[201~'))
+  lines.output(Buffer.from('\x1b[7mrm -rf /srv\x1b[27m\r\n'))
+  assert.deepEqual(
+    lines.input(Buffer.from('\r')).map(({ texts }) => texts),
+    [['rm -rf /srv']],
+  )
+})
+
 test('a program that has the whole screen types no command lines', () => {
   const lines = new TerminalLines(80)
   lines.output(Buffer.from('\x1b[?1049h\x1b[H~'))
