@@ -53,3 +53,10 @@ export function isTame(xml: string): boolean {
   }
   return open.length === 0
 }
+
+const WEAK = /\bAlgorithm\s*=\s*(["'])(?:(?!\1)[^<])*?(?:sha-?1\b|md5|&)/i
+
+/** Whether something in it is signed by way of SHA-1 or MD5, of which two texts can be made that sign alike; or by way of what cannot be told (a character reference is gone once it is signed). */
+export function isWeaklySigned(xml: string): boolean {
+  return WEAK.test(xml)
+}

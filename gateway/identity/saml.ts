@@ -8,7 +8,7 @@ import type { SamlConfig } from '../../schemas/config-identity.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { durationMs } from '../policy/quantities.ts'
 import { identityIn } from './claims.ts'
-import { isTame } from './saml-shape.ts'
+import { isTame, isWeaklySigned } from './saml-shape.ts'
 
 /** To type a password and find a telephone; also the oldest assertion that is taken. */
 const REQUEST_MS = 10 * 60_000
@@ -62,7 +62,9 @@ export class SamlSignIn implements SignInWay {
     const xml = Buffer.from(response, 'base64')
     // SAML has no use for them, and entities grow.
     if (/<!DOCTYPE/i.test(xml.toString('latin1'))) throw denied('a document type')
-    if (!isTame(xml.toString('utf8'))) throw denied('a response that no issuer writes')
+    const text = xml.toString('utf8')
+    if (!isTame(text)) throw denied('a response that no issuer writes')
+    if (isWeaklySigned(text)) throw denied('a signature by SHA-1: the issuer has to sign by SHA-256 or better')
     const { profile, request } = await this.#proved(response, base)
     const identity = this.#identity(profile)
     await this.#records.forget(KEPT_MS)

@@ -4,7 +4,8 @@ import { SignedXml } from 'xml-crypto'
 
 export const IDP = 'https://idp.example.org/saml'
 export const ENTITY = 'https://sallyport.example.org'
-const SHA256 = 'http://www.w3.org/2001/04/xmlenc#sha256'
+export const RSA_SHA256 = 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256'
+export const SHA256 = 'http://www.w3.org/2001/04/xmlenc#sha256'
 const EXCLUSIVE = 'http://www.w3.org/2001/10/xml-exc-c14n#'
 
 export interface SamlKeys {
@@ -64,17 +65,22 @@ export function responseOf({ request, acs }: Pick<Assertion, 'request' | 'acs'>,
 }
 
 /** Signs the element `name` (`Assertion`, `Response`) inside of `xml`, its signature behind its issuer as the schema wants. */
-export function signed(xml: string, { key, certificate }: SamlKeys, name: 'Assertion' | 'Response' = 'Assertion'): string {
+export function signed(
+  xml: string,
+  { key, certificate }: SamlKeys,
+  name: 'Assertion' | 'Response' = 'Assertion',
+  { signs, digests } = { signs: RSA_SHA256, digests: SHA256 },
+): string {
   const signature = new SignedXml({
     privateKey: key,
     publicCert: certificate,
-    signatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
+    signatureAlgorithm: signs,
     canonicalizationAlgorithm: EXCLUSIVE,
   })
   const xpath = `//*[local-name(.)='${name}']`
   signature.addReference({
     xpath,
-    digestAlgorithm: SHA256,
+    digestAlgorithm: digests,
     transforms: ['http://www.w3.org/2000/09/xmldsig#enveloped-signature', EXCLUSIVE],
   })
   signature.computeSignature(xml, { location: { reference: `${xpath}/*[local-name(.)='Issuer']`, action: 'after' } })

@@ -15,9 +15,11 @@ import {
   ENTITY,
   form,
   IDP,
+  RSA_SHA256,
   requestIn,
   responseOf,
   type SamlKeys,
+  SHA256,
   samlKeys,
   signed,
 } from '../../support/saml-issuer.ts'
@@ -195,6 +197,19 @@ test('of several processes that are given one assertion at once, one takes it', 
   const posted = form(good()({ request, acs }))
   const taken = await Promise.allSettled([way, replica([keys]), replica([keys])].map((each) => each.accept(posted, BASE)))
   assert.deepEqual(taken.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected'])
+})
+
+test('what is signed or digested by SHA-1 is refused, however that is written', async () => {
+  const signs = 'http://www.w3.org/2000/09/xmldsig#rsa-sha1'
+  const digests = 'http://www.w3.org/2000/09/xmldsig#sha1'
+  const by =
+    (how: { readonly signs: string; readonly digests: string }) => (asked: { readonly request: string; readonly acs: string }) =>
+      signed(responseOf(asked, assertionOf(asked)), keys, 'Assertion', how)
+  const weak = [by({ signs, digests }), by({ signs, digests: SHA256 }), by({ signs: RSA_SHA256, digests })]
+  const spelt = weak.map((make) => (asked: Parameters<typeof make>[0]) => make(asked).replaceAll('sha1"', 'sha&#x31;"'))
+  for (const make of [...weak, ...spelt])
+    await assert.rejects(answered(make), { code: 'AUTH_DENIED', message: /SHA-256 or better/ })
+  assert.equal((await answered(by({ signs: RSA_SHA256, digests: SHA256 }))).identity.subject, 'saml:ada@example.org')
 })
 
 test('a response that nothing closes is refused at once: parsing it took minutes', async () => {
