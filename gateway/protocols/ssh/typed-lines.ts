@@ -7,6 +7,8 @@ import type { ByteStream } from './messages.ts'
 const QUIET_MS = 40
 /** A program that never stops writing, or shows nothing, does not keep a line from being sent. */
 const MAX_QUIET_MS = 500
+/** Nor do all those together that come ahead, one behind the other: a paste of a thousand lines is there within a moment. */
+const MAX_AHEAD_MS = 1_000
 
 const INTERRUPT = 0x03
 /** Enter, its other spelling, and readline's operate-and-get-next, which sends a line off as well. */
@@ -26,6 +28,8 @@ export class TypedLines {
   #begun = false
   #keyAtMs = 0
   #shownAtMs = 0
+  /** How long what is still to come ahead may wait. */
+  #patienceMs = MAX_AHEAD_MS
 
   constructor(channel: number, columns: number, cancel: () => void) {
     this.#channel = channel
@@ -88,7 +92,7 @@ export class TypedLines {
     const line = new LineMessage({
       channel: this.#channel,
       begun: this.#begun || !ahead,
-      settled: () => (this.#lines.certain && !ahead ? undefined : this.#quiet()),
+      settled: () => (ahead ? this.#quietAhead() : this.#quietHere()),
       read: () => (behind?.state === 'refused' ? undefined : sent.flatMap((keys) => this.#lines.input(keys, ahead))[0]),
       ...(behind === undefined ? {} : { behind }),
     })
@@ -97,9 +101,22 @@ export class TypedLines {
     return [line, ...sent.filter(({ length }) => length > 0).map((keys) => stream.chunk(keys, secret, { behind: line }))]
   }
 
+  #quietHere(): Promise<void> | undefined {
+    this.#patienceMs = MAX_AHEAD_MS
+    return this.#lines.certain ? undefined : this.#quiet(MAX_QUIET_MS)
+  }
+
+  #quietAhead(): Promise<void> | undefined {
+    if (this.#patienceMs <= 0) return undefined
+    const beganMs = performance.now()
+    return this.#quiet(Math.min(MAX_QUIET_MS, this.#patienceMs)).then(() => {
+      this.#patienceMs -= performance.now() - beganMs
+    })
+  }
+
   /** Until what the last keys made the shell show is there. */
-  async #quiet(): Promise<void> {
-    const untilMs = performance.now() + MAX_QUIET_MS
+  async #quiet(maxMs: number): Promise<void> {
+    const untilMs = performance.now() + maxMs
     for (;;) {
       const nowMs = performance.now()
       const sinceMs = this.#shownAtMs > this.#keyAtMs ? this.#shownAtMs : nowMs
