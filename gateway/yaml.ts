@@ -256,7 +256,8 @@ function describeForm(schema: Readonly<Record<string, unknown>>): string {
   if (branches.length > 0) return branches.map(describe).join(', or ')
   switch (schema['type']) {
     case 'string':
-      return typeof schema['pattern'] === 'string' ? `text like ${schema['pattern']}` : 'text'
+      if (typeof schema['pattern'] === 'string') return `text like ${schema['pattern']}`
+      return `${Number(schema['minLength'] ?? 0) > 0 ? 'some text' : 'text'}${schema['maxLength'] === undefined ? '' : ` of at most ${schema['maxLength']} characters`}`
     case 'integer':
     case 'number': {
       const from = schema['minimum'] === undefined ? '' : ` from ${schema['minimum']}`
@@ -268,8 +269,9 @@ function describeForm(schema: Readonly<Record<string, unknown>>): string {
     case 'array':
       return `a list${schema['minItems'] === undefined ? '' : ` of at least ${schema['minItems']}`}: ${describe(schema['items'])}`
     case 'object': {
-      const { required } = schema
-      return Array.isArray(required) && required.length > 0 ? `a mapping with ${required.join(', ')}` : 'a mapping'
+      const { required, minProperties } = schema
+      if (Array.isArray(required) && required.length > 0) return `a mapping with ${required.join(', ')}`
+      return minProperties === undefined ? 'a mapping' : `a mapping with one of ${Object.keys(propertiesOf(schema)).join(', ')}`
     }
     default:
       return 'something else'
@@ -279,7 +281,7 @@ function describeForm(schema: Readonly<Record<string, unknown>>): string {
 function describeFound(value: unknown, path: Path): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
-  if (typeof value === 'object') return 'a mapping'
+  if (typeof value === 'object') return Object.keys(value).length === 0 ? 'an empty mapping' : 'a mapping'
   if (path.some((step) => SECRET_KEY.test(String(step)))) return typeof value === 'string' ? 'text' : `a ${typeof value}`
   const text = JSON.stringify(value)
   return text.length > MAX_FOUND_CHARS ? `${text.slice(0, MAX_FOUND_CHARS)}... (${text.length} characters)` : text

@@ -50,6 +50,23 @@ test('every mistake is told at once, with its place, what was found and what is 
   )
 })
 
+test('what is empty or too long is told as that, with what would be taken', () => {
+  const schema = Type.Object({
+    short: Type.String({ minLength: 1, maxLength: 3 }),
+    inner: Type.Object({ a: Type.Optional(Type.String()), b: Type.Optional(Type.String()) }, { minProperties: 1 }),
+  })
+  const told = (text: string): string => {
+    try {
+      return JSON.stringify(readYaml(text, 'x.yaml', schema, 'CONFIG_INVALID'))
+    } catch (error) {
+      return error instanceof Error ? error.message : ''
+    }
+  }
+  assert.match(told('short: ""\ninner: {}'), /short: found "", expected some text of at most 3 characters\n/)
+  assert.match(told('short: abcd\ninner: { a: x }'), /short: found "abcd", expected some text of at most 3 characters$/)
+  assert.match(told('short: a\ninner: {}'), /inner: found an empty mapping, expected a mapping with one of a, b$/)
+})
+
 test('of a union the branch of the same shape is explained, else all of them', () => {
   assert.deepEqual(mistakes('name: a\nhosts: []'), [
     'x.yaml:2:1: hosts: found an empty list, expected a list of at least 1: text like ^[a-z]+$',
