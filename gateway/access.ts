@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Desk } from '../recorder/desk/desk.ts'
-import type { Approval } from '../schemas/approval.ts'
+import { type Approval, MAX_REASON_CHARS } from '../schemas/approval.ts'
 import { ApplianceError } from '../schemas/errors.ts'
 import type { Identity } from '../schemas/session.ts'
 import type { Settings, TargetSettings } from './config.ts'
@@ -8,8 +8,6 @@ import { Masker } from './masking/masker.ts'
 import type { Policy } from './policy/policy.ts'
 
 const MINUTE_MS = 60_000
-/** Approvers read it, and the ledger has it in one entry. */
-const MAX_REASON_CHARS = 2_000
 
 export interface AccessWish {
   readonly target: string

@@ -1,5 +1,8 @@
 import { type Static, Type } from 'typebox'
 
+/** Of a reason or note: people read it, and the ledger has it in one entry. */
+export const MAX_REASON_CHARS = 2_000
+
 /** `pending -> approved | rejected | expired | withdrawn`, and `approved -> consumed` (at most once); approved access ends `expired` or `withdrawn`. */
 export const ApprovalState = Type.Union([
   Type.Literal('pending'),
@@ -18,7 +21,7 @@ export const Decision = Type.Object({
   /** How they proved who they are. */
   proof: Type.Optional(Type.String()),
   /** Shown to the requester; required for a rejection and for breaking the glass. */
-  reason: Type.Optional(Type.String({ maxLength: 2000 })),
+  reason: Type.Optional(Type.String({ maxLength: MAX_REASON_CHARS })),
   at: Type.String({ format: 'date-time' }),
 })
 export type Decision = Static<typeof Decision>

@@ -1,3 +1,4 @@
+import { MAX_REASON_CHARS } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import { samePerson } from '../../schemas/session.ts'
@@ -7,9 +8,6 @@ import { openShared } from '../shared.ts'
 import { tellLedger } from '../tape-room.ts'
 import { type Cli, EXIT, findConfig, printJson, table } from './context.ts'
 import { callerOf } from './prove-caller.ts'
-
-/** Of the ledger's entry. */
-const MAX_REASON_CHARS = 2_000
 
 interface Options {
   readonly config?: string

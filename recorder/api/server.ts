@@ -31,6 +31,7 @@ export interface ServerOptions {
   /** 0 takes a free one. */
   readonly port: number
   readonly tls?: ServerTls
+  /** How often streams are told that they live, and how soon a desk that could not be read is read again; each its own where left out. */
   readonly heartbeatMs?: number
   readonly headersTimeoutMs?: number
 }

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { type Approval, Approval as ApprovalSchema, Decision } from '../../schemas/approval.ts'
+import { type Approval, Approval as ApprovalSchema, Decision, MAX_REASON_CHARS } from '../../schemas/approval.ts'
 import { samePerson } from '../../schemas/session.ts'
 
 /** What is written once when a request is made; everything later is an event. */
@@ -7,7 +7,7 @@ export const ApprovalRequest = Type.Omit(ApprovalSchema, ['state', 'decisions', 
 export type ApprovalRequest = Static<typeof ApprovalRequest>
 
 const At = Type.String({ format: 'date-time' })
-const Optional = { by: Type.Optional(Type.String()), reason: Type.Optional(Type.String({ maxLength: 2000 })) }
+const Optional = { by: Type.Optional(Type.String()), reason: Type.Optional(Type.String({ maxLength: MAX_REASON_CHARS })) }
 
 /** One step of a request's life. Steps are numbered without gaps, so writing step n is a compare-and-swap on the state after n-1. */
 export const ApprovalEvent = Type.Union([
@@ -20,7 +20,7 @@ export const ApprovalEvent = Type.Union([
     at: At,
     by: Type.String(),
     proof: Type.Optional(Type.String()),
-    note: Type.String({ maxLength: 2000 }),
+    note: Type.String({ maxLength: MAX_REASON_CHARS }),
   }),
 ])
 export type ApprovalEvent = Static<typeof ApprovalEvent>

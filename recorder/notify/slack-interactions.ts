@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { MAX_REASON_CHARS } from '../../schemas/approval.ts'
 import { ApplianceError } from '../../schemas/errors.ts'
 import { safeText } from '../../schemas/safe-text.ts'
 import type { Identity } from '../../schemas/session.ts'
@@ -9,7 +10,6 @@ import { approvalOfButton, callSlack, plain, type SlackPlace, same, slackSignatu
 
 /** Slack's own bound for what is replayed. */
 const MAX_AGE_S = 300
-const REASON_CHARS = 2_000
 
 const Sender = { user: Type.Object({ id: Type.String() }), team: Type.Object({ id: Type.String() }) }
 const Pressed = Type.Object({
@@ -98,7 +98,7 @@ export class SlackInteractions {
           type: 'input',
           block_id: 'reason',
           label: plain(`Why ${approval} is rejected: the requester is shown it`),
-          element: { type: 'plain_text_input', action_id: 'text', multiline: true, max_length: REASON_CHARS },
+          element: { type: 'plain_text_input', action_id: 'text', multiline: true, max_length: MAX_REASON_CHARS },
         },
       ],
     }

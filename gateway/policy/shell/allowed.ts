@@ -8,7 +8,7 @@ import { pathGlobs } from './overlap.ts'
 import { literalOf } from './word.ts'
 
 /** What of a text runs, or is reached by it. */
-const REACHES = ['command', 'program', 'file', 'host', 'pipe'] as const satisfies readonly (keyof Match)[]
+const REACHES = ['command', 'program', 'file', 'host', 'pipe', 'redirect'] as const satisfies readonly (keyof Match)[]
 
 /**
  * As `shellTests`, of a rule that allows: what fits is let through whole, so all there is has to fit, and surely. What cannot be told of a text fits only
@@ -16,7 +16,7 @@ const REACHES = ['command', 'program', 'file', 'host', 'pipe'] as const satisfie
  */
 export function allowedTests(match: Match): Test[] {
   const tests: Test[] = []
-  const reaches = REACHES.some((name) => match[name] !== undefined) || match.redirect !== undefined
+  const reaches = REACHES.some((name) => match[name] !== undefined)
   if (reaches && match.analysable === undefined && match.opaque === undefined)
     tests.push((facts) => facts['analysable'] !== false)
   if (match.command !== undefined) tests.push(allOf('commands', globs(match.command)))
@@ -72,8 +72,9 @@ function redirectTest({ direction, path }: NonNullable<Match['redirect']>): Test
   const fits = path === undefined ? undefined : pathGlobs(listOf(path), true)
   return (facts: Facts) => {
     const all = list(facts, 'redirects').map(redirection)
+    // `<>` goes both ways.
     const way = (operator: string): boolean =>
-      direction === undefined || (direction === 'in' ? operator.startsWith('<') : operator.startsWith('>'))
+      direction === undefined || (direction === 'in' ? operator === '<' : operator.startsWith('>'))
     return all.length > 0 && all.every(({ operator, path: to }) => way(operator) && (fits === undefined || fits(to)))
   }
 }

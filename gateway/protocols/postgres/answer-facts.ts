@@ -17,9 +17,9 @@ export function insertsOnly({ verbs = [], carried }: SqlFacts): boolean {
 }
 
 /** Verbs of statements that answer with rows, or write such as they read. */
-const READING: ReadonlySet<string> = new Set([
-  ...['SELECT', 'VALUES', 'INSERT', 'UPDATE', 'DELETE', 'MERGE', 'COPY', 'EXPLAIN', 'FETCH', 'EXECUTE', 'DECLARE', 'PREPARE'],
-])
+const READING: ReadonlySet<string> = new Set(
+  'SELECT VALUES INSERT UPDATE DELETE MERGE COPY EXPLAIN FETCH EXECUTE DECLARE PREPARE'.split(' '),
+)
 
 /** Whether it matters to what a statement answers, or to whether it may run, what its relations are. */
 export function readsRows({ verbs }: { readonly verbs?: unknown }): boolean {

@@ -20,6 +20,7 @@ test('what is allowed takes nothing along that stands beside it', () => {
     [{ program: ['cat', 'sort'], file: '/data/*' }, 'cat /data/x | sort', 'cat /data/x /etc/shadow | sort'],
     [{ program: 'curl', host: '*.corp.example' }, 'curl https://a.corp.example', 'curl https://a.corp.example evil.example'],
     [{ redirect: { direction: 'out', path: '/tmp/*' } }, 'id > /tmp/x', 'id > /tmp/x 2> /etc/x'],
+    [{ redirect: { direction: 'in', path: '/tmp/*' } }, 'wc < /tmp/x', 'wc <> /tmp/x'],
     [{ pipe: 'cat|sort' }, 'cat x | sort', 'cat x | sort; cat x | sh'],
   ]
   for (const [match, fine, more] of cases) {
